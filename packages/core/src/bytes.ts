@@ -1,0 +1,106 @@
+/**
+ * Byte arrays: the one type the package takes and gives, and the few operations on it.
+ *
+ * @module
+ */
+
+/** Bytes over a buffer that nobody else's view shares with another thread. */
+export type Bytes = Uint8Array<ArrayBuffer>;
+
+const encoder = new TextEncoder();
+// ignoreBOM: a decoder strips a leading U+FEFF otherwise, and two labels become one.
+const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+
+/** The caller has checked `isWellFormed()`: encoders turn every lone surrogate into EF BF BD. */
+export function utf8(text: string): Bytes {
+  return encoder.encode(text);
+}
+
+/** Text of well-formed UTF-8, `undefined` of anything else. */
+export function decodeUtf8(bytes: Uint8Array): string | undefined {
+  try {
+    return decoder.decode(bytes);
+  } catch {
+    return undefined;
+  }
+}
+
+/** A new array with the parts one after another. */
+export function concat(...parts: readonly Uint8Array[]): Bytes {
+  let length = 0;
+  for (const part of parts) length += part.length;
+  const out = new Uint8Array(length);
+  let at = 0;
+  for (const part of parts) {
+    out.set(part, at);
+    at += part.length;
+  }
+  return out;
+}
+
+/** Order of unsigned bytes, a prefix first. Not constant time: for public values only. */
+export function compareBytes(a: Uint8Array, b: Uint8Array): number {
+  const length = Math.min(a.length, b.length);
+  for (let i = 0; i < length; i++) {
+    const difference = (a[i] ?? 0) - (b[i] ?? 0);
+    if (difference !== 0) return difference;
+  }
+  return a.length - b.length;
+}
+
+/** Asserts a byte array, with the argument's name in the error. */
+export function requireBytes(value: unknown, name: string): asserts value is Uint8Array {
+  if (!(value instanceof Uint8Array)) {
+    throw new TypeError(
+      `${name} must be a Uint8Array${typeof value === "string" ? ", not a string: use the …Text methods for text" : ""}`,
+    );
+  }
+}
+
+/**
+ * Reads big-endian fields off the front of a byte array. Every read checks the bytes left first, so
+ * a length found in the input is never trusted before it has been compared with what is there.
+ */
+export class ByteReader {
+  readonly #bytes: Uint8Array;
+  #at = 0;
+
+  constructor(bytes: Uint8Array) {
+    this.#bytes = bytes;
+  }
+
+  /** Bytes read so far. */
+  get offset(): number {
+    return this.#at;
+  }
+
+  /** Bytes not read yet. */
+  get left(): number {
+    return this.#bytes.length - this.#at;
+  }
+
+  /** The next byte, or `undefined` past the end. */
+  u8(): number | undefined {
+    return this.left < 1 ? undefined : this.#bytes[this.#at++];
+  }
+
+  /** The next two bytes as a number, or `undefined` past the end. */
+  u16(): number | undefined {
+    if (this.left < 2) return undefined;
+    const high = this.#bytes[this.#at++] ?? 0;
+    const low = this.#bytes[this.#at++] ?? 0;
+    return (high << 8) | low;
+  }
+
+  /** A view, not a copy, of the next `length` bytes, or `undefined` past the end. */
+  take(length: number): Uint8Array | undefined {
+    if (this.left < length) return undefined;
+    this.#at += length;
+    return this.#bytes.subarray(this.#at - length, this.#at);
+  }
+}
+
+/** Writes `value` as two big-endian bytes. The caller has checked that it is below 2^16. */
+export function u16(value: number): Bytes {
+  return Uint8Array.of(value >>> 8, value & 0xff);
+}

@@ -1,0 +1,168 @@
+/**
+ * Context and aad: what a message is bound to.
+ *
+ * The context is a small, public map: who may open this and what it is for. It goes to the KMS, which
+ * authenticates it and may log it, and into the key derivation. The aad binds one message to its place
+ * (a row, a version) and goes into the key derivation alone. Both use one canonical encoding, so equal
+ * maps give equal bytes whatever their order:
+ *
+ *     u16 count, then per pair, sorted by the key's UTF-8 bytes: u16 length, key, u16 length, value
+ *
+ * Source: spec/envelope-v1.md#context
+ *
+ * @module
+ */
+import { ByteReader, compareBytes, concat, decodeUtf8, u16, utf8, type Bytes } from "./bytes.ts";
+import { EnvelopeError } from "./error.ts";
+
+/** Strings to strings. Not secret: a KMS logs it. */
+export type Context = Readonly<Record<string, string>>;
+
+/** Bytes, or a record that is encoded the way a context is. */
+export type Aad = Uint8Array | Readonly<Record<string, string>>;
+
+/** What a KMS authenticates: the caller's context plus the reserved pair `env:format` = `1`. */
+export interface KmsContext {
+  /** For a KMS that takes a map (AWS). Frozen, without a prototype. */
+  readonly map: Context;
+  /** The same as canonical bytes, for a KMS that takes AAD (Google Cloud, Vault, local). At most 4111. */
+  readonly bytes: Bytes;
+}
+
+/** Limits of a context, in pairs and bytes. */
+export const contextLimits = { pairs: 31, keyBytes: 255, valueBytes: 1024, bytes: 4096 } as const;
+
+type Fault = (problem: string) => Error;
+type Pair = readonly [key: Bytes, value: Bytes];
+
+const invalidContext: Fault = (problem) =>
+  new EnvelopeError("ERR_ENV_INVALID_CONTEXT", `context: ${problem}`);
+
+/**
+ * Encodes a caller's context.
+ *
+ * @returns Canonical bytes, 2 to 4096 of them.
+ * @throws {@link EnvelopeError} `ERR_ENV_INVALID_CONTEXT` for anything but a plain map of strings
+ * within the limits and without reserved keys.
+ */
+export function encodeContext(context: Context): Bytes {
+  return encodeMap(context, invalidContext, isReserved);
+}
+
+/** What is sent to the KMS for `context`, whose `contextBytes` have been made by {@link encodeContext}. */
+export function kmsContext(context: Context): KmsContext {
+  const map: Record<string, string> = Object.create(null);
+  for (const [key, value] of Object.entries(context)) map[key] = value;
+  map["env:format"] = "1";
+  return { map: Object.freeze(map), bytes: encodePairs(toPairs(map)) };
+}
+
+/**
+ * Reads a stored context.
+ *
+ * @throws {@link EnvelopeError} `ERR_ENV_FORMAT` for bytes that {@link encodeContext} would not write.
+ */
+export function decodeContext(bytes: Uint8Array): Context {
+  const malformed = new EnvelopeError("ERR_ENV_FORMAT", "the stored context is malformed");
+  const reader = new ByteReader(bytes);
+  const map: Record<string, string> = Object.create(null);
+  const count = reader.u16();
+  if (count === undefined || count > contextLimits.pairs) throw malformed;
+  for (let i = 0; i < count; i++) {
+    const key = readText(reader);
+    const value = readText(reader);
+    if (key === undefined || value === undefined || key in map) throw malformed;
+    map[key] = value;
+  }
+  // One encoding per map: whatever is out of order, too long or reserved does not come out the same.
+  const canonical = encodeMap(map, () => malformed, isReserved);
+  if (compareBytes(canonical, bytes) !== 0) throw malformed;
+  return Object.freeze(map);
+}
+
+/**
+ * The bytes bound as aad.
+ *
+ * @param aad - Bytes as they are, or a record of strings within the limits of a context (no key is
+ * reserved here). Default: none.
+ * @throws RangeError for a record that breaks a limit; TypeError for anything else.
+ */
+export function encodeAad(aad: Aad | undefined): Uint8Array {
+  if (aad === undefined) return new Uint8Array(0);
+  if (aad instanceof Uint8Array) return aad;
+  return encodeMap(
+    aad,
+    (problem) => new RangeError(`aad: ${problem}`),
+    () => false,
+  );
+}
+
+/**
+ * The encoding without the limits and reserved keys of a context: what the local KMS authenticates
+ * for an encryption context (spec/envelope-v1.md#local-wrap).
+ */
+export function encodeEncryptionContext(map: Context): Bytes {
+  return encodePairs(toPairs(map));
+}
+
+function isReserved(key: string): boolean {
+  return key.startsWith("env:") || key.startsWith("aws:");
+}
+
+function encodeMap(map: unknown, fault: Fault, reserved: (key: string) => boolean): Bytes {
+  if (typeof map !== "object" || map === null || Array.isArray(map) || map instanceof Uint8Array) {
+    throw fault("a map of strings to strings is required; write {} if none is meant");
+  }
+  const entries: [string, unknown][] = Object.entries(map);
+  if (entries.length > contextLimits.pairs) {
+    throw fault(`${entries.length} pairs, at most ${contextLimits.pairs} are allowed`);
+  }
+  const pairs: Pair[] = [];
+  for (const [key, value] of entries) {
+    if (typeof value !== "string") throw fault(`the value of ${name(key)} is not a string`);
+    if (!key.isWellFormed() || !value.isWellFormed()) {
+      throw fault(`${name(key)} or its value has a lone surrogate`);
+    }
+    if (reserved(key))
+      throw fault(`${name(key)} is reserved: keys may not start with env: or aws:`);
+    const pair: Pair = [utf8(key), utf8(value)];
+    check("key", key, pair[0].length, 1, contextLimits.keyBytes);
+    check("value", key, pair[1].length, 0, contextLimits.valueBytes);
+    pairs.push(pair);
+  }
+  const bytes = encodePairs(pairs);
+  if (bytes.length > contextLimits.bytes) {
+    throw fault(`${bytes.length} bytes encoded, at most ${contextLimits.bytes} are allowed`);
+  }
+  return bytes;
+
+  function check(what: string, key: string, length: number, min: number, max: number): void {
+    if (length < min || length > max) {
+      throw fault(`the ${what} of ${name(key)} has ${length} bytes, ${min} to ${max} are allowed`);
+    }
+  }
+}
+
+function toPairs(map: Context): Pair[] {
+  return Object.entries(map).map(([key, value]): Pair => [utf8(key), utf8(value)]);
+}
+
+function encodePairs(pairs: Pair[]): Bytes {
+  // By bytes: string order is that of UTF-16 units, which puts U+1F600 before U+FF5E.
+  const sorted = pairs.toSorted(([a], [b]) => compareBytes(a, b));
+  return concat(
+    u16(pairs.length),
+    ...sorted.flatMap(([key, value]) => [u16(key.length), key, u16(value.length), value]),
+  );
+}
+
+function readText(reader: ByteReader): string | undefined {
+  const length = reader.u16();
+  const bytes = length === undefined ? undefined : reader.take(length);
+  return bytes === undefined ? undefined : decodeUtf8(bytes);
+}
+
+/** A key as it may stand in a message: quoted, escaped, cut. Never a value. */
+function name(key: string): string {
+  return JSON.stringify(key.length > 40 ? `${key.slice(0, 40)}…` : key);
+}

@@ -1,0 +1,65 @@
+/**
+ * A plaintext data key, for as short a time as can be.
+ *
+ * @module
+ */
+import { backend } from "#crypto";
+import type { Bytes } from "./bytes.ts";
+import { EnvelopeError } from "./error.ts";
+
+/** Bytes of a data key; any other length from a KMS is an error. */
+export const DATA_KEY_BYTES = 32;
+
+/**
+ * Holds one data key until it is disposed. Reaches no log by accident: `toString`, `JSON` and
+ * `console.log` show that it is one and no more. Wiping is best effort: the runtime, or the SDK the
+ * bytes came from, may have copied them before.
+ *
+ * @example
+ * ```ts
+ * using dataKey = await cmk.unwrapDataKey(entry, { context });
+ * dataKey.use((bytes) => hmac.update(bytes));
+ * ```
+ */
+export class DataKey implements Disposable {
+  #bytes: Bytes | undefined;
+
+  /** Takes ownership of `bytes`: the caller must not use them again. */
+  constructor(bytes: Bytes) {
+    if (bytes.length !== DATA_KEY_BYTES) {
+      throw new RangeError(`a data key has ${DATA_KEY_BYTES} bytes, got ${bytes.length}`);
+    }
+    this.#bytes = bytes;
+  }
+
+  /**
+   * Lends the bytes to `fn`, which must neither keep nor change them.
+   *
+   * @throws {@link EnvelopeError} `ERR_ENV_CLOSED` once disposed.
+   */
+  use<T>(fn: (bytes: Bytes) => T): T {
+    if (this.#bytes === undefined) {
+      throw new EnvelopeError("ERR_ENV_CLOSED", "the data key was disposed");
+    }
+    return fn(this.#bytes);
+  }
+
+  /** Whether `other` is the same key, in constant time. */
+  equals(other: DataKey): boolean {
+    return this.use((a) => other.use((b) => backend.equal(a, b)));
+  }
+
+  /** Wipes the bytes. Idempotent. */
+  [Symbol.dispose](): void {
+    this.#bytes?.fill(0);
+    this.#bytes = undefined;
+  }
+
+  toString(): string {
+    return "DataKey(redacted)";
+  }
+
+  toJSON(): string {
+    return this.toString();
+  }
+}

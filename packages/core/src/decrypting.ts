@@ -1,0 +1,156 @@
+/**
+ * From a message's header and the first bytes of its payload to the codec for its chunks.
+ *
+ * The order of the steps is the specification's: whatever can be refused without a KMS is refused
+ * before one is called, and no chunk is touched before the commitment fits.
+ *
+ * Source: spec/envelope-v1.md#decrypting
+ *
+ * @module
+ */
+import { backend } from "#crypto";
+import { compareBytes } from "./bytes.ts";
+import { bindContext, type BoundContext } from "./cmk-set.ts";
+import { checkOptions } from "./encrypting.ts";
+import { encodeAad, type Aad, type Context } from "./context.ts";
+import { andThen, type Awaitable, type HmacKey } from "./crypto.ts";
+import { EnvelopeError } from "./error.ts";
+import type { Header } from "./header.ts";
+import { bind, deriveMessageKeys, hashAad, hashContext, SALT_BYTES } from "./kdf.ts";
+import { decodeKeyBlock, type Entry } from "./key-block.ts";
+import { PayloadCodec } from "./payload.ts";
+
+const fromHeaderBrand: unique symbol = Symbol("fromHeader");
+
+/** Made by {@link fromHeader}. */
+export interface FromHeader {
+  readonly [fromHeaderBrand]: true;
+  readonly require: Context;
+}
+
+/**
+ * Lets a reader use the context that is stored in the message. Whoever wrote the message chose it, so
+ * a reader names the pairs it insists on.
+ *
+ * @param options.require - Each pair must be stored with an equal value. `{}` insists on nothing:
+ * anything this reader's CMKs may unwrap is then accepted.
+ */
+export function fromHeader(options: { readonly require: Context }): FromHeader {
+  checkOptions(options, new Set(["require"]));
+  bindContext(options.require);
+  return { [fromHeaderBrand]: true, require: options.require };
+}
+
+export interface DecryptOptions {
+  /** The very map the message was encrypted with, or {@link fromHeader}. */
+  readonly context: Context | FromHeader;
+  /** The aad the message was encrypted with. Default: none. */
+  readonly aad?: Aad | undefined;
+  /** The key block, where it is detached. */
+  readonly keyBlock?: Uint8Array | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+const OPTIONS = new Set(["context", "aad", "keyBlock", "signal"]);
+
+/** Checks what can be checked without a message. */
+export function checkDecryptOptions(options: DecryptOptions): void {
+  checkOptions(options, OPTIONS);
+  if (!isFromHeader(options.context)) bindContext(options.context);
+}
+
+/**
+ * The context to unwrap with.
+ *
+ * @throws {@link EnvelopeError} `ERR_ENV_INVALID_CONTEXT` for a malformed map, or `fromHeader` where
+ * nothing is stored; `ERR_ENV_DECRYPT` where map and stored context differ.
+ */
+export function resolveContext(header: Header, given: Context | FromHeader): BoundContext {
+  const { storedContext, storedContextBytes } = header;
+  if (!isFromHeader(given)) {
+    const context = bindContext(given);
+    if (storedContextBytes !== undefined && compareBytes(storedContextBytes, context.bytes) !== 0) {
+      throw new EnvelopeError(
+        "ERR_ENV_DECRYPT",
+        "the context is not the one stored in the message",
+      );
+    }
+    return context;
+  }
+  if (storedContext === undefined || storedContextBytes === undefined) {
+    throw new EnvelopeError(
+      "ERR_ENV_INVALID_CONTEXT",
+      "the message stores no context: pass the map it was encrypted with instead of fromHeader",
+    );
+  }
+  for (const [key, value] of Object.entries(given.require)) {
+    if (storedContext[key] !== value) {
+      throw new EnvelopeError(
+        "ERR_ENV_DECRYPT",
+        `the stored context does not have the required value of ${JSON.stringify(key)}`,
+      );
+    }
+  }
+  return { map: storedContext, bytes: storedContextBytes };
+}
+
+/**
+ * The entries to choose from: the message's own, or those of the detached key block.
+ *
+ * @throws {@link EnvelopeError} `ERR_ENV_FORMAT` where both are there or the block is malformed;
+ * `ERR_ENV_NO_KEY` where neither is (by {@link requireEntries}).
+ */
+export function resolveEntries(
+  header: Header,
+  keyBlock: Uint8Array | undefined,
+): readonly Entry[] | undefined {
+  if (keyBlock === undefined) return header.entries;
+  if (header.entries !== undefined) {
+    throw new EnvelopeError(
+      "ERR_ENV_FORMAT",
+      "a key block was passed, but the message has its own",
+    );
+  }
+  return decodeKeyBlock(keyBlock);
+}
+
+export function requireEntries(entries: readonly Entry[] | undefined): readonly Entry[] {
+  if (entries === undefined) {
+    throw new EnvelopeError(
+      "ERR_ENV_NO_KEY",
+      "the message's key block is stored elsewhere: pass it as `keyBlock`",
+    );
+  }
+  return entries;
+}
+
+/** Turns an unwrapped data key into the codec of one message, or `undefined` where it is not its key. */
+export type Fit = (inputKey: HmacKey) => Awaitable<PayloadCodec | undefined>;
+
+/**
+ * How a data key is tried on a message.
+ *
+ * @param prefix - The first 56 bytes of the payload: salt and commitment.
+ */
+export function fitTo(
+  preamble: Uint8Array,
+  prefix: Uint8Array,
+  context: BoundContext,
+  aad: Aad | undefined,
+): Awaitable<Fit> {
+  const salt = prefix.slice(0, SALT_BYTES);
+  const commitment = prefix.slice(SALT_BYTES);
+  return andThen(hashContext(context.bytes), (contextHash) =>
+    andThen(hashAad(encodeAad(aad)), (aadHash): Fit => {
+      const bound = bind(preamble, contextHash, aadHash);
+      return (inputKey) =>
+        andThen(deriveMessageKeys(inputKey, salt, bound), (keys) =>
+          backend.equal(keys.commitment, commitment) ? new PayloadCodec(keys) : undefined,
+        );
+    }),
+  );
+}
+
+function isFromHeader(context: Context | FromHeader): context is FromHeader {
+  return typeof context === "object" && context !== null && fromHeaderBrand in context;
+}

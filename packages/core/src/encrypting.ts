@@ -1,0 +1,102 @@
+/**
+ * From a data key to the start of a message: header, salt and commitment, and the codec for the chunks.
+ *
+ * Nothing here is the caller's to choose but what a message is bound to: salt, nonce, data key and
+ * suite never are.
+ *
+ * Source: spec/envelope-v1.md#encrypting
+ *
+ * @module
+ */
+import { backend } from "#crypto";
+import { concat, type Bytes } from "./bytes.ts";
+import type { HeldKey } from "./cache.ts";
+import type { BoundContext } from "./cmk-set.ts";
+import { encodeAad, type Aad, type Context } from "./context.ts";
+import { andThen, type Awaitable } from "./crypto.ts";
+import { encodeFront } from "./header.ts";
+import { bind, deriveMessageKeys, hashAad, SALT_BYTES } from "./kdf.ts";
+import { encodeKeyBlock, keyBlockLimits } from "./key-block.ts";
+import { PayloadCodec } from "./payload.ts";
+
+export interface EncryptOptions {
+  /** Who may open this and what it is for. Not secret; must be given again to decrypt. */
+  readonly context: Context;
+  /** Binds the message to its place; must be given again to decrypt. Stored and sent nowhere. Default: none. */
+  readonly aad?: Aad | undefined;
+  /** Stores the context in the message, in clear, for readers that opt in with `fromHeader`. Default: false. */
+  readonly storeContext?: boolean | undefined;
+  /**
+   * Pads the header to a multiple of this many bytes, 1 to 16384, so that a rewrap can replace the
+   * key block in place. Default: 1, no padding.
+   */
+  readonly headerAlignment?: number | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** How a message starts. */
+export interface MessageStart {
+  /** Ends with the key block, which begins at `keyBlockOffset`. */
+  readonly header: Bytes;
+  readonly keyBlockOffset: number;
+  /** Salt and commitment, 56 bytes: the front of the payload. */
+  readonly prefix: Bytes;
+  readonly codec: PayloadCodec;
+}
+
+const OPTIONS = new Set([
+  "context",
+  "aad",
+  "storeContext",
+  "headerAlignment",
+  "plaintextBytes",
+  "signal",
+]);
+
+/** Refuses what is misspelt: an option that is ignored is worse than an error. */
+export function checkOptions(options: object, known: ReadonlySet<string>): void {
+  if (typeof options !== "object" || options === null) throw new TypeError("options are required");
+  const unknown = Object.keys(options).find((name) => !known.has(name));
+  if (unknown !== undefined) throw new TypeError(`unknown option ${JSON.stringify(unknown)}`);
+}
+
+export function checkEncryptOptions(options: EncryptOptions): void {
+  checkOptions(options, OPTIONS);
+  const { headerAlignment = 1 } = options;
+  if (
+    !Number.isInteger(headerAlignment) ||
+    headerAlignment < 1 ||
+    headerAlignment > keyBlockLimits.bytes
+  ) {
+    throw new RangeError(`headerAlignment must be an integer from 1 to ${keyBlockLimits.bytes}`);
+  }
+}
+
+/** Starts a message under a held data key. Answers at once where the backend does. */
+export function startMessage(
+  held: HeldKey,
+  context: BoundContext,
+  options: Pick<EncryptOptions, "aad" | "storeContext" | "headerAlignment">,
+): Awaitable<MessageStart> {
+  const front = encodeFront(options.storeContext ? context.bytes : undefined);
+  const keyBlock = alignedKeyBlock(held, front.length, options.headerAlignment ?? 1);
+  const preamble = front.subarray(0, 8);
+  const salt = backend.random(SALT_BYTES);
+  return andThen(hashAad(encodeAad(options.aad)), (aadHash) =>
+    andThen(
+      deriveMessageKeys(held.inputKey, salt, bind(preamble, held.contextHash, aadHash)),
+      (keys) => ({
+        header: concat(front, keyBlock),
+        keyBlockOffset: front.length,
+        prefix: concat(salt, keys.commitment),
+        codec: new PayloadCodec(keys),
+      }),
+    ),
+  );
+}
+
+function alignedKeyBlock(held: HeldKey, frontBytes: number, alignment: number): Bytes {
+  const bytes = frontBytes + held.keyBlock.length;
+  const aligned = Math.ceil(bytes / alignment) * alignment;
+  return aligned === bytes ? held.keyBlock : encodeKeyBlock(held.entries, aligned - frontBytes);
+}

@@ -1,0 +1,195 @@
+/**
+ * A synchronous cipher for small values: for ORMs, serialisers and other code that cannot await.
+ *
+ * Data keys are unwrapped beforehand and held outside the JavaScript heap, within the limits of a
+ * data-key cache. What is not held cannot be had synchronously and is an error that says what to
+ * await. Replacement keys are fetched in the background while the current one still serves.
+ *
+ * @module
+ */
+import { backend } from "#crypto";
+import { concat, requireBytes, type Bytes } from "./bytes.ts";
+import {
+  checkCacheOptions,
+  DecryptionKeys,
+  EncryptionKeys,
+  type DataKeyCacheOptions,
+  type HeldKey,
+} from "./cache.ts";
+import { bindContext, byteKey, type BoundContext } from "./cmk-set.ts";
+import type { Aad, Context } from "./context.ts";
+import type { Awaitable } from "./crypto.ts";
+import { fitTo, requireEntries, resolveContext } from "./decrypting.ts";
+import { checkOptions, startMessage } from "./encrypting.ts";
+import { EnvelopeError } from "./error.ts";
+import { parseHeader } from "./header.ts";
+import type { Entry } from "./key-block.ts";
+import type { Messages } from "./messages.ts";
+import { decodePlaintext, encodePlaintext } from "./plaintext.ts";
+import { plaintextLength, PREFIX_BYTES } from "./payload.ts";
+import { decodeText, encodeText } from "./text.ts";
+
+export interface FieldsOptions {
+  /** Of all values. Not secret. */
+  readonly context: Context;
+  /** Limits of held data keys. Default: those of the `Envelope`, else 5 minutes, 2^20 messages, 64 GiB. */
+  readonly dataKeyCache?: DataKeyCacheOptions;
+  readonly signal?: AbortSignal | undefined;
+}
+
+export interface FieldOptions {
+  /** Binds the value to its place: `{ table, column, id }`. Default: none. */
+  readonly aad?: Aad | undefined;
+}
+
+/** Encrypts and decrypts without awaiting. Every method throws instead of rejecting. */
+export interface Fields extends Disposable {
+  /** @throws `ERR_ENV_NOT_HELD` once the held data key is spent and no other has come. */
+  encrypt(plaintext: Uint8Array, options?: FieldOptions): Bytes;
+  /** @throws `ERR_ENV_NOT_HELD` for a value that was not {@link prepare}d; else as `Envelope.decrypt`. */
+  decrypt(message: Uint8Array, options?: FieldOptions): Bytes;
+  /** As {@link encrypt}, from text to the text form. */
+  encryptText(plaintext: string, options?: FieldOptions): string;
+  /** As {@link decrypt}, from the text form to text. */
+  decryptText(text: string, options?: FieldOptions): string;
+  /**
+   * Unwraps the data keys of these values, each once, so that they can be decrypted for the next
+   * `maxAge`. Values of one data key cost one KMS call together.
+   *
+   * @throws as `Envelope.decrypt`, for the first value that fails.
+   */
+  prepare(values: Iterable<Uint8Array | string>, options?: { signal?: AbortSignal }): Promise<void>;
+  /** Fetches a data key for encrypting, unless one is held. */
+  refresh(options?: { signal?: AbortSignal }): Promise<void>;
+  /** Forgets all held data keys; later calls throw `ERR_ENV_NOT_HELD`. */
+  [Symbol.dispose](): void;
+}
+
+const OPTIONS = new Set(["context", "dataKeyCache", "signal"]);
+const DEFAULT_LIMITS: DataKeyCacheOptions = {
+  maxAge: 300_000,
+  maxMessages: 2 ** 20,
+  maxBytes: 2 ** 36,
+};
+/** Unwraps under way at once in {@link Fields.prepare}. */
+const PARALLEL = 16;
+
+export async function openFields(messages: Messages, options: FieldsOptions): Promise<Fields> {
+  checkOptions(options, OPTIONS);
+  if (options.dataKeyCache !== undefined) checkCacheOptions(options.dataKeyCache);
+  if (!backend.synchronous) {
+    throw new EnvelopeError(
+      "ERR_ENV_UNSUPPORTED",
+      "fields() needs synchronous cryptography (Node, Bun, Deno): use encryptText() and decryptText() here",
+    );
+  }
+  const limits = options.dataKeyCache ?? messages.cacheLimits ?? DEFAULT_LIMITS;
+  const cipher = new FieldCipher(messages, bindContext(options.context), limits);
+  await cipher.refresh(options.signal === undefined ? {} : { signal: options.signal });
+  return cipher;
+}
+
+class FieldCipher implements Fields {
+  readonly #messages: Messages;
+  readonly #context: BoundContext;
+  readonly #key: string;
+  readonly #encryption: EncryptionKeys;
+  readonly #decryption: DecryptionKeys;
+
+  constructor(messages: Messages, context: BoundContext, limits: DataKeyCacheOptions) {
+    this.#messages = messages;
+    this.#context = context;
+    this.#key = byteKey(context.bytes);
+    this.#encryption = new EncryptionKeys(limits, messages.observer);
+    this.#decryption = new DecryptionKeys(limits, messages.observer);
+  }
+
+  encrypt(plaintext: Uint8Array, { aad }: FieldOptions = {}): Bytes {
+    requireBytes(plaintext, "plaintext");
+    const lease = this.#encryption.leaseHeld(this.#key, plaintext.length, this.#make);
+    if (lease === undefined) {
+      throw new EnvelopeError(
+        "ERR_ENV_NOT_HELD",
+        "no data key with room for this value is held: await refresh() first",
+      );
+    }
+    const start = now(startMessage(lease.held, this.#context, { aad }));
+    return concat(start.header, start.prefix, now(start.codec.sealChunks(0, plaintext, true)));
+  }
+
+  decrypt(message: Uint8Array, { aad }: FieldOptions = {}): Bytes {
+    requireBytes(message, "message");
+    const { preamble, entries, payload } = this.#parse(message);
+    const held = this.#messages.cmks.findHeld(entries, this.#context, this.#decryption);
+    if (held.length === 0) {
+      throw new EnvelopeError(
+        "ERR_ENV_NOT_HELD",
+        "the data key of this value is not held: await prepare() with it first",
+      );
+    }
+    const fit = now(fitTo(preamble, payload.subarray(0, PREFIX_BYTES), this.#context, aad));
+    for (const inputKey of held) {
+      const codec = now(fit(inputKey));
+      if (codec !== undefined) return now(codec.openChunks(0, payload.subarray(PREFIX_BYTES)));
+    }
+    throw new EnvelopeError("ERR_ENV_DECRYPT", "wrong context or aad, or altered bytes");
+  }
+
+  encryptText(plaintext: string, options?: FieldOptions): string {
+    return encodeText(this.encrypt(encodePlaintext(plaintext), options));
+  }
+
+  decryptText(text: string, options?: FieldOptions): string {
+    return decodePlaintext(this.decrypt(decodeText(text), options));
+  }
+
+  async prepare(
+    values: Iterable<Uint8Array | string>,
+    { signal }: { signal?: AbortSignal } = {},
+  ): Promise<void> {
+    const distinct = new Map<string, readonly Entry[]>();
+    for (const value of values) {
+      const { entries } = this.#parse(typeof value === "string" ? decodeText(value) : value);
+      const name = entries.map(({ keyId, wrapped }) => `${keyId} ${byteKey(wrapped)}`).join(" ");
+      distinct.set(name, entries);
+    }
+    const queue = [...distinct.values()];
+    const worker = async (): Promise<void> => {
+      for (let entries = queue.pop(); entries !== undefined; entries = queue.pop()) {
+        await this.#messages.cmks.unwrap(entries, this.#context, this.#decryption, accept, signal);
+      }
+    };
+    await Promise.all(Array.from({ length: PARALLEL }, worker));
+  }
+
+  async refresh({ signal }: { signal?: AbortSignal } = {}): Promise<void> {
+    await this.#encryption.hold(this.#key, this.#make, signal);
+  }
+
+  [Symbol.dispose](): void {
+    this.#encryption.clear();
+    this.#decryption.clear();
+  }
+
+  readonly #make = (signal: AbortSignal | undefined): Promise<HeldKey> =>
+    this.#messages.cmks.newKey(this.#context, signal);
+
+  #parse(message: Uint8Array): { preamble: Bytes; entries: readonly Entry[]; payload: Uint8Array } {
+    const header = parseHeader(message);
+    resolveContext(header, this.#context.map);
+    const payload = message.subarray(header.length);
+    plaintextLength(payload.length);
+    return { preamble: header.preamble, entries: requireEntries(header.entries), payload };
+  }
+}
+
+/** Without the aad the commitment cannot be compared yet; decrypt() does. */
+function accept(): true {
+  return true;
+}
+
+/** The value of what a synchronous backend answers. */
+function now<T>(value: Awaitable<T>): T {
+  if (value instanceof Promise) throw new TypeError("the backend answered with a promise");
+  return value;
+}

@@ -1,0 +1,145 @@
+/**
+ * The header in front of a payload: who can unwrap the data key, and what the message is bound to.
+ *
+ * Eight bytes of preamble, the context if it is stored, and the key block. Preamble and context are
+ * bound by the key derivation and never change; the key block can be replaced.
+ *
+ * Source: spec/envelope-v1.md#layout
+ *
+ * @module
+ */
+import { ByteReader, compareBytes, concat, u16, utf8, type Bytes } from "./bytes.ts";
+import { contextLimits, decodeContext, type Context } from "./context.ts";
+import { EnvelopeError } from "./error.ts";
+import { decodeKeyBlockBody, keyBlockLimits, type Entry } from "./key-block.ts";
+
+/** A parsed header. */
+export interface Header {
+  /** The first 8 bytes, as they are bound. */
+  readonly preamble: Bytes;
+  /** The context, where the writer stored it. Not to be trusted without the reader's opt-in. */
+  readonly storedContext: Context | undefined;
+  readonly storedContextBytes: Bytes | undefined;
+  /** The wrapped copies of the data key; `undefined` where the key block is detached. */
+  readonly entries: readonly Entry[] | undefined;
+  /** Where the key block starts, in bytes. What stands before it never changes. */
+  readonly keyBlockOffset: number;
+  /** Bytes of the whole header: the payload starts here. */
+  readonly length: number;
+}
+
+/** Longest header there is, in bytes: a reader need not hold back more than this. */
+export const MAX_HEADER_BYTES: number = 8 + 2 + contextLimits.bytes + 2 + keyBlockLimits.bytes;
+
+const MAGIC = Uint8Array.of(0x8e, 0x45, 0x4e, 0x56);
+const VERSION = 1;
+const SUITE_COBBLESTONE_256 = 1;
+const FLAG_STORED_CONTEXT = 1;
+
+/** The preamble of a new message. */
+export function encodePreamble(storesContext: boolean): Bytes {
+  return concat(
+    MAGIC,
+    Uint8Array.of(VERSION, SUITE_COBBLESTONE_256, storesContext ? FLAG_STORED_CONTEXT : 0, 0),
+  );
+}
+
+/** What stands before the key block: preamble, and the context if it is stored. */
+export function encodeFront(storedContextBytes: Bytes | undefined): Bytes {
+  const preamble = encodePreamble(storedContextBytes !== undefined);
+  return storedContextBytes === undefined
+    ? preamble
+    : concat(preamble, u16(storedContextBytes.length), storedContextBytes);
+}
+
+/**
+ * Bytes of the header that `bytes` starts with, or `undefined` while too few are there to tell.
+ *
+ * @throws {@link EnvelopeError} `ERR_ENV_FORMAT`, `ERR_ENV_UNSUPPORTED` as soon as they are certain.
+ */
+export function headerLength(bytes: Uint8Array): number | undefined {
+  checkPreamble(bytes);
+  const reader = new ByteReader(bytes);
+  const flags = reader.take(8)?.[6];
+  if (flags === undefined) return undefined;
+  if (flags & FLAG_STORED_CONTEXT) {
+    const length = reader.u16();
+    if (length === undefined) return undefined;
+    if (length < 2 || length > contextLimits.bytes) {
+      throw malformed("the stored context has no possible length");
+    }
+    if (reader.take(length) === undefined) return undefined;
+  }
+  const length = reader.u16();
+  if (length === undefined) return undefined;
+  if (length > keyBlockLimits.bytes) throw malformed("the key block is longer than 16 KiB");
+  return reader.offset + length;
+}
+
+/**
+ * Reads the header at the front of `bytes`.
+ *
+ * @param bytes - At least the whole header; what follows it is not looked at.
+ * @returns Copies, so `bytes` may be reused.
+ * @throws {@link EnvelopeError} `ERR_ENV_FORMAT`, `ERR_ENV_UNSUPPORTED`.
+ */
+export function parseHeader(bytes: Uint8Array): Header {
+  const length = headerLength(bytes);
+  if (length === undefined || length > bytes.length) throw malformed("it is cut short");
+  const reader = new ByteReader(bytes.subarray(0, length));
+  const preamble = new Uint8Array(reader.take(8) ?? []);
+  let storedContextBytes: Bytes | undefined;
+  if ((preamble[6] ?? 0) & FLAG_STORED_CONTEXT) {
+    storedContextBytes = new Uint8Array(reader.take(reader.u16() ?? 0) ?? []);
+  }
+  const storedContext = storedContextBytes && decodeContext(storedContextBytes);
+  const keyBlockOffset = reader.offset;
+  const body = reader.take(reader.u16() ?? 0) ?? new Uint8Array(0);
+  const entries = body.length === 0 ? undefined : decodeKeyBlockBody(body);
+  return { preamble, storedContext, storedContextBytes, entries, keyBlockOffset, length };
+}
+
+/** In the order the specification fixes: nothing after an unknown version is interpreted. */
+function checkPreamble(bytes: Uint8Array): void {
+  const magic = bytes.subarray(0, MAGIC.length);
+  if (compareBytes(magic, MAGIC.subarray(0, magic.length)) !== 0) throw foreign(bytes);
+  const [version, suite, flags, reserved] = bytes.subarray(MAGIC.length, 8);
+  if (version !== undefined && version !== VERSION) throw unsupported("version", version);
+  if (suite !== undefined && suite !== SUITE_COBBLESTONE_256) throw unsupported("suite", suite);
+  if (flags !== undefined && (flags & ~FLAG_STORED_CONTEXT) !== 0)
+    throw unsupported("flags", flags);
+  if (reserved !== undefined && reserved !== 0) throw malformed("the reserved byte is not zero");
+}
+
+/** What people pass by mistake, with the way out. */
+const LOOKALIKES: readonly (readonly [prefix: Uint8Array, hint: string])[] = [
+  [utf8("env1."), "this is the text form: pass it as a string to decryptText()"],
+  [utf8("jkVOV"), "this is base64: decode it first"],
+  [utf8("8e454e56"), "this is hexadecimal: decode it first"],
+  [
+    utf8("\u{FFFD}ENV"),
+    "the bytes went through a text decoder and are damaged: keep messages as bytes",
+  ],
+  [Uint8Array.of(0x01, 0x80), "this looks like a message of the AWS Encryption SDK"],
+  [Uint8Array.of(0x02, 0x04, 0x78), "this looks like a message of the AWS Encryption SDK"],
+  [Uint8Array.of(0x02, 0x05, 0x78), "this looks like a message of the AWS Encryption SDK"],
+];
+
+function foreign(bytes: Uint8Array): EnvelopeError {
+  const known = LOOKALIKES.find(
+    ([prefix]) => compareBytes(bytes.subarray(0, prefix.length), prefix) === 0,
+  );
+  const hint = known?.[1] ?? "check that these are the stored bytes, from their first on";
+  return new EnvelopeError("ERR_ENV_FORMAT", `not an envelope message: ${hint}`);
+}
+
+function unsupported(field: string, found: number): EnvelopeError {
+  return new EnvelopeError(
+    "ERR_ENV_UNSUPPORTED",
+    `the message has ${field} ${found}, which this build does not read: update the package`,
+  );
+}
+
+function malformed(problem: string): EnvelopeError {
+  return new EnvelopeError("ERR_ENV_FORMAT", `the message header is malformed: ${problem}`);
+}

@@ -1,0 +1,99 @@
+/**
+ * What a message says of itself, without a KMS.
+ *
+ * @module
+ */
+import { concat, requireBytes } from "./bytes.ts";
+import type { Context } from "./context.ts";
+import { EnvelopeError, isEnvelopeError } from "./error.ts";
+import { parseHeader } from "./header.ts";
+import { decodeKeyBlock, encodeKeyBlock, type Entry } from "./key-block.ts";
+import { plaintextLength } from "./payload.ts";
+import { decodeText } from "./text.ts";
+
+/** Facts of a header. None of them is authenticated: a message can claim anything until it is decrypted. */
+export interface MessageFacts {
+  readonly version: 1;
+  readonly suite: "Cobblestone-256";
+  /** The context, where the writer stored it. */
+  readonly storedContext: Context | undefined;
+  /** Which CMKs can open it; `undefined` where the key block is detached. */
+  readonly entries: readonly Entry[] | undefined;
+  readonly headerBytes: number;
+  /** Zeros at the end of the key block, kept free for a rewrap in place. */
+  readonly paddingBytes: number;
+  readonly payloadBytes: number;
+  /** By arithmetic; `undefined` where no payload has this length (a header alone, a cut message). */
+  readonly plaintextBytes: number | undefined;
+}
+
+/**
+ * Reads a message's header.
+ *
+ * @param message - Bytes, or a text form. The header alone will do.
+ * @throws {@link EnvelopeError} `ERR_ENV_FORMAT`, `ERR_ENV_UNSUPPORTED`.
+ */
+export function inspect(message: Uint8Array | string): MessageFacts {
+  const bytes = typeof message === "string" ? decodeText(message) : message;
+  requireBytes(bytes, "message");
+  const header = parseHeader(bytes);
+  const payloadBytes = bytes.length - header.length;
+  const used = header.entries === undefined ? 2 : encodeKeyBlock(header.entries).length;
+  return {
+    version: 1,
+    suite: "Cobblestone-256",
+    storedContext: header.storedContext,
+    entries: header.entries,
+    headerBytes: header.length,
+    paddingBytes: header.length - header.keyBlockOffset - used,
+    payloadBytes,
+    plaintextBytes: possibleLength(payloadBytes),
+  };
+}
+
+/**
+ * Takes the key block out of a message, to be stored elsewhere (object metadata, a column).
+ *
+ * @returns The message without it, and the key block for {@link attachKeyBlock} or `decrypt`.
+ * @throws {@link EnvelopeError} `ERR_ENV_FORMAT`, also where it is detached already; `ERR_ENV_UNSUPPORTED`.
+ */
+export function detachKeyBlock(message: Uint8Array): { message: Uint8Array; keyBlock: Uint8Array } {
+  requireBytes(message, "message");
+  const { entries, keyBlockOffset, length } = parseHeader(message);
+  if (entries === undefined) {
+    throw new EnvelopeError("ERR_ENV_FORMAT", "the message's key block is detached already");
+  }
+  return {
+    message: concat(
+      message.subarray(0, keyBlockOffset),
+      Uint8Array.of(0, 0),
+      message.subarray(length),
+    ),
+    keyBlock: message.slice(keyBlockOffset, length),
+  };
+}
+
+/**
+ * Puts a detached key block back.
+ *
+ * @throws {@link EnvelopeError} `ERR_ENV_FORMAT` where the block is malformed or the message has one;
+ * `ERR_ENV_UNSUPPORTED`.
+ */
+export function attachKeyBlock(message: Uint8Array, keyBlock: Uint8Array): Uint8Array {
+  requireBytes(message, "message");
+  requireBytes(keyBlock, "keyBlock");
+  const { entries, keyBlockOffset, length } = parseHeader(message);
+  if (entries !== undefined)
+    throw new EnvelopeError("ERR_ENV_FORMAT", "the message has a key block of its own");
+  decodeKeyBlock(keyBlock);
+  return concat(message.subarray(0, keyBlockOffset), keyBlock, message.subarray(length));
+}
+
+function possibleLength(payloadBytes: number): number | undefined {
+  try {
+    return plaintextLength(payloadBytes);
+  } catch (error) {
+    if (isEnvelopeError(error)) return undefined;
+    throw error;
+  }
+}

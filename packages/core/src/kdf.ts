@@ -1,0 +1,74 @@
+/**
+ * From a data key to the keys of one message.
+ *
+ * HKDF-Expand with SHA-512, without Extract: the data key is uniformly random already. It is two HMAC
+ * calls by hand because WebCrypto has no Expand alone. The salt is fresh for every message, so one
+ * data key can protect many of them.
+ *
+ * Source: spec/envelope-v1.md#key-derivation; RFC 5869 section 2.3
+ *
+ * @module
+ */
+import { backend } from "#crypto";
+import { concat, utf8, type Bytes } from "./bytes.ts";
+import { andThen, type AeadKey, type Awaitable, type HmacKey } from "./crypto.ts";
+
+/** Bytes of the salt that starts a payload. */
+export const SALT_BYTES = 24;
+/** Bytes of the key commitment behind it. */
+export const COMMITMENT_BYTES = 32;
+
+/** What one message is encrypted with. */
+export interface MessageKeys {
+  readonly key: AeadKey;
+  /** 12 bytes, XORed with the chunk's index. */
+  readonly baseNonce: Bytes;
+  /** 32 bytes, stored in the payload. Public. */
+  readonly commitment: Bytes;
+}
+
+const COBBLESTONE = utf8("c2sp.org/chunked-encryption@v1+AEAD_AES_256_GCM\0");
+const MESSAGE = utf8("env/1/message\0");
+const CONTEXT = utf8("env/1/context\0");
+const AAD = utf8("env/1/aad\0");
+
+/** SHA-256 of a context's canonical bytes under its own label. */
+export function hashContext(contextBytes: Uint8Array): Awaitable<Bytes> {
+  return backend.sha256(concat(CONTEXT, contextBytes));
+}
+
+/** SHA-256 of the aad under its own label. */
+export function hashAad(aad: Uint8Array): Awaitable<Bytes> {
+  return backend.sha256(concat(AAD, aad));
+}
+
+/** What the payload is bound to: Cobblestone's `context`. */
+export function bind(preamble: Uint8Array, contextHash: Uint8Array, aadHash: Uint8Array): Bytes {
+  return concat(MESSAGE, preamble, contextHash, aadHash);
+}
+
+/**
+ * Cobblestone-256's key derivation.
+ *
+ * @param inputKey - The data key, as an HMAC key.
+ * @param salt - 24 bytes.
+ * @param context - Cobblestone's: made by {@link bind}.
+ */
+export function deriveMessageKeys(
+  inputKey: HmacKey,
+  salt: Uint8Array,
+  context: Uint8Array,
+): Awaitable<MessageKeys> {
+  const info = concat(COBBLESTONE, salt, context);
+  return andThen(backend.hmacSha512(inputKey, concat(info, Uint8Array.of(1))), (first) =>
+    andThen(backend.hmacSha512(inputKey, concat(first, info, Uint8Array.of(2))), (second) =>
+      andThen(backend.aeadKey(first.subarray(0, 32)), (key) => {
+        const baseNonce = first.slice(32, 44);
+        const commitment = concat(first.subarray(44), second.subarray(0, 12));
+        first.fill(0);
+        second.fill(0);
+        return { key, baseNonce, commitment };
+      }),
+    ),
+  );
+}

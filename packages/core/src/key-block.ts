@@ -1,0 +1,147 @@
+/**
+ * The key block of a message header.
+ *
+ * An entry is one wrapped copy of the data key with the label of the CMK that wrapped it. Any one of
+ * them opens the message, so adding or removing one is a header edit and the payload is never read:
+ * that is what makes rewrap cheap. Order means nothing, a reader goes by its own list of CMKs, and a
+ * label only ever picks from that list.
+ *
+ * The bytes are an attacker's to choose, hence every length is compared with what is there before it
+ * is used. There is no MAC: what defeats a swapped key is the commitment in the payload.
+ *
+ * Source: spec/envelope-v1.md#key-block
+ *
+ * @module
+ */
+import { ByteReader, concat, decodeUtf8, u16, utf8, type Bytes } from "./bytes.ts";
+import { EnvelopeError } from "./error.ts";
+
+/** One wrapped copy of the data key. */
+export interface Entry {
+  /** Which kind of KMS: `aws-kms`, `local-file`. */
+  readonly provider: string;
+  /** The label of the CMK, compared with the configured ones; never an address to call. */
+  readonly keyId: string;
+  /** 1 to 4096 bytes, opaque to all but the CMK. */
+  readonly wrapped: Bytes;
+}
+
+/** Limits of a key block, in entries and bytes. */
+export const keyBlockLimits = {
+  entries: 16,
+  bytes: 16_384,
+  keyIdBytes: 512,
+  wrappedBytes: 4096,
+} as const;
+
+const PROVIDER = /^[a-z0-9][a-z0-9.-]{0,31}$/;
+// oxlint-disable-next-line no-control-regex -- those are what is refused
+const CONTROL = /[\u0000-\u001F\u007F]/;
+
+export function isProvider(provider: string): boolean {
+  return PROVIDER.test(provider);
+}
+
+export function isKeyId(keyId: string): boolean {
+  if (keyId === "" || !keyId.isWellFormed() || CONTROL.test(keyId)) return false;
+  return (
+    keyId.length <= keyBlockLimits.keyIdBytes && utf8(keyId).length <= keyBlockLimits.keyIdBytes
+  );
+}
+
+/**
+ * Encodes a key block with its length in front.
+ *
+ * @param entries - 1 to 16, within the limits; the caller has checked what drivers answered.
+ * @param padTo - Least length of the result, in bytes; zeros fill it. Default: no padding.
+ * @throws {@link EnvelopeError} `ERR_ENV_LIMIT` when the entries do not fit in 16 KiB.
+ */
+export function encodeKeyBlock(entries: readonly Entry[], padTo = 0): Bytes {
+  const parts: Uint8Array[] = [Uint8Array.of(entries.length)];
+  for (const { provider, keyId, wrapped } of entries) {
+    const id = utf8(keyId);
+    parts.push(Uint8Array.of(provider.length), utf8(provider));
+    parts.push(u16(id.length), id, u16(wrapped.length), wrapped);
+  }
+  const body = concat(...parts);
+  const length = Math.max(body.length, padTo - 2);
+  if (length > keyBlockLimits.bytes) {
+    throw new EnvelopeError(
+      "ERR_ENV_LIMIT",
+      `the key block has ${length} bytes, at most ${keyBlockLimits.bytes} are allowed; configure fewer CMKs`,
+    );
+  }
+  const out = new Uint8Array(2 + length);
+  out.set(u16(length));
+  out.set(body, 2);
+  return out;
+}
+
+/**
+ * Reads the body of a key block (without its length).
+ *
+ * @returns At least one entry; their bytes are copies.
+ * @throws {@link EnvelopeError} `ERR_ENV_FORMAT`.
+ */
+export function decodeKeyBlockBody(body: Uint8Array): Entry[] {
+  const reader = new ByteReader(body);
+  const count = reader.u8();
+  if (count === undefined || count < 1 || count > keyBlockLimits.entries) {
+    throw malformed("the number of entries is not 1 to 16");
+  }
+  const entries: Entry[] = [];
+  const seen = new Set<string>();
+  for (let i = 0; i < count; i++) {
+    const entry = decodeEntry(reader);
+    const label = `${entry.provider} ${entry.keyId}`; // A provider has no space.
+    if (seen.has(label)) throw malformed("two entries name the same CMK");
+    seen.add(label);
+    entries.push(entry);
+  }
+  const padding = reader.take(reader.left);
+  if (padding?.some((byte) => byte !== 0)) throw malformed("the padding is not zero");
+  return entries;
+}
+
+/**
+ * Reads a detached key block: length and body, with nothing behind.
+ *
+ * @throws {@link EnvelopeError} `ERR_ENV_FORMAT`.
+ */
+export function decodeKeyBlock(bytes: Uint8Array): Entry[] {
+  const reader = new ByteReader(bytes);
+  const length = reader.u16();
+  if (
+    length === undefined ||
+    length < 1 ||
+    length > keyBlockLimits.bytes ||
+    length !== reader.left
+  ) {
+    throw malformed("its length is not that of what follows");
+  }
+  return decodeKeyBlockBody(bytes.subarray(2));
+}
+
+function decodeEntry(reader: ByteReader): Entry {
+  const provider = readText(reader, reader.u8());
+  if (provider === undefined || !PROVIDER.test(provider))
+    throw malformed("a provider is malformed");
+  const keyId = readText(reader, reader.u16());
+  if (keyId === undefined || !isKeyId(keyId)) throw malformed("a key id is malformed");
+  const length = reader.u16();
+  if (length === undefined || length < 1 || length > keyBlockLimits.wrappedBytes) {
+    throw malformed("a wrapped key has no possible length");
+  }
+  const wrapped = reader.take(length);
+  if (wrapped === undefined) throw malformed("an entry is cut short");
+  return { provider, keyId, wrapped: wrapped.slice() };
+}
+
+function readText(reader: ByteReader, length: number | undefined): string | undefined {
+  const bytes = length === undefined ? undefined : reader.take(length);
+  return bytes === undefined ? undefined : decodeUtf8(bytes);
+}
+
+function malformed(problem: string): EnvelopeError {
+  return new EnvelopeError("ERR_ENV_FORMAT", `the key block is malformed: ${problem}`);
+}

@@ -1,0 +1,82 @@
+/**
+ * The low-level seam: headers, and chunks by number, for those who bring their own I/O (files, object
+ * stores, workers). Applications want `Envelope`.
+ *
+ * A writer starts a message, writes header and prefix, then seals chunks 0, 1, 2 … once each, the last
+ * one short. A reader parses the header, opens the message with the payload's first 56 bytes, then
+ * opens any chunk in any order; the length is authentic only once the final chunk has verified.
+ *
+ * @module
+ */
+import { requireBytes } from "./bytes.ts";
+import {
+  checkDecryptOptions,
+  resolveContext,
+  resolveEntries,
+  type DecryptOptions,
+} from "./decrypting.ts";
+import { checkEncryptOptions } from "./encrypting.ts";
+import { messagesOf, type Envelope } from "./envelope.ts";
+import type { Header } from "./header.ts";
+import type { StartedMessage } from "./messages.ts";
+import { endsBeforeChunks, plaintextLength, PREFIX_BYTES, type PayloadCodec } from "./payload.ts";
+import type { EncryptStreamOptions } from "./stream.ts";
+
+export { headerLength, MAX_HEADER_BYTES, parseHeader } from "./header.ts";
+export type { Header } from "./header.ts";
+export type { StartedMessage } from "./messages.ts";
+export {
+  CHUNK_BYTES,
+  chunkOffset,
+  MAX_CHUNKS,
+  payloadLength,
+  plaintextLength,
+  PREFIX_BYTES,
+  SEALED_CHUNK_BYTES,
+  TAG_BYTES,
+} from "./payload.ts";
+export type { PayloadCodec } from "./payload.ts";
+
+/**
+ * Starts a message.
+ *
+ * @returns Header, prefix and the codec for its chunks. Without `plaintextBytes`, `spend()` must be
+ * told of plaintext before it is sealed.
+ * @throws as `Envelope.encrypt`.
+ */
+export async function startMessage(
+  envelope: Envelope,
+  options: EncryptStreamOptions,
+): Promise<StartedMessage> {
+  checkEncryptOptions(options);
+  return messagesOf(envelope).start(options, options.plaintextBytes);
+}
+
+export interface OpenMessageOptions extends DecryptOptions {
+  /** Bytes of the whole payload, where known: an impossible length is then refused before a KMS is called. */
+  readonly payloadBytes?: number | undefined;
+}
+
+/**
+ * Unwraps a message's data key and compares the commitment.
+ *
+ * @param prefix - The first 56 bytes of the payload, or all of a shorter one.
+ * @returns The codec for its chunks.
+ * @throws as `Envelope.decrypt`.
+ */
+export async function openMessage(
+  envelope: Envelope,
+  header: Header,
+  prefix: Uint8Array,
+  { payloadBytes, ...options }: OpenMessageOptions,
+): Promise<PayloadCodec> {
+  requireBytes(prefix, "prefix");
+  if (prefix.length > PREFIX_BYTES)
+    throw new RangeError(`prefix has at most ${PREFIX_BYTES} bytes`);
+  checkDecryptOptions(options);
+  const entries = resolveEntries(header, options.keyBlock);
+  const context = resolveContext(header, options.context);
+  if (payloadBytes !== undefined) plaintextLength(payloadBytes);
+  if (prefix.length < PREFIX_BYTES) throw endsBeforeChunks();
+  return messagesOf(envelope).open(header.preamble, prefix, entries, context, options);
+}

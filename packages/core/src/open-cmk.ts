@@ -1,0 +1,43 @@
+/**
+ * CMKs by URI: one line of configuration per environment.
+ *
+ * A URI names a key and holds no credential; even so it is never repeated in an error, since people
+ * paste credentials where they do not belong.
+ *
+ * @module
+ */
+import type { Cmk } from "./cmk.ts";
+import { EnvelopeError } from "./error.ts";
+
+export interface OpenCmkOptions {
+  /** Folder that relative paths in a URI start from. Default: the process's working directory. */
+  readonly baseDirectory?: string | undefined;
+}
+
+/** Opens the CMK that a URI of its scheme names: `openLocalFile`, `openAwsKms`, … */
+export type CmkOpener = (uri: string, options?: OpenCmkOptions) => Promise<Cmk>;
+
+/**
+ * Opens a CMK.
+ *
+ * @param uri - `local-file:./dev.kms?key=alias/app`, `aws-kms:alias/app?region=eu-west-1`, …
+ * @param openers - By scheme, the adapters this application installed.
+ * @throws {@link EnvelopeError} `ERR_ENV_CONFIG`, and what the adapter throws.
+ */
+export async function openCmk(
+  uri: string,
+  openers: Readonly<Record<string, CmkOpener>>,
+  options: OpenCmkOptions = {},
+): Promise<Cmk> {
+  if (typeof uri !== "string") throw new TypeError("uri must be a string");
+  const scheme = uri.slice(0, Math.max(0, uri.indexOf(":")));
+  const opener = Object.hasOwn(openers, scheme) ? openers[scheme] : undefined;
+  if (opener === undefined) {
+    const known = Object.keys(openers).join(", ") || "none";
+    throw new EnvelopeError(
+      "ERR_ENV_CONFIG",
+      `a CMK URI must start with the scheme of an adapter and a colon; adapters given: ${known}`,
+    );
+  }
+  return opener(uri, options);
+}

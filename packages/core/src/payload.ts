@@ -1,0 +1,177 @@
+/**
+ * The payload: Cobblestone-256 of the C2SP chunked-encryption specification, unchanged.
+ *
+ * Plaintext is cut into chunks of 16384 bytes, each sealed with its tag. The final chunk is always
+ * shorter and always there, so there is one chunking per length, a cut is noticed, and sizes and
+ * offsets are arithmetic. Chunk k stands at payload offset 56 + k * 16400 and can be read alone; the
+ * length is authentic only once the final chunk has verified.
+ *
+ * Source: spec/envelope-v1.md#payload; c2sp.org/chunked-encryption
+ *
+ * @module
+ */
+import { backend } from "#crypto";
+import type { Bytes } from "./bytes.ts";
+import { andThen, type Awaitable } from "./crypto.ts";
+import { EnvelopeError } from "./error.ts";
+import { COMMITMENT_BYTES, SALT_BYTES, type MessageKeys } from "./kdf.ts";
+
+/** Plaintext bytes of every chunk but the final one. */
+export const CHUNK_BYTES = 16_384;
+/** Bytes of GCM's tag behind every chunk. */
+export const TAG_BYTES = 16;
+/** Bytes of every sealed chunk but the final one. */
+export const SEALED_CHUNK_BYTES: number = CHUNK_BYTES + TAG_BYTES;
+/** Salt and commitment in front of the chunks, in bytes. */
+export const PREFIX_BYTES: number = SALT_BYTES + COMMITMENT_BYTES;
+/** Most chunks a message has (4 PiB of plaintext). */
+export const MAX_CHUNKS: number = 2 ** 38;
+
+/**
+ * Bytes of the payload of `plaintextBytes` of plaintext.
+ *
+ * @throws {@link EnvelopeError} `ERR_ENV_LIMIT` past 2^38 chunks.
+ */
+export function payloadLength(plaintextBytes: number): number {
+  const full = Math.floor(plaintextBytes / CHUNK_BYTES);
+  if (full >= MAX_CHUNKS) throw tooLong();
+  return PREFIX_BYTES + plaintextBytes + (full + 1) * TAG_BYTES;
+}
+
+/**
+ * Bytes of the plaintext of a payload, by arithmetic: not authentic until the final chunk verified.
+ *
+ * @throws {@link EnvelopeError} `ERR_ENV_TRUNCATED` for a length no payload has, `ERR_ENV_FORMAT` past
+ * 2^38 chunks.
+ */
+export function plaintextLength(payloadBytes: number): number {
+  const chunkBytes = payloadBytes - PREFIX_BYTES;
+  const final = chunkBytes % SEALED_CHUNK_BYTES;
+  if (chunkBytes < TAG_BYTES || final < TAG_BYTES) {
+    throw new EnvelopeError(
+      "ERR_ENV_TRUNCATED",
+      `no message has a payload of ${payloadBytes} bytes: it is cut short, or something was appended`,
+    );
+  }
+  const full = Math.floor(chunkBytes / SEALED_CHUNK_BYTES);
+  if (full >= MAX_CHUNKS)
+    throw new EnvelopeError("ERR_ENV_FORMAT", "the payload has over 2^38 chunks");
+  return full * CHUNK_BYTES + final - TAG_BYTES;
+}
+
+/** Where chunk `index` starts in the payload, in bytes. */
+export function chunkOffset(index: number): number {
+  return PREFIX_BYTES + index * SEALED_CHUNK_BYTES;
+}
+
+/**
+ * Seals and opens the chunks of one message. Sealing two plaintexts at one index would break GCM: a
+ * writer seals each index once.
+ */
+export class PayloadCodec {
+  readonly #keys: MessageKeys;
+
+  constructor(keys: MessageKeys) {
+    this.#keys = keys;
+  }
+
+  /** The message's AES-256-GCM key and 12-byte base nonce, for whoever runs chunks elsewhere. */
+  get keys(): Pick<MessageKeys, "key" | "baseNonce"> {
+    return this.#keys;
+  }
+
+  /**
+   * Seals one chunk into `out`.
+   *
+   * @param plaintext - 16384 bytes, or 0 to 16383 for the final chunk. Borrowed for the call.
+   * @param out - 16 bytes longer than `plaintext`.
+   * @throws {@link EnvelopeError} `ERR_ENV_LIMIT` past 2^38 chunks.
+   */
+  sealChunk(index: number, plaintext: Uint8Array, out: Bytes): Awaitable<void> {
+    if (index >= MAX_CHUNKS) throw tooLong();
+    return backend.seal(this.#keys.key, this.#nonce(index), plaintext, out);
+  }
+
+  /**
+   * Opens one chunk into `out`, which is left alone if the chunk does not verify.
+   *
+   * @param sealed - 16400 bytes, or 16 to 16399 for the final chunk. Borrowed for the call.
+   * @param out - 16 bytes shorter than `sealed`.
+   * @throws {@link EnvelopeError} `ERR_ENV_DECRYPT` (as a rejection where the backend is asynchronous).
+   */
+  openChunk(index: number, sealed: Uint8Array, out: Bytes): Awaitable<void> {
+    if (index >= MAX_CHUNKS) {
+      throw new EnvelopeError("ERR_ENV_FORMAT", "the payload has over 2^38 chunks");
+    }
+    return andThen(backend.open(this.#keys.key, this.#nonce(index), sealed, out), (verified) => {
+      if (!verified) {
+        throw new EnvelopeError(
+          "ERR_ENV_DECRYPT",
+          `chunk ${index} was altered, moved or is another message's`,
+        );
+      }
+    });
+  }
+
+  /** Seals consecutive chunks, the first being number `index`; the last may be short. Gives one array. */
+  sealChunks(index: number, plaintext: Uint8Array, last: boolean): Awaitable<Bytes> {
+    const count = last
+      ? Math.floor(plaintext.length / CHUNK_BYTES) + 1
+      : plaintext.length / CHUNK_BYTES;
+    const out = new Uint8Array(plaintext.length + count * TAG_BYTES);
+    return settle(out, count, (i) => {
+      const chunk = plaintext.subarray(i * CHUNK_BYTES, (i + 1) * CHUNK_BYTES);
+      const at = i * SEALED_CHUNK_BYTES;
+      return this.sealChunk(index + i, chunk, out.subarray(at, at + chunk.length + TAG_BYTES));
+    });
+  }
+
+  /**
+   * Opens consecutive chunks, the first being number `index`; the last may be short. Gives one array,
+   * and nothing at all if any of them does not verify.
+   */
+  openChunks(index: number, sealed: Uint8Array): Awaitable<Bytes> {
+    const count = Math.ceil(sealed.length / SEALED_CHUNK_BYTES);
+    const out = new Uint8Array(sealed.length - count * TAG_BYTES);
+    return settle(out, count, (i) => {
+      const chunk = sealed.subarray(i * SEALED_CHUNK_BYTES, (i + 1) * SEALED_CHUNK_BYTES);
+      const at = i * CHUNK_BYTES;
+      return this.openChunk(index + i, chunk, out.subarray(at, at + chunk.length - TAG_BYTES));
+    });
+  }
+
+  /** Base nonce XOR index, as 12-byte big-endian numbers. The index needs more than 32 bits. */
+  #nonce(index: number): Bytes {
+    const nonce = this.#keys.baseNonce.slice();
+    const view = new DataView(nonce.buffer);
+    view.setUint32(4, view.getUint32(4) ^ Math.floor(index / 2 ** 32));
+    view.setUint32(8, view.getUint32(8) ^ (index >>> 0));
+    return nonce;
+  }
+}
+
+/** Runs `chunk` for 0 to count - 1: at once where it answers at once, else all in flight together. */
+function settle(
+  out: Bytes,
+  count: number,
+  chunk: (i: number) => Awaitable<void>,
+): Awaitable<Bytes> {
+  const pending: Promise<void>[] = [];
+  for (let i = 0; i < count; i++) {
+    const done = chunk(i);
+    if (done instanceof Promise) pending.push(done);
+  }
+  return pending.length === 0 ? out : Promise.all(pending).then(() => out);
+}
+
+/** For a payload that is shorter than salt and commitment. */
+export function endsBeforeChunks(): EnvelopeError {
+  return new EnvelopeError("ERR_ENV_TRUNCATED", "the message ends before its first chunk");
+}
+
+function tooLong(): EnvelopeError {
+  return new EnvelopeError(
+    "ERR_ENV_LIMIT",
+    "a message has at most 2^38 chunks (4 PiB); split the data",
+  );
+}

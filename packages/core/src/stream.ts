@@ -1,0 +1,258 @@
+/**
+ * Messages as WHATWG streams: any length in bounded memory, any chunking of the input.
+ *
+ * The KMS is called with the first bytes (or at the end of an empty stream), not before. Back-pressure
+ * is the transform stream's own: a write waits while nobody reads.
+ *
+ * @module
+ */
+import { concat, requireBytes, type Bytes } from "./bytes.ts";
+import { bindContext } from "./cmk-set.ts";
+import {
+  checkDecryptOptions,
+  resolveContext,
+  resolveEntries,
+  type DecryptOptions,
+} from "./decrypting.ts";
+import { checkEncryptOptions, type EncryptOptions } from "./encrypting.ts";
+import { EnvelopeError } from "./error.ts";
+import { headerLength, parseHeader } from "./header.ts";
+import { Watch, type Messages, type StartedMessage } from "./messages.ts";
+import {
+  CHUNK_BYTES,
+  endsBeforeChunks,
+  PREFIX_BYTES,
+  SEALED_CHUNK_BYTES,
+  TAG_BYTES,
+  type PayloadCodec,
+} from "./payload.ts";
+
+export interface EncryptStreamOptions extends EncryptOptions {
+  /**
+   * Bytes of plaintext to come, where known: reserved in the data-key cache at the start, and checked,
+   * so that a source that ends early cannot pass for a complete one. Default: any number.
+   */
+  readonly plaintextBytes?: number | undefined;
+}
+
+type Controller = TransformStreamDefaultController<Bytes>;
+
+/** Chunks per piece of output: large writes leave in pieces of 1 MiB. */
+const BATCH = 64;
+
+export function encryptStream(
+  messages: Messages,
+  options: EncryptStreamOptions,
+): TransformStream<Uint8Array, Bytes> {
+  checkEncryptOptions(options);
+  bindContext(options.context);
+  const { plaintextBytes: expected, signal } = options;
+  if (expected !== undefined && !(Number.isSafeInteger(expected) && expected >= 0)) {
+    throw new RangeError("plaintextBytes must be a number of bytes");
+  }
+  const blocks = new Blocks(CHUNK_BYTES);
+  let started: StartedMessage | undefined;
+  let index = 0;
+  let bytes = 0;
+
+  const start = async (controller: Controller): Promise<StartedMessage> => {
+    const message = await messages.start(options, expected);
+    controller.enqueue(concat(message.header, message.prefix));
+    return message;
+  };
+  return watched(messages, "encrypt", signal, () => bytes, {
+    async transform(chunk, controller) {
+      started ??= await start(controller);
+      bytes += chunk.length;
+      if (expected === undefined) started.spend(chunk.length);
+      else if (bytes > expected) {
+        throw new EnvelopeError("ERR_ENV_LIMIT", `more than the ${expected} announced bytes came`);
+      }
+      for (const block of blocks.push(chunk)) {
+        controller.enqueue(await started.codec.sealChunks(index, block, false));
+        index += block.length / CHUNK_BYTES;
+      }
+    },
+    async flush(controller) {
+      if (expected !== undefined && bytes < expected) {
+        throw new EnvelopeError(
+          "ERR_ENV_TRUNCATED",
+          `${bytes} of ${expected} announced bytes came`,
+        );
+      }
+      started ??= await start(controller);
+      controller.enqueue(await started.codec.sealChunks(index, blocks.rest(), true));
+      blocks.wipe();
+    },
+  });
+}
+
+export function decryptStream(
+  messages: Messages,
+  options: DecryptOptions,
+): TransformStream<Uint8Array, Bytes> {
+  checkDecryptOptions(options);
+  const front = new Front(messages, options);
+  const blocks = new Blocks(SEALED_CHUNK_BYTES);
+  let index = 0;
+  let bytes = 0;
+
+  return watched(messages, "decrypt", options.signal, () => bytes, {
+    async transform(chunk, controller) {
+      const { codec, rest } = await front.push(chunk);
+      if (codec === undefined) return;
+      // A block of full size is never the final chunk, so it can go before more has come.
+      for (const block of blocks.push(rest)) {
+        const plaintext = await codec.openChunks(index, block);
+        index += block.length / SEALED_CHUNK_BYTES;
+        bytes += plaintext.length;
+        controller.enqueue(plaintext);
+      }
+    },
+    async flush(controller) {
+      const codec = front.finish();
+      const final = blocks.rest();
+      if (final.length < TAG_BYTES) {
+        throw new EnvelopeError("ERR_ENV_TRUNCATED", "the message ends without its final chunk");
+      }
+      const plaintext = await codec.openChunks(index, final);
+      bytes += plaintext.length;
+      if (plaintext.length > 0) controller.enqueue(plaintext);
+    },
+  });
+}
+
+/** The part of a message in front of its chunks, which may come in any pieces. */
+class Front {
+  readonly #messages: Messages;
+  readonly #options: DecryptOptions;
+  #pending: Bytes = new Uint8Array(0);
+  #codec: PayloadCodec | undefined;
+
+  constructor(messages: Messages, options: DecryptOptions) {
+    this.#messages = messages;
+    this.#options = options;
+  }
+
+  /** The codec once there is one, and what of `chunk` belongs to the chunks. */
+  async push(chunk: Uint8Array): Promise<{ codec: PayloadCodec | undefined; rest: Uint8Array }> {
+    if (this.#codec !== undefined) return { codec: this.#codec, rest: chunk };
+    const bytes = concat(this.#pending, chunk);
+    this.#pending = bytes;
+    const length = headerLength(bytes);
+    if (length === undefined || bytes.length < length) return { codec: undefined, rest: chunk };
+    const header = parseHeader(bytes);
+    const options = this.#options;
+    // Everything that needs no KMS, as soon as the header is there.
+    const entries = resolveEntries(header, options.keyBlock);
+    const context = resolveContext(header, options.context);
+    const end = length + PREFIX_BYTES;
+    if (bytes.length < end) return { codec: undefined, rest: chunk };
+    const prefix = bytes.subarray(length, end);
+    this.#codec = await this.#messages.open(header.preamble, prefix, entries, context, options);
+    this.#pending = new Uint8Array(0);
+    return { codec: this.#codec, rest: bytes.subarray(end) };
+  }
+
+  /** @throws {@link EnvelopeError} where the input ended before the chunks. */
+  finish(): PayloadCodec {
+    if (this.#codec !== undefined) return this.#codec;
+    const length = headerLength(this.#pending);
+    if (length === undefined || this.#pending.length < length) parseHeader(this.#pending);
+    throw endsBeforeChunks();
+  }
+}
+
+/** Cuts what is pushed into runs of full blocks, and keeps the rest, always less than a block. */
+class Blocks {
+  readonly #size: number;
+  readonly #partial: Bytes;
+  #filled = 0;
+
+  constructor(size: number) {
+    this.#size = size;
+    this.#partial = new Uint8Array(size);
+  }
+
+  // Views of the argument where it can: use each before asking for the next.
+  *push(bytes: Uint8Array): Generator<Uint8Array> {
+    let rest = bytes;
+    if (this.#filled > 0) {
+      const take = rest.subarray(0, this.#size - this.#filled);
+      this.#partial.set(take, this.#filled);
+      this.#filled += take.length;
+      rest = rest.subarray(take.length);
+      if (this.#filled === this.#size) {
+        this.#filled = 0;
+        yield this.#partial;
+      }
+    }
+    while (rest.length >= this.#size) {
+      const count = Math.min(BATCH, Math.floor(rest.length / this.#size));
+      yield rest.subarray(0, count * this.#size);
+      rest = rest.subarray(count * this.#size);
+    }
+    this.#partial.set(rest, this.#filled);
+    this.#filled += rest.length;
+  }
+
+  rest(): Uint8Array {
+    return this.#partial.subarray(0, this.#filled);
+  }
+
+  wipe(): void {
+    this.#partial.fill(0);
+  }
+}
+
+interface Steps {
+  transform(chunk: Uint8Array, controller: Controller): Promise<void>;
+  flush(controller: Controller): Promise<void>;
+}
+
+/** A transform stream that reports its end to the observer and ends with the signal. */
+function watched(
+  messages: Messages,
+  type: "encrypt" | "decrypt",
+  signal: AbortSignal | undefined,
+  bytes: () => number,
+  steps: Steps,
+): TransformStream<Uint8Array, Bytes> {
+  let watch: Watch | undefined;
+  let stop: (() => void) | undefined;
+  const end = (): void => {
+    if (stop !== undefined) signal?.removeEventListener("abort", stop);
+    stop = undefined;
+  };
+  const step = async (fn: () => Promise<void>): Promise<void> => {
+    watch ??= new Watch(messages.observer, type);
+    try {
+      await fn();
+    } catch (error) {
+      end();
+      watch.failed(bytes(), error, signal);
+      throw error;
+    }
+  };
+  return new TransformStream<Uint8Array, Bytes>({
+    start(controller) {
+      if (signal === undefined) return;
+      stop = () => {
+        watch?.failed(bytes(), signal.reason, signal);
+        controller.error(signal.reason);
+      };
+      if (signal.aborted) stop();
+      else signal.addEventListener("abort", stop, { once: true });
+    },
+    transform: (chunk, controller) =>
+      step(async () => {
+        requireBytes(chunk, "a chunk of the stream");
+        await steps.transform(chunk, controller);
+      }),
+    flush: async (controller) => {
+      await step(() => steps.flush(controller));
+      end();
+      watch?.done(bytes());
+    },
+  });
+}

@@ -1,0 +1,415 @@
+import { inspect as show } from "node:util";
+import { describe, expect, it } from "vitest";
+import {
+  attachKeyBlock,
+  Cmk,
+  detachKeyBlock,
+  Envelope,
+  fromHeader,
+  inspect,
+  type EnvelopeEvent,
+} from "@env/core";
+import { boundaryLengths, pattern } from "./support/lengths.ts";
+import { refuses } from "./support/refuses.ts";
+import { StubKey } from "./support/stub-kms.ts";
+
+const context = { tenant: "acme", purpose: "invoice" };
+
+function single(options: ConstructorParameters<typeof StubKey>[1] = {}): {
+  key: StubKey;
+  envelope: Envelope;
+} {
+  const key = new StubKey("one", options);
+  return { key, envelope: new Envelope({ cmks: [key.cmk] }) };
+}
+
+describe("encrypt and decrypt", () => {
+  it.each(boundaryLengths)("brings %d bytes back", async (length) => {
+    const { envelope } = single();
+    const plaintext = pattern(length);
+    const message = await envelope.encrypt(plaintext, { context });
+    expect(await envelope.decrypt(message, { context })).toEqual(plaintext);
+    expect(inspect(message).plaintextBytes).toBe(length);
+  });
+
+  it("needs no generate of the driver", async () => {
+    const { key, envelope } = single({ withoutGenerate: true });
+    const message = await envelope.encrypt(pattern(10), { context });
+    expect(await envelope.decrypt(message, { context })).toEqual(pattern(10));
+    expect(key.calls).toEqual(["wrap", "unwrap"]);
+  });
+
+  it("makes two different messages of equal arguments", async () => {
+    const { envelope } = single();
+    const [a, b] = await Promise.all([1, 2].map(() => envelope.encrypt(pattern(9), { context })));
+    expect(a).not.toEqual(b);
+  });
+
+  it("takes the context in any order", async () => {
+    const { envelope } = single();
+    const message = await envelope.encrypt(pattern(3), { context });
+    const other = { purpose: "invoice", tenant: "acme" };
+    expect(await envelope.decrypt(message, { context: other })).toEqual(pattern(3));
+  });
+
+  it("refuses another context with ERR_ENV_DECRYPT and tells what the CMK answered", async () => {
+    const { envelope } = single();
+    const message = await envelope.encrypt(pattern(3), { context });
+    const error = await refuses("ERR_ENV_DECRYPT", () =>
+      envelope.decrypt(message, { context: { ...context, tenant: "evil" } }),
+    );
+    expect(error.attempts).toEqual([
+      { provider: "stub", keyId: "one", code: "ERR_ENV_KMS_REJECTED" },
+    ]);
+  });
+
+  it("binds the context in the derivation too, so a KMS that lets it change gains nothing", async () => {
+    const key = new StubKey("one");
+    // A KMS whose wrapped key was moved to another context (AWS ReEncrypt may): ignore the AAD.
+    const lax = new Cmk({
+      ...key.driver,
+      wrap: (request) =>
+        key.driver.wrap({ ...request, context: { map: {}, bytes: new Uint8Array(0) } }),
+      unwrap: (request) =>
+        key.driver.unwrap({ ...request, context: { map: {}, bytes: new Uint8Array(0) } }),
+      generate: undefined as never,
+    });
+    const envelope = new Envelope({ cmks: [lax] });
+    const message = await envelope.encrypt(pattern(3), { context });
+    expect(await envelope.decrypt(message, { context })).toEqual(pattern(3));
+    const error = await refuses("ERR_ENV_DECRYPT", () =>
+      envelope.decrypt(message, { context: { tenant: "evil" } }),
+    );
+    expect(error.attempts).toEqual([{ provider: "stub", keyId: "one", code: "ERR_ENV_DECRYPT" }]);
+  });
+
+  it.each([
+    ["other bytes", Uint8Array.of(2)],
+    ["none", undefined],
+    ["a record", { id: "7" }],
+  ])("refuses %s as aad", async (_, aad) => {
+    const { envelope } = single();
+    const message = await envelope.encrypt(pattern(3), { context, aad: Uint8Array.of(1) });
+    await refuses("ERR_ENV_DECRYPT", () => envelope.decrypt(message, { context, aad }));
+  });
+
+  it("takes a record as aad, in any order", async () => {
+    const { envelope } = single();
+    const message = await envelope.encrypt(pattern(3), { context, aad: { table: "t", id: "7" } });
+    const aad = { id: "7", table: "t" };
+    expect(await envelope.decrypt(message, { context, aad })).toEqual(pattern(3));
+  });
+
+  it("refuses any flipped bit of the preamble, the wrapped key and the payload", async () => {
+    const { envelope } = single();
+    const message = await envelope.encrypt(pattern(5), { context });
+    const { headerBytes } = inspect(message);
+    for (let i = 0; i < message.length; i++) {
+      const altered = message.slice();
+      altered[i] = (altered[i] ?? 0) ^ 1;
+      const outcome = await envelope.decrypt(altered, { context }).then(
+        () => "accepted",
+        (error: { code: string }) => error.code,
+      );
+      const allowed = [
+        "ERR_ENV_FORMAT",
+        "ERR_ENV_UNSUPPORTED",
+        "ERR_ENV_TRUNCATED",
+        "ERR_ENV_NO_KEY",
+        "ERR_ENV_DECRYPT",
+      ];
+      expect(allowed, `byte ${i} of ${headerBytes} + payload`).toContain(outcome);
+      if (i >= headerBytes) expect(outcome).toBe("ERR_ENV_DECRYPT");
+    }
+  });
+
+  it.each([
+    undefined,
+    "tenant=acme",
+    ["tenant"],
+    { n: 1 },
+    { "env:x": "1" },
+    { "": "x" },
+    { a: "\uD800" },
+  ])("refuses the context %j before any KMS call", async (bad) => {
+    const { key, envelope } = single();
+    const message = await envelope.encrypt(pattern(3), { context });
+    key.calls.length = 0;
+    const wrong = { context: bad as never };
+    await refuses("ERR_ENV_INVALID_CONTEXT", () => envelope.encrypt(pattern(3), wrong));
+    await refuses("ERR_ENV_INVALID_CONTEXT", () => envelope.decrypt(message, wrong));
+    expect(key.calls).toEqual([]);
+  });
+
+  it("is a TypeError to misspell an option or to pass a string as bytes", async () => {
+    const { envelope } = single();
+    const misspelt = { context, addd: Uint8Array.of(1) } as never;
+    await expect(envelope.encrypt(pattern(1), misspelt)).rejects.toThrow(TypeError);
+    await expect(envelope.decrypt(pattern(1), misspelt)).rejects.toThrow(/unknown option "addd"/);
+    await expect(envelope.encrypt("text" as never, { context })).rejects.toThrow(TypeError);
+  });
+
+  it("stops waiting for the KMS when the signal aborts, with the signal's reason", async () => {
+    const { key, envelope } = single();
+    key.gate = new Promise(() => undefined);
+    const abort = new AbortController();
+    const reason = new Error("enough");
+    const promise = envelope.encrypt(pattern(1), { context, signal: abort.signal });
+    abort.abort(reason);
+    await expect(promise).rejects.toBe(reason);
+    await expect(envelope.encrypt(pattern(1), { context, signal: abort.signal })).rejects.toBe(
+      reason,
+    );
+    expect(key.calls).toEqual(["generate"]);
+  });
+});
+
+describe("stored context", () => {
+  it("is used only on the reader's word", async () => {
+    const { envelope } = single();
+    const message = await envelope.encrypt(pattern(3), { context, storeContext: true });
+    expect(inspect(message).storedContext).toEqual(context);
+    const opted = { context: fromHeader({ require: { tenant: "acme" } }) };
+    expect(await envelope.decrypt(message, opted)).toEqual(pattern(3));
+    expect(await envelope.decrypt(message, { context })).toEqual(pattern(3));
+  });
+
+  it("must have each required pair, before any KMS call", async () => {
+    const { key, envelope } = single();
+    const message = await envelope.encrypt(pattern(3), { context, storeContext: true });
+    key.calls.length = 0;
+    for (const require of [{ tenant: "evil" }, { missing: "x" }, { toString: "x" }]) {
+      await refuses("ERR_ENV_DECRYPT", () =>
+        envelope.decrypt(message, { context: fromHeader({ require }) }),
+      );
+    }
+    await refuses("ERR_ENV_DECRYPT", () => envelope.decrypt(message, { context: {} }));
+    expect(key.calls).toEqual([]);
+  });
+
+  it("cannot be used where none is stored", async () => {
+    const { envelope } = single();
+    const message = await envelope.encrypt(pattern(3), { context });
+    const opted = { context: fromHeader({ require: {} }) };
+    await refuses("ERR_ENV_INVALID_CONTEXT", () => envelope.decrypt(message, opted));
+  });
+
+  it("is not impersonated by a map that looks like fromHeader's result", async () => {
+    const { envelope } = single();
+    const message = await envelope.encrypt(pattern(3), { context, storeContext: true });
+    const forged = { require: "x" };
+    await refuses("ERR_ENV_DECRYPT", () => envelope.decrypt(message, { context: forged }));
+  });
+});
+
+describe("several CMKs", () => {
+  const three = (): StubKey[] => ["a", "b", "c"].map((id) => new StubKey(id));
+  const cmks = (keys: readonly StubKey[]): Cmk[] => keys.map(({ cmk }) => cmk);
+
+  it("generates with the first, wraps with the others, and opens with any", async () => {
+    const keys = three();
+    const message = await new Envelope({ cmks: cmks(keys) }).encrypt(pattern(3), { context });
+    expect(keys.map(({ calls }) => calls)).toEqual([["generate"], ["wrap"], ["wrap"]]);
+    for (const key of keys) {
+      const reader = new Envelope({ cmks: [key.cmk] });
+      expect(await reader.decrypt(message, { context })).toEqual(pattern(3));
+    }
+  });
+
+  it("tries in the reader's order, one call per CMK, until one fits", async () => {
+    const keys = three();
+    const message = await new Envelope({ cmks: cmks(keys) }).encrypt(pattern(3), { context });
+    for (const key of keys) key.calls.length = 0;
+    const [a, b, c] = keys;
+    if (!a || !b || !c) throw new Error("three keys");
+    c.fails = "ERR_ENV_KMS_UNAVAILABLE";
+    const reader = new Envelope({ cmks: cmks([c, a, b]) });
+    expect(await reader.decrypt(message, { context })).toEqual(pattern(3));
+    expect([c.calls, a.calls, b.calls]).toEqual([["unwrap"], ["unwrap"], []]);
+  });
+
+  it("says ERR_ENV_NO_KEY, and which keys the message names, where no CMK is one of them", async () => {
+    const message = await new Envelope({ cmks: cmks(three()) }).encrypt(pattern(3), { context });
+    const other = new StubKey("other");
+    const error = await refuses("ERR_ENV_NO_KEY", () =>
+      new Envelope({ cmks: [other.cmk] }).decrypt(message, { context }),
+    );
+    expect(error.message).toContain("stub a, stub b, stub c");
+    expect(other.calls).toEqual([]);
+  });
+
+  it.each([
+    [["ERR_ENV_KMS_REJECTED", "ERR_ENV_KMS_KEY_STATE"], "ERR_ENV_DECRYPT"],
+    [["ERR_ENV_KMS_REJECTED", "ERR_ENV_KMS_ERROR"], "ERR_ENV_KMS_ERROR"],
+    [["ERR_ENV_KMS_ERROR", "ERR_ENV_KMS_ACCESS_DENIED"], "ERR_ENV_KMS_ACCESS_DENIED"],
+    [["ERR_ENV_KMS_ACCESS_DENIED", "ERR_ENV_KMS_THROTTLED"], "ERR_ENV_KMS_UNAVAILABLE"],
+    [["ERR_ENV_KMS_UNAVAILABLE", "ERR_ENV_KMS_KEY_NOT_FOUND"], "ERR_ENV_KMS_UNAVAILABLE"],
+  ] as const)("of %j makes %s, with a line for each", async (codes, expected) => {
+    const keys = [new StubKey("a"), new StubKey("b")];
+    const envelope = new Envelope({ cmks: cmks(keys) });
+    const message = await envelope.encrypt(pattern(3), { context });
+    for (const [i, key] of keys.entries()) key.fails = codes[i];
+    const error = await refuses(expected, () => envelope.decrypt(message, { context }));
+    expect(error.attempts.map(({ code }) => code)).toEqual(codes);
+    expect(error.retryable).toBe(expected === "ERR_ENV_KMS_UNAVAILABLE");
+  });
+
+  it("writes nothing unless all wrap", async () => {
+    const keys = three();
+    const [, b] = keys;
+    if (b) b.fails = "ERR_ENV_KMS_ACCESS_DENIED";
+    const error = await refuses("ERR_ENV_KMS_ACCESS_DENIED", () =>
+      new Envelope({ cmks: cmks(keys) }).encrypt(pattern(3), { context }),
+    );
+    expect(error.attempts).toEqual([
+      { provider: "stub", keyId: "b", code: "ERR_ENV_KMS_ACCESS_DENIED" },
+    ]);
+  });
+
+  it.each([0, 1, 2])("is content with minWrapped where CMK %d fails", async (failing) => {
+    const keys = three();
+    const key = keys[failing];
+    if (key) key.fails = "ERR_ENV_KMS_UNAVAILABLE";
+    const envelope = new Envelope({ cmks: cmks(keys), minWrapped: 2 });
+    const message = await envelope.encrypt(pattern(3), { context });
+    expect(inspect(message).entries?.map(({ keyId }) => keyId)).toEqual(
+      ["a", "b", "c"].filter((_, i) => i !== failing),
+    );
+    expect(await envelope.decrypt(message, { context })).toEqual(pattern(3));
+  });
+
+  it("fails with all attempts where fewer than minWrapped wrap", async () => {
+    const keys = three();
+    for (const key of keys.slice(1)) key.fails = "ERR_ENV_KMS_KEY_STATE";
+    const error = await refuses("ERR_ENV_KMS_KEY_STATE", () =>
+      new Envelope({ cmks: cmks(keys), minWrapped: 2 }).encrypt(pattern(3), { context }),
+    );
+    expect(error.attempts).toHaveLength(2);
+  });
+
+  it("refuses two CMKs that turn out to be one key", async () => {
+    const key = new StubKey("canonical");
+    const alias = (name: string): Cmk => new Cmk({ ...key.driver, keyId: name });
+    const envelope = new Envelope({ cmks: [alias("alias/x"), alias("alias/y")] });
+    await refuses("ERR_ENV_CONFIG", () => envelope.encrypt(pattern(1), { context }));
+  });
+
+  it("refuses what cannot work when it is made", () => {
+    const [a] = cmks(three());
+    if (!a) throw new Error("a key");
+    expect(() => new Envelope({ cmks: [] })).toThrow(RangeError);
+    expect(() => new Envelope({ cmks: [a, a] })).toThrow(TypeError);
+    expect(() => new Envelope({ cmks: [{}] as never })).toThrow(TypeError);
+    expect(() => new Envelope({ cmks: [a], minWrapped: 2 })).toThrow(RangeError);
+    expect(() => new Envelope({ cmks: [a], cache: {} } as never)).toThrow(/unknown option "cache"/);
+    const many = Array.from({ length: 17 }, (_, i) => new StubKey(`k${i}`).cmk);
+    expect(() => new Envelope({ cmks: many })).toThrow(RangeError);
+    const dataKeyCache = { maxAge: 0, maxMessages: 1, maxBytes: 1 };
+    expect(() => new Envelope({ cmks: [a], dataKeyCache })).toThrow(RangeError);
+    const missing = { maxAge: 1 } as never;
+    expect(() => new Envelope({ cmks: [a], dataKeyCache: missing })).toThrow(TypeError);
+  });
+
+  it("opens with sixteen and finds room for their labels", async () => {
+    const many = Array.from({ length: 16 }, (_, i) => new StubKey(`k${i}`.padEnd(512, "x")));
+    const envelope = new Envelope({ cmks: cmks(many) });
+    const message = await envelope.encrypt(pattern(1), { context });
+    expect(await envelope.decrypt(message, { context })).toEqual(pattern(1));
+  });
+});
+
+describe("text", () => {
+  it("brings text back, bound to its place", async () => {
+    const { envelope } = single();
+    const aad = { table: "cards", column: "pan", id: "42" };
+    const text = await envelope.encryptText("4111 \u{1F600}", { context, aad });
+    expect(text).toMatch(/^env1\.[A-Za-z0-9_-]+$/);
+    expect(await envelope.decryptText(text, { context, aad })).toBe("4111 \u{1F600}");
+    await refuses("ERR_ENV_DECRYPT", () =>
+      envelope.decryptText(text, { context, aad: { ...aad, id: "43" } }),
+    );
+  });
+
+  it("refuses text that UTF-8 cannot carry, and bytes that are no text", async () => {
+    const { envelope } = single();
+    await expect(envelope.encryptText("\uD800", { context })).rejects.toThrow(TypeError);
+    const message = await envelope.encrypt(Uint8Array.of(0xff), { context });
+    const { encodeText } = await import("@env/core");
+    await refuses("ERR_ENV_FORMAT", () => envelope.decryptText(encodeText(message), { context }));
+  });
+});
+
+describe("detached key block", () => {
+  it("opens a message whose key block is elsewhere, and only with it", async () => {
+    const { envelope } = single();
+    const whole = await envelope.encrypt(pattern(3), { context });
+    const { message, keyBlock } = detachKeyBlock(whole);
+    expect(inspect(message).entries).toBeUndefined();
+    expect(await envelope.decrypt(message, { context, keyBlock })).toEqual(pattern(3));
+    await refuses("ERR_ENV_NO_KEY", () => envelope.decrypt(message, { context }));
+    await refuses("ERR_ENV_FORMAT", () => envelope.decrypt(whole, { context, keyBlock }));
+    expect(attachKeyBlock(message, keyBlock)).toEqual(whole);
+    await refuses("ERR_ENV_FORMAT", () => attachKeyBlock(whole, keyBlock));
+    await refuses("ERR_ENV_FORMAT", () => detachKeyBlock(message));
+  });
+});
+
+describe("header alignment", () => {
+  it("pads the header to a multiple and still opens", async () => {
+    const { envelope } = single();
+    const message = await envelope.encrypt(pattern(3), { context, headerAlignment: 4096 });
+    expect(inspect(message)).toMatchObject({ headerBytes: 4096, plaintextBytes: 3 });
+    expect(await envelope.decrypt(message, { context })).toEqual(pattern(3));
+    for (const headerAlignment of [0, 1.5, 16_385]) {
+      await expect(envelope.encrypt(pattern(3), { context, headerAlignment })).rejects.toThrow(
+        RangeError,
+      );
+    }
+  });
+});
+
+describe("events and errors", () => {
+  it("tell calls, sizes and codes, and no secret", async () => {
+    const secret = "sentinel-secret-value";
+    const key = new StubKey("one");
+    const events: EnvelopeEvent[] = [];
+    const envelope = new Envelope({
+      cmks: [key.cmk],
+      observer: (event) => events.push(event),
+      dataKeyCache: { maxAge: 1000, maxMessages: 10, maxBytes: 1000 },
+    });
+    const options = { context: { tenant: secret }, aad: { row: secret } };
+    const text = await envelope.encryptText(secret, options);
+    await envelope.decryptText(text, options);
+    const error = await refuses("ERR_ENV_DECRYPT", () =>
+      envelope.decryptText(text, { ...options, context: { tenant: `${secret}2` } }),
+    );
+    expect(events.map(({ type }) => type)).toEqual([
+      "cache",
+      "kms-call",
+      "encrypt",
+      "cache",
+      "kms-call",
+      "decrypt",
+      "cache",
+      "kms-call",
+      "decrypt",
+    ]);
+    expect(events[2]).toMatchObject({ type: "encrypt", bytes: secret.length, outcome: "ok" });
+    expect(events.at(-1)).toMatchObject({ type: "decrypt", outcome: "ERR_ENV_DECRYPT" });
+    const shown = show([events, error, envelope, key.cmk], { depth: 20, showHidden: true });
+    expect(shown).not.toContain(secret);
+  });
+
+  it("survive an observer that throws", async () => {
+    const key = new StubKey("one");
+    const envelope = new Envelope({
+      cmks: [key.cmk],
+      observer() {
+        throw new Error("watching must not matter");
+      },
+    });
+    const message = await envelope.encrypt(pattern(2), { context });
+    expect(await envelope.decrypt(message, { context })).toEqual(pattern(2));
+  });
+});
