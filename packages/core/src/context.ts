@@ -110,8 +110,8 @@ function isReserved(key: string): boolean {
 }
 
 function encodeMap(map: unknown, fault: Fault, reserved: (key: string) => boolean): Bytes {
-  if (typeof map !== "object" || map === null || Array.isArray(map) || map instanceof Uint8Array) {
-    throw fault("a map of strings to strings is required; write {} if none is meant");
+  if (!isPlain(map)) {
+    throw fault("a plain map of strings to strings is required; write {} if none is meant");
   }
   const entries: [string, unknown][] = Object.entries(map);
   if (entries.length > contextLimits.pairs) {
@@ -141,6 +141,15 @@ function encodeMap(map: unknown, fault: Fault, reserved: (key: string) => boolea
       throw fault(`the ${what} of ${name(key)} has ${length} bytes, ${min} to ${max} are allowed`);
     }
   }
+}
+
+/** An object literal or one without a prototype. Anything else (a Map, an instance) has no entries to bind. */
+function isPlain(value: unknown): value is object {
+  if (typeof value !== "object" || value === null) return false;
+  const prototype: unknown = Object.getPrototypeOf(value);
+  if (typeof prototype !== "object" || prototype === null) return true;
+  // By shape, not identity: another realm's literal is as good.
+  return Object.getPrototypeOf(prototype) === null && Object.hasOwn(prototype, "hasOwnProperty");
 }
 
 function toPairs(map: Context): Pair[] {

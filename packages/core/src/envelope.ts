@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { concat, requireBytes, type Bytes } from "./bytes.ts";
+import { requireBytes, type Bytes } from "./bytes.ts";
 import { checkCacheOptions, type DataKeyCacheOptions } from "./cache.ts";
 import { Cmk } from "./cmk.ts";
 import { CmkSet } from "./cmk-set.ts";
@@ -93,7 +93,10 @@ export class Envelope {
     const watch = new Watch(this.#messages.observer, "encrypt");
     try {
       const { header, prefix, codec } = await this.#messages.start(options, plaintext.length);
-      const message = concat(header, prefix, await codec.sealChunks(0, plaintext, true));
+      const front = header.length + prefix.length;
+      const message = await codec.sealChunks(0, plaintext, true, front);
+      message.set(header);
+      message.set(prefix, header.length);
       watch.done(plaintext.length);
       return message;
     } catch (error) {

@@ -60,15 +60,15 @@ export function deriveMessageKeys(
   context: Uint8Array,
 ): Awaitable<MessageKeys> {
   const info = concat(COBBLESTONE, salt, context);
-  return andThen(backend.hmacSha512(inputKey, concat(info, Uint8Array.of(1))), (first) =>
-    andThen(backend.hmacSha512(inputKey, concat(first, info, Uint8Array.of(2))), (second) =>
+  return andThen(backend.hmacSha512(inputKey, concat(info, Uint8Array.of(1))), (first) => {
+    const next = concat(first, info, Uint8Array.of(2));
+    return andThen(backend.hmacSha512(inputKey, next), (second) =>
       andThen(backend.aeadKey(first.subarray(0, 32)), (key) => {
         const baseNonce = first.slice(32, 44);
         const commitment = concat(first.subarray(44), second.subarray(0, 12));
-        first.fill(0);
-        second.fill(0);
+        for (const secret of [first, next, second]) secret.fill(0);
         return { key, baseNonce, commitment };
       }),
-    ),
-  );
+    );
+  });
 }

@@ -113,16 +113,22 @@ export class PayloadCodec {
     });
   }
 
-  /** Seals consecutive chunks, the first being number `index`; the last may be short. Gives one array. */
-  sealChunks(index: number, plaintext: Uint8Array, last: boolean): Awaitable<Bytes> {
-    const count = last
-      ? Math.floor(plaintext.length / CHUNK_BYTES) + 1
-      : plaintext.length / CHUNK_BYTES;
-    const out = new Uint8Array(plaintext.length + count * TAG_BYTES);
+  /**
+   * Seals consecutive chunks, the first being number `index`.
+   *
+   * @param last - Whether the plaintext ends here: then its end is the final chunk, maybe an empty
+   * one. Otherwise it is a multiple of 16384 bytes.
+   * @param at - Bytes to leave free in front of the result. Default: 0.
+   */
+  sealChunks(index: number, plaintext: Uint8Array, last: boolean, at = 0): Awaitable<Bytes> {
+    const full = Math.floor(plaintext.length / CHUNK_BYTES);
+    const count = last ? full + 1 : full;
+    const out = new Uint8Array(at + plaintext.length + count * TAG_BYTES);
     return settle(out, count, (i) => {
       const chunk = plaintext.subarray(i * CHUNK_BYTES, (i + 1) * CHUNK_BYTES);
-      const at = i * SEALED_CHUNK_BYTES;
-      return this.sealChunk(index + i, chunk, out.subarray(at, at + chunk.length + TAG_BYTES));
+      const start = at + i * SEALED_CHUNK_BYTES;
+      const sealed = out.subarray(start, start + chunk.length + TAG_BYTES);
+      return this.sealChunk(index + i, chunk, sealed);
     });
   }
 

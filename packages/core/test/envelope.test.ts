@@ -128,6 +128,10 @@ describe("encrypt and decrypt", () => {
     "tenant=acme",
     ["tenant"],
     { n: 1 },
+    new Map([["tenant", "acme"]]),
+    new (class Tenant {
+      readonly tenant = "acme";
+    })(),
     { "env:x": "1" },
     { "": "x" },
     { a: "\uD800" },

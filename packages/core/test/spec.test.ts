@@ -55,6 +55,7 @@ interface EnvelopeVector {
 
 const root = new URL("../../../spec/vectors/", import.meta.url);
 
+// oxlint-disable-next-line typescript/no-unnecessary-type-parameters -- the caller knows the schema
 function load<T>(kind: string): { name: string; vector: T }[] {
   const folder = new URL(`${kind}/`, root);
   return readdirSync(folder).map((file) => ({
@@ -227,17 +228,13 @@ describe("Wycheproof's Cobblestone-256", () => {
     msgSha512?: string;
     result: "valid" | "invalid";
   }
-  if (!existsSync(file)) {
-    it("opens 35 of 35", ({ skip }) =>
-      skip("Wycheproof's vectors do not lie beside this checkout"));
-    return;
-  }
-  const { testGroups } = JSON.parse(readFileSync(file, "utf8")) as {
-    testGroups: { tests: Test[] }[];
-  };
+  const present = existsSync(file);
+  const json = present ? readFileSync(file, "utf8") : '{ "testGroups": [] }';
+  const { testGroups } = JSON.parse(json) as { testGroups: { tests: Test[] }[] };
   const tests = testGroups.flatMap((group) => group.tests);
 
-  it("are 35", () => {
+  it("are 35", ({ skip }) => {
+    skip(!present, "Wycheproof's vectors do not lie beside this checkout");
     expect(tests).toHaveLength(35);
   });
 

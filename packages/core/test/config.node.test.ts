@@ -1,0 +1,129 @@
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { openCmk, type Cmk, type CmkOpener } from "@env/core";
+import { loadConfig, openCmks, openEnvelope } from "@env/core/config";
+import { refuses } from "./support/refuses.ts";
+import { StubKey } from "./support/stub-kms.ts";
+
+let folder: string;
+const file = (): string => join(folder, "envelope.config.json");
+const write = (config: unknown): Promise<void> => writeFile(file(), JSON.stringify(config));
+
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), "env-config-"));
+  vi.stubEnv("ENVELOPE_ENVIRONMENT", "");
+  vi.stubEnv("NODE_ENV", "");
+});
+afterEach(async () => {
+  vi.unstubAllEnvs();
+  await rm(folder, { recursive: true });
+});
+
+describe("loadConfig", () => {
+  const environments = {
+    development: { cmks: ["stub:a"] },
+    production: { cmks: ["stub:b"] },
+    test: { cmks: ["stub:c"] },
+  };
+
+  it("picks the environment by argument, ENVELOPE_ENVIRONMENT, NODE_ENV, then development", async () => {
+    await write({ environments });
+    const picked = async (environment?: string): Promise<string> =>
+      (await loadConfig({ file: file(), environment })).environment;
+    expect(await picked()).toBe("development");
+    vi.stubEnv("NODE_ENV", "test");
+    expect(await picked()).toBe("test");
+    vi.stubEnv("ENVELOPE_ENVIRONMENT", "production");
+    expect(await picked()).toBe("production");
+    expect(await picked("development")).toBe("development");
+  });
+
+  it("takes limits along and resolves paths from the file's folder", async () => {
+    const dataKeyCache = { maxAge: 1, maxMessages: 2, maxBytes: 3 };
+    await write({
+      environments: { development: { cmks: ["stub:a"], minWrapped: 1, dataKeyCache } },
+    });
+    expect(await loadConfig({ file: file() })).toEqual({
+      environment: "development",
+      cmks: ["stub:a"],
+      minWrapped: 1,
+      dataKeyCache,
+      baseDirectory: folder,
+    });
+  });
+
+  it.each([
+    [{ environments: { production: { cmks: ["x:y"] } } }, "no environment"],
+    [{ environments: { development: { cmks: [] } } }, "cmks"],
+    [{ environments: { development: { cmks: ["x:y"], cache: 1 } } }, 'unknown setting "cache"'],
+    [
+      { environments: { development: { cmks: ["x:y"], dataKeyCache: { maxAge: 1 } } } },
+      "maxMessages",
+    ],
+    [{ environments: { development: { cmks: ["x:y"], minWrapped: "2" } } }, "minWrapped"],
+    [{ environment: {} }, 'unknown setting "environment"'],
+    [[], "an object"],
+    ["constructor", "an object"],
+  ])("refuses %j and names the place", async (config, hint) => {
+    await write(config);
+    const error = await refuses("ERR_ENV_CONFIG", () => loadConfig({ file: file() }));
+    expect(error.message).toContain(hint);
+  });
+
+  it("does not take an inherited name for an environment", async () => {
+    await write({ environments: {} });
+    await refuses("ERR_ENV_CONFIG", () => loadConfig({ file: file(), environment: "toString" }));
+  });
+
+  it("says that the file is missing, and quotes nothing of one that is no JSON", async () => {
+    const missing = await refuses("ERR_ENV_CONFIG", () => loadConfig({ file: file() }));
+    expect(missing.message).toContain("envelope init");
+    await writeFile(file(), '{"password": hunter2');
+    const error = await refuses("ERR_ENV_CONFIG", () => loadConfig({ file: file() }));
+    expect(error.message).not.toContain("hunter2");
+  });
+});
+
+describe("openCmk, openCmks and openEnvelope", () => {
+  const opener: CmkOpener = async (uri, options) =>
+    new StubKey(`${uri} ${options?.baseDirectory}`).cmk;
+
+  it("give the URI and the folder to the scheme's opener", async () => {
+    const cmk = await openCmk("stub:x", { stub: opener }, { baseDirectory: "/base" });
+    expect(cmk.keyId).toBe("stub:x /base");
+  });
+
+  it.each(["", "x", ":x", "hunter2:secret", "toString:x"])(
+    "refuse %j without repeating it",
+    async (uri) => {
+      const error = await refuses("ERR_ENV_CONFIG", () => openCmk(uri, { stub: opener }));
+      if (uri.length > 2) expect(error.message).not.toContain(uri);
+      expect(error.message).not.toContain("hunter2");
+      expect(error.message).toContain("stub");
+    },
+  );
+
+  it("close what was opened where a later CMK fails", async () => {
+    await write({ environments: { development: { cmks: ["stub:a", "bad:b"] } } });
+    const opened: Cmk[] = [];
+    const openers = {
+      stub: async (): Promise<Cmk> => {
+        const { cmk } = new StubKey("a");
+        opened.push(cmk);
+        return cmk;
+      },
+      bad: () => Promise.reject(new Error("no")),
+    };
+    await expect(openCmks(await loadConfig({ file: file() }), openers)).rejects.toThrow("no");
+    await refuses("ERR_ENV_CLOSED", async () => opened[0]?.generateDataKey({ context: {} }));
+  });
+
+  it("make an Envelope that works", async () => {
+    await write({ environments: { development: { cmks: ["stub:a"] } } });
+    const envelope = await openEnvelope(await loadConfig({ file: file() }), { stub: opener });
+    const message = await envelope.encrypt(new Uint8Array(3), { context: {} });
+    expect(await envelope.decrypt(message, { context: {} })).toEqual(new Uint8Array(3));
+  });
+});

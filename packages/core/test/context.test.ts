@@ -1,0 +1,84 @@
+import { describe, expect, it } from "vitest";
+import fc from "fast-check";
+import { encodeContext, isEnvelopeError, type Context } from "@env/core";
+import { decodeContext, encodeAad, encodeEncryptionContext, kmsContext } from "../src/context.ts";
+
+const key = fc
+  .string({ unit: "grapheme", minLength: 1, maxLength: 12 })
+  .filter((text) => !text.startsWith("env:") && !text.startsWith("aws:"));
+const context = fc.dictionary(key, fc.string({ unit: "grapheme", maxLength: 20 }), { maxKeys: 10 });
+
+describe("encodeContext", () => {
+  it("gives equal bytes for equal maps, whatever their order, and different bytes for different maps", () => {
+    fc.assert(
+      fc.property(context, context, (a, b) => {
+        const reversed = Object.fromEntries(Object.entries(a).toReversed());
+        expect(encodeContext(reversed)).toEqual(encodeContext(a));
+        const keys = [...new Set([...Object.keys(a), ...Object.keys(b)])];
+        const same = keys.every((name) => a[name] === b[name]);
+        expect(Buffer.compare(encodeContext(a), encodeContext(b)) === 0).toBe(same);
+      }),
+    );
+  });
+
+  it("is undone by decodeContext, into a map without a prototype", () => {
+    fc.assert(
+      fc.property(context, (map) => {
+        const decoded = decodeContext(encodeContext(map));
+        expect({ ...decoded }).toEqual({ ...map });
+        expect(Object.getPrototypeOf(decoded)).toBeNull();
+      }),
+    );
+  });
+
+  it("keeps __proto__ as a key like any other", () => {
+    const map = JSON.parse('{"__proto__":"x"}') as Context;
+    const decoded = decodeContext(encodeContext(map));
+    expect(Object.keys(decoded)).toEqual(["__proto__"]);
+    expect(kmsContext(map).map).toEqual(expect.objectContaining({ "env:format": "1" }));
+    expect(Object.keys(kmsContext(map).map)).toEqual(["__proto__", "env:format"]);
+  });
+
+  it("never puts a value into its errors", () => {
+    try {
+      encodeContext({ ok: "sentinel-value\uD800" });
+      expect.unreachable();
+    } catch (error) {
+      expect(isEnvelopeError(error, "ERR_ENV_INVALID_CONTEXT")).toBe(true);
+      expect(String(error)).not.toContain("sentinel-value");
+    }
+  });
+});
+
+describe("decodeContext", () => {
+  it("refuses every byte string that encodeContext does not write", () => {
+    fc.assert(
+      fc.property(fc.uint8Array({ maxLength: 40 }), (bytes) => {
+        try {
+          expect(encodeContext(decodeContext(bytes))).toEqual(new Uint8Array(bytes));
+        } catch (error) {
+          if (!isEnvelopeError(error, "ERR_ENV_FORMAT")) throw error;
+        }
+      }),
+      { numRuns: 2000 },
+    );
+  });
+});
+
+describe("encodeAad", () => {
+  it("takes bytes as they are, and none as none", () => {
+    expect(encodeAad(Uint8Array.of(1, 2))).toEqual(Uint8Array.of(1, 2));
+    expect(encodeAad(undefined)).toHaveLength(0);
+  });
+
+  it("encodes a record as a context is, reserved keys included", () => {
+    expect(encodeAad({ "env:x": "1" })).toEqual(encodeEncryptionContext({ "env:x": "1" }));
+  });
+
+  it.each([{ a: "x".repeat(1025) }, { a: 1 }, "text", null, ["a"]])(
+    "is a RangeError for %j",
+    (aad) => {
+      expect(() => encodeAad(aad as never)).toThrow(RangeError);
+    },
+  );
+});
