@@ -10,21 +10,14 @@
  */
 import { backend } from "#crypto";
 import type { Cmk } from "./cmk.ts";
-import { encodeContext, type Context } from "./context.ts";
+import type { BoundContext } from "./context.ts";
 import type { HmacKey } from "./crypto.ts";
 import type { DecryptionKeys, HeldKey } from "./cache.ts";
 import type { DataKey } from "./data-key.ts";
 import { EnvelopeError, errorCodes, isEnvelopeError, type Attempt } from "./error.ts";
-import type { Bytes } from "./bytes.ts";
 import { hashContext } from "./kdf.ts";
 import { encodeKeyBlock, keyBlockLimits, type Entry } from "./key-block.ts";
 import type { Observer } from "./observer.ts";
-
-/** A context that was checked, with its canonical bytes. */
-export interface BoundContext {
-  readonly map: Context;
-  readonly bytes: Bytes;
-}
 
 export interface CmkSetOptions {
   readonly cmks: readonly Cmk[];
@@ -33,12 +26,6 @@ export interface CmkSetOptions {
 }
 
 const latin1 = new TextDecoder("latin1"); // Bytes to characters one by one, so distinct stay distinct.
-
-/** Checks a caller's context. Throws `ERR_ENV_INVALID_CONTEXT`. */
-export function bindContext(context: Context): BoundContext {
-  const bytes = encodeContext(context);
-  return { map: context, bytes };
-}
 
 /** Bytes as a map key. */
 export function byteKey(bytes: Uint8Array): string {

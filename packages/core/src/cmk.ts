@@ -7,14 +7,15 @@
  *
  * @module
  */
-import type { Bytes } from "./bytes.ts";
-import { encodeContext, kmsContext, type Context, type KmsContext } from "./context.ts";
 import { backend } from "#crypto";
+import { bindContext, kmsContext, type Context, type KmsContext } from "./context.ts";
 import { DATA_KEY_BYTES, DataKey } from "./data-key.ts";
-import type { CmkDriver, Wrapped } from "./driver.ts";
-import { EnvelopeError, errorCodes, isKmsFailureCode, type KmsFailureCode } from "./error.ts";
-import { isKeyId, isProvider, keyBlockLimits, type Entry } from "./key-block.ts";
-import { notify, type KmsCallEvent, type Observer } from "./observer.ts";
+import type { CmkDriver } from "./driver.ts";
+import { DriverCalls, type WrappedAnswer } from "./driver-calls.ts";
+import { EnvelopeError } from "./error.ts";
+import { isEntry, isKeyId, isProvider, type Entry } from "./key-block.ts";
+import type { Observer } from "./observer.ts";
+import { checkOptions } from "./options.ts";
 
 export interface CmkOptions {
   /**
@@ -53,23 +54,33 @@ export interface RewrappedEntry extends WrappedDataKey {
   readonly fromVersion: string | undefined;
 }
 
+const OPTIONS = new Set(["alsoUnwrap"]);
+
 /** A customer master key, held by some KMS: wraps and unwraps data keys. */
 export class Cmk {
   readonly #driver: CmkDriver;
+  readonly #calls: DriverCalls;
   readonly #alsoUnwrap: readonly string[];
-  #closed = false;
+  #closed: Promise<void> | undefined;
 
-  /** For adapters. Applications use an adapter's factory: `awsKms()`, `localFile()`, … */
+  /**
+   * For adapters. Applications use an adapter's factory: `awsKms()`, `localFile()`, …
+   *
+   * @throws TypeError for a provider or key id that the format cannot carry.
+   */
   constructor(driver: CmkDriver, options: CmkOptions = {}) {
+    checkOptions(options, OPTIONS);
+    const { alsoUnwrap = [] } = options;
     if (!isProvider(driver.provider)) {
-      throw new TypeError(`provider must match [a-z0-9][a-z0-9.-]{0,31}`);
+      throw new TypeError("provider must match [a-z0-9][a-z0-9.-]{0,31}");
     }
     if (!isKeyId(driver.keyId)) throw new TypeError("keyId must be 1 to 512 bytes of text");
-    this.#driver = driver;
-    this.#alsoUnwrap = [...(options.alsoUnwrap ?? [])];
-    if (!this.#alsoUnwrap.every(isKeyId)) {
+    if (!Array.isArray(alsoUnwrap) || !alsoUnwrap.every(isKeyId)) {
       throw new TypeError("alsoUnwrap must be a list of key ids, each 1 to 512 bytes of text");
     }
+    this.#driver = driver;
+    this.#calls = new DriverCalls(driver);
+    this.#alsoUnwrap = [...alsoUnwrap];
   }
 
   /** Which kind of KMS holds the key: `aws-kms`, `local-file`. */
@@ -86,9 +97,10 @@ export class Cmk {
    * Whether `entry` names this CMK, so that {@link unwrapDataKey} is worth a call. Asks the KMS at
    * most for the canonical id behind an alias.
    *
-   * @throws {@link EnvelopeError} `ERR_ENV_KMS_…` where that question failed.
+   * @throws {@link EnvelopeError} `ERR_ENV_KMS_…` where that question failed, `ERR_ENV_CLOSED`.
    */
   async matches(entry: Entry, options: Omit<CmkCallOptions, "context"> = {}): Promise<boolean> {
+    this.#requireOpen();
     return (await this.#keyIdFor(entry, options)) !== undefined;
   }
 
@@ -101,26 +113,12 @@ export class Cmk {
    * reason once it aborts.
    */
   async generateDataKey(options: CmkCallOptions): Promise<GeneratedDataKey> {
-    const driver = this.#driver;
-    if (driver.generate === undefined) {
-      const dataKey = new DataKey(backend.random(DATA_KEY_BYTES));
-      try {
-        return { dataKey, ...(await this.wrapDataKey(dataKey, options)) };
-      } catch (error) {
-        dataKey[Symbol.dispose]();
-        throw error;
-      }
-    }
     const context = this.#enter(options);
-    const generate = driver.generate.bind(driver);
-    const made = await this.#call("generate", driver.keyId, options, {
-      run: (signal) => generate({ context, signal }),
-      drop: wipePlaintext,
-    });
-    const dataKey = this.#dataKey(made);
-    if (dataKey === undefined) throw this.#broken(`generate gives ${DATA_KEY_BYTES} bytes`);
+    const { generate } = this.#calls;
+    if (generate !== undefined) return generate(context, options);
+    const dataKey = new DataKey(backend.random(DATA_KEY_BYTES));
     try {
-      return { dataKey, ...this.#wrapped(made) };
+      return { dataKey, ...(await this.#calls.wrap(dataKey, context, options)) };
     } catch (error) {
       dataKey[Symbol.dispose]();
       throw error;
@@ -129,18 +127,7 @@ export class Cmk {
 
   /** Wraps an existing data key, as for a further CMK. Throws as {@link generateDataKey}. */
   async wrapDataKey(dataKey: DataKey, options: CmkCallOptions): Promise<WrappedDataKey> {
-    const context = this.#enter(options);
-    const plaintext = dataKey.use((bytes) => bytes.slice());
-    const result = await this.#call("wrap", this.#driver.keyId, options, {
-      run: async (signal) => {
-        try {
-          return await this.#driver.wrap({ plaintext, context, signal });
-        } finally {
-          plaintext.fill(0);
-        }
-      },
-    });
-    return this.#wrapped(result);
+    return this.#calls.wrap(dataKey, this.#enter(options), options);
   }
 
   /**
@@ -148,10 +135,16 @@ export class Cmk {
    * is dropped. Needs the permission to unwrap.
    */
   async wrapVerified(dataKey: DataKey, options: CmkCallOptions): Promise<WrappedDataKey> {
-    const made = await this.wrapDataKey(dataKey, options);
-    using again = await this.unwrapDataKey(made.entry, options);
-    if (!dataKey.equals(again)) throw this.#broken("what was wrapped unwraps to the same bytes");
-    return made;
+    const context = this.#enter(options);
+    const made = await this.#calls.wrap(dataKey, context, options);
+    const { wrapped } = made.entry;
+    const { dataKey: again } = await this.#calls.unwrap(wrapped, this.keyId, context, options);
+    try {
+      if (dataKey.equals(again)) return made;
+      throw this.#calls.broken("what was wrapped unwraps to the same bytes");
+    } finally {
+      again[Symbol.dispose]();
+    }
   }
 
   /**
@@ -160,76 +153,61 @@ export class Cmk {
    * @returns The key, which the caller disposes.
    * @throws {@link EnvelopeError} `ERR_ENV_NO_KEY` for an entry that does not name this CMK,
    * `ERR_ENV_KMS_REJECTED` for another key, another context or altered bytes alike, else as
-   * {@link generateDataKey}.
+   * {@link generateDataKey}; TypeError for an entry the format cannot carry.
    */
   async unwrapDataKey(entry: Entry, options: CmkCallOptions): Promise<DataKey> {
-    const { dataKey } = await this.#unwrap(entry, options);
+    const context = this.#enter(options);
+    const keyId = await this.#requireKeyId(entry, options);
+    const { dataKey } = await this.#calls.unwrap(entry.wrapped, keyId, context, options);
     return dataKey;
   }
 
   /**
    * Wraps the data key of `entry` under the key's current version: inside the KMS where it can, else
-   * by unwrapping and wrapping here, with the result unwrapped once more before it is returned.
+   * by unwrapping and wrapping here. The result is verified before it is returned, inside the KMS
+   * too: there it must be able to rewrap what it made.
    *
    * @throws as {@link unwrapDataKey}.
    */
   async rewrapEntry(entry: Entry, options: CmkCallOptions): Promise<RewrappedEntry> {
     const context = this.#enter(options);
     const keyId = await this.#requireKeyId(entry, options);
-    const driver = this.#driver;
-    if (driver.rewrap !== undefined) {
-      const rewrap = driver.rewrap.bind(driver);
-      const wrapped = entry.wrapped.slice();
-      const result = await this.#call("rewrap", keyId, options, {
-        run: (signal) => rewrap({ wrapped, keyId, context, signal }),
-      });
-      return this.#rewrapped(entry, this.#wrapped(result), result.fromVersion, false);
-    }
-    const { dataKey, keyVersion: fromVersion } = await this.#unwrap(entry, options);
-    try {
-      return this.#rewrapped(entry, await this.wrapVerified(dataKey, options), fromVersion, true);
-    } finally {
-      dataKey[Symbol.dispose]();
-    }
+    const { rewrap } = this.#calls;
+    if (rewrap === undefined) return this.#rewrapHere(entry, keyId, options);
+    const made = await rewrap(entry.wrapped, keyId, context, options);
+    const result = rewrapped(entry, made, made.fromVersion, false);
+    // Proves that the new wrapped key opens under this key and context, without the plaintext.
+    if (result.changed) await rewrap(made.entry.wrapped, this.keyId, context, options);
+    return result;
   }
 
   /** Frees what the driver opened. Idempotent; later calls throw `ERR_ENV_CLOSED`. */
-  async close(): Promise<void> {
-    if (this.#closed) return;
-    this.#closed = true;
-    await this.#driver.close?.();
+  close(): Promise<void> {
+    this.#closed ??= (async () => this.#driver.close?.())();
+    return this.#closed;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
   }
 
-  async #unwrap(
-    entry: Entry,
-    options: CmkCallOptions,
-  ): Promise<{ dataKey: DataKey; keyVersion: string | undefined }> {
+  async #rewrapHere(entry: Entry, keyId: string, options: CmkCallOptions): Promise<RewrappedEntry> {
     const context = this.#enter(options);
-    const keyId = await this.#requireKeyId(entry, options);
-    const wrapped = entry.wrapped.slice();
-    const result = await this.#call("unwrap", keyId, options, {
-      run: (signal) => this.#driver.unwrap({ wrapped, keyId, context, signal }),
-      drop: wipePlaintext,
-    });
-    const dataKey = this.#dataKey(result);
-    // Not the driver's fault: the same key and context may have wrapped something that is no data key.
-    if (dataKey === undefined) throw this.#failure("ERR_ENV_KMS_REJECTED", keyId);
-    return { dataKey, keyVersion: result.keyVersion };
+    const old = await this.#calls.unwrap(entry.wrapped, keyId, context, options);
+    try {
+      return rewrapped(entry, await this.wrapVerified(old.dataKey, options), old.keyVersion, true);
+    } finally {
+      old.dataKey[Symbol.dispose]();
+    }
   }
 
   async #requireKeyId(entry: Entry, options: CmkCallOptions): Promise<string> {
     const keyId = await this.#keyIdFor(entry, options);
-    if (keyId === undefined) {
-      throw new EnvelopeError(
-        "ERR_ENV_NO_KEY",
-        `the entry of ${entry.provider} ${entry.keyId} does not name ${this.provider} ${this.keyId}`,
-      );
-    }
-    return keyId;
+    if (keyId !== undefined) return keyId;
+    throw new EnvelopeError(
+      "ERR_ENV_NO_KEY",
+      `the entry of ${entry.provider} ${entry.keyId} does not name ${this.provider} ${this.keyId}`,
+    );
   }
 
   /** The key to call for `entry`: always one that was configured. The message selects, it never addresses. */
@@ -237,152 +215,30 @@ export class Cmk {
     entry: Entry,
     options: Omit<CmkCallOptions, "context">,
   ): Promise<string | undefined> {
-    const driver = this.#driver;
-    if (entry.provider !== driver.provider) return undefined;
-    if (entry.keyId === driver.keyId) return driver.keyId;
-    if (this.#alsoUnwrap.includes(entry.keyId)) return entry.keyId;
-    if (driver.matches === undefined) return undefined;
-    const matches = driver.matches.bind(driver);
-    const own = await this.#call("matches", driver.keyId, options, {
-      run: async (signal) => matches(entry.keyId, signal),
-    });
-    return own ? driver.keyId : undefined;
+    if (!isEntry(entry)) throw new TypeError("entry must be one that the format can carry");
+    if (entry.provider !== this.provider) return undefined;
+    if (entry.keyId !== this.keyId && this.#alsoUnwrap.includes(entry.keyId)) return entry.keyId;
+    return (await this.#calls.matches(entry.keyId, options)) ? this.keyId : undefined;
   }
 
-  #enter(options: CmkCallOptions): KmsContext {
-    if (this.#closed)
-      throw new EnvelopeError("ERR_ENV_CLOSED", `${this.provider}: the CMK is closed`);
-    encodeContext(options.context); // Refuses what the format does not allow.
-    return kmsContext(options.context);
+  #enter({ context }: CmkCallOptions): KmsContext {
+    this.#requireOpen();
+    return kmsContext(bindContext(context));
   }
 
-  /**
-   * One call to the driver: the only place where its errors are named, its time is taken and waiting
-   * ends on abort, whether or not the SDK listens. `drop` gets a result that came too late.
-   */
-  async #call<T>(
-    operation: KmsCallEvent["operation"],
-    keyId: string,
-    { signal, observer }: Omit<CmkCallOptions, "context">,
-    {
-      run,
-      drop,
-    }: { run: (signal: AbortSignal | undefined) => Promise<T>; drop?: (late: T) => void },
-  ): Promise<T> {
-    signal?.throwIfAborted();
-    const started = performance.now();
-    const report = (outcome: KmsCallEvent["outcome"]): void => {
-      const durationMs = performance.now() - started;
-      notify(observer, {
-        type: "kms-call",
-        operation,
-        provider: this.provider,
-        keyId,
-        outcome,
-        durationMs,
-      });
-    };
-    try {
-      const result = await untilAborted(run(signal), signal, drop);
-      report("ok");
-      return result;
-    } catch (cause) {
-      if (signal?.aborted) {
-        report("aborted");
-        throw signal.reason;
-      }
-      const error = this.#failure(this.#classify(cause), keyId, cause);
-      report(error.code);
-      throw error;
-    }
-  }
-
-  #classify(cause: unknown): KmsFailureCode {
-    const code: string = this.#driver.classify(cause);
-    if (isKmsFailureCode(code)) return code;
-    throw this.#broken("classify gives one of the ERR_ENV_KMS_ codes");
-  }
-
-  #failure(code: KmsFailureCode, keyId: string, cause?: unknown): EnvelopeError {
-    const { provider } = this;
-    return new EnvelopeError(code, `${provider} ${keyId}: ${errorCodes[code].meaning}`, {
-      attempts: [{ provider, keyId, code }],
-      ...(cause === undefined ? {} : { cause }),
-    });
-  }
-
-  #broken(clause: string): EnvelopeError {
-    return new EnvelopeError(
-      "ERR_ENV_DRIVER",
-      `${this.provider} driver breaks its contract: ${clause}`,
-    );
-  }
-
-  #wrapped({ wrapped, keyId, keyVersion }: Wrapped): WrappedDataKey {
-    const max = keyBlockLimits.wrappedBytes;
-    if (!(wrapped instanceof Uint8Array) || wrapped.length < 1 || wrapped.length > max) {
-      throw this.#broken(`a wrapped key has 1 to ${max} bytes`);
-    }
-    if (typeof keyId !== "string" || !isKeyId(keyId)) {
-      throw this.#broken("wrap names the key it used, in 1 to 512 bytes of text");
-    }
-    return { entry: { provider: this.provider, keyId, wrapped }, keyVersion };
-  }
-
-  #rewrapped(
-    entry: Entry,
-    made: WrappedDataKey,
-    fromVersion: string | undefined,
-    plaintextSeen: boolean,
-  ): RewrappedEntry {
-    const { keyVersion } = made;
-    const current = keyVersion !== undefined && keyVersion === fromVersion;
-    const unchanged = current && made.entry.keyId === entry.keyId;
-    return {
-      entry: unchanged ? entry : made.entry,
-      changed: !unchanged,
-      plaintextSeen,
-      fromVersion,
-      keyVersion,
-    };
-  }
-
-  /** Moves the bytes to a buffer of their own: an SDK's may be a slice of a pool. */
-  #dataKey({ plaintext }: { readonly plaintext: Bytes }): DataKey | undefined {
-    if (!(plaintext instanceof Uint8Array)) throw this.#broken("a plaintext is a Uint8Array");
-    try {
-      return plaintext.length === DATA_KEY_BYTES
-        ? new DataKey(new Uint8Array(plaintext))
-        : undefined;
-    } finally {
-      plaintext.fill(0);
-    }
+  #requireOpen(): void {
+    if (this.#closed === undefined) return;
+    throw new EnvelopeError("ERR_ENV_CLOSED", `${this.provider}: the CMK is closed`);
   }
 }
 
-function wipePlaintext(late: { readonly plaintext: Bytes }): void {
-  late.plaintext.fill(0);
-}
-
-/** `promise`, or the signal's reason if that comes first; then a late result goes to `drop`. */
-export async function untilAborted<T>(
-  promise: Promise<T>,
-  signal: AbortSignal | undefined,
-  drop?: (late: T) => void,
-): Promise<T> {
-  if (signal === undefined) return promise;
-  let stop: (() => void) | undefined;
-  const aborted = new Promise<never>((_, reject) => {
-    stop = () => reject(signal.reason);
-    signal.addEventListener("abort", stop, { once: true });
-    if (signal.aborted) stop();
-  });
-  try {
-    return await Promise.race([promise, aborted]);
-  } catch (error) {
-    if (signal.aborted) promise.then(drop, () => undefined);
-    throw error;
-  } finally {
-    if (stop !== undefined) signal.removeEventListener("abort", stop);
-  }
+function rewrapped(
+  entry: Entry,
+  { entry: made, keyVersion }: WrappedAnswer,
+  fromVersion: string | undefined,
+  plaintextSeen: boolean,
+): RewrappedEntry {
+  const current = keyVersion !== undefined && keyVersion === fromVersion;
+  const changed = !current || made.keyId !== entry.keyId;
+  return { entry: changed ? made : entry, changed, plaintextSeen, fromVersion, keyVersion };
 }

@@ -38,21 +38,32 @@ type Pair = readonly [key: Bytes, value: Bytes];
 const invalidContext: Fault = (problem) =>
   new EnvelopeError("ERR_ENV_INVALID_CONTEXT", `context: ${problem}`);
 
+/** A context that was checked: a frozen copy, and its canonical bytes. */
+export interface BoundContext {
+  /** Without a prototype. */
+  readonly map: Context;
+  /** 2 to 4096 of them. */
+  readonly bytes: Bytes;
+}
+
 /**
- * Encodes a caller's context.
+ * Checks a caller's context and takes a copy, so that what was checked is what is bound.
  *
- * @returns Canonical bytes, 2 to 4096 of them.
  * @throws {@link EnvelopeError} `ERR_ENV_INVALID_CONTEXT` for anything but a plain map of strings
  * within the limits and without reserved keys.
  */
-export function encodeContext(context: Context): Bytes {
+export function bindContext(context: Context): BoundContext {
   return encodeMap(context, invalidContext, isReserved);
 }
 
-/** What is sent to the KMS for `context`, whose `contextBytes` have been made by {@link encodeContext}. */
-export function kmsContext(context: Context): KmsContext {
-  const map: Record<string, string> = Object.create(null);
-  for (const [key, value] of Object.entries(context)) map[key] = value;
+/** A context's canonical bytes. Throws as {@link bindContext}. */
+export function encodeContext(context: Context): Bytes {
+  return bindContext(context).bytes;
+}
+
+/** What is sent to the KMS for a context. */
+export function kmsContext(context: BoundContext): KmsContext {
+  const map = copyOf(Object.entries(context.map));
   map["env:format"] = "1";
   return { map: Object.freeze(map), bytes: encodePairs(toPairs(map)) };
 }
@@ -65,7 +76,7 @@ export function kmsContext(context: Context): KmsContext {
 export function decodeContext(bytes: Uint8Array): Context {
   const malformed = new EnvelopeError("ERR_ENV_FORMAT", "the stored context is malformed");
   const reader = new ByteReader(bytes);
-  const map: Record<string, string> = Object.create(null);
+  const map = copyOf([]);
   const count = reader.u16();
   if (count === undefined || count > contextLimits.pairs) throw malformed;
   for (let i = 0; i < count; i++) {
@@ -76,8 +87,8 @@ export function decodeContext(bytes: Uint8Array): Context {
   }
   // One encoding per map: whatever is out of order, too long or reserved does not come out the same.
   const canonical = encodeMap(map, () => malformed, isReserved);
-  if (compareBytes(canonical, bytes) !== 0) throw malformed;
-  return Object.freeze(map);
+  if (compareBytes(canonical.bytes, bytes) !== 0) throw malformed;
+  return canonical.map;
 }
 
 /**
@@ -94,7 +105,7 @@ export function encodeAad(aad: Aad | undefined): Uint8Array {
     aad,
     (problem) => new RangeError(`aad: ${problem}`),
     () => false,
-  );
+  ).bytes;
 }
 
 /**
@@ -109,11 +120,12 @@ function isReserved(key: string): boolean {
   return key.startsWith("env:") || key.startsWith("aws:");
 }
 
-function encodeMap(map: unknown, fault: Fault, reserved: (key: string) => boolean): Bytes {
+function encodeMap(map: unknown, fault: Fault, reserved: (key: string) => boolean): BoundContext {
   if (!isPlain(map)) {
     throw fault("a plain map of strings to strings is required; write {} if none is meant");
   }
-  const entries: [string, unknown][] = Object.entries(map);
+  const entries: [string, unknown][] = Object.entries(map); // Once: a getter may answer otherwise next time.
+  const copy = copyOf([]);
   if (entries.length > contextLimits.pairs) {
     throw fault(`${entries.length} pairs, at most ${contextLimits.pairs} are allowed`);
   }
@@ -129,12 +141,13 @@ function encodeMap(map: unknown, fault: Fault, reserved: (key: string) => boolea
     check("key", key, pair[0].length, 1, contextLimits.keyBytes);
     check("value", key, pair[1].length, 0, contextLimits.valueBytes);
     pairs.push(pair);
+    copy[key] = value;
   }
   const bytes = encodePairs(pairs);
   if (bytes.length > contextLimits.bytes) {
     throw fault(`${bytes.length} bytes encoded, at most ${contextLimits.bytes} are allowed`);
   }
-  return bytes;
+  return { map: Object.freeze(copy), bytes };
 
   function check(what: string, key: string, length: number, min: number, max: number): void {
     if (length < min || length > max) {
@@ -150,6 +163,13 @@ function isPlain(value: unknown): value is object {
   if (typeof prototype !== "object" || prototype === null) return true;
   // By shape, not identity: another realm's literal is as good.
   return Object.getPrototypeOf(prototype) === null && Object.hasOwn(prototype, "hasOwnProperty");
+}
+
+/** A map without a prototype, in which `__proto__` is a key like any other. */
+function copyOf(entries: readonly [string, string][]): Record<string, string> {
+  const copy: Record<string, string> = Object.create(null);
+  for (const [key, value] of entries) copy[key] = value;
+  return copy;
 }
 
 function toPairs(map: Context): Pair[] {

@@ -24,7 +24,7 @@ export const DATA_KEY_BYTES = 32;
 export class DataKey implements Disposable {
   #bytes: Bytes | undefined;
 
-  /** Takes ownership of `bytes`: the caller must not use them again. */
+  /** Takes ownership of `bytes`, 32 of them: the caller must not use them again. Throws RangeError. */
   constructor(bytes: Bytes) {
     if (bytes.length !== DATA_KEY_BYTES) {
       throw new RangeError(`a data key has ${DATA_KEY_BYTES} bytes, got ${bytes.length}`);

@@ -10,14 +10,13 @@
  */
 import { backend } from "#crypto";
 import { compareBytes } from "./bytes.ts";
-import { bindContext, type BoundContext } from "./cmk-set.ts";
-import { checkOptions } from "./encrypting.ts";
-import { encodeAad, type Aad, type Context } from "./context.ts";
+import { bindContext, encodeAad, type Aad, type BoundContext, type Context } from "./context.ts";
 import { andThen, type Awaitable, type HmacKey } from "./crypto.ts";
 import { EnvelopeError } from "./error.ts";
 import type { Header } from "./header.ts";
 import { bind, deriveMessageKeys, hashAad, hashContext, SALT_BYTES } from "./kdf.ts";
 import { decodeKeyBlock, type Entry } from "./key-block.ts";
+import { checkOptions } from "./options.ts";
 import { PayloadCodec } from "./payload.ts";
 
 const fromHeaderBrand: unique symbol = Symbol("fromHeader");
@@ -37,8 +36,7 @@ export interface FromHeader {
  */
 export function fromHeader(options: { readonly require: Context }): FromHeader {
   checkOptions(options, new Set(["require"]));
-  bindContext(options.require);
-  return { [fromHeaderBrand]: true, require: options.require };
+  return { [fromHeaderBrand]: true, require: bindContext(options.require).map };
 }
 
 export interface DecryptOptions {
@@ -138,8 +136,9 @@ export function fitTo(
   context: BoundContext,
   aad: Aad | undefined,
 ): Awaitable<Fit> {
-  const salt = prefix.slice(0, SALT_BYTES);
-  const commitment = prefix.slice(SALT_BYTES);
+  // Copies: Buffer.slice would be a view, and the caller may reuse its buffer.
+  const salt = new Uint8Array(prefix.subarray(0, SALT_BYTES));
+  const commitment = new Uint8Array(prefix.subarray(SALT_BYTES));
   return andThen(hashContext(context.bytes), (contextHash) =>
     andThen(hashAad(encodeAad(aad)), (aadHash): Fit => {
       const bound = bind(preamble, contextHash, aadHash);

@@ -11,12 +11,12 @@
 import { backend } from "#crypto";
 import { concat, type Bytes } from "./bytes.ts";
 import type { HeldKey } from "./cache.ts";
-import type { BoundContext } from "./cmk-set.ts";
-import { encodeAad, type Aad, type Context } from "./context.ts";
+import { encodeAad, type Aad, type BoundContext, type Context } from "./context.ts";
 import { andThen, type Awaitable } from "./crypto.ts";
 import { encodeFront } from "./header.ts";
 import { bind, deriveMessageKeys, hashAad, SALT_BYTES } from "./kdf.ts";
 import { encodeKeyBlock, keyBlockLimits } from "./key-block.ts";
+import { checkOptions } from "./options.ts";
 import { PayloadCodec } from "./payload.ts";
 
 export interface EncryptOptions {
@@ -52,13 +52,6 @@ const OPTIONS = new Set([
   "plaintextBytes",
   "signal",
 ]);
-
-/** Refuses what is misspelt: an option that is ignored is worse than an error. */
-export function checkOptions(options: object, known: ReadonlySet<string>): void {
-  if (typeof options !== "object" || options === null) throw new TypeError("options are required");
-  const unknown = Object.keys(options).find((name) => !known.has(name));
-  if (unknown !== undefined) throw new TypeError(`unknown option ${JSON.stringify(unknown)}`);
-}
 
 export function checkEncryptOptions(options: EncryptOptions): void {
   checkOptions(options, OPTIONS);

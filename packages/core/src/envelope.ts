@@ -13,12 +13,13 @@ import {
   resolveEntries,
   type DecryptOptions,
 } from "./decrypting.ts";
-import { checkEncryptOptions, checkOptions, type EncryptOptions } from "./encrypting.ts";
+import { checkEncryptOptions, type EncryptOptions } from "./encrypting.ts";
 import { openFields, type Fields, type FieldsOptions } from "./fields.ts";
 import { parseHeader } from "./header.ts";
 import { keyBlockLimits } from "./key-block.ts";
 import { Messages, Watch } from "./messages.ts";
 import type { Observer } from "./observer.ts";
+import { checkOptions } from "./options.ts";
 import { plaintextLength, PREFIX_BYTES } from "./payload.ts";
 import { decodePlaintext, encodePlaintext } from "./plaintext.ts";
 import { rewrapMessage, type RewrapOptions, type RewrapResult } from "./rewrap.ts";

@@ -16,11 +16,12 @@ import {
   type DataKeyCacheOptions,
   type HeldKey,
 } from "./cache.ts";
-import { bindContext, byteKey, type BoundContext } from "./cmk-set.ts";
-import type { Aad, Context } from "./context.ts";
+import { byteKey } from "./cmk-set.ts";
+import { bindContext, type Aad, type BoundContext, type Context } from "./context.ts";
 import type { Awaitable } from "./crypto.ts";
 import { fitTo, requireEntries, resolveContext } from "./decrypting.ts";
-import { checkOptions, startMessage } from "./encrypting.ts";
+import { startMessage } from "./encrypting.ts";
+import { checkOptions } from "./options.ts";
 import { EnvelopeError } from "./error.ts";
 import { parseHeader } from "./header.ts";
 import type { Entry } from "./key-block.ts";

@@ -69,7 +69,7 @@ export function detachKeyBlock(message: Uint8Array): { message: Uint8Array; keyB
       Uint8Array.of(0, 0),
       message.subarray(length),
     ),
-    keyBlock: message.slice(keyBlockOffset, length),
+    keyBlock: new Uint8Array(message.subarray(keyBlockOffset, length)),
   };
 }
 

@@ -38,15 +38,24 @@ const PROVIDER = /^[a-z0-9][a-z0-9.-]{0,31}$/;
 // oxlint-disable-next-line no-control-regex -- those are what is refused
 const CONTROL = /[\u0000-\u001F\u007F]/;
 
-export function isProvider(provider: string): boolean {
-  return PROVIDER.test(provider);
+export function isProvider(provider: unknown): provider is string {
+  return typeof provider === "string" && PROVIDER.test(provider);
 }
 
-export function isKeyId(keyId: string): boolean {
-  if (keyId === "" || !keyId.isWellFormed() || CONTROL.test(keyId)) return false;
+export function isKeyId(keyId: unknown): keyId is string {
+  if (typeof keyId !== "string" || keyId === "" || !keyId.isWellFormed() || CONTROL.test(keyId))
+    return false;
   return (
     keyId.length <= keyBlockLimits.keyIdBytes && utf8(keyId).length <= keyBlockLimits.keyIdBytes
   );
+}
+
+/** Whether a caller's object is an entry that the format can carry. */
+export function isEntry(entry: Entry): boolean {
+  if (typeof entry !== "object" || entry === null) return false;
+  const { provider, keyId, wrapped } = entry;
+  const sized = wrapped instanceof Uint8Array && wrapped.length <= keyBlockLimits.wrappedBytes;
+  return isProvider(provider) && isKeyId(keyId) && sized && wrapped.length > 0;
 }
 
 /**
@@ -134,7 +143,7 @@ function decodeEntry(reader: ByteReader): Entry {
   }
   const wrapped = reader.take(length);
   if (wrapped === undefined) throw malformed("an entry is cut short");
-  return { provider, keyId, wrapped: wrapped.slice() };
+  return { provider, keyId, wrapped: new Uint8Array(wrapped) };
 }
 
 function readText(reader: ByteReader, length: number | undefined): string | undefined {

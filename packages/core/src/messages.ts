@@ -12,7 +12,8 @@ import {
   type HeldKey,
   type Lease,
 } from "./cache.ts";
-import { bindContext, byteKey, type BoundContext, type CmkSet } from "./cmk-set.ts";
+import { byteKey, type CmkSet } from "./cmk-set.ts";
+import { bindContext, type BoundContext } from "./context.ts";
 import { andThen, type Awaitable } from "./crypto.ts";
 import { fitTo, requireEntries, type DecryptOptions } from "./decrypting.ts";
 import { startMessage, type EncryptOptions, type MessageStart } from "./encrypting.ts";

@@ -13,7 +13,7 @@ import type { Cmk } from "./cmk.ts";
 import type { RewrapReport } from "./cmk-set.ts";
 import type { Context } from "./context.ts";
 import { requireEntries, resolveContext, resolveEntries, type FromHeader } from "./decrypting.ts";
-import { checkOptions } from "./encrypting.ts";
+import { checkOptions } from "./options.ts";
 import { parseHeader } from "./header.ts";
 import { encodeKeyBlock, type Entry } from "./key-block.ts";
 import { Watch, type Messages } from "./messages.ts";
@@ -65,7 +65,7 @@ export async function rewrapMessage(
     const front = detached ? 0 : header.keyBlockOffset;
     const block = changed
       ? replaceKeyBlock(oldBlock, old, outcome.entries, front)
-      : oldBlock.slice();
+      : new Uint8Array(oldBlock);
     const result = {
       changed,
       plaintextSeen,
@@ -73,7 +73,7 @@ export async function rewrapMessage(
       keyBlock: detached ? block : undefined,
       message:
         detached || !changed
-          ? message.slice()
+          ? new Uint8Array(message)
           : concat(message.subarray(0, front), block, message.subarray(header.length)),
     };
     watch.done(0);

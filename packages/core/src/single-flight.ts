@@ -6,7 +6,7 @@
  *
  * @module
  */
-import { untilAborted } from "./cmk.ts";
+import { untilAborted } from "./driver-calls.ts";
 
 interface Flight<T> {
   readonly result: Promise<T>;

@@ -7,7 +7,7 @@
  * @module
  */
 import { concat, requireBytes, type Bytes } from "./bytes.ts";
-import { bindContext } from "./cmk-set.ts";
+import { bindContext } from "./context.ts";
 import {
   checkDecryptOptions,
   resolveContext,

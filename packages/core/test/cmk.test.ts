@@ -153,6 +153,83 @@ describe("Cmk", () => {
     });
   });
 
+  it("survives a Buffer as data key or wrapped key: its slices are views", async () => {
+    const { cmk, driver } = new StubKey("one");
+    const dataKey = new DataKey(Buffer.from(pattern(32)));
+    const { entry } = await cmk.wrapDataKey(dataKey, { context });
+    expect(dataKey.use((bytes) => [...bytes])).toEqual([...pattern(32)]);
+    const greedy = new Cmk({
+      ...driver,
+      async unwrap(request) {
+        const answer = await driver.unwrap(request);
+        request.wrapped.fill(0);
+        return answer;
+      },
+    });
+    const wrapped = Buffer.from(entry.wrapped) as never;
+    using again = await greedy.unwrapDataKey({ ...entry, wrapped }, { context });
+    expect(again.equals(dataKey)).toBe(true);
+    expect(Buffer.compare(wrapped, entry.wrapped)).toBe(0);
+  });
+
+  it("copies what a driver answers, which may reuse its buffer", async () => {
+    const shared = pattern(50);
+    const cmk = broken({ wrap: async () => ({ wrapped: shared, keyId: "one" }) });
+    const { entry } = await cmk.wrapDataKey(new DataKey(pattern(32)), { context });
+    shared.fill(0);
+    expect(entry.wrapped).toEqual(pattern(50));
+  });
+
+  it.each<[string, Entry]>([
+    ["an empty wrapped key", { provider: "stub", keyId: "one", wrapped: pattern(0) }],
+    ["5000 bytes", { provider: "stub", keyId: "one", wrapped: pattern(5000) }],
+    ["a string", { provider: "stub", keyId: "one", wrapped: "x" as never }],
+    ["a control character", { provider: "stub", keyId: "\u001B[2J", wrapped: pattern(9) }],
+    ["nothing", undefined as never],
+  ])("takes an entry with %s for misuse, before the driver sees it", async (_, entry) => {
+    const key = new StubKey("one");
+    await expect(key.cmk.unwrapDataKey(entry, { context })).rejects.toThrow(TypeError);
+    await expect(key.cmk.rewrapEntry(entry, { context })).rejects.toThrow(TypeError);
+    expect(key.calls).toEqual([]);
+  });
+
+  it("survives a driver whose late answer is no answer, and one whose classify throws", async () => {
+    let answer: (late: never) => void = () => undefined;
+    const late = broken({ unwrap: () => new Promise((resolve) => (answer = resolve)) });
+    const abort = new AbortController();
+    const entry: Entry = { provider: "stub", keyId: "one", wrapped: pattern(10) };
+    const call = late.unwrapDataKey(entry, { context, signal: abort.signal });
+    await new Promise((resolve) => setImmediate(resolve));
+    abort.abort(new Error("gone"));
+    await expect(call).rejects.toThrow("gone");
+    answer(undefined as never);
+    await new Promise((resolve) => setImmediate(resolve));
+
+    const cause = new Error("down");
+    const events: EnvelopeEvent[] = [];
+    const clumsy = broken({
+      unwrap: () => Promise.reject(cause),
+      classify() {
+        throw new TypeError("oops");
+      },
+    });
+    const observer = (event: EnvelopeEvent): void => void events.push(event);
+    const error = await refuses("ERR_ENV_DRIVER", () =>
+      clumsy.unwrapDataKey(entry, { context, observer }),
+    );
+    expect(error.cause).toBe(cause);
+    expect(events).toMatchObject([{ type: "kms-call", outcome: "ERR_ENV_DRIVER" }]);
+  });
+
+  it("reports a data key of another length as rejected, to the observer too", async () => {
+    const events: EnvelopeEvent[] = [];
+    const cmk = broken({ unwrap: async () => ({ plaintext: pattern(16) }) });
+    const entry: Entry = { provider: "stub", keyId: "one", wrapped: pattern(10) };
+    const observer = (event: EnvelopeEvent): void => void events.push(event);
+    await refuses("ERR_ENV_KMS_REJECTED", () => cmk.unwrapDataKey(entry, { context, observer }));
+    expect(events).toMatchObject([{ outcome: "ERR_ENV_KMS_REJECTED" }]);
+  });
+
   it("closes its driver once and refuses calls afterwards", async () => {
     let closed = 0;
     const cmk = broken({
@@ -160,9 +237,11 @@ describe("Cmk", () => {
         closed++;
       },
     });
-    await cmk.close();
+    expect(cmk.close()).toBe(cmk.close());
     await cmk.close();
     expect(closed).toBe(1);
+    const entry: Entry = { provider: "stub", keyId: "one", wrapped: pattern(9) };
+    await refuses("ERR_ENV_CLOSED", () => cmk.matches(entry));
     await refuses("ERR_ENV_CLOSED", () => cmk.generateDataKey({ context }));
   });
 
@@ -175,6 +254,8 @@ describe("Cmk", () => {
       expect(() => new Cmk({ ...driver, keyId })).toThrow(TypeError);
       expect(() => new Cmk(driver, { alsoUnwrap: [keyId] })).toThrow(TypeError);
     }
+    expect(() => new Cmk(driver, { alsoUnwrap: "abc" as never })).toThrow(TypeError);
+    expect(() => new Cmk(driver, { alsoUnwarp: [] } as never)).toThrow(/unknown option/);
   });
 
   it("reports each call with its outcome and time", async () => {

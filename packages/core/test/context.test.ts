@@ -1,7 +1,13 @@
 import { describe, expect, it } from "vitest";
 import fc from "fast-check";
 import { encodeContext, isEnvelopeError, type Context } from "@env/core";
-import { decodeContext, encodeAad, encodeEncryptionContext, kmsContext } from "../src/context.ts";
+import {
+  bindContext,
+  decodeContext,
+  encodeAad,
+  encodeEncryptionContext,
+  kmsContext,
+} from "../src/context.ts";
 
 const key = fc
   .string({ unit: "grapheme", minLength: 1, maxLength: 12 })
@@ -35,8 +41,22 @@ describe("encodeContext", () => {
     const map = JSON.parse('{"__proto__":"x"}') as Context;
     const decoded = decodeContext(encodeContext(map));
     expect(Object.keys(decoded)).toEqual(["__proto__"]);
-    expect(kmsContext(map).map).toEqual(expect.objectContaining({ "env:format": "1" }));
-    expect(Object.keys(kmsContext(map).map)).toEqual(["__proto__", "env:format"]);
+    expect(kmsContext(bindContext(map)).map).toEqual(
+      expect.objectContaining({ "env:format": "1" }),
+    );
+    expect(Object.keys(kmsContext(bindContext(map)).map)).toEqual(["__proto__", "env:format"]);
+  });
+
+  it("reads a getter once: what was checked is what is bound", () => {
+    let reads = 0;
+    const shifty = {
+      get tenant(): string {
+        return reads++ === 0 ? "acme" : "evil";
+      },
+    };
+    const { map, bytes } = bindContext(shifty);
+    expect({ ...map }).toEqual({ tenant: "acme" });
+    expect(decodeContext(bytes)).toEqual(map);
   });
 
   it("never puts a value into its errors", () => {

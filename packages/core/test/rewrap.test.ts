@@ -10,7 +10,12 @@ const payloadOf = (message: Uint8Array): Uint8Array =>
 
 describe("rewrap", () => {
   it.each([
-    ["inside the KMS", { withRewrap: true }, false, ["rewrap"]],
+    [
+      "inside the KMS, verified by one more rewrap",
+      { withRewrap: true },
+      false,
+      ["rewrap", "rewrap"],
+    ],
     ["in this process, verified by one more unwrap", {}, true, ["unwrap", "wrap", "unwrap"]],
   ] as const)(
     "after a rotation works %s, without aad and payload",
@@ -139,6 +144,38 @@ describe("rewrap", () => {
     await refuses("ERR_ENV_DRIVER", () =>
       new Envelope({ cmks: [faulty] }).rewrap(message, { context }),
     );
+  });
+
+  it("notices a KMS that rewraps to what does not open, before the old entry is dropped", async () => {
+    const key = new StubKey("one", { withRewrap: true });
+    const faulty = new Cmk({
+      ...key.driver,
+      async rewrap(request) {
+        const made = await key.driver.rewrap?.(request);
+        if (made === undefined) throw new Error("the stub rewraps");
+        return { ...made, wrapped: made.wrapped.fill(9, 20, 21) };
+      },
+    });
+    const message = await new Envelope({ cmks: [key.cmk] }).encrypt(pattern(9), { context });
+    key.rotate();
+    const envelope = new Envelope({ cmks: [faulty] });
+    await refuses("ERR_ENV_KMS_REJECTED", () => envelope.rewrap(message, { context }));
+  });
+
+  it("follows a moved alias by its configured name, without asking for labels", async () => {
+    const old = new StubKey("key-1");
+    const next = new StubKey("key-2");
+    const message = await new Envelope({ cmks: [old.cmk] }).encrypt(pattern(9), { context });
+    const byAlias = new Cmk(
+      {
+        ...next.driver,
+        keyId: "alias/app",
+        unwrap: (request) => (request.keyId === "key-1" ? old : next).driver.unwrap(request),
+      },
+      { alsoUnwrap: ["key-1"] },
+    );
+    const { entries } = await new Envelope({ cmks: [byAlias] }).rewrap(message, { context });
+    expect(entries).toMatchObject([{ keyId: "key-2", action: "rewrapped" }]);
   });
 
   it("keeps the length of a padded header, or grows it to the next 4096 bytes", async () => {

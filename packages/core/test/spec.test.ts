@@ -26,7 +26,7 @@ import {
   PREFIX_BYTES,
   SEALED_CHUNK_BYTES,
 } from "@env/core/message";
-import { kmsContext } from "../src/context.ts";
+import { bindContext, kmsContext } from "../src/context.ts";
 import { deriveMessageKeys } from "../src/kdf.ts";
 import { PayloadCodec } from "../src/payload.ts";
 import { backend } from "#crypto";
@@ -191,7 +191,7 @@ describe("context vectors", () => {
     }
     if ("error" in outcome) throw outcome.error;
     expect(Buffer.from(outcome.value).toString("hex")).toBe(vector.contextBytes);
-    expect(Buffer.from(kmsContext(vector.context).bytes).toString("hex")).toBe(
+    expect(Buffer.from(kmsContext(bindContext(vector.context)).bytes).toString("hex")).toBe(
       vector.kmsContextBytes,
     );
   });

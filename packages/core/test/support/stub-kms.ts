@@ -34,7 +34,7 @@ export class StubKey {
 
   constructor(keyId: string, options: StubKeyOptions = {}) {
     this.driver = this.#makeDriver(keyId, options);
-    this.cmk = new Cmk(this.driver, options);
+    this.cmk = new Cmk(this.driver, { alsoUnwrap: options.alsoUnwrap ?? [] });
   }
 
   rotate(): void {

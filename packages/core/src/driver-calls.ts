@@ -1,0 +1,272 @@
+/**
+ * Calls to a driver: the only place where one is called, its time taken, its errors named and its
+ * answers checked. Waiting ends with the caller's signal, whether or not the SDK listens.
+ *
+ * What goes in is lent: copies, wiped when the driver is done. What comes out is copied into buffers
+ * of our own, since an SDK's may be a slice of a pool, and the driver's plaintext is wiped.
+ *
+ * @module
+ */
+import type { KmsContext } from "./context.ts";
+import { DATA_KEY_BYTES, DataKey } from "./data-key.ts";
+import type { CmkDriver, Wrapped } from "./driver.ts";
+import {
+  EnvelopeError,
+  errorCodes,
+  isKmsFailureCode,
+  type EnvelopeErrorCode,
+  type KmsFailureCode,
+} from "./error.ts";
+import { isKeyId, keyBlockLimits, type Entry } from "./key-block.ts";
+import { notify, type KmsCallEvent, type Observer } from "./observer.ts";
+
+export interface DriverCallOptions {
+  readonly signal?: AbortSignal | undefined;
+  readonly observer?: Observer | undefined;
+}
+
+/** A checked answer to a wrap. */
+export interface WrappedAnswer {
+  readonly entry: Entry;
+  readonly keyVersion: string | undefined;
+}
+
+type Operation = KmsCallEvent["operation"];
+
+export class DriverCalls {
+  readonly #driver: CmkDriver;
+
+  constructor(driver: CmkDriver) {
+    this.#driver = driver;
+  }
+
+  /** `undefined` where the driver leaves it to us. */
+  get generate():
+    | ((
+        context: KmsContext,
+        options: DriverCallOptions,
+      ) => Promise<WrappedAnswer & { dataKey: DataKey }>)
+    | undefined {
+    const driver = this.#driver;
+    if (driver.generate === undefined) return undefined;
+    const generate = driver.generate.bind(driver);
+    return (context, options) =>
+      this.#call("generate", driver.keyId, options, {
+        run: (signal) => generate({ context, signal }),
+        check: (answer) => {
+          const dataKey = this.#dataKey(answer);
+          if (dataKey === undefined) throw this.broken(`generate gives ${DATA_KEY_BYTES} bytes`);
+          try {
+            return { dataKey, ...this.#wrapped(answer) };
+          } catch (error) {
+            dataKey[Symbol.dispose]();
+            throw error;
+          }
+        },
+        drop: wipePlaintext,
+      });
+  }
+
+  wrap(dataKey: DataKey, context: KmsContext, options: DriverCallOptions): Promise<WrappedAnswer> {
+    return this.#call("wrap", this.#driver.keyId, options, {
+      run: async (signal) => {
+        const plaintext = dataKey.use((bytes) => new Uint8Array(bytes));
+        try {
+          return await this.#driver.wrap({ plaintext, context, signal });
+        } finally {
+          plaintext.fill(0);
+        }
+      },
+      check: (answer) => this.#wrapped(answer),
+    });
+  }
+
+  unwrap(
+    wrapped: Uint8Array,
+    keyId: string,
+    context: KmsContext,
+    options: DriverCallOptions,
+  ): Promise<{ dataKey: DataKey; keyVersion: string | undefined }> {
+    return this.#call("unwrap", keyId, options, {
+      run: (signal) =>
+        this.#driver.unwrap({ wrapped: new Uint8Array(wrapped), keyId, context, signal }),
+      check: (answer) => {
+        const dataKey = this.#dataKey(answer);
+        // Not the driver's fault: this key and context may have wrapped something that is no data key.
+        if (dataKey === undefined) throw this.#failure("ERR_ENV_KMS_REJECTED", keyId);
+        return { dataKey, keyVersion: this.#version(answer.keyVersion) };
+      },
+      drop: wipePlaintext,
+    });
+  }
+
+  /** `undefined` where the KMS cannot. */
+  get rewrap():
+    | ((
+        wrapped: Uint8Array,
+        keyId: string,
+        context: KmsContext,
+        options: DriverCallOptions,
+      ) => Promise<WrappedAnswer & { fromVersion: string | undefined }>)
+    | undefined {
+    const driver = this.#driver;
+    if (driver.rewrap === undefined) return undefined;
+    const rewrap = driver.rewrap.bind(driver);
+    return (wrapped, keyId, context, options) =>
+      this.#call("rewrap", keyId, options, {
+        run: (signal) => rewrap({ wrapped: new Uint8Array(wrapped), keyId, context, signal }),
+        check: (answer) => ({
+          ...this.#wrapped(answer),
+          fromVersion: this.#version(answer.fromVersion),
+        }),
+      });
+  }
+
+  /** Whether the driver knows `label` for its own key. */
+  async matches(label: string, options: DriverCallOptions): Promise<boolean> {
+    const driver = this.#driver;
+    if (label === driver.keyId) return true;
+    if (driver.matches === undefined) return false;
+    const matches = driver.matches.bind(driver);
+    return this.#call("matches", driver.keyId, options, {
+      run: async (signal) => matches(label, signal),
+      check: (answer) => {
+        if (typeof answer !== "boolean") throw this.broken("matches gives a boolean");
+        return answer;
+      },
+    });
+  }
+
+  /** The error for a driver that does not do what driver.ts says. */
+  broken(clause: string, cause?: unknown): EnvelopeError {
+    const { provider } = this.#driver;
+    const message = `${provider} driver breaks its contract: ${clause}`;
+    return this.#error("ERR_ENV_DRIVER", this.#driver.keyId, message, cause);
+  }
+
+  async #call<A, T>(
+    operation: Operation,
+    keyId: string,
+    { signal, observer }: DriverCallOptions,
+    steps: {
+      run: (signal: AbortSignal | undefined) => Promise<A>;
+      check: (answer: A) => T;
+      /** Gets an answer that came too late. */
+      drop?: (late: A) => void;
+    },
+  ): Promise<T> {
+    signal?.throwIfAborted();
+    const { provider } = this.#driver;
+    const started = performance.now();
+    let outcome: KmsCallEvent["outcome"] = "ok";
+    try {
+      const answer = await this.#named(keyId, signal, () =>
+        untilAborted(steps.run(signal), signal, steps.drop),
+      );
+      if (answer === undefined || answer === null)
+        throw this.broken(`${operation} gives an answer`);
+      return steps.check(answer);
+    } catch (error) {
+      outcome = error instanceof EnvelopeError ? error.code : "aborted";
+      throw error;
+    } finally {
+      const durationMs = performance.now() - started;
+      notify(observer, { type: "kms-call", operation, provider, keyId, outcome, durationMs });
+    }
+  }
+
+  /** What `fn` throws, as the driver names it, or the signal's reason. */
+  async #named<A>(
+    keyId: string,
+    signal: AbortSignal | undefined,
+    fn: () => Promise<A>,
+  ): Promise<A> {
+    try {
+      return await fn();
+    } catch (cause) {
+      if (signal?.aborted) throw signal.reason;
+      throw this.#failure(this.#classify(cause), keyId, cause);
+    }
+  }
+
+  #classify(cause: unknown): KmsFailureCode {
+    const clause = "classify gives one of the ERR_ENV_KMS_ codes";
+    let code: unknown;
+    try {
+      code = this.#driver.classify(cause);
+    } catch {
+      throw this.broken(clause, cause);
+    }
+    if (typeof code === "string" && isKmsFailureCode(code)) return code;
+    throw this.broken(clause, cause);
+  }
+
+  #failure(code: KmsFailureCode, keyId: string, cause?: unknown): EnvelopeError {
+    const message = `${this.#driver.provider} ${keyId}: ${errorCodes[code].meaning}`;
+    return this.#error(code, keyId, message, cause);
+  }
+
+  #error(code: EnvelopeErrorCode, keyId: string, message: string, cause: unknown): EnvelopeError {
+    const attempts = [{ provider: this.#driver.provider, keyId, code }];
+    return new EnvelopeError(
+      code,
+      message,
+      cause === undefined ? { attempts } : { attempts, cause },
+    );
+  }
+
+  #wrapped({ wrapped, keyId, keyVersion }: Wrapped): WrappedAnswer {
+    const max = keyBlockLimits.wrappedBytes;
+    if (!(wrapped instanceof Uint8Array) || wrapped.length < 1 || wrapped.length > max) {
+      throw this.broken(`a wrapped key has 1 to ${max} bytes`);
+    }
+    if (!isKeyId(keyId)) {
+      throw this.broken("wrap names the key it used, in 1 to 512 bytes of text");
+    }
+    const entry = { provider: this.#driver.provider, keyId, wrapped: new Uint8Array(wrapped) };
+    return { entry, keyVersion: this.#version(keyVersion) };
+  }
+
+  #version(version: unknown): string | undefined {
+    if (version === undefined || typeof version === "string") return version;
+    throw this.broken("a key version is a string");
+  }
+
+  /** `undefined` for another length than a data key's. */
+  #dataKey({ plaintext }: { readonly plaintext: Uint8Array }): DataKey | undefined {
+    if (!(plaintext instanceof Uint8Array)) throw this.broken("a plaintext is a Uint8Array");
+    try {
+      if (plaintext.length !== DATA_KEY_BYTES) return undefined;
+      return new DataKey(new Uint8Array(plaintext));
+    } finally {
+      plaintext.fill(0);
+    }
+  }
+}
+
+function wipePlaintext(late: { readonly plaintext?: unknown } | undefined): void {
+  if (late?.plaintext instanceof Uint8Array) late.plaintext.fill(0);
+}
+
+/** `promise`, or the signal's reason if that comes first; then a late result goes to `drop`. */
+export async function untilAborted<T>(
+  promise: Promise<T>,
+  signal: AbortSignal | undefined,
+  drop?: (late: T) => void,
+): Promise<T> {
+  if (signal === undefined) return promise;
+  let stop: (() => void) | undefined;
+  const aborted = new Promise<never>((_, reject) => {
+    stop = () => reject(signal.reason);
+    signal.addEventListener("abort", stop, { once: true });
+    if (signal.aborted) stop();
+  });
+  try {
+    return await Promise.race([promise, aborted]);
+  } catch (error) {
+    if (signal.aborted) promise.then(drop, () => undefined);
+    throw error;
+  } finally {
+    if (stop !== undefined) signal.removeEventListener("abort", stop);
+  }
+}
