@@ -1,0 +1,34 @@
+/**
+ * What broken drivers are made with.
+ *
+ * @module
+ */
+import type { CmkDriver, KmsFailureCode } from "@env/core";
+import { altered, type Changes } from "../altered.ts";
+
+/** An error that says its own code, for a driver that fails in its own way. */
+export class Fault extends Error {
+  override readonly name = "Fault";
+  readonly code: KmsFailureCode;
+
+  constructor(code: KmsFailureCode, message = "broken on purpose", options: ErrorOptions = {}) {
+    super(message, options);
+    this.code = code;
+  }
+}
+
+/** {@link altered}, with a `classify` that knows {@link Fault}. */
+export function faulty(honest: CmkDriver, changes: Changes): CmkDriver {
+  return altered(honest, {
+    classify: (error) => (error instanceof Fault ? error.code : honest.classify(error)),
+    ...changes,
+  });
+}
+
+/**
+ * As {@link faulty}, without the optional calls: `Cmk` makes and rewraps data keys with `wrap` and
+ * `unwrap` then, so that a fault in those two shows everywhere.
+ */
+export function bare(honest: CmkDriver, changes: Changes): CmkDriver {
+  return faulty(honest, { generate: undefined, rewrap: undefined, ...changes });
+}

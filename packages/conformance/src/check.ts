@@ -1,0 +1,137 @@
+/**
+ * What the cases check with.
+ *
+ * @module
+ */
+import {
+  Cmk,
+  DataKey,
+  encodeEncryptionContext,
+  isEnvelopeError,
+  type CmkCallOptions,
+  type CmkDriver,
+  type Context,
+  type Entry,
+  type EnvelopeError,
+  type EnvelopeErrorCode,
+  type KmsContext,
+  type KmsFailureCode,
+} from "@env/core";
+import { hex, random } from "./bytes.ts";
+import type { CmkSetup } from "./harness.ts";
+
+/** The context of cases in which it does not matter. */
+export const context: Context = Object.freeze({ tenant: "acme", purpose: "invoice" });
+
+export function check(condition: boolean, what: string): void {
+  if (!condition) throw new Error(`not so: ${what}`);
+}
+
+/** The call's error, which has to be an `EnvelopeError` of `code`. */
+export async function refuses(
+  code: EnvelopeErrorCode,
+  what: string,
+  call: () => Promise<unknown>,
+): Promise<EnvelopeError> {
+  try {
+    await call();
+  } catch (error) {
+    if (isEnvelopeError(error, code)) return error;
+    const got = isEnvelopeError(error) ? error.code : `an error that is no EnvelopeError`;
+    throw new Error(`${what}: want ${code}, got ${got}`, { cause: error });
+  }
+  throw new Error(`${what}: want ${code}, got success`);
+}
+
+/** As {@link refuses}, of a driver called without a `Cmk`: it throws what it classifies as `code`. */
+export async function refusedBy(
+  driver: CmkDriver,
+  what: string,
+  call: () => Promise<unknown>,
+  code: KmsFailureCode = "ERR_ENV_KMS_REJECTED",
+): Promise<void> {
+  try {
+    await call();
+  } catch (error) {
+    const got = driver.classify(error);
+    if (got === code) return;
+    throw new Error(`${what}: want ${code}, got ${got}`, { cause: error });
+  }
+  throw new Error(`${what}: want ${code}, got success`);
+}
+
+/** Asserts that `entry` opens to the key of the given hex. */
+export async function opens(
+  cmk: Cmk,
+  entry: Entry,
+  key: string,
+  options: { readonly context: Context; readonly what?: string } = { context },
+): Promise<void> {
+  using again = await cmk.unwrapDataKey(entry, { context: options.context });
+  check(keyHex(again) === key, options.what ?? "the data key that was wrapped comes back");
+}
+
+export function keyHex(dataKey: DataKey): string {
+  return dataKey.use(hex);
+}
+
+/** A random data key with its bytes in hex. */
+export function newDataKey(): { readonly dataKey: DataKey; readonly key: string } {
+  const dataKey = new DataKey(random(32));
+  return { dataKey, key: keyHex(dataKey) };
+}
+
+/** A data key wrapped by `first`. */
+export async function wrappedByFirst(
+  { first }: CmkSetup,
+  ofContext: Context = context,
+): Promise<{ readonly cmk: Cmk; readonly entry: Entry; readonly key: string }> {
+  const cmk = new Cmk(first);
+  const { dataKey, entry } = await cmk.generateDataKey({ context: ofContext });
+  return { cmk, entry, key: keyHex(dataKey) };
+}
+
+/** What a driver gets for `of`, for the cases that call it without a `Cmk`. */
+export function kmsContext(of: Context): KmsContext {
+  const map: Record<string, string> = Object.create(null);
+  for (const [key, value] of Object.entries({ ...of, "env:format": "1" })) map[key] = value;
+  return { map: Object.freeze(map), bytes: encodeEncryptionContext(map) };
+}
+
+/** Runs one call per item, a few at a time: fast enough against a live KMS, and below its rate limits. */
+export async function forEach<T>(
+  items: Iterable<T>,
+  run: (item: T) => Promise<unknown>,
+): Promise<void> {
+  const queue = [...items];
+  const worker = async (): Promise<void> => {
+    for (let item = queue.shift(); item !== undefined; item = queue.shift()) await run(item);
+  };
+  await Promise.all(Array.from({ length: 8 }, worker));
+}
+
+/** Lets everything run that is due now. */
+export function pause(milliseconds = 0): Promise<void> {
+  return new Promise((resolve) => {
+    setTimeout(resolve, milliseconds);
+  });
+}
+
+/** Every operation of a CMK that calls the driver, for the cases in which all must behave alike. */
+export const operations: readonly {
+  readonly name: string;
+  readonly call: (
+    cmk: Cmk,
+    entry: Entry,
+    options: CmkCallOptions & { readonly dataKey?: DataKey },
+  ) => Promise<unknown>;
+}[] = [
+  { name: "generateDataKey", call: (cmk, _, options) => cmk.generateDataKey(options) },
+  {
+    name: "wrapDataKey",
+    call: (cmk, _, { dataKey = newDataKey().dataKey, ...options }) =>
+      cmk.wrapDataKey(dataKey, options),
+  },
+  { name: "unwrapDataKey", call: (cmk, entry, options) => cmk.unwrapDataKey(entry, options) },
+  { name: "rewrapEntry", call: (cmk, entry, options) => cmk.rewrapEntry(entry, options) },
+];

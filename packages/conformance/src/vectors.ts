@@ -1,0 +1,191 @@
+/**
+ * The format's test vectors, and drivers that play the CMKs in them. Node-only, unlike the rest of
+ * the package: it reads files.
+ *
+ * One scenario per file; `spec/vectors/README.md` says what every field means. The published package
+ * carries a copy of the files.
+ *
+ * @example
+ * ```ts
+ * for (const vector of loadVectors("envelope")) {
+ *   const drivers = vectorDrivers(vector);
+ *   const envelope = new Envelope({ cmks: drivers.map((driver) => new Cmk(driver)) });
+ *   // … decrypt, then compare with vector.expect, vector.plaintext and callsOf(drivers)
+ * }
+ * ```
+ *
+ * @module
+ */
+import { readdirSync, readFileSync } from "node:fs";
+import type { CmkDriver, EnvelopeErrorCode, KmsFailureCode } from "@env/core";
+import { fromHex, hex } from "./bytes.ts";
+import { openLocalBlob, type LocalKey } from "./local-wrap.ts";
+
+export { openLocalBlob } from "./local-wrap.ts";
+export type { LocalKey } from "./local-wrap.ts";
+
+/** What all vectors have. */
+export interface Vector {
+  /** The file's name without `.json`. Added by {@link loadVectors}. */
+  readonly name: string;
+  /** The section of the specification that decides it. */
+  readonly spec: string;
+  readonly comment: string;
+}
+
+/** A number of bytes and their SHA-256 in hex. */
+export interface Digest {
+  readonly bytes: number;
+  readonly sha256: string;
+}
+
+/** A CMK of an envelope vector: one of the local KMS, a table, or one that fails with a code. */
+export type VectorCmk =
+  | (LocalKey & { readonly provider: string })
+  | {
+      readonly provider: string;
+      readonly keyId: string;
+      /** Both in hex. A data key may have a wrong length. */
+      readonly unwraps: readonly { readonly wrapped: string; readonly dataKey: string }[];
+    }
+  | { readonly provider: string; readonly keyId: string; readonly fails: KmsFailureCode };
+
+/** Values are strings where the map is legal. */
+export type VectorContext = Readonly<Record<string, unknown>>;
+
+/** A message, the arguments of a reader, and what it owes to them. */
+export interface EnvelopeVector extends Vector {
+  /** The reader's CMKs, in its order. */
+  readonly cmks: readonly VectorCmk[];
+  /** `null` if the reader passes none. */
+  readonly context: VectorContext | null;
+  /** Present if the reader opts in to the stored context. */
+  readonly fromHeader?: { readonly require: Readonly<Record<string, string>> };
+  /** Hex. */
+  readonly aad: string;
+  /** Base64. Present if the reader passes a detached key block. */
+  readonly keyBlock?: string;
+  /** Base64. */
+  readonly message: string;
+  readonly expect: "ok" | EnvelopeErrorCode;
+  /** Present if a reader that does not know the payload's length ends in another code. */
+  readonly expectStream?: EnvelopeErrorCode;
+  /** How many KMS calls a reader of the whole message makes. */
+  readonly kmsCalls: number;
+  /** For `ok`. */
+  readonly plaintext?: Digest;
+  /** For a failure: all that a streaming reader may have released before it. */
+  readonly released?: Digest;
+}
+
+export interface ContextVector extends Vector {
+  readonly context: VectorContext;
+  /** Hex, for `ok`. */
+  readonly contextBytes?: string;
+  /** Hex, for `ok`. */
+  readonly kmsContextBytes?: string;
+  readonly expect: "ok" | "ERR_ENV_INVALID_CONTEXT";
+}
+
+export interface TextVector extends Vector {
+  readonly text: string;
+  /** Hex, for `ok`. */
+  readonly message?: string;
+  readonly expect: "ok" | "ERR_ENV_FORMAT";
+}
+
+export interface LocalWrapVector extends Vector, LocalKey {
+  /** As it was sent to the KMS, `env:format` included where there is one. */
+  readonly context: Readonly<Record<string, string>>;
+  /** Hex. */
+  readonly blob: string;
+  /** Hex, for `ok`. */
+  readonly plaintext?: string;
+  readonly expect: "ok" | "rejected";
+}
+
+/** The kinds of vectors, by the folder they lie in. */
+export interface VectorsByKind {
+  readonly envelope: EnvelopeVector;
+  readonly context: ContextVector;
+  readonly text: TextVector;
+  readonly "local-wrap": LocalWrapVector;
+}
+
+/** All vectors of one kind, in the order of their names. */
+export function loadVectors<Kind extends keyof VectorsByKind>(kind: Kind): VectorsByKind[Kind][] {
+  const folder = new URL(`${kind}/`, root);
+  const files = readdirSync(folder).filter((file) => file.endsWith(".json"));
+  return files.toSorted(byName).map((file) => {
+    const vector: VectorsByKind[Kind] = JSON.parse(readFileSync(new URL(file, folder), "utf8"));
+    return Object.assign(vector, { name: file.slice(0, -".json".length) });
+  });
+}
+
+// Sources read the files of their repository, where a copy could be old; what was built has its own.
+const root = new URL(
+  import.meta.url.endsWith(".ts") ? "../../../spec/vectors/" : "../vectors/",
+  import.meta.url,
+);
+
+function byName(a: string, b: string): number {
+  return a < b ? -1 : 1;
+}
+
+/** A driver that counts what it was asked for. */
+export interface VectorDriver extends CmkDriver {
+  /** Calls so far, of any kind and outcome. */
+  readonly calls: number;
+}
+
+/** Drivers that play the CMKs of a vector, in its order. They unwrap and nothing else. */
+export function vectorDrivers(vector: Pick<EnvelopeVector, "cmks">): VectorDriver[] {
+  return vector.cmks.map(vectorDriver);
+}
+
+/** All calls to the drivers of one vector: what `kmsCalls` counts. */
+export function callsOf(drivers: readonly VectorDriver[]): number {
+  return drivers.reduce((calls, driver) => calls + driver.calls, 0);
+}
+
+/** Holds the code that the driver names it with. */
+class VectorFailure extends Error {
+  override readonly name = "VectorFailure";
+  readonly code: KmsFailureCode;
+
+  constructor(code: KmsFailureCode) {
+    super(`the vector's CMK answers ${code}`);
+    this.code = code;
+  }
+}
+
+function vectorDriver(cmk: VectorCmk): VectorDriver {
+  let calls = 0;
+  return {
+    provider: cmk.provider,
+    keyId: cmk.keyId,
+    get calls() {
+      return calls;
+    },
+    async wrap() {
+      calls++;
+      throw new VectorFailure("fails" in cmk ? cmk.fails : "ERR_ENV_KMS_ACCESS_DENIED");
+    },
+    async unwrap({ wrapped, keyId, context }) {
+      calls++;
+      if ("fails" in cmk) throw new VectorFailure(cmk.fails);
+      if (keyId !== cmk.keyId) throw new VectorFailure("ERR_ENV_KMS_KEY_NOT_FOUND");
+      const plaintext =
+        "versions" in cmk
+          ? openLocalBlob(cmk, wrapped, context.bytes)
+          : cmk.unwraps.filter((row) => row.wrapped === hex(wrapped)).map(dataKeyOf)[0];
+      if (plaintext === undefined) throw new VectorFailure("ERR_ENV_KMS_REJECTED");
+      return { plaintext };
+    },
+    classify: (error) => (error instanceof VectorFailure ? error.code : "ERR_ENV_KMS_ERROR"),
+  };
+}
+
+function dataKeyOf({ dataKey }: { readonly dataKey: string }): Uint8Array<ArrayBuffer> {
+  return fromHex(dataKey);
+}

@@ -1,0 +1,60 @@
+import { inspect } from "node:util";
+import { describe, expect, it } from "vitest";
+import { brokenDrivers, forgivenDrivers } from "../src/broken.ts";
+import { cmkCases } from "../src/cmk.ts";
+import { clauses, type CmkHarness } from "../src/harness.ts";
+import { memoryHarness } from "../src/memory.ts";
+
+const show = (value: unknown): string => inspect(value, { depth: 10, showHidden: true });
+
+/** The names of the failed cases, all of them or those of one clause. */
+async function failures(harness: CmkHarness, clause?: string): Promise<string[]> {
+  const failed: string[] = [];
+  for (const c of cmkCases(harness)) {
+    if (clause !== undefined && c.clause !== clause) continue;
+    try {
+      await c.run();
+    } catch {
+      failed.push(c.name);
+    }
+  }
+  return failed;
+}
+
+describe("the suite", () => {
+  it("finds no fault with an honest driver", async () => {
+    expect(await failures(memoryHarness(show))).toEqual([]);
+  });
+
+  const unproven = new Set(cmkCases(memoryHarness(show)).map(({ name }) => name));
+
+  it.for(brokenDrivers)("catches a driver that $name ($clause)", async ({ clause, make }) => {
+    const failed = await failures(memoryHarness(show, make), clause);
+    expect(failed).not.toEqual([]);
+    for (const name of failed) unproven.delete(name);
+  });
+
+  it("has no case that nothing fails, but those that are about Cmk itself", () => {
+    expect([...unproven].toSorted()).toEqual(
+      ["generateDataKey", "rewrapEntry", "unwrapDataKey", "wrapDataKey"].map(
+        (call) =>
+          `D8 ${call} with an aborted signal throws its reason and does not call the driver`,
+      ),
+    );
+  });
+
+  it.for(forgivenDrivers)("lets pass a driver that $name", async ({ make }) => {
+    expect(await failures(memoryHarness(show, make))).toEqual([]);
+  });
+
+  it.for(Object.keys(clauses))("is tested by a broken driver for %s", (clause) => {
+    expect(brokenDrivers.map((broken) => broken.clause)).toContain(clause);
+  });
+
+  it("has a name of its own for every broken driver and every case", () => {
+    const names = [...brokenDrivers, ...forgivenDrivers].map(({ name }) => name);
+    expect(new Set(names).size).toBe(names.length);
+    const cases = cmkCases(memoryHarness(show)).map(({ name }) => name);
+    expect(new Set(cases).size).toBe(cases.length);
+  });
+});
