@@ -20,7 +20,7 @@ import { keyBlockLimits } from "./key-block.ts";
 import { Messages, Watch } from "./messages.ts";
 import type { Observer } from "./observer.ts";
 import { checkOptions } from "./options.ts";
-import { plaintextLength, PREFIX_BYTES } from "./payload.ts";
+import { plaintextLength, PREFIX_BYTES, sealedLength } from "./payload.ts";
 import { decodePlaintext, encodePlaintext } from "./plaintext.ts";
 import { rewrapMessage, type RewrapOptions, type RewrapResult } from "./rewrap.ts";
 import { decryptStream, encryptStream, type EncryptStreamOptions } from "./stream.ts";
@@ -95,7 +95,8 @@ export class Envelope {
     try {
       const { header, prefix, codec } = await this.#messages.start(options, plaintext.length);
       const front = header.length + prefix.length;
-      const message = await codec.sealChunks(0, plaintext, true, front);
+      const message = new Uint8Array(front + sealedLength(plaintext.length, true));
+      await codec.sealChunks(0, plaintext, true, message.subarray(front));
       message.set(header);
       message.set(prefix, header.length);
       watch.done(plaintext.length);

@@ -118,28 +118,36 @@ export class PayloadCodec {
    *
    * @param last - Whether the plaintext ends here: then its end is the final chunk, maybe an empty
    * one. Otherwise it is a multiple of 16384 bytes.
-   * @param at - Bytes to leave free in front of the result. Default: 0.
+   * @param out - {@link sealedLength} bytes. Default: a new array.
+   * @returns `out`.
    */
-  sealChunks(index: number, plaintext: Uint8Array, last: boolean, at = 0): Awaitable<Bytes> {
-    const full = Math.floor(plaintext.length / CHUNK_BYTES);
-    const count = last ? full + 1 : full;
-    const out = new Uint8Array(at + plaintext.length + count * TAG_BYTES);
+  sealChunks(
+    index: number,
+    plaintext: Uint8Array,
+    last: boolean,
+    out: Bytes = new Uint8Array(sealedLength(plaintext.length, last)),
+  ): Awaitable<Bytes> {
+    const count = Math.floor(plaintext.length / CHUNK_BYTES) + (last ? 1 : 0);
     return settle(out, count, (i) => {
       const chunk = plaintext.subarray(i * CHUNK_BYTES, (i + 1) * CHUNK_BYTES);
-      const start = at + i * SEALED_CHUNK_BYTES;
-      const sealed = out.subarray(start, start + chunk.length + TAG_BYTES);
-      return this.sealChunk(index + i, chunk, sealed);
+      const at = i * SEALED_CHUNK_BYTES;
+      return this.sealChunk(index + i, chunk, out.subarray(at, at + chunk.length + TAG_BYTES));
     });
   }
 
   /**
-   * Opens consecutive chunks, the first being number `index`; the last may be short. Gives one array,
-   * and nothing at all if any of them does not verify.
+   * Opens consecutive chunks, the first being number `index`; the last may be short.
+   *
+   * @param out - {@link openedLength} bytes. Default: a new array. Holds only chunks that verified,
+   * but not all of them where this throws.
+   * @returns `out`.
    */
-  openChunks(index: number, sealed: Uint8Array): Awaitable<Bytes> {
-    const count = Math.ceil(sealed.length / SEALED_CHUNK_BYTES);
-    const out = new Uint8Array(sealed.length - count * TAG_BYTES);
-    return settle(out, count, (i) => {
+  openChunks(
+    index: number,
+    sealed: Uint8Array,
+    out: Bytes = new Uint8Array(openedLength(sealed.length)),
+  ): Awaitable<Bytes> {
+    return settle(out, Math.ceil(sealed.length / SEALED_CHUNK_BYTES), (i) => {
       const chunk = sealed.subarray(i * SEALED_CHUNK_BYTES, (i + 1) * SEALED_CHUNK_BYTES);
       const at = i * CHUNK_BYTES;
       return this.openChunk(index + i, chunk, out.subarray(at, at + chunk.length - TAG_BYTES));
@@ -149,11 +157,23 @@ export class PayloadCodec {
   /** Base nonce XOR index, as 12-byte big-endian numbers. The index needs more than 32 bits. */
   #nonce(index: number): Bytes {
     const nonce = this.#keys.baseNonce.slice();
-    const view = new DataView(nonce.buffer);
-    view.setUint32(4, view.getUint32(4) ^ Math.floor(index / 2 ** 32));
-    view.setUint32(8, view.getUint32(8) ^ (index >>> 0));
+    const high = Math.floor(index / 2 ** 32);
+    for (let i = 0; i < 4; i++) {
+      nonce[11 - i] = (nonce[11 - i] ?? 0) ^ ((index >>> (8 * i)) & 0xff);
+      if (high !== 0) nonce[7 - i] = (nonce[7 - i] ?? 0) ^ ((high >>> (8 * i)) & 0xff);
+    }
     return nonce;
   }
+}
+
+/** Bytes of consecutive chunks that hold `plaintextBytes`, with the final chunk if it is the `last`. */
+export function sealedLength(plaintextBytes: number, last: boolean): number {
+  return plaintextBytes + (Math.floor(plaintextBytes / CHUNK_BYTES) + (last ? 1 : 0)) * TAG_BYTES;
+}
+
+/** Bytes of plaintext in `sealedBytes` of consecutive chunks. */
+export function openedLength(sealedBytes: number): number {
+  return sealedBytes - Math.ceil(sealedBytes / SEALED_CHUNK_BYTES) * TAG_BYTES;
 }
 
 /** Runs `chunk` for 0 to count - 1: at once where it answers at once, else all in flight together. */
