@@ -1,0 +1,115 @@
+/**
+ * The keystore's descriptor: what must be known before the root key is.
+ *
+ * One JSON text in clear. It is the AAD under which the root key is sealed, so an edited descriptor
+ * ends in a root key that does not open; until then nothing in it is to be believed, and every bound
+ * is checked first.
+ *
+ * Source: spec/kms-store-v1.md#descriptor
+ *
+ * @module
+ */
+import type { KeyObject } from "node:crypto";
+import type { Bytes } from "@env/core";
+import { isKeyId, type Realm } from "./arn.ts";
+import type { RootKeyFacts } from "./root-key.ts";
+import { KEY_BYTES, label, open, random, SALT_BYTES, seal, secretKey, TAG_BYTES } from "./seal.ts";
+
+/** What a keystore says of itself. */
+export interface Descriptor extends Realm {
+  /** UUID, random, for life. */
+  readonly keystoreId: string;
+  /** Milliseconds since 1970. */
+  readonly created: number;
+  readonly root: RootKeyFacts;
+}
+
+/** The descriptor's row. */
+export interface SealedDescriptor {
+  readonly facts: string;
+  readonly root: Bytes;
+}
+
+export const MAX_FACTS_CHARS = 16_384;
+export const SEALED_ROOT_BYTES: number = 1 + SALT_BYTES + KEY_BYTES + TAG_BYTES;
+
+const VERSION = 1;
+const LABEL = label("env/1/keystore-root");
+
+export function isAccountId(text: unknown): boolean {
+  return typeof text === "string" && /^[0-9]{12}$/.test(text);
+}
+
+export function isRegion(text: unknown): boolean {
+  return typeof text === "string" && /^[a-z0-9-]{1,32}$/.test(text);
+}
+
+/** Seals `root`, the 32-byte root key, under `key`, the source's. */
+export function sealDescriptor(
+  descriptor: Descriptor,
+  key: KeyObject,
+  root: KeyObject,
+): SealedDescriptor {
+  const facts = JSON.stringify(descriptor);
+  const header = Uint8Array.of(VERSION, ...random(SALT_BYTES));
+  const raw = root.export();
+  try {
+    const aad = new TextEncoder().encode(facts);
+    const sealed = seal(key, { label: LABEL, header, aad }, raw);
+    return { facts, root: Uint8Array.of(...header, ...sealed) };
+  } finally {
+    raw.fill(0);
+  }
+}
+
+/** The root key; `undefined` for another key than the source's and for anything altered. */
+export function openDescriptor(
+  { facts, root }: SealedDescriptor,
+  key: KeyObject,
+): KeyObject | undefined {
+  if (root[0] !== VERSION || root.length !== SEALED_ROOT_BYTES) return undefined;
+  const header = root.subarray(0, 1 + SALT_BYTES);
+  const aad = new TextEncoder().encode(facts);
+  const raw = open(key, { label: LABEL, header, aad }, root.subarray(1 + SALT_BYTES));
+  return raw === undefined ? undefined : secretKey(raw);
+}
+
+/** Reads the text, unauthenticated; `undefined` for what {@link sealDescriptor} would not write. */
+export function parseDescriptor(facts: string): Descriptor | undefined {
+  if (facts.length > MAX_FACTS_CHARS) return undefined;
+  let value: unknown;
+  try {
+    value = JSON.parse(facts);
+  } catch {
+    return undefined;
+  }
+  if (!isRecord(value)) return undefined;
+  const { accountId, region, keystoreId, created, root } = value;
+  if (typeof accountId !== "string" || !isAccountId(accountId)) return undefined;
+  if (typeof region !== "string" || !isRegion(region)) return undefined;
+  if (typeof keystoreId !== "string" || !isKeyId(keystoreId)) return undefined;
+  if (typeof created !== "number") return undefined;
+  const source = isRecord(root) ? parseRoot(root) : undefined;
+  return source && { accountId, region, keystoreId, created, root: source };
+}
+
+function parseRoot(root: Record<string, unknown>): RootKeyFacts | undefined {
+  const { kind } = root;
+  if (kind === "key-file" || kind === "environment") return { kind };
+  const { n, salt, provider, keyId, wrapped } = root;
+  if (kind === "passphrase" && typeof n === "number" && typeof salt === "string") {
+    return { kind, n, salt };
+  }
+  if (kind === "cmk" && isText(provider) && isText(keyId) && isText(wrapped)) {
+    return { kind, provider, keyId, wrapped };
+  }
+  return undefined;
+}
+
+function isText(value: unknown): value is string {
+  return typeof value === "string" && value.length > 0;
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}

@@ -1,0 +1,56 @@
+/**
+ * What the KMS answers when a call is wrong: AWS's names, so that whoever knows AWS KMS knows these.
+ *
+ * Act on `name`. Problems with the file are `EnvelopeError`s instead (`ERR_ENV_KEYSTORE_…`). Neither
+ * holds plaintext, key material, ciphertext or values of an encryption context.
+ *
+ * Source: the error lists of the AWS KMS API reference.
+ *
+ * @module
+ */
+
+/** One row per name: the source of the type and of the documentation. */
+const table = {
+  AccessDeniedException: "The principal may not do this, or the blob's key is not here.",
+  AlreadyExistsException: "An alias of that name exists.",
+  DisabledException: "The key is disabled.",
+  DryRunOperationException: "The request would have succeeded, but DryRun is set.",
+  IncorrectKeyException: "The blob was made under another key than the one named.",
+  InvalidAliasNameException: "The alias name is malformed.",
+  InvalidArnException: "An alias was given where a key id or key ARN is required.",
+  InvalidCiphertextException: "Not this keystore's blob, altered, or another encryption context.",
+  InvalidKeyUsageException: "The algorithm does not fit the key.",
+  InvalidMarkerException: "The pagination marker is not one that a call returned.",
+  KMSInvalidStateException: "The key's state does not allow this call.",
+  LimitExceededException: "A quota is used up: aliases per key, rotations on demand.",
+  NotAuthorizedException: "Aliases under alias/aws/ are reserved.",
+  NotFoundException: "No such key, alias or policy.",
+  UnsupportedOperationException: "This KMS does not offer that.",
+  ValidationException: "A member of the request is missing or out of bounds.",
+} as const;
+
+/** Stable names of what can go wrong with a call. */
+export type KmsErrorName = keyof typeof table;
+
+/** The table of names, for documentation and tools. */
+export const kmsErrors: Readonly<Record<KmsErrorName, string>> = table;
+
+// A registered symbol and not `instanceof`, as for EnvelopeError: two copies of this package in one
+// process must recognise each other's errors.
+const brand: symbol = Symbol.for("@env/kms:error");
+
+/** A refused call. */
+export class KmsError extends Error {
+  override readonly name: KmsErrorName;
+
+  constructor(name: KmsErrorName, message: string) {
+    super(message);
+    this.name = name;
+    Object.defineProperty(this, brand, { value: true });
+  }
+}
+
+/** Tells whether `error` is a {@link KmsError}, and of `name` where one is given. */
+export function isKmsError(error: unknown, name?: KmsErrorName): error is KmsError {
+  return error instanceof Error && brand in error && (name === undefined || error.name === name);
+}

@@ -1,0 +1,163 @@
+import { expect, it } from "vitest";
+import * as check from "../src/check.ts";
+
+const at = (field: string, must: string, value = ""): string =>
+  `ValidationException: 1 validation error detected: Value${value} at '${field}' failed to satisfy constraint: Member must ${must}`;
+
+const text = (length: number): string => "x".repeat(length);
+
+it.each<[string, () => unknown, string]>([
+  ["no key id", () => check.requireKeyId(undefined), at("keyId", "not be null", " null")],
+  [
+    "an empty key id",
+    () => check.requireKeyId(""),
+    at("keyId", "have length greater than or equal to 1", " ''"),
+  ],
+  ["a number as key id", () => check.requireKeyId(5), at("keyId", "be well-formed text")],
+  [
+    "a key id of 2049 characters",
+    () => check.requireKeyId(text(2049)),
+    at("keyId", "have length less than or equal to 2048", ` '${text(2049)}'`),
+  ],
+  ["a lone surrogate", () => check.description("\ud800"), at("description", "be well-formed text")],
+  [
+    "a description of 8193 characters",
+    () => check.description(text(8193)),
+    at("description", "have length less than or equal to 8192", ` '${text(8193)}'`),
+  ],
+  [
+    "a space in an alias",
+    () => check.aliasName("alias/a b"),
+    at("aliasName", "satisfy regular expression pattern: ^[a-zA-Z0-9:/_-]+$", " 'alias/a b'"),
+  ],
+  [
+    "an alias without the prefix",
+    () => check.aliasName("app"),
+    'ValidationException: Alias must start with the prefix "alias/". Please see https://docs.aws.amazon.com/kms/latest/developerguide/kms-alias.html',
+  ],
+  [
+    "a reserved alias",
+    () => check.aliasName("alias/aws/s3"),
+    "NotAuthorizedException: aliases under alias/aws/ are reserved",
+  ],
+  [
+    "an alias that is only a prefix",
+    () => check.aliasName("alias/"),
+    "InvalidAliasNameException: an alias is alias/ and letters, digits, slashes, underscores and dashes",
+  ],
+  [
+    "a colon in an alias",
+    () => check.aliasName("alias/a:b"),
+    "InvalidAliasNameException: an alias is alias/ and letters, digits, slashes, underscores and dashes",
+  ],
+  [
+    "0 of 1 to 10",
+    () => check.integer(0, "limit", 1, 10),
+    at("limit", "have value greater than or equal to 1", " '0'"),
+  ],
+  [
+    "11 of 1 to 10",
+    () => check.integer(11, "limit", 1, 10),
+    at("limit", "have value less than or equal to 10", " '11'"),
+  ],
+  ["a fraction", () => check.integer(1.5, "limit", 1, 10), at("limit", "be an integer")],
+  ["text for a number", () => check.integer("5", "limit", 1, 10), at("limit", "be an integer")],
+  [
+    "a value not in a set",
+    () => check.oneOf("C", "keySpec", ["A", "B"]),
+    at("keySpec", "satisfy enum value set: [A, B]", " 'C'"),
+  ],
+  ["no plaintext", () => check.plaintext(undefined), at("plaintext", "not be null", " null")],
+  ["text as plaintext", () => check.plaintext("secret"), at("plaintext", "be bytes")],
+  [
+    "empty plaintext",
+    () => check.plaintext(new Uint8Array(0)),
+    at("plaintext", "have length greater than or equal to 1"),
+  ],
+  [
+    "4097 bytes",
+    () => check.plaintext(new Uint8Array(4097)),
+    at("plaintext", "have length less than or equal to 4096"),
+  ],
+  [
+    "6145 bytes",
+    () => check.ciphertextBlob(new Uint8Array(6145)),
+    at("ciphertextBlob", "have length less than or equal to 6144"),
+  ],
+  [
+    "neither key spec nor length",
+    () => check.dataKeyBytes(undefined, undefined),
+    "ValidationException: Please specify either number of bytes or key spec.",
+  ],
+  [
+    "key spec and length",
+    () => check.dataKeyBytes("AES_256", 32),
+    "ValidationException: Please specify either number of bytes or key spec.",
+  ],
+  [
+    "1025 bytes of data key",
+    () => check.dataKeyBytes(undefined, 1025),
+    at("numberOfBytes", "have value less than or equal to 1024", " '1025'"),
+  ],
+  [
+    "another algorithm",
+    () => check.algorithm("RSAES_OAEP_SHA_256"),
+    "InvalidKeyUsageException: Algorithm RSAES_OAEP_SHA_256 is incompatible with key spec SYMMETRIC_DEFAULT.",
+  ],
+  [
+    "a context value that is no text",
+    () => check.encryptionContext({ a: 1 }),
+    at("encryptionContext", "be a map of strings to strings"),
+  ],
+  [
+    "another kind of key",
+    () => check.requireSymmetric({ KeySpec: "RSA_2048" }),
+    "UnsupportedOperationException: KeySpec RSA_2048 is not supported by this KMS: keys are symmetric, made here, in one region",
+  ],
+  [
+    "a member that would be ignored",
+    () => check.requireMembers({ KeyId: "x", GrantTokens: [] }, ["KeyId"]),
+    "UnsupportedOperationException: GrantTokens is not supported by this KMS",
+  ],
+])("refuses %s", (_, call, expected) => {
+  let refused = "not refused";
+  try {
+    call();
+  } catch (error) {
+    refused = String(error);
+  }
+  expect(refused).toBe(expected);
+});
+
+it("refuses what the canonical encoding could not tell apart", () => {
+  for (const context of [
+    { "\ud800": "" },
+    { a: "\udfff" },
+    { a: text(65_536) },
+    { [text(65_536)]: "" },
+    Object.fromEntries(Array.from({ length: 65_536 }, (_, i) => [i, ""])),
+    "context",
+  ]) {
+    expect(() => check.encryptionContext(context)).toThrow(
+      expect.objectContaining({ name: "ValidationException" }),
+    );
+  }
+});
+
+it("never repeats a context value", () => {
+  for (const context of [{ a: "needle\ud800" }, { a: `needle${text(65_536)}` }]) {
+    expect(() => check.encryptionContext(context)).toThrow(/^(?!.*needle)/s);
+  }
+});
+
+it("copies a context, whatever its keys", () => {
+  const given = JSON.parse('{"__proto__":"a","constructor":"b","":""}') as object;
+  const copy = check.encryptionContext(given);
+  expect(Object.entries(copy)).toEqual(Object.entries(given));
+  expect(check.encryptionContext({ a: text(65_535) })["a"]).toHaveLength(65_535);
+  expect(Object.keys(check.encryptionContext(undefined))).toEqual([]);
+});
+
+it("lets members that are undefined pass, as if they were absent", () => {
+  expect(() => check.requireMembers({ KeyId: "x", Tags: undefined }, ["KeyId"])).not.toThrow();
+});

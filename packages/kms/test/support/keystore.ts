@@ -1,0 +1,64 @@
+/** Keystores in folders that go away with the test. */
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { onTestFinished } from "vitest";
+import {
+  createKeystore,
+  type CreateKeystoreOptions,
+  type Keystore,
+  type KmsClient,
+} from "../../src/index.ts";
+
+export const PASSPHRASE = { passphrase: "correct horse", scryptN: 2 ** 15 };
+export const ROOT = "arn:aws:iam::000000000000:root";
+export const NOWHERE = "00000000-0000-4000-8000-000000000000";
+
+export function tempFolder(): string {
+  const folder = mkdtempSync(join(tmpdir(), "kms-"));
+  onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
+  return folder;
+}
+
+export function tempPath(): string {
+  return join(tempFolder(), "test.kms");
+}
+
+/** A new keystore with a key file beside it, closed after the test. */
+export async function tempKeystore(
+  options: Partial<CreateKeystoreOptions> = {},
+): Promise<{ path: string; keystore: Keystore; client: KmsClient; root: { keyFile: string } }> {
+  const path = tempPath();
+  const root = { keyFile: `${path}.key` };
+  const keystore = await createKeystore(path, { root, ...options });
+  onTestFinished(() => keystore.close());
+  return { path, keystore, client: keystore.as(), root };
+}
+
+export async function newKey(client: KmsClient, alias?: string): Promise<string> {
+  const { KeyMetadata } = await client.createKey();
+  if (alias !== undefined) {
+    await client.createAlias({ AliasName: alias, TargetKeyId: KeyMetadata.KeyId });
+  }
+  return KeyMetadata.KeyId;
+}
+
+/** What a promise was rejected with. */
+export async function rejection(promise: Promise<unknown>): Promise<Error> {
+  const outcome: unknown = await promise.then(
+    () => undefined,
+    (error: unknown) => error,
+  );
+  if (outcome instanceof Error) return outcome;
+  throw new Error("the promise was not rejected with an error");
+}
+
+/** `name: message` of a rejection. */
+export async function refusal(promise: Promise<unknown>): Promise<string> {
+  const { name, message } = await rejection(promise);
+  return `${name}: ${message}`;
+}
+
+export function arn(keyId: string): string {
+  return `arn:aws:kms:local:000000000000:key/${keyId}`;
+}
