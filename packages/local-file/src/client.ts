@@ -1,0 +1,41 @@
+/**
+ * The part of a KMS client this package calls, as a type of its own: `KmsClient` of `@env/kms` fits,
+ * and so does a ten-line fake.
+ *
+ * @module
+ */
+import type { Bytes, Context } from "@env/core";
+
+interface KeyRequest {
+  readonly KeyId: string;
+  readonly EncryptionContext: Context;
+}
+
+/** Bytes are the caller's own; `KeyId` is the ARN of the key that was used. */
+export interface Encrypted {
+  readonly CiphertextBlob: Bytes;
+  readonly KeyId: string;
+}
+
+interface Decrypted {
+  readonly Plaintext: Bytes;
+  readonly KeyId: string;
+}
+
+export interface LocalFileClient {
+  generateDataKey(
+    request: KeyRequest & { readonly KeySpec: "AES_256" },
+  ): Promise<Encrypted & Decrypted>;
+  encrypt(request: KeyRequest & { readonly Plaintext: Bytes }): Promise<Encrypted>;
+  decrypt(request: KeyRequest & { readonly CiphertextBlob: Bytes }): Promise<Decrypted>;
+  reEncrypt(request: {
+    readonly CiphertextBlob: Bytes;
+    readonly SourceKeyId: string;
+    readonly SourceEncryptionContext: Context;
+    readonly DestinationKeyId: string;
+    readonly DestinationEncryptionContext: Context;
+  }): Promise<Encrypted>;
+  describeKey(request: {
+    readonly KeyId: string;
+  }): Promise<{ readonly KeyMetadata: { readonly KeyId: string } }>;
+}

@@ -1,0 +1,149 @@
+/**
+ * A key in a local keystore file as a CMK.
+ *
+ * The context goes to the KMS as its encryption context. Unwrapping always names the key, so that a
+ * wrapped key of another CMK the caller may also use is refused rather than opened. Entries are
+ * labelled with the key's lower-case UUID, never with an alias: aliases move.
+ *
+ * @module
+ */
+import { Cmk, type CmkDriver, type Wrapped } from "@env/core";
+import { describeCiphertextBlob, KmsError } from "@env/kms";
+import type { Encrypted, LocalFileClient } from "./client.ts";
+import { classify } from "./errors.ts";
+
+export interface LocalFileOptions {
+  /** `keystore.as()`, or as another principal. */
+  readonly client: LocalFileClient;
+  /** Key id, key ARN, `alias/name` or alias ARN. */
+  readonly key: string;
+  /** Key ids or ARNs of further keys that may unwrap, as after an alias was moved. Default: none. */
+  readonly alsoUnwrap?: readonly string[];
+}
+
+/** Makes a {@link Cmk} of a key in an open keystore, which stays the caller's to close. Calls nothing yet. */
+export function localFile(options: LocalFileOptions): Cmk {
+  return new Cmk(localFileDriver(options), cmkOptions(options));
+}
+
+/** Entries are labelled with UUIDs, so that is what Cmk has to compare. */
+export function cmkOptions({ alsoUnwrap = [] }: Pick<LocalFileOptions, "alsoUnwrap">): {
+  readonly alsoUnwrap: readonly string[];
+} {
+  return { alsoUnwrap: alsoUnwrap.map((id) => keyIdIn(id) ?? id) };
+}
+
+/** The driver alone, for tests and for wrapping. */
+export function localFileDriver({ client, key }: Omit<LocalFileOptions, "alsoUnwrap">): CmkDriver {
+  const target = new KeyName(client, key);
+
+  return {
+    provider: "local-file",
+    keyId: key,
+
+    async generate({ context }) {
+      const EncryptionContext = context.map;
+      const made = await client.generateDataKey({
+        KeyId: key,
+        KeySpec: "AES_256",
+        EncryptionContext,
+      });
+      return { plaintext: made.Plaintext, ...target.wrapped(made) };
+    },
+
+    async wrap({ plaintext, context }) {
+      const EncryptionContext = context.map;
+      return target.wrapped(
+        await client.encrypt({ KeyId: key, Plaintext: plaintext, EncryptionContext }),
+      );
+    },
+
+    async unwrap({ wrapped: blob, keyId, context }) {
+      const from = describe(blob);
+      const EncryptionContext = context.map;
+      const out = await client.decrypt({ KeyId: keyId, CiphertextBlob: blob, EncryptionContext });
+      const used = keyIdIn(out.KeyId);
+      // The blob names its key and decrypt was told one: both must be the key that answered.
+      if (used !== from.keyId || used !== (keyIdIn(keyId) ?? used)) {
+        out.Plaintext.fill(0);
+        throw new KmsError("IncorrectKeyException", "another key answered than the one asked");
+      }
+      return { plaintext: out.Plaintext, keyVersion: String(from.keyVersion) };
+    },
+
+    async rewrap({ wrapped: blob, keyId, context }) {
+      const fromVersion = String(describe(blob).keyVersion);
+      const made = await client.reEncrypt({
+        CiphertextBlob: blob,
+        SourceKeyId: keyId,
+        SourceEncryptionContext: context.map,
+        DestinationKeyId: key,
+        DestinationEncryptionContext: context.map,
+      });
+      return { ...target.wrapped(made), fromVersion };
+    },
+
+    matches(label) {
+      return target.matches(label);
+    },
+
+    classify,
+  };
+}
+
+/** A moved alias is noticed after this long at most. */
+const RESOLVE_AGAIN_MS = 60_000;
+
+/**
+ * Which key the configured name stands for. An alias is resolved by the first question about it, and
+ * again, a minute apart, while the answer is no; what the KMS answers to wraps tells it too.
+ */
+class KeyName {
+  readonly #client: LocalFileClient;
+  readonly #name: string;
+  #keyId: string | undefined;
+  #resolvedAt = -Infinity;
+
+  constructor(client: LocalFileClient, name: string) {
+    this.#client = client;
+    this.#name = name;
+    this.#keyId = keyIdIn(name);
+    if (this.#keyId !== undefined) this.#resolvedAt = Infinity; // Not an alias: for good.
+  }
+
+  async matches(label: string): Promise<boolean> {
+    if (label === this.#keyId) return true;
+    if (performance.now() - this.#resolvedAt < RESOLVE_AGAIN_MS) return false;
+    const { KeyMetadata } = await this.#client.describeKey({ KeyId: this.#name });
+    this.#learn(KeyMetadata.KeyId);
+    return label === this.#keyId;
+  }
+
+  wrapped({ CiphertextBlob, KeyId }: Encrypted): Required<Wrapped> {
+    const { keyId, keyVersion } = describe(CiphertextBlob);
+    if (keyId !== keyIdIn(KeyId)) {
+      throw new KmsError("IncorrectKeyException", "the blob names another key than the answer");
+    }
+    this.#learn(keyId);
+    return { wrapped: CiphertextBlob, keyId, keyVersion: String(keyVersion) };
+  }
+
+  #learn(keyId: string): void {
+    if (this.#resolvedAt === Infinity) return;
+    this.#keyId = keyId;
+    this.#resolvedAt = performance.now();
+  }
+}
+
+function describe(blob: Uint8Array): { readonly keyId: string; readonly keyVersion: number } {
+  const facts = describeCiphertextBlob(blob);
+  if (facts !== undefined) return facts;
+  throw new KmsError("InvalidCiphertextException", "not a ciphertext blob of a local keystore");
+}
+
+/** The UUID of a key id or key ARN; `undefined` for an alias. */
+function keyIdIn(id: string): string | undefined {
+  return /^(?:arn:aws:kms:[^:]*:[0-9]*:key\/)?([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})$/.exec(
+    id,
+  )?.[1];
+}

@@ -1,0 +1,28 @@
+/**
+ * What a keystore throws, as core's codes.
+ *
+ * By `name` and `code` and not by `instanceof`: a second copy of a package has other classes.
+ *
+ * Source: the error tables of @env/kms and @env/core
+ *
+ * @module
+ */
+import { isEnvelopeError, type KmsFailureCode } from "@env/core";
+
+const byName: ReadonlyMap<string, KmsFailureCode> = new Map([
+  ["InvalidCiphertextException", "ERR_ENV_KMS_REJECTED"],
+  ["IncorrectKeyException", "ERR_ENV_KMS_REJECTED"],
+  ["NotFoundException", "ERR_ENV_KMS_KEY_NOT_FOUND"],
+  ["InvalidArnException", "ERR_ENV_KMS_KEY_NOT_FOUND"],
+  ["DisabledException", "ERR_ENV_KMS_KEY_STATE"],
+  ["KMSInvalidStateException", "ERR_ENV_KMS_KEY_STATE"],
+  ["InvalidKeyUsageException", "ERR_ENV_KMS_KEY_STATE"],
+  ["AccessDeniedException", "ERR_ENV_KMS_ACCESS_DENIED"],
+]);
+
+export function classify(error: unknown): KmsFailureCode {
+  // Another process holds the file: the one problem with it that passes by itself.
+  if (isEnvelopeError(error, "ERR_ENV_KEYSTORE_BUSY")) return "ERR_ENV_KMS_UNAVAILABLE";
+  if (!(error instanceof Error)) return "ERR_ENV_KMS_ERROR";
+  return byName.get(error.name) ?? "ERR_ENV_KMS_ERROR";
+}

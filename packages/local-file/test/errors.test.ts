@@ -1,0 +1,40 @@
+import { EnvelopeError, errorCodes, type EnvelopeErrorCode } from "@env/core";
+import { kmsErrors, KmsError, type KmsErrorName } from "@env/kms";
+import { expect, it } from "vitest";
+import { classify } from "../src/errors.ts";
+
+/** Every name of the KMS, so that a new one is thought about. */
+const expected: Record<KmsErrorName, EnvelopeErrorCode> = {
+  AccessDeniedException: "ERR_ENV_KMS_ACCESS_DENIED",
+  AlreadyExistsException: "ERR_ENV_KMS_ERROR",
+  DisabledException: "ERR_ENV_KMS_KEY_STATE",
+  DryRunOperationException: "ERR_ENV_KMS_ERROR",
+  IncorrectKeyException: "ERR_ENV_KMS_REJECTED",
+  InvalidAliasNameException: "ERR_ENV_KMS_ERROR",
+  InvalidArnException: "ERR_ENV_KMS_KEY_NOT_FOUND",
+  InvalidCiphertextException: "ERR_ENV_KMS_REJECTED",
+  InvalidKeyUsageException: "ERR_ENV_KMS_KEY_STATE",
+  InvalidMarkerException: "ERR_ENV_KMS_ERROR",
+  KMSInvalidStateException: "ERR_ENV_KMS_KEY_STATE",
+  LimitExceededException: "ERR_ENV_KMS_ERROR",
+  NotAuthorizedException: "ERR_ENV_KMS_ERROR",
+  NotFoundException: "ERR_ENV_KMS_KEY_NOT_FOUND",
+  UnsupportedOperationException: "ERR_ENV_KMS_ERROR",
+  ValidationException: "ERR_ENV_KMS_ERROR",
+};
+
+it.each(Object.keys(kmsErrors) as KmsErrorName[])("names %s", (name) => {
+  expect(classify(new KmsError(name, ""))).toBe(expected[name]);
+  expect(classify(Object.assign(new Error("another copy's"), { name }))).toBe(expected[name]);
+});
+
+it.each(Object.keys(errorCodes) as EnvelopeErrorCode[])("names %s", (code) => {
+  const busy = code === "ERR_ENV_KEYSTORE_BUSY";
+  expect(classify(new EnvelopeError(code, ""))).toBe(
+    busy ? "ERR_ENV_KMS_UNAVAILABLE" : "ERR_ENV_KMS_ERROR",
+  );
+});
+
+it.each([undefined, null, "NotFoundException", new Error("x")])("has no name for %o", (error) => {
+  expect(classify(error)).toBe("ERR_ENV_KMS_ERROR");
+});

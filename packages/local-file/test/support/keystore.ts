@@ -1,0 +1,44 @@
+/** A keystore in a folder that goes away with the test. */
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createKeystore, type KmsClient, type RootKeySource } from "@env/kms";
+import { onTestFinished } from "vitest";
+
+export interface TempKeystore {
+  readonly folder: string;
+  readonly path: string;
+  readonly client: KmsClient;
+  /** The id of a key with the alias `alias/app`. */
+  readonly keyId: string;
+}
+
+export async function tempKeystore(
+  root?: RootKeySource,
+  busyTimeout = 5000,
+): Promise<TempKeystore> {
+  const folder = mkdtempSync(join(tmpdir(), "local-file-"));
+  const path = join(folder, "dev.kms");
+  const keystore = await createKeystore(path, {
+    root: root ?? { keyFile: `${path}.key` },
+    busyTimeout,
+  });
+  onTestFinished(() => {
+    keystore.close();
+    rmSync(folder, { recursive: true });
+  });
+  const client = keystore.as();
+  const { KeyMetadata } = await client.createKey();
+  await client.createAlias({ AliasName: "alias/app", TargetKeyId: KeyMetadata.KeyId });
+  return { folder, path, client, keyId: KeyMetadata.KeyId };
+}
+
+/** What a promise was rejected with. */
+export async function rejection(promise: Promise<unknown>): Promise<Error> {
+  const outcome: unknown = await promise.then(
+    () => undefined,
+    (error: unknown) => error,
+  );
+  if (outcome instanceof Error) return outcome;
+  throw new Error("the promise was not rejected with an error");
+}

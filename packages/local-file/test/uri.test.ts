@@ -1,0 +1,187 @@
+import { existsSync, mkdirSync, renameSync } from "node:fs";
+import { dirname, join, relative } from "node:path";
+import { MemoryKms } from "@env/conformance";
+import { Cmk, openCmk } from "@env/core";
+import { createKeystore, generateRootKey, openKeystore } from "@env/kms";
+import { afterEach, describe, expect, it, vi } from "vitest";
+import { openLocalFile } from "../src/index.ts";
+import { parseLocalFileUri } from "../src/uri.ts";
+import { rejection, tempKeystore } from "./support/keystore.ts";
+
+const context = { tenant: "acme" };
+
+afterEach(() => {
+  vi.unstubAllEnvs();
+});
+
+it.each([
+  ["local-file:./dev.kms?key=alias/app", { path: "./dev.kms", key: "alias/app" }],
+  ["local-file:dev.kms?key=alias%2Fapp", { path: "dev.kms", key: "alias/app" }],
+  ["local-file:/var/lib/app.kms?key=x", { path: "/var/lib/app.kms", key: "x" }],
+  ["local-file:///var/lib/app.kms?key=x", { path: "/var/lib/app.kms", key: "x" }],
+  ["local-file:a%20b%3F%23%25.kms?key=x", { path: "a b?#%.kms", key: "x" }],
+  ["local-file:dev.kms?key=a=b", { path: "dev.kms", key: "a=b" }],
+  [
+    "local-file:dev.kms?key=arn:aws:kms:local:000000000000:alias/app",
+    { path: "dev.kms", key: "arn:aws:kms:local:000000000000:alias/app" },
+  ],
+])("reads %s", (uri, expected) => {
+  expect(parseLocalFileUri(uri)).toEqual(expected);
+});
+
+it.each([
+  ["file:SECRET.kms?key=x", "it must start with local-file:"],
+  ["LOCAL-FILE:SECRET.kms?key=x", "it must start with local-file:"],
+  ["local-file:SECRET.kms", "the key is missing; append ?key=alias/name or ?key=<key id>"],
+  ["local-file:SECRET.kms?", "it has an unknown parameter; only key is known"],
+  ["local-file:SECRET.kms?key", "the key is missing; append ?key=alias/name or ?key=<key id>"],
+  ["local-file:SECRET.kms?key=", "the key is missing; append ?key=alias/name or ?key=<key id>"],
+  ["local-file:?key=SECRET", "the path is missing"],
+  ["local-file:dev.kms?key=x&passphrase=SECRET", "it has an unknown parameter; only key is known"],
+  ["local-file:dev.kms?SECRET", "it has an unknown parameter; only key is known"],
+  ["local-file:dev.kms?key=x&key=SECRET", "key is given twice"],
+  ["local-file:dev.kms?Key=SECRET", "it has an unknown parameter; only key is known"],
+  ["local-file:dev.kms?key=x?SECRET", "it has more than one question mark; write %3F in a path"],
+  ["local-file:dev.kms?key=x#SECRET", "it has a fragment; write %23 in a path"],
+  [
+    "local-file://me:SECRET@host/dev.kms?key=x",
+    "it has a host or credentials; write local-file:./path or local-file:/path",
+  ],
+  ["local-file:%E0%A4SECRET.kms?key=x", "the path has a malformed percent-encoding"],
+  ["local-file:dev.kms?key=%SECRET", "the key has a malformed percent-encoding"],
+  ["local-file:SECRET%00.kms?key=x", "the path holds a NUL character"],
+])("refuses %s without repeating it", async (uri, problem) => {
+  const error = await rejection(openLocalFile(uri));
+  expect(error).toMatchObject({
+    code: "ERR_ENV_CONFIG",
+    message: `local-file URI: ${problem}`,
+  });
+  expect(error).not.toHaveProperty("cause");
+});
+
+describe("openLocalFile", () => {
+  it("opens by a path relative to the base directory, and refuses calls once closed", async () => {
+    const { path, keyId } = await tempKeystore();
+    const baseDirectory = dirname(path);
+    const cmk = await openLocalFile("local-file:./dev.kms?key=alias/app", { baseDirectory });
+    const { entry } = await cmk.generateDataKey({ context });
+    expect(entry.keyId).toBe(keyId);
+    await cmk.close();
+    await cmk.close();
+    expect(await rejection(cmk.generateDataKey({ context }))).toMatchObject({
+      code: "ERR_ENV_CLOSED",
+    });
+  });
+
+  it("leaves the file to nobody once closed", async () => {
+    const { folder } = await tempKeystore();
+    const path = join(folder, "alone.kms");
+    (await createKeystore(path, { root: { keyFile: `${path}.key` } })).close();
+    const cmk = await openLocalFile(`local-file:${path}?key=alias/app`);
+    // SQLite removes its log when the last connection closes.
+    expect(existsSync(`${path}-wal`)).toBe(true);
+    await cmk.close();
+    expect(existsSync(`${path}-wal`)).toBe(false);
+  });
+
+  it("starts from the working directory otherwise", async () => {
+    const { path } = await tempKeystore();
+    const written = relative(process.cwd(), path);
+    await using cmk = await openLocalFile(`local-file:${written}?key=alias/app`);
+    expect(cmk.keyId).toBe("alias/app");
+  });
+
+  it("opens through openCmk", async () => {
+    const { path } = await tempKeystore();
+    const openers = { "local-file": openLocalFile };
+    const baseDirectory = dirname(path);
+    const uri = "local-file:dev.kms?key=alias/app";
+    await using cmk = await openCmk(uri, openers, { baseDirectory });
+    expect(cmk.provider).toBe("local-file");
+  });
+
+  it("decodes the path", async () => {
+    const { folder } = await tempKeystore();
+    mkdirSync(join(folder, "a b?"));
+    const path = join(folder, "a b?", "100%.kms");
+    using keystore = await createKeystore(path, { root: { keyFile: `${path}.key` } });
+    const { KeyMetadata } = await keystore.as().createKey();
+    const uri = `local-file:${folder}/a%20b%3F/100%25.kms?key=${KeyMetadata.KeyId}`;
+    await using cmk = await openLocalFile(uri);
+    expect((await cmk.generateDataKey({ context })).keyVersion).toBe("1");
+  });
+
+  it("tells a missing keystore and a missing key apart, each when it can", async () => {
+    const { folder } = await tempKeystore();
+    const none = openLocalFile("local-file:none.kms?key=x", { baseDirectory: folder });
+    expect(await rejection(none)).toMatchObject({ code: "ERR_ENV_KEYSTORE_IO" });
+    await using cmk = await openLocalFile("local-file:dev.kms?key=alias/none", {
+      baseDirectory: folder,
+    });
+    expect(await rejection(cmk.generateDataKey({ context }))).toMatchObject({
+      code: "ERR_ENV_KMS_KEY_NOT_FOUND",
+    });
+  });
+
+  it("passes alsoUnwrap on", async () => {
+    const { path, client, keyId } = await tempKeystore();
+    const uri = `local-file:${path}?key=alias/app`;
+    await using writer = await openLocalFile(uri);
+    const { entry } = await writer.generateDataKey({ context });
+    const { KeyMetadata } = await client.createKey();
+    await client.updateAlias({ AliasName: "alias/app", TargetKeyId: KeyMetadata.KeyId });
+    await using reader = await openLocalFile(uri, { alsoUnwrap: [keyId] });
+    using dataKey = await reader.unwrapDataKey(entry, { context });
+    expect(dataKey.use((bytes) => bytes.length)).toBe(32);
+  });
+});
+
+describe("the root key", () => {
+  const open = async (path: string): Promise<string> => {
+    await using cmk = await openLocalFile(`local-file:${path}?key=alias/app`);
+    const { entry } = await cmk.generateDataKey({ context });
+    return entry.provider;
+  };
+
+  it("is in <path>.key", async () => {
+    const { path } = await tempKeystore();
+    expect(await open(path)).toBe("local-file");
+    renameSync(`${path}.key`, `${path}.elsewhere`);
+    expect(await rejection(open(path))).toMatchObject({ code: "ERR_ENV_KEYSTORE_ROOT_KEY" });
+    const root = { keyFile: `${path}.elsewhere` };
+    await using cmk = await openLocalFile(`local-file:${path}?key=alias/app`, { root });
+    expect(cmk.provider).toBe("local-file");
+  });
+
+  it("is in ENVELOPE_ROOT_KEY", async () => {
+    vi.stubEnv("ENVELOPE_ROOT_KEY", generateRootKey());
+    const { path } = await tempKeystore({ environment: "ENVELOPE_ROOT_KEY" });
+    expect(await open(path)).toBe("local-file");
+    vi.stubEnv("ENVELOPE_ROOT_KEY", undefined);
+    const error = await rejection(open(path));
+    expect(error).toMatchObject({ code: "ERR_ENV_KEYSTORE_ROOT_KEY" });
+    expect(error.message).toContain("ENVELOPE_ROOT_KEY");
+  });
+
+  it("is sealed under the passphrase in ENVELOPE_PASSPHRASE", async () => {
+    const { path } = await tempKeystore({ passphrase: "correct horse", scryptN: 2 ** 15 });
+    const error = await rejection(open(path));
+    expect(error).toMatchObject({ code: "ERR_ENV_KEYSTORE_ROOT_KEY" });
+    expect(error.message).toContain("ENVELOPE_PASSPHRASE");
+    vi.stubEnv("ENVELOPE_PASSPHRASE", "correct horse");
+    expect(await open(path)).toBe("local-file");
+    vi.stubEnv("ENVELOPE_PASSPHRASE", "battery staple");
+    expect(await rejection(open(path))).toMatchObject({ code: "ERR_ENV_KEYSTORE_ROOT_KEY" });
+  });
+
+  it("must be given where a CMK holds it", async () => {
+    const kms = new MemoryKms();
+    const root = { cmk: new Cmk(kms.driver(kms.createKey())) };
+    const { path } = await tempKeystore(root);
+    expect(await rejection(open(path))).toMatchObject({ code: "ERR_ENV_CONFIG" });
+    await using cmk = await openLocalFile(`local-file:${path}?key=alias/app`, { root });
+    expect((await cmk.generateDataKey({ context })).keyVersion).toBe("1");
+    using keystore = await openKeystore(path, { root });
+    expect(keystore.facts.rootKind).toBe("cmk");
+  });
+});
