@@ -48,9 +48,17 @@ export function compareBytes(a: Uint8Array, b: Uint8Array): number {
   return a.length - b.length;
 }
 
+/** Another realm's Uint8Array (a test environment's, a `vm` context's) is as good as ours. */
+export function isBytes(value: unknown): value is Uint8Array {
+  if (value instanceof Uint8Array) return true;
+  return (
+    ArrayBuffer.isView(value) && Object.prototype.toString.call(value) === "[object Uint8Array]"
+  );
+}
+
 /** Asserts a byte array, with the argument's name in the error. */
 export function requireBytes(value: unknown, name: string): asserts value is Uint8Array {
-  if (!(value instanceof Uint8Array)) {
+  if (!isBytes(value)) {
     throw new TypeError(
       `${name} must be a Uint8Array${typeof value === "string" ? ", not a string: use the …Text methods for text" : ""}`,
     );

@@ -23,7 +23,10 @@ export interface DataKeyCacheOptions {
   readonly maxAge: number;
   /** Messages per data key. 1 to 2^32. */
   readonly maxMessages: number;
-  /** Plaintext bytes per data key. A larger message gets a data key of its own. At least 1. */
+  /**
+   * Plaintext bytes per data key. At least 1. A larger message gets a data key of its own. A stream of
+   * unknown length counts as it passes: one that goes beyond ends the data key's service for others.
+   */
   readonly maxBytes: number;
   /** Data keys held for encryption, and as many for decryption. Default: 1000. */
   readonly maxEntries?: number;
@@ -71,6 +74,8 @@ interface Slot {
   readonly born: number;
   messages: number;
   bytes: number;
+  /** It had no room for a message. */
+  refused: boolean;
   /** Before this time no refresh is tried: lets a failing KMS breathe. */
   quietUntil: number;
 }
@@ -110,16 +115,20 @@ export class EncryptionKeys {
   /** As {@link lease}, from held keys only; `undefined` where there is none with room. */
   leaseHeld(key: string, bytes: number, make: Make<HeldKey>): Lease | undefined {
     const slot = this.#slots.get(key);
-    if (slot === undefined || this.#isOver(slot) || !this.#reserve(slot, bytes)) return undefined;
+    if (slot === undefined || this.#isOver(slot)) return undefined;
+    if (!this.#reserve(slot, bytes)) {
+      slot.refused = true;
+      return undefined;
+    }
     this.#report("hit");
     if (this.#isNearItsEnd(slot)) this.#refresh(key, slot, make);
     return this.#lease(slot);
   }
 
-  /** Fetches a data key unless a usable one is held. */
+  /** Fetches a data key unless one is held that has refused nothing yet. */
   async hold(key: string, make: Make<HeldKey>, signal: AbortSignal | undefined): Promise<void> {
     const slot = this.#slots.get(key);
-    if (slot !== undefined && !this.#isOver(slot)) return;
+    if (slot !== undefined && !this.#isOver(slot) && !slot.refused) return;
     this.#report("miss");
     await this.#flights.run(key, (flight) => this.#fetch(key, make, flight), signal);
   }
@@ -151,7 +160,7 @@ export class EncryptionKeys {
     const generation = this.#generation;
     const born = performance.now();
     const held = await make(signal);
-    const slot: Slot = { held, born, messages: 0, bytes: 0, quietUntil: 0 };
+    const slot: Slot = { held, born, messages: 0, bytes: 0, refused: false, quietUntil: 0 };
     if (generation === this.#generation) {
       this.#slots.removeWhere((other) => this.#isOver(other));
       this.#slots.set(key, slot);

@@ -241,7 +241,7 @@ export class CmkSet {
     try {
       return await select(cmk, entries, signal, this.#observer);
     } catch (error) {
-      if (!isEnvelopeError(error) || error.retryable) throw error;
+      if (!isEnvelopeError(error) || !isAttempt(error) || error.retryable) throw error;
       tries.unresolved(cmk, error);
       return undefined;
     }

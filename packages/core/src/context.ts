@@ -12,7 +12,16 @@
  *
  * @module
  */
-import { ByteReader, compareBytes, concat, decodeUtf8, u16, utf8, type Bytes } from "./bytes.ts";
+import {
+  ByteReader,
+  compareBytes,
+  concat,
+  decodeUtf8,
+  isBytes,
+  u16,
+  utf8,
+  type Bytes,
+} from "./bytes.ts";
 import { EnvelopeError } from "./error.ts";
 
 /** Strings to strings. Not secret: a KMS logs it. */
@@ -100,7 +109,7 @@ export function decodeContext(bytes: Uint8Array): Context {
  */
 export function encodeAad(aad: Aad | undefined): Uint8Array {
   if (aad === undefined) return new Uint8Array(0);
-  if (aad instanceof Uint8Array) return aad;
+  if (isBytes(aad)) return aad;
   return encodeMap(
     aad,
     (problem) => new RangeError(`aad: ${problem}`),

@@ -5,6 +5,7 @@
  * @module
  */
 // oxlint-disable typescript/no-unsafe-type-assertion -- opaque keys are this file's own to open
+/// <reference lib="es2024.arraybuffer" />
 import {
   createCipheriv,
   createDecipheriv,
@@ -31,7 +32,9 @@ export const backend: CryptoBackend = {
   aeadKey: (raw) => createSecretKey(raw) as unknown as AeadKey,
   seal(key, nonce, plaintext, out) {
     const cipher = createCipheriv("aes-256-gcm", keyObject(key), nonce);
-    out.set(cipher.update(plaintext));
+    const ciphertext = cipher.update(plaintext);
+    out.set(ciphertext);
+    free(ciphertext);
     cipher.final(); // GCM has nothing left to give here.
     out.set(cipher.getAuthTag(), plaintext.length);
   },
@@ -47,6 +50,7 @@ export const backend: CryptoBackend = {
       return false;
     }
     out.set(plaintext);
+    free(plaintext);
     return true;
   },
   equal: (a, b) => a.length === b.length && timingSafeEqual(a, b),
@@ -54,6 +58,16 @@ export const backend: CryptoBackend = {
 
 function keyObject(key: HmacKey | AeadKey): KeyObject {
   return key as unknown as KeyObject;
+}
+
+/**
+ * Gives the memory of a cipher's output back at once, so that the next chunk finds it in the cache.
+ * Left to the garbage collector, long payloads run a quarter slower and hold tens of MiB more.
+ */
+function free(output: Buffer): void {
+  // A small one is not worth the call; one in a pool (other runtimes) is not ours alone.
+  if (output.length < 4096 || output.length !== output.buffer.byteLength) return;
+  (output.buffer as ArrayBuffer).transfer(0);
 }
 
 /** A Buffer's bytes as a plain array: users print, compare and post these. */

@@ -10,7 +10,7 @@
  */
 import { backend } from "#crypto";
 import { compareBytes } from "./bytes.ts";
-import { bindContext, encodeAad, type Aad, type BoundContext, type Context } from "./context.ts";
+import { bindContext, type Aad, type BoundContext, type Context } from "./context.ts";
 import { andThen, type Awaitable, type HmacKey } from "./crypto.ts";
 import { EnvelopeError } from "./error.ts";
 import type { Header } from "./header.ts";
@@ -140,7 +140,7 @@ export function fitTo(
   const salt = new Uint8Array(prefix.subarray(0, SALT_BYTES));
   const commitment = new Uint8Array(prefix.subarray(SALT_BYTES));
   return andThen(hashContext(context.bytes), (contextHash) =>
-    andThen(hashAad(encodeAad(aad)), (aadHash): Fit => {
+    andThen(hashAad(aad), (aadHash): Fit => {
       const bound = bind(preamble, contextHash, aadHash);
       return (inputKey) =>
         andThen(deriveMessageKeys(inputKey, salt, bound), (keys) =>

@@ -11,10 +11,10 @@
 import { backend } from "#crypto";
 import { concat, type Bytes } from "./bytes.ts";
 import type { HeldKey } from "./cache.ts";
-import { encodeAad, type Aad, type BoundContext, type Context } from "./context.ts";
+import type { Aad, BoundContext, Context } from "./context.ts";
 import { andThen, type Awaitable } from "./crypto.ts";
 import { encodeFront } from "./header.ts";
-import { bind, deriveMessageKeys, hashAad, SALT_BYTES } from "./kdf.ts";
+import { bind, deriveMessageKeys, SALT_BYTES } from "./kdf.ts";
 import { encodeKeyBlock, keyBlockLimits } from "./key-block.ts";
 import { checkOptions } from "./options.ts";
 import { PayloadCodec } from "./payload.ts";
@@ -69,22 +69,21 @@ export function checkEncryptOptions(options: EncryptOptions): void {
 export function startMessage(
   held: HeldKey,
   context: BoundContext,
-  options: Pick<EncryptOptions, "aad" | "storeContext" | "headerAlignment">,
+  aadHash: Bytes,
+  options: Pick<EncryptOptions, "storeContext" | "headerAlignment"> = {},
 ): Awaitable<MessageStart> {
   const front = encodeFront(options.storeContext ? context.bytes : undefined);
   const keyBlock = alignedKeyBlock(held, front.length, options.headerAlignment ?? 1);
   const preamble = front.subarray(0, 8);
   const salt = backend.random(SALT_BYTES);
-  return andThen(hashAad(encodeAad(options.aad)), (aadHash) =>
-    andThen(
-      deriveMessageKeys(held.inputKey, salt, bind(preamble, held.contextHash, aadHash)),
-      (keys) => ({
-        header: concat(front, keyBlock),
-        keyBlockOffset: front.length,
-        prefix: concat(salt, keys.commitment),
-        codec: new PayloadCodec(keys),
-      }),
-    ),
+  return andThen(
+    deriveMessageKeys(held.inputKey, salt, bind(preamble, held.contextHash, aadHash)),
+    (keys) => ({
+      header: concat(front, keyBlock),
+      keyBlockOffset: front.length,
+      prefix: concat(salt, keys.commitment),
+      codec: new PayloadCodec(keys),
+    }),
   );
 }
 

@@ -24,6 +24,7 @@ import { startMessage } from "./encrypting.ts";
 import { checkOptions } from "./options.ts";
 import { EnvelopeError } from "./error.ts";
 import { parseHeader } from "./header.ts";
+import { hashAad } from "./kdf.ts";
 import type { Entry } from "./key-block.ts";
 import type { Messages } from "./messages.ts";
 import { decodePlaintext, encodePlaintext } from "./plaintext.ts";
@@ -45,9 +46,16 @@ export interface FieldOptions {
 
 /** Encrypts and decrypts without awaiting. Every method throws instead of rejecting. */
 export interface Fields extends Disposable {
-  /** @throws `ERR_ENV_NOT_HELD` once the held data key is spent and no other has come. */
+  /**
+   * @throws `ERR_ENV_NOT_HELD` once the held data key is spent and no other has come; `ERR_ENV_LIMIT`
+   * for a value larger than `maxBytes`.
+   */
   encrypt(plaintext: Uint8Array, options?: FieldOptions): Bytes;
-  /** @throws `ERR_ENV_NOT_HELD` for a value that was not {@link prepare}d; else as `Envelope.decrypt`. */
+  /**
+   * Also what was encrypted here must be {@link prepare}d: whether it may be decrypted is the KMS's word.
+   *
+   * @throws `ERR_ENV_NOT_HELD` for a value that was not prepared; else as `Envelope.decrypt`.
+   */
   decrypt(message: Uint8Array, options?: FieldOptions): Bytes;
   /** As {@link encrypt}, from text to the text form. */
   encryptText(plaintext: string, options?: FieldOptions): string;
@@ -60,9 +68,9 @@ export interface Fields extends Disposable {
    * @throws as `Envelope.decrypt`, for the first value that fails.
    */
   prepare(values: Iterable<Uint8Array | string>, options?: { signal?: AbortSignal }): Promise<void>;
-  /** Fetches a data key for encrypting, unless one is held. */
+  /** Fetches a data key for encrypting, unless one is held that has refused no value yet. */
   refresh(options?: { signal?: AbortSignal }): Promise<void>;
-  /** Forgets all held data keys; later calls throw `ERR_ENV_NOT_HELD`. */
+  /** Forgets all held data keys; later calls throw `ERR_ENV_CLOSED`. */
   [Symbol.dispose](): void;
 }
 
@@ -96,6 +104,7 @@ class FieldCipher implements Fields {
   readonly #key: string;
   readonly #encryption: EncryptionKeys;
   readonly #decryption: DecryptionKeys;
+  #disposed = false;
 
   constructor(messages: Messages, context: BoundContext, limits: DataKeyCacheOptions) {
     this.#messages = messages;
@@ -107,6 +116,13 @@ class FieldCipher implements Fields {
 
   encrypt(plaintext: Uint8Array, { aad }: FieldOptions = {}): Bytes {
     requireBytes(plaintext, "plaintext");
+    this.#requireOpen();
+    if (!this.#encryption.admits(plaintext.length)) {
+      throw new EnvelopeError(
+        "ERR_ENV_LIMIT",
+        `a value of ${plaintext.length} bytes is more than dataKeyCache.maxBytes allows`,
+      );
+    }
     const lease = this.#encryption.leaseHeld(this.#key, plaintext.length, this.#make);
     if (lease === undefined) {
       throw new EnvelopeError(
@@ -114,12 +130,13 @@ class FieldCipher implements Fields {
         "no data key with room for this value is held: await refresh() first",
       );
     }
-    const start = now(startMessage(lease.held, this.#context, { aad }));
+    const start = now(startMessage(lease.held, this.#context, now(hashAad(aad))));
     return concat(start.header, start.prefix, now(start.codec.sealChunks(0, plaintext, true)));
   }
 
   decrypt(message: Uint8Array, { aad }: FieldOptions = {}): Bytes {
     requireBytes(message, "message");
+    this.#requireOpen();
     const { preamble, entries, payload } = this.#parse(message);
     const held = this.#messages.cmks.findHeld(entries, this.#context, this.#decryption);
     if (held.length === 0) {
@@ -148,11 +165,11 @@ class FieldCipher implements Fields {
     values: Iterable<Uint8Array | string>,
     { signal }: { signal?: AbortSignal } = {},
   ): Promise<void> {
+    this.#requireOpen();
     const distinct = new Map<string, readonly Entry[]>();
     for (const value of values) {
       const { entries } = this.#parse(typeof value === "string" ? decodeText(value) : value);
-      const name = entries.map(({ keyId, wrapped }) => `${keyId} ${byteKey(wrapped)}`).join(" ");
-      distinct.set(name, entries);
+      distinct.set(entries.map(nameOf).join(""), entries);
     }
     const queue = [...distinct.values()];
     const worker = async (): Promise<void> => {
@@ -164,12 +181,18 @@ class FieldCipher implements Fields {
   }
 
   async refresh({ signal }: { signal?: AbortSignal } = {}): Promise<void> {
+    this.#requireOpen();
     await this.#encryption.hold(this.#key, this.#make, signal);
   }
 
   [Symbol.dispose](): void {
+    this.#disposed = true;
     this.#encryption.clear();
     this.#decryption.clear();
+  }
+
+  #requireOpen(): void {
+    if (this.#disposed) throw new EnvelopeError("ERR_ENV_CLOSED", "the fields were disposed");
   }
 
   readonly #make = (signal: AbortSignal | undefined): Promise<HeldKey> =>
@@ -182,6 +205,11 @@ class FieldCipher implements Fields {
     plaintextLength(payload.length);
     return { preamble: header.preamble, entries: requireEntries(header.entries), payload };
   }
+}
+
+/** Lengths first, so that no two lists of entries have one name. */
+function nameOf({ provider, keyId, wrapped }: Entry): string {
+  return `${provider} ${keyId.length} ${wrapped.length} ${keyId}${byteKey(wrapped)}`;
 }
 
 /** Without the aad the commitment cannot be compared yet; decrypt() does. */

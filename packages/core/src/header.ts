@@ -37,7 +37,7 @@ const SUITE_COBBLESTONE_256 = 1;
 const FLAG_STORED_CONTEXT = 1;
 
 /** The preamble of a new message. */
-export function encodePreamble(storesContext: boolean): Bytes {
+function encodePreamble(storesContext: boolean): Bytes {
   return concat(
     MAGIC,
     Uint8Array.of(VERSION, SUITE_COBBLESTONE_256, storesContext ? FLAG_STORED_CONTEXT : 0, 0),

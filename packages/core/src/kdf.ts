@@ -11,6 +11,7 @@
  */
 import { backend } from "#crypto";
 import { concat, utf8, type Bytes } from "./bytes.ts";
+import { encodeAad, type Aad } from "./context.ts";
 import { andThen, type AeadKey, type Awaitable, type HmacKey } from "./crypto.ts";
 
 /** Bytes of the salt that starts a payload. */
@@ -37,9 +38,9 @@ export function hashContext(contextBytes: Uint8Array): Awaitable<Bytes> {
   return backend.sha256(concat(CONTEXT, contextBytes));
 }
 
-/** SHA-256 of the aad under its own label. */
-export function hashAad(aad: Uint8Array): Awaitable<Bytes> {
-  return backend.sha256(concat(AAD, aad));
+/** SHA-256 of the aad under its own label. Throws as {@link encodeAad}. */
+export function hashAad(aad: Aad | undefined): Awaitable<Bytes> {
+  return backend.sha256(concat(AAD, encodeAad(aad)));
 }
 
 /** What the payload is bound to: Cobblestone's `context`. */

@@ -18,6 +18,7 @@ import { andThen, type Awaitable } from "./crypto.ts";
 import { fitTo, requireEntries, type DecryptOptions } from "./decrypting.ts";
 import { startMessage, type EncryptOptions, type MessageStart } from "./encrypting.ts";
 import { isEnvelopeError } from "./error.ts";
+import { hashAad } from "./kdf.ts";
 import type { Entry } from "./key-block.ts";
 import { notify, type MessageEvent, type Observer } from "./observer.ts";
 import type { PayloadCodec } from "./payload.ts";
@@ -54,11 +55,14 @@ export class Messages {
    */
   start(options: EncryptOptions, bytes: number | undefined): Awaitable<StartedMessage> {
     const context = bindContext(options.context);
+    const hashing = hashAad(options.aad); // Now: the caller may change its bytes while the KMS is called.
     return andThen(this.#lease(context, bytes, options.signal), (lease) =>
-      andThen(startMessage(lease.held, context, options), (start) => ({
-        ...start,
-        spend: (more: number) => lease.spend(more),
-      })),
+      andThen(hashing, (aadHash) =>
+        andThen(startMessage(lease.held, context, aadHash, options), (start) => ({
+          ...start,
+          spend: (more: number) => lease.spend(more),
+        })),
+      ),
     );
   }
 

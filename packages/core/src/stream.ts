@@ -210,6 +210,15 @@ interface Steps {
   flush(controller: Controller): Promise<void>;
 }
 
+/** `Transformer` of the Streams standard, with the newer `cancel`; no global type has it everywhere. */
+interface Transformer {
+  start(controller: Controller): void;
+  transform(chunk: Uint8Array, controller: Controller): Promise<void>;
+  flush(controller: Controller): Promise<void>;
+  /** On `readable.cancel()` and `writable.abort()`. */
+  cancel(reason: unknown): void;
+}
+
 /** A transform stream that reports its end to the observer and ends with the signal. */
 function watched(
   messages: Messages,
@@ -234,7 +243,7 @@ function watched(
       throw error;
     }
   };
-  return new TransformStream<Uint8Array, Bytes>({
+  const transformer: Transformer = {
     start(controller) {
       if (signal === undefined) return;
       stop = () => {
@@ -249,10 +258,15 @@ function watched(
         requireBytes(chunk, "a chunk of the stream");
         await steps.transform(chunk, controller);
       }),
+    cancel(reason) {
+      end();
+      watch?.failed(bytes(), reason, signal);
+    },
     flush: async (controller) => {
       await step(() => steps.flush(controller));
       end();
       watch?.done(bytes());
     },
-  });
+  };
+  return new TransformStream(transformer);
 }

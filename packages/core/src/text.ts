@@ -12,7 +12,7 @@ import type { Bytes } from "./bytes.ts";
 import { EnvelopeError } from "./error.ts";
 
 /** Most message bytes in text form. */
-export const MAX_TEXT_MESSAGE_BYTES: number = 2 ** 20;
+const MAX_TEXT_MESSAGE_BYTES = 2 ** 20;
 
 const PREFIX = "env1.";
 const ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";

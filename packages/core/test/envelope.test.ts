@@ -1,4 +1,5 @@
 import { inspect as show } from "node:util";
+import { runInNewContext } from "node:vm";
 import { describe, expect, it } from "vitest";
 import {
   attachKeyBlock,
@@ -143,6 +144,37 @@ describe("encrypt and decrypt", () => {
     await refuses("ERR_ENV_INVALID_CONTEXT", () => envelope.encrypt(pattern(3), wrong));
     await refuses("ERR_ENV_INVALID_CONTEXT", () => envelope.decrypt(message, wrong));
     expect(key.calls).toEqual([]);
+  });
+
+  it("reads the aad before the KMS is called: changing it meanwhile changes nothing", async () => {
+    const { key, envelope } = single();
+    let open = (): void => undefined;
+    key.gate = new Promise((resolve) => {
+      open = resolve;
+    });
+    const aad = Uint8Array.of(1);
+    const encrypting = envelope.encrypt(pattern(3), { context, aad });
+    aad[0] = 2;
+    open();
+    const message = await encrypting;
+    expect(await envelope.decrypt(message, { context, aad: Uint8Array.of(1) })).toEqual(pattern(3));
+  });
+
+  it("takes another realm's Uint8Array", async () => {
+    const { envelope } = single();
+    const foreign = runInNewContext("new Uint8Array([1, 2, 3])") as Uint8Array;
+    const message = await envelope.encrypt(foreign, { context, aad: foreign });
+    const aad = Uint8Array.of(1, 2, 3);
+    expect(await envelope.decrypt(message, { context, aad })).toEqual(aad);
+  });
+
+  it("says that a CMK is closed", async () => {
+    const { key, envelope } = single();
+    const message = await envelope.encrypt(pattern(3), { context });
+    await key.cmk.close();
+    await refuses("ERR_ENV_CLOSED", () => envelope.decrypt(message, { context }));
+    await refuses("ERR_ENV_CLOSED", () => envelope.encrypt(pattern(3), { context }));
+    await refuses("ERR_ENV_CLOSED", () => envelope.rewrap(message, { context }));
   });
 
   it("is a TypeError to misspell an option or to pass a string as bytes", async () => {

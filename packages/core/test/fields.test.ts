@@ -82,11 +82,31 @@ describe.runIf(backend.synchronous)("fields()", () => {
     await refuses("ERR_ENV_KMS_ACCESS_DENIED", () => fields.prepare([text]));
   });
 
-  it("forgets its data keys when disposed", async () => {
-    const { open } = single();
+  it("is of no use once disposed", async () => {
+    const { key, open } = single();
     const fields = await open();
+    const text = fields.encryptText("x");
     fields[Symbol.dispose]();
-    await refuses("ERR_ENV_NOT_HELD", () => fields.encryptText("x"));
+    key.calls.length = 0;
+    await refuses("ERR_ENV_CLOSED", () => fields.encryptText("x"));
+    await refuses("ERR_ENV_CLOSED", () => fields.decryptText(text));
+    await refuses("ERR_ENV_CLOSED", () => fields.prepare([text]));
+    await refuses("ERR_ENV_CLOSED", () => fields.refresh());
+    expect(key.calls).toEqual([]);
+  });
+
+  it("does not take two values for one because their entries run together", async () => {
+    const a = new StubKey("a");
+    const b = new StubKey("b");
+    const both = new Envelope({ cmks: [a.cmk, b.cmk] });
+    const one = new Envelope({ cmks: [a.cmk] });
+    const values = [
+      await both.encrypt(pattern(1), { context }),
+      await one.encrypt(pattern(2), { context }),
+    ];
+    const fields = await one.fields({ context });
+    await fields.prepare(values);
+    expect(values.map((value) => fields.decrypt(value))).toEqual([pattern(1), pattern(2)]);
   });
 
   describe("over time", () => {
@@ -121,9 +141,14 @@ describe.runIf(backend.synchronous)("fields()", () => {
       const { envelope } = single();
       const dataKeyCache = { maxAge: 1000, maxMessages: 3, maxBytes: 10 };
       const fields = await envelope.fields({ context, dataKeyCache });
-      await refuses("ERR_ENV_NOT_HELD", () => fields.encrypt(pattern(11)));
+      await refuses("ERR_ENV_LIMIT", () => fields.encrypt(pattern(11)));
       for (let i = 0; i < 3; i++) fields.encrypt(pattern(1));
       await refuses("ERR_ENV_NOT_HELD", () => fields.encrypt(pattern(1)));
+      await fields.refresh();
+      fields.encrypt(pattern(6));
+      await refuses("ERR_ENV_NOT_HELD", () => fields.encrypt(pattern(5)));
+      await fields.refresh(); // The held key has room, but not for what was refused.
+      expect(fields.encrypt(pattern(5))).toBeInstanceOf(Uint8Array);
     });
   });
 });

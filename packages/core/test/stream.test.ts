@@ -1,3 +1,4 @@
+import { getEventListeners } from "node:events";
 import { describe, expect, it } from "vitest";
 import fc from "fast-check";
 import { Envelope, type EnvelopeEvent } from "@env/core";
@@ -114,6 +115,21 @@ describe("encryptStream and decryptStream", () => {
       abort.abort(reason);
       await expect(read).rejects.toBe(reason);
       await expect(stream.writable.getWriter().write(pattern(1))).rejects.toBe(reason);
+    },
+  );
+
+  it.each(["encryptStream", "decryptStream"] as const)(
+    "%s leaves no listener on the signal once it has ended in any way",
+    async (method) => {
+      const { envelope } = single();
+      const abort = new AbortController();
+      const options = { context, signal: abort.signal };
+      const message = await envelope.encrypt(pattern(9), { context });
+      await envelope[method](options).readable.cancel();
+      await envelope[method](options).writable.abort(new Error("enough"));
+      await pump(envelope[method](options), [message]);
+      await pump(envelope[method](options), [pattern(3)]);
+      expect(getEventListeners(abort.signal, "abort")).toHaveLength(0);
     },
   );
 

@@ -307,8 +307,8 @@ describe.runIf(process.platform === "linux")("a file that cannot be written", ()
       for (;;) {
         try { await client.createKey({ Description: "x".repeat(4096) }); made++; }
         catch (error) {
-          console.log(made, error.code, error.message);
-          console.log(made + 1 === (await client.listKeys({ Limit: 1000 })).Keys.length);
+          console.log([String(made), error.code, error.message].join(" "));
+          console.log(String(made + 1 === (await client.listKeys({ Limit: 1000 })).Keys.length));
           break;
         }
       }`,

@@ -117,7 +117,7 @@ export class StubKey {
 }
 
 /** What the stub throws. */
-export class StubError extends Error {
+class StubError extends Error {
   readonly code: KmsFailureCode;
 
   constructor(code: KmsFailureCode) {
