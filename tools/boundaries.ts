@@ -1,0 +1,163 @@
+/**
+ * The mistake it stops: a package that comes to depend on one its layer may not use. Nothing else
+ * would notice: the import resolves and the tests pass, and a year later `core` cannot be used in a
+ * browser, or two packages cannot be built without each other.
+ *
+ * The table is the one of ARCHITECTURE.md. Dependencies for tests are arrows too.
+ *
+ *     node tools/boundaries.ts
+ *
+ * @module
+ */
+import { isBuiltin } from "node:module";
+import { posix } from "node:path";
+import { command, report } from "./command.ts";
+import { findFiles, readPackages, readText, type Manifest } from "./workspace.ts";
+
+interface Layer {
+  /** What its sources may import, of this repository. */
+  readonly uses: readonly string[];
+  /** What only its tests may import. */
+  readonly tests?: readonly string[];
+  /** An application brings its own core. Libraries take their user's, or there would be two `Cmk`. */
+  readonly application?: true;
+}
+
+const adapter: Layer = { uses: ["@env/core"], tests: ["@env/conformance"] };
+
+const layers: Readonly<Record<string, Layer>> = {
+  "@env/core": { uses: [] },
+  "@env/conformance": { uses: ["@env/core"] },
+  "@env/node-stream": { uses: ["@env/core"] },
+  // A CMK of another KMS can hold its root key, and conformance has one for tests.
+  "@env/kms": { uses: ["@env/core"], tests: ["@env/conformance"] },
+  "@env/local-file": { uses: ["@env/core", "@env/kms"], tests: ["@env/conformance"] },
+  // The real SDK talks to our own KMS in its tests.
+  "@env/aws-kms": { uses: ["@env/core"], tests: ["@env/conformance", "@env/kms-server"] },
+  "@env/gcp-kms": adapter,
+  "@env/vault-transit": adapter,
+  // core is not its own arrow but the peer that kms asks for.
+  "@env/kms-server": { uses: ["@env/core", "@env/kms"], application: true },
+  "@env/s3": { uses: ["@env/core", "@env/node-stream"] },
+  "@env/cli": {
+    uses: [
+      "@env/aws-kms",
+      "@env/core",
+      "@env/gcp-kms",
+      "@env/kms",
+      "@env/kms-server",
+      "@env/local-file",
+      "@env/node-stream",
+      "@env/s3",
+      "@env/vault-transit",
+    ],
+    application: true,
+  },
+};
+
+export interface CheckedPackage {
+  readonly dir: string;
+  readonly manifest: Manifest;
+  /** TypeScript files, by path relative to `dir`. */
+  readonly files: Readonly<Record<string, string>>;
+}
+
+/** What is wrong with the packages, one sentence each. */
+export function violations(packages: readonly CheckedPackage[]): string[] {
+  return packages.flatMap((each) => {
+    const { name } = each.manifest;
+    const layer = Object.hasOwn(layers, name) ? layers[name] : undefined;
+    if (layer === undefined) return [`${name} has no layer; give it one in tools/boundaries.ts`];
+    return [...inManifest(each.manifest, layer), ...inFiles(each)];
+  });
+}
+
+function inManifest(manifest: Manifest, layer: Layer): string[] {
+  const { name, devDependencies } = manifest;
+  const shipped = shippedDependencies(manifest);
+  const inTests = Object.keys(devDependencies ?? {});
+  const found: string[] = [];
+  if (name === "@env/core") {
+    const all = [...shipped, ...inTests];
+    return all.map((each) => `${name} depends on ${each}; it depends on nothing, in tests too`);
+  }
+  for (const each of shipped.filter(isOurs)) {
+    if (!layer.uses.includes(each)) found.push(`${name} may not depend on ${each}`);
+  }
+  for (const each of inTests.filter(isOurs)) {
+    if (!layer.uses.includes(each) && !layer.tests?.includes(each)) {
+      found.push(`${name} may not depend on ${each}, not even in tests`);
+    }
+  }
+  const owned = { ...manifest.dependencies, ...manifest.optionalDependencies };
+  if (Object.hasOwn(owned, "@env/core") && layer.application === undefined) {
+    found.push(
+      `${name} must have @env/core as a peer dependency: its user brings the one Cmk class`,
+    );
+  }
+  return found;
+}
+
+function inFiles({ dir, manifest, files }: CheckedPackage): string[] {
+  const { name } = manifest;
+  const shipped = new Set(shippedDependencies(manifest));
+  const declared = new Set([...shipped, ...Object.keys(manifest.devDependencies ?? {})]);
+  const found: string[] = [];
+  for (const [file, text] of Object.entries(files)) {
+    const inSources = file.startsWith("src/");
+    for (const specifier of importsOf(text)) {
+      const used = packageOf(specifier);
+      if (isOurs(used) && used !== name && !(inSources ? shipped : declared).has(used)) {
+        found.push(`${dir}/${file} imports ${used}, which its package.json does not declare`);
+      }
+      if (leaves(dir, file, specifier)) {
+        found.push(`${dir}/${file} imports ${specifier}: use the other package's exports`);
+      }
+      if (name === "@env/core" && inSources && !file.endsWith(".node.ts")) {
+        if (isBuiltin(specifier) || specifier.endsWith(".node.ts")) {
+          found.push(`${dir}/${file} imports ${specifier}; only *.node.ts files may`);
+        }
+      }
+    }
+  }
+  return found;
+}
+
+/** Specifiers of static and dynamic imports and re-exports. Examples in comments are none. */
+export function importsOf(text: string): string[] {
+  const code = text.replaceAll(/^\s*(?:\/\*[\s\S]*?\*\/|\/\/.*)/gm, "");
+  const pattern = /(?:\bfrom|\bimport)\s*\(?\s*(["'`])([^"'`\n]+)\1/g;
+  return [...code.matchAll(pattern)].map((match) => match[2] ?? "");
+}
+
+function leaves(dir: string, file: string, specifier: string): boolean {
+  if (!specifier.startsWith(".")) return false;
+  const target = posix.join(dir, posix.dirname(file), specifier);
+  return target.startsWith("packages/") && !target.startsWith(`${dir}/`);
+}
+
+function shippedDependencies(manifest: Manifest): string[] {
+  const { dependencies, optionalDependencies, peerDependencies } = manifest;
+  return Object.keys({ ...dependencies, ...optionalDependencies, ...peerDependencies });
+}
+
+function isOurs(name: string): boolean {
+  return name.startsWith("@env/");
+}
+
+function packageOf(specifier: string): string {
+  return specifier.split("/").slice(0, 2).join("/");
+}
+
+await command(import.meta, () => {
+  const packages = readPackages().map(({ dir, manifest }) => {
+    const paths = findFiles(`${dir}/src/**/*.ts`, `${dir}/test/**/*.ts`);
+    const files = paths.map((path) => [path.slice(dir.length + 1), readText(path)] as const);
+    return { dir, manifest, files: Object.fromEntries(files) };
+  });
+  return report(
+    "boundaries",
+    violations(packages),
+    `${packages.length} packages keep their layers`,
+  );
+});

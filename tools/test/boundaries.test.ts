@@ -1,0 +1,139 @@
+import { describe, expect, it } from "vitest";
+import { importsOf, violations, type CheckedPackage } from "../boundaries.ts";
+import type { Manifest } from "../workspace.ts";
+
+const CORE = { "@env/core": "workspace:^" };
+
+function pack(manifest: Manifest, files: CheckedPackage["files"] = {}): CheckedPackage {
+  return { dir: `packages/${manifest.name.slice("@env/".length)}`, manifest, files };
+}
+
+describe("manifests", () => {
+  it("accepts the arrows of the table, those for tests among them", () => {
+    const packages = [
+      pack({ name: "@env/core" }),
+      pack({
+        name: "@env/local-file",
+        dependencies: { "@env/kms": "workspace:^" },
+        peerDependencies: CORE,
+        devDependencies: { ...CORE, "@env/conformance": "workspace:^" },
+      }),
+      pack({
+        name: "@env/cli",
+        dependencies: { ...CORE, "@env/s3": "workspace:^", commander: "15" },
+      }),
+    ];
+    expect(violations(packages)).toEqual([]);
+  });
+
+  it("refuses an arrow that points the wrong way, in every kind of dependency", () => {
+    const kms = { "@env/kms": "workspace:^" };
+    for (const kind of ["dependencies", "peerDependencies", "optionalDependencies"] as const) {
+      const manifest: Manifest = { name: "@env/conformance", [kind]: kms };
+      expect(violations([pack(manifest)])).toEqual(["@env/conformance may not depend on @env/kms"]);
+    }
+    expect(violations([pack({ name: "@env/conformance", devDependencies: kms })])).toEqual([
+      "@env/conformance may not depend on @env/kms, not even in tests",
+    ]);
+  });
+
+  it("refuses to ship what only tests may use", () => {
+    const manifest: Manifest = {
+      name: "@env/gcp-kms",
+      dependencies: { "@env/conformance": "workspace:^" },
+    };
+    expect(violations([pack(manifest)])).toEqual([
+      "@env/gcp-kms may not depend on @env/conformance",
+    ]);
+  });
+
+  it("refuses any dependency of core, also of others' packages and for tests", () => {
+    const manifest: Manifest = {
+      name: "@env/core",
+      dependencies: { "left-pad": "1" },
+      peerDependencies: { tslib: "2" },
+      devDependencies: { "@env/conformance": "workspace:^" },
+    };
+    expect(violations([pack(manifest)])).toEqual([
+      "@env/core depends on left-pad; it depends on nothing, in tests too",
+      "@env/core depends on tslib; it depends on nothing, in tests too",
+      "@env/core depends on @env/conformance; it depends on nothing, in tests too",
+    ]);
+  });
+
+  it("refuses a library that brings its own core", () => {
+    const manifest: Manifest = { name: "@env/aws-kms", dependencies: CORE };
+    expect(violations([pack(manifest)])).toEqual([
+      "@env/aws-kms must have @env/core as a peer dependency: its user brings the one Cmk class",
+    ]);
+  });
+
+  it("refuses a package that nobody gave a layer, also under a name that objects have", () => {
+    expect(violations([pack({ name: "@env/new" })])).toHaveLength(1);
+    expect(violations([pack({ name: "constructor" })])).toEqual([
+      "constructor has no layer; give it one in tools/boundaries.ts",
+    ]);
+  });
+});
+
+describe("sources", () => {
+  it("refuses an import that package.json does not declare", () => {
+    const files = { "src/index.ts": `export { x } from "@env/kms/deep";` };
+    expect(violations([pack({ name: "@env/cli" }, files)])).toEqual([
+      "packages/cli/src/index.ts imports @env/kms, which its package.json does not declare",
+    ]);
+  });
+
+  it("lets tests use what sources may not", () => {
+    const manifest: Manifest = {
+      name: "@env/gcp-kms",
+      peerDependencies: CORE,
+      devDependencies: { "@env/conformance": "workspace:^" },
+    };
+    const text = `import { cmkCases } from "@env/conformance";`;
+    expect(violations([pack(manifest, { "test/conformance.test.ts": text })])).toEqual([]);
+    expect(violations([pack(manifest, { "src/driver.ts": text })])).toHaveLength(1);
+  });
+
+  it("refuses Node's modules in core outside of *.node.ts, with and without their prefix", () => {
+    const files = {
+      "src/crypto.node.ts": `import { createHmac } from "node:crypto";`,
+      "src/kdf.ts": `import { createHmac } from "node:crypto";`,
+      "src/bytes.ts": `import { Buffer } from "buffer";`,
+      "src/index.ts": `export { backend } from "./crypto.node.ts";`,
+    };
+    expect(violations([pack({ name: "@env/core" }, files)])).toEqual([
+      "packages/core/src/kdf.ts imports node:crypto; only *.node.ts files may",
+      "packages/core/src/bytes.ts imports buffer; only *.node.ts files may",
+      "packages/core/src/index.ts imports ./crypto.node.ts; only *.node.ts files may",
+    ]);
+  });
+
+  it("refuses a path into another package, and not one inside of it", () => {
+    const files = {
+      "test/a.test.ts": `import { x } from "../../core/src/bytes.ts";`,
+      "test/b.test.ts": `import { y } from "../src/index.ts";`,
+    };
+    const manifest: Manifest = { name: "@env/kms", peerDependencies: CORE };
+    expect(violations([pack(manifest, files)])).toEqual([
+      "packages/kms/test/a.test.ts imports ../../core/src/bytes.ts: use the other package's exports",
+    ]);
+  });
+
+  it("finds imports of all forms, and none in comments", () => {
+    const text = `
+      import type { A } from "a";
+      import {
+        b,
+      } from 'b';
+      import "c";
+      export * from "d";
+      const e = await import("e");
+      // import "f";
+      /**
+       * import { g } from "g";
+       */
+    `;
+    expect(importsOf(text)).toEqual(["a", "b", "c", "d", "e"]);
+  });
+});

@@ -1,0 +1,83 @@
+import { describe, expect, it } from "vitest";
+import { brokenCode, brokenLinks, references } from "../check-docs.ts";
+
+const TSC_TIMEOUT_MS = 60_000;
+
+function links(files: Readonly<Record<string, string>>): string[] {
+  const names = Object.keys(files);
+  return brokenLinks({
+    markdown: names.filter((name) => name.endsWith(".md")),
+    sources: names.filter((name) => name.endsWith(".ts")),
+    read: (file) => files[file] ?? "",
+    exists: (file) => Object.hasOwn(files, file),
+  });
+}
+
+describe("links", () => {
+  it("may lead to files, headings and other places", () => {
+    const found = links({
+      "README.md": "# Top\n[a](docs/a.md#b-c) [up](#top) [web](https://example.com/x#y)",
+      "docs/a.md": "## B c\n[back](../README.md) [mail](mailto:a@b.c)",
+      "packages/core/src/x.ts": "// docs/a.md#b-c",
+    });
+    expect(found).toEqual([]);
+  });
+
+  it("are found where the file or the heading is missing", () => {
+    const found = links({
+      "docs/a.md": "# Top\n\n[x](b.md) [y](#nowhere)\n[z](../docs/a.md#topp)",
+      "packages/core/src/x.ts": "/** Source: docs/a.md#top, #bottom; spec/none.md */",
+    });
+    expect(found).toEqual([
+      "docs/a.md:3: there is no docs/b.md",
+      "docs/a.md:3: docs/a.md has no heading for #nowhere",
+      "docs/a.md:4: docs/a.md has no heading for #topp",
+      "packages/core/src/x.ts: docs/a.md has no heading for #bottom",
+      "packages/core/src/x.ts: there is no spec/none.md",
+    ]);
+  });
+
+  it("in comments may name several headings of one document", () => {
+    expect(references("Source: spec/v1.md#a-b, #c; RFC 5869")).toEqual([
+      { file: "spec/v1.md", anchor: "a-b" },
+      { file: "spec/v1.md", anchor: "c" },
+    ]);
+  });
+});
+
+describe("code", () => {
+  const fence = (info: string, code: string): string => `# T\n\n\`\`\`${info}\n${code}\n\`\`\`\n`;
+
+  it(
+    "is checked against the sources, with the names its document declares",
+    () => {
+      const prelude = `<!-- ts\ndeclare const n: number;\n-->\n`;
+      const code = `import { inspect } from "@env/core";\nconst facts = inspect("env1.");\nfacts.bytes + n;`;
+      expect(brokenCode("README.md", prelude + fence("ts", code))).toEqual([
+        expect.stringMatching(/^README\.md:9: error TS2339: Property 'bytes' does not exist/),
+      ]);
+      expect(
+        brokenCode("README.md", prelude + fence("ts", code.replace("bytes", "headerBytes"))),
+      ).toEqual([]);
+    },
+    TSC_TIMEOUT_MS,
+  );
+
+  it(
+    "runs where it is marked so, in an empty folder",
+    () => {
+      const good = `import { readdirSync } from "node:fs";\nif (readdirSync(".").length > 0) throw new Error("not empty");`;
+      expect(brokenCode("README.md", fence("ts run", good))).toEqual([]);
+      const bad = `import { inspect } from "@env/core";\ninspect("env1.");`;
+      expect(brokenCode("README.md", fence("ts", bad))).toEqual([]);
+      expect(brokenCode("README.md", fence("ts run", bad))).toEqual([
+        expect.stringMatching(/^README\.md:4: the program failed\n[\s\S]*ERR_ENV_FORMAT/),
+      ]);
+    },
+    TSC_TIMEOUT_MS,
+  );
+
+  it("of other languages is left alone", () => {
+    expect(brokenCode("README.md", fence("sh", "exit 1") + fence("", "not ( code"))).toEqual([]);
+  });
+});

@@ -1,0 +1,60 @@
+/**
+ * The packages of this repository, as the checks see them.
+ *
+ * @module
+ */
+import { globSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+
+export type Names = Readonly<Record<string, string>>;
+
+/** The target of an `exports` or `imports` condition. */
+export type Target = string | { readonly [condition: string]: Target };
+
+export interface Manifest {
+  readonly name: string;
+  readonly bin?: Names;
+  readonly exports?: Readonly<Record<string, Target>>;
+  readonly imports?: Readonly<Record<string, Target>>;
+  readonly dependencies?: Names;
+  readonly devDependencies?: Names;
+  readonly optionalDependencies?: Names;
+  readonly peerDependencies?: Names;
+}
+
+export interface Package {
+  /** Folder, relative to the repository: `packages/core`. */
+  readonly dir: string;
+  readonly manifest: Manifest;
+}
+
+/** Made by the build of conformance from `spec/vectors`. */
+const COPIED_VECTORS = "packages/conformance/vectors/";
+
+/** The repository's folder. */
+export const root: string = join(import.meta.dirname, "..");
+
+/** All packages that are published, by folder. */
+export function readPackages(): Package[] {
+  const files = globSync("packages/*/package.json", { cwd: root }).toSorted();
+  return files.map((file) => ({
+    dir: file.slice(0, -"/package.json".length).replaceAll("\\", "/"),
+    manifest: JSON.parse(readFileSync(join(root, file), "utf8")) as Manifest,
+  }));
+}
+
+/** Files by glob, relative to the repository, without what was installed, built or generated. */
+export function findFiles(...patterns: readonly string[]): string[] {
+  const skip = new Set(["node_modules", "dist", "coverage", ".git", ".nx"]);
+  const files = globSync([...patterns], {
+    cwd: root,
+    // Gets names in one version of Node and paths in another.
+    exclude: (path) => skip.has(path.split(/[/\\]/).at(-1) ?? ""),
+  });
+  const paths = files.map((file) => file.replaceAll("\\", "/"));
+  return paths.filter((path) => !path.startsWith(COPIED_VECTORS)).toSorted();
+}
+
+export function readText(file: string): string {
+  return readFileSync(join(root, file), "utf8");
+}
