@@ -91,10 +91,10 @@ export function decodeContext(bytes: Uint8Array): Context {
   for (let i = 0; i < count; i++) {
     const key = readText(reader);
     const value = readText(reader);
-    if (key === undefined || value === undefined || key in map) throw malformed;
+    if (key === undefined || value === undefined) throw malformed;
     map[key] = value;
   }
-  // One encoding per map: whatever is out of order, too long or reserved does not come out the same.
+  // One encoding per map: what is repeated, out of order, too long or reserved does not come out the same.
   const canonical = encodeMap(map, () => malformed, isReserved);
   if (compareBytes(canonical.bytes, bytes) !== 0) throw malformed;
   return canonical.map;
