@@ -43,6 +43,11 @@ export class CmkSet {
     this.#observer = observer;
   }
 
+  /** Closes all CMKs. */
+  async close(): Promise<void> {
+    await Promise.all(this.#cmks.map((cmk) => cmk.close()));
+  }
+
   /** A new data key, wrapped by all CMKs, or by at least `minWrapped` of them. */
   async newKey(context: BoundContext, signal: AbortSignal | undefined): Promise<HeldKey> {
     const { dataKey, entries } = await this.#wrapNew(context, signal);
@@ -407,7 +412,11 @@ function summary(failures: readonly EnvelopeError[]): EnvelopeError {
 
 function describe(code: EnvelopeError["code"], attempts: readonly Attempt[]): string {
   const lines = attempts.map(({ provider, keyId, code: each }) => `${provider} ${keyId}: ${each}`);
-  return `${errorCodes[code].meaning} (${lines.join("; ")})`;
+  // ERR_ENV_DECRYPT is also the format's word for keys that are all disabled or gone: say that.
+  const [first] = attempts;
+  const alike = first !== undefined && attempts.every((attempt) => attempt.code === first.code);
+  const cause = alike && code === "ERR_ENV_DECRYPT" ? first.code : code;
+  return `${errorCodes[cause].meaning} (${lines.join("; ")})`;
 }
 
 function requireDistinct(entries: readonly Entry[]): void {

@@ -6,7 +6,7 @@
  * @example
  * ```ts
  * const config = await loadConfig();
- * const envelope = await openEnvelope(config, { "local-file": openLocalFile, "aws-kms": openAwsKms });
+ * await using envelope = await openEnvelope(config, { "local-file": openLocalFile, "aws-kms": openAwsKms });
  * ```
  *
  * @module
@@ -94,7 +94,7 @@ export async function openCmks(
   }
 }
 
-/** An `Envelope` as configured. Throws as {@link openCmks}. */
+/** An `Envelope` as configured, whose `close()` closes the CMKs. Throws as {@link openCmks}. */
 export async function openEnvelope(
   config: EnvelopeConfig,
   openers: Readonly<Record<string, CmkOpener>>,

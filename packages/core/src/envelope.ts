@@ -206,6 +206,16 @@ export class Envelope {
     return { ...result, message: encodeText(result.message) };
   }
 
+  /** Forgets all held data keys and closes the CMKs, those that were passed in. Idempotent. */
+  async close(): Promise<void> {
+    this.#messages.clear();
+    await this.#messages.cmks.close();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
   /** Forgets all data keys that are held. Calls under way finish, and what they get is not kept. */
   clearDataKeyCache(): void {
     this.#messages.clear();

@@ -28,7 +28,7 @@ export type {
   WrappedDataKey,
 } from "./cmk.ts";
 export type { Bytes } from "./bytes.ts";
-export { encodeContext, encodeEncryptionContext } from "./context.ts";
+export { encodeAad, encodeContext, encodeEncryptionContext } from "./context.ts";
 export type { Aad, Context, KmsContext } from "./context.ts";
 export type { Awaitable } from "./crypto.ts";
 export { DataKey } from "./data-key.ts";

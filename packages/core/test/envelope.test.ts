@@ -168,6 +168,21 @@ describe("encrypt and decrypt", () => {
     expect(await envelope.decrypt(message, { context, aad })).toEqual(aad);
   });
 
+  it("names the cause where all keys are disabled or gone, though the code is the format's", async () => {
+    const { key, envelope } = single();
+    const message = await envelope.encrypt(pattern(3), { context });
+    key.fails = "ERR_ENV_KMS_KEY_STATE";
+    const error = await refuses("ERR_ENV_DECRYPT", () => envelope.decrypt(message, { context }));
+    expect(error.message).toMatch(/disabled, pending deletion.*stub one: ERR_ENV_KMS_KEY_STATE/);
+  });
+
+  it("closes its CMKs, once", async () => {
+    const { key, envelope } = single();
+    await envelope.close();
+    await envelope[Symbol.asyncDispose]();
+    await refuses("ERR_ENV_CLOSED", () => key.cmk.generateDataKey({ context }));
+  });
+
   it("says that a CMK is closed", async () => {
     const { key, envelope } = single();
     const message = await envelope.encrypt(pattern(3), { context });

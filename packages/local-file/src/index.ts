@@ -6,5 +6,5 @@
 export { localFile, localFileDriver } from "./driver.ts";
 export type { LocalFileOptions } from "./driver.ts";
 export type { LocalFileClient } from "./client.ts";
-export { openLocalFile } from "./uri.ts";
-export type { OpenLocalFileOptions } from "./uri.ts";
+export { openLocalFile, parseLocalFileUri } from "./uri.ts";
+export type { LocalFileUri, OpenLocalFileOptions } from "./uri.ts";
