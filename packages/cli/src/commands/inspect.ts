@@ -1,0 +1,137 @@
+/**
+ * `envelope inspect`: what a message says of itself. Reads the header and nothing else, calls no KMS.
+ *
+ * @module
+ */
+import { inspect, type Entry, type MessageFacts } from "@env/core";
+import { MAX_HEADER_BYTES, plaintextLength } from "@env/core/message";
+import { isEnvelopeError } from "@env/core";
+import { describeCiphertextBlob } from "@env/kms";
+import { readFront, readPieces, readSource } from "../files.ts";
+import {
+  forEachInput,
+  formOfFront,
+  listInputs,
+  peek,
+  readStdin,
+  requireAllDone,
+  STANDARD,
+} from "../inputs.ts";
+import type { Program } from "../program.ts";
+import { formatBytes, printableLine } from "../text.ts";
+import type { Ui } from "../ui.ts";
+import { readText } from "./decrypt.ts";
+
+export function addInspect(program: Program, ui: Ui): void {
+  program
+    .command("inspect")
+    .description("Show what a message's header says. Calls no KMS; nothing shown is verified.")
+    .argument("<files...>", "messages in either form, or - for stdin")
+    .action(async (paths) => {
+      const inputs = await listInputs(paths, false);
+      let first = true;
+      const totals = await forEachInput(ui, inputs, async ({ path }) => {
+        const facts = path === STANDARD ? await inspectStdin(ui) : await inspectFile(path);
+        await ui.answer(`${first ? "" : "\n"}${describe(path, facts)}`, toJson(path, facts));
+        first = false;
+        return "done";
+      });
+      requireAllDone(totals);
+    });
+}
+
+interface Facts extends Omit<MessageFacts, "payloadBytes"> {
+  readonly form: "binary" | "text";
+  /** `undefined` where the input is a pipe whose end was not waited for. */
+  readonly payloadBytes: number | undefined;
+}
+
+async function inspectFile(path: string): Promise<Facts> {
+  return readSource(path, async (source) => {
+    const front = await readFront(source, MAX_HEADER_BYTES);
+    if (formOfFront(front) === "text" && source.size !== undefined) {
+      return { form: "text", ...inspect(await readText(readPieces(source))) };
+    }
+    const atEnd = source.size === undefined && front.length < MAX_HEADER_BYTES;
+    return factsOfFront(front, atEnd ? front.length : source.size);
+  });
+}
+
+async function inspectStdin(ui: Ui): Promise<Facts> {
+  const { front, pieces } = await peek(readStdin(ui.host), MAX_HEADER_BYTES);
+  if (formOfFront(front) === "text") return { form: "text", ...inspect(await readText(pieces)) };
+  await pieces.return();
+  return factsOfFront(front, front.length < MAX_HEADER_BYTES ? front.length : undefined);
+}
+
+function factsOfFront(front: Uint8Array, size: number | undefined): Facts {
+  const facts = inspect(front);
+  const payloadBytes = size === undefined ? undefined : size - facts.headerBytes;
+  const plaintextBytes = payloadBytes === undefined ? undefined : possibleLength(payloadBytes);
+  return { form: "binary", ...facts, payloadBytes, plaintextBytes };
+}
+
+function possibleLength(payloadBytes: number): number | undefined {
+  try {
+    return plaintextLength(payloadBytes);
+  } catch (error) {
+    if (isEnvelopeError(error)) return undefined;
+    throw error;
+  }
+}
+
+/** Which version of its key wrapped an entry, where the entry itself tells. */
+export function keyVersionOf({ provider, wrapped }: Entry): string | undefined {
+  if (provider !== "local-file") return undefined;
+  return describeCiphertextBlob(wrapped)?.keyVersion.toString();
+}
+
+function describe(path: string, facts: Facts): string {
+  const { payloadBytes, plaintextBytes, storedContext, entries } = facts;
+  const rows: [label: string, value: string][] = [
+    ["format", `version ${facts.version}, ${facts.suite}${facts.form === "text" ? ", text" : ""}`],
+    ["header", `${exact(facts.headerBytes)}, ${exact(facts.paddingBytes)} of it padding`],
+    ["payload", payloadBytes === undefined ? "unknown (a pipe)" : exact(payloadBytes)],
+  ];
+  if (plaintextBytes !== undefined) rows.push(["plaintext", exact(plaintextBytes)]);
+  else if (payloadBytes !== undefined) {
+    rows.push(["plaintext", "none has this payload length: cut short, or something was appended"]);
+  }
+  if (storedContext === undefined) rows.push(["context", "not stored"]);
+  else {
+    const pairs = Object.entries(storedContext);
+    if (pairs.length === 0) rows.push(["context", "stored, empty"]);
+    for (const [key, value] of pairs) rows.push(["context", `${quote(key)} = ${quote(value)}`]);
+  }
+  if (entries === undefined) rows.push(["key block", "detached: stored elsewhere"]);
+  for (const entry of entries ?? []) {
+    const version = keyVersionOf(entry);
+    const what = version === undefined ? "" : `, key version ${version}`;
+    const wrapped = `wrapped key of ${entry.wrapped.length} bytes${what}`;
+    rows.push(["entry", `${entry.provider} ${entry.keyId}  (${wrapped})`]);
+  }
+  const lines = rows.map(([label, value]) => `  ${label.padEnd(10)}${printableLine(value)}`);
+  return [printableLine(path), ...lines].join("\n");
+}
+
+/** An attacker may have chosen the context: quoted, so that a value cannot look like two pairs. */
+function quote(text: string): string {
+  return JSON.stringify(text);
+}
+
+function exact(bytes: number): string {
+  return bytes < 100_000 ? `${bytes} bytes` : `${bytes} bytes (${formatBytes(bytes)})`;
+}
+
+function toJson(path: string, facts: Facts): unknown {
+  return {
+    path,
+    ...facts,
+    entries: facts.entries?.map((entry) => ({
+      provider: entry.provider,
+      keyId: entry.keyId,
+      wrappedBytes: entry.wrapped.length,
+      keyVersion: keyVersionOf(entry),
+    })),
+  };
+}

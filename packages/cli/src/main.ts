@@ -1,0 +1,91 @@
+/**
+ * The `envelope` command, from its arguments to its exit code.
+ *
+ * @module
+ */
+import { readFileSync } from "node:fs";
+import { CommanderError } from "@commander-js/extra-typings";
+import { addDecrypt } from "./commands/decrypt.ts";
+import { addEncrypt } from "./commands/encrypt.ts";
+import { addHelp } from "./commands/help.ts";
+import { addInit } from "./commands/init.ts";
+import { addInspect } from "./commands/inspect.ts";
+import { addKeys } from "./commands/keys.ts";
+import { addRewrap } from "./commands/rewrap.ts";
+import { usageError, type ExitCode } from "./errors.ts";
+import { createProgram, type Program } from "./program.ts";
+import { Ui, type Host } from "./ui.ts";
+
+const USAGE: ExitCode = 2;
+const COMMANDS = new Set(["init", "encrypt", "decrypt", "inspect", "rewrap", "keys"]);
+
+/**
+ * Runs one command.
+ *
+ * @param args - Without the interpreter and the script: `["encrypt", "--context", "a=b", "x"]`.
+ * @returns The exit code. Everything that goes wrong has been reported on `host.stderr`.
+ */
+export async function main(args: readonly string[], host: Host): Promise<ExitCode> {
+  const ui = new Ui(host, modeOf(args));
+  try {
+    await buildProgram(ui).parseAsync([...args], { from: "user" });
+    return 0;
+  } catch (error) {
+    if (!(error instanceof CommanderError)) return ui.error(error);
+    if (error.exitCode === 0) return 0; // Help or version, shown already.
+    if (error.code === "commander.help" && !ui.json) return USAGE; // Help for want of a command.
+    return ui.error(commandLineError(error, commandIn(args)));
+  }
+}
+
+function buildProgram(ui: Ui): Program {
+  const { stdout, stderr } = ui.host;
+  const program = createProgram(version())
+    .exitOverride()
+    .configureOutput({
+      writeOut: (text) => stdout.write(text),
+      writeErr: (text) => ui.json || stderr.write(text),
+      outputError: () => undefined, // Reported by main, in one form with all other errors.
+    })
+    .helpCommand(false);
+  addInit(program, ui);
+  addEncrypt(program, ui);
+  addDecrypt(program, ui);
+  addInspect(program, ui);
+  addRewrap(program, ui);
+  addKeys(program, ui);
+  addHelp(program, ui);
+  program.hook("preAction", (_, command) => {
+    ui.mode = command.optsWithGlobals();
+  });
+  return program;
+}
+
+/** For errors in the command line itself, which come before the options are known. */
+function modeOf(args: readonly string[]): { json: boolean; quiet: boolean } {
+  const end = args.indexOf("--");
+  const options = end === -1 ? args : args.slice(0, end);
+  return { json: options.includes("--json"), quiet: options.includes("--quiet") };
+}
+
+/** The command that was meant, for a hint; an option's value may stand in its place. */
+function commandIn(args: readonly string[]): string {
+  const name = args.find((arg) => COMMANDS.has(arg));
+  return name === undefined ? "envelope" : `envelope ${name}`;
+}
+
+function commandLineError({ code, message }: CommanderError, command: string): Error {
+  if (code === "commander.help") {
+    return usageError("a command is missing", "envelope --help lists them");
+  }
+  const [problem = "", ...suggestion] = message.replace(/^error: /, "").split("\n");
+  const hint = suggestion.join(" ").replace(/^\((.*)\)$/, "$1");
+  return usageError(problem, hint === "" ? `${command} --help shows what there is` : hint);
+}
+
+function version(): string {
+  const file = new URL("../package.json", import.meta.url);
+  const json: unknown = JSON.parse(readFileSync(file, "utf8"));
+  if (typeof json === "object" && json !== null && "version" in json) return String(json.version);
+  throw new Error("package.json has no version");
+}

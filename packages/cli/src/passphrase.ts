@@ -1,0 +1,81 @@
+/**
+ * The passphrase of a keystore: from the environment, or asked for on the terminal without echo.
+ *
+ * @module
+ */
+import { EnvelopeError } from "@env/core";
+import { interrupted } from "./errors.ts";
+import { printableLine } from "./text.ts";
+import type { Ui } from "./ui.ts";
+
+export const passphraseVariable = "ENVELOPE_PASSPHRASE";
+
+const ENTER = /[\r\n]/;
+const CTRL_C = "\u0003";
+const CTRL_D = "\u0004";
+const BACKSPACE: ReadonlySet<string> = new Set(["\b", "\u007F"]);
+
+/**
+ * @param purpose - `create` asks twice.
+ * @throws {@link EnvelopeError} `ERR_ENV_KEYSTORE_ROOT_KEY` where there is none and nobody to ask.
+ */
+export async function readPassphrase(
+  ui: Ui,
+  keystore: string,
+  purpose: "open" | "create",
+): Promise<string> {
+  const given = process.env[passphraseVariable];
+  if (given !== undefined && given !== "") return given;
+  const { stdin, stderr } = ui.host;
+  if (stdin.isTTY !== true || stderr.isTTY !== true) {
+    throw noPassphrase(`keystore ${keystore} asks for a passphrase; set ${passphraseVariable}`);
+  }
+  // Two CMKs of one keystore are two openings of it, and one question.
+  const known = ui.passphrases.get(keystore);
+  const passphrase = known ?? (await ask(ui, `passphrase of ${keystore}: `));
+  if (purpose === "create" && (await ask(ui, "the same again: ")) !== passphrase) {
+    throw noPassphrase("the two passphrases differ; nothing was made");
+  }
+  ui.passphrases.set(keystore, passphrase);
+  return passphrase;
+}
+
+async function ask(ui: Ui, question: string): Promise<string> {
+  const { stdin, stderr, signal } = ui.host;
+  signal.throwIfAborted();
+  stderr.write(printableLine(question));
+  stdin.setRawMode?.(true);
+  stdin.resume();
+  const characters: string[] = [];
+  try {
+    return await new Promise<string>((resolve, reject) => {
+      const stop = (): void => reject(interrupted());
+      const end = (): void => reject(noPassphrase("the terminal was closed"));
+      const onData = (data: Buffer): void => {
+        for (const character of data.toString("utf8")) {
+          if (character === CTRL_C) return finish(stop);
+          if (ENTER.test(character) || character === CTRL_D) {
+            return finish(() => resolve(characters.join("")));
+          }
+          if (BACKSPACE.has(character)) characters.pop();
+          else characters.push(character);
+        }
+      };
+      const finish = (settle: () => void): void => {
+        stdin.off("data", onData).off("end", end);
+        signal.removeEventListener("abort", stop);
+        settle();
+      };
+      stdin.on("data", onData).once("end", end);
+      signal.addEventListener("abort", stop, { once: true });
+    });
+  } finally {
+    stdin.setRawMode?.(false);
+    stdin.pause();
+    stderr.write("\n");
+  }
+}
+
+function noPassphrase(problem: string): EnvelopeError {
+  return new EnvelopeError("ERR_ENV_KEYSTORE_ROOT_KEY", problem);
+}

@@ -1,0 +1,168 @@
+import { randomBytes } from "node:crypto";
+import { appendFileSync, chmodSync, existsSync, mkdirSync, readFileSync, statSync } from "node:fs";
+import { symlinkSync, truncateSync, writeFileSync } from "node:fs";
+import { Readable } from "node:stream";
+import { describe, expect, it } from "vitest";
+import { capture, project, run as runAnywhere, temporaries } from "../support/command.ts";
+import { interrupted } from "../../src/errors.ts";
+import { main } from "../../src/main.ts";
+
+const none = ["--no-context"];
+
+describe("envelope encrypt", () => {
+  it.each([
+    ["an empty file", Buffer.alloc(0)],
+    ["one byte", Buffer.from("x")],
+    ["exactly one chunk", randomBytes(16_384)],
+    ["one byte less than a piece", randomBytes(2 ** 20 - 1)],
+    ["16 MiB of zeros", Buffer.alloc(2 ** 24)],
+  ])("%s comes back as it was", async (_, plaintext) => {
+    const { path, run } = await project();
+    writeFileSync(path("x"), plaintext);
+    expect(await run(["encrypt", "--context", "a=b", path("x")])).toMatchObject({ code: 0 });
+    expect(
+      await run(["decrypt", "--context", "a=b", path("x.env"), "-o", path("y")]),
+    ).toMatchObject({
+      code: 0,
+      stderr: "",
+    });
+    expect(readFileSync(path("y")).equals(plaintext)).toBe(true);
+    expect(readFileSync(path("x")).equals(plaintext)).toBe(true);
+  });
+
+  it("pads the header of files to a page, and not that of stdout", async () => {
+    const { path, run } = await project();
+    writeFileSync(path("x"), "hello");
+    await run(["encrypt", ...none, path("x")]);
+    const { stdout } = await run(["encrypt", ...none, "-o", "-", path("x")]);
+    expect(statSync(path("x.env")).size).toBe(4096 + 56 + 5 + 16);
+    expect(stdout.length).toBeLessThan(300);
+  });
+
+  it("keeps the permissions of the source, and 0600 for what comes from a pipe", async () => {
+    const { path, run } = await project();
+    writeFileSync(path("x"), "hello");
+    chmodSync(path("x"), 0o604);
+    await run(["encrypt", ...none, path("x")]);
+    await run(["encrypt", ...none, "-", "-o", path("y.env")], { input: Buffer.from("hello") });
+    expect(statSync(path("x.env")).mode & 0o777).toBe(0o604);
+    expect(statSync(path("y.env")).mode & 0o777).toBe(0o600);
+  });
+
+  it("writes the text form where it is asked to, and only as long as it may be", async () => {
+    const { path, run } = await project();
+    writeFileSync(path("x"), "hello");
+    expect(await run(["encrypt", ...none, "--text", path("x")])).toMatchObject({ code: 0 });
+    expect(readFileSync(path("x.env"), "latin1")).toMatch(/^env1\.[\w-]+\n$/);
+    expect((await run(["decrypt", ...none, path("x.env"), "-o", "-"])).stdout.toString()).toBe(
+      "hello",
+    );
+    writeFileSync(path("y"), Buffer.alloc(2 ** 20 + 1));
+    expect(await run(["encrypt", ...none, "--text", path("y")])).toMatchObject({ code: 2 });
+    expect(existsSync(path("y.env"))).toBe(false);
+  });
+
+  it.each([
+    ["grows", (path: string): void => appendFileSync(path, "more")],
+    ["shrinks", (path: string): void => truncateSync(path, 100)],
+  ])("refuses a file that %s while it is read", async (_, change) => {
+    const { folder, path, run } = await project();
+    writeFileSync(path("x"), Buffer.alloc(50_000_000));
+    const running = run(["encrypt", ...none, path("x")]);
+    while (temporaries(folder).length === 0) await new Promise(setImmediate);
+    change(path("x"));
+    expect(await running).toMatchObject({ code: 7, stderr: expect.stringContaining("it changed") });
+    expect(existsSync(path("x.env"))).toBe(false);
+    expect(temporaries(folder)).toEqual([]);
+  });
+
+  it("leaves nothing where the KMS refuses", async () => {
+    const { folder, path, run } = await project();
+    writeFileSync(path("x"), "hello");
+    await run(["keys", "disable", "alias/app"]);
+    const { code, stderr } = await run(["encrypt", ...none, path("x")]);
+    expect({ code, stderr }).toMatchObject({
+      code: 4,
+      stderr: expect.stringContaining("KEY_STATE"),
+    });
+    expect(existsSync(path("x.env"))).toBe(false);
+    expect(temporaries(folder)).toEqual([]);
+  });
+
+  it("stops between two pieces when it is interrupted", async () => {
+    const { folder, path, run } = await project();
+    const controller = new AbortController();
+    const input = new Readable({ read: () => undefined });
+    input.push(Buffer.alloc(3_000_000));
+    const running = run(["encrypt", ...none, "-", "-o", path("x.env")], {
+      input,
+      signal: controller.signal,
+    });
+    while (temporaries(folder).length === 0) await new Promise(setImmediate);
+    controller.abort(new Error("stop"));
+    expect((await running).code).not.toBe(0);
+    expect(existsSync(path("x.env"))).toBe(false);
+    expect(temporaries(folder)).toEqual([]);
+  });
+
+  it("is interrupted as a whole, not file by file", async () => {
+    const { folder, path, run } = await project();
+    for (const name of ["x", "y"]) writeFileSync(path(name), Buffer.alloc(20_000_000));
+    const controller = new AbortController();
+    const { signal } = controller;
+    const running = run(["encrypt", ...none, path("x"), path("y")], { signal });
+    while (temporaries(folder).length === 0) await new Promise(setImmediate);
+    controller.abort(interrupted());
+    expect(await running).toMatchObject({ code: 130, stderr: "error: interrupted\n" });
+    expect(existsSync(path("x.env")) || existsSync(path("y.env"))).toBe(false);
+  });
+
+  it("does not write binary to a terminal", async () => {
+    const { path, folder } = await project();
+    writeFileSync(path("x"), "hello");
+    const [stdout, stderr] = [capture(), capture()];
+    const host = {
+      stdin: Readable.from([]),
+      stdout: Object.assign(stdout.stream, { isTTY: true }),
+      stderr: stderr.stream,
+      signal: new AbortController().signal,
+    };
+    expect(await main(["encrypt", ...none, "-o", "-", path("x"), "--config", folder], host)).toBe(
+      2,
+    );
+    expect(stdout.bytes()).toHaveLength(0);
+  });
+
+  it("goes through folders without following links, and does not encrypt twice", async () => {
+    const { path, run } = await project();
+    mkdirSync(path("d/e"), { recursive: true });
+    writeFileSync(path("d/e/x"), "hello");
+    writeFileSync(path("outside"), "hello");
+    symlinkSync("../outside", path("d/link"));
+    expect(await run(["encrypt", ...none, "--recursive", path("d")])).toMatchObject({ code: 0 });
+    expect(existsSync(path("d/e/x.env"))).toBe(true);
+    expect(existsSync(path("d/link.env"))).toBe(false);
+    await run(["encrypt", ...none, "--recursive", "--force", path("d")]);
+    expect(existsSync(path("d/e/x.env.env"))).toBe(false);
+  });
+
+  it("never prints key material", async () => {
+    const { path, run } = await project();
+    writeFileSync(path("x"), "hello");
+    const root = readFileSync(path("dev.kms.key"), "utf8").trim().slice("env-root-1.".length);
+    const commands = [
+      ["keys", "list", "--json"],
+      ["keys", "show", "alias/app", "--json"],
+      ["encrypt", ...none, path("x")],
+      ["inspect", path("x.env"), "--json"],
+    ];
+    for (const args of commands) {
+      const { stdout, stderr } = await run(args);
+      expect(stdout.toString() + stderr).not.toContain(root);
+    }
+  });
+});
+
+it("wants a context before it looks for a configuration", async () => {
+  expect(await runAnywhere(["encrypt", "x"])).toMatchObject({ code: 2 });
+});

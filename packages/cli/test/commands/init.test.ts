@@ -1,0 +1,96 @@
+import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { generateRootKey } from "@env/kms";
+import { afterEach, describe, expect, it, vi } from "vitest";
+import { run, testFolder, type Ran } from "../support/command.ts";
+
+afterEach(() => void vi.unstubAllEnvs());
+
+const init = (folder: string, ...more: string[]): Promise<Ran> =>
+  run([
+    "init",
+    "--keystore",
+    join(folder, "dev.kms"),
+    "--config",
+    join(folder, "envelope.config.json"),
+    ...more,
+  ]);
+
+const roundTrip = async (folder: string): Promise<string> => {
+  const config = ["--config", join(folder, "envelope.config.json"), "--environment", "development"];
+  const input = Buffer.from("hello");
+  const { stdout: message } = await run(["encrypt", "--no-context", "-", ...config], { input });
+  const { stdout } = await run(["decrypt", "--no-context", "-", ...config], { input: message });
+  return stdout.toString();
+};
+
+describe("envelope init", () => {
+  it.each(["dev.kms", "dev.kms.key", "envelope.config.json"])(
+    "does not overwrite %s",
+    async (name) => {
+      const folder = testFolder();
+      writeFileSync(join(folder, name), "mine");
+      const { code, stderr } = await init(folder);
+      expect({ code, stderr }).toMatchObject({ code: 7, stderr: expect.stringContaining(name) });
+      expect(readdirSync(folder)).toEqual([name]);
+      expect(readFileSync(join(folder, name), "utf8")).toBe("mine");
+    },
+  );
+
+  it.each([
+    ["the alias is malformed", ["--alias", "app"], 2],
+    ["the alias is reserved", ["--alias", "alias/aws/app"], 4],
+    ["the configuration has no folder", ["--config", "/nowhere/at/all/x.json"], 7],
+    ["the root key is of no known kind", ["--root", "cloud"], 2],
+    ["the root key is nowhere", ["--root", "environment"], 2],
+    ["there is no passphrase and nobody to ask", ["--root", "passphrase"], 6],
+    ["a CMK is named, too", ["--cmk", "local-file:x?key=y"], 2],
+  ])("makes nothing where %s", async (_, args, code) => {
+    const folder = testFolder();
+    vi.stubEnv("ENVELOPE_PASSPHRASE", undefined);
+    vi.stubEnv("ENVELOPE_ROOT_KEY", undefined);
+    expect(await init(folder, ...args)).toMatchObject({ code });
+    expect(readdirSync(folder)).toEqual([]);
+  });
+
+  it("makes nothing when it is interrupted", async () => {
+    const folder = testFolder();
+    const files = ["--keystore", join(folder, "dev.kms"), "--config", join(folder, "c.json")];
+    const { code } = await run(["init", ...files], {
+      signal: AbortSignal.abort(new Error("stop")),
+    });
+    expect(code).not.toBe(0);
+    expect(readdirSync(folder)).toEqual([]);
+  });
+
+  it("keeps the root key out of a file where it is told to", async () => {
+    const folder = testFolder();
+    vi.stubEnv("ENVELOPE_ROOT_KEY", generateRootKey());
+    const { code, stdout } = await init(folder, "--root", "environment");
+    expect(code).toBe(0);
+    expect(existsSync(join(folder, "dev.kms.key"))).toBe(false);
+    expect(stdout.toString()).not.toContain("env-root-1");
+    expect(await roundTrip(folder)).toBe("hello");
+  });
+
+  it("takes a passphrase from the environment, and the right one opens", async () => {
+    const folder = testFolder();
+    vi.stubEnv("ENVELOPE_PASSPHRASE", "correct horse");
+    expect((await init(folder, "--root", "passphrase")).code).toBe(0);
+    expect(await roundTrip(folder)).toBe("hello");
+    vi.stubEnv("ENVELOPE_PASSPHRASE", "wrong horse");
+    const { code, stderr } = await run(["keys", "list", "--keystore", join(folder, "dev.kms")]);
+    expect({ code, stderr }).toMatchObject({
+      code: 6,
+      stderr: expect.stringContaining("ROOT_KEY"),
+    });
+    expect(stderr).not.toContain("horse");
+  });
+
+  it("writes a path that needs encoding so that it is found again", async () => {
+    const folder = testFolder();
+    const keystore = join(folder, "a b?#%ü.kms");
+    expect((await init(folder, "--keystore", keystore)).code).toBe(0);
+    expect(await roundTrip(folder)).toBe("hello");
+  });
+});

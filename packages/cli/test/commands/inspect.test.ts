@@ -1,0 +1,72 @@
+import { readFileSync, truncateSync, writeFileSync } from "node:fs";
+import { Readable } from "node:stream";
+import { beforeEach, describe, expect, it } from "vitest";
+import { project } from "../support/command.ts";
+
+let env: Awaited<ReturnType<typeof project>>;
+
+beforeEach(async () => {
+  env = await project();
+  writeFileSync(env.path("x"), "hello");
+  const context = ["--context", "tenant=\u001b[31macme\u202e", "--store-context"];
+  await env.run(["encrypt", ...context, env.path("x")]);
+});
+
+const inspect = async (name: string): Promise<Record<string, unknown>> =>
+  JSON.parse((await env.run(["inspect", "--json", env.path(name)])).stdout.toString());
+
+describe("envelope inspect", () => {
+  it("tells what the header says", async () => {
+    expect(await inspect("x.env")).toMatchObject({
+      form: "binary",
+      version: 1,
+      suite: "Cobblestone-256",
+      headerBytes: 4096,
+      payloadBytes: 77,
+      plaintextBytes: 5,
+      storedContext: { tenant: "\u001b[31macme\u202e" },
+      entries: [{ provider: "local-file", wrappedBytes: 93, keyVersion: "1" }],
+    });
+  });
+
+  it("lets no stored value act on the terminal", async () => {
+    for (const args of [[], ["--json"]]) {
+      const { stdout } = await env.run(["inspect", env.path("x.env"), ...args]);
+      for (const control of ["\u001b", "\u202e"]) expect(stdout.toString()).not.toContain(control);
+      expect(stdout.toString()).toContain("\\u001b[31macme\\u202e");
+    }
+  });
+
+  it("reads the header only: a file of 1 TB takes no time", async () => {
+    truncateSync(env.path("x.env"), 1e12);
+    expect(await inspect("x.env")).toMatchObject({ payloadBytes: 1e12 - 4096 });
+  });
+
+  it("says where no plaintext can have the length", async () => {
+    truncateSync(env.path("x.env"), 4096 + 60);
+    expect(await inspect("x.env")).not.toHaveProperty("plaintextBytes");
+    const { stdout } = await env.run(["inspect", env.path("x.env")]);
+    expect(stdout.toString()).toContain("cut short");
+  });
+
+  it("reads stdin, also one that does not end", async () => {
+    const message = readFileSync(env.path("x.env"));
+    const whole = await env.run(["inspect", "-", "--json"], { input: message });
+    expect(JSON.parse(whole.stdout.toString())).toMatchObject({ payloadBytes: 77 });
+    const endless = new Readable({
+      read() {
+        this.push(Buffer.alloc(65_536));
+      },
+    });
+    endless.unshift(message.subarray(0, 4096));
+    const { stdout } = await env.run(["inspect", "-", "--json"], { input: endless });
+    const facts = JSON.parse(stdout.toString()) as Record<string, unknown>;
+    expect(facts).toMatchObject({ headerBytes: 4096 });
+    expect(facts).not.toHaveProperty("payloadBytes");
+  });
+
+  it("needs neither configuration nor keystore", async () => {
+    writeFileSync(env.path("envelope.config.json"), "not JSON");
+    expect(await inspect("x.env")).toMatchObject({ plaintextBytes: 5 });
+  });
+});

@@ -1,0 +1,106 @@
+import { EnvelopeError, errorCodes, type EnvelopeErrorCode } from "@env/core";
+import { KmsError } from "@env/kms";
+import { describe, expect, it } from "vitest";
+import { exitCodeOf, exitCodes, fileError, InputError, reportOf } from "../src/errors.ts";
+import { exitCodesText } from "../src/commands/help.ts";
+import { readFileSync } from "node:fs";
+
+const codes = Object.keys(errorCodes) as EnvelopeErrorCode[];
+
+describe("exit codes", () => {
+  it.each(codes)("%s has one that is documented", (code) => {
+    expect(Object.keys(exitCodes)).toContain(String(exitCodeOf(code)));
+    expect(exitCodeOf(code)).not.toBe(0);
+  });
+
+  it("retryable codes are those that end in 5, whatever failed otherwise aside", () => {
+    const retryable = codes.filter((code) => errorCodes[code].retryable);
+    expect(retryable.length).toBeGreaterThan(2);
+    for (const code of retryable) expect(exitCodeOf(code)).toBe(5);
+    expect(codes.filter((code) => exitCodeOf(code) === 5 && !errorCodes[code].retryable)).toEqual([
+      "ERR_ENV_KMS_ERROR",
+    ]);
+  });
+
+  it("are written in the README as in the table", () => {
+    const readme = readFileSync(`${import.meta.dirname}/../README.md`, "utf8");
+    for (const [code, meaning] of Object.entries(exitCodes)) {
+      expect(readme).toMatch(
+        new RegExp(`^\\| ${code} +\\| ${meaning.replaceAll(".", "\\.")} +\\|$`, "m"),
+      );
+    }
+    expect(exitCodesText().split("\n")).toHaveLength(Object.keys(exitCodes).length);
+  });
+});
+
+describe("reportOf", () => {
+  const attempt = (
+    code: EnvelopeErrorCode,
+  ): { provider: string; keyId: string; code: typeof code } => ({
+    provider: "local-file",
+    keyId: "alias/app",
+    code,
+  });
+
+  it("names the input in front of what core says", () => {
+    const report = reportOf(new InputError("a.env", new EnvelopeError("ERR_ENV_FORMAT", "no")));
+    expect(report).toMatchObject({
+      code: "ERR_ENV_FORMAT",
+      message: "a.env: no",
+      path: "a.env",
+      exitCode: 3,
+    });
+  });
+
+  it("acts on a disabled key as on a disabled key, though core answers ERR_ENV_DECRYPT", () => {
+    const attempts = [attempt("ERR_ENV_KMS_KEY_STATE"), attempt("ERR_ENV_KMS_KEY_STATE")];
+    const report = reportOf(new EnvelopeError("ERR_ENV_DECRYPT", "no", { attempts }));
+    expect(report).toMatchObject({
+      code: "ERR_ENV_DECRYPT",
+      exitCode: 4,
+      hint: "enable the key, or cancel its deletion",
+    });
+  });
+
+  it("does not where one of the CMKs had refused the data", () => {
+    const attempts = [attempt("ERR_ENV_KMS_KEY_STATE"), attempt("ERR_ENV_KMS_REJECTED")];
+    expect(reportOf(new EnvelopeError("ERR_ENV_DECRYPT", "no", { attempts })).exitCode).toBe(3);
+  });
+
+  it.each([
+    ["NotFoundException", 4],
+    ["AccessDeniedException", 4],
+    ["ValidationException", 2],
+  ] as const)("gives %s of the KMS exit code %i", (name, exitCode) => {
+    expect(reportOf(new KmsError(name, "no"))).toMatchObject({ code: name, exitCode });
+  });
+
+  it("shows a short line for what nobody foresaw", () => {
+    expect(reportOf(new RangeError("odd"))).toMatchObject({
+      code: "ERR_CLI_UNEXPECTED",
+      message: "unexpected: odd",
+      exitCode: 1,
+    });
+    expect(reportOf("odd").message).toBe("unexpected: odd");
+  });
+});
+
+describe("fileError", () => {
+  it("names the path and the problem, and keeps the cause", () => {
+    const cause = Object.assign(new Error("ENOSPC: no space"), {
+      code: "ENOSPC",
+      syscall: "write",
+    });
+    const error = fileError("x", cause);
+    expect(error).toMatchObject({
+      code: "ERR_CLI_FILE",
+      message: "x: no space is left on the device",
+      cause,
+    });
+  });
+
+  it("leaves other errors alone", () => {
+    const error = new EnvelopeError("ERR_ENV_DECRYPT", "no");
+    expect(fileError("x", error)).toBe(error);
+  });
+});

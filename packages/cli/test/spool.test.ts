@@ -1,0 +1,34 @@
+import { readdirSync } from "node:fs";
+import { describe, expect, it, vi } from "vitest";
+import { Spool } from "../src/spool.ts";
+import { collect, testFolder } from "./support/command.ts";
+
+const read = async (spool: Spool): Promise<string> =>
+  Buffer.concat(await collect(spool.read())).toString();
+
+describe("Spool", () => {
+  it.each([1, 4, 8, 100])("gives back what it got, with %i bytes in memory", async (max) => {
+    await using spool = new Spool(max);
+    for (const part of ["one", "", "two", "three"]) await spool.write(Buffer.from(part));
+    expect(await read(spool)).toBe("onetwothree");
+  });
+
+  it("keeps what is on the disk without a name", async () => {
+    const folder = testFolder();
+    vi.stubEnv("TMPDIR", folder);
+    await using spool = new Spool(1);
+    await spool.write(Buffer.from("secret"));
+    vi.unstubAllEnvs();
+    expect(readdirSync(folder)).toEqual([]);
+    expect(await read(spool)).toBe("secret");
+  });
+
+  it("wipes what it holds in memory", async () => {
+    const part = Buffer.from("secret");
+    {
+      await using spool = new Spool();
+      await spool.write(part);
+    }
+    expect(part.every((byte) => byte === 0)).toBe(true);
+  });
+});

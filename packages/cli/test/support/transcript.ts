@@ -1,0 +1,64 @@
+/**
+ * Transcripts: a shell session as text, run again and compared.
+ *
+ * `$ command` is given to a shell in an empty folder; what follows is its output on both streams, and
+ * `[exit 3]` where the exit code is not 0. Other lines in front of the first command are prose. What
+ * differs from run to run is written as `<uuid>`, `<date>`, `<folder>`.
+ */
+import { spawn } from "node:child_process";
+import { chmodSync, mkdirSync, writeFileSync } from "node:fs";
+import { delimiter, join } from "node:path";
+import { ended, environment, nodeArgs } from "./command.ts";
+
+export interface Step {
+  readonly command: string;
+  readonly output: string;
+}
+
+export function parseTranscript(text: string): Step[] {
+  return text
+    .split(/^\$ /m)
+    .slice(1)
+    .map((part) => {
+      const [command = "", ...output] = part.trimEnd().split("\n");
+      return { command, output: output.join("\n") };
+    });
+}
+
+/** Runs the commands of a transcript, one after another, and gives the transcript of that. */
+export async function play(steps: readonly Step[], folder: string): Promise<Step[]> {
+  const binaries = join(folder, "bin");
+  const work = join(folder, "work");
+  mkdirSync(binaries);
+  mkdirSync(work);
+  const command = [process.execPath, ...nodeArgs].map((word) => `'${word}'`).join(" ");
+  writeFileSync(join(binaries, "envelope"), `#!/bin/sh\nexec ${command} "$@"\n`);
+  chmodSync(join(binaries, "envelope"), 0o755);
+  const env = environment({ PATH: `${binaries}${delimiter}${process.env["PATH"] ?? ""}` });
+
+  const played: Step[] = [];
+  for (const step of steps) {
+    const child = spawn("sh", ["-c", `{ ${step.command}\n} 2>&1`], { cwd: work, env });
+    child.stdin.end();
+    const { code, stdout } = await ended(child);
+    const exit = code === 0 ? [] : [`[exit ${code}]`];
+    const lines = [stdout.toString().trimEnd(), ...exit].filter((line) => line !== "");
+    played.push({ command: step.command, output: normalise(lines.join("\n").trimEnd(), work) });
+  }
+  return played;
+}
+
+export function formatTranscript(steps: readonly Step[]): string {
+  return steps
+    .map(({ command, output }) => `$ ${command}\n${output === "" ? "" : `${output}\n`}`)
+    .join("\n");
+}
+
+function normalise(output: string, folder: string): string {
+  return output
+    .replaceAll(folder, "<folder>")
+    .replaceAll(/[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}/g, "<uuid>")
+    .replaceAll(/\d{4}-\d{2}-\d{2}T[0-9:.]+Z/g, "<date>")
+    .replaceAll(/\d{4}-\d{2}-\d{2}/g, "<date>")
+    .replaceAll(/[ \t]+$/gm, "");
+}

@@ -1,0 +1,21 @@
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { expect, it } from "vitest";
+import { testFolder } from "./support/command.ts";
+import { formatTranscript, parseTranscript, play } from "./support/transcript.ts";
+
+// UPDATE_TRANSCRIPTS=1 writes what came out; read the difference before you keep it.
+const update = process.env["UPDATE_TRANSCRIPTS"] === "1";
+const folder = join(import.meta.dirname, "transcripts");
+
+for (const name of readdirSync(folder).toSorted()) {
+  it.concurrent(`goes as written in ${name}`, { timeout: 60_000 }, async ({ onTestFinished }) => {
+    const path = join(folder, name);
+    const text = readFileSync(path, "utf8");
+    const steps = parseTranscript(text);
+    expect(steps.length).toBeGreaterThan(2);
+    const played = await play(steps, testFolder(onTestFinished));
+    if (update) writeFileSync(path, text.slice(0, text.indexOf("$ ")) + formatTranscript(played));
+    else expect(formatTranscript(played)).toBe(formatTranscript(steps));
+  });
+}
