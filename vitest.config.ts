@@ -3,6 +3,9 @@ import { defineConfig } from "vitest/config";
 /** nx names the project whose test script runs; its report is counted by `.ci/run`. */
 const report = process.env["NX_TASK_TARGET_PROJECT"] ?? "all";
 
+// nx sets it: what is tested would be coloured there and plain elsewhere.
+delete process.env["FORCE_COLOR"];
+
 const project = (dir: string) => ({
   extends: true as const,
   test: { name: `@env/${dir}`, root: `packages/${dir}` },
