@@ -18,24 +18,29 @@ import {
 import { checkEncryptOptions } from "./encrypting.ts";
 import { messagesOf, type Envelope } from "./envelope.ts";
 import type { Header } from "./header.ts";
-import type { StartedMessage } from "./messages.ts";
+import { Watch, type StartedMessage } from "./messages.ts";
 import { endsBeforeChunks, plaintextLength, PREFIX_BYTES, type PayloadCodec } from "./payload.ts";
 import type { EncryptStreamOptions } from "./stream.ts";
 
+export { checkDecryptOptions } from "./decrypting.ts";
+export { checkEncryptOptions } from "./encrypting.ts";
 export { headerLength, MAX_HEADER_BYTES, parseHeader } from "./header.ts";
 export type { Header } from "./header.ts";
-export type { StartedMessage } from "./messages.ts";
+export type { StartedMessage, Watch } from "./messages.ts";
 export {
   CHUNK_BYTES,
   chunkOffset,
   MAX_CHUNKS,
+  openedLength,
+  PayloadCodec,
   payloadLength,
   plaintextLength,
   PREFIX_BYTES,
   SEALED_CHUNK_BYTES,
+  sealedLength,
   TAG_BYTES,
 } from "./payload.ts";
-export type { PayloadCodec } from "./payload.ts";
+export type { ChunkKeys } from "./payload.ts";
 
 /**
  * Starts a message.
@@ -79,4 +84,9 @@ export async function openMessage(
   if (payloadBytes !== undefined) plaintextLength(payloadBytes);
   if (prefix.length < PREFIX_BYTES) throw endsBeforeChunks();
   return messagesOf(envelope).open(header.preamble, prefix, entries, context, options);
+}
+
+/** Measures a message that is read or written here, for the envelope's observer. Starts now. */
+export function watchMessage(envelope: Envelope, type: "encrypt" | "decrypt"): Watch {
+  return new Watch(messagesOf(envelope).observer, type);
 }

@@ -16,6 +16,9 @@ import { andThen, type Awaitable } from "./crypto.ts";
 import { EnvelopeError } from "./error.ts";
 import { COMMITMENT_BYTES, SALT_BYTES, type MessageKeys } from "./kdf.ts";
 
+/** What the chunks of one message are sealed with: an AES-256-GCM key and the 12-byte base nonce. */
+export type ChunkKeys = Pick<MessageKeys, "key" | "baseNonce">;
+
 /** Plaintext bytes of every chunk but the final one. */
 export const CHUNK_BYTES = 16_384;
 /** Bytes of GCM's tag behind every chunk. */
@@ -69,14 +72,17 @@ export function chunkOffset(index: number): number {
  * writer seals each index once.
  */
 export class PayloadCodec {
-  readonly #keys: MessageKeys;
+  readonly #keys: ChunkKeys;
+  /** Reused where the backend is done with it when it answers. */
+  readonly #nonce: Bytes | undefined;
 
-  constructor(keys: MessageKeys) {
-    this.#keys = keys;
+  constructor({ key, baseNonce }: ChunkKeys) {
+    this.#keys = { key, baseNonce };
+    this.#nonce = backend.synchronous ? new Uint8Array(baseNonce) : undefined;
   }
 
-  /** The message's AES-256-GCM key and 12-byte base nonce, for whoever runs chunks elsewhere. */
-  get keys(): Pick<MessageKeys, "key" | "baseNonce"> {
+  /** For whoever runs chunks elsewhere, as in another thread. As secret as the plaintext. */
+  get keys(): ChunkKeys {
     return this.#keys;
   }
 
@@ -89,7 +95,7 @@ export class PayloadCodec {
    */
   sealChunk(index: number, plaintext: Uint8Array, out: Bytes): Awaitable<void> {
     if (index >= MAX_CHUNKS) throw tooLong();
-    return backend.seal(this.#keys.key, this.#nonce(index), plaintext, out);
+    return backend.seal(this.#keys.key, this.#nonceOf(index), plaintext, out);
   }
 
   /**
@@ -103,7 +109,7 @@ export class PayloadCodec {
     if (index >= MAX_CHUNKS) {
       throw new EnvelopeError("ERR_ENV_FORMAT", "the payload has over 2^38 chunks");
     }
-    return andThen(backend.open(this.#keys.key, this.#nonce(index), sealed, out), (verified) => {
+    return andThen(backend.open(this.#keys.key, this.#nonceOf(index), sealed, out), (verified) => {
       if (!verified) {
         throw new EnvelopeError(
           "ERR_ENV_DECRYPT",
@@ -155,12 +161,13 @@ export class PayloadCodec {
   }
 
   /** Base nonce XOR index, as 12-byte big-endian numbers. The index needs more than 32 bits. */
-  #nonce(index: number): Bytes {
-    const nonce = this.#keys.baseNonce.slice();
+  #nonceOf(index: number): Bytes {
+    const base = this.#keys.baseNonce;
+    const nonce = this.#nonce ?? new Uint8Array(base);
     const high = Math.floor(index / 2 ** 32);
     for (let i = 0; i < 4; i++) {
-      nonce[11 - i] = (nonce[11 - i] ?? 0) ^ ((index >>> (8 * i)) & 0xff);
-      if (high !== 0) nonce[7 - i] = (nonce[7 - i] ?? 0) ^ ((high >>> (8 * i)) & 0xff);
+      nonce[11 - i] = (base[11 - i] ?? 0) ^ (index >>> (8 * i));
+      nonce[7 - i] = (base[7 - i] ?? 0) ^ (high >>> (8 * i));
     }
     return nonce;
   }
