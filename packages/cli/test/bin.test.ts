@@ -237,3 +237,22 @@ describe("the executable", () => {
     }
   });
 });
+
+describe("the executable", () => {
+  it.each([
+    ["20.19.0", 1, "error: envelope needs Node 22.13 or later; this is v20.19.0\n"],
+    ["22.12.0", 1, "error: envelope needs Node 22.13 or later; this is v22.12.0\n"],
+    ["22.13.0", 0, ""],
+  ])("on Node %s ends with %d", (version, status, problem) => {
+    const pretended = `Object.defineProperties(process, {
+      version: { value: "v${version}" }, versions: { value: { node: "${version}" } },
+    });`;
+    const args = ["--import", `data:text/javascript,${encodeURIComponent(pretended)}`];
+    const child = spawnSync(process.execPath, [...args, ...nodeArgs, "--version"], {
+      env: environment(),
+      encoding: "utf8",
+    });
+    expect(child.stderr.split("hint:")[0]).toBe(problem);
+    expect(child.status).toBe(status);
+  });
+});

@@ -1,0 +1,42 @@
+/**
+ * `main` on the process's own streams, with its signals.
+ *
+ * @module
+ */
+import { interrupted } from "./errors.ts";
+import { removeTemporaries } from "./files.ts";
+import { main } from "./main.ts";
+
+/** How long an interrupted command may take to clean up, in ms: it may be waiting for a pipe or a KMS. */
+const GRACE_MS = 2000;
+/** The progress line hides it. */
+const SHOW_CURSOR = "\u001B[?25h";
+
+const controller = new AbortController();
+// Not SIGHUP: `nohup` works by ignoring it, and a handler would undo that.
+for (const name of ["SIGINT", "SIGTERM"] as const) {
+  const die = (): void => {
+    removeTemporaries();
+    if (process.stderr.isTTY) process.stderr.write(SHOW_CURSOR);
+    // And not process.exit(), which waits for calls under way: opening a pipe may take for ever.
+    process.removeAllListeners(name);
+    process.kill(process.pid, name);
+  };
+  process.on(name, () => {
+    if (controller.signal.aborted) die();
+    controller.abort(interrupted());
+    setTimeout(die, GRACE_MS).unref();
+  });
+}
+// What a write answers is dealt with where it is written; without a listener it would be thrown here.
+for (const stream of [process.stdout, process.stderr]) stream.on("error", () => undefined);
+
+const { stdin, stdout, stderr } = process;
+process.exitCode = await main(process.argv.slice(2), {
+  stdin,
+  stdout,
+  stderr,
+  signal: controller.signal,
+});
+// An unread stdin would keep the process alive.
+stdin.destroy();
