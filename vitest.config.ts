@@ -38,6 +38,7 @@ export default defineConfig({
       },
       project("kms"),
       project("local-file"),
+      project("node-stream"),
       {
         extends: true,
         test: { name: "@env/tools", root: "tools", include: ["test/**/*.test.ts"] },

@@ -1,0 +1,82 @@
+/**
+ * A range of plaintext as a Node stream: a piece for the consumer, one on its way, and no more.
+ *
+ * @module
+ */
+import { Readable } from "node:stream";
+import { CHUNK_BYTES } from "@env/core/message";
+
+export interface RangeStreamSettings {
+  readonly start: number;
+  /** Infinity: to the end. */
+  readonly end: number;
+  readonly highWaterMark: number;
+  readonly signal: AbortSignal | undefined;
+}
+
+/** Reads [start, end); fewer bytes only where the plaintext is known to end. */
+export type ReadRange = (start: number, end: number, signal: AbortSignal) => Promise<Uint8Array>;
+
+interface Piece {
+  readonly from: number;
+  readonly to: number;
+  readonly bytes: Promise<Uint8Array>;
+}
+
+export class RangeStream extends Readable {
+  readonly #readRange: ReadRange;
+  readonly #end: number;
+  readonly #pieceBytes: number;
+  readonly #abort = new AbortController();
+  readonly #unlisten: () => void;
+  /** Where the piece after the last one that was given starts. */
+  #position: number;
+  #ahead: Piece | undefined;
+
+  constructor(readRange: ReadRange, { start, end, highWaterMark, signal }: RangeStreamSettings) {
+    super({ highWaterMark });
+    this.#readRange = readRange;
+    this.#position = start;
+    this.#end = end;
+    this.#pieceBytes = Math.max(1, Math.floor(highWaterMark / CHUNK_BYTES)) * CHUNK_BYTES;
+    const stop = (): void => void this.destroy(asError(signal?.reason));
+    this.#unlisten = () => signal?.removeEventListener("abort", stop);
+    if (signal?.aborted) stop();
+    else signal?.addEventListener("abort", stop, { once: true });
+  }
+
+  override _read(): void {
+    this.#give().catch((error: unknown) => this.destroy(asError(error)));
+  }
+
+  override _destroy(error: Error | null, callback: (error: Error | null) => void): void {
+    this.#unlisten();
+    this.#abort.abort(error ?? new DOMException("the stream was destroyed", "AbortError"));
+    this.#ahead = undefined;
+    callback(error);
+  }
+
+  async #give(): Promise<void> {
+    const piece = this.#ahead ?? this.#fetch(this.#position);
+    const bytes = await piece.bytes;
+    if (this.destroyed) return;
+    const ended = bytes.length < piece.to - piece.from || piece.to === this.#end;
+    this.#position = piece.to;
+    this.#ahead = ended ? undefined : this.#fetch(piece.to);
+    if (bytes.length > 0) this.push(bytes);
+    if (ended) this.push(null);
+  }
+
+  /** Up to a chunk's boundary, so that no chunk is cut between two pieces. */
+  #fetch(from: number): Piece {
+    const boundary = Math.floor(from / CHUNK_BYTES) * CHUNK_BYTES + this.#pieceBytes;
+    const to = Math.min(this.#end, boundary);
+    const bytes = this.#readRange(from, to, this.#abort.signal);
+    bytes.catch(() => undefined); // A failure ahead is told when its turn comes.
+    return { from, to, bytes };
+  }
+}
+
+function asError(error: unknown): Error {
+  return error instanceof Error ? error : new Error("aborted", { cause: error });
+}

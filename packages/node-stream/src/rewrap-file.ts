@@ -1,0 +1,225 @@
+/**
+ * Rewrap of a stored message: other wrapped copies of its data key, the payload as it was.
+ *
+ * In place where the new header is as long as the old one, which padding sees to: a few kilobytes are
+ * written whatever the file's size, under a journal (`journal.ts`). Else a new file takes the name.
+ * Either way the file can be opened at every moment, with the old header or with the new one.
+ *
+ * Source: spec/envelope-v1.md#rewrap
+ *
+ * @module
+ */
+import { constants, type Stats } from "node:fs";
+import { lstat, type FileHandle } from "node:fs/promises";
+import { resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+import type { Envelope, RewrapOptions, RewrapReport } from "@env/core";
+import { MAX_HEADER_BYTES, parseHeader, plaintextLength, PREFIX_BYTES } from "@env/core/message";
+import { systemError, withFileLock } from "./file-lock.ts";
+import {
+  journaledHeader,
+  openNoFollow,
+  recover,
+  removeJournal,
+  writeFully,
+  writeHeader,
+  writeJournal,
+} from "./journal.ts";
+import { nodeFileSystem, OutputFile, type FileSystem } from "./output.ts";
+import { readInto } from "./range-source.ts";
+
+export interface RewrapFileOptions extends Pick<RewrapOptions, "context" | "from" | "signal"> {
+  /** Finds out what would be done, calls to the KMS included, and writes nothing. Default: false. */
+  readonly dryRun?: boolean | undefined;
+}
+
+export interface RewrapFileResult {
+  /** `false`: every entry was wrapped by the current version of its CMK, and nothing was written. */
+  readonly changed: boolean;
+  /** Whether the plaintext data key was in this process, or stayed inside the KMS. */
+  readonly plaintextSeen: boolean;
+  /** What became of each entry. */
+  readonly entries: readonly RewrapReport[];
+  /** How it was written, or would be. */
+  readonly method: "in-place" | "copied" | "none";
+  /** Bytes written to the message: its header, or all of it. Without the journal. */
+  readonly bytesWritten: number;
+}
+
+/** Bytes per read and write of a copy. */
+const PIECE_BYTES = 2 ** 20;
+
+const OPTIONS = new Set(["context", "from", "signal"]); // And dryRun.
+
+/**
+ * Wraps the data key of a file anew: under the current version of each configured CMK, under CMKs that
+ * were added, no more under those of `from`. See `Envelope.rewrap`.
+ *
+ * In place, the file keeps its inode, owner, mode and links; readers that have it open go on. A copy
+ * takes over mode and, where this process may set it, owner; other hard links keep the old file. The
+ * modification time is new in both cases: backup tools go by it, and the new header belongs in a backup.
+ *
+ * @param path - Of a regular file. Symbolic links are refused, so that nobody else decides what is
+ * written to. An interrupted rewrap is finished first.
+ * @param options - `signal` is obeyed until the first byte of the file is written.
+ * @throws {@link EnvelopeError} as `Envelope.rewrap`, `ERR_ENV_TRUNCATED` for a file that is cut, and as
+ * `recoverFile`; an Error with code `EBUSY` where the file is being rewrapped already or changed
+ * meanwhile, `ELOOP` for a symbolic link; what the file system throws; TypeError for misuse.
+ */
+export async function rewrapFile(
+  envelope: Envelope,
+  path: string | URL,
+  options: RewrapFileOptions,
+): Promise<RewrapFileResult> {
+  return rewrapFileWith(nodeFileSystem, envelope, path, options);
+}
+
+/** {@link rewrapFile} over a given file layer, which tests make fail. */
+export async function rewrapFileWith(
+  files: FileSystem,
+  envelope: Envelope,
+  path: string | URL,
+  { dryRun = false, ...options }: RewrapFileOptions,
+): Promise<RewrapFileResult> {
+  const unknown = Object.keys(options).find((name) => !OPTIONS.has(name));
+  if (unknown !== undefined) throw new TypeError(`unknown option ${JSON.stringify(unknown)}`);
+  options.signal?.throwIfAborted();
+  const file = resolve(path instanceof URL ? fileURLToPath(path) : path);
+  if (dryRun) {
+    return withTarget(files, file, constants.O_RDONLY, async (target) => {
+      const header = (await journaledHeader(file)) ?? (await readHeader(target.handle));
+      const outcome = await plan(envelope, target, header, options);
+      return { ...outcome.result, bytesWritten: 0 };
+    });
+  }
+  return withFileLock(file, async () => {
+    await recover(files, file);
+    return withTarget(files, file, constants.O_RDWR, async (target) => {
+      const oldHeader = await readHeader(target.handle);
+      const { result, newHeader } = await plan(envelope, target, oldHeader, options);
+      if (result.method === "none") return result;
+      await requireUnchanged(file, target, oldHeader);
+      options.signal?.throwIfAborted();
+      const change: Change = { ...target, oldHeader, newHeader };
+      if (result.method === "copied") await copy(files, file, change, options.signal);
+      else await writeInPlace(files, file, change);
+      return result;
+    });
+  });
+}
+
+/** A file to rewrap, open. */
+interface Target {
+  readonly handle: FileHandle;
+  readonly stats: Stats;
+}
+
+interface Change extends Target {
+  readonly oldHeader: Uint8Array;
+  readonly newHeader: Uint8Array;
+}
+
+interface Plan {
+  readonly result: RewrapFileResult;
+  readonly newHeader: Uint8Array;
+}
+
+async function withTarget<T>(
+  files: FileSystem,
+  path: string,
+  flags: number,
+  use: (target: Target) => Promise<T>,
+): Promise<T> {
+  const handle = await openNoFollow(files, path, flags);
+  try {
+    const stats = await handle.stat();
+    if (!stats.isFile()) throw systemError("EINVAL", `${path} is not a regular file`, path);
+    return await use({ handle, stats });
+  } finally {
+    await handle.close();
+  }
+}
+
+/** The bytes of the header, or as many as a header can have where its length cannot be told. */
+async function readHeader(handle: FileHandle): Promise<Uint8Array> {
+  const bytes = new Uint8Array(MAX_HEADER_BYTES);
+  const front = bytes.subarray(0, await readInto(handle, bytes, 0));
+  return front.subarray(0, parseHeader(front).length);
+}
+
+/** Asks the KMS, and says what is to be written. */
+async function plan(
+  envelope: Envelope,
+  { stats }: Target,
+  header: Uint8Array,
+  options: Pick<RewrapOptions, "context" | "from" | "signal">,
+): Promise<Plan> {
+  plaintextLength(stats.size - header.length); // Refuses a cut file before a KMS is called.
+  const rewrapped = await envelope.rewrap(header, options);
+  const { changed, plaintextSeen, entries, message: newHeader } = rewrapped;
+  const fits = newHeader.length === header.length;
+  const method = !changed ? "none" : fits ? "in-place" : "copied";
+  const payloadBytes = fits ? 0 : stats.size - header.length;
+  const bytesWritten = changed ? newHeader.length + payloadBytes : 0;
+  return { result: { changed, plaintextSeen, entries, method, bytesWritten }, newHeader };
+}
+
+/** The KMS may have taken its time: what was planned is for the file as it was. */
+async function requireUnchanged(
+  path: string,
+  { handle, stats }: Target,
+  header: Uint8Array,
+): Promise<void> {
+  const now = await lstat(path);
+  const same = now.ino === stats.ino && now.dev === stats.dev && now.size === stats.size;
+  if (!same || Buffer.compare(await readHeader(handle), header) !== 0) {
+    throw replaced(path);
+  }
+}
+
+function replaced(path: string): Error {
+  return systemError("EBUSY", `${path} was changed while it was being rewrapped: try again`, path);
+}
+
+async function writeInPlace(
+  files: FileSystem,
+  path: string,
+  { handle, stats, oldHeader, newHeader }: Change,
+): Promise<void> {
+  const prefix = new Uint8Array(PREFIX_BYTES);
+  await readInto(handle, prefix, oldHeader.length);
+  await writeJournal(files, path, { fileBytes: stats.size, prefix, oldHeader, newHeader });
+  // From here on the journal is what counts: a failure leaves it there, for the next recovery.
+  await writeHeader(handle, newHeader);
+  await removeJournal(files, path);
+}
+
+/** The new header and the old payload, in a new file that takes the old one's name. */
+async function copy(
+  files: FileSystem,
+  path: string,
+  { handle, stats, oldHeader, newHeader }: Change,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  const output = await OutputFile.create(files, path, true);
+  try {
+    await writeFully(output.handle, newHeader, 0);
+    const piece = new Uint8Array(PIECE_BYTES);
+    const moved = newHeader.length - oldHeader.length;
+    for (let at = oldHeader.length; at < stats.size;) {
+      const filled = await readInto(handle, piece, at, signal);
+      if (filled === 0) throw replaced(path);
+      await writeFully(output.handle, piece.subarray(0, filled), at + moved);
+      at += filled;
+    }
+    // Only root may give files away; the copy is then this user's.
+    await output.handle.chown(stats.uid, stats.gid).catch(() => undefined);
+    await output.handle.chmod(stats.mode & 0o7777);
+    signal?.throwIfAborted();
+    await requireUnchanged(path, { handle, stats }, oldHeader);
+    await output.commit();
+  } catch (error) {
+    await output.abandon();
+    throw error;
+  }
+}

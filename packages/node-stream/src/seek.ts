@@ -1,0 +1,290 @@
+/**
+ * Random access to an encrypted message: any range of the plaintext for the cost of its own chunks.
+ *
+ * Opening is one read of the source and one call to a KMS; a range is one more read for every 2 MiB.
+ * What is given out has verified at its position. The size has not until the final chunk opened, so
+ * that comes first wherever a size, an end or a shortened range is told.
+ *
+ * Source: spec/envelope-v1.md#range-reads
+ *
+ * @module
+ */
+import { realpath, type FileHandle } from "node:fs/promises";
+import type { Readable } from "node:stream";
+import {
+  EnvelopeError,
+  isEnvelopeError,
+  type Bytes,
+  type DecryptOptions,
+  type Envelope,
+} from "@env/core";
+import {
+  checkDecryptOptions,
+  CHUNK_BYTES,
+  openMessage,
+  parseHeader,
+  PREFIX_BYTES,
+} from "@env/core/message";
+import { ChunkReader, RUN_CHUNKS } from "./chunk-reader.ts";
+import { settledHeader } from "./journal.ts";
+import { RangeStream } from "./range-stream.ts";
+import {
+  checkedSource,
+  fileSource,
+  openFileSource,
+  readExactly,
+  type OpenSource,
+  type RangeSource,
+} from "./range-source.ts";
+
+export interface OpenEncryptedOptions extends DecryptOptions {
+  /** Opened chunks to keep, 16 KiB each, 0 to 65536; longer ranges are not kept. Default: 64, which is 1 MiB. */
+  readonly cacheChunks?: number | undefined;
+}
+
+export interface ReadOptions {
+  readonly signal?: AbortSignal | undefined;
+}
+
+export interface RangeStreamOptions extends ReadOptions {
+  /** First byte of the plaintext. Default: 0. */
+  readonly start?: number | undefined;
+  /** Byte behind the last one. Default: the end, which is then verified before the stream ends. */
+  readonly end?: number | undefined;
+  /** Bytes per piece; one is fetched ahead of the one being consumed. Default: 1 MiB. */
+  readonly highWaterMark?: number | undefined;
+}
+
+/** Bytes of the first read: enough for the longest header and its prefix (20548), and a usual header brings a chunk along. */
+const FRONT_BYTES = 32_768;
+/** Runs of chunks one `read` has under way: enough to hide the latency of an object store. */
+const LANES = 4;
+const MAX_CACHE_CHUNKS = 65_536;
+
+/**
+ * Opens a message for random access: reads its header and unwraps its data key.
+ *
+ * @param source - A path; or a FileHandle, which stays the caller's to close; or anything that reads
+ * at a position, such as an object store. For a path, a rewrap that was interrupted is finished first
+ * where this process may write; where not, its journal is read in place of the header.
+ * @param options - As for `Envelope.decrypt`. `signal` is for the opening only.
+ * @returns To be closed: it holds the message's keys, plaintext, and for a path the file.
+ * @throws {@link EnvelopeError} as `Envelope.decrypt`, and `ERR_ENV_FORMAT` for a journal beside the
+ * file that belongs to another; TypeError, RangeError for misuse; what the source or file throws.
+ *
+ * @example
+ * ```ts
+ * await using reader = await openEncrypted(envelope, "backup.tar.env", { context });
+ * const head = await reader.read(0, 512);
+ * ```
+ */
+export async function openEncrypted(
+  envelope: Envelope,
+  source: string | URL | FileHandle | RangeSource,
+  { cacheChunks = 64, ...options }: OpenEncryptedOptions,
+): Promise<EncryptedReader> {
+  if (!Number.isInteger(cacheChunks) || cacheChunks < 0 || cacheChunks > MAX_CACHE_CHUNKS) {
+    throw new RangeError(`cacheChunks must be an integer from 0 to ${MAX_CACHE_CHUNKS}`);
+  }
+  checkDecryptOptions(options);
+  const signal = options.signal ?? new AbortController().signal;
+  signal.throwIfAborted();
+  const pending = isPath(source) ? await settledHeader(await realpath(source)) : undefined;
+  const opened = await openSource(source);
+  const frontBytes = Math.min(FRONT_BYTES, opened.size);
+  const readFront = (): Promise<Uint8Array> => readExactly(opened, 0, frontBytes, signal);
+  try {
+    let front = new Uint8Array(await readFront());
+    if (pending !== undefined) front.set(pending);
+    for (;;) {
+      try {
+        const chunks = await openFront(envelope, opened, front, options, cacheChunks);
+        return new EncryptedReader(opened, chunks);
+      } catch (error) {
+        if (!isPath(source) || pending !== undefined || !isEnvelopeError(error)) throw error;
+        // A rewrap in place may have been writing the header under our read.
+        const again = new Uint8Array(await readFront());
+        if (Buffer.compare(front, again) === 0) throw error;
+        front = again;
+      }
+    }
+  } catch (error) {
+    await opened.close();
+    throw error;
+  }
+}
+
+/**
+ * A message that is open for random access. Calls may be made side by side: what one is fetching, the
+ * others wait for.
+ *
+ * Positions and sizes are bytes of the plaintext. All methods throw {@link EnvelopeError}
+ * `ERR_ENV_DECRYPT` for altered chunks, `ERR_ENV_TRUNCATED` for a source that is shorter than it was,
+ * `ERR_ENV_CLOSED` after `close()`; what the source throws, as it is; the signal's reason.
+ */
+export class EncryptedReader implements AsyncDisposable {
+  readonly #source: OpenSource;
+  readonly #chunks: ChunkReader;
+  readonly #closing = new AbortController();
+  #closed: Promise<void> | undefined;
+
+  /** Takes over `source`. For {@link openEncrypted}: the package exports the type alone. */
+  constructor(source: OpenSource, chunks: ChunkReader) {
+    this.#source = source;
+    this.#chunks = chunks;
+  }
+
+  /** Bytes of the plaintext, after the final chunk has verified that it is the final one. */
+  async size({ signal }: ReadOptions = {}): Promise<number> {
+    const until = this.#until(signal);
+    if (!this.#chunks.endVerified) {
+      const { finalChunk } = this.#chunks;
+      await this.#chunks.visit(finalChunk, finalChunk, () => undefined, until);
+    }
+    return this.#chunks.claimedBytes;
+  }
+
+  /**
+   * Reads a range: `start` inclusive, `end` exclusive.
+   *
+   * @param end - May lie behind the end, as may `start`, and may be Infinity: then the result is
+   * shorter, or empty, and the size has been verified first.
+   * @returns An array of its own, whole.
+   * @throws RangeError for what is no range; also as the class says.
+   */
+  async read(start: number, end: number, { signal }: ReadOptions = {}): Promise<Bytes> {
+    requireRange(start, end);
+    const until = this.#until(signal);
+    const { claimedBytes, finalChunk, endVerified } = this.#chunks;
+    const stop = Math.min(end, claimedBytes);
+    const out = new Uint8Array(Math.max(0, stop - start));
+    const needsEnd = end > claimedBytes && start < end && !endVerified;
+    if (out.length === 0 && !needsEnd) return out;
+    const first = out.length === 0 ? finalChunk : Math.floor(start / CHUNK_BYTES);
+    const last = needsEnd ? finalChunk : Math.floor((stop - 1) / CHUNK_BYTES);
+    await this.#visit(
+      first,
+      last,
+      (plaintext, position) => {
+        const from = Math.max(start, position);
+        const to = Math.min(stop, position + plaintext.length);
+        if (from < to) out.set(plaintext.subarray(from - position, to - position), from - start);
+      },
+      until,
+    );
+    return out;
+  }
+
+  /**
+   * A range as a stream. It fetches one piece ahead, and none while nobody reads. It ends without an
+   * error only if it gave the whole range, or has verified that the plaintext ends there.
+   *
+   * @throws RangeError for what is no range; the stream is destroyed with errors as the class says.
+   */
+  createReadStream(options: RangeStreamOptions = {}): Readable {
+    const { start = 0, end = Infinity, highWaterMark = 2 ** 20, signal } = options;
+    requireRange(start, end);
+    return new RangeStream((from, to, each) => this.read(from, to, { signal: each }), {
+      start,
+      end,
+      highWaterMark,
+      signal,
+    });
+  }
+
+  /** Ends reads and streams under way with `ERR_ENV_CLOSED`, wipes plaintext, closes its own file. */
+  close(): Promise<void> {
+    this.#closed ??= this.#close();
+    return this.#closed;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  async #close(): Promise<void> {
+    this.#closing.abort(new EnvelopeError("ERR_ENV_CLOSED", "the reader is closed"));
+    this.#chunks.close();
+    await this.#source.close();
+  }
+
+  #until(signal: AbortSignal | undefined): AbortSignal {
+    const closing = this.#closing.signal;
+    closing.throwIfAborted();
+    signal?.throwIfAborted();
+    return signal === undefined ? closing : AbortSignal.any([signal, closing]);
+  }
+
+  /** Runs of chunks in turn, a few of them side by side. */
+  async #visit(
+    first: number,
+    last: number,
+    visit: Parameters<ChunkReader["visit"]>[2],
+    signal: AbortSignal,
+  ): Promise<void> {
+    let next = first;
+    const lane = async (): Promise<void> => {
+      while (next <= last) {
+        const from = next;
+        next += RUN_CHUNKS;
+        try {
+          await this.#chunks.visit(from, Math.min(next - 1, last), visit, signal);
+        } catch (error) {
+          next = last + 1;
+          throw error;
+        }
+      }
+    };
+    await Promise.all(Array.from({ length: LANES }, lane));
+  }
+}
+
+async function openSource(source: string | URL | FileHandle | RangeSource): Promise<OpenSource> {
+  if (isPath(source)) return openFileSource(source);
+  if (typeof source !== "object" || source === null) {
+    throw new TypeError("source must be a path, a FileHandle, or { size, read }");
+  }
+  return isFileHandle(source) ? fileSource(source) : checkedSource(source);
+}
+
+function isPath(source: unknown): source is string | URL {
+  return typeof source === "string" || source instanceof URL;
+}
+
+/** Node exports no class to compare with. */
+function isFileHandle(source: FileHandle | RangeSource): source is FileHandle {
+  return "fd" in source && typeof source.fd === "number";
+}
+
+/** From the first bytes of a message to the reader of its chunks. */
+async function openFront(
+  envelope: Envelope,
+  source: OpenSource,
+  front: Uint8Array,
+  options: DecryptOptions,
+  cacheChunks: number,
+): Promise<ChunkReader> {
+  const header = parseHeader(front);
+  const payloadBytes = source.size - header.length;
+  const prefix = front.subarray(header.length, header.length + PREFIX_BYTES);
+  const codec = await openMessage(envelope, header, prefix, { ...options, payloadBytes });
+  const fetch = async (
+    position: number,
+    length: number,
+    signal: AbortSignal,
+  ): Promise<Uint8Array> => {
+    const at = header.length + position;
+    if (at + length <= front.length) return front.subarray(at, at + length);
+    return readExactly(source, at, length, signal);
+  };
+  return new ChunkReader(codec, fetch, payloadBytes, cacheChunks);
+}
+
+function requireRange(start: number, end: number): void {
+  if (!Number.isSafeInteger(start) || start < 0) {
+    throw new RangeError("start must be a number of bytes, 0 or more");
+  }
+  if ((!Number.isSafeInteger(end) && end !== Infinity) || end < start) {
+    throw new RangeError("end must be a number of bytes, not less than start");
+  }
+}

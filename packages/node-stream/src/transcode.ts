@@ -1,0 +1,186 @@
+/**
+ * Takes all chunks of a message from one open file to another, segment by segment in any order.
+ *
+ * The calling thread begins, with a few reads and writes under way at a time. Where the file is long
+ * it starts the pool meanwhile, and leaves the rest to it once a thread is there.
+ *
+ * @module
+ */
+import type { FileHandle } from "node:fs/promises";
+import {
+  CHUNK_BYTES,
+  openedLength,
+  SEALED_CHUNK_BYTES,
+  type PayloadCodec,
+} from "@env/core/message";
+import { LONG_BYTES } from "./engine.ts";
+import type { PoolShare } from "./pool.ts";
+import { writeFully } from "./journal.ts";
+import { readInto } from "./range-source.ts";
+import {
+  apply,
+  inputChunkBytes,
+  outputLength,
+  STEP_CHUNKS,
+  stepBytes,
+  type Operation,
+} from "./segments.ts";
+import { endedEarly } from "./tasks.ts";
+
+/** How far the work is, in bytes of plaintext. */
+export interface Progress {
+  readonly bytes: number;
+  readonly total: number;
+}
+
+export interface Transcoding {
+  readonly operation: Operation;
+  readonly codec: PayloadCodec;
+  readonly source: FileHandle;
+  /** Where chunk 0 starts there. */
+  readonly sourceAt: number;
+  /** Bytes of all chunks there. */
+  readonly sourceBytes: number;
+  /** Absent: what was opened is dropped. */
+  readonly target?: FileHandle;
+  readonly targetAt: number;
+  readonly share: PoolShare | undefined;
+  readonly signal: AbortSignal | undefined;
+  readonly onProgress: ((progress: Progress) => void) | undefined;
+}
+
+/** Chunks that a thread is asked for at a time: 4 MiB of plaintext, some milliseconds of work. */
+const SEGMENT_CHUNKS = 256;
+
+/** Steps under way in the calling thread: enough that reading and writing overlap with sealing. */
+const LOCAL_LANES = 4;
+
+/**
+ * Resolves once all chunks are written, and rejects once nothing is under way any more.
+ *
+ * @throws what the codec, the file system and `onProgress` throw; `ERR_ENV_TRUNCATED` where the source
+ * ends early; ThreadLost; the signal's reason.
+ */
+export async function transcode(job: Transcoding): Promise<void> {
+  const { share } = job;
+  const cursor = new Cursor(job);
+  if (share === undefined || job.sourceBytes < LONG_BYTES) {
+    await inLanes(LOCAL_LANES, cursor, () => doHere(job, cursor, () => true));
+    return;
+  }
+  let threads = false;
+  void share.pool.start().then((ready) => {
+    threads = ready;
+  });
+  await inLanes(LOCAL_LANES, cursor, () => doHere(job, cursor, () => !threads));
+  await inLanes(share.tasks, cursor, () => sendAway(job, cursor, share));
+}
+
+/** Consecutive chunks that are taken together. Offsets in bytes, from chunk 0 on. */
+interface Segment {
+  readonly index: number;
+  readonly last: boolean;
+  readonly sourceAt: number;
+  readonly bytes: number;
+  readonly targetAt: number;
+}
+
+/** Hands segments out, each once, and counts what is done. */
+class Cursor {
+  readonly #job: Transcoding;
+  readonly #total: number;
+  #index = 0;
+  #ended = false;
+  #done = 0;
+
+  constructor(job: Transcoding) {
+    this.#job = job;
+    this.#total = plaintextOf(job.operation, job.sourceBytes);
+  }
+
+  /** The next chunks, at most `chunks` and the final one; `undefined` when none are left. */
+  take(chunks: number): Segment | undefined {
+    this.#job.signal?.throwIfAborted();
+    if (this.#ended) return undefined;
+    const { operation, sourceBytes } = this.#job;
+    const index = this.#index;
+    const sourceAt = index * inputChunkBytes(operation);
+    const left = sourceBytes - sourceAt;
+    const bytes = Math.min(chunks * inputChunkBytes(operation), left);
+    this.#index += chunks;
+    this.#ended = bytes === left;
+    const targetAt = index * (operation === "seal" ? SEALED_CHUNK_BYTES : CHUNK_BYTES);
+    return { index, last: this.#ended, sourceAt, bytes, targetAt };
+  }
+
+  done({ bytes }: Segment): void {
+    this.#done += plaintextOf(this.#job.operation, bytes);
+    this.#job.onProgress?.({ bytes: this.#done, total: this.#total });
+  }
+
+  /** Hands out nothing more. */
+  stop(): void {
+    this.#ended = true;
+  }
+}
+
+function plaintextOf(operation: Operation, bytes: number): number {
+  return operation === "seal" ? bytes : openedLength(bytes);
+}
+
+/** Runs `lane` several times at once. The first error stops all, and is thrown when all have ended. */
+async function inLanes(count: number, cursor: Cursor, lane: () => Promise<void>): Promise<void> {
+  const errors: unknown[] = [];
+  const run = async (): Promise<void> => {
+    try {
+      await lane();
+    } catch (error) {
+      errors.push(error);
+      cursor.stop();
+    }
+  };
+  await Promise.all(Array.from({ length: count }, run));
+  if (errors.length > 0) throw errors[0];
+}
+
+async function doHere(job: Transcoding, cursor: Cursor, goOn: () => boolean): Promise<void> {
+  const { operation, codec, source, target } = job;
+  const plaintext = Buffer.allocUnsafeSlow(stepBytes.plaintext);
+  const sealed = Buffer.allocUnsafeSlow(stepBytes.sealed);
+  const [from, to] = operation === "seal" ? [plaintext, sealed] : [sealed, plaintext];
+  try {
+    while (goOn()) {
+      const segment = cursor.take(STEP_CHUNKS);
+      if (segment === undefined) return;
+      const { index, last, bytes, sourceAt, targetAt } = segment;
+      const input = from.subarray(0, bytes);
+      const output = to.subarray(0, outputLength(operation, bytes, last));
+      if ((await readInto(source, input, job.sourceAt + sourceAt)) < bytes) throw endedEarly();
+      await apply(codec, { operation, index, last }, input, output);
+      if (target !== undefined) await writeFully(target, output, job.targetAt + targetAt);
+      cursor.done(segment);
+    }
+  } finally {
+    plaintext.fill(0);
+  }
+}
+
+async function sendAway(job: Transcoding, cursor: Cursor, { pool }: PoolShare): Promise<void> {
+  const { operation, codec, source, target } = job;
+  for (;;) {
+    const segment = cursor.take(SEGMENT_CHUNKS);
+    if (segment === undefined) return;
+    const { index, last, bytes, sourceAt, targetAt } = segment;
+    await pool.run({
+      kind: "segment",
+      operation,
+      keys: codec.keys,
+      index,
+      last,
+      bytes,
+      source: { fd: source.fd, position: job.sourceAt + sourceAt },
+      target: target && { fd: target.fd, position: job.targetAt + targetAt },
+    });
+    cursor.done(segment);
+  }
+}

@@ -1,0 +1,105 @@
+/**
+ * A thread of the pool: seals and opens chunks that it is sent, or segments of files that it reads and
+ * writes itself, so that their bytes never cross threads.
+ *
+ * It keeps nothing from one task to the next but two wiped buffers: keys come with each task, as
+ * KeyObjects, and go with it.
+ *
+ * @module
+ */
+import { readSync, writeSync } from "node:fs";
+import { parentPort, type MessagePort } from "node:worker_threads";
+import type { Bytes } from "@env/core";
+import { CHUNK_BYTES, PayloadCodec, SEALED_CHUNK_BYTES } from "@env/core/message";
+import { apply, inputChunkBytes, stepBytes, steps } from "./segments.ts";
+import {
+  describe,
+  endedEarly,
+  type Answer,
+  type Request,
+  type RunTask,
+  type SegmentTask,
+  type Task,
+} from "./tasks.ts";
+
+if (parentPort === null) throw new Error("worker.js is a thread of the pool, not to be imported");
+serve(parentPort);
+
+function serve(port: MessagePort): void {
+  port.on("message", async ({ id, task }: Request) => {
+    const slot = task.kind === "run" ? { slot: task.input.buffer } : {};
+    const moved = Object.values(slot);
+    try {
+      await perform(task);
+      port.postMessage({ id, ...slot } satisfies Answer, moved);
+    } catch (error) {
+      port.postMessage({ id, ...slot, failure: describe(error) } satisfies Answer, moved);
+    }
+  });
+  port.postMessage({} satisfies Answer);
+}
+
+async function perform(task: Task): Promise<void> {
+  const codec = new PayloadCodec(task.keys);
+  await (task.kind === "run" ? run(codec, task) : segment(codec, task));
+}
+
+/**
+ * In place: the slot stays in the cache, and is all the memory there is. A sealed chunk reaches into
+ * the plaintext of the next one, so sealing goes from the last chunk to the first.
+ */
+async function run(codec: PayloadCodec, { operation, index, input }: RunTask): Promise<void> {
+  const size = inputChunkBytes(operation);
+  const count = input.length / size;
+  const { buffer } = input;
+  for (let i = 0; i < count; i++) {
+    const k = operation === "seal" ? count - 1 - i : i;
+    const chunk = input.subarray(k * size, (k + 1) * size);
+    if (operation === "seal") {
+      const out = new Uint8Array(buffer, k * SEALED_CHUNK_BYTES, SEALED_CHUNK_BYTES);
+      await codec.sealChunk(index + k, chunk, out);
+    } else {
+      await codec.openChunk(index + k, chunk, new Uint8Array(buffer, k * CHUNK_BYTES, CHUNK_BYTES));
+    }
+  }
+}
+
+let plaintext: Bytes | undefined;
+let sealed: Bytes | undefined;
+
+async function segment(codec: PayloadCodec, task: SegmentTask): Promise<void> {
+  const { operation, bytes, source, target } = task;
+  plaintext ??= uninitialised(stepBytes.plaintext);
+  sealed ??= uninitialised(stepBytes.sealed);
+  const [from, to] = operation === "seal" ? [plaintext, sealed] : [sealed, plaintext];
+  try {
+    for (const { index, last, inputAt, inputBytes, outputAt, outputBytes } of steps(task, bytes)) {
+      const input = from.subarray(0, inputBytes);
+      const output = to.subarray(0, outputBytes);
+      readFully(source.fd, input, source.position + inputAt);
+      await apply(codec, { operation, index, last }, input, output);
+      if (target !== undefined) writeFully(target.fd, output, target.position + outputAt);
+    }
+  } finally {
+    plaintext.fill(0);
+  }
+}
+
+function readFully(fd: number, into: Uint8Array, position: number): void {
+  for (let at = 0; at < into.length;) {
+    const read = readSync(fd, into, at, into.length - at, position + at);
+    if (read === 0) throw endedEarly();
+    at += read;
+  }
+}
+
+function writeFully(fd: number, bytes: Uint8Array, position: number): void {
+  for (let at = 0; at < bytes.length;) {
+    at += writeSync(fd, bytes, at, bytes.length - at, position + at);
+  }
+}
+
+/** Not zeroed first: every byte is written, or the array is dropped. */
+function uninitialised(length: number): Bytes {
+  return Buffer.allocUnsafeSlow(length);
+}
