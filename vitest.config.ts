@@ -21,6 +21,9 @@ export default defineConfig({
       reporter: ["text-summary", "lcov"],
     },
     include: ["test/**/*.test.ts"],
+    // Nothing here is timed: a slow machine is no failure, and what hangs still ends.
+    testTimeout: 60_000,
+    hookTimeout: 60_000,
     reporters: [
       "default",
       ["json", { outputFile: `${import.meta.dirname}/.reports/${report}.json` }],
