@@ -1,0 +1,55 @@
+/**
+ * On what it was measured. Nothing that names the machine or its owner.
+ *
+ * @module
+ */
+import { availableParallelism, cpus, loadavg, totalmem } from "node:os";
+import { peerVersions } from "./peers.ts";
+
+export interface Machine {
+  readonly cpu: string;
+  readonly cores: number;
+  readonly memoryGiB: number;
+  readonly system: string;
+  readonly node: string;
+  /** Of the `node:crypto` that is measured. */
+  readonly opensslInNode: string;
+  readonly peers: Readonly<Record<string, string>>;
+  /** Of the last minute, before the first figure. Others' work is noise in ours. */
+  readonly loadBefore: number;
+}
+
+export function machine(): Machine {
+  return {
+    cpu: cpus()[0]?.model.trim() ?? "unknown",
+    cores: availableParallelism(),
+    memoryGiB: Math.round(totalmem() / 2 ** 30),
+    system: `${process.platform} ${process.arch}`,
+    node: process.versions.node,
+    opensslInNode: process.versions.openssl,
+    peers: peerVersions(),
+    loadBefore: Math.round((loadavg()[0] ?? 0) * 100) / 100,
+  };
+}
+
+/** As lines of text. */
+export function describe({
+  cpu,
+  cores,
+  memoryGiB,
+  system,
+  node,
+  opensslInNode,
+  peers,
+  loadBefore,
+}: Machine): string[] {
+  const others = Object.entries(peers).map(([name, version]) =>
+    version.toLowerCase().startsWith(name) ? version : `${name} ${version}`,
+  );
+  return [
+    `${cpu}, ${cores} cores, ${memoryGiB} GiB, ${system}`,
+    `Node ${node} with OpenSSL ${opensslInNode}`,
+    `peers: ${others.join(", ")}`,
+    `load average before: ${loadBefore}`,
+  ];
+}
