@@ -25,6 +25,12 @@ export function decodeUtf8(bytes: Uint8Array): string | undefined {
   }
 }
 
+/** A few KiB as a map key: one character per byte, so that distinct ones stay distinct. */
+export function byteName(bytes: Uint8Array): string {
+  // Not by spreading, which goes through an iterator.
+  return Reflect.apply(String.fromCharCode, undefined, bytes);
+}
+
 /** A new array with the parts one after another. */
 export function concat(...parts: readonly Uint8Array[]): Bytes {
   let length = 0;

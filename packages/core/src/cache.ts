@@ -15,6 +15,7 @@ import type { Awaitable, HmacKey } from "./crypto.ts";
 import type { Bytes } from "./bytes.ts";
 import type { Entry } from "./key-block.ts";
 import { notify, type CacheEvent, type Observer } from "./observer.ts";
+import { Recent } from "./recent.ts";
 import { SingleFlight } from "./single-flight.ts";
 
 /** All required limits: a cache without them is a decision nobody took. */
@@ -267,41 +268,5 @@ export class DecryptionKeys {
 
   #report(outcome: CacheEvent["outcome"]): void {
     notify(this.#observer, { type: "cache", side: "decrypt", outcome });
-  }
-}
-
-/** A map of the `max` most recently used. */
-class Recent<T> {
-  readonly #max: number;
-  readonly #map = new Map<string, T>();
-
-  constructor(max: number) {
-    this.#max = max;
-  }
-
-  get(key: string): T | undefined {
-    const value = this.#map.get(key);
-    if (value === undefined) return undefined;
-    this.#map.delete(key); // A Map keeps the order of insertion: to the end with it.
-    this.#map.set(key, value);
-    return value;
-  }
-
-  set(key: string, value: T): void {
-    this.#map.delete(key);
-    this.#map.set(key, value);
-    if (this.#map.size <= this.#max) return;
-    for (const oldest of this.#map.keys()) {
-      this.#map.delete(oldest);
-      return;
-    }
-  }
-
-  removeWhere(over: (value: T) => boolean): void {
-    for (const [key, value] of this.#map) if (over(value)) this.#map.delete(key);
-  }
-
-  clear(): void {
-    this.#map.clear();
   }
 }

@@ -9,9 +9,10 @@
  * @module
  */
 import { backend } from "#crypto";
+import { byteName } from "./bytes.ts";
 import type { Cmk } from "./cmk.ts";
 import type { BoundContext } from "./context.ts";
-import type { HmacKey } from "./crypto.ts";
+import { andThen, type Awaitable, type HmacKey } from "./crypto.ts";
 import type { DecryptionKeys, HeldKey } from "./cache.ts";
 import type { DataKey } from "./data-key.ts";
 import { EnvelopeError, errorCodes, isEnvelopeError, type Attempt } from "./error.ts";
@@ -23,13 +24,6 @@ export interface CmkSetOptions {
   readonly cmks: readonly Cmk[];
   readonly minWrapped: number;
   readonly observer: Observer | undefined;
-}
-
-const latin1 = new TextDecoder("latin1"); // Bytes to characters one by one, so distinct stay distinct.
-
-/** Bytes as a map key. */
-export function byteKey(bytes: Uint8Array): string {
-  return latin1.decode(bytes);
 }
 
 export class CmkSet {
@@ -56,7 +50,7 @@ export class CmkSet {
         inputKey: await dataKey.use((bytes) => backend.hmacKey(bytes)),
         entries,
         keyBlock: encodeKeyBlock(entries),
-        contextHash: await hashContext(context.bytes),
+        contextHash: await hashContext(context),
       };
     } finally {
       dataKey[Symbol.dispose]();
@@ -69,18 +63,26 @@ export class CmkSet {
    *
    * @param fits - Derives from the key and compares the commitment; gives what to return.
    */
-  async unwrap<T>(
+  unwrap<T>(
     entries: readonly Entry[],
     context: BoundContext,
     cache: DecryptionKeys | undefined,
-    fits: (inputKey: HmacKey) => Promise<T | undefined> | T | undefined,
+    fits: Fits<T>,
+    signal: AbortSignal | undefined,
+  ): Awaitable<T> {
+    const held = this.findHeld(entries, context, cache);
+    return firstThatFits(held, fits, () =>
+      this.#unwrapByCall(entries, context, cache, fits, signal),
+    );
+  }
+
+  async #unwrapByCall<T>(
+    entries: readonly Entry[],
+    context: BoundContext,
+    cache: DecryptionKeys | undefined,
+    fits: Fits<T>,
     signal: AbortSignal | undefined,
   ): Promise<T> {
-    const held = this.findHeld(entries, context, cache);
-    for (const inputKey of held) {
-      const found = await fits(inputKey);
-      if (found !== undefined) return found;
-    }
     const tries = new Tries();
     for (const [index, cmk] of this.#cmks.entries()) {
       const found = await tries.run(async () => {
@@ -101,10 +103,15 @@ export class CmkSet {
     context: BoundContext,
     cache: DecryptionKeys | undefined,
   ): HmacKey[] {
-    if (cache === undefined) return [];
-    return this.#cmks.flatMap((_, index) =>
-      entries.flatMap((entry) => cache.get(cacheKey(index, entry, context)) ?? []),
-    );
+    const held: HmacKey[] = [];
+    if (cache === undefined) return held;
+    for (const index of this.#cmks.keys()) {
+      for (const entry of entries) {
+        const inputKey = cache.get(cacheKey(index, entry, context));
+        if (inputKey !== undefined) held.push(inputKey);
+      }
+    }
+    return held;
   }
 
   /**
@@ -272,6 +279,18 @@ interface RewrapOutcome {
   readonly report: readonly RewrapReport[];
 }
 
+/** Gives what is wanted of a data key, or `undefined` where it is not the message's. */
+type Fits<T> = (inputKey: HmacKey) => Awaitable<T | undefined>;
+
+function firstThatFits<T>(
+  [first, ...others]: readonly HmacKey[],
+  fits: Fits<T>,
+  otherwise: () => Promise<T>,
+): Awaitable<T> {
+  if (first === undefined) return otherwise();
+  return andThen(fits(first), (found) => found ?? firstThatFits(others, fits, otherwise));
+}
+
 function row(
   { provider, keyId }: Entry,
   action: RewrapReport["action"],
@@ -326,7 +345,7 @@ async function firstOf<T, U>(items: readonly T[], fn: (item: T) => Promise<U>): 
 function cacheKey(cmk: number, entry: Entry, context: BoundContext): string {
   // Lengths first, so that no two different triples run together into one string.
   const { keyId, wrapped } = entry;
-  return `${cmk} ${keyId.length} ${wrapped.length} ${keyId}${byteKey(wrapped)}${byteKey(context.bytes)}`;
+  return `${cmk} ${keyId.length} ${wrapped.length} ${keyId}${byteName(wrapped)}${context.name}`;
 }
 
 /** What the CMKs answered while one data key was looked for. */

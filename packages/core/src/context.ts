@@ -14,6 +14,7 @@
  */
 import {
   ByteReader,
+  byteName,
   compareBytes,
   concat,
   decodeUtf8,
@@ -22,7 +23,9 @@ import {
   utf8,
   type Bytes,
 } from "./bytes.ts";
+import type { Awaitable } from "./crypto.ts";
 import { EnvelopeError } from "./error.ts";
+import { Recent } from "./recent.ts";
 
 /** Strings to strings. Not secret: a KMS logs it. */
 export type Context = Readonly<Record<string, string>>;
@@ -41,18 +44,34 @@ export interface KmsContext {
 /** Limits of a context, in pairs and bytes. */
 export const contextLimits = { pairs: 31, keyBytes: 255, valueBytes: 1024, bytes: 4096 } as const;
 
+/** Contexts remembered by {@link rememberContexts}: a few MiB of them at most. */
+const REMEMBERED = 256;
+
 type Fault = (problem: string) => Error;
 type Pair = readonly [key: Bytes, value: Bytes];
 
 const invalidContext: Fault = (problem) =>
   new EnvelopeError("ERR_ENV_INVALID_CONTEXT", `context: ${problem}`);
 
-/** A context that was checked: a frozen copy, and its canonical bytes. */
-export interface BoundContext {
+/** A context that was checked: a frozen copy, its canonical bytes, and what follows from them. */
+export class BoundContext {
   /** Without a prototype. */
   readonly map: Context;
   /** 2 to 4096 of them. */
   readonly bytes: Bytes;
+  /** Kept by `hashContext`. */
+  hash: Awaitable<Bytes> | undefined;
+  #name: string | undefined;
+
+  constructor(map: Context, bytes: Bytes) {
+    this.map = map;
+    this.bytes = bytes;
+  }
+
+  /** The bytes as a map key. */
+  get name(): string {
+    return (this.#name ??= byteName(this.bytes));
+  }
 }
 
 /**
@@ -63,6 +82,35 @@ export interface BoundContext {
  */
 export function bindContext(context: Context): BoundContext {
   return encodeMap(context, invalidContext, isReserved);
+}
+
+/**
+ * {@link bindContext} with a memory for what it bound lately: an application uses a few contexts for
+ * most of its messages. They are found by what is in a map now, never by the map's identity.
+ */
+export function rememberContexts(): typeof bindContext {
+  const recent = new Recent<BoundContext>(REMEMBERED);
+  return (context) => {
+    const entries = textEntries(context);
+    if (entries === undefined) return bindContext(context); // For its error.
+    let text = ""; // Lengths first: no two lists of pairs have one text.
+    for (const [key, value] of entries) text += `${key.length} ${value.length} ${key}${value}`;
+    let bound = recent.get(text);
+    if (bound === undefined) {
+      bound = bindContext(copyOf(entries));
+      recent.set(text, bound);
+    }
+    return bound;
+  };
+}
+
+/** A plain map's pairs, read once; `undefined` where it has anything but strings. */
+function textEntries(map: unknown): [string, string][] | undefined {
+  if (!isPlain(map)) return undefined;
+  const entries: [string, unknown][] = Object.entries(map);
+  return entries.every((entry): entry is [string, string] => typeof entry[1] === "string")
+    ? entries
+    : undefined;
 }
 
 /** A context's canonical bytes. Throws as {@link bindContext}. */
@@ -156,7 +204,7 @@ function encodeMap(map: unknown, fault: Fault, reserved: (key: string) => boolea
   if (bytes.length > contextLimits.bytes) {
     throw fault(`${bytes.length} bytes encoded, at most ${contextLimits.bytes} are allowed`);
   }
-  return { map: Object.freeze(copy), bytes };
+  return new BoundContext(Object.freeze(copy), bytes);
 
   function check(what: string, key: string, length: number, min: number, max: number): void {
     if (length < min || length > max) {

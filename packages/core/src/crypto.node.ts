@@ -9,9 +9,9 @@
 import {
   createCipheriv,
   createDecipheriv,
-  createHash,
   createHmac,
   createSecretKey,
+  hash,
   randomFillSync,
   timingSafeEqual,
   type KeyObject,
@@ -26,7 +26,7 @@ const GCM = { authTagLength: TAG_BYTES } as const;
 export const backend: CryptoBackend = {
   synchronous: true,
   random: (length) => randomFillSync(new Uint8Array(length)),
-  sha256: (data) => own(createHash("sha256").update(data).digest()),
+  sha256: (data) => own(hash("sha256", data, "buffer")),
   hmacKey: (raw) => createSecretKey(raw) as unknown as HmacKey,
   hmacSha512: (key, data) => own(createHmac("sha512", keyObject(key)).update(data).digest()),
   aeadKey: (raw) => createSecretKey(raw) as unknown as AeadKey,

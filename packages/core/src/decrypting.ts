@@ -10,7 +10,7 @@
  */
 import { backend } from "#crypto";
 import { compareBytes } from "./bytes.ts";
-import { bindContext, type Aad, type BoundContext, type Context } from "./context.ts";
+import { bindContext, BoundContext, type Aad, type Context } from "./context.ts";
 import { andThen, type Awaitable, type HmacKey } from "./crypto.ts";
 import { EnvelopeError } from "./error.ts";
 import type { Header } from "./header.ts";
@@ -51,29 +51,43 @@ export interface DecryptOptions {
 
 const OPTIONS = new Set(["context", "aad", "keyBlock", "signal"]);
 
+/** What a reader says of the context, checked. */
+export type GivenContext = BoundContext | FromHeader;
+
+type BindContext = typeof bindContext;
+
 /** Checks what can be checked without a message. */
 export function checkDecryptOptions(options: DecryptOptions): void {
+  bindDecryptOptions(options, bindContext);
+}
+
+/** As {@link checkDecryptOptions}. Gives the context, for {@link resolveContext}. */
+export function bindDecryptOptions(options: DecryptOptions, toBound: BindContext): GivenContext {
   checkOptions(options, OPTIONS);
-  if (!isFromHeader(options.context)) bindContext(options.context);
+  return bindGiven(options.context, toBound);
+}
+
+/** @throws {@link EnvelopeError} `ERR_ENV_INVALID_CONTEXT` for a malformed map. */
+export function bindGiven(given: Context | FromHeader, toBound: BindContext): GivenContext {
+  return isFromHeader(given) ? given : toBound(given);
 }
 
 /**
  * The context to unwrap with.
  *
- * @throws {@link EnvelopeError} `ERR_ENV_INVALID_CONTEXT` for a malformed map, or `fromHeader` where
- * nothing is stored; `ERR_ENV_DECRYPT` where map and stored context differ.
+ * @throws {@link EnvelopeError} `ERR_ENV_INVALID_CONTEXT` for `fromHeader` where nothing is
+ * stored; `ERR_ENV_DECRYPT` where map and stored context differ.
  */
-export function resolveContext(header: Header, given: Context | FromHeader): BoundContext {
+export function resolveContext(header: Header, given: GivenContext): BoundContext {
   const { storedContext, storedContextBytes } = header;
-  if (!isFromHeader(given)) {
-    const context = bindContext(given);
-    if (storedContextBytes !== undefined && compareBytes(storedContextBytes, context.bytes) !== 0) {
+  if (given instanceof BoundContext) {
+    if (storedContextBytes !== undefined && compareBytes(storedContextBytes, given.bytes) !== 0) {
       throw new EnvelopeError(
         "ERR_ENV_DECRYPT",
         "the context is not the one stored in the message",
       );
     }
-    return context;
+    return given;
   }
   if (storedContext === undefined || storedContextBytes === undefined) {
     throw new EnvelopeError(
@@ -89,7 +103,7 @@ export function resolveContext(header: Header, given: Context | FromHeader): Bou
       );
     }
   }
-  return { map: storedContext, bytes: storedContextBytes };
+  return new BoundContext(storedContext, storedContextBytes);
 }
 
 /**
@@ -139,7 +153,7 @@ export function fitTo(
   // Copies: Buffer.slice would be a view, and the caller may reuse its buffer.
   const salt = new Uint8Array(prefix.subarray(0, SALT_BYTES));
   const commitment = new Uint8Array(prefix.subarray(SALT_BYTES));
-  return andThen(hashContext(context.bytes), (contextHash) =>
+  return andThen(hashContext(context), (contextHash) =>
     andThen(hashAad(aad), (aadHash): Fit => {
       const bound = bind(preamble, contextHash, aadHash);
       return (inputKey) =>

@@ -8,7 +8,7 @@ import { checkCacheOptions, type DataKeyCacheOptions } from "./cache.ts";
 import { Cmk } from "./cmk.ts";
 import { CmkSet } from "./cmk-set.ts";
 import {
-  checkDecryptOptions,
+  bindDecryptOptions,
   resolveContext,
   resolveEntries,
   type DecryptOptions,
@@ -93,10 +93,12 @@ export class Envelope {
     checkEncryptOptions(options);
     const watch = new Watch(this.#messages.observer, "encrypt");
     try {
-      const { header, prefix, codec } = await this.#messages.start(options, plaintext.length);
+      const starting = this.#messages.start(options, plaintext.length);
+      const { header, prefix, codec } = starting instanceof Promise ? await starting : starting;
       const front = header.length + prefix.length;
       const message = new Uint8Array(front + sealedLength(plaintext.length, true));
-      await codec.sealChunks(0, plaintext, true, message.subarray(front));
+      const sealing = codec.sealChunks(0, plaintext, true, message.subarray(front));
+      if (sealing instanceof Promise) await sealing;
       message.set(header);
       message.set(prefix, header.length);
       watch.done(plaintext.length);
@@ -118,16 +120,17 @@ export class Envelope {
    */
   async decrypt(message: Uint8Array, options: DecryptOptions): Promise<Bytes> {
     requireBytes(message, "message");
-    checkDecryptOptions(options);
+    const given = bindDecryptOptions(options, this.#messages.bindContext);
     const watch = new Watch(this.#messages.observer, "decrypt");
     try {
       const header = parseHeader(message);
       const entries = resolveEntries(header, options.keyBlock);
-      const context = resolveContext(header, options.context);
+      const context = resolveContext(header, given);
       const payload = message.subarray(header.length);
       plaintextLength(payload.length);
       const prefix = payload.subarray(0, PREFIX_BYTES);
-      const codec = await this.#messages.open(header.preamble, prefix, entries, context, options);
+      const opening = this.#messages.open(header.preamble, prefix, entries, context, options);
+      const codec = opening instanceof Promise ? await opening : opening;
       const plaintext = await codec.openChunks(0, payload.subarray(PREFIX_BYTES));
       watch.done(plaintext.length);
       return plaintext;

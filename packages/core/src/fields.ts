@@ -8,7 +8,7 @@
  * @module
  */
 import { backend } from "#crypto";
-import { concat, requireBytes, type Bytes } from "./bytes.ts";
+import { byteName, concat, requireBytes, type Bytes } from "./bytes.ts";
 import {
   checkCacheOptions,
   DecryptionKeys,
@@ -16,7 +16,6 @@ import {
   type DataKeyCacheOptions,
   type HeldKey,
 } from "./cache.ts";
-import { byteKey } from "./cmk-set.ts";
 import { bindContext, type Aad, type BoundContext, type Context } from "./context.ts";
 import type { Awaitable } from "./crypto.ts";
 import { fitTo, requireEntries, resolveContext } from "./decrypting.ts";
@@ -101,7 +100,6 @@ export async function openFields(messages: Messages, options: FieldsOptions): Pr
 class FieldCipher implements Fields {
   readonly #messages: Messages;
   readonly #context: BoundContext;
-  readonly #key: string;
   readonly #encryption: EncryptionKeys;
   readonly #decryption: DecryptionKeys;
   #disposed = false;
@@ -109,7 +107,6 @@ class FieldCipher implements Fields {
   constructor(messages: Messages, context: BoundContext, limits: DataKeyCacheOptions) {
     this.#messages = messages;
     this.#context = context;
-    this.#key = byteKey(context.bytes);
     this.#encryption = new EncryptionKeys(limits, messages.observer);
     this.#decryption = new DecryptionKeys(limits, messages.observer);
   }
@@ -123,7 +120,7 @@ class FieldCipher implements Fields {
         `a value of ${plaintext.length} bytes is more than dataKeyCache.maxBytes allows`,
       );
     }
-    const lease = this.#encryption.leaseHeld(this.#key, plaintext.length, this.#make);
+    const lease = this.#encryption.leaseHeld(this.#context.name, plaintext.length, this.#make);
     if (lease === undefined) {
       throw new EnvelopeError(
         "ERR_ENV_NOT_HELD",
@@ -182,7 +179,7 @@ class FieldCipher implements Fields {
 
   async refresh({ signal }: { signal?: AbortSignal } = {}): Promise<void> {
     this.#requireOpen();
-    await this.#encryption.hold(this.#key, this.#make, signal);
+    await this.#encryption.hold(this.#context.name, this.#make, signal);
   }
 
   [Symbol.dispose](): void {
@@ -200,7 +197,7 @@ class FieldCipher implements Fields {
 
   #parse(message: Uint8Array): { preamble: Bytes; entries: readonly Entry[]; payload: Uint8Array } {
     const header = parseHeader(message);
-    resolveContext(header, this.#context.map);
+    resolveContext(header, this.#context);
     const payload = message.subarray(header.length);
     plaintextLength(payload.length);
     return { preamble: header.preamble, entries: requireEntries(header.entries), payload };
@@ -209,7 +206,7 @@ class FieldCipher implements Fields {
 
 /** Lengths first, so that no two lists of entries have one name. */
 function nameOf({ provider, keyId, wrapped }: Entry): string {
-  return `${provider} ${keyId.length} ${wrapped.length} ${keyId}${byteKey(wrapped)}`;
+  return `${provider} ${keyId.length} ${wrapped.length} ${keyId}${byteName(wrapped)}`;
 }
 
 /** Without the aad the commitment cannot be compared yet; decrypt() does. */

@@ -101,9 +101,14 @@ export function parseHeader(bytes: Uint8Array): Header {
 
 /** In the order the specification fixes: nothing after an unknown version is interpreted. */
 function checkPreamble(bytes: Uint8Array): void {
-  const magic = bytes.subarray(0, MAGIC.length);
-  if (compareBytes(magic, MAGIC.subarray(0, magic.length)) !== 0) throw foreign(bytes);
-  const [version, suite, flags, reserved] = bytes.subarray(MAGIC.length, 8);
+  for (let i = 0; i < MAGIC.length && i < bytes.length; i++) {
+    if (bytes[i] !== MAGIC[i]) throw foreign(bytes);
+  }
+  // By index: taking a typed array apart by pattern is an iterator, on the way of every message.
+  const version = bytes[4];
+  const suite = bytes[5];
+  const flags = bytes[6];
+  const reserved = bytes[7];
   if (version !== undefined && version !== VERSION) throw unsupported("version", version);
   if (suite !== undefined && suite !== SUITE_COBBLESTONE_256) throw unsupported("suite", suite);
   if (flags !== undefined && (flags & ~FLAG_STORED_CONTEXT) !== 0)

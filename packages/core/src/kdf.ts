@@ -11,7 +11,7 @@
  */
 import { backend } from "#crypto";
 import { concat, utf8, type Bytes } from "./bytes.ts";
-import { encodeAad, type Aad } from "./context.ts";
+import { encodeAad, type Aad, type BoundContext } from "./context.ts";
 import { andThen, type AeadKey, type Awaitable, type HmacKey } from "./crypto.ts";
 
 /** Bytes of the salt that starts a payload. */
@@ -32,14 +32,19 @@ const COBBLESTONE = utf8("c2sp.org/chunked-encryption@v1+AEAD_AES_256_GCM\0");
 const MESSAGE = utf8("env/1/message\0");
 const CONTEXT = utf8("env/1/context\0");
 const AAD = utf8("env/1/aad\0");
+const HMAC_BYTES = 64;
+
+/** What most messages are bound to. */
+let noAad: Awaitable<Bytes> | undefined;
 
 /** SHA-256 of a context's canonical bytes under its own label. */
-export function hashContext(contextBytes: Uint8Array): Awaitable<Bytes> {
-  return backend.sha256(concat(CONTEXT, contextBytes));
+export function hashContext(context: BoundContext): Awaitable<Bytes> {
+  return (context.hash ??= backend.sha256(concat(CONTEXT, context.bytes)));
 }
 
 /** SHA-256 of the aad under its own label. Throws as {@link encodeAad}. */
 export function hashAad(aad: Aad | undefined): Awaitable<Bytes> {
+  if (aad === undefined) return (noAad ??= backend.sha256(AAD));
   return backend.sha256(concat(AAD, encodeAad(aad)));
 }
 
@@ -60,14 +65,18 @@ export function deriveMessageKeys(
   salt: Uint8Array,
   context: Uint8Array,
 ): Awaitable<MessageKeys> {
-  const info = concat(COBBLESTONE, salt, context);
-  return andThen(backend.hmacSha512(inputKey, concat(info, Uint8Array.of(1))), (first) => {
-    const next = concat(first, info, Uint8Array.of(2));
-    return andThen(backend.hmacSha512(inputKey, next), (second) =>
+  // Both inputs of HKDF-Expand in one array: T(1) || info || counter. The first starts behind T(1).
+  const input = concat(new Uint8Array(HMAC_BYTES), COBBLESTONE, salt, context, Uint8Array.of(1));
+  return andThen(backend.hmacSha512(inputKey, input.subarray(HMAC_BYTES)), (first) => {
+    input.set(first);
+    input[input.length - 1] = 2;
+    return andThen(backend.hmacSha512(inputKey, input), (second) =>
       andThen(backend.aeadKey(first.subarray(0, 32)), (key) => {
         const baseNonce = first.slice(32, 44);
-        const commitment = concat(first.subarray(44), second.subarray(0, 12));
-        for (const secret of [first, next, second]) secret.fill(0);
+        const commitment = new Uint8Array(COMMITMENT_BYTES);
+        commitment.set(first.subarray(44));
+        commitment.set(second.subarray(0, 12), 20);
+        for (const secret of [first, input, second]) secret.fill(0);
         return { key, baseNonce, commitment };
       }),
     );

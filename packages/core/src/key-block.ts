@@ -45,8 +45,10 @@ export function isProvider(provider: unknown): provider is string {
 export function isKeyId(keyId: unknown): keyId is string {
   if (typeof keyId !== "string" || keyId === "" || !keyId.isWellFormed() || CONTROL.test(keyId))
     return false;
+  if (keyId.length > keyBlockLimits.keyIdBytes) return false;
+  // A UTF-16 unit has at most three bytes.
   return (
-    keyId.length <= keyBlockLimits.keyIdBytes && utf8(keyId).length <= keyBlockLimits.keyIdBytes
+    keyId.length * 3 <= keyBlockLimits.keyIdBytes || utf8(keyId).length <= keyBlockLimits.keyIdBytes
   );
 }
 

@@ -10,7 +10,7 @@
  */
 import { requireBytes } from "./bytes.ts";
 import {
-  checkDecryptOptions,
+  bindDecryptOptions,
   resolveContext,
   resolveEntries,
   type DecryptOptions,
@@ -78,12 +78,13 @@ export async function openMessage(
   requireBytes(prefix, "prefix");
   if (prefix.length > PREFIX_BYTES)
     throw new RangeError(`prefix has at most ${PREFIX_BYTES} bytes`);
-  checkDecryptOptions(options);
+  const messages = messagesOf(envelope);
+  const given = bindDecryptOptions(options, messages.bindContext);
   const entries = resolveEntries(header, options.keyBlock);
-  const context = resolveContext(header, options.context);
+  const context = resolveContext(header, given);
   if (payloadBytes !== undefined) plaintextLength(payloadBytes);
   if (prefix.length < PREFIX_BYTES) throw endsBeforeChunks();
-  return messagesOf(envelope).open(header.preamble, prefix, entries, context, options);
+  return messages.open(header.preamble, prefix, entries, context, options);
 }
 
 /** Measures a message that is read or written here, for the envelope's observer. Starts now. */

@@ -12,8 +12,8 @@ import {
   type HeldKey,
   type Lease,
 } from "./cache.ts";
-import { byteKey, type CmkSet } from "./cmk-set.ts";
-import { bindContext, type BoundContext } from "./context.ts";
+import type { CmkSet } from "./cmk-set.ts";
+import { rememberContexts, type bindContext, type BoundContext } from "./context.ts";
 import { andThen, type Awaitable } from "./crypto.ts";
 import { fitTo, requireEntries, type DecryptOptions } from "./decrypting.ts";
 import { startMessage, type EncryptOptions, type MessageStart } from "./encrypting.ts";
@@ -33,6 +33,7 @@ export class Messages {
   readonly cmks: CmkSet;
   readonly observer: Observer | undefined;
   readonly cacheLimits: DataKeyCacheOptions | undefined;
+  readonly bindContext: typeof bindContext = rememberContexts();
   readonly #encryption: EncryptionKeys | undefined;
   readonly #decryption: DecryptionKeys | undefined;
 
@@ -54,7 +55,7 @@ export class Messages {
    * where a data key is held and the backend is synchronous.
    */
   start(options: EncryptOptions, bytes: number | undefined): Awaitable<StartedMessage> {
-    const context = bindContext(options.context);
+    const context = this.bindContext(options.context);
     const hashing = hashAad(options.aad); // Now: the caller may change its bytes while the KMS is called.
     return andThen(this.#lease(context, bytes, options.signal), (lease) =>
       andThen(hashing, (aadHash) =>
@@ -67,22 +68,24 @@ export class Messages {
   }
 
   /**
-   * Unwraps the data key of a message and checks that it is its own.
+   * Unwraps the data key of a message and checks that it is its own. Answers at once where it is held
+   * and the backend is synchronous.
    *
    * @param prefix - The first 56 bytes of the payload.
    * @throws {@link EnvelopeError} `ERR_ENV_NO_KEY`, `ERR_ENV_DECRYPT`, `ERR_ENV_KMS_UNAVAILABLE`,
    * `ERR_ENV_KMS_ACCESS_DENIED`, `ERR_ENV_KMS_ERROR`.
    */
-  async open(
+  open(
     preamble: Bytes,
     prefix: Uint8Array,
     entries: readonly Entry[] | undefined,
     context: BoundContext,
     options: Pick<DecryptOptions, "aad" | "signal">,
-  ): Promise<PayloadCodec> {
+  ): Awaitable<PayloadCodec> {
     const candidates = requireEntries(entries);
-    const fit = await fitTo(preamble, prefix, context, options.aad);
-    return this.cmks.unwrap(candidates, context, this.#decryption, fit, options.signal);
+    return andThen(fitTo(preamble, prefix, context, options.aad), (fit) =>
+      this.cmks.unwrap(candidates, context, this.#decryption, fit, options.signal),
+    );
   }
 
   /** Forgets all held data keys. */
@@ -100,7 +103,7 @@ export class Messages {
       this.cmks.newKey(context, inner);
     const cache = this.#encryption;
     if (cache !== undefined && cache.admits(bytes ?? 0)) {
-      return cache.lease(byteKey(context.bytes), bytes ?? 0, make, signal);
+      return cache.lease(context.name, bytes ?? 0, make, signal);
     }
     return make(signal).then((held) => ({ held, spend: () => undefined }));
   }

@@ -12,7 +12,13 @@ import { concat, requireBytes, type Bytes } from "./bytes.ts";
 import type { Cmk } from "./cmk.ts";
 import type { RewrapReport } from "./cmk-set.ts";
 import type { Context } from "./context.ts";
-import { requireEntries, resolveContext, resolveEntries, type FromHeader } from "./decrypting.ts";
+import {
+  bindGiven,
+  requireEntries,
+  resolveContext,
+  resolveEntries,
+  type FromHeader,
+} from "./decrypting.ts";
 import { checkOptions } from "./options.ts";
 import { parseHeader } from "./header.ts";
 import { encodeKeyBlock, type Entry } from "./key-block.ts";
@@ -56,7 +62,7 @@ export async function rewrapMessage(
   try {
     const header = parseHeader(message);
     const old = requireEntries(resolveEntries(header, options.keyBlock));
-    const context = resolveContext(header, options.context);
+    const context = resolveContext(header, bindGiven(options.context, messages.bindContext));
     const { cmks } = messages;
     const outcome = await cmks.rewrap(old, context, options.from ?? [], options.signal);
     const { changed, plaintextSeen, report } = outcome;

@@ -9,10 +9,11 @@
 import { concat, requireBytes, type Bytes } from "./bytes.ts";
 import { bindContext } from "./context.ts";
 import {
-  checkDecryptOptions,
+  bindDecryptOptions,
   resolveContext,
   resolveEntries,
   type DecryptOptions,
+  type GivenContext,
 } from "./decrypting.ts";
 import { checkEncryptOptions, type EncryptOptions } from "./encrypting.ts";
 import { EnvelopeError } from "./error.ts";
@@ -91,7 +92,6 @@ export function decryptStream(
   messages: Messages,
   options: DecryptOptions,
 ): TransformStream<Uint8Array, Bytes> {
-  checkDecryptOptions(options);
   const front = new Front(messages, options);
   const blocks = new Blocks(SEALED_CHUNK_BYTES);
   let index = 0;
@@ -126,11 +126,13 @@ export function decryptStream(
 class Front {
   readonly #messages: Messages;
   readonly #options: DecryptOptions;
+  readonly #context: GivenContext;
   #pending: Bytes = new Uint8Array(0);
   #codec: PayloadCodec | undefined;
 
   constructor(messages: Messages, options: DecryptOptions) {
     this.#messages = messages;
+    this.#context = bindDecryptOptions(options, messages.bindContext);
     this.#options = options;
   }
 
@@ -145,7 +147,7 @@ class Front {
     const options = this.#options;
     // Everything that needs no KMS, as soon as the header is there.
     const entries = resolveEntries(header, options.keyBlock);
-    const context = resolveContext(header, options.context);
+    const context = resolveContext(header, this.#context);
     const end = length + PREFIX_BYTES;
     if (bytes.length < end) return { codec: undefined, rest: chunk };
     const prefix = bytes.subarray(length, end);

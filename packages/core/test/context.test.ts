@@ -7,6 +7,7 @@ import {
   encodeAad,
   encodeEncryptionContext,
   kmsContext,
+  rememberContexts,
 } from "../src/context.ts";
 
 const key = fc
@@ -68,6 +69,61 @@ describe("encodeContext", () => {
       expect(String(error)).not.toContain("sentinel-value");
     }
   });
+});
+
+describe("rememberContexts", () => {
+  it("binds equal maps to one object, and any other map as bindContext does", () => {
+    const bind = rememberContexts();
+    fc.assert(
+      fc.property(fc.array(context, { maxLength: 8 }), (maps) => {
+        for (const map of [...maps, ...maps]) {
+          const bound = bind(map);
+          expect(bound.bytes).toEqual(bindContext(map).bytes);
+          expect({ ...bound.map }).toEqual({ ...map });
+          expect(bind({ ...map })).toBe(bound);
+        }
+      }),
+    );
+  });
+
+  it("goes by what is in a map now, not by which map it is", () => {
+    const bind = rememberContexts();
+    const map = { tenant: "acme" };
+    const before = bind(map);
+    map.tenant = "other";
+    expect(bind(map).map["tenant"]).toBe("other");
+    expect(before.map["tenant"]).toBe("acme");
+  });
+
+  it("does not take pairs that run together for one another", () => {
+    const bind = rememberContexts();
+    bind({ a: "bc", d: "e" });
+    expect(bind({ ab: "c", d: "e" }).map["ab"]).toBe("c");
+    expect(bind({ a: "bcd", e: "" }).map["a"]).toBe("bcd");
+  });
+
+  it("reads a getter once", () => {
+    let reads = 0;
+    const map = {
+      get tenant() {
+        return String(reads++);
+      },
+    };
+    expect(rememberContexts()(map).map["tenant"]).toBe("0");
+    expect(reads).toBe(1);
+  });
+
+  it.each([null, 7, new Map(), { a: 1 }, { "env:x": "1" }, { a: "\uD800" }])(
+    "refuses %j each time it comes",
+    (map) => {
+      const bind = rememberContexts();
+      for (let i = 0; i < 2; i++) {
+        expect(() => bind(map as never)).toThrow(
+          expect.objectContaining({ code: "ERR_ENV_INVALID_CONTEXT" }),
+        );
+      }
+    },
+  );
 });
 
 describe("decodeContext", () => {
