@@ -1,6 +1,8 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { Envelope, inspect, type DataKeyCacheOptions, type EnvelopeEvent } from "@env/core";
-import { startMessage } from "@env/core/message";
+import { parseHeader, startMessage } from "@env/core/message";
+import { concat } from "../src/bytes.ts";
+import { encodeKeyBlock } from "../src/key-block.ts";
 import { pattern, pieces, pump } from "./support/lengths.ts";
 import { refuses } from "./support/refuses.ts";
 import { StubKey } from "./support/stub-kms.ts";
@@ -291,6 +293,28 @@ describe("separation", () => {
       envelope.decrypt(message, { context: { tenant: "evil" } }),
     );
     expect(key.count("unwrap")).toBe(2);
+  });
+
+  it("a held data key that is another message's makes way for the next held one", async () => {
+    const one = new StubKey("one");
+    const two = new StubKey("two");
+    const writer = new Envelope({ cmks: [one.cmk, two.cmk] });
+    const message = await writer.encrypt(pattern(9), { context });
+    const other = await writer.encrypt(pattern(9), { context });
+    // The first entry is swapped: it opens, and is not this message's key.
+    const own = inspect(message).entries?.slice(1) ?? [];
+    const foreign = inspect(other).entries?.slice(0, 1) ?? [];
+    const header = parseHeader(message);
+    const mixed = concat(
+      message.subarray(0, header.keyBlockOffset),
+      encodeKeyBlock([...foreign, ...own]),
+      message.subarray(header.length),
+    );
+    const reader = new Envelope({ cmks: [one.cmk, two.cmk], dataKeyCache: generous });
+    expect(await reader.decrypt(mixed, { context })).toEqual(pattern(9));
+    one.calls.length = two.calls.length = 0;
+    expect(await reader.decrypt(mixed, { context })).toEqual(pattern(9));
+    expect([...one.calls, ...two.calls]).toEqual([]);
   });
 
   it("a wrong aad does not spoil the cached data key", async () => {
