@@ -1,5 +1,5 @@
 /**
- * One rewrap or recovery of a file at a time, among all processes.
+ * One at a time writes, rewraps or recovers a file, among all processes.
  *
  * Node has no `flock`. SQLite takes the system's record locks on our behalf: on an empty file beside
  * the one that is locked, which stays empty. The system drops them when a process ends, however it
@@ -13,7 +13,7 @@
  *
  * @module
  */
-import { closeSync, constants, fstatSync, lstatSync, openSync } from "node:fs";
+import { closeSync, constants, fstatSync, lstatSync, openSync, realpathSync } from "node:fs";
 import { unlink } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 
@@ -29,9 +29,31 @@ export function lockPath(path: string): string {
  * what the file system or `use` throws.
  */
 export async function withFileLock<T>(path: string, use: () => Promise<T>): Promise<T> {
-  const release = await acquire(lockPath(path), path);
+  const release = await acquire(path);
   try {
     return await use();
+  } finally {
+    await release();
+  }
+}
+
+/**
+ * As {@link withFileLock}, but goes on where nothing can be locked, and tells `use` so: where this
+ * process may not, where the file system or the runtime has no locks, where the name is too long.
+ */
+export async function withFileLockIfPossible<T>(
+  path: string,
+  use: (locked: boolean) => Promise<T>,
+): Promise<T> {
+  let release: () => Promise<void>;
+  try {
+    release = await acquire(path);
+  } catch (error) {
+    if (hasCode(error, "EBUSY")) throw error;
+    return use(false);
+  }
+  try {
+    return await use(true);
   } finally {
     await release();
   }
@@ -40,8 +62,10 @@ export async function withFileLock<T>(path: string, use: () => Promise<T>): Prom
 /** The locks that this thread holds. */
 const held = new Set<string>();
 
-async function acquire(lock: string, path: string): Promise<() => Promise<void>> {
+async function acquire(path: string): Promise<() => Promise<void>> {
   const { DatabaseSync } = await import("node:sqlite");
+  // The one name of the folder: `held` knows locks by name.
+  const lock = lockPath(join(realpathSync(dirname(path)), basename(path)));
   // No await from here on: nothing of this thread comes between.
   for (;;) {
     if (held.has(lock)) throw busy(path);
@@ -95,7 +119,7 @@ function inTheWay(lock: string): Error {
 }
 
 function busy(path: string): Error {
-  return systemError("EBUSY", `${path} is being rewrapped already: try again later`, path);
+  return systemError("EBUSY", `${path} is being written already: try again later`, path);
 }
 
 /** SQLite's primary result codes. Source: https://sqlite.org/rescode.html */

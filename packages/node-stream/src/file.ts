@@ -10,12 +10,10 @@
  *
  * @module
  */
-import { constants } from "node:fs";
-import type { FileHandle } from "node:fs/promises";
-import { fileURLToPath } from "node:url";
+import { constants, type BigIntStats } from "node:fs";
+import { realpath, type FileHandle } from "node:fs/promises";
 import {
   encodeContext,
-  EnvelopeError,
   isEnvelopeError,
   type Aad,
   type Context,
@@ -39,11 +37,17 @@ import {
 import { systemError } from "./file-lock.ts";
 import { LONG_BYTES } from "./engine.ts";
 import { settledHeader, writeFully } from "./journal.ts";
-import { nodeFileSystem, OutputFile, type FileSystem } from "./output.ts";
+import {
+  changedMeanwhile,
+  locate,
+  nodeFileSystem,
+  pathOf,
+  writeFileWholeOn,
+  type FileSystem,
+} from "./output.ts";
 import { sharedPool, shareOf, type PoolShare, type WorkerPool } from "./pool.ts";
 import { readInto } from "./range-source.ts";
-import { endedEarly } from "./tasks.ts";
-import { transcode, type Progress } from "./transcode.ts";
+import { transcode, type Progress, type Transcoding } from "./transcode.ts";
 
 export interface FileOptions {
   /**
@@ -57,8 +61,13 @@ export interface FileOptions {
 
 /** For those that write a file. */
 export interface TargetOptions {
-  /** Whether a file of the target's name may be replaced. Default: false. */
+  /** Whether a regular file of the target's name may be replaced; nothing else ever is. Default: false. */
   readonly overwrite?: boolean | undefined;
+  /**
+   * Gives the target the permission bits of the source, and its owner and group where this process may
+   * set them. Default: false, mode 0600 and this process's own.
+   */
+  readonly preserve?: boolean | undefined;
 }
 
 export interface EncryptFileOptions extends FileOptions, TargetOptions {
@@ -83,14 +92,14 @@ export interface FileResult {
  * Encrypts a file into another.
  *
  * The header is padded to a multiple of 4096 bytes, so that a rewrap can replace the wrapped keys in
- * place. The target gets mode 0600.
+ * place.
  *
  * @param source - A regular file; symbolic links are followed. It must not change meanwhile.
- * @param target - Its folder holds a temporary file until the target is complete. May be `source`.
- * @throws as `Envelope.encrypt`; `ERR_ENV_TRUNCATED` or `ERR_ENV_LIMIT` where the source shrinks or
- * grows meanwhile; an Error with code `EEXIST` where the target exists and `overwrite` is not given,
- * and what the file system throws (`ENOENT`, `ENOSPC`, …); ThreadLost where a thread of the pool dies.
- * The target is then as it was before.
+ * @param target - Appears whole or not at all, as with `writeFileWhole`. May be `source`.
+ * @throws as `Envelope.encrypt`; an Error with code `EBUSY` where the source was written meanwhile, as
+ * its size and modification time tell; as `writeFileWhole` for the target (`EEXIST` where it is there
+ * and `overwrite` is not given); what the file system throws (`ENOENT`, `ENOSPC`, …); ThreadLost where
+ * a thread of the pool dies.
  *
  * @example
  * ```ts
@@ -110,8 +119,9 @@ export function encryptFile(
  * Decrypts a file into another. Nothing is there under the target's name unless every byte of it has
  * verified. Finishes an interrupted rewrap of the source first.
  *
- * @param source - A regular file; symbolic links are followed. It must not change meanwhile.
- * @param target - Its folder holds a temporary file, mode 0600 as the target, until that is complete.
+ * @param source - A regular file; symbolic links are followed. It must not change meanwhile, but by a
+ * rewrap.
+ * @param target - As with {@link encryptFile}.
  * @throws as `Envelope.decrypt`, and as {@link encryptFile}.
  */
 export function decryptFile(
@@ -126,14 +136,15 @@ export function decryptFile(
 /**
  * Verifies every byte of an encrypted file, as {@link decryptFile}, and writes nothing.
  *
- * @throws as `Envelope.decrypt`, and what the file system throws.
+ * @throws as `Envelope.decrypt`; an Error with code `EBUSY` where the size of the source changed
+ * meanwhile; what the file system throws.
  */
 export function verifyFile(
   envelope: Envelope,
   source: string | URL,
   options: VerifyFileOptions,
 ): Promise<FileResult> {
-  return decryptFileOn(machine(), envelope, source, undefined, options);
+  return openFileOn(machine(), envelope, source, options, (_, work) => work());
 }
 
 /** What the work is done with. Tests pass a file system that fails and a pool of their own. */
@@ -155,89 +166,101 @@ export async function encryptFileOn(
   envelope: Envelope,
   source: string | URL,
   target: string | URL,
-  { concurrency, onProgress, overwrite = false, ...message }: EncryptFileOptions,
+  { concurrency, onProgress, overwrite, preserve, ...message }: EncryptFileOptions,
 ): Promise<FileResult> {
   checkEncryptOptions(message);
   encodeContext(message.context);
   const share = shareOf(concurrency, pool);
   const { signal } = message;
   signal?.throwIfAborted();
-  return withSource(files, pathOf(source), async (input, plaintextBytes) => {
+  return withSource(files, pathOf(source), async (from) => {
+    const { file, stats, size: plaintextBytes } = from;
     startEarly(share, plaintextBytes);
+    const like = preserve === true ? stats : undefined;
+    const output = { overwrite, like, signal };
     return watched(envelope, "encrypt", signal, plaintextBytes, () =>
-      withTarget(files, pathOf(target), overwrite, async (output) => {
+      writeFileWholeOn(files, pathOf(target), output, async (into) => {
         const headerAlignment = HEADER_ALIGNMENT;
         const options = { ...message, plaintextBytes, headerAlignment };
         const { header, prefix, codec } = await startMessage(envelope, options);
         const front = Buffer.concat([header, prefix]);
-        await writeFully(output, front, 0);
-        await transcode({
+        await writeFully(into, front, 0);
+        await transcodeSteady(from, {
           operation: "seal",
           codec,
-          source: input,
+          source: file,
           sourceAt: 0,
           sourceBytes: plaintextBytes,
-          target: output,
+          target: into,
           targetAt: front.length,
           share,
           signal,
           onProgress,
         });
-        await requireSize(input, plaintextBytes);
         return { plaintextBytes, messageBytes: header.length + payloadLength(plaintextBytes) };
       }),
     );
   });
 }
 
-/** {@link decryptFile} on a machine of choice, or without a target {@link verifyFile}. */
+/** {@link decryptFile} on a machine of choice. */
 export async function decryptFileOn(
   { files, pool }: Machine,
   envelope: Envelope,
   source: string | URL,
-  target: string | URL | undefined,
-  options: DecryptFileOptions,
+  target: string | URL,
+  { overwrite, preserve, ...options }: DecryptFileOptions,
 ): Promise<FileResult> {
-  const { concurrency, onProgress, overwrite = false, ...message } = options;
+  return openFileOn({ files, pool }, envelope, source, options, ({ stats }, work) => {
+    const like = preserve === true ? stats : undefined;
+    const output = { overwrite, like, signal: options.signal };
+    return writeFileWholeOn(files, pathOf(target), output, work);
+  });
+}
+
+/** @param place - Makes the file, if any, that the plaintext goes to. */
+async function openFileOn(
+  { files, pool }: Machine,
+  envelope: Envelope,
+  source: string | URL,
+  { concurrency, onProgress, ...message }: VerifyFileOptions,
+  place: (
+    from: SourceFile,
+    work: (into?: FileHandle) => Promise<FileResult>,
+  ) => Promise<FileResult>,
+): Promise<FileResult> {
   checkDecryptOptions(message);
   const share = shareOf(concurrency, pool);
   const { signal } = message;
   signal?.throwIfAborted();
-  const from = pathOf(source);
-  return withSource(files, from, async (input, messageBytes) => {
+  return withSource(files, pathOf(source), async (from) => {
+    const { file, path, size: messageBytes } = from;
     startEarly(share, messageBytes);
-    const work = async (output?: FileHandle): Promise<FileResult> => {
-      const pending = await settledHeader(from);
-      const { header, codec } = await openFront(envelope, input, messageBytes, pending, message);
+    const work = async (into?: FileHandle): Promise<FileResult> => {
+      const pending = await settledHeader(await realpath(path));
+      const { header, codec } = await openFront(envelope, file, messageBytes, pending, message);
       const payloadBytes = messageBytes - header.length;
-      await transcode({
+      await transcodeSteady(from, {
         operation: "open",
         codec,
-        source: input,
+        source: file,
         sourceAt: header.length + PREFIX_BYTES,
         sourceBytes: payloadBytes - PREFIX_BYTES,
-        ...(output && { target: output }),
+        ...(into && { target: into }),
         targetAt: 0,
         share,
         signal,
         onProgress,
       });
-      await requireSize(input, messageBytes);
       return { plaintextBytes: plaintextLength(payloadBytes), messageBytes };
     };
-    return watched(envelope, "decrypt", signal, 0, () =>
-      target === undefined ? work() : withTarget(files, pathOf(target), overwrite, work),
-    );
+    return watched(envelope, "decrypt", signal, 0, () => place(from, work));
   });
 }
 
 /** The threads of a long file come up while the KMS is asked. */
 function startEarly(share: PoolShare | undefined, bytes: number): void {
   if (share !== undefined && bytes >= LONG_BYTES) void share.pool.start();
-}
-
-function pathOf(path: string | URL): string {
-  return typeof path === "string" ? path : fileURLToPath(path);
 }
 
 /** Reports the message to the envelope's observer. */
@@ -259,22 +282,30 @@ async function watched(
   }
 }
 
-/** Opens `path` for as long as `work` takes, which gets the file's size. */
+/** A file that is read, open. */
+interface SourceFile {
+  readonly path: string;
+  readonly file: FileHandle;
+  readonly stats: BigIntStats;
+  readonly size: number;
+}
+
+/** Opens `path` for as long as `work` takes. */
 async function withSource<T>(
   files: FileSystem,
   path: string,
-  work: (file: FileHandle, size: number) => Promise<T>,
+  work: (source: SourceFile) => Promise<T>,
 ): Promise<T> {
   // A pipe would otherwise wait for a writer, only to be refused. Windows has no such flag.
   const nonblocking: number | undefined = constants.O_NONBLOCK;
   const file = await files.open(path, constants.O_RDONLY | (nonblocking ?? 0));
   try {
-    const stats = await file.stat();
+    const stats = await file.stat({ bigint: true });
     if (!stats.isFile()) {
       const problem = `'${path}' is not a regular file: use a stream`;
       throw systemError("EINVAL", problem, path);
     }
-    return await work(file, stats.size);
+    return await work({ path, file, stats, size: Number(stats.size) });
   } catch (error) {
     throw locate(error, path, "read", "fstat");
   } finally {
@@ -282,30 +313,21 @@ async function withSource<T>(
   }
 }
 
-/** Makes `path` of what `work` writes, complete or not at all. */
-async function withTarget<T>(
-  files: FileSystem,
-  path: string,
-  overwrite: boolean,
-  work: (file: FileHandle) => Promise<T>,
-): Promise<T> {
-  const output = await OutputFile.create(files, path, overwrite);
+/** {@link transcode}; of a file that was written meanwhile, what was read is no state it ever had. */
+async function transcodeSteady(from: SourceFile, job: Transcoding): Promise<void> {
+  const hasChanged = async (): Promise<boolean> => {
+    const now = await from.file.stat({ bigint: true });
+    if (now.size !== from.stats.size) return true;
+    // Chunks prove themselves, and a rewrap in place is none of theirs.
+    return job.operation === "seal" && now.mtimeNs !== from.stats.mtimeNs;
+  };
   try {
-    const result = await work(output.handle);
-    await output.commit();
-    return result;
+    await transcode(job);
   } catch (error) {
-    await output.abandon();
-    throw locate(error, path, "write", "fsync", "close");
+    if (!isEnvelopeError(error) || !(await hasChanged())) throw error;
+    throw changedMeanwhile(from.path, error);
   }
-}
-
-/** Says which file a system error is about: calls on an open file do not. */
-function locate(error: unknown, path: string, ...syscalls: readonly string[]): unknown {
-  if (!(error instanceof Error) || !("syscall" in error) || "path" in error) return error;
-  if (!syscalls.includes(String(error.syscall))) return error;
-  error.message += ` '${path}'`;
-  return Object.assign(error, { path });
+  if (await hasChanged()) throw changedMeanwhile(from.path);
 }
 
 /**
@@ -342,12 +364,4 @@ async function readFront(file: FileHandle, pending: Uint8Array | undefined): Pro
   const front = bytes.subarray(0, await readInto(file, bytes, 0));
   if (pending !== undefined) front.set(pending);
   return front;
-}
-
-/** A file that was written meanwhile: what was read of it is no state it ever had. */
-async function requireSize(file: FileHandle, size: number): Promise<void> {
-  const now = (await file.stat()).size;
-  if (now === size) return;
-  if (now < size) throw endedEarly();
-  throw new EnvelopeError("ERR_ENV_LIMIT", "the source became longer while it was read");
 }

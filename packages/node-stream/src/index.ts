@@ -14,6 +14,8 @@ export type {
   TargetOptions,
   VerifyFileOptions,
 } from "./file.ts";
+export { removeTemporaries, writeFileWhole } from "./output.ts";
+export type { WriteFileOptions } from "./output.ts";
 export type { Progress } from "./transcode.ts";
 export { ThreadLost } from "./pool.ts";
 export { openEncrypted } from "./seek.ts";

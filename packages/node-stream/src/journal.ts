@@ -334,6 +334,8 @@ export async function syncFolder(files: Pick<JournalFiles, "open">, folder: stri
   const handle = await files.open(folder, constants.O_RDONLY);
   try {
     await handle.sync();
+  } catch (error) {
+    if (!hasCode(error, "EINVAL")) throw error; // A file system that has no such thing.
   } finally {
     await handle.close();
   }

@@ -1,18 +1,86 @@
 /**
- * An output file that appears complete or not at all.
+ * A file that appears whole or not at all.
  *
  * Bytes go to a temporary file in the target's folder, which only this user may read. Once all are on
- * the disk it gets its final name in one step of the file system. Whatever goes wrong before, and a
- * process that is killed, leave nothing under the final name.
+ * the disk it gets its final name in one step of the file system. Refusing to overwrite is that same
+ * step (`link` fails where the name is taken), so nobody can slip in between a check and a rename.
+ *
+ * What must stay true: `.<name>.env-part` is made only by who holds the target's lock. So whoever
+ * holds the lock finds there what a killed process has left, and removes it. Where nothing can be
+ * locked the name is random, and what a killed process leaves is for its owner to remove.
  *
  * @module
  */
 import { randomBytes } from "node:crypto";
-import { constants } from "node:fs";
+import { constants, unlinkSync, type BigIntStats, type Stats } from "node:fs";
 import { link, lstat, open, rename, unlink, type FileHandle } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
-import { hasCode, systemError } from "./file-lock.ts";
-import { syncFolder } from "./journal.ts";
+import { fileURLToPath } from "node:url";
+import { hasCode, lockPath, systemError, withFileLockIfPossible } from "./file-lock.ts";
+import { recover, syncFolder } from "./journal.ts";
+
+export interface WriteFileOptions {
+  /** Whether a regular file of the target's name may be replaced; nothing else ever is. Default: false. */
+  readonly overwrite?: boolean | undefined;
+  /** Permission bits. Default: 0600. */
+  readonly mode?: number | undefined;
+  /**
+   * Takes permission bits, and owner and group where this process may set them, from this file
+   * instead. Without set-id bits: those belong to the very file they were put on.
+   */
+  readonly like?: Stats | BigIntStats | undefined;
+  /** What is replaced: a target that is not that very file any more, unchanged, is left alone. */
+  readonly replaces?: BigIntStats | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/**
+ * Writes a file that appears under its name once `write` is done and the bytes are on the disk. For
+ * what comes as a stream; `encryptFile` and `decryptFile` do so by themselves.
+ *
+ * Beside the target, `.<name>.env-part` holds what is written so far, and `.<name>.env-lock` keeps
+ * others from writing the same target. Where the file system has no hard links (FAT), a new name is
+ * taken by an empty file for the moment before the whole one replaces it.
+ *
+ * @param write - Gets an empty file to write, which it must not close.
+ * @returns What `write` returned.
+ * @throws what `write` throws; the signal's reason; what the file system throws; an Error with code
+ * `EEXIST` where the target exists and `overwrite` is not given, `ELOOP`, `EISDIR` or `EINVAL` where it
+ * is a symbolic link, a folder or no regular file, `EBUSY` where somebody else is writing it or it is
+ * not what it `replaces` any more. The target is then as it was. Only where the very last step fails,
+ * which makes the name last, it may be there already, whole.
+ *
+ * @example
+ * ```ts
+ * await writeFileWhole("upload.env", {}, (file) =>
+ *   pipeline(request, encryptStream(envelope, { context }), (pieces) => file.writeFile(pieces)),
+ * );
+ * ```
+ */
+export function writeFileWhole<T>(
+  target: string | URL,
+  options: WriteFileOptions,
+  write: (file: FileHandle) => Promise<T>,
+): Promise<T> {
+  return writeFileWholeOn(nodeFileSystem, pathOf(target), options, write);
+}
+
+/**
+ * For a process that is about to end and waits for nothing, as in a signal handler: removes the
+ * temporary files of what is being written, which then fails. At `process.exit()` it runs by itself.
+ */
+export function removeTemporaries(): void {
+  for (const [temporary, lock] of underWay) {
+    for (const path of [temporary, lock]) {
+      try {
+        if (path !== undefined) unlinkSync(path);
+      } catch {
+        // Gone already, or not ours to remove any more.
+      }
+    }
+  }
+  underWay.clear();
+}
 
 /** What is asked of the file system. Tests pass one that fails on demand. */
 export interface FileSystem {
@@ -25,109 +93,234 @@ export interface FileSystem {
 
 export const nodeFileSystem: FileSystem = { open, link, lstat, rename, unlink };
 
-export class OutputFile {
-  /** For writes at positions. Do not close it. */
-  readonly handle: FileHandle;
-  readonly #files: FileSystem;
-  readonly #target: string;
-  readonly #temporary: string;
-  readonly #overwrite: boolean;
-  #open = true;
-  #named = true;
-
-  private constructor(
-    files: FileSystem,
-    handle: FileHandle,
-    temporary: string,
-    target: string,
-    overwrite: boolean,
-  ) {
-    this.handle = handle;
-    this.#files = files;
-    this.#temporary = temporary;
-    this.#target = target;
-    this.#overwrite = overwrite;
-  }
-
-  /**
-   * Makes the temporary file, `.<name>.<random>.tmp`, mode 0600.
-   *
-   * @param overwrite - Whether a file of the final name may be there, to be replaced.
-   * @throws an Error with code `EEXIST` where it is there and may not; what the file system throws.
-   */
-  static async create(files: FileSystem, target: string, overwrite: boolean): Promise<OutputFile> {
-    if (!overwrite && (await exists(files, target))) throw taken(target);
-    // Shortened: with the ends added the name must not be too long for the file system.
-    const name = `.${basename(target).slice(0, 48)}.${randomBytes(8).toString("hex")}.tmp`;
-    const temporary = join(dirname(target), name);
-    const { O_CREAT, O_EXCL, O_RDWR } = constants;
-    const handle = await files.open(temporary, O_CREAT | O_EXCL | O_RDWR, 0o600);
-    return new OutputFile(files, handle, temporary, target, overwrite);
-  }
-
-  /**
-   * Gives the file its final name. Once this resolves, it will be there after a power cut. Where it
-   * rejects at the very last step, the final name may be there already, of the complete file.
-   *
-   * @throws an Error with code `EEXIST` where the final name was taken meanwhile and may not be
-   * replaced; what the file system throws. {@link abandon} is due then.
-   */
-  async commit(): Promise<void> {
-    await this.handle.sync();
-    await this.#close();
-    if (this.#overwrite) {
-      await this.#files.rename(this.#temporary, this.#target);
-      this.#named = false;
-    } else {
-      await this.#link();
-      await this.#unlink();
+/** {@link writeFileWhole} over a given file layer. */
+export async function writeFileWholeOn<T>(
+  files: FileSystem,
+  target: string,
+  options: WriteFileOptions,
+  write: (file: FileHandle) => Promise<T>,
+): Promise<T> {
+  // Early, to save the work; what decides is `giveName`.
+  const there = await requireTarget(files, target, options.overwrite ?? false);
+  return withFileLockIfPossible(target, async (locked) => {
+    if (!locked) {
+      return writeTemporary(files, randomName(target), undefined, target, options, write);
     }
-    await syncFolder(this.#files, dirname(this.#target));
-  }
+    // A journal beside it is for the file that goes, and would damage the one that comes.
+    if (there) await recover(files, target);
+    return writeLocked(files, target, options, write);
+  });
+}
 
-  /** Closes and removes the temporary file, if it is still there. Never throws: an error led here. */
-  async abandon(): Promise<void> {
-    await this.#close().catch(() => undefined);
-    if (this.#named) await this.#unlink().catch(() => undefined);
-  }
+/** {@link writeFileWholeOn} for whoever holds the target's lock. */
+export async function writeLocked<T>(
+  files: FileSystem,
+  target: string,
+  options: WriteFileOptions,
+  write: (file: FileHandle) => Promise<T>,
+): Promise<T> {
+  const temporary = (await removeStale(files, target)) ? partPath(target) : randomName(target);
+  return writeTemporary(files, temporary, lockPath(target), target, options, write);
+}
 
-  /** Unlike a rename, a link is refused where the name is taken, whoever took it and when. */
-  async #link(): Promise<void> {
-    try {
-      await this.#files.link(this.#temporary, this.#target);
-    } catch (error) {
-      if (hasCode(error, "EEXIST")) throw taken(this.#target);
-      if (!hasCode(error, "EPERM", "ENOTSUP", "EOPNOTSUPP", "ENOSYS")) throw error;
-      throw systemError(
-        "ENOTSUP",
-        `this file system has no hard links, without which an existing file could be lost: pass overwrite to write '${this.#target}'`,
-        this.#target,
-      );
-    }
-  }
-
-  async #close(): Promise<void> {
-    if (!this.#open) return;
-    this.#open = false;
-    await this.handle.close();
-  }
-
-  async #unlink(): Promise<void> {
-    await this.#files.unlink(this.#temporary);
-    this.#named = false;
+/**
+ * Removes what a killed process has left of a target. For whoever holds its lock.
+ *
+ * @returns Whether nothing is there any more; `false` for what this process may not remove.
+ */
+export async function removeStale(
+  files: Pick<FileSystem, "unlink">,
+  target: string,
+): Promise<boolean> {
+  try {
+    await files.unlink(partPath(target));
+    return true;
+  } catch (error) {
+    if (hasCode(error, "EACCES", "EPERM", "EISDIR")) return false;
+    if (!hasCode(error, "ENOENT")) throw error;
+    return true;
   }
 }
 
-async function exists(files: FileSystem, path: string): Promise<boolean> {
+/** @throws an Error with code `EBUSY` where `path` is not the file that `stats` are of, or it changed since. */
+export async function requireUnchanged(
+  files: Pick<FileSystem, "lstat">,
+  path: string,
+  stats: BigIntStats,
+): Promise<void> {
+  const now = await files.lstat(path, { bigint: true });
+  const same = now.dev === stats.dev && now.ino === stats.ino;
+  if (!same || now.size !== stats.size || now.mtimeNs !== stats.mtimeNs) {
+    throw changedMeanwhile(path);
+  }
+}
+
+export function changedMeanwhile(path: string, cause?: unknown): Error {
+  const problem = `'${path}' was changed meanwhile: try again once nothing writes to it`;
+  return Object.assign(systemError("EBUSY", problem, path), cause === undefined ? {} : { cause });
+}
+
+/** Says which file a system error is about: calls on an open file do not. */
+export function locate(error: unknown, path: string, ...syscalls: readonly string[]): unknown {
+  if (!(error instanceof Error) || !("syscall" in error) || "path" in error) return error;
+  if (!syscalls.includes(String(error.syscall))) return error;
+  error.message += ` '${path}'`;
+  return Object.assign(error, { path });
+}
+
+export function pathOf(path: string | URL): string {
+  return typeof path === "string" ? path : fileURLToPath(path);
+}
+
+/** What is being written: the temporary file, and the lock that is held for it. */
+const underWay = new Map<string, string | undefined>();
+let removesAtExit = false;
+
+async function writeTemporary<T>(
+  files: FileSystem,
+  temporary: string,
+  lock: string | undefined,
+  target: string,
+  { overwrite = false, mode, like, replaces, signal }: WriteFileOptions,
+  write: (file: FileHandle) => Promise<T>,
+): Promise<T> {
+  if (!removesAtExit) process.on("exit", removeTemporaries);
+  removesAtExit = true;
+  underWay.set(temporary, lock);
+  let ours = false;
   try {
-    await files.lstat(path);
-    return true;
+    const file = await create(files, temporary, target);
+    ours = true;
+    let result: T;
+    try {
+      result = await write(file);
+      if (mode !== undefined) await file.chmod(mode);
+      if (like !== undefined) await makeLike(file, like);
+      await file.sync();
+      // Where locks do not hold, as on some network file systems, others may use the name by now.
+      ours = await isAt(files, temporary, file);
+      if (!ours) throw othersToo(target);
+    } finally {
+      await file.close();
+    }
+    signal?.throwIfAborted();
+    if (replaces !== undefined) await requireUnchanged(files, target, replaces);
+    // Not to be removed under the step that names it.
+    underWay.delete(temporary);
+    await giveName(files, temporary, target, overwrite);
+    await syncFolder(files, dirname(target));
+    return result;
+  } catch (error) {
+    if (ours) await files.unlink(temporary).catch(() => undefined);
+    throw locate(error, target, "write", "fsync", "close", "fchmod");
+  } finally {
+    underWay.delete(temporary);
+  }
+}
+
+async function create(files: FileSystem, temporary: string, target: string): Promise<FileHandle> {
+  const { O_CREAT, O_EXCL, O_RDWR } = constants;
+  try {
+    return await files.open(temporary, O_CREAT | O_EXCL | O_RDWR, 0o600);
+  } catch (error) {
+    throw hasCode(error, "EEXIST") ? othersToo(target) : error;
+  }
+}
+
+function othersToo(target: string): Error {
+  const problem = `the temporary file of '${target}' was replaced or removed: try again later`;
+  return systemError("EBUSY", problem, target);
+}
+
+function partPath(target: string): string {
+  return join(dirname(target), `.${basename(target)}.env-part`);
+}
+
+/** Shortened: with the ends added the name must not be too long for the file system. */
+function randomName(target: string): string {
+  const name = `.${basename(target).slice(0, 48)}.${randomBytes(8).toString("hex")}.env-part`;
+  return join(dirname(target), name);
+}
+
+async function isAt(files: FileSystem, path: string, file: FileHandle): Promise<boolean> {
+  const own = await file.stat({ bigint: true });
+  try {
+    const there = await files.lstat(path, { bigint: true });
+    return there.ino === own.ino && there.dev === own.dev;
   } catch (error) {
     if (hasCode(error, "ENOENT")) return false;
     throw error;
   }
 }
 
+/** Whether there is a file to be replaced. A rename would replace a link or a device, which nobody means. */
+async function requireTarget(
+  files: FileSystem,
+  target: string,
+  overwrite: boolean,
+): Promise<boolean> {
+  let stats: Stats;
+  try {
+    stats = await files.lstat(target);
+  } catch (error) {
+    if (hasCode(error, "ENOENT")) return false;
+    throw error;
+  }
+  if (stats.isSymbolicLink()) {
+    throw systemError("ELOOP", `'${target}' is a symbolic link: name the file itself`, target);
+  }
+  if (stats.isDirectory()) throw systemError("EISDIR", `'${target}' is a folder`, target);
+  if (!stats.isFile()) throw systemError("EINVAL", `'${target}' is not a regular file`, target);
+  if (!overwrite) throw taken(target);
+  return true;
+}
+
+async function giveName(
+  files: FileSystem,
+  temporary: string,
+  target: string,
+  overwrite: boolean,
+): Promise<void> {
+  if (overwrite) return files.rename(temporary, target);
+  try {
+    await files.link(temporary, target);
+  } catch (error) {
+    if (hasCode(error, "EEXIST")) throw taken(target);
+    if (!hasCode(error, "EPERM", "ENOTSUP", "EOPNOTSUPP", "ENOSYS")) throw error;
+    return renameOverPlaceholder(files, temporary, target);
+  }
+  await files.unlink(temporary);
+}
+
+/** Where there are no hard links. */
+async function renameOverPlaceholder(
+  files: FileSystem,
+  temporary: string,
+  target: string,
+): Promise<void> {
+  try {
+    const placeholder = await files.open(target, "wx", 0o600);
+    await placeholder.close();
+  } catch (error) {
+    throw hasCode(error, "EEXIST") ? taken(target) : error;
+  }
+  try {
+    await files.rename(temporary, target);
+  } catch (error) {
+    await files.unlink(target).catch(() => undefined);
+    throw error;
+  }
+}
+
 function taken(target: string): Error {
   return systemError("EEXIST", `'${target}' exists: pass overwrite to replace it`, target);
+}
+
+async function makeLike(file: FileHandle, { mode, uid, gid }: Stats | BigIntStats): Promise<void> {
+  const own = await file.stat();
+  if (own.uid !== Number(uid) || own.gid !== Number(gid)) {
+    // Only root may give files away. Without that the file stays ours.
+    await file.chown(Number(uid), Number(gid)).catch(() => undefined);
+  }
+  await file.chmod(Number(mode) & 0o777);
 }

@@ -4,7 +4,7 @@
  * @module
  */
 import { Readable } from "node:stream";
-import { CHUNK_BYTES } from "@env/core/message";
+import { CHUNK_BYTES, type Watch } from "@env/core/message";
 
 export interface RangeStreamSettings {
   readonly start: number;
@@ -12,6 +12,8 @@ export interface RangeStreamSettings {
   readonly end: number;
   readonly highWaterMark: number;
   readonly signal: AbortSignal | undefined;
+  /** Told once, when the stream ends or is destroyed. */
+  readonly watch: Watch;
 }
 
 /** Reads [start, end); fewer bytes only where the plaintext is known to end. */
@@ -29,13 +31,20 @@ export class RangeStream extends Readable {
   readonly #pieceBytes: number;
   readonly #abort = new AbortController();
   readonly #unlisten: () => void;
+  readonly #watch: Watch;
+  #bytes = 0;
+  #ended = false;
   /** Where the piece after the last one that was given starts. */
   #position: number;
   #ahead: Piece | undefined;
 
-  constructor(readRange: ReadRange, { start, end, highWaterMark, signal }: RangeStreamSettings) {
+  constructor(
+    readRange: ReadRange,
+    { start, end, highWaterMark, signal, watch }: RangeStreamSettings,
+  ) {
     super({ highWaterMark });
     this.#readRange = readRange;
+    this.#watch = watch;
     this.#position = start;
     this.#end = end;
     this.#pieceBytes = Math.max(1, Math.floor(highWaterMark / CHUNK_BYTES)) * CHUNK_BYTES;
@@ -53,6 +62,8 @@ export class RangeStream extends Readable {
     this.#unlisten();
     this.#abort.abort(error ?? new DOMException("the stream was destroyed", "AbortError"));
     this.#ahead = undefined;
+    if (this.#ended) this.#watch.done(this.#bytes);
+    else this.#watch.failed(this.#bytes, error, this.#abort.signal);
     callback(error);
   }
 
@@ -63,6 +74,8 @@ export class RangeStream extends Readable {
     const ended = bytes.length < piece.to - piece.from || piece.to === this.#end;
     this.#position = piece.to;
     this.#ahead = ended ? undefined : this.#fetch(piece.to);
+    this.#bytes += bytes.length;
+    this.#ended = ended;
     if (bytes.length > 0) this.push(bytes);
     if (ended) this.push(null);
   }

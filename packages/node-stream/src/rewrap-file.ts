@@ -9,10 +9,9 @@
  *
  * @module
  */
-import { constants, type Stats } from "node:fs";
-import { lstat, type FileHandle } from "node:fs/promises";
+import { constants, type BigIntStats } from "node:fs";
+import type { FileHandle } from "node:fs/promises";
 import { resolve } from "node:path";
-import { fileURLToPath } from "node:url";
 import type { Envelope, RewrapOptions, RewrapReport } from "@env/core";
 import { MAX_HEADER_BYTES, parseHeader, plaintextLength, PREFIX_BYTES } from "@env/core/message";
 import { systemError, withFileLock } from "./file-lock.ts";
@@ -25,12 +24,23 @@ import {
   writeHeader,
   writeJournal,
 } from "./journal.ts";
-import { nodeFileSystem, OutputFile, type FileSystem } from "./output.ts";
+import {
+  changedMeanwhile,
+  nodeFileSystem,
+  pathOf,
+  removeStale,
+  requireUnchanged,
+  writeLocked,
+  type FileSystem,
+} from "./output.ts";
 import { readInto } from "./range-source.ts";
+import type { Progress } from "./transcode.ts";
 
 export interface RewrapFileOptions extends Pick<RewrapOptions, "context" | "from" | "signal"> {
   /** Finds out what would be done, calls to the KMS included, and writes nothing. Default: false. */
   readonly dryRun?: boolean | undefined;
+  /** Called as a copy goes on, and at its end with `bytes` equal to `total`. Of the payload. */
+  readonly onProgress?: ((progress: Progress) => void) | undefined;
 }
 
 export interface RewrapFileResult {
@@ -49,21 +59,22 @@ export interface RewrapFileResult {
 /** Bytes per read and write of a copy. */
 const PIECE_BYTES = 2 ** 20;
 
-const OPTIONS = new Set(["context", "from", "signal"]); // And dryRun.
+const OPTIONS = new Set(["context", "from", "signal"]); // And those of this file.
 
 /**
  * Wraps the data key of a file anew: under the current version of each configured CMK, under CMKs that
  * were added, no more under those of `from`. See `Envelope.rewrap`.
  *
  * In place, the file keeps its inode, owner, mode and links; readers that have it open go on. A copy
- * takes over mode and, where this process may set it, owner; other hard links keep the old file. The
+ * takes over permission bits and, where this process may set it, owner; other hard links keep the old
+ * file. What a killed copy leaves, `.<name>.env-part`, the next rewrap of the file removes. The
  * modification time is new in both cases: backup tools go by it, and the new header belongs in a backup.
  *
  * @param path - Of a regular file. Symbolic links are refused, so that nobody else decides what is
  * written to. An interrupted rewrap is finished first.
- * @param options - `signal` is obeyed until the first byte of the file is written.
+ * @param options - `signal` is obeyed until the first byte of the file is written, or the copy is named.
  * @throws {@link EnvelopeError} as `Envelope.rewrap`, `ERR_ENV_TRUNCATED` for a file that is cut, and as
- * `recoverFile`; an Error with code `EBUSY` where the file is being rewrapped already or changed
+ * `recoverFile`; an Error with code `EBUSY` where the file is being written already or was changed
  * meanwhile, `ELOOP` for a symbolic link; what the file system throws; TypeError for misuse.
  */
 export async function rewrapFile(
@@ -79,12 +90,12 @@ export async function rewrapFileWith(
   files: FileSystem,
   envelope: Envelope,
   path: string | URL,
-  { dryRun = false, ...options }: RewrapFileOptions,
+  { dryRun = false, onProgress, ...options }: RewrapFileOptions,
 ): Promise<RewrapFileResult> {
   const unknown = Object.keys(options).find((name) => !OPTIONS.has(name));
   if (unknown !== undefined) throw new TypeError(`unknown option ${JSON.stringify(unknown)}`);
   options.signal?.throwIfAborted();
-  const file = resolve(path instanceof URL ? fileURLToPath(path) : path);
+  const file = resolve(pathOf(path));
   if (dryRun) {
     return withTarget(files, file, constants.O_RDONLY, async (target) => {
       const header = (await journaledHeader(file)) ?? (await readHeader(target.handle));
@@ -94,15 +105,16 @@ export async function rewrapFileWith(
   }
   return withFileLock(file, async () => {
     await recover(files, file);
+    await removeStale(files, file);
     return withTarget(files, file, constants.O_RDWR, async (target) => {
       const oldHeader = await readHeader(target.handle);
       const { result, newHeader } = await plan(envelope, target, oldHeader, options);
       if (result.method === "none") return result;
-      await requireUnchanged(file, target, oldHeader);
+      await requireSame(files, file, target, oldHeader);
       options.signal?.throwIfAborted();
       const change: Change = { ...target, oldHeader, newHeader };
-      if (result.method === "copied") await copy(files, file, change, options.signal);
-      else await writeInPlace(files, file, change);
+      if (result.method === "in-place") await writeInPlace(files, file, change);
+      else await copy(files, file, change, onProgress, options.signal);
       return result;
     });
   });
@@ -111,7 +123,8 @@ export async function rewrapFileWith(
 /** A file to rewrap, open. */
 interface Target {
   readonly handle: FileHandle;
-  readonly stats: Stats;
+  readonly stats: BigIntStats;
+  readonly size: number;
 }
 
 interface Change extends Target {
@@ -132,9 +145,9 @@ async function withTarget<T>(
 ): Promise<T> {
   const handle = await openNoFollow(files, path, flags);
   try {
-    const stats = await handle.stat();
+    const stats = await handle.stat({ bigint: true });
     if (!stats.isFile()) throw systemError("EINVAL", `${path} is not a regular file`, path);
-    return await use({ handle, stats });
+    return await use({ handle, stats, size: Number(stats.size) });
   } finally {
     await handle.close();
   }
@@ -150,45 +163,40 @@ async function readHeader(handle: FileHandle): Promise<Uint8Array> {
 /** Asks the KMS, and says what is to be written. */
 async function plan(
   envelope: Envelope,
-  { stats }: Target,
+  { size }: Target,
   header: Uint8Array,
   options: Pick<RewrapOptions, "context" | "from" | "signal">,
 ): Promise<Plan> {
-  plaintextLength(stats.size - header.length); // Refuses a cut file before a KMS is called.
+  plaintextLength(size - header.length); // Refuses a cut file before a KMS is called.
   const rewrapped = await envelope.rewrap(header, options);
   const { changed, plaintextSeen, entries, message: newHeader } = rewrapped;
   const fits = newHeader.length === header.length;
   const method = !changed ? "none" : fits ? "in-place" : "copied";
-  const payloadBytes = fits ? 0 : stats.size - header.length;
+  const payloadBytes = fits ? 0 : size - header.length;
   const bytesWritten = changed ? newHeader.length + payloadBytes : 0;
   return { result: { changed, plaintextSeen, entries, method, bytesWritten }, newHeader };
 }
 
 /** The KMS may have taken its time: what was planned is for the file as it was. */
-async function requireUnchanged(
+async function requireSame(
+  files: FileSystem,
   path: string,
   { handle, stats }: Target,
   header: Uint8Array,
 ): Promise<void> {
-  const now = await lstat(path);
-  const same = now.ino === stats.ino && now.dev === stats.dev && now.size === stats.size;
-  if (!same || Buffer.compare(await readHeader(handle), header) !== 0) {
-    throw replaced(path);
-  }
-}
-
-function replaced(path: string): Error {
-  return systemError("EBUSY", `${path} was changed while it was being rewrapped: try again`, path);
+  await requireUnchanged(files, path, stats);
+  // A clock is too coarse for a change right after the file was opened.
+  if (Buffer.compare(await readHeader(handle), header) !== 0) throw changedMeanwhile(path);
 }
 
 async function writeInPlace(
   files: FileSystem,
   path: string,
-  { handle, stats, oldHeader, newHeader }: Change,
+  { handle, size, oldHeader, newHeader }: Change,
 ): Promise<void> {
   const prefix = new Uint8Array(PREFIX_BYTES);
   await readInto(handle, prefix, oldHeader.length);
-  await writeJournal(files, path, { fileBytes: stats.size, prefix, oldHeader, newHeader });
+  await writeJournal(files, path, { fileBytes: size, prefix, oldHeader, newHeader });
   // From here on the journal is what counts: a failure leaves it there, for the next recovery.
   await writeHeader(handle, newHeader);
   await removeJournal(files, path);
@@ -198,28 +206,23 @@ async function writeInPlace(
 async function copy(
   files: FileSystem,
   path: string,
-  { handle, stats, oldHeader, newHeader }: Change,
+  { handle, stats, size, oldHeader, newHeader }: Change,
+  onProgress: ((progress: Progress) => void) | undefined,
   signal: AbortSignal | undefined,
 ): Promise<void> {
-  const output = await OutputFile.create(files, path, true);
-  try {
-    await writeFully(output.handle, newHeader, 0);
+  const options = { overwrite: true, like: stats, replaces: stats, signal };
+  await writeLocked(files, path, options, async (output) => {
+    await writeFully(output, newHeader, 0);
     const piece = new Uint8Array(PIECE_BYTES);
     const moved = newHeader.length - oldHeader.length;
-    for (let at = oldHeader.length; at < stats.size;) {
-      const filled = await readInto(handle, piece, at, signal);
-      if (filled === 0) throw replaced(path);
-      await writeFully(output.handle, piece.subarray(0, filled), at + moved);
-      at += filled;
+    const total = size - oldHeader.length;
+    for (let bytes = 0; bytes < total;) {
+      const at = oldHeader.length + bytes;
+      const filled = await readInto(handle, piece.subarray(0, total - bytes), at, signal);
+      if (filled === 0) throw changedMeanwhile(path);
+      await writeFully(output, piece.subarray(0, filled), at + moved);
+      bytes += filled;
+      onProgress?.({ bytes, total });
     }
-    // Only root may give files away; the copy is then this user's.
-    await output.handle.chown(stats.uid, stats.gid).catch(() => undefined);
-    await output.handle.chmod(stats.mode & 0o7777);
-    signal?.throwIfAborted();
-    await requireUnchanged(path, { handle, stats }, oldHeader);
-    await output.commit();
-  } catch (error) {
-    await output.abandon();
-    throw error;
-  }
+  });
 }

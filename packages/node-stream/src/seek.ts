@@ -24,10 +24,12 @@ import {
   openMessage,
   parseHeader,
   PREFIX_BYTES,
+  watchMessage,
+  type Watch,
 } from "@env/core/message";
 import { ChunkReader, RUN_CHUNKS } from "./chunk-reader.ts";
 import { settledHeader } from "./journal.ts";
-import { RangeStream } from "./range-stream.ts";
+import { RangeStream, type ReadRange } from "./range-stream.ts";
 import {
   checkedSource,
   fileSource,
@@ -91,6 +93,7 @@ export async function openEncrypted(
   signal.throwIfAborted();
   const pending = isPath(source) ? await settledHeader(await realpath(source)) : undefined;
   const opened = await openSource(source);
+  const watch = watchMessage(envelope, "decrypt");
   const frontBytes = Math.min(FRONT_BYTES, opened.size);
   const readFront = (): Promise<Uint8Array> => readExactly(opened, 0, frontBytes, signal);
   try {
@@ -99,7 +102,7 @@ export async function openEncrypted(
     for (;;) {
       try {
         const chunks = await openFront(envelope, opened, front, options, cacheChunks);
-        return new EncryptedReader(opened, chunks);
+        return new EncryptedReader(opened, chunks, () => watchMessage(envelope, "decrypt"));
       } catch (error) {
         if (!isPath(source) || pending !== undefined || !isEnvelopeError(error)) throw error;
         // A rewrap in place may have been writing the header under our read.
@@ -109,6 +112,7 @@ export async function openEncrypted(
       }
     }
   } catch (error) {
+    watch.failed(0, error, signal);
     await opened.close();
     throw error;
   }
@@ -121,17 +125,22 @@ export async function openEncrypted(
  * Positions and sizes are bytes of the plaintext. All methods throw {@link EnvelopeError}
  * `ERR_ENV_DECRYPT` for altered chunks, `ERR_ENV_TRUNCATED` for a source that is shorter than it was,
  * `ERR_ENV_CLOSED` after `close()`; what the source throws, as it is; the signal's reason.
+ *
+ * The envelope's observer is told of each read and each stream as one decryption of its bytes. Of the
+ * opening and of `size()`, which give no plaintext out, it is told where they fail.
  */
 export class EncryptedReader implements AsyncDisposable {
   readonly #source: OpenSource;
   readonly #chunks: ChunkReader;
+  readonly #watch: () => Watch;
   readonly #closing = new AbortController();
   #closed: Promise<void> | undefined;
 
   /** Takes over `source`. For {@link openEncrypted}: the package exports the type alone. */
-  constructor(source: OpenSource, chunks: ChunkReader) {
+  constructor(source: OpenSource, chunks: ChunkReader, watch: () => Watch) {
     this.#source = source;
     this.#chunks = chunks;
+    this.#watch = watch;
   }
 
   /** Bytes of the plaintext, after the final chunk has verified that it is the final one. */
@@ -139,7 +148,13 @@ export class EncryptedReader implements AsyncDisposable {
     const until = this.#until(signal);
     if (!this.#chunks.endVerified) {
       const { finalChunk } = this.#chunks;
-      await this.#chunks.visit(finalChunk, finalChunk, () => undefined, until);
+      const watch = this.#watch();
+      try {
+        await this.#chunks.visit(finalChunk, finalChunk, () => undefined, until);
+      } catch (error) {
+        watch.failed(0, error, until);
+        throw error;
+      }
     }
     return this.#chunks.claimedBytes;
   }
@@ -155,6 +170,47 @@ export class EncryptedReader implements AsyncDisposable {
   async read(start: number, end: number, { signal }: ReadOptions = {}): Promise<Bytes> {
     requireRange(start, end);
     const until = this.#until(signal);
+    const watch = this.#watch();
+    try {
+      const bytes = await this.#read(start, end, until);
+      watch.done(bytes.length);
+      return bytes;
+    } catch (error) {
+      watch.failed(0, error, until);
+      throw error;
+    }
+  }
+
+  /**
+   * A range as a stream. It fetches one piece ahead, and none while nobody reads. It ends without an
+   * error only if it gave the whole range, or has verified that the plaintext ends there.
+   *
+   * @throws RangeError for what is no range; the stream is destroyed with errors as the class says.
+   */
+  createReadStream(options: RangeStreamOptions = {}): Readable {
+    const { start = 0, end = Infinity, highWaterMark = 2 ** 20, signal } = options;
+    requireRange(start, end);
+    const read: ReadRange = async (from, to, each) => this.#read(from, to, this.#until(each));
+    return new RangeStream(read, { start, end, highWaterMark, signal, watch: this.#watch() });
+  }
+
+  /** Ends reads and streams under way with `ERR_ENV_CLOSED`, wipes plaintext, closes its own file. */
+  close(): Promise<void> {
+    this.#closed ??= this.#close();
+    return this.#closed;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  async #close(): Promise<void> {
+    this.#closing.abort(new EnvelopeError("ERR_ENV_CLOSED", "the reader is closed"));
+    this.#chunks.close();
+    await this.#source.close();
+  }
+
+  async #read(start: number, end: number, until: AbortSignal): Promise<Bytes> {
     const { claimedBytes, finalChunk, endVerified } = this.#chunks;
     const stop = Math.min(end, claimedBytes);
     const out = new Uint8Array(Math.max(0, stop - start));
@@ -173,39 +229,6 @@ export class EncryptedReader implements AsyncDisposable {
       until,
     );
     return out;
-  }
-
-  /**
-   * A range as a stream. It fetches one piece ahead, and none while nobody reads. It ends without an
-   * error only if it gave the whole range, or has verified that the plaintext ends there.
-   *
-   * @throws RangeError for what is no range; the stream is destroyed with errors as the class says.
-   */
-  createReadStream(options: RangeStreamOptions = {}): Readable {
-    const { start = 0, end = Infinity, highWaterMark = 2 ** 20, signal } = options;
-    requireRange(start, end);
-    return new RangeStream((from, to, each) => this.read(from, to, { signal: each }), {
-      start,
-      end,
-      highWaterMark,
-      signal,
-    });
-  }
-
-  /** Ends reads and streams under way with `ERR_ENV_CLOSED`, wipes plaintext, closes its own file. */
-  close(): Promise<void> {
-    this.#closed ??= this.#close();
-    return this.#closed;
-  }
-
-  [Symbol.asyncDispose](): Promise<void> {
-    return this.close();
-  }
-
-  async #close(): Promise<void> {
-    this.#closing.abort(new EnvelopeError("ERR_ENV_CLOSED", "the reader is closed"));
-    this.#chunks.close();
-    await this.#source.close();
   }
 
   #until(signal: AbortSignal | undefined): AbortSignal {

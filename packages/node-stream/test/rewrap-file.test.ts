@@ -129,6 +129,27 @@ describe("rewrapFile", () => {
     await requireTidy();
   });
 
+  it("tells how a copy goes on, and nothing of what is written in place", async () => {
+    const message = await store();
+    const seen: { bytes: number; total: number }[] = [];
+    const onProgress = (progress: { bytes: number; total: number }): void =>
+      void seen.push(progress);
+    await rewrapFile(after, path, { context, onProgress });
+    expect(seen).toEqual([]);
+    await rewrapFile(wider, path, { context, onProgress });
+    const total = message.length - 512;
+    expect(seen.at(-1)).toEqual({ bytes: total, total });
+  });
+
+  it("removes what a killed copy has left, even where it has nothing to do itself", async () => {
+    await store();
+    await writeFile(join(folder, ".data.env.env-part"), "half of it");
+    await rewrapFile(before, path, { context, dryRun: true });
+    expect(await readdir(folder)).toHaveLength(2);
+    expect(await rewrapFile(before, path, { context })).toMatchObject({ method: "none" });
+    await requireTidy();
+  });
+
   it("leaves CMKs of `from`", async () => {
     await store(4096);
     const moved = new Envelope({ cmks: [rotatingCmk("two", 1).cmk] });
@@ -295,6 +316,17 @@ describe("rewrapFile refuses", () => {
     await untouched(other);
   });
 
+  it("to replace a file that was written while it was copied", async () => {
+    await store();
+    let newer: Promise<void> | undefined;
+    const onProgress = (): void => void (newer ??= writeFile(path, "newer"));
+    const call = rewrapFile(wider, path, { context, onProgress });
+    await expect(call).rejects.toMatchObject({ code: "EBUSY" });
+    await newer;
+    expect(await readFile(path, "utf8")).toBe("newer");
+    await requireTidy();
+  });
+
   it("to start once its signal has aborted, and stops before it writes", async () => {
     const message = await store();
     const gone = rewrapFile(after, path, { context, signal: AbortSignal.abort(new Error("x")) });
@@ -392,10 +424,11 @@ async function requireWhole(message: Uint8Array): Promise<"old" | "new"> {
 /** Leftovers: temporary files, and an unlocked lock. Never a journal. */
 async function requireRewrappable(): Promise<void> {
   const left = (await readdir(folder)).filter((name) => name !== "data.env");
-  for (const name of left) expect(name).toMatch(/\.tmp$|\.env-lock$/);
+  for (const name of left) expect(name).toMatch(/\.env-(?:part|lock)$/);
   const { changed, method } = await rewrapFile(wider, path, { context });
   expect(changed || method === "none").toBe(true);
   expect(await wider.decrypt(await readFile(path), { context, aad })).toEqual(plaintext);
+  await requireTidy();
 }
 
 const journeys = [
@@ -407,7 +440,7 @@ async function stepsOf(envelope: Envelope): Promise<string[]> {
   const steps: string[] = [];
   await store();
   const note: BeforeStep = (step) => {
-    steps.push(step.replace(/[0-9a-f]{16}\.tmp/, "tmp"));
+    steps.push(step);
     return undefined;
   };
   await rewrapFileWith(steppingFiles(note), envelope, path, { context });
@@ -417,6 +450,7 @@ async function stepsOf(envelope: Envelope): Promise<string[]> {
 describe("an interrupted rewrap", () => {
   it("goes through known steps, so that the tests below reach each of them", async () => {
     expect(await stepsOf(after)).toEqual([
+      "unlink .data.env.env-part", // Of a killed process, were there one.
       "create .data.env.env-journal",
       "write .data.env.env-journal",
       "sync .data.env.env-journal",
@@ -428,7 +462,7 @@ describe("an interrupted rewrap", () => {
     ]);
     const copied = await stepsOf(wider);
     expect(copied.at(-2)).toBe("rename");
-    expect(copied.slice(-3)[0]).toBe("sync .data.env.tmp");
+    expect(copied.slice(-3)[0]).toBe("sync .data.env.env-part");
   });
 
   describe.each(journeys)("%s", (_, envelope, added) => {

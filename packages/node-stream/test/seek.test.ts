@@ -5,7 +5,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { pathToFileURL } from "node:url";
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { detachKeyBlock, Envelope, isEnvelopeError } from "@env/core";
+import { detachKeyBlock, Envelope, isEnvelopeError, type EnvelopeEvent } from "@env/core";
 import {
   CHUNK_BYTES,
   chunkOffset,
@@ -620,5 +620,74 @@ describe("createReadStream", () => {
     waiting.destroy();
     await sleep(5);
     expect(source.aborted).toBe(1);
+  });
+});
+
+describe("the observer", () => {
+  const observed = (): { events: EnvelopeEvent[]; own: Envelope } => {
+    const events: EnvelopeEvent[] = [];
+    const observer = (event: EnvelopeEvent): void =>
+      void (event.type === "kms-call" || events.push(event));
+    return { events, own: new Envelope({ cmks: [cmk], observer }) };
+  };
+
+  it("is told of each read and each stream as one decryption of its bytes", async () => {
+    const { events, own } = observed();
+    await using reader = await openEncrypted(own, sourceOf(await messageOf(3 * MIB)), { context });
+    await reader.size();
+    expect(events).toEqual([]);
+    await reader.read(10, 20);
+    await reader.read(3 * MIB - 5, Infinity);
+    await collect(reader.createReadStream({ start: 1 }));
+    expect(events).toMatchObject([
+      { type: "decrypt", bytes: 10, outcome: "ok" },
+      { type: "decrypt", bytes: 5, outcome: "ok" },
+      { type: "decrypt", bytes: 3 * MIB - 1, outcome: "ok" },
+    ]);
+  });
+
+  it("is told of a stream that was left early, or aborted, with the bytes it gave", async () => {
+    const { events, own } = observed();
+    await using reader = await openEncrypted(own, sourceOf(await messageOf(3 * MIB)), { context });
+    for await (const piece of reader.createReadStream()) {
+      expect(piece).toHaveLength(MIB);
+      break;
+    }
+    const reason = new Error("enough");
+    const aborted = reader.read(0, 10, { signal: AbortSignal.abort(reason) });
+    await expect(aborted).rejects.toBe(reason);
+    const abort = new AbortController();
+    const stopped = reader.read(2 * MIB, Infinity, { signal: abort.signal });
+    abort.abort(reason);
+    await expect(stopped).rejects.toBe(reason);
+    expect(events).toMatchObject([
+      { type: "decrypt", outcome: "aborted" },
+      { type: "decrypt", bytes: 0, outcome: "aborted" },
+    ]);
+    expect((events[0] as { bytes: number }).bytes).toBeGreaterThanOrEqual(MIB);
+  });
+
+  it("is told where opening, the size, a read or a stream fails, and how", async () => {
+    const { events, own } = observed();
+    const message = await messageOf(100_000);
+    const altered = message.with(message.length - 1, (message.at(-1) ?? 0) ^ 1);
+    await expect(
+      openEncrypted(own, sourceOf(altered), { context: { tenant: "other" } }),
+    ).rejects.toMatchObject({ code: "ERR_ENV_DECRYPT" });
+    await using reader = await openEncrypted(own, sourceOf(altered), { context });
+    await expect(reader.size()).rejects.toMatchObject({ code: "ERR_ENV_DECRYPT" });
+    await expect(reader.read(99_999, Infinity)).rejects.toMatchObject({ code: "ERR_ENV_DECRYPT" });
+    await expect(collect(reader.createReadStream())).rejects.toMatchObject({
+      code: "ERR_ENV_DECRYPT",
+    });
+    const failure = { type: "decrypt", bytes: 0, outcome: "ERR_ENV_DECRYPT" };
+    expect(events).toMatchObject([failure, failure, failure, failure]);
+  });
+
+  it("is not told of misuse", async () => {
+    const { events, own } = observed();
+    await using reader = await openEncrypted(own, sourceOf(await messageOf(10)), { context });
+    await expect(reader.read(-1, 5)).rejects.toThrow(RangeError);
+    expect(events).toEqual([]);
   });
 });
