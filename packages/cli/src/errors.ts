@@ -6,6 +6,7 @@
  *
  * @module
  */
+import { resolve } from "node:path";
 import {
   errorCodes,
   isEnvelopeError,
@@ -72,12 +73,14 @@ export function exitCodeOf(code: EnvelopeErrorCode): ExitCode {
 export type CommandErrorCode =
   | "ERR_CLI_USAGE"
   | "ERR_CLI_FILE"
+  | "ERR_CLI_RANGE"
   | "ERR_CLI_SOME_FAILED"
   | "ERR_CLI_INTERRUPTED";
 
 const byCommandCode: Readonly<Record<CommandErrorCode, ExitCode>> = {
   ERR_CLI_USAGE: 2,
   ERR_CLI_FILE: 7,
+  ERR_CLI_RANGE: 2,
   ERR_CLI_SOME_FAILED: 8,
   ERR_CLI_INTERRUPTED: 130,
 };
@@ -136,12 +139,38 @@ const fileProblems: Readonly<Record<string, readonly [problem: string, hint?: st
   EIO: ["the device reports an error"],
 };
 
-/** An error of the file system at `path`. Other errors are returned as they are. */
+/** What node-stream means where it refuses a file by itself, with no call to the file system that failed. */
+const refusals: Readonly<Record<string, readonly [problem: string, hint: string]>> = {
+  EEXIST: ["it exists already", "add --force to replace it, or choose another name with -o"],
+  ELOOP: ["it is a symbolic link", "choose another name"],
+  EISDIR: ["it is a folder", "choose another name"],
+  EINVAL: ["it is not a regular file", "choose another name"],
+  EBUSY: ["something else is writing to it", "try again once nothing does"],
+};
+
+/**
+ * An error of the file system, or of node-stream as it refuses a file. Other errors are returned as
+ * they are.
+ *
+ * @param path - The file it is about.
+ */
 export function fileError(path: string, error: unknown): unknown {
-  if (!(error instanceof Error) || !("syscall" in error) || !("code" in error)) return error;
+  if (!(error instanceof Error) || !("code" in error)) return error;
   const code = String(error.code);
-  const [problem, hint] = fileProblems[code] ?? [`it cannot be read or written (${code})`];
-  return new CommandError("ERR_CLI_FILE", `${path === "" ? '""' : path}: ${problem}`, hint, error);
+  const name = path === "" ? '""' : path;
+  if ("syscall" in error) {
+    const [problem, hint] = fileProblems[code] ?? [`it cannot be read or written (${code})`];
+    return new CommandError("ERR_CLI_FILE", `${name}: ${problem}`, hint, error);
+  }
+  if (!/^E[A-Z0-9]+$/.test(code)) return error;
+  const about = "path" in error ? resolve(String(error.path)) : undefined;
+  const refusal = about === resolve(path) ? refusals[code] : undefined;
+  // What is about another file, such as a lock in the way, names it and says what to do.
+  const [message, hint] =
+    refusal === undefined
+      ? [error.message.replace(`${code}: `, ""), undefined]
+      : [`${name}: ${refusal[0]}`, refusal[1]];
+  return new CommandError("ERR_CLI_FILE", message, hint, error);
 }
 
 /** One error, as it is reported. Nothing in it is secret. */

@@ -120,15 +120,18 @@ export function requireAllDone({ files, failed }: Totals): void {
   throw new CommandError("ERR_CLI_SOME_FAILED", `${failed} of ${count(files, "file")} failed`);
 }
 
+/** How a message starts. */
+export type Form = "binary" | "text";
+
 /** How a file starts: as a message, as a message in text form, or as something else. */
-export async function formOf(path: string): Promise<"binary" | "text" | undefined> {
+export async function formOf(path: string): Promise<Form | undefined> {
   return readSource(path, async (source) => {
     const front = Buffer.from(await readFront(source, TEXT_PREFIX.length / 2));
     return formOfFront(front);
   });
 }
 
-export function formOfFront(front: Uint8Array): "binary" | "text" | undefined {
+export function formOfFront(front: Uint8Array): Form | undefined {
   const hex = Buffer.from(front.subarray(0, 5)).toString("hex");
   if (hex.startsWith(MAGIC)) return "binary";
   return hex === TEXT_PREFIX ? "text" : undefined;

@@ -5,6 +5,7 @@
  */
 import { readFileSync } from "node:fs";
 import { CommanderError } from "@commander-js/extra-typings";
+import { addCat } from "./commands/cat.ts";
 import { addDecrypt } from "./commands/decrypt.ts";
 import { addEncrypt } from "./commands/encrypt.ts";
 import { addHelp } from "./commands/help.ts";
@@ -17,7 +18,7 @@ import { createProgram, type Program } from "./program.ts";
 import { Ui, type Host } from "./ui.ts";
 
 const USAGE: ExitCode = 2;
-const COMMANDS = new Set(["init", "encrypt", "decrypt", "inspect", "rewrap", "keys"]);
+const COMMANDS = new Set(["init", "encrypt", "decrypt", "cat", "inspect", "rewrap", "keys"]);
 
 /**
  * Runs one command.
@@ -51,6 +52,7 @@ function buildProgram(ui: Ui): Program {
   addInit(program, ui);
   addEncrypt(program, ui);
   addDecrypt(program, ui);
+  addCat(program, ui);
   addInspect(program, ui);
   addRewrap(program, ui);
   addKeys(program, ui);

@@ -49,6 +49,16 @@ export class Progress implements Disposable {
     this.#doneBytes += bytes;
   }
 
+  /** For a file of `size` bytes: the `onProgress` of node-stream, which counts plaintext or payload. */
+  follow(size: number): (at: { readonly bytes: number; readonly total: number }) => void {
+    let seen = 0;
+    return ({ bytes, total }) => {
+      const now = total === 0 ? size : Math.round((bytes / total) * size);
+      this.add(now - seen);
+      seen = now;
+    };
+  }
+
   /** Takes the line away and gives the cursor back, so that something else can be printed. */
   clear(): void {
     if (!this.#shown) return;
@@ -92,7 +102,11 @@ export function progressLine(state: ProgressState, columns: number): string {
       `${formatBytes(doneBytes)} of ${formatBytes(totalBytes)}`,
       formatRate(doneBytes, elapsedMs),
     );
-    if (bytesPerMs > 0) parts.push(`${formatDuration((totalBytes - doneBytes) / bytesPerMs)} left`);
+    // The disk may take its time with what it was given.
+    if (doneBytes >= totalBytes) parts.push("finishing");
+    else if (bytesPerMs > 0) {
+      parts.push(`${formatDuration((totalBytes - doneBytes) / bytesPerMs)} left`);
+    }
   }
   const facts = parts.join("  ");
   const name = printableLine(label);

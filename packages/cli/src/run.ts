@@ -3,8 +3,8 @@
  *
  * @module
  */
+import { removeTemporaries } from "@env/node-stream";
 import { interrupted } from "./errors.ts";
-import { removeTemporaries } from "./files.ts";
 import { main } from "./main.ts";
 
 /** How long an interrupted command may take to clean up, in ms: it may be waiting for a pipe or a KMS. */

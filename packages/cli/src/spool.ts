@@ -25,20 +25,15 @@ export class Spool implements AsyncDisposable {
   }
 
   /** Takes bytes, which become the spool's. */
-  async write(bytes: Uint8Array): Promise<void> {
-    this.#bytes += bytes.length;
-    if (this.#file === undefined && this.#bytes <= this.#maxMemoryBytes) {
-      this.#parts.push(bytes);
-      return;
-    }
+  async write(pieces: readonly Uint8Array[]): Promise<void> {
+    for (const { length } of pieces) this.#bytes += length;
+    this.#parts.push(...pieces);
+    if (this.#file === undefined && this.#bytes <= this.#maxMemoryBytes) return;
     try {
       this.#file ??= await openNameless();
-      for (const part of this.#parts.splice(0)) {
-        await writeAll(this.#file, part);
-        part.fill(0);
-      }
-      await writeAll(this.#file, bytes);
-      bytes.fill(0);
+      const parts = this.#parts.splice(0);
+      await writeAll(this.#file, parts);
+      for (const part of parts) part.fill(0);
     } catch (error) {
       throw fileError(tmpdir(), error);
     }

@@ -74,9 +74,17 @@ export class Ui {
    *
    * @throws OutputClosed where the reader is gone.
    */
-  async writeOut(data: string | Uint8Array): Promise<void> {
-    await new Promise<void>((resolve, reject) => {
-      this.host.stdout.write(data, (error) => {
+  async writeOut(...pieces: readonly (string | Uint8Array)[]): Promise<void> {
+    const { stdout } = this.host;
+    stdout.cork();
+    const written = pieces.map((piece) => this.#write(piece));
+    stdout.uncork();
+    await Promise.all(written);
+  }
+
+  #write(piece: string | Uint8Array): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.host.stdout.write(piece, (error) => {
         if (error === null || error === undefined) resolve();
         else if ("code" in error && (error.code === "EPIPE" || error.code === "EOF")) {
           reject(new OutputClosed("the reader of the output is gone"));

@@ -4,6 +4,7 @@ import { describe, expect, it } from "vitest";
 import { exitCodeOf, exitCodes, fileError, InputError, reportOf } from "../src/errors.ts";
 import { exitCodesText } from "../src/commands/help.ts";
 import { readFileSync } from "node:fs";
+import { resolve } from "node:path";
 
 const codes = Object.keys(errorCodes) as EnvelopeErrorCode[];
 
@@ -99,8 +100,31 @@ describe("fileError", () => {
     });
   });
 
+  it("tells in the words of the command what node-stream refuses, and of what else as it says", () => {
+    const refused = (code: string, path: string): Error =>
+      Object.assign(new Error(`${code}: as the library says it`), { code, path });
+    expect(fileError("x", refused("EEXIST", "x"))).toMatchObject({
+      code: "ERR_CLI_FILE",
+      message: "x: it exists already",
+      hint: expect.stringContaining("--force"),
+    });
+    expect(fileError("./x", refused("EBUSY", resolve("x")))).toMatchObject({
+      message: "./x: something else is writing to it",
+    });
+    for (const error of [refused("EEXIST", ".x.env-lock"), refused("ENOTSUP", "x")]) {
+      expect(fileError("x", error)).toMatchObject({
+        message: "as the library says it",
+        hint: undefined,
+      });
+    }
+  });
+
   it("leaves other errors alone", () => {
-    const error = new EnvelopeError("ERR_ENV_DECRYPT", "no");
-    expect(fileError("x", error)).toBe(error);
+    const others = [
+      new EnvelopeError("ERR_ENV_DECRYPT", "no"),
+      new Error("no"),
+      Object.assign(new Error("no"), { code: "ERR_INVALID_ARG_TYPE", path: "x" }),
+    ];
+    for (const error of others) expect(fileError("x", error)).toBe(error);
   });
 });

@@ -24,8 +24,12 @@ describe("progressLine", () => {
     expect(progressLine({ ...half, label: "\u001b[2J" }, 200)).not.toContain("\u001b");
   });
 
-  it("never shows more than everything", () => {
-    expect(progressLine({ ...half, doneBytes: 2e9 }, 200)).toContain(" 100%");
+  it("never shows more than everything, and says so while the disk takes its time", () => {
+    for (const doneBytes of [1e9, 2e9]) {
+      const line = progressLine({ ...half, doneBytes }, 200);
+      expect(line).toContain(" 100%");
+      expect(line).toMatch(/finishing$/);
+    }
   });
 });
 
@@ -41,6 +45,17 @@ describe("Progress", () => {
     progress[Symbol.dispose]();
     vi.advanceTimersByTime(1000);
     expect(bytes()).toHaveLength(0);
+  });
+
+  it("follows files, of which a part is what tells how far the work is", () => {
+    const { stream, bytes } = capture();
+    using progress = new Progress(stream, 1000);
+    const first = progress.follow(400);
+    for (const part of [10, 20, 100]) first({ bytes: part, total: 100 });
+    progress.follow(50)({ bytes: 0, total: 0 });
+    progress.follow(300)({ bytes: 1, total: 3 });
+    vi.advanceTimersByTime(1000);
+    expect(bytes().toString()).toContain("550 B of 1 kB");
   });
 
   it("shows long work, and takes the line away in the end", () => {

@@ -9,7 +9,9 @@ const read = async (spool: Spool): Promise<string> =>
 describe("Spool", () => {
   it.each([1, 4, 8, 100])("gives back what it got, with %i bytes in memory", async (max) => {
     await using spool = new Spool(max);
-    for (const part of ["one", "", "two", "three"]) await spool.write(Buffer.from(part));
+    for (const parts of [["one"], ["", "two"], [], ["three"]]) {
+      await spool.write(parts.map((part) => Buffer.from(part)));
+    }
     expect(await read(spool)).toBe("onetwothree");
   });
 
@@ -17,7 +19,7 @@ describe("Spool", () => {
     const folder = testFolder();
     vi.stubEnv("TMPDIR", folder);
     await using spool = new Spool(1);
-    await spool.write(Buffer.from("secret"));
+    await spool.write([Buffer.from("secret")]);
     vi.unstubAllEnvs();
     expect(readdirSync(folder)).toEqual([]);
     expect(await read(spool)).toBe("secret");
@@ -27,7 +29,7 @@ describe("Spool", () => {
     const part = Buffer.from("secret");
     {
       await using spool = new Spool();
-      await spool.write(part);
+      await spool.write([part]);
     }
     expect(part.every((byte) => byte === 0)).toBe(true);
   });

@@ -7,17 +7,24 @@
  * @module
  */
 import { basename, dirname, join } from "node:path";
+import { pipeline } from "node:stream/promises";
 import { decodeText, EnvelopeError, type DecryptOptions, type Envelope } from "@env/core";
 import { headerLength, MAX_HEADER_BYTES, plaintextLength } from "@env/core/message";
+import { decryptFile, decryptStream } from "@env/node-stream";
 import { collectPair, contextToRead, noContextOption, readAad } from "../context.ts";
 import { usageError } from "../errors.ts";
 import {
+  betweenFiles,
+  BUFFER_BYTES,
   readFront,
   readPieces,
   readSource,
+  requireOtherFile,
+  streamInto,
   writeAll,
-  writeFileWhole,
+  writeOutput,
   type Source,
+  type Write,
 } from "../files.ts";
 import {
   EXTENSION,
@@ -31,6 +38,7 @@ import {
   readStdin,
   requireAllDone,
   STANDARD,
+  type Input,
 } from "../inputs.ts";
 import type { Program } from "../program.ts";
 import type { Progress } from "../progress.ts";
@@ -38,7 +46,7 @@ import { withEnvelope } from "../providers.ts";
 import { Spool } from "../spool.ts";
 import { formatBytes, printableLine } from "../text.ts";
 import type { Ui } from "../ui.ts";
-import { countBytes, requireOneInput, requireOtherFile } from "./encrypt.ts";
+import { countBytes, requireOneInput } from "./encrypt.ts";
 
 /** 1 MiB of message as text, and a line break. */
 const MAX_TEXT_BYTES = 5 + Math.ceil((2 ** 20 * 4) / 3) + 2;
@@ -82,7 +90,7 @@ export function addDecrypt(program: Program, ui: Ui): void {
         const totals = await forEachInput(ui, inputs, async (input, progress) => {
           if (input.found && !(await isMessageToDecrypt(input.path))) return "skipped";
           const target = toStdout ? STANDARD : (output ?? withoutExtension(input.path));
-          const done = await decryptInput(ui, envelope, input.path, target, job, progress);
+          const done = await decryptInput(ui, envelope, input, target, job, progress);
           if (!toStdout) {
             progress.clear();
             await ui.result(
@@ -112,37 +120,43 @@ interface Decrypted {
 async function decryptInput(
   ui: Ui,
   envelope: Envelope,
-  input: string,
+  { path: input, size }: Input,
   output: string,
   { stream, force, ...options }: Job,
   progress: Progress,
 ): Promise<Decrypted> {
-  let plaintextBytes = 0;
   const { signal } = ui.host;
-  const writeTo =
-    (write: (bytes: Uint8Array) => Promise<void>) =>
-    async (bytes: Uint8Array): Promise<void> => {
-      plaintextBytes += bytes.length;
-      await write(bytes);
-    };
+  if (input !== STANDARD && output !== STANDARD) await requireOtherFile(input, output);
+  if (size !== undefined && output !== STANDARD && (await formOf(input)) !== "text") {
+    const onProgress = progress.follow(size);
+    const whole = { ...options, overwrite: force, preserve: true, onProgress };
+    const { plaintextBytes } = await betweenFiles(input, output, () =>
+      decryptFile(envelope, input, output, whole),
+    );
+    return { input, output, plaintextBytes };
+  }
+
+  let plaintextBytes = 0;
   const decrypt = async (source: Source | undefined, write: Write): Promise<void> => {
     if (source !== undefined) await requirePossibleLength(source);
     const pieces = source === undefined ? readStdin(ui.host) : readPieces(source, { signal });
     const counted = countBytes(pieces, (bytes) => progress.add(bytes));
-    await decryptPieces(envelope, counted, options, writeTo(write));
+    await decryptPieces(envelope, counted, options, async (plaintext) => {
+      for (const { length } of plaintext) plaintextBytes += length;
+      await write(plaintext);
+    });
   };
   const toTarget = async (source: Source | undefined): Promise<void> => {
     if (output !== STANDARD) {
-      if (source !== undefined) await requireOtherFile(source, output);
       const like = source?.size === undefined ? undefined : source.stats;
-      await writeFileWhole(output, { overwrite: force, like, signal }, (file) =>
-        decrypt(source, (bytes) => writeAll(file, bytes)),
+      await writeOutput(output, { overwrite: force, like, signal }, (file) =>
+        decrypt(source, (plaintext) => writeAll(file, plaintext)),
       );
     } else if (stream) {
-      await decrypt(source, (bytes) => ui.writeOut(bytes));
+      await decrypt(source, (plaintext) => ui.writeOut(...plaintext));
     } else {
       await using spool = new Spool();
-      await decrypt(source, (bytes) => spool.write(bytes));
+      await decrypt(source, (plaintext) => spool.write(plaintext));
       progress.clear();
       for await (const bytes of spool.read()) await ui.writeOut(bytes);
     }
@@ -152,8 +166,6 @@ async function decryptInput(
   else await readSource(input, toTarget);
   return { input, output, plaintextBytes };
 }
-
-type Write = (bytes: Uint8Array) => Promise<void>;
 
 /** Decrypts either form of a message. */
 async function decryptPieces(
@@ -165,11 +177,11 @@ async function decryptPieces(
   const { front, pieces: all } = await peek(pieces, 5);
   if (formOfFront(front) === "text") {
     const text = await readText(all);
-    await write(await envelope.decrypt(decodeText(text), options));
+    await write([await envelope.decrypt(decodeText(text), options)]);
     return;
   }
-  const plaintext = ReadableStream.from(all).pipeThrough(envelope.decryptStream(options));
-  for await (const piece of plaintext) await write(piece);
+  const stream = decryptStream(envelope, { ...options, highWaterMark: BUFFER_BYTES });
+  await pipeline(all, stream, streamInto(write));
 }
 
 /** A message in text form, without the line break that editors and `echo` put behind it. */

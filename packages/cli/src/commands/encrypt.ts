@@ -3,11 +3,23 @@
  *
  * @module
  */
+import { pipeline } from "node:stream/promises";
 import type { Envelope, EncryptOptions } from "@env/core";
 import { encodeText } from "@env/core";
+import { encryptFile, encryptStream } from "@env/node-stream";
 import { collectPair, contextToWrite, noContextOption, readAad } from "../context.ts";
-import { CommandError, usageError } from "../errors.ts";
-import { isSameFile, readPieces, readSource, writeAll, writeFileWhole } from "../files.ts";
+import { usageError } from "../errors.ts";
+import {
+  betweenFiles,
+  BUFFER_BYTES,
+  readPieces,
+  readSource,
+  requireOtherFile,
+  streamInto,
+  writeAll,
+  writeOutput,
+  type Write,
+} from "../files.ts";
 import {
   EXTENSION,
   forEachInput,
@@ -18,6 +30,7 @@ import {
   readStdin,
   requireAllDone,
   STANDARD,
+  type Input,
 } from "../inputs.ts";
 import type { Program } from "../program.ts";
 import type { Progress } from "../progress.ts";
@@ -27,7 +40,7 @@ import type { Ui } from "../ui.ts";
 
 /** The text form holds 1 MiB of message, so no more plaintext than that can fit. */
 const MAX_TEXT_PLAINTEXT_BYTES = 2 ** 20;
-/** Room for a later rewrap in place, and a payload that starts on a page. */
+/** Of what comes from a pipe to a file; `encryptFile` does as much by itself. */
 const HEADER_ALIGNMENT = 4096;
 
 export function addEncrypt(program: Program, ui: Ui): void {
@@ -63,7 +76,7 @@ export function addEncrypt(program: Program, ui: Ui): void {
           // A second run over a folder must not encrypt what the first one wrote.
           if (input.found && (await formOf(input.path)) !== undefined) return "skipped";
           const target = toStdout ? STANDARD : (output ?? `${input.path}${EXTENSION}`);
-          const done = await encryptInput(ui, envelope, input.path, target, job, progress);
+          const done = await encryptInput(ui, envelope, input, target, job, progress);
           if (!toStdout) {
             progress.clear();
             const sizes = `${formatBytes(done.plaintextBytes)}, ${formatBytes(done.messageBytes)} encrypted`;
@@ -92,54 +105,67 @@ interface Encrypted {
 async function encryptInput(
   ui: Ui,
   envelope: Envelope,
-  input: string,
+  { path: input, size }: Input,
   output: string,
-  job: Job,
+  { text, force, ...options }: Job,
   progress: Progress,
 ): Promise<Encrypted> {
+  const { signal } = ui.host;
+  if (input !== STANDARD && output !== STANDARD) await requireOtherFile(input, output);
+  if (size !== undefined && output !== STANDARD && !text) {
+    const onProgress = progress.follow(size);
+    const whole = { ...options, overwrite: force, preserve: true, onProgress };
+    const sizes = await betweenFiles(input, output, () =>
+      encryptFile(envelope, input, output, whole),
+    );
+    return { input, output, ...sizes };
+  }
+
   let plaintextBytes = 0;
   let messageBytes = 0;
-  const { text, force, ...options } = job;
-  const { signal } = ui.host;
-
   const encrypt = async (
     pieces: AsyncIterable<Uint8Array>,
-    size: number | undefined,
-    write: (bytes: Uint8Array) => Promise<void>,
+    expected: number | undefined,
+    write: Write,
   ): Promise<void> => {
     const counted = countBytes(pieces, (bytes) => {
       plaintextBytes += bytes;
       progress.add(bytes);
     });
-    const counting = async (bytes: Uint8Array): Promise<void> => {
-      messageBytes += bytes.length;
-      await write(bytes);
+    const counting: Write = async (message) => {
+      for (const { length } of message) messageBytes += length;
+      await write(message);
     };
-    if (text) return counting(Buffer.from(`${await encryptText(envelope, counted, options)}\n`));
-    const alignment = output === STANDARD ? {} : { headerAlignment: HEADER_ALIGNMENT };
-    const stream = envelope.encryptStream({ ...options, ...alignment, plaintextBytes: size });
-    const message = ReadableStream.from(counted).pipeThrough(stream);
-    for await (const piece of message) await counting(piece);
+    if (text) {
+      return counting([Buffer.from(`${await encryptText(envelope, counted, options)}\n`)]);
+    }
+    const stream = encryptStream(envelope, {
+      ...options,
+      plaintextBytes: expected,
+      headerAlignment: output === STANDARD ? undefined : HEADER_ALIGNMENT,
+      highWaterMark: BUFFER_BYTES,
+    });
+    await pipeline(counted, stream, streamInto(counting));
   };
+  const toStdout: Write = (message) => ui.writeOut(...message);
 
   if (input === STANDARD) {
     const pieces = readStdin(ui.host);
-    if (output === STANDARD) await encrypt(pieces, undefined, (bytes) => ui.writeOut(bytes));
+    if (output === STANDARD) await encrypt(pieces, undefined, toStdout);
     else {
-      await writeFileWhole(output, { overwrite: force, signal }, (file) =>
-        encrypt(pieces, undefined, (bytes) => writeAll(file, bytes)),
+      await writeOutput(output, { overwrite: force, signal }, (file) =>
+        encrypt(pieces, undefined, (message) => writeAll(file, message)),
       );
     }
   } else {
     await readSource(input, async (source) => {
       const pieces = readPieces(source, { signal });
       if (output === STANDARD) {
-        return encrypt(pieces, source.size, (bytes) => ui.writeOut(bytes));
+        return encrypt(pieces, source.size, toStdout);
       }
-      await requireOtherFile(source, output);
       const like = source.size === undefined ? undefined : source.stats;
-      await writeFileWhole(output, { overwrite: force, like, signal }, (file) =>
-        encrypt(pieces, source.size, (bytes) => writeAll(file, bytes)),
+      await writeOutput(output, { overwrite: force, like, signal }, (file) =>
+        encrypt(pieces, source.size, (message) => writeAll(file, message)),
       );
     });
   }
@@ -183,15 +209,6 @@ export function requireOneInput(
 ): void {
   if (output === undefined || (paths.length === 1 && !recursive)) return;
   throw usageError("-o takes one input", "leave it out: each result is written beside its input");
-}
-
-/** Writing a file over the one that is read would leave nothing to go back to. */
-export async function requireOtherFile(
-  source: Parameters<typeof isSameFile>[0],
-  output: string,
-): Promise<void> {
-  if (!(await isSameFile(source, output))) return;
-  throw new CommandError("ERR_CLI_FILE", `${output}: it is the input`, "choose another name");
 }
 
 function requireFreeStdout(ui: Ui, text: boolean): void {

@@ -9,7 +9,7 @@ import { CONFIG_FILE } from "@env/core/config";
 import { createKeystore, type RootKeyKind } from "@env/kms";
 import { Option } from "@commander-js/extra-typings";
 import { CommandError, usageError } from "../errors.ts";
-import { writeAll, writeFileWhole } from "../files.ts";
+import { writeOutput } from "../files.ts";
 import { passphraseVariable } from "../passphrase.ts";
 import type { Program } from "../program.ts";
 import { keyFileOf, rootKeyVariable, rootSource } from "../providers.ts";
@@ -44,9 +44,9 @@ export function addInit(program: Program, ui: Ui): void {
       const keyId = await makeKeystore(ui, path, alias, root);
       const uri = `local-file:${relativePath(dirname(config), path)}?key=${alias}`;
       const text = `${JSON.stringify({ environments: { [environment]: { cmks: [uri] } } }, null, 2)}\n`;
-      const shared = { overwrite: false, mode: 0o644, signal: ui.host.signal };
+      const shared = { mode: 0o644, signal: ui.host.signal };
       try {
-        await writeFileWhole(config, shared, (file) => writeAll(file, Buffer.from(text)));
+        await writeOutput(config, shared, (file) => file.writeFile(text));
       } catch (error) {
         await remove(path, root);
         throw error;

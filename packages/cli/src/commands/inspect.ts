@@ -3,10 +3,9 @@
  *
  * @module
  */
-import { inspect, type Entry, type MessageFacts } from "@env/core";
+import { inspect, type MessageFacts } from "@env/core";
 import { MAX_HEADER_BYTES, plaintextLength } from "@env/core/message";
 import { isEnvelopeError } from "@env/core";
-import { describeCiphertextBlob } from "@env/kms";
 import { readFront, readPieces, readSource } from "../files.ts";
 import {
   forEachInput,
@@ -16,7 +15,9 @@ import {
   readStdin,
   requireAllDone,
   STANDARD,
+  type Form,
 } from "../inputs.ts";
+import { keyVersionOf } from "../key-usage.ts";
 import type { Program } from "../program.ts";
 import { formatBytes, printableLine } from "../text.ts";
 import type { Ui } from "../ui.ts";
@@ -41,7 +42,7 @@ export function addInspect(program: Program, ui: Ui): void {
 }
 
 interface Facts extends Omit<MessageFacts, "payloadBytes"> {
-  readonly form: "binary" | "text";
+  readonly form: Form;
   /** `undefined` where the input is a pipe whose end was not waited for. */
   readonly payloadBytes: number | undefined;
 }
@@ -78,12 +79,6 @@ function possibleLength(payloadBytes: number): number | undefined {
     if (isEnvelopeError(error)) return undefined;
     throw error;
   }
-}
-
-/** Which version of its key wrapped an entry, where the entry itself tells. */
-export function keyVersionOf({ provider, wrapped }: Entry): string | undefined {
-  if (provider !== "local-file") return undefined;
-  return describeCiphertextBlob(wrapped)?.keyVersion.toString();
 }
 
 function describe(path: string, facts: Facts): string {

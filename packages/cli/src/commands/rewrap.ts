@@ -1,41 +1,41 @@
 /**
  * `envelope rewrap`: other wrapped copies of the same data keys, in many files.
  *
- * A file is replaced as a whole: new header, the payload's bytes as they are, then a new name for both
- * in one step. So the only copy of a wrapped key is never half-written. What is wrapped by the current
- * versions already is not touched.
+ * In place where the new key block fits into the old header, under a journal; else a new file with the
+ * old payload takes the name in one step. Either way the only copy of a wrapped key is never
+ * half-written. What is wrapped by the current versions already is not touched.
  *
  * @module
  */
-import { realpath } from "node:fs/promises";
+import { lstat, realpath } from "node:fs/promises";
 import {
   inspect,
+  isEnvelopeError,
   type Cmk,
   type Entry,
   type Envelope,
   type RewrapOptions,
-  type RewrapReport,
 } from "@env/core";
-import { headerLength, MAX_HEADER_BYTES, plaintextLength } from "@env/core/message";
+import { MAX_HEADER_BYTES } from "@env/core/message";
+import { rewrapFile, type RewrapFileResult } from "@env/node-stream";
 import { collectPair, contextToRead, noContextOption } from "../context.ts";
-import { changedMeanwhile, readFront, readPieces, readSource } from "../files.ts";
-import { writeAll, writeFileWhole, type Source } from "../files.ts";
+import { betweenFiles, readFront, readPieces, readSource, writeOutput } from "../files.ts";
 import {
   forEachInput,
   formOf,
-  formOfFront,
   listInputs,
   requireAllDone,
   STANDARD,
+  type Form,
 } from "../inputs.ts";
 import { usageError } from "../errors.ts";
+import { KeyUsage } from "../key-usage.ts";
 import { collect, type Program } from "../program.ts";
 import type { Progress } from "../progress.ts";
 import { withCmks, withEnvelope } from "../providers.ts";
 import { count, printableLine, table } from "../text.ts";
 import type { Ui } from "../ui.ts";
 import { readText } from "./decrypt.ts";
-import { keyVersionOf } from "./inspect.ts";
 
 export function addRewrap(program: Program, ui: Ui): void {
   program
@@ -66,13 +66,17 @@ export function addRewrap(program: Program, ui: Ui): void {
           const job: Job = { context, from, signal, dryRun };
           let changed = 0;
           const totals = await forEachInput(ui, inputs, async (input, progress) => {
+            if (input.size === undefined) {
+              throw usageError(`${input.path}: only regular files can be rewrapped`);
+            }
             const form = await formOf(input.path);
             if (input.found && form === undefined) return "skipped";
-            const done = await rewrapFile(envelope, input.path, job, usage, progress);
+            const { path, size } = input;
+            const done = await rewrapInput(envelope, path, size, form, job, usage, progress);
             progress.clear();
             if (done.changed) changed++;
-            const verb = done.changed ? (dryRun ? "would rewrap" : "rewrapped") : "is current:";
-            await ui.result(printableLine(`${verb} ${input.path}`), { path: input.path, ...done });
+            const line = printableLine(describe(input.path, done, form, dryRun));
+            await ui.result(line, { path: input.path, ...done });
             return "done";
           });
           await report(ui, usage, { ...totals, changed, dryRun });
@@ -86,128 +90,81 @@ interface Job extends RewrapOptions {
   readonly dryRun: boolean;
 }
 
-interface Rewrapped {
-  readonly changed: boolean;
-  readonly plaintextSeen: boolean;
-  readonly entries: readonly RewrapReport[];
+function describe(
+  path: string,
+  { method }: RewrapFileResult,
+  form: Form | undefined,
+  dryRun: boolean,
+): string {
+  if (method === "none") return `is current: ${path}`;
+  const copied = form === "text" ? "text form, written anew" : "copied: its header has no room";
+  const how = method === "in-place" ? "header in place" : copied;
+  return `${dryRun ? "would rewrap" : "rewrapped"} ${path}  (${how})`;
 }
 
-async function rewrapFile(
+async function rewrapInput(
   envelope: Envelope,
   named: string,
+  size: number,
+  form: Form | undefined,
   { dryRun, ...options }: Job,
   usage: KeyUsage,
   progress: Progress,
-): Promise<Rewrapped> {
+): Promise<RewrapFileResult> {
   // What a symbolic link on the command line points to, so that the link stays one.
-  const path = await realpath(named);
+  const path = (await lstat(named)).isSymbolicLink() ? await realpath(named) : named;
+  const before = await entriesOf(path, form);
+  let result: RewrapFileResult | undefined;
+  try {
+    if (form === "text") result = await rewrapText(envelope, path, { dryRun, ...options });
+    else {
+      const onProgress = progress.follow(size);
+      result = await betweenFiles(path, path, () =>
+        rewrapFile(envelope, path, { dryRun, onProgress, ...options }),
+      );
+    }
+    if (form === "text" || result.method !== "copied" || dryRun) progress.add(size);
+    return result;
+  } finally {
+    usage.add(before, result?.entries);
+  }
+}
+
+/** As its header says now; none where it cannot be read, which the rewrap itself will report. */
+async function entriesOf(path: string, form: Form | undefined): Promise<readonly Entry[]> {
   return readSource(path, async (source) => {
-    const { size } = source;
-    if (size === undefined) throw usageError(`${path}: only regular files can be rewrapped`);
-    const message = await readMessage(source, size);
-    const before = inspect(message.header).entries ?? [];
-    usage.add("before", before);
-    let now: readonly Entry[] = before;
-    let reports: readonly RewrapReport[] = [];
     try {
-      const result = await envelope.rewrap(message.header, options);
-      if (result.changed && !dryRun) {
-        await replace(source, message, result.message, options.signal, progress);
-      } else progress.add(size);
-      ({ entries: reports } = result);
-      now = result.changed ? (inspect(result.message).entries ?? []) : before;
-      const { changed, plaintextSeen, entries } = result;
-      return { changed, plaintextSeen, entries };
-    } finally {
-      // A file that failed still depends on what it depended on.
-      usage.add("after", now, reports);
+      const message =
+        form === "text"
+          ? await readText(readPieces(source))
+          : await readFront(source, MAX_HEADER_BYTES);
+      return inspect(message).entries ?? [];
+    } catch (error) {
+      if (isEnvelopeError(error)) return [];
+      throw error;
     }
   });
 }
 
-/** The header of a binary message, or all of a text form. */
-interface Message {
-  readonly header: Uint8Array | string;
-  /** What stands behind a text form. */
-  readonly lineBreak: string;
-  readonly payloadOffset: number;
-}
-
-async function readMessage(source: Source, size: number): Promise<Message> {
-  const front = await readFront(source, Math.min(size, MAX_HEADER_BYTES));
-  if (formOfFront(front) === "text") {
-    const text = await readText(readPieces(source));
-    const lineBreak = ["", "\n", "\r\n"][size - text.length] ?? "";
-    return { header: text, lineBreak, payloadOffset: size };
-  }
-  const length = headerLength(front) ?? front.length;
-  // A cut message is reported, not copied: whoever looks at it later should see that it was found so.
-  if (length < size) plaintextLength(size - length);
-  return { header: front.subarray(0, length), lineBreak: "", payloadOffset: length };
-}
-
-async function replace(
-  source: Source,
-  { payloadOffset, lineBreak }: Message,
-  header: Uint8Array | string,
-  signal: AbortSignal | undefined,
-  progress: Progress,
-): Promise<void> {
-  const { path, stats, size = 0 } = source;
-  const options = { overwrite: true, like: stats, replaces: stats, signal };
-  await writeFileWhole(path, options, async (file) => {
-    const bytes = typeof header === "string" ? Buffer.from(`${header}${lineBreak}`) : header;
-    await writeAll(file, bytes);
-    progress.add(payloadOffset);
-    let copied = 0;
-    for await (const piece of readPieces(source, { start: payloadOffset, signal })) {
-      await writeAll(file, piece);
-      copied += piece.length;
-      progress.add(piece.length);
-    }
-    const written = (await file.stat()).size;
-    if (copied !== size - payloadOffset || written !== bytes.length + copied) {
-      throw changedMeanwhile(path);
-    }
+/** Messages in text form are short, and their payload is part of the same line. */
+async function rewrapText(
+  envelope: Envelope,
+  path: string,
+  { dryRun, ...options }: Job,
+): Promise<RewrapFileResult> {
+  return readSource(path, async (source) => {
+    const old = await readText(readPieces(source));
+    const { message, changed, ...facts } = await envelope.rewrap(old, options);
+    const { plaintextSeen, entries } = facts;
+    if (!changed) return { changed, plaintextSeen, entries, method: "none", bytesWritten: 0 };
+    const lineBreak = ["", "\n", "\r\n"][Number(source.stats.size) - old.length] ?? "";
+    const text = `${message}${lineBreak}`;
+    const { stats } = source;
+    const target = { overwrite: true, like: stats, replaces: stats, signal: options.signal };
+    if (!dryRun) await writeOutput(path, target, (file) => file.writeFile(text));
+    const bytesWritten = dryRun ? 0 : text.length;
+    return { changed, plaintextSeen, entries, method: "copied", bytesWritten };
   });
-}
-
-interface KeyUsageRow {
-  provider: string;
-  keyId: string;
-  keyVersion: string | undefined;
-  before: number;
-  after: number;
-}
-
-/** How many files depend on which version of which key, before and after. */
-class KeyUsage {
-  readonly #rows = new Map<string, KeyUsageRow>();
-
-  /** @param reports - What the KMSs told, for entries that do not tell their version themselves. */
-  add(
-    when: "before" | "after",
-    entries: readonly Entry[],
-    reports: readonly RewrapReport[] = [],
-  ): void {
-    for (const entry of entries) {
-      const { provider, keyId } = entry;
-      const told = reports.find((one) => one.provider === provider && one.keyId === keyId);
-      const keyVersion = keyVersionOf(entry) ?? told?.keyVersion;
-      const id = JSON.stringify([provider, keyId, keyVersion]);
-      const row = this.#rows.get(id) ?? { provider, keyId, keyVersion, before: 0, after: 0 };
-      row[when]++;
-      this.#rows.set(id, row);
-    }
-  }
-
-  get rows(): readonly Readonly<KeyUsageRow>[] {
-    const name = ({ provider, keyId, keyVersion = "" }: KeyUsageRow): string =>
-      `${provider} ${keyId} ${keyVersion}`;
-    return [...this.#rows.values()].toSorted((a, b) =>
-      name(a).localeCompare(name(b), "en", { numeric: true }),
-    );
-  }
 }
 
 async function report(

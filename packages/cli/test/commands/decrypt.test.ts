@@ -1,8 +1,9 @@
 import { randomBytes } from "node:crypto";
-import { chmodSync, existsSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, readdirSync, readFileSync, statSync } from "node:fs";
+import { writeFileSync } from "node:fs";
 import { beforeEach, describe, expect, it } from "vitest";
 import { main } from "../../src/main.ts";
-import { capture, project, temporaries } from "../support/command.ts";
+import { capture, interruptRewrap, progressOf, project, temporaries } from "../support/command.ts";
 import { Readable, Writable } from "node:stream";
 
 const none = ["--no-context"];
@@ -133,6 +134,38 @@ describe("envelope decrypt", () => {
     expect(readFileSync(env.path("y"), "utf8")).toBe("old");
     expect((await env.run([...args, "--force"])).code).toBe(0);
     expect(readFileSync(env.path("y")).equals(plaintext)).toBe(true);
+  });
+
+  it("reads the text form into a file", async () => {
+    const input = Buffer.from("hello");
+    const { stdout: text } = await env.run(["encrypt", ...none, "--text", "-"], { input });
+    chmodSync(env.path("x.env"), 0o640);
+    expect(await decrypt(text, "-o", env.path("y"))).toMatchObject({ code: 0 });
+    expect(readFileSync(env.path("y"), "utf8")).toBe("hello");
+  });
+
+  it("does not write over the message, even with --force", async () => {
+    const { code, stderr } = await decrypt(message, "-o", env.path("m.env"), "--force");
+    expect({ code, stderr }).toMatchObject({ code: 7, stderr: expect.stringMatching(/the input/) });
+    expect(readFileSync(env.path("m.env")).equals(message)).toBe(true);
+  });
+
+  it("finishes an interrupted rewrap first", async () => {
+    await env.run(["keys", "rotate", "alias/app"]);
+    await env.run(["rewrap", ...none, env.path("x.env")]);
+    interruptRewrap(env.path("m.env"), message, readFileSync(env.path("x.env")));
+    expect(
+      await env.run(["decrypt", ...none, env.path("m.env"), "-o", env.path("y")]),
+    ).toMatchObject({ code: 0 });
+    expect(readFileSync(env.path("y")).equals(plaintext)).toBe(true);
+    expect(readdirSync(env.folder).filter((name) => name.startsWith("."))).toEqual([]);
+  });
+
+  it("tells how far it is, to the last byte of the message, wherever the plaintext goes", async () => {
+    for (const target of [env.path("y"), "-"]) {
+      const args = ["decrypt", ...none, env.path("x.env"), "-o", target];
+      expect(await progressOf(() => env.run(args))).toBe(message.length);
+    }
   });
 
   it("ends quietly where the reader of stdout is gone", async () => {

@@ -3,7 +3,13 @@ import { appendFileSync, chmodSync, existsSync, mkdirSync, readFileSync, statSyn
 import { symlinkSync, truncateSync, writeFileSync } from "node:fs";
 import { Readable } from "node:stream";
 import { describe, expect, it } from "vitest";
-import { capture, project, run as runAnywhere, temporaries } from "../support/command.ts";
+import {
+  capture,
+  progressOf,
+  project,
+  run as runAnywhere,
+  temporaries,
+} from "../support/command.ts";
 import { interrupted } from "../../src/errors.ts";
 import { main } from "../../src/main.ts";
 
@@ -35,7 +41,10 @@ describe("envelope encrypt", () => {
     writeFileSync(path("x"), "hello");
     await run(["encrypt", ...none, path("x")]);
     const { stdout } = await run(["encrypt", ...none, "-o", "-", path("x")]);
-    expect(statSync(path("x.env")).size).toBe(4096 + 56 + 5 + 16);
+    await run(["encrypt", ...none, "-", "-o", path("y.env")], { input: Buffer.from("hello") });
+    for (const name of ["x.env", "y.env"]) {
+      expect(statSync(path(name)).size).toBe(4096 + 56 + 5 + 16);
+    }
     expect(stdout.length).toBeLessThan(300);
   });
 
@@ -71,9 +80,21 @@ describe("envelope encrypt", () => {
     const running = run(["encrypt", ...none, path("x")]);
     while (temporaries(folder).length === 0) await new Promise(setImmediate);
     change(path("x"));
-    expect(await running).toMatchObject({ code: 7, stderr: expect.stringContaining("it changed") });
+    expect(await running).toMatchObject({
+      code: 7,
+      stderr: expect.stringContaining("something else is writing to it"),
+    });
     expect(existsSync(path("x.env"))).toBe(false);
     expect(temporaries(folder)).toEqual([]);
+  });
+
+  it("tells how far it is, to the last byte, wherever the message goes", async () => {
+    const { path, run } = await project();
+    writeFileSync(path("x"), Buffer.alloc(3_000_000));
+    for (const target of [path("x.env"), "-"]) {
+      const args = ["encrypt", ...none, path("x"), "-o", target];
+      expect(await progressOf(() => run(args))).toBe(3_000_000);
+    }
   });
 
   it("leaves nothing where the KMS refuses", async () => {

@@ -1,8 +1,10 @@
 import { randomBytes } from "node:crypto";
-import { chmodSync, linkSync, mkdirSync, readFileSync, readlinkSync, statSync } from "node:fs";
+import { chmodSync, linkSync, mkdirSync, readdirSync, readFileSync, readlinkSync } from "node:fs";
+import { statSync } from "node:fs";
 import { symlinkSync, utimesSync, writeFileSync } from "node:fs";
 import { beforeEach, describe, expect, it } from "vitest";
-import { project, temporaries } from "../support/command.ts";
+import { writeFileWhole } from "@env/node-stream";
+import { interruptRewrap, progressOf, project, run, temporaries } from "../support/command.ts";
 
 const none = ["--no-context"];
 const plaintext = randomBytes(2_500_000);
@@ -144,7 +146,6 @@ describe("envelope rewrap", () => {
     await env.run(["keys", "create", "--alias", "alias/next"]);
     const uri = (alias: string): string => `local-file:${env.path("dev.kms")}?key=${alias}`;
     const cmks = ["--cmk", uri("alias/next"), "--from", uri("alias/app")];
-    const { run } = await import("../support/command.ts");
     const args = ["rewrap", ...none, env.path("x.env"), "--json", ...cmks];
     const { code, stdout } = await run(args);
     expect(code).toBe(0);
@@ -166,13 +167,117 @@ describe("envelope rewrap", () => {
     expect(message().equals(before)).toBe(false);
   });
 
-  it("gives a file with two names one that is new, and the other name keeps the old", async () => {
+  it("writes the header in place where it has room, and says so", async () => {
     linkSync(env.path("x.env"), env.path("other"));
+    const { ino } = statSync(env.path("x.env"));
+    await rotate();
+    const { stdout } = await env.run(["rewrap", ...none, env.path("x.env")]);
+    expect(stdout.toString().split("\n")[0]).toBe(
+      `rewrapped ${env.path("x.env")}  (header in place)`,
+    );
+    expect(statSync(env.path("x.env")).ino).toBe(ino);
+    expect(readFileSync(env.path("other")).equals(message())).toBe(true);
+    expect(await opens()).toBe(true);
+  });
+
+  it("writes a new file where the header has no room, and says so", async () => {
+    const { stdout: unpadded } = await env.run(["encrypt", ...none, env.path("x"), "-o", "-"]);
+    writeFileSync(env.path("y.env"), unpadded);
+    chmodSync(env.path("y.env"), 0o640);
+    linkSync(env.path("y.env"), env.path("other"));
+    await env.run(["keys", "create", "--alias", "alias/next"]);
+    const cmks = ["app", "next"].flatMap((name) => [
+      "--cmk",
+      `local-file:${env.path("dev.kms")}?key=alias/${name}`,
+    ]);
+    const args = ["rewrap", ...none, ...cmks, env.path("y.env")];
+    const dry = await run([...args, "--dry-run"]);
+    expect(dry.stdout.toString()).toContain("would rewrap");
+    let stdout: Buffer = Buffer.alloc(0);
+    const told = await progressOf(async () => ({ stdout } = await run([...args, "--json"])));
+    expect(told).toBe(unpadded.length);
+    const written = readFileSync(env.path("y.env"));
+    expect(lines(stdout)[0]).toMatchObject({
+      method: "copied",
+      bytesWritten: written.length,
+      entries: [{ action: "current" }, { action: "added" }],
+    });
+    const summary = lines(stdout)[1]?.["summary"] as { keys: { before: number }[] };
+    expect(summary.keys.toSorted((a, b) => a.before - b.before)).toMatchObject([
+      { keyVersion: "1", before: 0, after: 1 },
+      { keyVersion: "1", before: 1, after: 1 },
+    ]);
+    expect(statSync(env.path("y.env")).mode & 0o777).toBe(0o640);
+    expect(readFileSync(env.path("other")).equals(unpadded)).toBe(true);
+    expect(readdirSync(env.folder).filter((name) => name.startsWith("."))).toEqual([]);
+    expect(await opens("y.env")).toBe(true);
+  });
+
+  it("counts entries that it keeps, of CMKs that are not configured", async () => {
+    await env.run(["keys", "create", "--alias", "alias/next"]);
+    const uri = (name: string): string => `local-file:${env.path("dev.kms")}?key=alias/${name}`;
+    const both = ["--cmk", uri("app"), "--cmk", uri("next")];
+    await run(["rewrap", ...none, ...both, env.path("x.env")]);
+    await env.run(["keys", "rotate", "alias/next"]);
+    const { stdout } = await env.run(["rewrap", ...none, env.path("x.env"), "--json"]);
+    expect(lines(stdout)[0]).toMatchObject({ changed: false, method: "none" });
+    expect(lines(stdout)[1]).toMatchObject({
+      summary: {
+        keys: [
+          { keyVersion: "1", before: 1, after: 1 },
+          { keyVersion: "1", before: 1, after: 1 },
+        ],
+      },
+    });
+  });
+
+  it("does not touch what somebody else is writing", async () => {
+    await rotate();
+    await writeFileWhole(env.path("x.env"), { overwrite: true }, async (file) => {
+      expect(await env.run(["rewrap", ...none, env.path("x.env")])).toMatchObject({
+        code: 7,
+        stderr: expect.stringContaining("x.env: something else is writing to it"),
+      });
+      await file.writeFile(before);
+    });
+    expect(message().equals(before)).toBe(true);
+  });
+
+  it("says what is in the way of its lock", async () => {
+    writeFileSync(env.path(".x.env.env-lock"), "in the way");
+    const { code, stderr } = await env.run(["rewrap", ...none, env.path("x.env")]);
+    expect(code).toBe(7);
+    expect(stderr).toContain(`${env.path(".x.env.env-lock")} is in the way of the lock: remove it`);
+  });
+
+  it("finishes an interrupted rewrap, and then has nothing to do", async () => {
     await rotate();
     await env.run(["rewrap", ...none, env.path("x.env")]);
-    expect(readFileSync(env.path("other")).equals(before)).toBe(true);
-    expect(await opens("other")).toBe(true);
-    expect(await opens()).toBe(true);
+    const after = message();
+    interruptRewrap(env.path("x.env"), before, after);
+    const dry = await env.run(["rewrap", ...none, "--dry-run", env.path("x.env")]);
+    expect(dry).toMatchObject({ code: 0, stdout: expect.anything() });
+    const { code, stdout } = await env.run(["rewrap", ...none, env.path("x.env")]);
+    expect({ code, text: stdout.toString() }).toMatchObject({
+      code: 0,
+      text: expect.stringContaining("is current"),
+    });
+    expect(message().equals(after)).toBe(true);
+    expect(readdirSync(env.folder).filter((name) => name.startsWith("."))).toEqual([]);
+  });
+
+  it("tells how far it is where it writes in place, or nothing", async () => {
+    const args = ["rewrap", ...none, env.path("x.env")];
+    expect(await progressOf(() => env.run(args))).toBe(before.length);
+    await rotate();
+    expect(await progressOf(() => env.run(args))).toBe(before.length);
+  });
+
+  it("works on regular files", async () => {
+    expect(await env.run(["rewrap", ...none, "/dev/null"])).toMatchObject({
+      code: 2,
+      stderr: "error: /dev/null: only regular files can be rewrapped\n",
+    });
   });
 
   it("rewraps the text form, whatever line break is behind it", async () => {
@@ -181,12 +286,36 @@ describe("envelope rewrap", () => {
     await rotate();
     for (const end of ["", "\n", "\r\n"]) {
       writeFileSync(env.path("t"), text.toString().trimEnd() + end);
-      expect((await env.run(["rewrap", ...none, env.path("t")])).code).toBe(0);
+      const args = ["rewrap", ...none, env.path("t")];
+      const old = readFileSync(env.path("t"));
+      const dry = await env.run([...args, "--dry-run"]);
+      expect(dry.stdout.toString()).toContain("would rewrap");
+      expect(readFileSync(env.path("t"))).toEqual(old);
+      const { code, stdout: told } = await env.run(args);
+      expect({ code, told: told.toString().split("\n")[0] }).toEqual({
+        code: 0,
+        told: `rewrapped ${env.path("t")}  (text form, written anew)`,
+      });
       const after = readFileSync(env.path("t"), "latin1");
       expect(after).toMatch(new RegExp(`^env1\\.[\\w-]+${end.replace("\r", "\\r")}$`));
       expect(after.trimEnd()).not.toBe(text.toString().trimEnd());
       const { stdout } = await env.run(["decrypt", ...none, env.path("t"), "-o", "-"]);
       expect(stdout.equals(input)).toBe(true);
     }
+  });
+
+  it("leaves a text form alone that somebody else has written meanwhile", async () => {
+    const input = Buffer.from("hello");
+    const { stdout: text } = await env.run(["encrypt", ...none, "--text", "-"], { input });
+    writeFileSync(env.path("t"), text);
+    await rotate();
+    const running = env.run(["rewrap", ...none, env.path("t")]);
+    while (temporaries(env.folder).length === 0) await new Promise(setImmediate);
+    writeFileSync(env.path("t"), "newer");
+    expect(await running).toMatchObject({
+      code: 7,
+      stderr: expect.stringContaining("something else is writing to it"),
+    });
+    expect(readFileSync(env.path("t"), "utf8")).toBe("newer");
   });
 });

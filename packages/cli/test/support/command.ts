@@ -3,12 +3,14 @@
  * pipes and what a shell sees).
  */
 import { spawn, type ChildProcess } from "node:child_process";
-import { mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { createHash } from "node:crypto";
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { PassThrough, Readable, type Writable } from "node:stream";
-import { onTestFinished } from "vitest";
+import { onTestFinished, vi } from "vitest";
 import { main } from "../../src/main.ts";
+import { Progress } from "../../src/progress.ts";
 
 export const bin: string = join(import.meta.dirname, "../../src/bin.ts");
 
@@ -93,9 +95,9 @@ export async function ended(child: ChildProcess): Promise<Ended> {
   });
 }
 
-/** Our temporary files in a folder. */
+/** What is half-written in a folder. */
 export function temporaries(folder: string): string[] {
-  return readdirSync(folder).filter((name) => name.endsWith(".tmp"));
+  return readdirSync(folder).filter((name) => name.endsWith(".env-part"));
 }
 
 export function capture(): { readonly stream: Writable; readonly bytes: () => Buffer } {
@@ -103,6 +105,41 @@ export function capture(): { readonly stream: Writable; readonly bytes: () => Bu
   const chunks: Buffer[] = [];
   stream.on("data", (chunk: Buffer) => chunks.push(chunk));
   return { stream, bytes: () => Buffer.concat(chunks) };
+}
+
+/** How many bytes of progress are told while `work` is under way. */
+export async function progressOf(work: () => Promise<unknown>): Promise<number> {
+  const add = vi.spyOn(Progress.prototype, "add");
+  try {
+    await work();
+    return add.mock.calls.reduce((sum, [bytes]) => sum + bytes, 0);
+  } finally {
+    add.mockRestore();
+  }
+}
+
+/**
+ * A message in `path` as it is after a kill in the middle of a rewrap in place: half a header, and the
+ * journal beside it.
+ */
+export function interruptRewrap(path: string, before: Uint8Array, after: Uint8Array): void {
+  const headerBytes = 4096;
+  const numbers = Buffer.alloc(16);
+  numbers.writeBigUInt64BE(BigInt(before.length));
+  numbers.writeUInt32BE(headerBytes, 8);
+  numbers.writeUInt32BE(headerBytes, 12);
+  const journal = Buffer.concat([
+    Buffer.from("8e454e4a01000000", "hex"),
+    numbers.subarray(0, 8),
+    before.subarray(headerBytes, headerBytes + 56),
+    numbers.subarray(8),
+    before.subarray(0, headerBytes),
+    after.subarray(0, headerBytes),
+  ]);
+  const checksum = createHash("sha256").update(journal).digest();
+  const name = `.${basename(path)}.env-journal`;
+  writeFileSync(join(dirname(path), name), Buffer.concat([journal, checksum]));
+  writeFileSync(path, Buffer.concat([after.subarray(0, 60), before.subarray(60)]).fill(255, 8, 60));
 }
 
 /** Everything an iterable gives. */
