@@ -1,0 +1,152 @@
+/**
+ * Policies ready for evaluation: each text is read once and remembered.
+ *
+ * Source: spec/authorization.md#statements
+ *
+ * @module
+ */
+import { parsePolicy, type Statement } from "./document.ts";
+import type { PatternElement, PrincipalElement } from "./elements.ts";
+import type { Operand } from "./operators.ts";
+import { matcher, resourceMatcher, type Matcher } from "./pattern.ts";
+import { accessor, lowerCase, type Accessor, type PolicyKind } from "./values.ts";
+import { filled, variablesOf, type Variable } from "./variables.ts";
+
+export interface CompiledPolicy {
+  readonly kind: PolicyKind;
+  readonly statements: readonly CompiledStatement[];
+}
+
+export interface CompiledStatement {
+  readonly kind: PolicyKind;
+  /** Counted from 0. */
+  readonly index: number;
+  readonly sid: string | undefined;
+  readonly effect: "Allow" | "Deny";
+  readonly principals: PrincipalElement | undefined;
+  readonly actions: CompiledPatterns<Matcher> | undefined;
+  readonly resources: CompiledPatterns<ResourceMatcher> | undefined;
+  /** All that the statement's policy variables stand for has to be there, or it matches nothing. */
+  readonly variables: readonly CompiledVariable[];
+  readonly conditions: readonly CompiledCondition[];
+}
+
+interface CompiledPatterns<Match> {
+  readonly not: boolean;
+  readonly patterns: readonly { readonly text: string; readonly matches: Match }[];
+}
+
+type ResourceMatcher = (value: string, fill: (variable: Variable) => string) => boolean;
+
+export interface CompiledVariable extends Variable {
+  readonly value: Accessor;
+}
+
+export interface CompiledCondition {
+  /** As it was written: `ForAnyValue:StringLike`, `kms:ResourceAliases`. */
+  readonly operator: string;
+  readonly key: string;
+  readonly texts: readonly string[];
+  readonly value: Accessor;
+  /** Null compares nothing: does one of the values want the key absent, does one want it present? */
+  readonly test: Comparing | { readonly absent: boolean; readonly present: boolean };
+}
+
+interface Comparing {
+  readonly set: "any" | "all" | undefined;
+  readonly ifExists: boolean;
+  readonly negated: boolean;
+  readonly operands: readonly Operand[];
+}
+
+/** Compiled policies are some ten times the size of their texts. */
+const MAX_CACHED_CHARACTERS = 2 ** 21;
+
+const caches: Readonly<Record<PolicyKind, Map<string, CompiledPolicy>>> = {
+  key: new Map(),
+  identity: new Map(),
+};
+let cachedCharacters = 0;
+
+/**
+ * The compiled policy of a text, of at most some thousand that are remembered.
+ *
+ * @throws {@link KmsError} as `parsePolicy` does.
+ */
+export function compiled(text: string, kind: PolicyKind): CompiledPolicy {
+  const known = caches[kind].get(text);
+  if (known !== undefined) return known;
+  const policy = compile(text, kind);
+  if (cachedCharacters + text.length > MAX_CACHED_CHARACTERS) {
+    for (const cache of Object.values(caches)) cache.clear();
+    cachedCharacters = 0;
+  }
+  caches[kind].set(text, policy);
+  cachedCharacters += text.length;
+  return policy;
+}
+
+function compile(text: string, kind: PolicyKind): CompiledPolicy {
+  const { statements } = parsePolicy(text, kind);
+  return { kind, statements: statements.map((statement) => compileStatement(statement, kind)) };
+}
+
+function compileStatement(statement: Statement, kind: PolicyKind): CompiledStatement {
+  const { index, sid, effect, principals, actions, resources, conditions } = statement;
+  const variables = [
+    ...(resources?.patterns ?? []).flatMap(({ parts }) => variablesOf(parts)),
+    ...conditions.flatMap(({ values }) => values.flatMap((value) => value.variables)),
+  ];
+  return {
+    kind,
+    index,
+    sid,
+    effect,
+    principals,
+    actions: actions && compileActions(actions),
+    resources: resources && compileResources(resources),
+    variables: variables.map(({ key, fallback }) => ({
+      key,
+      fallback,
+      value: accessor(key, kind),
+    })),
+    conditions: conditions.map(({ operator, key, values }) => {
+      const { name, set, ifExists, comparison } = operator;
+      const texts = values.map(({ text }) => text);
+      const operands = values.flatMap(({ operand }) => (operand === undefined ? [] : [operand]));
+      return {
+        operator: name,
+        key,
+        texts,
+        value: accessor(lowerCase(key), kind),
+        test:
+          comparison === "Null"
+            ? { absent: texts.includes("true"), present: texts.includes("false") }
+            : { set, ifExists, negated: comparison.negated, operands },
+      };
+    }),
+  };
+}
+
+function compileActions({ not, patterns }: PatternElement): CompiledPatterns<Matcher> {
+  return {
+    not,
+    patterns: patterns.map(({ text, parts }) => ({
+      text,
+      matches: matcher(filled(parts, () => "")),
+    })),
+  };
+}
+
+function compileResources({ not, patterns }: PatternElement): CompiledPatterns<ResourceMatcher> {
+  return {
+    not,
+    patterns: patterns.map(({ text, parts }) => {
+      if (variablesOf(parts).length > 0) {
+        return { text, matches: (value, fill) => resourceMatcher(filled(parts, fill))(value) };
+      }
+      const matches = resourceMatcher(filled(parts, () => ""));
+      return { text, matches: (value) => matches(value) };
+    }),
+  };
+}

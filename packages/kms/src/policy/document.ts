@@ -1,0 +1,304 @@
+/**
+ * Policy documents: from JSON text to statements, or to all that is wrong with it.
+ *
+ * One reading serves two readers: {@link parsePolicy} stops at the first problem with the error that
+ * AWS gives, the linter takes all of them with their places. What is refused here never gets into a
+ * store, so whatever evaluates a policy needs no second look.
+ *
+ * In a key policy a statement without Action or Resource is kept, as AWS does, and matches nothing.
+ *
+ * Source: spec/authorization.md#documents
+ *
+ * @module
+ */
+import { KmsError, type KmsErrorName } from "../errors.ts";
+import {
+  readConditions,
+  readPatterns,
+  readPrincipals,
+  type ConditionElement,
+  type PatternElement,
+  type PrincipalElement,
+} from "./elements.ts";
+import { JsonProblem, parseJson, type JsonMember, type JsonNode, type JsonObject } from "./json.ts";
+import type { PolicyKind } from "./values.ts";
+
+export interface Policy {
+  readonly kind: PolicyKind;
+  readonly version: Version;
+  readonly id: string | undefined;
+  readonly statements: readonly Statement[];
+}
+
+export type Version = "2008-10-17" | "2012-10-17";
+
+export interface Statement {
+  /** Counted from 0. */
+  readonly index: number;
+  readonly node: JsonNode;
+  readonly sid: string | undefined;
+  readonly effect: "Allow" | "Deny";
+  /** Only in key policies, and there always. */
+  readonly principals: PrincipalElement | undefined;
+  readonly actions: PatternElement | undefined;
+  readonly resources: PatternElement | undefined;
+  readonly conditions: readonly ConditionElement[];
+}
+
+/** What is wrong with a document, and where. */
+export interface Problem {
+  readonly rule: DocumentRule;
+  /** What parsing answers, with {@link message}. */
+  readonly error: KmsErrorName;
+  readonly message: string;
+  /** What AWS's message does not say. */
+  readonly detail?: string;
+  readonly offset: number;
+  readonly pointer: string;
+}
+
+export type DocumentRule =
+  | "policy-size"
+  | "policy-characters"
+  | "json"
+  | "structure"
+  | "unknown-element"
+  | "missing-element"
+  | "invalid-principal"
+  | "invalid-action"
+  | "invalid-resource"
+  | "unknown-operator"
+  | "invalid-value"
+  | "invalid-variable"
+  | "duplicate-sid"
+  | "for-all-values-on-single-value";
+
+/** Takes a problem, and throws if one is too many. */
+export type Report = (
+  rule: DocumentRule,
+  at: { readonly offset: number; readonly pointer: string },
+  message: string,
+  extra?: { readonly error?: KmsErrorName; readonly detail?: string },
+) => void;
+
+/** Of a document, in bytes of UTF-8. */
+export const MAX_POLICY_BYTES = 32_768;
+
+/**
+ * Reads a policy.
+ *
+ * @param text - JSON, at most {@link MAX_POLICY_BYTES}.
+ * @param kind - `identity` for all that IAM has: of users, roles and groups, boundaries, sessions.
+ * @throws {@link KmsError} `MalformedPolicyDocumentException`, `LimitExceededException` if it is too
+ * long, `InvalidArnException` for a principal that is a malformed ARN. Nothing else, whatever `text` is.
+ */
+export function parsePolicy(text: string, kind: PolicyKind): Policy {
+  const policy = readPolicy(text, kind, ({ error, message }) => {
+    throw new KmsError(error, message);
+  });
+  if (policy === undefined) throw new KmsError("MalformedPolicyDocumentException", SYNTAX);
+  return policy;
+}
+
+const SYNTAX = "The policy document is malformed.";
+const ELEMENTS = ["Version", "Id", "Statement"];
+const STATEMENT_ELEMENTS = [
+  "Sid",
+  "Effect",
+  "Principal",
+  "NotPrincipal",
+  "Action",
+  "NotAction",
+  "Resource",
+  "NotResource",
+  "Condition",
+];
+const CHARACTERS = /[^\t\n\r -\u00ff]/;
+
+/** Reads what can be read of a policy and reports the rest. */
+export function readPolicy(
+  text: string,
+  kind: PolicyKind,
+  take: (problem: Problem) => void,
+): Policy | undefined {
+  const report: Report = (rule, { offset, pointer }, message, { error, detail } = {}) => {
+    take({
+      rule,
+      error: error ?? "MalformedPolicyDocumentException",
+      message,
+      ...(detail === undefined ? {} : { detail }),
+      offset,
+      pointer,
+    });
+  };
+  if (!checkText(text, report)) return undefined;
+  const root = readJson(text, report);
+  return root === undefined ? undefined : readDocument(root, kind, report);
+}
+
+/** False for what is too long to be read at all. */
+function checkText(text: string, report: Report): boolean {
+  const start = { offset: 0, pointer: "" };
+  const bytes = new TextEncoder().encode(text).length;
+  if (bytes > MAX_POLICY_BYTES) {
+    const message = `A policy has at most ${MAX_POLICY_BYTES} bytes; this one has ${bytes}.`;
+    report("policy-size", start, message, { error: "LimitExceededException" });
+    return false;
+  }
+  const offset = text.search(CHARACTERS);
+  if (offset !== -1) {
+    const message =
+      "A policy has only tabs, line breaks and the characters from U+0020 to U+00FF in it.";
+    report("policy-characters", { offset, pointer: "" }, message);
+  }
+  return true;
+}
+
+function readJson(text: string, report: Report): JsonNode | undefined {
+  try {
+    return parseJson(text);
+  } catch (error) {
+    if (!(error instanceof JsonProblem)) throw error;
+    report("json", error, `The policy is not valid JSON: ${error.message}.`);
+    return undefined;
+  }
+}
+
+function readDocument(root: JsonNode, kind: PolicyKind, report: Report): Policy | undefined {
+  if (root.kind !== "object") {
+    report("structure", root, "A policy is a JSON object.");
+    return undefined;
+  }
+  const document = members(root, ELEMENTS, "A policy", report);
+  const version = readVersion(document.get("Version"), report);
+  const id = readText(document.get("Id"), report);
+  const list = document.get("Statement");
+  if (list === undefined) {
+    report("missing-element", root, "A policy needs a Statement.");
+    return undefined;
+  }
+  const nodes = list.kind === "array" ? list.items : [list];
+  if (nodes.length === 0) report("structure", list, "A policy needs at least one statement.");
+  const statements = nodes.flatMap((node, index) => {
+    const statement = readStatement(node, index, kind, version, report);
+    return statement === undefined ? [] : [statement];
+  });
+  if (kind === "identity") refuseDuplicateSids(statements, report);
+  return { kind, version, id, statements };
+}
+
+function readVersion(node: JsonNode | undefined, report: Report): Version {
+  if (node === undefined) return "2008-10-17";
+  if (node.kind === "string" && node.text === "2012-10-17") return "2012-10-17";
+  if (node.kind !== "string" || node.text !== "2008-10-17") {
+    report("structure", node, "The Version of a policy is 2012-10-17 or 2008-10-17.");
+  }
+  return "2008-10-17";
+}
+
+function readStatement(
+  node: JsonNode,
+  index: number,
+  kind: PolicyKind,
+  version: Version,
+  report: Report,
+): Statement | undefined {
+  const name = `Statement ${index + 1}`;
+  if (node.kind !== "object") {
+    report("structure", node, `${name} is not a JSON object.`);
+    return undefined;
+  }
+  const found = members(node, STATEMENT_ELEMENTS, name, report);
+  for (const element of ["Principal", "Action", "Resource"]) {
+    const not = found.get(`Not${element}`);
+    if (found.has(element) && not !== undefined) {
+      report("structure", not, `${name} has both ${element} and Not${element}.`);
+    }
+  }
+  requireElements(node, found, kind, name, report);
+  const effect = found.get("Effect");
+  if (effect !== undefined && !isEffect(effect)) {
+    report("structure", effect, `The Effect of ${name} is neither Allow nor Deny.`);
+  }
+  return {
+    index,
+    node,
+    sid: readSid(found.get("Sid"), kind, report),
+    effect: effect?.kind === "string" && effect.text === "Allow" ? "Allow" : "Deny",
+    principals: kind === "key" ? readPrincipals(found, report) : undefined,
+    actions: readPatterns(found, "Action", { kind, version, report }),
+    resources: readPatterns(found, "Resource", { kind, version, report }),
+    conditions: readConditions(found.get("Condition"), { kind, version, report }),
+  };
+}
+
+function requireElements(
+  node: JsonObject,
+  found: ReadonlyMap<string, JsonNode>,
+  kind: PolicyKind,
+  name: string,
+  report: Report,
+): void {
+  const has = (element: string): boolean => found.has(element) || found.has(`Not${element}`);
+  if (!found.has("Effect")) report("missing-element", node, `${name} needs an Effect.`);
+  if (kind === "key") {
+    if (!has("Principal")) report("missing-element", node, `${name} needs a Principal.`);
+    return;
+  }
+  for (const element of ["Action", "Resource"]) {
+    if (!has(element)) report("missing-element", node, `${name} needs ${an(element)}.`);
+  }
+  const principal = found.get("Principal") ?? found.get("NotPrincipal");
+  if (principal !== undefined) {
+    report(
+      "structure",
+      principal,
+      `${name} names principals, but a policy of IAM belongs to the one it is attached to.`,
+    );
+  }
+}
+
+function isEffect(node: JsonNode): boolean {
+  return node.kind === "string" && (node.text === "Allow" || node.text === "Deny");
+}
+
+function readSid(node: JsonNode | undefined, kind: PolicyKind, report: Report): string | undefined {
+  const sid = readText(node, report);
+  if (node !== undefined && kind === "identity" && /[^A-Za-z0-9]/.test(sid ?? "")) {
+    report("structure", node, "A Sid has only letters and digits in a policy of IAM.");
+  }
+  return sid;
+}
+
+function refuseDuplicateSids(statements: readonly Statement[], report: Report): void {
+  const sids = new Set<string>();
+  for (const { sid, node } of statements) {
+    if (sid === undefined || sid === "") continue;
+    if (sids.has(sid)) report("duplicate-sid", node, `Two statements have the Sid ${sid}.`);
+    sids.add(sid);
+  }
+}
+
+function readText(node: JsonNode | undefined, report: Report): string | undefined {
+  if (node === undefined || node.kind === "string") return node?.text;
+  report("structure", node, "Id and Sid are strings.");
+  return undefined;
+}
+
+/** The members of an object by name; reports those that are not among `known`. */
+function members(
+  object: JsonObject,
+  known: readonly string[],
+  what: string,
+  report: Report,
+): Map<string, JsonNode> {
+  const unknown = ({ name }: JsonMember): boolean => !known.includes(name.text);
+  for (const { name } of object.members.filter(unknown)) {
+    report("unknown-element", name, `${what} has no element "${name.text}".`);
+  }
+  return new Map(object.members.map(({ name, value }) => [name.text, value]));
+}
+
+function an(noun: string): string {
+  return /^[AEIOU]/.test(noun) ? `an ${noun}` : `a ${noun}`;
+}

@@ -1,0 +1,191 @@
+/**
+ * JSON with positions: what `JSON.parse` accepts, and for each value where it stands.
+ *
+ * Policies are read by this alone, so that what is enforced and what the linter points at is the same
+ * reading. Names that occur twice in one object are refused: of two `Condition`s a reader who takes
+ * the last one would drop the other unseen.
+ *
+ * Source: RFC 8259
+ *
+ * @module
+ */
+
+/** A value and where it starts: an offset in UTF-16 units. `pointer` is its JSON pointer (RFC 6901). */
+export type JsonNode = JsonObject | JsonArray | JsonString | JsonNumber | JsonBoolean | JsonNull;
+
+interface Located {
+  readonly offset: number;
+  readonly pointer: string;
+}
+
+export interface JsonObject extends Located {
+  readonly kind: "object";
+  readonly members: readonly JsonMember[];
+}
+
+interface JsonArray extends Located {
+  readonly kind: "array";
+  readonly items: readonly JsonNode[];
+}
+
+interface JsonString extends Located {
+  readonly kind: "string";
+  readonly text: string;
+}
+
+/** `text` is the number as it was written. */
+interface JsonNumber extends Located {
+  readonly kind: "number";
+  readonly text: string;
+}
+
+interface JsonBoolean extends Located {
+  readonly kind: "boolean";
+  readonly text: "true" | "false";
+}
+
+interface JsonNull extends Located {
+  readonly kind: "null";
+}
+
+/** A name, with its own place and the pointer of its value, and the value. */
+export interface JsonMember {
+  readonly name: JsonString;
+  readonly value: JsonNode;
+}
+
+/** Text that is no JSON, or an object with two members of one name. */
+export class JsonProblem extends Error {
+  readonly offset: number;
+  readonly pointer: string;
+
+  constructor(message: string, offset: number, pointer: string) {
+    super(message);
+    this.offset = offset;
+    this.pointer = pointer;
+  }
+}
+
+/** Deeper than any policy, and far from the end of the stack. */
+const MAX_DEPTH = 32;
+
+const NUMBER = /-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?/y;
+const STRING = /"(?:[ !#-[\]-\uffff]|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*"/y;
+const SPACE = /[ \t\r\n]*/y;
+
+/** @throws {@link JsonProblem} */
+export function parseJson(text: string): JsonNode {
+  const reader = new Reader(text);
+  const root = reader.value("", 0);
+  reader.end();
+  return root;
+}
+
+/** Line and column of an offset, both counted from 1; columns in UTF-16 units. */
+export function lineAndColumn(text: string, offset: number): { line: number; column: number } {
+  const before = text.slice(0, offset).split(/\r\n|[\r\n]/);
+  return { line: before.length, column: (before.at(-1)?.length ?? 0) + 1 };
+}
+
+class Reader {
+  readonly #text: string;
+  #at = 0;
+
+  constructor(text: string) {
+    this.#text = text;
+  }
+
+  value(pointer: string, depth: number): JsonNode {
+    this.#token(SPACE);
+    const offset = this.#at;
+    const next = this.#text[offset];
+    if (depth > MAX_DEPTH) throw this.#problem("nested too deeply", pointer);
+    if (next === "{") return this.#object(pointer, depth);
+    if (next === "[") return this.#array(pointer, depth);
+    if (next === '"') return this.#string(pointer);
+    for (const word of ["true", "false"] as const) {
+      if (this.#take(word)) return { kind: "boolean", text: word, offset, pointer };
+    }
+    if (this.#take("null")) return { kind: "null", offset, pointer };
+    const number = this.#token(NUMBER);
+    if (number === undefined) throw this.#problem("a JSON value is expected here", pointer);
+    return { kind: "number", text: number, offset, pointer };
+  }
+
+  end(): void {
+    this.#token(SPACE);
+    if (this.#at < this.#text.length) throw this.#problem("the JSON ended before this", "");
+  }
+
+  #object(pointer: string, depth: number): JsonObject {
+    const offset = this.#at;
+    const members: JsonMember[] = [];
+    const names = new Set<string>();
+    this.#sequence("{", "}", pointer, () => {
+      if (this.#text[this.#at] !== '"') throw this.#problem("a name is expected here", pointer);
+      const { text, offset: at } = this.#string(pointer);
+      const inner = `${pointer}/${text.replaceAll("~", "~0").replaceAll("/", "~1")}`;
+      if (names.has(text)) throw new JsonProblem(`the name "${text}" occurs twice`, at, inner);
+      names.add(text);
+      this.#token(SPACE);
+      if (!this.#take(":")) throw this.#problem("a colon is expected here", inner);
+      const name: JsonString = { kind: "string", text, offset: at, pointer: inner };
+      members.push({ name, value: this.value(inner, depth + 1) });
+    });
+    return { kind: "object", members, offset, pointer };
+  }
+
+  #array(pointer: string, depth: number): JsonArray {
+    const offset = this.#at;
+    const items: JsonNode[] = [];
+    this.#sequence("[", "]", pointer, () => {
+      items.push(this.value(`${pointer}/${items.length}`, depth + 1));
+    });
+    return { kind: "array", items, offset, pointer };
+  }
+
+  /** `open`, nothing or items with commas between them, `close`. */
+  #sequence(open: string, close: string, pointer: string, item: () => void): void {
+    this.#take(open);
+    this.#token(SPACE);
+    if (this.#take(close)) return;
+    for (;;) {
+      this.#token(SPACE);
+      item();
+      this.#token(SPACE);
+      if (this.#take(close)) return;
+      if (!this.#take(",")) throw this.#problem(`a comma or ${close} is expected here`, pointer);
+    }
+  }
+
+  #string(pointer: string): JsonString {
+    const offset = this.#at;
+    const raw = this.#token(STRING);
+    if (raw === undefined) throw this.#problem("this string is malformed or has no end", pointer);
+    const text = raw.includes("\\") ? unescape(raw) : raw.slice(1, -1);
+    return { kind: "string", text, offset, pointer };
+  }
+
+  #take(word: string): boolean {
+    if (!this.#text.startsWith(word, this.#at)) return false;
+    this.#at += word.length;
+    return true;
+  }
+
+  #token(pattern: RegExp): string | undefined {
+    pattern.lastIndex = this.#at;
+    const [found] = pattern.exec(this.#text) ?? [];
+    this.#at += found?.length ?? 0;
+    return found;
+  }
+
+  #problem(message: string, pointer: string): JsonProblem {
+    return new JsonProblem(message, this.#at, pointer);
+  }
+}
+
+/** `raw` is a whole JSON string. */
+function unescape(raw: string): string {
+  const text: unknown = JSON.parse(raw);
+  return String(text);
+}

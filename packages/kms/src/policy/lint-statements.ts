@@ -1,0 +1,227 @@
+/**
+ * What the linter has to say of actions, resources and principals.
+ *
+ * @module
+ */
+import { actions, type Action } from "./actions.ts";
+import { didYouMean } from "./closest.ts";
+import type { Policy, Statement } from "./document.ts";
+import type { TextElement } from "./elements.ts";
+import type { Find } from "./lint.ts";
+import { matcher } from "./pattern.ts";
+import type { Principal } from "./principal.ts";
+import { filled } from "./variables.ts";
+
+export type StatementRule =
+  | "missing-action"
+  | "missing-resource"
+  | "unknown-action"
+  | "action-of-another-service"
+  | "not-action-allows"
+  | "key-policy-resource"
+  | "alias-resource"
+  | "never-matches"
+  | "general-action-resource"
+  | "public-principal"
+  | "not-principal-allows"
+  | "not-principal-incomplete";
+
+type Rule = (statement: Statement, policy: Policy, find: Find<StatementRule>) => void;
+
+const ALIAS_RESOURCE = /^arn:[^:]*:[^:]*:[^:]*:[^:]*:alias\//;
+const KMS_RESOURCE = /^arn:[^:]*:(?:kms|[^:]*[*?][^:]*):/;
+
+/** The KMS actions that a statement is about. */
+export function actionsOf({ actions: element }: Statement): Action[] {
+  if (element === undefined) return [];
+  const listed = (name: string): boolean => element.patterns.some((one) => takes(one, name));
+  return [...actions].flatMap(([name, action]) => (listed(name) === element.not ? [] : [action]));
+}
+
+function takes({ parts }: TextElement, action: string): boolean {
+  return matcher(filled(parts, () => ""))(action);
+}
+
+const elements: Rule = (statement, { kind }, find) => {
+  if (kind !== "key") return;
+  for (const element of ["Action", "Resource"] as const) {
+    if (statement[element === "Action" ? "actions" : "resources"] !== undefined) continue;
+    const code = element === "Action" ? "missing-action" : "missing-resource";
+    find(code, "error", statement.node, `A statement without ${element} has no effect.`);
+  }
+};
+
+const names: Rule = (statement, { kind }, find) => {
+  for (const pattern of statement.actions?.patterns ?? []) {
+    const { text, node } = pattern;
+    const [service = ""] = text.toLowerCase().split(":");
+    if (text !== "*" && service !== "kms") {
+      if (kind === "key" && text.includes(":")) {
+        find(
+          "action-of-another-service",
+          "warning",
+          node,
+          `${text} is no action on a key, so it means nothing in a key policy.`,
+        );
+      }
+      continue;
+    }
+    if ([...actions.keys()].some((name) => takes(pattern, name))) continue;
+    find("unknown-action", "error", node, unknownAction(text));
+  }
+};
+
+function unknownAction(text: string): string {
+  if (/[*?]/.test(text)) return `${text} matches no action of AWS KMS.`;
+  if (/^kms:reencrypt$/i.test(text)) {
+    return "There is no action kms:ReEncrypt: it is kms:ReEncryptFrom and kms:ReEncryptTo, or kms:ReEncrypt* for both.";
+  }
+  const known = [...actions.values()].map(({ name }) => `kms:${name}`);
+  return `There is no action ${text}.${didYouMean(text, known)}`;
+}
+
+const notAction: Rule = ({ effect, actions: element }, _, find) => {
+  if (effect === "Deny" || element?.not !== true) return;
+  find(
+    "not-action-allows",
+    "warning",
+    element.node,
+    "Allow with NotAction allows everything else, actions that do not exist yet among it.",
+  );
+};
+
+/** In a key policy Resource is the key. Anything but * makes the reader think otherwise. */
+const keyPolicyResource: Rule = ({ resources }, { kind }, find) => {
+  if (kind !== "key" || resources === undefined) return;
+  if (!resources.not && resources.patterns.every(({ text }) => text === "*")) return;
+  const message = resources.not
+    ? "NotResource in a key policy says nothing that * does not say better."
+    : 'In a key policy Resource means the key that has the policy, whatever it says. Write "*".';
+  find("key-policy-resource", "warning", resources.node, message);
+};
+
+/** An alias in Resource is the alias itself, never the key behind it. */
+const aliasResource: Rule = (statement, { kind }, find) => {
+  const { resources } = statement;
+  if (kind !== "identity" || resources === undefined || resources.not) return;
+  const onAliases = actionsOf(statement).filter((action) => action.resources.includes("alias"));
+  for (const { text, node } of resources.patterns) {
+    if (onAliases.length > 0 || !ALIAS_RESOURCE.test(text)) continue;
+    find(
+      "alias-resource",
+      "error",
+      node,
+      `${text} means the alias itself, never the key it points at. Name the key, or put kms:ResourceAliases or kms:RequestAlias into a condition.`,
+    );
+  }
+};
+
+/** Actions on no key are asked for on *, which no pattern for keys or aliases matches. */
+const generalResource: Rule = (statement, { kind }, find) => {
+  const { resources } = statement;
+  if (kind !== "identity" || resources === undefined || resources.not) return;
+  if (resources.patterns.some(({ text }) => text === "*")) return;
+  const all = actionsOf(statement);
+  // What they ask for is a principal.
+  const general = all.filter(
+    ({ resources: on, name }) => on.length === 0 && name !== "ListRetirableGrants",
+  );
+  const [first] = general;
+  if (first === undefined || statement.actions?.patterns.every(({ text }) => /[*]/.test(text)))
+    return;
+  const list = general.map(({ name }) => name).join(", ");
+  if (general.length === all.length) {
+    find(
+      "never-matches",
+      "error",
+      resources.node,
+      `${list}: asked for on no key, so only Resource "*" matches. This statement never does.`,
+    );
+    return;
+  }
+  find(
+    "general-action-resource",
+    "warning",
+    resources.node,
+    `${list}: asked for on no key, so only Resource "*" matches. Give them a statement of their own.`,
+  );
+};
+
+const otherResource: Rule = (statement, { kind }, find) => {
+  const { resources } = statement;
+  if (kind !== "identity" || resources === undefined || resources.not) return;
+  const onlyKms = statement.actions?.patterns.every(({ text }) => /^kms:/i.test(text)) === true;
+  const some = resources.patterns.some(({ text }) => text === "*" || KMS_RESOURCE.test(text));
+  const retirable = actionsOf(statement).some(({ name }) => name === "ListRetirableGrants");
+  if (!onlyKms || some || retirable || resources.patterns.length === 0) return;
+  find(
+    "never-matches",
+    "error",
+    resources.node,
+    "None of these resources is a key or an alias, and all actions are of AWS KMS.",
+  );
+};
+
+const everyone: Rule = ({ effect, principals, conditions, actions: element }, _, find) => {
+  if (effect === "Deny" || principals === undefined || conditions.length > 0) return;
+  if (principals.not || element === undefined) return;
+  if (!principals.principals.some(({ kind }) => kind === "everyone")) return;
+  find(
+    "public-principal",
+    "warning",
+    principals.node,
+    "Everyone of this account is allowed this without any policy of IAM, and everyone of every other account whose own policies allow it.",
+  );
+};
+
+const notPrincipal: Rule = ({ effect, principals }, _, find) => {
+  if (principals?.not !== true) return;
+  if (effect === "Allow") {
+    find(
+      "not-principal-allows",
+      "warning",
+      principals.node,
+      "Allow with NotPrincipal lets in everybody who is not listed. Use Principal, or a condition on aws:PrincipalArn.",
+    );
+    return;
+  }
+  const missing = missingIdentities(principals.principals);
+  if (missing.length === 0) return;
+  find(
+    "not-principal-incomplete",
+    "warning",
+    principals.node,
+    `A caller is spared only if all that it is is listed: account and user; account, role and session. To spare those listed here, add ${missing.join(", ")}.`,
+  );
+};
+
+/** What has to be listed beside the principals that are. */
+function missingIdentities(principals: readonly Principal[]): string[] {
+  const accounts = new Set(
+    principals.flatMap((one) => (one.kind === "account" ? [one.accountId] : [])),
+  );
+  const arns = principals.flatMap((one) => (one.kind === "arn" ? [one.arn] : []));
+  const missing = new Set<string>();
+  for (const arn of arns) {
+    const [, , , , accountId = "", resource = ""] = arn.split(":");
+    const [type, role] = resource.split("/");
+    if (!accounts.has(accountId)) missing.add(`arn:aws:iam::${accountId}:root`);
+    const hasRole = arns.some(
+      (other) => other.startsWith(`arn:aws:iam::${accountId}:role/`) && other.endsWith(`/${role}`),
+    );
+    if (type === "assumed-role" && !hasRole) missing.add(`the role ${role}`);
+  }
+  return [...missing];
+}
+
+export const statementRules: readonly Rule[] = [
+  elements,
+  names,
+  notAction,
+  keyPolicyResource,
+  aliasResource,
+  generalResource,
+  otherResource,
+  everyone,
+  notPrincipal,
+];

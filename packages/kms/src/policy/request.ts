@@ -1,0 +1,140 @@
+/**
+ * All that a decision may depend on, and what it answers: values only, so that a decision can be
+ * made, repeated and explained anywhere.
+ *
+ * Source: spec/authorization.md#input
+ *
+ * @module
+ */
+import type { Context } from "@env/core";
+
+/** Who asks, with everything that IAM knows of them. */
+export interface Caller {
+  /**
+   * `arn:aws:iam::111122223333:root`, `…:user/alice`, `…:role/app`,
+   * `arn:aws:sts::111122223333:assumed-role/app/session`, `arn:aws:sts::…:federated-user/name`, or a
+   * service's name, `s3.amazonaws.com`.
+   */
+  readonly arn: string;
+  /** Twelve digits; for a service, those of the account it acts for. */
+  readonly accountId: string;
+  readonly type: "root" | "user" | "role" | "session" | "federated" | "service";
+  /** ARN of the role that a session has. */
+  readonly roleArn?: string;
+  /** As in `aws:userid`. */
+  readonly userId?: string;
+  readonly tags?: Readonly<Record<string, string>>;
+  /** Identity policies, those of groups among them: allowed is what any of them allows. */
+  readonly policies?: readonly NamedPolicy[];
+  /** Bounds what the identity policies may allow. */
+  readonly boundary?: NamedPolicy;
+  /** Each of them bounds what a session may do. */
+  readonly sessionPolicies?: readonly NamedPolicy[];
+}
+
+/** A policy document and what to call it in an explanation. */
+export interface NamedPolicy {
+  readonly name: string;
+  /** JSON. */
+  readonly text: string;
+}
+
+/**
+ * Values of condition keys by name in lower case: `kms:keyspec`, `kms:encryptioncontext:tenant`,
+ * `aws:sourceip`. A key with several values has a list; an absent key is absent.
+ */
+export type ConditionValues = ReadonlyMap<string, string | readonly string[]>;
+
+export interface AccessRequest {
+  readonly caller: Caller;
+  /** `kms:Decrypt`, … ReEncrypt asks for `kms:ReEncryptFrom` and `kms:ReEncryptTo`. */
+  readonly action: `kms:${string}`;
+  /** ARN of a key or alias; `*` for operations on none. */
+  readonly resource: string;
+  /** The account that owns the resource. */
+  readonly resourceAccount: string;
+  /** None: the resource is not a key, and only IAM decides. */
+  readonly key?: KeyFacts;
+  /** Absent for operations without one, which is not the same as empty. */
+  readonly encryptionContext?: Context;
+  /** Tokens of grants that are to count before they have become effective everywhere. */
+  readonly grantTokens?: readonly string[];
+  /**
+   * For CreateGrant: what is to be granted. A grant that allows CreateGrant allows no more than it has
+   * itself, so without this no grant allows CreateGrant.
+   */
+  readonly newGrant?: Pick<Grant, "operations" | "constraints">;
+  /**
+   * What the operation and the environment say: all condition keys but those that follow from
+   * `caller`, `key` and `encryptionContext`, which the decision derives itself.
+   */
+  readonly conditions?: ConditionValues;
+  /** Milliseconds since 1970: `aws:CurrentTime`, `aws:EpochTime`, and whether a grant is effective. */
+  readonly now: number;
+}
+
+/** What of a key matters to a decision. */
+export interface KeyFacts {
+  /** JSON. */
+  readonly policy: string;
+  /** Names of the aliases that point at the key now, as `alias/app`. */
+  readonly aliases: readonly string[];
+  readonly tags: Readonly<Record<string, string>>;
+  /** For RetireGrant the one that is to be retired, and no other: it says who may. */
+  readonly grants: readonly Grant[];
+  readonly keySpec: string;
+  readonly keyUsage: string;
+  readonly origin: string;
+  /** `PRIMARY` or `REPLICA`; absent for single-Region keys. */
+  readonly multiRegionKeyType?: "PRIMARY" | "REPLICA";
+}
+
+/** A grant as it is kept in a key's record. */
+export interface Grant {
+  /** 64 hex digits. */
+  readonly grantId: string;
+  readonly name?: string;
+  /** Milliseconds since 1970. */
+  readonly created: number;
+  /** From then on it counts without its token. */
+  readonly effective: number;
+  readonly grantee: string;
+  readonly retiring?: string;
+  /** ARN of the root of the account that issued it. */
+  readonly issuingAccount: string;
+  /** As in the API, without `kms:`. */
+  readonly operations: readonly string[];
+  /** At most one of the two. */
+  readonly constraints?: {
+    readonly encryptionContextEquals?: Context;
+    readonly encryptionContextSubset?: Context;
+  };
+  /** SHA-256 of each token given out, hex: all of them are as good. */
+  readonly tokenHashes: readonly string[];
+}
+
+/** Which mechanism decided. */
+export type Because =
+  | "explicit-deny"
+  | "key-policy"
+  | "key-policy-and-iam"
+  | "account-root"
+  | "grant"
+  | "iam"
+  | "no-key-policy-allows"
+  | "no-identity-policy-allows"
+  | "no-boundary-allows"
+  | "no-session-policy-allows"
+  | "cross-account-not-possible";
+
+export interface Decision {
+  readonly allowed: boolean;
+  readonly because: Because;
+  /**
+   * What decided: `key policy, statement "Allow use of the key"`, `identity policy "app", statement 2`,
+   * `grant 0f3a…`. Absent where nothing matched.
+   */
+  readonly deciding?: string;
+  /** Ends the sentence "User: … is not authorized to perform: … on resource: …". Empty where allowed. */
+  readonly reason: string;
+}

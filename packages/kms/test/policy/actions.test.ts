@@ -1,0 +1,34 @@
+import { expect, it } from "vitest";
+import { actions, isCrossAccount } from "../../src/policy/actions.ts";
+import { grantableOperations } from "../../src/policy/grants.ts";
+import { keyStateRules } from "../../src/states.ts";
+
+it("knows each action once, by its name in lower case", () => {
+  expect(actions.size).toBe(58);
+  for (const [name, action] of actions) expect(name).toBe(`kms:${action.name.toLowerCase()}`);
+});
+
+it("has every action on a key that a state is known for", () => {
+  for (const name of Object.keys(keyStateRules)) {
+    expect(actions.get(`kms:${name.toLowerCase()}`)?.resources, name).toContain("key");
+  }
+});
+
+it("asks for alias actions on both alias and key", () => {
+  const both = [...actions.values()].filter(({ resources }) => resources.includes("alias"));
+  expect(both.map(({ name }) => name)).toEqual(["CreateAlias", "DeleteAlias", "UpdateAlias"]);
+  expect(both.every(({ resources }) => resources.includes("key"))).toBe(true);
+});
+
+it("has nothing across accounts that is not about a key", () => {
+  expect(isCrossAccount("kms:DECRYPT")).toBe(true);
+  expect(isCrossAccount("kms:CreateKey")).toBe(false);
+  expect(isCrossAccount("kms:Nothing")).toBe(false);
+  expect(isCrossAccount("Decrypt")).toBe(false);
+});
+
+it("can be granted only what is possible across accounts", () => {
+  for (const operation of grantableOperations) {
+    expect(isCrossAccount(`kms:${operation}`), operation).toBe(true);
+  }
+});

@@ -1,0 +1,280 @@
+import { describe, expect, it } from "vitest";
+import {
+  explain,
+  type ExplainedCondition,
+  type ExplainedStatement,
+} from "../../src/policy/explain.ts";
+import {
+  ALICE,
+  alice,
+  allow,
+  bob,
+  grant,
+  keyFacts,
+  NOW,
+  policy,
+  request,
+  ROLE,
+  ROOT,
+  session,
+  withIam,
+} from "./support/requests.ts";
+
+const alias = { "ForAnyValue:StringLike": { "kms:ResourceAliases": "alias/your-key-alias" } };
+
+/** All statements of an explanation. */
+function statements(...asked: Parameters<typeof explain>): ExplainedStatement[] {
+  return explain(...asked).policies.flatMap((each) => each.statements);
+}
+
+/** The only condition of the only identity policy. */
+function conditionOf(
+  condition: object,
+  more: Parameters<typeof request>[0] = {},
+): ExplainedCondition {
+  const caller = withIam(alice, allow({ Condition: condition }));
+  const found = statements(request({ ...more, caller })).at(-1)?.conditions[0];
+  if (found === undefined) throw new Error("no condition");
+  return found;
+}
+
+describe("explain", () => {
+  it("shows each policy with its statements, and what decided", () => {
+    const caller = {
+      ...withIam(alice, allow({ Action: "s3:*" }), allow({ Sid: "Keys" })),
+      boundary: { name: "edge", text: policy(allow()) },
+    };
+    const { decision, policies } = explain(request({ caller }));
+    expect(decision.because).toBe("key-policy-and-iam");
+    expect(policies.map((each) => each.policy)).toEqual([
+      { type: "key policy" },
+      { type: "identity policy", name: "iam" },
+      { type: "permissions boundary", name: "edge" },
+    ]);
+    expect(
+      policies
+        .flatMap((each) => each.statements)
+        .map(({ title, matched, deciding }) => [title, matched, deciding]),
+    ).toEqual([
+      ['key policy, statement "Enable IAM User Permissions"', true, true],
+      ['identity policy "iam", statement 1', false, false],
+      ['identity policy "iam", statement "Keys"', true, true],
+      ['permissions boundary "edge", statement 1', true, false],
+    ]);
+  });
+
+  it("tells policies of one text apart in what decided", () => {
+    const text = policy(allow());
+    const policies = ["a", "b"].map((name) => ({ name, text }));
+    const caller = { ...alice, policies, boundary: { name: "a", text } };
+    const explanation = explain(request({ caller }));
+    expect(
+      explanation.policies.flatMap((each) => each.statements).map(({ deciding }) => deciding),
+    ).toEqual([true, true, false, false]);
+  });
+
+  it("answers all four questions of a statement, though the first is no", () => {
+    const key = keyFacts({
+      policy: policy({
+        Effect: "Allow",
+        Principal: { AWS: ROLE },
+        Action: ["kms:Encrypt", "kms:Sign"],
+        Resource: "*",
+        Condition: { StringEquals: { "kms:EncryptionContext:app": "billing" } },
+      }),
+    });
+    expect(statements(request({ key, encryptionContext: { App: "shop" } }))[0]).toMatchObject({
+      matched: false,
+      action: { matched: false, why: "Action kms:Encrypt, kms:Sign does not include kms:Decrypt" },
+      principal: { matched: false, why: `does not name ${ALICE}` },
+      resource: { matched: true, why: "in a key policy Resource means the key, whatever it says" },
+      conditions: [
+        {
+          operator: "StringEquals",
+          key: "kms:EncryptionContext:app",
+          expected: ["billing"],
+          actual: "shop",
+          matched: false,
+          why: "fails: kms:EncryptionContext:app is shop, wanted is StringEquals billing",
+        },
+      ],
+    });
+  });
+
+  it("tells how a principal is named", () => {
+    const why = (caller: Parameters<typeof request>[0], element: object): string | undefined => {
+      const statement = { Effect: "Allow", Action: "kms:*", Resource: "*", ...element };
+      return statements(request({ ...caller, key: keyFacts({ policy: policy(statement) }) }))[0]
+        ?.principal.why;
+    };
+    expect(why({}, { Principal: { AWS: ALICE } })).toBe(`names ${ALICE}`);
+    expect(why({ caller: session }, { Principal: { AWS: ROLE } })).toBe(
+      `names the caller's role ${ROLE}`,
+    );
+    expect(why({}, { Principal: { AWS: ROOT } })).toBe("names the caller's account 111122223333");
+    expect(why({}, { NotPrincipal: { AWS: ALICE } })).toBe(`NotPrincipal spares ${ALICE}`);
+    expect(why({}, { NotPrincipal: { AWS: ROLE } })).toBe(`NotPrincipal does not spare ${ALICE}`);
+  });
+
+  it("tells why an element that is missing has no effect", () => {
+    const key = keyFacts({ policy: policy({ Effect: "Allow", Principal: "*" }) });
+    const explanation = explain(request({ key }));
+    expect(explanation.policies[0]?.statements[0]).toMatchObject({
+      matched: false,
+      action: { matched: false, why: "the statement has no Action, so it has no effect" },
+      resource: { matched: false, why: "the statement has no Resource, so it has no effect" },
+    });
+    expect(explanation.hints.map(({ code }) => code)).toContain("no-effect");
+  });
+
+  it("tells what an absent key makes of a condition", () => {
+    const key = "kms:EncryptionContext:a";
+    expect(conditionOf({ StringEquals: { [key]: "x" } })).toMatchObject({
+      matched: false,
+      why: `fails: ${key} is absent, and the operator needs a value`,
+    });
+    expect(conditionOf({ StringEquals: { [key]: "x" } })).not.toHaveProperty("actual");
+    expect(conditionOf({ StringNotEquals: { [key]: "x" } }).why).toBe(
+      `holds: ${key} is absent, and a negated operator takes that for a match`,
+    );
+    expect(conditionOf({ StringEqualsIfExists: { [key]: "x" } }).why).toBe(
+      `holds: ${key} is absent, and IfExists takes that for a match`,
+    );
+    expect(conditionOf({ "ForAllValues:StringEquals": { [key]: "x" } }).why).toBe(
+      `holds: ${key} is absent, and ForAllValues takes that for a match`,
+    );
+    expect(conditionOf({ "ForAnyValue:StringEquals": { [key]: "x" } }).why).toBe(
+      `fails: ${key} is absent, and ForAnyValue needs a value`,
+    );
+    expect(conditionOf({ Null: { [key]: "false" } }).why).toBe(`fails: ${key} is absent`);
+    expect(conditionOf({ Null: { "aws:username": "true" } }).why).toBe(
+      "fails: aws:username is alice",
+    );
+  });
+
+  it("tells that a key with several values needs a set operator", () => {
+    const condition = conditionOf({ StringLike: { "kms:ResourceAliases": "alias/app" } });
+    expect(condition).toMatchObject({ matched: false, actual: ["alias/app"] });
+    expect(condition.why).toContain("without ForAnyValue or ForAllValues");
+  });
+
+  it("tells that a key policy never has kms:ResourceAliases", () => {
+    const key = keyFacts({
+      policy: policy(allow({ Principal: { AWS: ALICE }, Condition: alias })),
+      aliases: ["alias/your-key-alias"],
+    });
+    const { policies, hints } = explain(request({ key }));
+    expect(policies[0]?.statements[0]?.conditions[0]?.why).toBe(
+      "fails: kms:ResourceAliases is always absent in key policies; only policies of IAM have it",
+    );
+    expect(hints.map(({ code }) => code)).toContain("absent-in-key-policy");
+  });
+
+  it("tells which policy variable has no value", () => {
+    const condition = { StringEquals: { "aws:username": "${aws:PrincipalTag/name}" } };
+    const caller = withIam(alice, allow({ Condition: condition }));
+    expect(statements(request({ caller })).at(-1)?.variables).toEqual({
+      matched: false,
+      why: "the request has no single value for ${aws:principaltag/name}, so the statement matches nothing",
+    });
+    const tagged = { ...caller, tags: { name: "alice" } };
+    const statement = statements(request({ caller: tagged })).at(-1);
+    expect(statement?.variables?.matched).toBe(true);
+    expect(statement?.matched).toBe(true);
+    expect(statements(request())[0]).not.toHaveProperty("variables");
+  });
+
+  it("lists near misses: Allows that one thing keeps from matching", () => {
+    const caller = withIam(
+      alice,
+      allow({ Condition: { StringEquals: { "kms:EncryptionContext:app": "billing" } } }),
+      allow({ Action: "kms:Encrypt" }),
+      allow({ Action: "kms:Encrypt", Resource: "arn:aws:s3:::x" }),
+      { Effect: "Deny", Action: "kms:Encrypt", Resource: "*" },
+    );
+    expect(explain(request({ caller, encryptionContext: { app: "shop" } })).nearMisses).toEqual([
+      'identity policy "iam", statement 1 would match, but fails: kms:EncryptionContext:app is shop, wanted is StringEquals billing',
+      'identity policy "iam", statement 2 would match, but Action kms:Encrypt does not include kms:Decrypt',
+    ]);
+    expect(
+      explain(request({ caller: withIam(alice, allow(), allow({ Action: "kms:Sign" })) }))
+        .nearMisses,
+    ).toEqual([]);
+  });
+
+  it("lists every statement that denies, in every policy", () => {
+    const deny = { Effect: "Deny", Action: "kms:Decrypt", Resource: "*" };
+    const key = keyFacts({
+      policy: policy(allow({ Principal: "*" }), { ...deny, Principal: "*", Sid: "A" }),
+    });
+    const { deniedBy, decision, hints } = explain(request({ key, caller: withIam(alice, deny) }));
+    expect(decision.because).toBe("explicit-deny");
+    expect(deniedBy).toEqual(['key policy, statement "A"', 'identity policy "iam", statement 1']);
+    expect(hints.map(({ code }) => code)).toEqual(["deny-outweighs"]);
+  });
+
+  it("shows each grant with the first thing that fails", () => {
+    const grants = [
+      grant({ grantId: "00".repeat(32), operations: ["Encrypt"] }),
+      grant({ grantId: "11".repeat(32), grantee: ROLE, name: "for the role" }),
+      grant({ grantId: "22".repeat(32), effective: NOW + 1000 }),
+      grant({ grantId: "33".repeat(32), constraints: { encryptionContextEquals: { a: "1" } } }),
+      grant({ grantId: "44".repeat(32), constraints: { encryptionContextSubset: { a: "1" } } }),
+      grant({ grantId: "55".repeat(32) }),
+    ];
+    const explanation = explain(
+      request({ key: keyFacts({ grants }), encryptionContext: { a: "2" } }),
+    );
+    expect(
+      explanation.grants.map(({ matched, miss, why, deciding }) => [matched, miss, why, deciding]),
+    ).toEqual([
+      [false, "operation", "is for Encrypt", false],
+      [false, "grantee", `is for ${ROLE}`, false],
+      [
+        false,
+        "not-yet-effective",
+        "is effective from 2023-11-14T22:13:21.000Z on; until then a request has to come with its grant token",
+        false,
+      ],
+      [
+        false,
+        "constraint",
+        'EncryptionContextEquals is {"a":"1"}, the encryption context is {"a":"2"}',
+        false,
+      ],
+      [
+        false,
+        "constraint",
+        'EncryptionContextSubset is {"a":"1"}, the encryption context is {"a":"2"}',
+        false,
+      ],
+      [true, undefined, `lets ${ALICE} Decrypt`, true],
+    ]);
+    expect(explanation.grants[1]?.name).toBe("for the role");
+  });
+
+  it("shows who may retire a grant", () => {
+    const why = (
+      caller: Parameters<typeof request>[0],
+      more: Parameters<typeof grant>[0],
+    ): unknown => {
+      const key = keyFacts({ grants: [grant(more)] });
+      const [found] = explain(request({ ...caller, key, action: "kms:RetireGrant" })).grants;
+      return [found?.matched, found?.why];
+    };
+    expect(why({}, { retiring: ALICE })).toEqual([true, `may be retired by ${ALICE}`]);
+    expect(why({}, { retiring: ROLE })).toEqual([
+      false,
+      `was issued by ${ROOT}, so policies of IAM decide`,
+    ]);
+    expect(why({ caller: bob }, { retiring: ROLE })).toEqual([
+      false,
+      `may be retired by ${ROLE}, ${ROOT}`,
+    ]);
+  });
+
+  it("says of an allowed request what decided, and nothing else", () => {
+    const explanation = explain(request({ caller: withIam(alice, allow()) }));
+    expect(explanation).toMatchObject({ nearMisses: [], deniedBy: [], suggestions: [], hints: [] });
+  });
+});
