@@ -1,0 +1,107 @@
+/**
+ * Signatures over messages and over digests.
+ *
+ * node:crypto signs messages only: it always hashes. RSA has a standard encoding in front of a bare
+ * operation that node:crypto offers (rsa-digest.ts), so RSA keys sign digests too. For elliptic curves
+ * there is no such seam: it would take the private scalar out of its KeyObject, so they sign messages.
+ *
+ * Source: RFC 8017, sections 8.1 and 8.2; FIPS 186-5
+ *
+ * @module
+ */
+import {
+  constants,
+  sign as signMessage,
+  verify as verifyMessage,
+  type KeyObject,
+} from "node:crypto";
+import type { Bytes } from "@env/core";
+import type { SigningAlgorithm } from "./key-specs.ts";
+import { plainBytes } from "./material.ts";
+import { signRsaDigest, verifyRsaDigest } from "./rsa-digest.ts";
+
+/** Whether the bytes to be signed are a message, or the digest of one. */
+export type MessageType = "RAW" | "DIGEST";
+
+export type Hash = "sha256" | "sha384" | "sha512";
+
+type RsaScheme = { readonly kind: "pss" | "pkcs1"; readonly hash: Hash };
+type Scheme =
+  | RsaScheme
+  | { readonly kind: "ecdsa"; readonly hash: Hash }
+  | { readonly kind: "ed25519" };
+
+const schemes: Readonly<Record<SigningAlgorithm, Scheme>> = {
+  RSASSA_PSS_SHA_256: { kind: "pss", hash: "sha256" },
+  RSASSA_PSS_SHA_384: { kind: "pss", hash: "sha384" },
+  RSASSA_PSS_SHA_512: { kind: "pss", hash: "sha512" },
+  RSASSA_PKCS1_V1_5_SHA_256: { kind: "pkcs1", hash: "sha256" },
+  RSASSA_PKCS1_V1_5_SHA_384: { kind: "pkcs1", hash: "sha384" },
+  RSASSA_PKCS1_V1_5_SHA_512: { kind: "pkcs1", hash: "sha512" },
+  ECDSA_SHA_256: { kind: "ecdsa", hash: "sha256" },
+  ECDSA_SHA_384: { kind: "ecdsa", hash: "sha384" },
+  ECDSA_SHA_512: { kind: "ecdsa", hash: "sha512" },
+  ED25519_SHA_512: { kind: "ed25519" },
+};
+
+const digestLengths: Readonly<Record<Hash, number>> = { sha256: 32, sha384: 48, sha512: 64 };
+
+/** Length of the digests that an algorithm signs; `undefined`: it signs messages only. */
+export function digestBytes(algorithm: SigningAlgorithm): number | undefined {
+  const scheme = schemes[algorithm];
+  return isRsa(scheme) ? digestLengths[scheme.hash] : undefined;
+}
+
+/**
+ * Signs with a private key that fits the algorithm. The signature of an ECDSA key is DER.
+ *
+ * @param message - Of type `DIGEST`: {@link digestBytes} of them.
+ * @throws RangeError for a digest where the algorithm signs none.
+ */
+export function sign(
+  key: KeyObject,
+  algorithm: SigningAlgorithm,
+  message: Uint8Array,
+  type: MessageType,
+): Bytes {
+  const scheme = schemes[algorithm];
+  if (type === "RAW") {
+    return plainBytes(signMessage(hashOf(scheme), message, { key, ...padding(scheme) }));
+  }
+  if (!isRsa(scheme)) throw new RangeError(`${algorithm} signs no digests`);
+  return signRsaDigest(key, scheme.kind, scheme.hash, message);
+}
+
+/** Whether a signature is what {@link sign} could have made. `key` is private or public. */
+export function verify(
+  key: KeyObject,
+  algorithm: SigningAlgorithm,
+  message: Uint8Array,
+  type: MessageType,
+  signature: Uint8Array,
+): boolean {
+  const scheme = schemes[algorithm];
+  if (type === "RAW") {
+    return verifyMessage(hashOf(scheme), message, { key, ...padding(scheme) }, signature);
+  }
+  if (!isRsa(scheme)) throw new RangeError(`${algorithm} signs no digests`);
+  return verifyRsaDigest(key, scheme.kind, scheme.hash, message, signature);
+}
+
+function isRsa(scheme: Scheme): scheme is RsaScheme {
+  return scheme.kind === "pss" || scheme.kind === "pkcs1";
+}
+
+function hashOf(scheme: Scheme): Hash | null {
+  return scheme.kind === "ed25519" ? null : scheme.hash;
+}
+
+/** AWS's salts are as long as the hash, and no other length verifies. */
+function padding({ kind }: Scheme): { padding?: number; saltLength?: number } {
+  if (kind === "pkcs1") return { padding: constants.RSA_PKCS1_PADDING };
+  if (kind !== "pss") return {};
+  return {
+    padding: constants.RSA_PKCS1_PSS_PADDING,
+    saltLength: constants.RSA_PSS_SALTLEN_DIGEST,
+  };
+}

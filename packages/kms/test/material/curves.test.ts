@@ -1,0 +1,16 @@
+import { describe, expect, it } from "vitest";
+import { curveOf, exportScalar, importScalar } from "../../src/material/curves.ts";
+import { sample } from "../support/material.ts";
+
+const specs = ["ECC_NIST_P256", "ECC_NIST_P384", "ECC_NIST_P521", "ECC_SECG_P256K1"] as const;
+
+describe.each(specs)("%s", (spec) => {
+  it("gives back a key from its scalar, which is wiped", async () => {
+    const key = await sample(spec);
+    const curve = curveOf(key);
+    const scalar = exportScalar(key);
+    expect(scalar).toHaveLength(curve.bytes);
+    expect(importScalar(curve, scalar).equals(key)).toBe(true);
+    expect(scalar).toEqual(new Uint8Array(curve.bytes));
+  });
+});

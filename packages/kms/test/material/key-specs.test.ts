@@ -1,0 +1,63 @@
+import { describe, expect, it } from "vitest";
+import {
+  dataKeyPairSpecs,
+  isKeySpec,
+  keySpecs,
+  keySpecsNotOffered,
+} from "../../src/material/key-specs.ts";
+import { allSpecs } from "../support/material.ts";
+
+describe("keySpecs", () => {
+  it("gives each use of a key its algorithms, and no other", () => {
+    for (const spec of allSpecs) {
+      const { usages, encryption, signing, mac, agreement } = keySpecs[spec];
+      const listed = {
+        ENCRYPT_DECRYPT: encryption.length > 0,
+        SIGN_VERIFY: signing.length > 0,
+        GENERATE_VERIFY_MAC: mac.length > 0,
+        KEY_AGREEMENT: agreement.length > 0,
+      };
+      const used = Object.entries(listed).flatMap(([usage, has]) => (has ? [usage] : []));
+      expect([spec, ...used]).toEqual([spec, ...usages]);
+    }
+  });
+
+  it("has AWS's pairs of key spec and algorithm", () => {
+    expect(allSpecs.map((spec) => `${spec} ${keySpecs[spec].signing.join(" ")}`.trim())).toEqual([
+      "SYMMETRIC_DEFAULT",
+      "HMAC_224",
+      "HMAC_256",
+      "HMAC_384",
+      "HMAC_512",
+      ...["RSA_2048", "RSA_3072", "RSA_4096"].map(
+        (spec) =>
+          `${spec} RSASSA_PKCS1_V1_5_SHA_256 RSASSA_PKCS1_V1_5_SHA_384 RSASSA_PKCS1_V1_5_SHA_512 RSASSA_PSS_SHA_256 RSASSA_PSS_SHA_384 RSASSA_PSS_SHA_512`,
+      ),
+      "ECC_NIST_P256 ECDSA_SHA_256",
+      "ECC_NIST_P384 ECDSA_SHA_384",
+      "ECC_NIST_P521 ECDSA_SHA_512",
+      "ECC_SECG_P256K1 ECDSA_SHA_256",
+      "ECC_NIST_EDWARDS25519 ED25519_SHA_512",
+    ]);
+    expect(keySpecs.HMAC_384.mac).toEqual(["HMAC_SHA_384"]);
+    expect(keySpecs.RSA_3072.encryption).toEqual(["RSAES_OAEP_SHA_1", "RSAES_OAEP_SHA_256"]);
+    expect(keySpecs.ECC_SECG_P256K1.usages).toEqual(["SIGN_VERIFY"]);
+  });
+});
+
+describe("isKeySpec", () => {
+  it("knows what is offered, and takes no member of an object for a key spec", () => {
+    expect(allSpecs.every(isKeySpec)).toBe(true);
+    expect(
+      [...keySpecsNotOffered, "toString", "__proto__", "AES_256", ""].filter(isKeySpec),
+    ).toEqual([]);
+  });
+});
+
+describe("dataKeyPairSpecs", () => {
+  it("are all the asymmetric ones", () => {
+    expect([...dataKeyPairSpecs]).toEqual(
+      allSpecs.filter((spec) => keySpecs[spec].material.type !== "secret"),
+    );
+  });
+});
