@@ -17,12 +17,17 @@ export type KeyReference =
   | { readonly kind: "key"; readonly keyId: string; readonly accountId: string }
   | { readonly kind: "alias"; readonly name: string; readonly accountId: string };
 
-const KEY_ID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
+const KEY_ID =
+  /^(?:[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}|mrk-[0-9a-f]{32})$/;
 const KMS_ARN = /^arn:aws:kms:([^:]*):([^:]*):(key|alias)\/(.*)$/s;
 
-/** Lower-case UUIDs only: one key, one name. */
+/** Lower-case UUIDs, and `mrk-` with 32 lower-case hex digits: one key, one name. */
 export function isKeyId(text: string): boolean {
   return KEY_ID.test(text);
+}
+
+export function isMultiRegionKeyId(keyId: string): boolean {
+  return keyId.startsWith("mrk-");
 }
 
 export function keyArn(realm: Realm, keyId: string): string {
@@ -40,11 +45,16 @@ export function accountRoot(accountId: string): string {
 /**
  * Reads a key id, key ARN, alias name or alias ARN.
  *
+ * @param ownAccount - The caller's: what a name that is no ARN belongs to.
  * @throws {@link KmsError} `NotFoundException` for another region and for what is none of the four.
  */
-export function parseKeyReference(text: string, realm: Realm): KeyReference {
-  if (isKeyId(text)) return { kind: "key", keyId: text, accountId: realm.accountId };
-  if (text.startsWith("alias/")) return { kind: "alias", name: text, accountId: realm.accountId };
+export function parseKeyReference(
+  text: string,
+  realm: Realm,
+  ownAccount: string = realm.accountId,
+): KeyReference {
+  if (isKeyId(text)) return { kind: "key", keyId: text, accountId: ownAccount };
+  if (text.startsWith("alias/")) return { kind: "alias", name: text, accountId: ownAccount };
   const [, region, accountId, kind, rest] = KMS_ARN.exec(text) ?? [];
   if (region === undefined || accountId === undefined || rest === undefined) {
     throw new KmsError("NotFoundException", `Invalid keyId '${text}'`);
@@ -55,12 +65,57 @@ export function parseKeyReference(text: string, realm: Realm): KeyReference {
   return { kind: "key", keyId: rest, accountId };
 }
 
+/** The 16 bytes that a key goes by in a file and in a blob; those of a multi-Region key hold no `mrk-`. */
 export function keyIdToBytes(keyId: string): Uint8Array<ArrayBuffer> {
-  return new Uint8Array(Buffer.from(keyId.replaceAll("-", ""), "hex"));
+  const hex = isMultiRegionKeyId(keyId) ? keyId.slice(4) : keyId.replaceAll("-", "");
+  return new Uint8Array(Buffer.from(hex, "hex"));
+}
+
+/** The multi-Region key id with the same 16 bytes as a UUID. */
+export function multiRegionForm(uuid: string): string {
+  return keyIdFromBytes(keyIdToBytes(uuid), true);
 }
 
 /** `bytes` has 16. */
-export function keyIdFromBytes(bytes: Uint8Array): string {
-  const hex = Buffer.from(bytes).toString("hex");
-  return hex.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, "$1-$2-$3-$4-$5");
+export function keyIdFromBytes(bytes: Uint8Array, multiRegion = false): string {
+  const hex = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString("hex");
+  if (multiRegion) return `mrk-${hex}`;
+  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`;
+}
+
+export type PrincipalType = "root" | "user" | "role" | "session" | "federated" | "service";
+
+/** What the name of a principal says. */
+export interface ParsedPrincipal {
+  readonly type: PrincipalType;
+  /** None for a service. */
+  readonly accountId: string | undefined;
+  /** Of a session or federated user; empty for others. */
+  readonly name: string;
+  /** Of a session, as if its role had no path. */
+  readonly roleArn: string | undefined;
+}
+
+const IAM = /^arn:aws:iam::([0-9]{12}):(root|(user|role)\/[\w+=,.@/-]{1,600})$/;
+const STS =
+  /^arn:aws:sts::([0-9]{12}):(assumed-role|federated-user)\/([\w+=,.@-]{1,64})(?:\/([\w+=,.@-]{2,64}))?$/;
+const SERVICE = /^[a-z0-9-]{1,64}(?:\.[a-z0-9-]{1,64})*\.amazonaws\.com$/;
+
+/** Reads the ARN of whoever may call, or a service's name; `undefined` for all else, groups among them. */
+export function parsePrincipal(text: string): ParsedPrincipal | undefined {
+  const [, owner, , kind] = IAM.exec(text) ?? [];
+  if (owner !== undefined) {
+    const type = kind === "user" || kind === "role" ? kind : "root";
+    return { type, accountId: owner, name: "", roleArn: undefined };
+  }
+  const [, accountId, how, name = "", sessionName] = STS.exec(text) ?? [];
+  if (how === "assumed-role" && accountId !== undefined && sessionName !== undefined) {
+    const roleArn = `arn:aws:iam::${accountId}:role/${name}`;
+    return { type: "session", accountId, name: sessionName, roleArn };
+  }
+  if (how === "federated-user" && sessionName === undefined) {
+    return { type: "federated", accountId, name, roleArn: undefined };
+  }
+  if (!SERVICE.test(text)) return undefined;
+  return { type: "service", accountId: undefined, name: text, roleArn: undefined };
 }

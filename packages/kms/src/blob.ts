@@ -10,10 +10,11 @@
  *
  * @module
  */
-import type { KeyObject } from "node:crypto";
+import { randomFillSync } from "node:crypto";
 import { encodeEncryptionContext, type Bytes, type Context } from "@env/core";
 import { keyIdFromBytes, keyIdToBytes } from "./arn.ts";
-import { label, open, random, SALT_BYTES, seal, TAG_BYTES } from "./seal.ts";
+import type { UsableVersion } from "./key.ts";
+import { label, open, SALT_BYTES, seal, TAG_BYTES } from "./seal.ts";
 
 const VERSION = 1;
 const HEADER_BYTES = 1 + 16 + 4 + SALT_BYTES;
@@ -24,20 +25,15 @@ export const MAX_PLAINTEXT_BYTES = 4096;
 
 /** What a blob says of itself, unverified. */
 export interface CiphertextBlobFacts {
-  /** Lower-case UUID. */
+  /** Lower-case UUID; for a multi-Region key the same 32 digits as after `mrk-`. */
   readonly keyId: string;
   /** Counted from 1. */
   readonly keyVersion: number;
 }
 
-/** A version's key and the name it goes by in a blob. */
-export interface WrappingKey extends CiphertextBlobFacts {
-  readonly key: KeyObject;
-}
-
 /** Encrypts 1 to 4096 bytes. `plaintext` stays the caller's. */
 export function sealBlob(
-  { keyId, keyVersion, key }: WrappingKey,
+  { keyId, keyVersion, key }: UsableVersion,
   plaintext: Uint8Array,
   context: Context,
 ): Bytes {
@@ -45,7 +41,7 @@ export function sealBlob(
   out[0] = VERSION;
   out.set(keyIdToBytes(keyId), 1);
   new DataView(out.buffer).setUint32(17, keyVersion);
-  out.set(random(SALT_BYTES), 21);
+  randomFillSync(out, 21, SALT_BYTES);
   const header = out.subarray(0, HEADER_BYTES);
   const binding = { label: LABEL, header, aad: encodeEncryptionContext(context) };
   out.set(seal(key, binding, plaintext), HEADER_BYTES);
@@ -58,12 +54,13 @@ export function sealBlob(
  * @returns The plaintext, the caller's to wipe; `undefined` for whatever does not fit.
  */
 export function openBlob(
-  { keyId, keyVersion, key }: WrappingKey,
+  { keyId, keyVersion, key }: UsableVersion,
   blob: Uint8Array,
   context: Context,
 ): Bytes | undefined {
   const facts = describeCiphertextBlob(blob);
-  if (facts?.keyId !== keyId || facts.keyVersion !== keyVersion) return undefined;
+  const uuid = keyIdFromBytes(keyIdToBytes(keyId));
+  if (facts?.keyId !== uuid || facts.keyVersion !== keyVersion) return undefined;
   const header = blob.subarray(0, HEADER_BYTES);
   const binding = { label: LABEL, header, aad: encodeEncryptionContext(context) };
   return open(key, binding, blob.subarray(HEADER_BYTES));

@@ -7,14 +7,29 @@
  * @module
  */
 import { inspect } from "node:util";
-import type { Context } from "@env/core";
+import type { Bytes, Context } from "@env/core";
+import { parsePrincipal } from "./arn.ts";
 import { MAX_PLAINTEXT_BYTES } from "./blob.ts";
 import { KmsError } from "./errors.ts";
-import type { CreateKeyRequest } from "./shapes.ts";
+import { kmsLimits } from "./key.ts";
+import type { Tag } from "./shapes.ts";
 
 const ALIAS_NAME = /^[a-zA-Z0-9:/_-]+$/;
+const GRANT_NAME = /^[a-zA-Z0-9:/_-]+$/;
+// What policies are written in: no control characters, nothing beyond Latin-1.
+const POLICY = /^[\t\n\r\u0020-\u00ff]+$/;
+const KEY_MATERIAL_ID = /^[a-f0-9]+$/;
+const MATERIAL_DESCRIPTION = /^[a-zA-Z0-9:/_\s.-]*$/;
+const PRINCIPAL = /^[\w+=,.@:/-]+$/;
 /** Lengths in the canonical encoding are two bytes. */
 const MAX_U16 = 0xff_ff;
+
+/** @throws TypeError for what is no request at all. */
+export function requireObject(request: unknown): void {
+  if (typeof request !== "object" || request === null) {
+    throw new TypeError("the request must be an object");
+  }
+}
 
 /**
  * Refuses members that this KMS would have to ignore: nothing a caller asked for is dropped silently.
@@ -22,15 +37,26 @@ const MAX_U16 = 0xff_ff;
  * @throws {@link KmsError} `UnsupportedOperationException`
  */
 export function requireMembers<T extends object>(request: T, known: readonly (keyof T)[]): void {
-  if (typeof request !== "object" || request === null) {
-    throw new TypeError("the request must be an object");
-  }
   const names: readonly PropertyKey[] = known;
   for (const [member, value] of Object.entries(request)) {
     if (value !== undefined && !names.includes(member)) {
       throw new KmsError("UnsupportedOperationException", `${member} is not supported by this KMS`);
     }
   }
+}
+
+/** `GrantTokens`: at most ten. */
+export function grantTokens(request: object): readonly string[] {
+  const tokens: unknown = "GrantTokens" in request ? request.GrantTokens : undefined;
+  if (tokens === undefined || tokens === null) return [];
+  return list(tokens, "grantTokens", 0, 10).map((token, i) =>
+    text(token, `grantTokens.${i + 1}.member`, 1, 8192),
+  );
+}
+
+/** `DryRun`. */
+export function dryRun(request: object): boolean {
+  return flag("DryRun" in request ? request.DryRun : undefined, "dryRun");
 }
 
 /** A member that must be there: 1 to 2048 characters. */
@@ -93,19 +119,20 @@ export function oneOf<T extends string>(
   return found;
 }
 
-function bytes(value: unknown, field: string, max: number): Uint8Array {
+/** A copy of 1 to `max` bytes. Not by `slice`: that of a Buffer copies nothing. */
+export function bytes(value: unknown, field: string, max: number): Bytes {
   if (value === undefined || value === null) throw missing(field);
   if (!(value instanceof Uint8Array)) throw constraint(field, "be bytes");
   if (value.length < 1) throw constraint(field, "have length greater than or equal to 1");
   if (value.length > max) throw constraint(field, `have length less than or equal to ${max}`);
-  return value;
+  return new Uint8Array(value);
 }
 
-export function plaintext(value: unknown): Uint8Array {
+export function plaintext(value: unknown): Bytes {
   return bytes(value, "plaintext", MAX_PLAINTEXT_BYTES);
 }
 
-export function ciphertextBlob(value: unknown): Uint8Array {
+export function ciphertextBlob(value: unknown): Bytes {
   return bytes(value, "ciphertextBlob", 6144);
 }
 
@@ -116,15 +143,6 @@ export function dataKeyBytes(keySpec: unknown, numberOfBytes: unknown): number {
   }
   if (numberOfBytes !== undefined) return integer(numberOfBytes, "numberOfBytes", 1, 1024);
   return oneOf(keySpec, "keySpec", ["AES_256", "AES_128"]) === "AES_256" ? 32 : 16;
-}
-
-/** Only symmetric keys exist, hence one algorithm. */
-export function algorithm(value: unknown): "SYMMETRIC_DEFAULT" {
-  if (value === undefined || value === "SYMMETRIC_DEFAULT") return "SYMMETRIC_DEFAULT";
-  throw new KmsError(
-    "InvalidKeyUsageException",
-    `Algorithm ${echo(value)} is incompatible with key spec SYMMETRIC_DEFAULT.`,
-  );
 }
 
 /** A copy of an encryption context that the canonical encoding can tell from every other. */
@@ -151,21 +169,84 @@ export function encryptionContext(value: unknown): Context {
   return copy;
 }
 
-/** The one kind of key there is: symmetric, made here, in one region. */
-export function requireSymmetric(request: CreateKeyRequest): void {
-  const { KeySpec, CustomerMasterKeySpec, KeyUsage, Origin, MultiRegion } = request;
-  if (KeySpec !== undefined && CustomerMasterKeySpec !== undefined) {
-    throw new KmsError(
-      "ValidationException",
-      "You cannot specify KeySpec and CustomerMasterKeySpec in the same request. CustomerMasterKeySpec is deprecated.",
-    );
+/** A member that says yes or no. Default: no. */
+export function flag(value: unknown, field: string): boolean {
+  if (value === undefined || value === null) return false;
+  if (typeof value === "boolean") return value;
+  throw constraint(field, "be true or false");
+}
+
+export function list(
+  value: unknown,
+  field: string,
+  min: number,
+  max: number = Infinity,
+): readonly unknown[] {
+  if (value === undefined || value === null) throw missing(field);
+  if (!Array.isArray(value)) throw constraint(field, "be a list");
+  const { length } = value;
+  if (length < min) throw constraint(field, `have length greater than or equal to ${min}`);
+  if (length > max) throw constraint(field, `have length less than or equal to ${max}`);
+  return value;
+}
+
+/** A JSON policy document, as text: 1 to 131072 characters of Latin-1. Parsing it is another matter. */
+export function policy(value: unknown): string {
+  const document = text(value, "policy", 1, 131_072);
+  if (POLICY.test(document)) return document;
+  throw constraint(
+    "policy",
+    "satisfy regular expression pattern: [\\u0009\\u000A\\u000D\\u0020-\\u00FF]+",
+  );
+}
+
+/** By key, in the order given. */
+export function tags(value: unknown, min: number): Readonly<Record<string, string>> {
+  const entries = list(value, "tags", min).map((tag, i): [string, string] => {
+    const at = `tags.${i + 1}.member`;
+    if (typeof tag !== "object" || tag === null) throw constraint(at, "be a tag");
+    const { TagKey, TagValue }: Partial<Record<keyof Tag, unknown>> = tag;
+    return [text(TagKey, `${at}.tagKey`, 1, 128), text(TagValue, `${at}.tagValue`, 0, 256)];
+  });
+  const names = entries.map(([name]) => name);
+  requireTagKeys(names);
+  if (new Set(names).size < names.length) throw new KmsError("TagException", "Duplicate tag keys");
+  if (names.length > kmsLimits.tagsPerKey) throw tooManyTags();
+  return Object.fromEntries(entries);
+}
+
+export function tagKeys(value: unknown): readonly string[] {
+  const names = list(value, "tagKeys", 1).map((name, i) =>
+    text(name, `tagKeys.${i + 1}.member`, 1, 128),
+  );
+  requireTagKeys(names);
+  return names;
+}
+
+export function tooManyTags(): KmsError {
+  return new KmsError("TagException", "Too many tags");
+}
+
+/** Who gets a grant, or may retire it. */
+export function principal(value: unknown, field: string): string {
+  const name = text(value, field, 1, 256);
+  if (!PRINCIPAL.test(name)) {
+    throw constraint(field, "satisfy regular expression pattern: ^[\\w+=,.@:/-]+$", name);
   }
-  const spec = KeySpec ?? CustomerMasterKeySpec ?? "SYMMETRIC_DEFAULT";
-  if (spec !== "SYMMETRIC_DEFAULT") throw unsupported(`KeySpec ${spec}`);
-  if ((KeyUsage ?? "ENCRYPT_DECRYPT") !== "ENCRYPT_DECRYPT")
-    throw unsupported(`KeyUsage ${KeyUsage}`);
-  if ((Origin ?? "AWS_KMS") !== "AWS_KMS") throw unsupported(`Origin ${Origin}`);
-  if (MultiRegion === true) throw unsupported("MultiRegion");
+  if (parsePrincipal(name) !== undefined) return name;
+  throw new KmsError("InvalidArnException", `${name} is not the ARN of a principal`);
+}
+
+export function grantName(value: unknown): string | undefined {
+  if (value === undefined || value === null) return undefined;
+  const name = text(value, "name", 1, 256);
+  if (GRANT_NAME.test(name)) return name;
+  throw constraint("name", "satisfy regular expression pattern: ^[a-zA-Z0-9:/_-]+$", name);
+}
+
+function requireTagKeys(names: readonly string[]): void {
+  if (!names.some((name) => /^aws:/i.test(name))) return;
+  throw new KmsError("TagException", "Tags beginning with aws: are reserved");
 }
 
 function missing(field: string): KmsError {
@@ -174,7 +255,7 @@ function missing(field: string): KmsError {
   );
 }
 
-function text(value: unknown, field: string, min: number, max: number): string {
+export function text(value: unknown, field: string, min: number, max: number): string {
   if (value === undefined || value === null) throw missing(field);
   if (typeof value !== "string" || !value.isWellFormed()) {
     throw constraint(field, "be well-formed text");
@@ -185,7 +266,7 @@ function text(value: unknown, field: string, min: number, max: number): string {
   return value;
 }
 
-function constraint(field: string, must: string, value?: unknown): KmsError {
+export function constraint(field: string, must: string, value?: unknown): KmsError {
   const echoed = value === undefined ? "" : ` '${echo(value)}'`;
   return violation(
     `Value${echoed} at '${field}' failed to satisfy constraint: Member must ${must}`,
@@ -196,13 +277,44 @@ function violation(problem: string): KmsError {
   return new KmsError("ValidationException", `1 validation error detected: ${problem}`);
 }
 
-function unsupported(what: string): KmsError {
-  return new KmsError(
-    "UnsupportedOperationException",
-    `${what} is not supported by this KMS: keys are symmetric, made here, in one region`,
-  );
-}
-
 function echo(value: unknown): string {
   return typeof value === "string" ? value : inspect(value, { depth: 0, breakLength: Infinity });
+}
+
+/** A value out of `allowed` that must be there. */
+export function requireOneOf<T extends string>(
+  value: unknown,
+  field: string,
+  allowed: readonly [T, ...T[]],
+): T {
+  if (value === undefined || value === null) throw missing(field);
+  return oneOf(value, field, allowed);
+}
+
+/** Milliseconds since 1970; `undefined` where none is given. */
+export function optionalDate(value: unknown, field: string): number | undefined {
+  if (value === undefined || value === null) return undefined;
+  const time = value instanceof Date ? value.getTime() : Number.NaN;
+  if (Number.isNaN(time)) throw constraint(field, "be a date");
+  return time;
+}
+
+/** `KeyMaterialId`: 64 hex digits; `undefined` where none is given. */
+export function keyMaterialId(value: unknown): string | undefined {
+  if (value === undefined || value === null) return undefined;
+  const id = text(value, "keyMaterialId", 64, 64);
+  if (KEY_MATERIAL_ID.test(id)) return id;
+  throw constraint("keyMaterialId", "satisfy regular expression pattern: ^[a-f0-9]+$", id);
+}
+
+/** `KeyMaterialDescription`; `undefined` where none is given. */
+export function keyMaterialDescription(value: unknown): string | undefined {
+  if (value === undefined || value === null) return undefined;
+  const words = text(value, "keyMaterialDescription", 0, 256);
+  if (MATERIAL_DESCRIPTION.test(words)) return words;
+  throw constraint(
+    "keyMaterialDescription",
+    "satisfy regular expression pattern: ^[a-zA-Z0-9:/_\\s.-]+$",
+    words,
+  );
 }

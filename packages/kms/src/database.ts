@@ -19,12 +19,15 @@ import {
   readSync,
   fstatSync,
   existsSync,
+  lstatSync,
   unlinkSync,
 } from "node:fs";
 import { dirname } from "node:path";
 import { DatabaseSync, type StatementSync } from "node:sqlite";
 import { setTimeout } from "node:timers/promises";
-import { EnvelopeError, type EnvelopeErrorCode } from "@env/core";
+import { EnvelopeError, isEnvelopeError } from "@env/core";
+import { auditSchema } from "./audit/schema.ts";
+import { alreadyThere, format, io, named } from "./file-errors.ts";
 
 /** "EnvK" in ASCII, at offset 68 of the file. */
 const APPLICATION_ID = 0x45_6e_76_4b;
@@ -35,13 +38,19 @@ const MAGIC = "SQLite format 3\0";
 const HEADER_BYTES = 100;
 /** How long SQLite itself waits, which blocks the process; longer waits are ours. */
 const SYNC_WAIT_MS = 20;
+/** SQLite takes an int. */
+const MAX_TIMEOUT_MS = 2 ** 31 - 1;
 
 const schema = [
   "CREATE TABLE descriptor (id INTEGER PRIMARY KEY CHECK (id = 1), facts TEXT NOT NULL, root BLOB NOT NULL) STRICT",
-  "CREATE TABLE cmk (seq INTEGER PRIMARY KEY, uuid BLOB NOT NULL UNIQUE, revision INTEGER NOT NULL, deletion INTEGER, sealed BLOB NOT NULL) STRICT",
+  "CREATE TABLE state (id INTEGER PRIMARY KEY CHECK (id = 1), revision INTEGER NOT NULL, sealed BLOB NOT NULL) STRICT",
+  "CREATE TABLE bucket (number INTEGER PRIMARY KEY, sealed BLOB NOT NULL) STRICT",
+  "CREATE TABLE cmk (seq INTEGER PRIMARY KEY, uuid BLOB NOT NULL UNIQUE, deletion INTEGER, sealed BLOB NOT NULL) STRICT",
   "CREATE TABLE alias (name TEXT PRIMARY KEY, uuid BLOB NOT NULL) STRICT, WITHOUT ROWID",
   "CREATE INDEX alias_by_uuid ON alias (uuid, name)",
   "CREATE INDEX cmk_by_deletion ON cmk (deletion) WHERE deletion IS NOT NULL",
+  "CREATE TABLE principal (arn TEXT NOT NULL PRIMARY KEY, sealed BLOB NOT NULL) STRICT",
+  ...auditSchema,
 ];
 
 export interface DatabaseOptions {
@@ -51,14 +60,21 @@ export interface DatabaseOptions {
 
 export class Database {
   readonly path: string;
+  /** How long it waits for other processes' locks, in ms. */
+  readonly busyTimeout: number;
   readonly #db: DatabaseSync;
-  readonly #busyTimeout: number;
+  readonly #begin: StatementSync;
+  readonly #commit: StatementSync;
   #closed = false;
+  /** What ended the transaction before its time. */
+  #lost: unknown;
 
   private constructor(path: string, db: DatabaseSync, { busyTimeout }: DatabaseOptions) {
     this.path = path;
     this.#db = db;
-    this.#busyTimeout = busyTimeout;
+    this.busyTimeout = busyTimeout;
+    this.#begin = db.prepare("BEGIN");
+    this.#commit = db.prepare("COMMIT");
   }
 
   /**
@@ -82,7 +98,7 @@ export class Database {
     } catch (error) {
       db?.close();
       for (const suffix of ["", ...COMPANIONS]) unlinkIfThere(path + suffix);
-      throw translate(error, path);
+      throw named(error, path);
     }
   }
 
@@ -93,11 +109,11 @@ export class Database {
     try {
       db = new DatabaseSync(path, { timeout: SYNC_WAIT_MS });
     } catch (error) {
-      throw translate(error, path);
+      throw named(error, path);
     }
     const database = new Database(path, db, options);
     try {
-      await database.read(() => {
+      await database.#patiently(() => {
         db.exec("PRAGMA trusted_schema = OFF; PRAGMA cell_size_check = ON");
         db.exec("PRAGMA secure_delete = ON; PRAGMA synchronous = FULL");
         const found = db.prepare("SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL").all();
@@ -120,24 +136,64 @@ export class Database {
     return this.#db.prepare(sql);
   }
 
-  /** Runs `fn`, which only reads, and waits for locks as long as was agreed. `fn` may run more than once. */
+  /** Runs `fn`, which only reads, on one state of the file. `fn` may run more than once. */
   read<T>(fn: () => T): Promise<T> {
-    return this.#patiently(fn);
-  }
-
-  /** Runs `fn` as one transaction: on disk when the promise fulfils, without a trace when it rejects. */
-  write<T>(fn: () => T): Promise<T> {
     return this.#patiently(() => {
-      this.#db.exec("BEGIN IMMEDIATE");
+      this.#begin.run();
       try {
         const result = fn();
-        this.#db.exec("COMMIT");
+        this.#commit.run();
         return result;
       } catch (error) {
         this.#rollback();
         throw error;
       }
     });
+  }
+
+  /**
+   * Runs `fn` as one transaction: on disk when the promise fulfils, without a trace when it rejects.
+   * `fn` may run more than once.
+   *
+   * @param settle - Called as soon as it is over, before anything else can read or write here.
+   */
+  write<T>(fn: () => T, settle: (committed: boolean) => void = () => undefined): Promise<T> {
+    return this.#patiently(() => this.#transaction(fn, settle));
+  }
+
+  /** As {@link write}, at once: where another process has the lock, this one stands still. */
+  writeSync<T>(fn: () => T, settle: (committed: boolean) => void): T {
+    if (this.#closed) throw new EnvelopeError("ERR_ENV_CLOSED", "the keystore is closed");
+    try {
+      this.#db.exec(`PRAGMA busy_timeout = ${Math.min(this.busyTimeout, MAX_TIMEOUT_MS)}`);
+      return this.#transaction(fn, settle);
+    } catch (error) {
+      throw named(error, this.path);
+    } finally {
+      this.#db.exec(`PRAGMA busy_timeout = ${SYNC_WAIT_MS}`);
+    }
+  }
+
+  /** Inside {@link write}: runs `fn`, and takes back what it changed if it throws. */
+  savepoint<T>(fn: () => T): T {
+    this.#db.exec("SAVEPOINT attempt");
+    try {
+      const result = fn();
+      this.#db.exec("RELEASE attempt");
+      return result;
+    } catch (error) {
+      try {
+        this.#db.exec("ROLLBACK TO attempt; RELEASE attempt");
+      } catch {
+        // A full disk or an I/O error has ended the whole transaction. Until write() reports that,
+        // nothing may be written outside of one.
+        this.#lost ??= error;
+        this.#rollback();
+        this.#db.exec("BEGIN");
+        throw this.#lost;
+      }
+      throw error;
+    }
   }
 
   /** Empties the write-ahead log, so that pages overwritten in the file are not found there. Best effort. */
@@ -149,9 +205,19 @@ export class Database {
     }
   }
 
-  /** A malformed row: the caller names it. */
+  /** A malformed file: the caller says how. */
   malformed(problem: string): EnvelopeError {
     return format(this.path, problem);
+  }
+
+  /** Names what was thrown inside a transaction, as {@link read} and {@link write} do. */
+  named(error: unknown): unknown {
+    return named(error, this.path);
+  }
+
+  /** Writes one state of the file, without what was deleted, into an empty one. Blocks meanwhile. */
+  copyInto(file: string): Promise<void> {
+    return this.#patiently(() => void this.#db.prepare("VACUUM INTO ?").run(file), file);
   }
 
   close(): void {
@@ -160,20 +226,36 @@ export class Database {
     this.#db.close();
   }
 
-  async #patiently<T>(fn: () => T): Promise<T> {
+  async #patiently<T>(fn: () => T, path: string = this.path): Promise<T> {
     let deadline: number | undefined;
     for (;;) {
       if (this.#closed) throw new EnvelopeError("ERR_ENV_CLOSED", "the keystore is closed");
       try {
         return fn();
       } catch (error) {
-        const named = translate(error, this.path);
-        deadline ??= performance.now() + this.#busyTimeout;
-        const busy = named instanceof EnvelopeError && named.code === "ERR_ENV_KEYSTORE_BUSY";
-        if (!busy || performance.now() >= deadline) throw named;
+        const problem = named(error, path);
+        deadline ??= performance.now() + this.busyTimeout;
+        const busy = isEnvelopeError(problem, "ERR_ENV_KEYSTORE_BUSY");
+        if (!busy || performance.now() >= deadline) throw problem;
       }
       // Not in step with the other process, nor with this one's other callers.
       await setTimeout(5 + Math.random() * 20);
+    }
+  }
+
+  #transaction<T>(fn: () => T, settle: (committed: boolean) => void): T {
+    this.#db.exec("BEGIN IMMEDIATE");
+    this.#lost = undefined;
+    let committed = false;
+    try {
+      const result = fn();
+      if (this.#lost !== undefined) throw this.#lost;
+      this.#commit.run();
+      committed = true;
+      return result;
+    } finally {
+      if (!committed) this.#rollback();
+      settle(committed);
     }
   }
 
@@ -189,19 +271,30 @@ export class Database {
 const COMPANIONS = ["-journal", "-wal", "-shm"] as const;
 
 /** Creates an empty file of mode 0600, so that nothing which is there can be overwritten. */
-function claim(path: string): void {
-  const there = COMPANIONS.map((suffix) => path + suffix).find((file) => existsSync(file));
-  if (there !== undefined) {
-    throw io(
-      path,
-      `${there} is left from another database; move it away, it may hold its last changes`,
-    );
-  }
+export function claim(path: string): void {
+  requireNoCompanions(path);
   try {
     closeSync(openSync(path, "wx", 0o600));
   } catch (error) {
-    throw translate(error, path);
+    throw named(error, path);
   }
+}
+
+/** That nothing has this name. */
+export function requireFree(path: string): void {
+  requireNoCompanions(path);
+  if (lstatSync(path, { throwIfNoEntry: false }) === undefined) return;
+  throw io(path, alreadyThere);
+}
+
+/** SQLite would take them for the log of whatever comes to lie there. */
+function requireNoCompanions(path: string): void {
+  const there = COMPANIONS.map((suffix) => path + suffix).find((file) => existsSync(file));
+  if (there === undefined) return;
+  throw io(
+    path,
+    `${there} is left from another database; move it away, it may hold its last changes`,
+  );
 }
 
 /** Makes a new name in a folder survive a power cut, where the platform can. */
@@ -236,7 +329,7 @@ function requireKeystoreHeader(path: string): void {
       closeSync(file);
     }
   } catch (error) {
-    throw translate(error, path);
+    throw named(error, path);
   }
   if (size === 0) throw format(path, "the file is empty (0 bytes): its creation was interrupted");
   if (header.toString("latin1", 0, 16) !== MAGIC || size < HEADER_BYTES) {
@@ -253,95 +346,4 @@ function requireKeystoreHeader(path: string): void {
   if (version !== FORMAT_VERSION) {
     throw format(path, `format version ${version}; this build reads version ${FORMAT_VERSION}`);
   }
-}
-
-function format(path: string, problem: string): EnvelopeError {
-  return keystoreError(
-    "ERR_ENV_KEYSTORE_FORMAT",
-    path,
-    `${problem}. Check the path, or restore the file from a backup`,
-  );
-}
-
-function io(path: string, problem: string): EnvelopeError {
-  return keystoreError("ERR_ENV_KEYSTORE_IO", path, problem);
-}
-
-function keystoreError(
-  code: EnvelopeErrorCode,
-  path: string,
-  problem: string,
-  cause?: unknown,
-): EnvelopeError {
-  return new EnvelopeError(
-    code,
-    `keystore ${path}: ${problem}`,
-    cause === undefined ? {} : { cause },
-  );
-}
-
-/** What Node's file calls say, by `code`. */
-const fileProblems: ReadonlyMap<unknown, string> = new Map([
-  ["EACCES", "no permission; check the owner and mode of the file and its folder"],
-  [
-    "EEXIST",
-    "something is there already, and a keystore is never overwritten; choose another path",
-  ],
-  ["EISDIR", "it is a folder; give the path of a file in it"],
-  ["ENOENT", "no such file; check the path, or create a keystore there"],
-  ["ENOSPC", "the disk is full; nothing was changed. Free some space and try again"],
-  ["ENOTDIR", "a part of the path is not a folder"],
-  ["EPERM", "not permitted; check the owner and mode of the file and its folder"],
-  ["EROFS", "the file system is read-only; a keystore's must be writable, also to read"],
-]);
-
-/** What SQLite says, by primary result code. */
-const sqliteProblems: ReadonlyMap<number, readonly [EnvelopeErrorCode, string]> = new Map([
-  [5, ["ERR_ENV_KEYSTORE_BUSY", "another process holds its lock; try again, or find that process"]],
-  [6, ["ERR_ENV_KEYSTORE_BUSY", "another process holds its lock; try again, or find that process"]],
-  [
-    8,
-    [
-      "ERR_ENV_KEYSTORE_IO",
-      "it is read-only; a keystore and its folder must be writable, also to read",
-    ],
-  ],
-  [
-    10,
-    [
-      "ERR_ENV_KEYSTORE_IO",
-      "reading or writing failed; nothing was changed. Check the disk and its free space",
-    ],
-  ],
-  [
-    13,
-    ["ERR_ENV_KEYSTORE_IO", "the disk is full; nothing was changed. Free some space and try again"],
-  ],
-  [
-    14,
-    [
-      "ERR_ENV_KEYSTORE_IO",
-      "it cannot be opened; check the permissions of the file and its folder",
-    ],
-  ],
-]);
-
-/** Names what `node:fs` and `node:sqlite` throw. Anything that is no error of theirs passes as it is. */
-function translate(error: unknown, path: string): unknown {
-  if (!(error instanceof Error) || !("code" in error)) return error;
-  if ("errcode" in error && typeof error.errcode === "number") {
-    const known = sqliteProblems.get(error.errcode & 0xff);
-    if (known !== undefined) return keystoreError(known[0], path, known[1], error);
-    // Corrupt pages, a missing table, a broken constraint: not as a keystore writes them.
-    return keystoreError(
-      "ERR_ENV_KEYSTORE_FORMAT",
-      path,
-      "the database is damaged; restore it from a backup",
-      error,
-    );
-  }
-  // An INTEGER beyond 2^53 in a row: node:sqlite refuses to read it.
-  if (error.code === "ERR_OUT_OF_RANGE") return format(path, "a row holds a number out of bounds");
-  const problem = fileProblems.get(error.code);
-  return problem === undefined ? error : keystoreError("ERR_ENV_KEYSTORE_IO", path, problem, error);
 }

@@ -9,11 +9,11 @@
  *
  * @module
  */
-import type { KeyObject } from "node:crypto";
+import { createHash, type KeyObject } from "node:crypto";
 import type { Bytes } from "@env/core";
 import { isKeyId, type Realm } from "./arn.ts";
 import type { RootKeyFacts } from "./root-key.ts";
-import { KEY_BYTES, label, open, random, SALT_BYTES, seal, secretKey, TAG_BYTES } from "./seal.ts";
+import { KEY_BYTES, label, openRow, OVERHEAD_BYTES, sealRow, secretKey } from "./seal.ts";
 
 /** What a keystore says of itself. */
 export interface Descriptor extends Realm {
@@ -31,9 +31,8 @@ export interface SealedDescriptor {
 }
 
 export const MAX_FACTS_CHARS = 16_384;
-export const SEALED_ROOT_BYTES: number = 1 + SALT_BYTES + KEY_BYTES + TAG_BYTES;
+export const SEALED_ROOT_BYTES: number = OVERHEAD_BYTES + KEY_BYTES;
 
-const VERSION = 1;
 const LABEL = label("env/1/keystore-root");
 
 export function isAccountId(text: unknown): boolean {
@@ -51,12 +50,9 @@ export function sealDescriptor(
   root: KeyObject,
 ): SealedDescriptor {
   const facts = JSON.stringify(descriptor);
-  const header = Uint8Array.of(VERSION, ...random(SALT_BYTES));
   const raw = root.export();
   try {
-    const aad = new TextEncoder().encode(facts);
-    const sealed = seal(key, { label: LABEL, header, aad }, raw);
-    return { facts, root: Uint8Array.of(...header, ...sealed) };
+    return { facts, root: sealRow(key, LABEL, new TextEncoder().encode(facts), raw) };
   } finally {
     raw.fill(0);
   }
@@ -67,11 +63,14 @@ export function openDescriptor(
   { facts, root }: SealedDescriptor,
   key: KeyObject,
 ): KeyObject | undefined {
-  if (root[0] !== VERSION || root.length !== SEALED_ROOT_BYTES) return undefined;
-  const header = root.subarray(0, 1 + SALT_BYTES);
-  const aad = new TextEncoder().encode(facts);
-  const raw = open(key, { label: LABEL, header, aad }, root.subarray(1 + SALT_BYTES));
+  if (root.length !== SEALED_ROOT_BYTES) return undefined;
+  const raw = openRow(key, LABEL, new TextEncoder().encode(facts), root);
   return raw === undefined ? undefined : secretKey(raw);
+}
+
+/** Tells one descriptor from every other: SHA-256 of both columns, base64url. */
+export function descriptorDigest({ facts, root }: SealedDescriptor): string {
+  return createHash("sha256").update(facts).update(root).digest("base64url");
 }
 
 /** Reads the text, unauthenticated; `undefined` for what {@link sealDescriptor} would not write. */

@@ -1,53 +1,53 @@
 /**
- * A KMS in one SQLite file: symmetric keys with versions and aliases, with the names and semantics of
- * AWS KMS.
+ * A KMS in one SQLite file: keys with versions and aliases, key policies, IAM, grants and an audit log,
+ * with the names and semantics of AWS KMS.
  *
  * @module
  */
 export { createKeystore, inspectKeystore, Keystore, openKeystore } from "./keystore.ts";
 export type { CreateKeystoreOptions, KeystoreFacts, OpenKeystoreOptions } from "./keystore.ts";
-export { KmsClient } from "./client.ts";
-export { kmsLimits } from "./key.ts";
-export { isKmsError, KmsError, kmsErrors } from "./errors.ts";
-export type { KmsErrorName } from "./errors.ts";
+export type { Finding as KeystoreFinding } from "./verify.ts";
 export { generateRootKey } from "./root-key.ts";
 export type { RootKeyKind, RootKeySource } from "./root-key.ts";
-export type { AuthorizationDecision, AuthorizationRequest, Authorize } from "./authorize.ts";
-export { authorizeAccountRoot } from "./authorize.ts";
+
+export { KmsClient } from "./client.ts";
+export type * from "./shapes.ts";
+export { isKmsError, KmsError, kmsErrors } from "./errors.ts";
+export type { KmsErrorName } from "./errors.ts";
+export { kmsLimits } from "./key.ts";
+export { awsQuotas } from "./quotas.ts";
+export type { QuotaName, QuotaOptions } from "./quotas.ts";
 export { describeCiphertextBlob } from "./blob.ts";
 export type { CiphertextBlobFacts } from "./blob.ts";
+
+export { Iam } from "./iam.ts";
+export type { Principal, PrincipalInput, PrincipalPage } from "./iam.ts";
+export type { SessionOptions } from "./session.ts";
+export { defaultKeyPolicy } from "./policy/default-policy.ts";
+export { lintPolicy } from "./policy/lint.ts";
+export type { Finding as PolicyFinding, FindingCode, Severity } from "./policy/lint.ts";
+export type { Decision, NamedPolicy } from "./policy/request.ts";
+export type { ExplainRequest } from "./explain.ts";
+export type { Addition, Suggestion } from "./policy/additions.ts";
 export type {
-  AliasListEntry,
-  AliasRequest,
-  AliasTargetRequest,
-  CreateKeyRequest,
-  DecryptRequest,
-  DecryptResponse,
-  EncryptionAlgorithm,
-  EncryptionContext,
-  EncryptRequest,
-  EncryptResponse,
-  GenerateDataKeyRequest,
-  GenerateDataKeyResponse,
-  GenerateDataKeyWithoutPlaintextResponse,
-  GenerateRandomRequest,
-  GenerateRandomResponse,
-  GetKeyPolicyRequest,
-  GetKeyPolicyResponse,
-  KeyIdResponse,
-  KeyMetadata,
-  KeyMetadataResponse,
-  KeyRequest,
-  KeyRotation,
-  ListAliasesRequest,
-  ListAliasesResponse,
-  ListKeyRotationsRequest,
-  ListKeyRotationsResponse,
-  ListKeysResponse,
-  PageRequest,
-  ReEncryptRequest,
-  ReEncryptResponse,
-  ScheduleKeyDeletionRequest,
-  ScheduleKeyDeletionResponse,
-  UpdateKeyDescriptionRequest,
-} from "./shapes.ts";
+  Check,
+  ExplainedCondition,
+  ExplainedGrant,
+  ExplainedPolicy,
+  ExplainedStatement,
+  Explanation,
+} from "./policy/explain.ts";
+export type { Hint, HintCode } from "./policy/hints.ts";
+
+export { AuditLog } from "./audit/log.ts";
+export type { AuditOptions } from "./audit/log.ts";
+export type { AuditEntry, AuditPage, AuditPageQuery, AuditQuery } from "./audit/query.ts";
+export type { AuditRecord, UserIdentity } from "./audit/record.ts";
+export type { AuditTailOptions } from "./audit/tail.ts";
+export type {
+  AuditAnchor,
+  AuditProblem,
+  AuditProgress,
+  AuditReport,
+  AuditVerifyOptions,
+} from "./audit/verify.ts";

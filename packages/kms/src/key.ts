@@ -4,36 +4,49 @@
  * Key material is never text: the record is a JSON head without it and the raw version keys behind,
  * so the buffers it passes through can be wiped, which strings cannot.
  *
- *     record = u32 length of head || head (JSON) || 32 bytes per version, the first version first
+ *     record = u32 length of head || head (JSON) || material of each version, the pending one last
  *
- * Source: spec/kms-store-v1.md#record
+ * Source: spec/kms-store-v1.md#keys
  *
  * @module
  */
 import { createHash, type KeyObject } from "node:crypto";
 import type { Bytes } from "@env/core";
-import { keyArn, keyIdToBytes, type Realm } from "./arn.ts";
-import type { WrappingKey } from "./blob.ts";
-import { KmsError } from "./errors.ts";
-import { KEY_BYTES, label, secretKey } from "./seal.ts";
-import type { KeyMetadata, KeyRotation } from "./shapes.ts";
-
-export type KeyState = "Enabled" | "Disabled" | "PendingDeletion";
+import { isMultiRegionKeyId, keyIdToBytes, multiRegionForm } from "./arn.ts";
+import { isKeySpec, type KeySpec, type KeyUsage } from "./material/key-specs.ts";
+import { decodeMaterial, encodeMaterial } from "./material/material.ts";
+import type { Grant } from "./policy/request.ts";
+import { label } from "./seal.ts";
+import type { KeyState } from "./states.ts";
 
 /** Times are milliseconds since 1970. */
 export interface KeyRecord {
-  /** Lower-case UUID. */
+  /** Lower-case UUID, or `mrk-` and 32 hex digits for a multi-Region key. */
   readonly keyId: string;
   readonly created: number;
   readonly description: string;
+  readonly keySpec: KeySpec;
+  readonly keyUsage: KeyUsage;
+  readonly origin: "AWS_KMS" | "EXTERNAL";
+  /** `AWS`: made for a service under `alias/aws/…`, and not to be edited. */
+  readonly manager: "CUSTOMER" | "AWS";
   readonly enabled: boolean;
   readonly deletion: { readonly date: number; readonly windowDays: number } | undefined;
   /** JSON text. */
   readonly policy: string;
   /** Sorted by name. */
   readonly aliases: readonly AliasRecord[];
-  /** At least one; version n at index n - 1; the last one encrypts. */
+  readonly tags: Readonly<Record<string, string>>;
+  readonly grants: readonly Grant[];
+  /** Automatic rotation; `undefined`: off. */
+  readonly rotation: { readonly periodInDays: number; readonly next: number } | undefined;
+  /**
+   * Version n at index n - 1; the last one encrypts. At least one, but for keys whose material is
+   * imported and has not been yet.
+   */
   readonly versions: readonly KeyVersion[];
+  /** Imported, and waiting for RotateKeyOnDemand to become the last version. */
+  readonly pending: KeyVersion | undefined;
 }
 
 export interface AliasRecord {
@@ -43,18 +56,48 @@ export interface AliasRecord {
   readonly updated: number;
 }
 
-interface KeyVersion {
+export interface KeyVersion {
   readonly created: number;
+  /** How it came about; `undefined`: with the key. */
+  readonly rotation: "AUTOMATIC" | "ON_DEMAND" | undefined;
+  /** A secret or private key; `undefined`: imported, and deleted or expired since. */
+  readonly material: KeyObject | undefined;
+  /** Only for imported material. */
+  readonly imported: ImportedFacts | undefined;
+}
+
+export interface ImportedFacts {
+  /** Identifies the material, so that the same can be imported again and no other. */
+  readonly fingerprint: string;
+  /** From then on it counts as deleted; `undefined`: never. */
+  readonly expires: number | undefined;
+  readonly description: string | undefined;
+}
+
+/** A version with its material at hand, and the name it goes by in a blob. */
+export interface UsableVersion {
+  readonly keyId: string;
+  /** Counted from 1. */
+  readonly keyVersion: number;
   readonly key: KeyObject;
 }
 
-/** Quotas, as AWS has them. */
-export const kmsLimits = { aliasesPerKey: 50, rotationsPerKey: 25 } as const;
+/** Quotas of AWS that a record itself is held to. */
+export const kmsLimits = {
+  aliasesPerKey: 50,
+  onDemandRotationsPerKey: 25,
+  policyBytes: 32_768,
+  tagsPerKey: 50,
+} as const;
 
 const MATERIAL_LABEL = label("env/1/keymaterial");
 
-export function keyState(record: KeyRecord): KeyState {
+export function keyState(record: KeyRecord, now: number): KeyState {
   if (record.deletion !== undefined) return "PendingDeletion";
+  const { versions } = record;
+  if (versions.length === 0 || versions.some((version) => !isPresent(version, now))) {
+    return "PendingImport";
+  }
   return record.enabled ? "Enabled" : "Disabled";
 }
 
@@ -63,10 +106,15 @@ export function isGone(record: KeyRecord, now: number): boolean {
   return record.deletion !== undefined && record.deletion.date <= now;
 }
 
-/** The version that encrypts. */
-export function currentVersion(record: KeyRecord): WrappingKey {
+/** Whether a version can be used: imported material may be deleted, or expire. */
+export function isPresent({ material, imported }: KeyVersion, now: number): boolean {
+  return material !== undefined && (imported?.expires ?? Infinity) > now;
+}
+
+/** The version that encrypts. The key's state says that it is there. */
+export function currentVersion(record: KeyRecord): UsableVersion {
   const current = versionOf(record, record.versions.length);
-  if (current === undefined) throw new RangeError("a key has at least one version");
+  if (current === undefined) throw new RangeError("the key has no material");
   return current;
 }
 
@@ -74,9 +122,9 @@ export function currentVersion(record: KeyRecord): WrappingKey {
 export function versionOf(
   { keyId, versions }: KeyRecord,
   keyVersion: number,
-): WrappingKey | undefined {
-  const version = versions[keyVersion - 1];
-  return version === undefined ? undefined : { keyId, keyVersion, key: version.key };
+): UsableVersion | undefined {
+  const key = versions[keyVersion - 1]?.material;
+  return key === undefined ? undefined : { keyId, keyVersion, key };
 }
 
 /** The public name of a version's material: 64 hex digits that follow from key and version. */
@@ -90,93 +138,88 @@ export function keyMaterialId(keyId: string, keyVersion: number): string {
     .digest("hex");
 }
 
-export function keyMetadata(record: KeyRecord, realm: Realm): KeyMetadata {
-  const { keyId, deletion } = record;
-  return {
-    AWSAccountId: realm.accountId,
-    KeyId: keyId,
-    Arn: keyArn(realm, keyId),
-    CreationDate: new Date(record.created),
-    Enabled: keyState(record) === "Enabled",
-    Description: record.description,
-    KeyUsage: "ENCRYPT_DECRYPT",
-    KeyState: keyState(record),
-    ...(deletion === undefined ? {} : { DeletionDate: new Date(deletion.date) }),
-    Origin: "AWS_KMS",
-    KeyManager: "CUSTOMER",
-    CustomerMasterKeySpec: "SYMMETRIC_DEFAULT",
-    KeySpec: "SYMMETRIC_DEFAULT",
-    EncryptionAlgorithms: ["SYMMETRIC_DEFAULT"],
-    MultiRegion: false,
-    CurrentKeyMaterialId: keyMaterialId(keyId, record.versions.length),
-  };
+/**
+ * The public name of a version's material; the pending one has the number after the last. Imported
+ * material has a name that follows from it: the same key id and material have the same.
+ */
+export function materialIdOf(record: KeyRecord, keyVersion: number): string {
+  const { keyId, versions, pending } = record;
+  const { imported } = versions[keyVersion - 1] ?? pending ?? {};
+  return imported?.fingerprint ?? keyMaterialId(keyId, keyVersion);
 }
 
-/** @throws {@link KmsError} `LimitExceededException` */
-export function withAlias(record: KeyRecord, alias: AliasRecord): KeyRecord {
-  if (record.aliases.length >= kmsLimits.aliasesPerKey) {
-    throw new KmsError(
-      "LimitExceededException",
-      `a key has at most ${kmsLimits.aliasesPerKey} aliases`,
-    );
-  }
-  const aliases = [...record.aliases, alias].toSorted((a, b) => (a.name < b.name ? -1 : 1));
-  return { ...record, aliases };
-}
+/** Records are immutable, and the same one comes back until the key changes. */
+const currentIds = new WeakMap<KeyRecord, string>();
 
-export function withoutAlias(record: KeyRecord, name: string): KeyRecord {
-  return { ...record, aliases: record.aliases.filter((alias) => alias.name !== name) };
-}
-
-/** How a version came about, for ListKeyRotations. */
-export function keyRotation({ keyId, versions }: KeyRecord, keyVersion: number): KeyRotation {
-  const created = versions[keyVersion - 1]?.created;
-  return {
-    KeyId: keyId,
-    KeyMaterialId: keyMaterialId(keyId, keyVersion),
-    KeyMaterialState: keyVersion === versions.length ? "CURRENT" : "NON_CURRENT",
-    ...(keyVersion === 1 || created === undefined
-      ? {}
-      : { RotationDate: new Date(created), RotationType: "ON_DEMAND" as const }),
-  };
+/** The id of the material that encrypts. */
+export function currentMaterialId(record: KeyRecord): string {
+  const known = currentIds.get(record);
+  if (known !== undefined) return known;
+  const id = materialIdOf(record, record.versions.length);
+  currentIds.set(record, id);
+  return id;
 }
 
 /** The record's bytes, key material included: the caller's to wipe. */
 export function encodeRecord(record: KeyRecord): Bytes {
-  const { keyId: _, versions, ...rest } = record;
-  const head = new TextEncoder().encode(
-    JSON.stringify({ ...rest, versions: versions.map(({ created }) => ({ created })) }),
-  );
-  const out = new Uint8Array(4 + head.length + versions.length * KEY_BYTES);
-  new DataView(out.buffer).setUint32(0, head.length);
-  out.set(head, 4);
-  let at = 4 + head.length;
-  for (const { key } of versions) {
-    const raw = key.export();
-    out.set(raw, at);
-    raw.fill(0);
-    at += KEY_BYTES;
+  const { keyId, versions, pending, ...rest } = record;
+  const materials: Uint8Array[] = [];
+  const toHead = ({ material, ...facts }: KeyVersion): VersionHead => {
+    const raw = material === undefined ? new Uint8Array(0) : encodeMaterial(material);
+    materials.push(raw);
+    return { ...facts, bytes: raw.length };
+  };
+  try {
+    const head = new TextEncoder().encode(
+      JSON.stringify({
+        ...rest,
+        multiRegion: isMultiRegionKeyId(keyId),
+        versions: versions.map(toHead),
+        pending: pending === undefined ? undefined : toHead(pending),
+      }),
+    );
+    const out = new Uint8Array(4 + head.length + totalBytes(materials));
+    new DataView(out.buffer).setUint32(0, head.length);
+    out.set(head, 4);
+    let at = 4 + head.length;
+    for (const raw of materials) {
+      out.set(raw, at);
+      at += raw.length;
+    }
+    return out;
+  } finally {
+    for (const raw of materials) raw.fill(0);
   }
-  return out;
 }
 
 /**
  * Reads a record's bytes and wipes them.
  *
+ * @param uuid - What the row is found by, in text.
  * @returns `undefined` for what {@link encodeRecord} would not write.
  */
-export function decodeRecord(keyId: string, bytes: Bytes): KeyRecord | undefined {
+export function decodeRecord(uuid: string, bytes: Bytes): KeyRecord | undefined {
   try {
     const length = bytes.length < 4 ? Infinity : new DataView(bytes.buffer).getUint32(0);
     if (4 + length > bytes.length) return undefined;
-    const head: unknown = JSON.parse(new TextDecoder().decode(bytes.subarray(4, 4 + length)));
-    const material = bytes.subarray(4 + length);
-    if (!isHead(head) || material.length !== head.versions.length * KEY_BYTES) return undefined;
-    const versions = head.versions.map(({ created }, i) => {
-      const key = secretKey(material.subarray(i * KEY_BYTES, (i + 1) * KEY_BYTES));
-      return { created, key };
-    });
-    return { ...head, deletion: head.deletion, keyId, versions };
+    const value: unknown = JSON.parse(new TextDecoder().decode(bytes.subarray(4, 4 + length)));
+    if (!isHead(value)) return undefined;
+    const { multiRegion, versions: heads, pending: pendingHead, ...rest } = value;
+    const all = pendingHead === undefined ? heads : [...heads, pendingHead];
+    let at = 4 + length;
+    if (at + all.reduce((sum, one) => sum + one.bytes, 0) !== bytes.length) return undefined;
+    const versions: KeyVersion[] = [];
+    for (const { bytes: count, created, rotation, imported } of all) {
+      const raw = bytes.subarray(at, at + count);
+      at += count;
+      const material = count === 0 ? undefined : decodeMaterial(rest.keySpec, raw);
+      if (count > 0 && material === undefined) return undefined;
+      versions.push({ created, rotation, material, imported });
+    }
+    const pending = pendingHead === undefined ? undefined : versions.pop();
+    const keyId = multiRegion ? multiRegionForm(uuid) : uuid;
+    const { deletion, rotation } = rest;
+    return { ...rest, keyId, deletion, rotation, versions, pending };
   } catch (error) {
     if (error instanceof SyntaxError) return undefined;
     throw error;
@@ -185,29 +228,50 @@ export function decodeRecord(keyId: string, bytes: Bytes): KeyRecord | undefined
   }
 }
 
-type Head = Omit<KeyRecord, "keyId" | "versions"> & {
-  readonly versions: readonly Omit<KeyVersion, "key">[];
+function totalBytes(parts: readonly Uint8Array[]): number {
+  return parts.reduce((sum, { length }) => sum + length, 0);
+}
+
+/** Without bytes there is no material. */
+type VersionHead = Omit<KeyVersion, "material"> & { readonly bytes: number };
+
+type Head = Omit<KeyRecord, "keyId" | "versions" | "pending"> & {
+  readonly multiRegion: boolean;
+  readonly versions: readonly VersionHead[];
+  readonly pending: VersionHead | undefined;
 };
 
 /** The record was sealed under the root key, so this is about another build's mistakes, not an attacker's. */
 function isHead(value: unknown): value is Head {
   if (!isObject(value)) return false;
-  const { created, description, enabled, deletion, policy, aliases, versions } = value;
+  const { keySpec, deletion, rotation, aliases, versions, pending } = value;
   return (
-    typeof created === "number" &&
-    typeof description === "string" &&
-    typeof enabled === "boolean" &&
+    typeof value["created"] === "number" &&
+    typeof value["enabled"] === "boolean" &&
+    typeof value["multiRegion"] === "boolean" &&
+    typeof keySpec === "string" &&
+    isKeySpec(keySpec) &&
+    texts.every((name) => typeof value[name] === "string") &&
+    isObject(value["tags"]) &&
+    Array.isArray(value["grants"]) &&
     (deletion === undefined ||
       (hasNumber(deletion, "date") && hasNumber(deletion, "windowDays"))) &&
-    typeof policy === "string" &&
+    (rotation === undefined ||
+      (hasNumber(rotation, "periodInDays") && hasNumber(rotation, "next"))) &&
     Array.isArray(aliases) &&
     aliases.every(
       (one) => hasNumber(one, "created") && hasNumber(one, "updated") && isNamed(one),
     ) &&
     Array.isArray(versions) &&
-    versions.length > 0 &&
-    versions.every((one) => hasNumber(one, "created"))
+    versions.every(isVersionHead) &&
+    (pending === undefined || isVersionHead(pending))
   );
+}
+
+const texts = ["description", "keyUsage", "origin", "manager", "policy"] as const;
+
+function isVersionHead(value: unknown): value is VersionHead {
+  return hasNumber(value, "created") && hasNumber(value, "bytes");
 }
 
 function isNamed(value: unknown): boolean {

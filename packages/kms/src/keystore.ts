@@ -6,12 +6,13 @@
  * @module
  */
 import { randomUUID, type KeyObject } from "node:crypto";
-import { Access } from "./access.ts";
-import { accountRoot, type Realm } from "./arn.ts";
-import { authorizeAccountRoot, type Authorize } from "./authorize.ts";
+import { accountRoot, keyArn, type Realm } from "./arn.ts";
+import { AuditLog, type AuditOptions } from "./audit/log.ts";
+import { backupDatabase } from "./backup.ts";
 import { KmsClient } from "./client.ts";
 import { Database } from "./database.ts";
 import {
+  descriptorDigest,
   isAccountId,
   isRegion,
   MAX_FACTS_CHARS,
@@ -22,6 +23,11 @@ import {
   type Descriptor,
   type SealedDescriptor,
 } from "./descriptor.ts";
+import { Fault } from "./file-errors.ts";
+import { explainCall, type ExplainRequest } from "./explain.ts";
+import { Iam } from "./iam.ts";
+import type { Explanation } from "./policy/explain.ts";
+import { Quotas, type QuotaOptions } from "./quotas.ts";
 import {
   newSourceKey,
   rootKeyError,
@@ -31,13 +37,22 @@ import {
   type RootKeySource,
 } from "./root-key.ts";
 import { KEY_BYTES, random, secretKey } from "./seal.ts";
+import { Session, type SessionOptions } from "./session.ts";
 import { Store } from "./store.ts";
+import { verifyStore, type Finding } from "./verify.ts";
 
 export interface OpenKeystoreOptions {
   /** Where to get the key that the root key is sealed under. */
   readonly root: RootKeySource;
-  /** Who may do what. Default: the account's root principal everything, nobody else anything. */
-  readonly authorize?: Authorize;
+  /** The audit log's durability, what to do when it cannot be written, and how much of it is kept. */
+  readonly audit?: AuditOptions;
+  /** Request quotas, for rehearsing what AWS throttles. Default: `off`. */
+  readonly quotas?: QuotaOptions;
+  /**
+   * How long a new grant counts only for calls that bring its token, in ms: in AWS up to five minutes.
+   * Default: 0.
+   */
+  readonly grantDelay?: number;
   /** How long to wait for another process's lock, in ms. Default: 5000. */
   readonly busyTimeout?: number;
 }
@@ -88,13 +103,14 @@ export async function createKeystore(
       database
         .prepare("INSERT INTO descriptor (id, facts, root) VALUES (1, ?, ?)")
         .run(sealed.facts, sealed.root);
+      new Store(database, root, keystoreId).create(descriptorDigest(sealed));
     });
   } catch (error) {
     source.undo?.();
     throw error;
   }
   const database = await Database.open(path, databaseOptions);
-  return new Keystore(database, readDescriptor(database).descriptor, root, options);
+  return start(database, new Store(database, root, keystoreId), root, options);
 }
 
 /**
@@ -114,9 +130,8 @@ export async function openKeystore(path: string, options: OpenKeystoreOptions): 
         `keystore ${path}: this ${descriptor.root.kind} is not the one it was made with, or its descriptor was altered`,
       );
     }
-    const keystore = new Keystore(database, descriptor, root, options);
-    await keystore.purge();
-    return keystore;
+    const store = new Store(database, root, descriptor.keystoreId);
+    return await start(database, store, root, options);
   } catch (error) {
     database.close();
     throw error;
@@ -138,26 +153,61 @@ export async function inspectKeystore(path: string): Promise<KeystoreFacts> {
   }
 }
 
+/** Reads the descriptor again, which has to be the latest one: until now only the root key vouched for it. */
+async function start(
+  database: Database,
+  store: Store,
+  root: KeyObject,
+  options: OpenKeystoreOptions,
+): Promise<Keystore> {
+  const descriptor = await store.read(() => latestDescriptor(database, store));
+  const keystore = new Keystore(database, store, descriptor, root, options);
+  await keystore.purge();
+  return keystore;
+}
+
 /** An open keystore. Holds the root key and gives no one key material. */
 export class Keystore implements Disposable {
   readonly #database: Database;
   readonly #root: KeyObject;
   readonly #store: Store;
-  readonly #authorize: Authorize;
+  readonly #quotas: Quotas | undefined;
+  readonly #grantDelay: number;
+  /** The record of every call, refused ones among them. */
+  readonly audit: AuditLog;
+  /** Users, roles and groups, and their policies. */
+  readonly iam: Iam;
   #descriptor: Descriptor;
 
   /** Not for applications: they call {@link openKeystore}. */
   constructor(
     database: Database,
+    store: Store,
     descriptor: Descriptor,
     root: KeyObject,
-    { authorize = authorizeAccountRoot }: OpenKeystoreOptions,
+    options: OpenKeystoreOptions,
   ) {
     this.#database = database;
     this.#descriptor = descriptor;
     this.#root = root;
-    this.#store = new Store(database, root, descriptor.keystoreId);
-    this.#authorize = authorize;
+    this.#store = store;
+    this.#quotas = Quotas.from(options.quotas);
+    this.#grantDelay = grantDelay(options);
+    this.audit = new AuditLog(store, root, descriptor, options.audit);
+    this.iam = new Iam(store, descriptor, this.audit);
+    store.onDelete(({ keyId }) => {
+      // Inside the change that deletes it: there is nothing to wait for.
+      void this.audit.append({
+        time: store.now(),
+        operation: "DeleteKey",
+        principal: "kms.amazonaws.com",
+        accountId: descriptor.accountId,
+        readOnly: false,
+        resources: [keyArn(descriptor, keyId)],
+        parameters: { KeyId: keyId },
+        decisions: [],
+      });
+    });
   }
 
   get path(): string {
@@ -169,14 +219,33 @@ export class Keystore implements Disposable {
   }
 
   /**
-   * The KMS as a principal sees it.
+   * The KMS as a principal sees it: with the policies that {@link iam} has of it, or none.
    *
-   * @param principal - ARN of a user, role, session or account root. Default: the account's root.
+   * @param principal - ARN of a user, role, session, federated user or account root, or a service's
+   * name. Default: the account's root.
+   * @throws TypeError for what is none, and as a session's options say.
    */
-  as(principal: string = accountRoot(this.#descriptor.accountId)): KmsClient {
-    if (!PRINCIPAL.test(principal)) throw new TypeError("principal must be an IAM or STS ARN");
-    const access = new Access(this.#store, this.#descriptor, principal, this.#authorize);
-    return new KmsClient(this.#store, this.#descriptor, access);
+  as(
+    principal: string = accountRoot(this.#descriptor.accountId),
+    session: SessionOptions = {},
+  ): KmsClient {
+    return new KmsClient({
+      store: this.#store,
+      realm: this.#descriptor,
+      session: new Session(principal, this.#descriptor, session),
+      audit: this.audit,
+      quotas: this.#quotas,
+      grantDelay: this.#grantDelay,
+    });
+  }
+
+  /**
+   * Why somebody may do something, or may not, and what would allow it. Shows policies and contexts.
+   *
+   * @throws {@link KmsError} `ValidationException`, `NotFoundException`.
+   */
+  explain(request: ExplainRequest): Promise<Explanation> {
+    return explainCall(this.#store, this.#descriptor, request);
   }
 
   /**
@@ -188,10 +257,11 @@ export class Keystore implements Disposable {
     const made = await newSourceKey(source, rest.keystoreId);
     try {
       const sealed = seal(rest, made, this.#root);
-      await this.#database.write(() => {
+      await this.#store.write(() => {
         this.#database
           .prepare("UPDATE descriptor SET facts = ?, root = ? WHERE id = 1")
           .run(sealed.facts, sealed.root);
+        this.#store.setDescriptor(descriptorDigest(sealed));
       });
       this.#database.checkpoint();
     } catch (error) {
@@ -199,6 +269,44 @@ export class Keystore implements Disposable {
       throw error;
     }
     this.#descriptor = { ...rest, root: made.facts };
+  }
+
+  /**
+   * Looks at every record and names what is wrong: altered, exchanged, put back from an older state of
+   * the file, removed or added. An empty list: all of it verifies. Others may read and write meanwhile.
+   *
+   * @throws EnvelopeError `ERR_ENV_KEYSTORE_FORMAT` where the file is too damaged to look at its records.
+   */
+  async verify(): Promise<readonly Finding[]> {
+    // What this process knows of the past; and then somebody who knows nothing and reads every row.
+    await this.#store.read(() => undefined);
+    const database = await Database.open(this.path, { busyTimeout: this.#database.busyTimeout });
+    try {
+      const store = new Store(database, this.#root, this.#descriptor.keystoreId);
+      return await verifyStore(database, store, () => latestDescriptor(database, store));
+    } finally {
+      database.close();
+    }
+  }
+
+  /**
+   * Copies the keystore as it is now into a new file of mode 0600, which is there once it is whole and
+   * on disk. Others may read and write meanwhile; this process waits. The copy opens with the same
+   * root key, and to put it back is to open it: it knows nothing of what came after it.
+   *
+   * @throws EnvelopeError `ERR_ENV_KEYSTORE_IO` and what reading throws. Then nothing was left behind.
+   */
+  backup(path: string): Promise<void> {
+    return backupDatabase(this.#database, path);
+  }
+
+  /**
+   * Sets the keystore's clock, which otherwise never goes back, to the machine's. For when the machine's
+   * was far ahead: keys that were gone for it are pending deletion again, unless that lasted for more
+   * than a day.
+   */
+  async resetClock(): Promise<void> {
+    await this.#store.write(() => this.#store.resetClock());
   }
 
   /** Deletes keys whose deletion date has passed. Opening and every change do so too. */
@@ -210,7 +318,11 @@ export class Keystore implements Disposable {
 
   /** Closes the file. Idempotent; later calls of its clients throw `ERR_ENV_CLOSED`. */
   close(): void {
-    this.#database.close();
+    try {
+      this.audit.close();
+    } finally {
+      this.#database.close();
+    }
   }
 
   [Symbol.dispose](): void {
@@ -218,8 +330,12 @@ export class Keystore implements Disposable {
   }
 }
 
-const PRINCIPAL = /^arn:aws:(?:iam|sts)::[0-9]{12}:[\x21-\x7e]{1,1024}$/;
 const DEFAULT_BUSY_TIMEOUT = 5000;
+
+function grantDelay({ grantDelay: given = 0 }: OpenKeystoreOptions): number {
+  if (!(given >= 0)) throw new RangeError("grantDelay must be a number of ms, 0 or more");
+  return given;
+}
 
 function busyTimeout({ busyTimeout: given = DEFAULT_BUSY_TIMEOUT }: OpenKeystoreOptions): number {
   if (!(given >= 0)) throw new RangeError("busyTimeout must be a number of ms, 0 or more");
@@ -232,6 +348,13 @@ function seal(
   rootKey: KeyObject,
 ): SealedDescriptor {
   return sealDescriptor({ ...rest, root }, key, rootKey);
+}
+
+/** @throws Fault where another row was put back. */
+function latestDescriptor(database: Database, store: Store): Descriptor {
+  const { descriptor, sealed } = readDescriptor(database);
+  if (descriptorDigest(sealed) === store.descriptor) return descriptor;
+  throw new Fault("the descriptor", "an older row of it was put back");
 }
 
 function readDescriptor(database: Database): {

@@ -25,6 +25,11 @@ export const KEY_BYTES = 32;
 export const SALT_BYTES = 24;
 export const TAG_BYTES = 16;
 
+const VERSION = 1;
+const HEADER_BYTES = 1 + SALT_BYTES;
+/** How much longer {@link sealRow} makes a plaintext. */
+export const OVERHEAD_BYTES: number = HEADER_BYTES + TAG_BYTES;
+
 const NONCE = new Uint8Array(12);
 /** The block counter of HKDF-Expand's first and only block. */
 const BLOCK_1 = Uint8Array.of(1);
@@ -43,12 +48,8 @@ export function label(text: string): Bytes {
 
 /** Ciphertext with its tag behind. `plaintext` stays the caller's to wipe. */
 export function seal(key: KeyObject, binding: Binding, plaintext: Uint8Array): Bytes {
-  const cipher = createCipheriv("aes-256-gcm", deriveKey(key, binding), NONCE);
-  cipher.setAAD(binding.aad);
   const out = new Uint8Array(plaintext.length + TAG_BYTES);
-  out.set(cipher.update(plaintext));
-  cipher.final(); // GCM has nothing left to give here.
-  out.set(cipher.getAuthTag(), plaintext.length);
+  sealInto(out, key, binding, plaintext);
   return out;
 }
 
@@ -72,6 +73,37 @@ export function open(key: KeyObject, binding: Binding, sealed: Uint8Array): Byte
   }
 }
 
+/**
+ * What lies in the file: version, salt, ciphertext, tag. As {@link seal}, with the header in front.
+ *
+ * @param name - The label.
+ */
+export function sealRow(
+  key: KeyObject,
+  name: Uint8Array,
+  aad: Uint8Array,
+  plaintext: Uint8Array,
+): Bytes {
+  const out = new Uint8Array(OVERHEAD_BYTES + plaintext.length);
+  const header = out.subarray(0, HEADER_BYTES);
+  randomFillSync(header);
+  header[0] = VERSION;
+  sealInto(out.subarray(HEADER_BYTES), key, { label: name, header, aad }, plaintext);
+  return out;
+}
+
+/** The plaintext of what {@link sealRow} gave, the caller's to wipe; `undefined` for anything else. */
+export function openRow(
+  key: KeyObject,
+  name: Uint8Array,
+  aad: Uint8Array,
+  sealed: Uint8Array,
+): Bytes | undefined {
+  if (sealed[0] !== VERSION) return undefined;
+  const header = sealed.subarray(0, HEADER_BYTES);
+  return open(key, { label: name, header, aad }, sealed.subarray(HEADER_BYTES));
+}
+
 /** Fresh random bytes over a buffer of their own: wiping it wipes them. */
 export function random(length: number): Bytes {
   return randomFillSync(new Uint8Array(new ArrayBuffer(length)));
@@ -84,6 +116,15 @@ export function secretKey(raw: Uint8Array): KeyObject {
   } finally {
     raw.fill(0);
   }
+}
+
+/** @param out - As long as the plaintext and its tag. */
+function sealInto(out: Uint8Array, key: KeyObject, binding: Binding, plaintext: Uint8Array): void {
+  const cipher = createCipheriv("aes-256-gcm", deriveKey(key, binding), NONCE);
+  cipher.setAAD(binding.aad);
+  out.set(cipher.update(plaintext));
+  cipher.final(); // GCM has nothing left to give here.
+  out.set(cipher.getAuthTag(), plaintext.length);
 }
 
 function deriveKey(key: KeyObject, { label: name, header }: Binding): KeyObject {

@@ -1,11 +1,10 @@
 /**
- * Keys and aliases in the file: rows in clear that only find things, records sealed whole that say
- * what is true.
+ * Keys, aliases and principals in the file: rows in clear that only find things, records sealed whole
+ * that say what is true.
  *
- * Whoever can write the file can move, edit or copy rows, but not seal. So every row is checked
- * against the record in it: its uuid and revision are what the record is bound to, its deletion date
- * and the alias rows that point at it must be those the record holds. A row that does not agree is an
- * error, never followed. An older row of the same key, put back whole with its aliases, is not noticed.
+ * Whoever can write the file can move, edit, copy or remove rows, but not seal. So every row is checked
+ * against the record in it, and every record against the list of the latest ones: what does not agree
+ * is an error that names the record, never followed.
  *
  * Source: spec/kms-store-v1.md#tables
  *
@@ -13,273 +12,260 @@
  */
 import type { KeyObject } from "node:crypto";
 import type { StatementSync } from "node:sqlite";
-import type { EnvelopeError } from "@env/core";
-import { keyIdFromBytes, keyIdToBytes } from "./arn.ts";
+import type { Bytes } from "@env/core";
+import type { RecordName } from "./bucket.ts";
+import { isDayLater } from "./clock.ts";
 import type { Database } from "./database.ts";
-import { decodeRecord, encodeRecord, isGone, type AliasRecord, type KeyRecord } from "./key.ts";
-import { label, open, random, SALT_BYTES, seal } from "./seal.ts";
+import { Freshness } from "./freshness.ts";
+import { GroupCommit } from "./group-commit.ts";
+import { KeyTable } from "./key-table.ts";
+import type { AliasRecord, KeyRecord } from "./key.ts";
+import { PrincipalTable, type PrincipalRecord } from "./principals.ts";
+import { RowSealer, type Listed } from "./sealed-rows.ts";
 
-const VERSION = 1;
-const HEADER_BYTES = 1 + SALT_BYTES;
-const LABEL = label("env/1/keystore");
-/** Bytes of a sealed record; a longer one is not read into memory. */
-const MAX_SEALED_BYTES = 1 << 20;
-/** Opened records kept in memory. */
-const CACHED_RECORDS = 1024;
+export type { Listed } from "./sealed-rows.ts";
 
-/** What is read of a key. The names of the alias rows come along, in one consistent snapshot. */
-const columns = `
-  seq, CASE WHEN length(uuid) = 16 THEN uuid END AS uuid, revision, deletion,
-  CASE WHEN length(sealed) <= ${MAX_SEALED_BYTES} THEN sealed END AS sealed,
-  (SELECT json_group_array(substr(name, 1, 257)) FROM (
-    SELECT name FROM alias WHERE alias.uuid = cmk.uuid ORDER BY name LIMIT 51
-  )) AS aliases`;
-
-interface Row {
-  readonly seq: number;
-  readonly uuid: Uint8Array;
-  readonly revision: number;
-  readonly deletion: number | null;
-  readonly sealed: Uint8Array;
-  /** JSON list of names, sorted by bytes: of ASCII, as the names themselves are. */
-  readonly aliases: string;
-}
-
-interface CacheEntry {
-  readonly row: Row;
-  readonly record: KeyRecord;
-}
-
-/** A part of a list, in the file's order. `next` is where it goes on, `undefined` at the end. */
-export interface Listed<T, Position> {
-  readonly items: readonly T[];
-  readonly next: Position | undefined;
-}
-
-/** To be called inside {@link Store.read} and {@link Store.write}, all but those two. */
+/**
+ * The only one on its connection: it learns of others' changes by SQLite telling that another connection
+ * has made some. To be used inside {@link Store.read} and {@link Store.write}: all but those two,
+ * `writeSync`, `writing`, `now`, `prepare`, `onDelete` and the tokens.
+ */
 export class Store {
   readonly #database: Database;
-  readonly #root: KeyObject;
-  readonly #keystoreId: Uint8Array;
-  readonly #cache = new Map<string, CacheEntry>();
-  readonly #statements: Readonly<Record<StatementName, StatementSync>>;
+  readonly #sealer: RowSealer;
+  readonly #freshness: Freshness;
+  readonly #commits: GroupCommit;
+  readonly #keys: KeyTable;
+  readonly #principals: PrincipalTable;
+  /** The latest time that this process has gone by, and the resets of the clock that it knows of. */
+  #latest = { time: 0, resets: 0 };
+  /** The time of the transaction that is running. */
+  #now: number | undefined;
+  #writing = false;
+  #purged = false;
+  #onDelete: (record: KeyRecord) => void = () => undefined;
 
   /** @param root - The 32-byte root key of the keystore. */
   constructor(database: Database, root: KeyObject, keystoreId: string) {
+    const sealer = new RowSealer(root, keystoreId);
     this.#database = database;
-    this.#root = root;
-    this.#keystoreId = keyIdToBytes(keystoreId);
-    this.#statements = prepareAll(database);
-  }
-
-  read<T>(fn: () => T): Promise<T> {
-    return this.#database.read(fn);
-  }
-
-  /** One transaction. Keys past their deletion date are deleted in it, material and all. */
-  async write<T>(fn: () => T): Promise<T> {
-    let purged = 0;
-    const result = await this.#database.write(() => {
-      purged = this.#purge();
-      return fn();
+    this.#sealer = sealer;
+    this.#freshness = new Freshness(database, sealer);
+    this.#principals = new PrincipalTable(database, this.#freshness, sealer);
+    this.#keys = new KeyTable(database, this.#freshness, sealer, () => this.now());
+    this.#commits = new GroupCommit(database, {
+      begin: () => this.#begin(),
+      save: () => this.#freshness.save(),
+      flush: () => this.#flush(),
+      settle: (committed) => this.#settle(committed),
     });
-    if (purged > 0) this.#database.checkpoint();
-    return result;
   }
 
-  /** Whether a {@link write} has keys to delete. */
+  /** Writes what a new keystore has besides its descriptor, inside the transaction that makes its tables. */
+  create(descriptor: string): void {
+    this.#freshness.create(descriptor, Date.now());
+  }
+
+  /** Runs `fn`, which only reads, on one state of the file. `fn` may run more than once. */
+  read<T>(fn: () => T): Promise<T> {
+    return this.#database.read(() => {
+      this.#freshness.refresh();
+      this.#now = this.#tick();
+      try {
+        return fn();
+      } finally {
+        this.#now = undefined;
+      }
+    });
+  }
+
+  /**
+   * One change, whole or not at all: on disk when the promise fulfils. Shares a transaction with others
+   * that are asked for at the same time; `fn` may run more than once.
+   */
+  write<T>(fn: () => T): Promise<T> {
+    return this.#commits.write(fn);
+  }
+
+  /** A change at once, for when nothing can be waited for any more: blocks until it is on disk. Deletes no keys. */
+  writeSync<T>(fn: () => T): T {
+    return this.#database.writeSync(
+      () => {
+        this.#begin();
+        const result = fn();
+        this.#freshness.flush();
+        return result;
+      },
+      (committed) => this.#settle(committed),
+    );
+  }
+
+  /** Whether a {@link write} is running just now. */
+  get writing(): boolean {
+    return this.#writing;
+  }
+
+  /** Calls `listener` with each key that is deleted for good, inside the change that deletes it. */
+  onDelete(listener: (record: KeyRecord) => void): void {
+    this.#onDelete = listener;
+  }
+
+  /** Inside {@link write}: runs `fn`, and takes back what it changed if it throws. */
+  attempt<T>(fn: () => T): T {
+    return this.#commits.attempt(fn);
+  }
+
+  /** Milliseconds since 1970, never less than before. The same throughout a `read` or `write`. */
+  now(): number {
+    return this.#now ?? this.#tick();
+  }
+
+  /** A time that has certainly passed: what is past its date by this one may be destroyed for good. */
+  settled(): number {
+    return this.#freshness.clock.settled;
+  }
+
+  /** Sets the clock back to the machine's, in a {@link write}. */
+  resetClock(): void {
+    this.#freshness.resetClock(Date.now());
+  }
+
+  /** For other parts that keep tables in this file. */
+  prepare(sql: string): StatementSync {
+    return this.#database.prepare(sql);
+  }
+
+  /** Bytes that a part keeps where they cannot be put back to an older state: a copy. */
+  head(name: string): Uint8Array<ArrayBuffer> | undefined {
+    return this.#freshness.head(name);
+  }
+
+  /** @param bytes - At most 256. */
+  setHead(name: string, bytes: Uint8Array): void {
+    this.#freshness.setHead(name, bytes);
+  }
+
+  /** Digest of the descriptor's row: only the latest one may open the keystore. */
+  get descriptor(): string {
+    return this.#freshness.descriptor;
+  }
+
+  setDescriptor(digest: string): void {
+    this.#freshness.setDescriptor(digest);
+  }
+
+  /**
+   * Seals what leaves the keystore and comes back, such as an import token. It opens in this keystore
+   * and under the same name only, and is no row of it. `plaintext` stays the caller's to wipe.
+   */
+  sealToken(name: string, plaintext: Uint8Array): Bytes {
+    return this.#sealer.seal(`t${name}`, plaintext);
+  }
+
+  /** The plaintext, the caller's to wipe; `undefined` for what {@link sealToken} did not give. */
+  openToken(name: string, token: Uint8Array): Bytes | undefined {
+    return this.#sealer.open(`t${name}`, token);
+  }
+
+  /** Whether a {@link write} may have keys to delete. */
   hasExpired(): boolean {
-    return this.#statements.expired.get(Date.now()) !== undefined;
+    const now = this.now();
+    const settles = isDayLater(this.#freshness.clock, now);
+    return this.#keys.hasExpired(settles ? now : this.settled());
   }
 
   key(keyId: string): KeyRecord | undefined {
-    const row = this.#statements.key.get(keyIdToBytes(keyId));
-    return row === undefined ? undefined : this.#present(this.#open(row));
+    return this.#keys.get(keyId);
   }
 
   /** The key that an alias points at. */
   aliasTarget(name: string): KeyRecord | undefined {
-    const row = this.#statements.target.get(name);
-    // Found by this name, so it is among the names that #open compares with the record's.
-    return row === undefined ? undefined : this.#present(this.#open(row));
+    return this.#keys.target(name);
   }
 
   /** Keys in the order of their creation. */
   keys(after: number, limit: number): Listed<KeyRecord, number> {
-    const rows = this.#statements.keys.all(after, limit + 1);
-    const page = rows.slice(0, limit).map((row) => ({ seq: row["seq"], record: this.#open(row) }));
-    const items = page.flatMap(({ record }) => this.#present(record) ?? []);
-    const last = page.at(-1)?.seq;
-    return { items, next: rows.length > limit && typeof last === "number" ? last : undefined };
+    return this.#keys.list(after, limit);
   }
 
   /** Aliases by name, each with its key. */
   aliases(after: string, limit: number): Listed<readonly [AliasRecord, KeyRecord], string> {
-    const rows = this.#statements.aliases.all(after, limit + 1);
-    const page = rows.slice(0, limit);
-    const items = page.flatMap((row): (readonly [AliasRecord, KeyRecord])[] => {
-      const record = this.#open(row);
-      const alias = record.aliases.find(({ name }) => name === row["name"]);
-      if (alias === undefined) throw this.#malformed(record.keyId, "an alias is not its own");
-      return this.#present(record) === undefined ? [] : [[alias, record]];
-    });
-    const last = page.at(-1)?.["name"];
-    return { items, next: rows.length > limit && typeof last === "string" ? last : undefined };
+    return this.#keys.listAliases(after, limit);
   }
 
   insert(record: KeyRecord): void {
-    const row = this.#seal(record, 1);
-    this.#statements.insert.run(row.uuid, row.revision, row.deletion, row.sealed);
-    this.#setAliases(record);
+    this.#keys.insert(record);
   }
 
   /** Replaces a key's record, and the alias rows that point at it. */
   update(record: KeyRecord): void {
-    const old = this.#statements.key.get(keyIdToBytes(record.keyId));
-    if (old === undefined) throw this.#malformed(record.keyId, "its row is gone");
-    const row = this.#seal(record, this.#row(old).revision + 1);
-    this.#statements.update.run(row.revision, row.deletion, row.sealed, row.uuid);
-    this.#setAliases(record);
+    this.#keys.update(record);
   }
 
-  #setAliases({ keyId, aliases }: KeyRecord): void {
-    const uuid = keyIdToBytes(keyId);
-    this.#statements.dropAliases.run(uuid);
-    for (const { name } of aliases) this.#statements.addAlias.run(name, uuid);
+  principal(arn: string): PrincipalRecord | undefined {
+    return this.#principals.get(arn);
   }
 
-  #present(record: KeyRecord): KeyRecord | undefined {
-    return isGone(record, Date.now()) ? undefined : record;
+  /** Principals by ARN. */
+  principals(after: string, limit: number): Listed<PrincipalRecord, string> {
+    return this.#principals.list(after, limit);
   }
 
-  #purge(): number {
-    const rows = this.#statements.expired.all(Date.now());
-    for (const row of rows) {
-      // A date in clear proves nothing: #open has compared it with the sealed one.
-      const { keyId } = this.#open(row);
-      this.#statements.dropAliases.run(keyIdToBytes(keyId));
-      this.#statements.drop.run(keyIdToBytes(keyId));
-      this.#cache.delete(keyId);
-    }
-    return rows.length;
+  /** Adds a principal, or replaces the one of the same ARN. */
+  putPrincipal(record: PrincipalRecord): void {
+    this.#principals.put(record);
   }
 
-  #seal(record: KeyRecord, revision: number): Omit<Row, "seq" | "aliases"> {
-    const uuid = keyIdToBytes(record.keyId);
-    const plaintext = encodeRecord(record);
-    try {
-      const header = Uint8Array.of(VERSION, ...random(SALT_BYTES));
-      const aad = this.#aad(uuid, revision);
-      const sealed = seal(this.#root, { label: LABEL, header, aad }, plaintext);
-      const bytes = Buffer.concat([header, sealed]);
-      if (bytes.length > MAX_SEALED_BYTES) throw new RangeError("a record has at most 1 MiB");
-      return { uuid, revision, deletion: record.deletion?.date ?? null, sealed: bytes };
-    } finally {
-      plaintext.fill(0);
-    }
+  /** `false`: there was none. */
+  deletePrincipal(arn: string): boolean {
+    return this.#principals.delete(arn);
   }
 
-  /** The record in a row: read anew each time, opened only where the row has changed since. */
-  #open(columnsOfRow: Record<string, unknown>): KeyRecord {
-    const row = this.#row(columnsOfRow);
-    const keyId = keyIdFromBytes(row.uuid);
-    const cached = this.#cache.get(keyId);
-    if (cached !== undefined && isSameRow(cached.row, row)) return cached.record;
-
-    const record = this.#unseal(keyId, row);
-    if (JSON.stringify(record.aliases.map(({ name }) => name)) !== row.aliases) {
-      throw this.#malformed(keyId, "the alias rows that point at it are not those it holds");
-    }
-    if ((record.deletion?.date ?? null) !== row.deletion) {
-      throw this.#malformed(keyId, "its row gives another deletion date than it holds");
-    }
-    this.#remember(keyId, { row, record });
-    return record;
+  /** The names in one of the 256 buckets: of every record that there must be. */
+  listed(bucket: number): readonly RecordName[] {
+    return this.#freshness.namesIn(bucket);
   }
 
-  #unseal(keyId: string, { uuid, revision, sealed }: Row): KeyRecord {
-    const header = sealed.subarray(0, HEADER_BYTES);
-    const binding = { label: LABEL, header, aad: this.#aad(uuid, revision) };
-    const plaintext =
-      header.length === HEADER_BYTES && header[0] === VERSION
-        ? open(this.#root, binding, sealed.subarray(HEADER_BYTES))
-        : undefined;
-    const record = plaintext === undefined ? undefined : decodeRecord(keyId, plaintext);
-    if (record === undefined) {
-      throw this.#malformed(keyId, "it was altered, or belongs to another row or keystore");
-    }
-    return record;
+  /** Throws a {@link Fault} unless a record is as it must be: there, the latest, unaltered; or not at all. */
+  check(name: RecordName): void {
+    const rest = name.slice(1);
+    if (name.startsWith("p")) this.#principals.get(rest);
+    else if (name.startsWith("k")) this.#keys.load(Buffer.from(rest, "latin1"));
+    // Which key it points at is compared with that key.
+    else this.#keys.requireAliasRow(rest);
   }
 
-  #remember(keyId: string, entry: CacheEntry): void {
-    this.#cache.delete(keyId);
-    this.#cache.set(keyId, entry);
-    if (this.#cache.size <= CACHED_RECORDS) return;
-    const [oldest] = this.#cache.keys();
-    if (oldest !== undefined) this.#cache.delete(oldest);
+  isListed(name: RecordName): boolean {
+    return this.#freshness.mark(name) !== undefined;
   }
 
-  #row({ seq, uuid, revision, deletion, sealed, aliases }: Record<string, unknown>): Row {
-    if (
-      typeof seq === "number" &&
-      uuid instanceof Uint8Array &&
-      typeof revision === "number" &&
-      revision >= 1 &&
-      revision < Number.MAX_SAFE_INTEGER &&
-      (deletion === null || typeof deletion === "number") &&
-      sealed instanceof Uint8Array &&
-      typeof aliases === "string"
-    ) {
-      return { seq, uuid, revision, deletion, sealed, aliases };
-    }
-    throw this.#database.malformed("a row of the key table is out of bounds");
+  #begin(): void {
+    this.#freshness.refresh();
+    this.#now = this.#tick();
+    this.#freshness.begin(this.#now);
+    this.#writing = true;
   }
 
-  /** Keystore id || key uuid || revision u64: a record opens in its own row only. */
-  #aad(uuid: Uint8Array, revision: number): Uint8Array {
-    const aad = new Uint8Array(40);
-    aad.set(this.#keystoreId);
-    aad.set(uuid, 16);
-    new DataView(aad.buffer).setBigUint64(32, BigInt(revision));
-    return aad;
+  #flush(): void {
+    const deleted = this.#keys.purge(this.settled());
+    for (const record of deleted) this.#onDelete(record);
+    this.#purged = deleted.length > 0;
+    this.#freshness.flush();
   }
 
-  #malformed(keyId: string, problem: string): EnvelopeError {
-    return this.#database.malformed(`the record of key ${keyId} does not verify: ${problem}`);
+  #settle(committed: boolean): void {
+    this.#now = undefined;
+    this.#writing = false;
+    this.#freshness.settle(committed);
+    if (committed && this.#purged) this.#database.checkpoint();
+    this.#purged = false;
   }
-}
 
-function isSameRow(a: Row, b: Row): boolean {
-  return (
-    a.revision === b.revision &&
-    a.deletion === b.deletion &&
-    a.aliases === b.aliases &&
-    Buffer.compare(a.sealed, b.sealed) === 0
-  );
-}
-
-type StatementName = keyof ReturnType<typeof prepareAll>;
-
-function prepareAll(database: Database) {
-  return {
-    key: database.prepare(`SELECT ${columns} FROM cmk WHERE uuid = ?`),
-    target: database.prepare(
-      `SELECT ${columns} FROM alias AS named LEFT JOIN cmk USING (uuid) WHERE named.name = ?`,
-    ),
-    keys: database.prepare(`SELECT ${columns} FROM cmk WHERE seq > ? ORDER BY seq LIMIT ?`),
-    aliases: database.prepare(
-      `SELECT named.name AS name, ${columns} FROM alias AS named LEFT JOIN cmk USING (uuid)
-       WHERE named.name > ? ORDER BY named.name LIMIT ?`,
-    ),
-    expired: database.prepare(`SELECT ${columns} FROM cmk WHERE deletion <= ?`),
-    insert: database.prepare(
-      "INSERT INTO cmk (uuid, revision, deletion, sealed) VALUES (?, ?, ?, ?)",
-    ),
-    update: database.prepare(
-      "UPDATE cmk SET revision = ?, deletion = ?, sealed = ? WHERE uuid = ?",
-    ),
-    drop: database.prepare("DELETE FROM cmk WHERE uuid = ?"),
-    addAlias: database.prepare("INSERT INTO alias (name, uuid) VALUES (?, ?)"),
-    dropAliases: database.prepare("DELETE FROM alias WHERE uuid = ?"),
-  };
+  /** The machine's clock, but behind neither the file's nor what this process has gone by. */
+  #tick(): number {
+    const { latest, resets } = this.#freshness.clock;
+    const known = resets === this.#latest.resets ? this.#latest.time : 0;
+    this.#latest = { time: Math.max(Date.now(), latest, known), resets };
+    return this.#latest.time;
+  }
 }

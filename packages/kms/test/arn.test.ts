@@ -1,5 +1,12 @@
 import { expect, it } from "vitest";
-import { keyIdFromBytes, keyIdToBytes, parseKeyReference } from "../src/arn.ts";
+import {
+  isMultiRegionKeyId,
+  keyIdFromBytes,
+  keyIdToBytes,
+  multiRegionForm,
+  parseKeyReference,
+  parsePrincipal,
+} from "../src/arn.ts";
 
 const realm = { accountId: "111122223333", region: "local" };
 const keyId = "0123abcd-4567-89ab-cdef-0123456789ab";
@@ -13,6 +20,19 @@ const parse = (text: string): unknown => {
 
 it.each([
   [keyId, { kind: "key", keyId, accountId: realm.accountId }],
+  [
+    "mrk-0123abcd456789abcdef0123456789ab",
+    {
+      kind: "key",
+      keyId: "mrk-0123abcd456789abcdef0123456789ab",
+      accountId: realm.accountId,
+    },
+  ],
+  [
+    "mrk-0123ABCD456789abcdef0123456789ab",
+    "NotFoundException: Invalid keyId 'mrk-0123ABCD456789abcdef0123456789ab'",
+  ],
+  [`mrk-${keyId}`, `NotFoundException: Invalid keyId 'mrk-${keyId}'`],
   ["alias/app", { kind: "alias", name: "alias/app", accountId: realm.accountId }],
   [
     `arn:aws:kms:local:111122223333:key/${keyId}`,
@@ -36,4 +56,33 @@ it("turns a key id into 16 bytes and back", () => {
   const bytes = keyIdToBytes(keyId);
   expect(Buffer.from(bytes).toString("hex")).toBe("0123abcd456789abcdef0123456789ab");
   expect(keyIdFromBytes(bytes)).toBe(keyId);
+});
+
+it("gives a multi-Region key the same 16 bytes as the UUID of its digits", () => {
+  const multiRegion = multiRegionForm(keyId);
+  expect(multiRegion).toBe("mrk-0123abcd456789abcdef0123456789ab");
+  expect(keyIdToBytes(multiRegion)).toEqual(keyIdToBytes(keyId));
+  expect([keyId, multiRegion].map(isMultiRegionKeyId)).toEqual([false, true]);
+});
+
+it("takes a bare name for one of the caller's own account", () => {
+  expect(parseKeyReference(keyId, realm, "444455556666").accountId).toBe("444455556666");
+  expect(parseKeyReference("alias/app", realm, "444455556666").accountId).toBe("444455556666");
+});
+
+it("reads who a principal is", () => {
+  expect(parsePrincipal("arn:aws:sts::111122223333:assumed-role/app/me")).toEqual({
+    type: "session",
+    accountId: "111122223333",
+    name: "me",
+    roleArn: "arn:aws:iam::111122223333:role/app",
+  });
+  expect(parsePrincipal("arn:aws:iam::111122223333:root")?.type).toBe("root");
+  expect(parsePrincipal("s3.amazonaws.com")).toMatchObject({
+    type: "service",
+    accountId: undefined,
+  });
+  for (const text of ["", "arn:aws:iam::111122223333:group/g", "arn:aws:iam::1:user/a", "s3"]) {
+    expect(parsePrincipal(text)).toBeUndefined();
+  }
 });

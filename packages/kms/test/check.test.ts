@@ -100,19 +100,43 @@ it.each<[string, () => unknown, string]>([
     at("numberOfBytes", "have value less than or equal to 1024", " '1025'"),
   ],
   [
-    "another algorithm",
-    () => check.algorithm("RSAES_OAEP_SHA_256"),
-    "InvalidKeyUsageException: Algorithm RSAES_OAEP_SHA_256 is incompatible with key spec SYMMETRIC_DEFAULT.",
-  ],
-  [
     "a context value that is no text",
     () => check.encryptionContext({ a: 1 }),
     at("encryptionContext", "be a map of strings to strings"),
   ],
+  ["a yes that is a text", () => check.flag("true", "dryRun"), at("dryRun", "be true or false")],
+  ["no list", () => check.list(undefined, "tags", 0), at("tags", "not be null", " null")],
+  ["a map for a list", () => check.list({}, "tags", 0), at("tags", "be a list")],
   [
-    "another kind of key",
-    () => check.requireSymmetric({ KeySpec: "RSA_2048" }),
-    "UnsupportedOperationException: KeySpec RSA_2048 is not supported by this KMS: keys are symmetric, made here, in one region",
+    "a list of 0 of at least 1",
+    () => check.list([], "tags", 1),
+    at("tags", "have length greater than or equal to 1"),
+  ],
+  [
+    "a list of 3 of at most 2",
+    () => check.list([1, 2, 3], "tags", 1, 2),
+    at("tags", "have length less than or equal to 2"),
+  ],
+  [
+    "a grant token that is empty",
+    () => check.grantTokens({ GrantTokens: ["a", ""] }),
+    at("grantTokens.2.member", "have length greater than or equal to 1", " ''"),
+  ],
+  [
+    "a control character in a policy",
+    () => check.policy("{\u0007}"),
+    at("policy", "satisfy regular expression pattern: [\\u0009\\u000A\\u000D\\u0020-\\u00FF]+"),
+  ],
+  ["a tag that is none", () => check.tags([5], 0), at("tags.1.member", "be a tag")],
+  [
+    "a principal that is none",
+    () => check.principal("arn:aws:s3:::bucket", "granteePrincipal"),
+    "InvalidArnException: arn:aws:s3:::bucket is not the ARN of a principal",
+  ],
+  [
+    "a request that is none",
+    () => check.requireObject("x"),
+    "TypeError: the request must be an object",
   ],
   [
     "a member that would be ignored",
@@ -160,4 +184,17 @@ it("copies a context, whatever its keys", () => {
 
 it("lets members that are undefined pass, as if they were absent", () => {
   expect(() => check.requireMembers({ KeyId: "x", Tags: undefined }, ["KeyId"])).not.toThrow();
+});
+
+it("takes what is left out for no, none and nothing", () => {
+  expect(check.flag(undefined, "dryRun")).toBe(false);
+  expect(check.dryRun({})).toBe(false);
+  expect(check.dryRun({ DryRun: true })).toBe(true);
+  expect(check.grantTokens({})).toEqual([]);
+  expect(check.grantName(undefined)).toBeUndefined();
+});
+
+it("keeps policies of tabs, line breaks and Latin-1 as they are", () => {
+  const policy = '\t\r\n{"Sid": "\u00e9\u00ff"}';
+  expect(check.policy(policy)).toBe(policy);
 });

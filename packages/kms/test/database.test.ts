@@ -1,4 +1,4 @@
-import { spawn } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import {
   chmodSync,
@@ -7,6 +7,7 @@ import {
   mkdirSync,
   readdirSync,
   readFileSync,
+  rmSync,
   statSync,
   symlinkSync,
   truncateSync,
@@ -14,7 +15,7 @@ import {
 } from "node:fs";
 import { dirname, join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
-import { describe, expect, it, vi } from "vitest";
+import { describe, expect, it, onTestFinished, vi } from "vitest";
 import { createKeystore, inspectKeystore, openKeystore } from "../src/index.ts";
 import { newKey, rejection, tempFolder, tempKeystore, tempPath } from "./support/keystore.ts";
 
@@ -221,7 +222,7 @@ describe("a locked file", () => {
     db.exec("BEGIN IMMEDIATE");
     const error = await rejection(client.disableKey({ KeyId }));
     expect(error).toMatchObject({ code: "ERR_ENV_KEYSTORE_BUSY", retryable: true });
-    await client.generateDataKey({ KeyId, KeySpec: "AES_256" });
+    expect(await impatient.verify()).toEqual([]);
     db.exec("ROLLBACK");
     db.close();
     await client.disableKey({ KeyId });
@@ -294,35 +295,75 @@ describe.runIf(process.platform === "linux")("a file that cannot be written", ()
     chmodSync(folder, 0o700);
   });
 
-  it("has no room left; what was there stays", async () => {
-    const path = await closed();
-    const output = await child(
-      `
+  /** Makes keys, many at a time, until there is no room; prints how many, and with what that ended. */
+  const fill = (path: string): string => `
       import { openKeystore } from ${JSON.stringify(index)};
       process.on("SIGXFSZ", () => {});
       const root = { keyFile: ${JSON.stringify(`${path}.key`)} };
       const keystore = await openKeystore(${JSON.stringify(path)}, { root });
       const client = keystore.as();
-      let made = 0;
-      for (;;) {
-        try { await client.createKey({ Description: "x".repeat(4096) }); made++; }
-        catch (error) {
-          console.log([String(made), error.code, error.message].join(" "));
-          console.log(String(made + 1 === (await client.listKeys({ Limit: 1000 })).Keys.length));
-          break;
-        }
-      }`,
-      { limitBlocks: 400 },
-    );
-    expect(output).toMatch(/^[1-9][0-9]* ERR_ENV_KEYSTORE_IO .*nothing was changed.*\ntrue$/);
-    const [made = ""] = output.split(" ");
+      const Description = "x".repeat(4096);
+      const made = new Set();
+      let failures;
+      do {
+        const calls = Array.from({ length: 10 }, () => client.createKey({ Description }));
+        const outcomes = await Promise.allSettled(calls);
+        for (const { value } of outcomes) if (value) made.add(value.KeyMetadata.KeyId);
+        failures = outcomes.filter(({ status }) => status === "rejected");
+      } while (failures.length === 0);
+      const { code, message } = failures[0].reason;
+      console.log(JSON.stringify({ made: [...made], code, message, wrong: await keystore.verify() }));
+      process.exit();`;
+
+  /** What came of it, in that process and for the next one. */
+  async function outcome(path: string, output: string): Promise<unknown> {
+    const { made, ...failure } = JSON.parse(output) as { made: string[] };
+    expect(made.length).toBeGreaterThan(10);
     using keystore = await openKeystore(path, { root: { keyFile: `${path}.key` } });
     const { Keys } = await keystore.as().listKeys({ Limit: 1000 });
-    expect(Keys).toHaveLength(Number(made) + 1);
     for (const { KeyId } of Keys) {
       await keystore.as().generateDataKey({ KeyId, KeySpec: "AES_256" });
     }
     await newKey(keystore.as());
+    const ids = new Set(Keys.slice(1).map(({ KeyId }) => KeyId));
+    return {
+      failure,
+      lost: made.filter((KeyId) => !ids.delete(KeyId)),
+      unasked: ids.size,
+      wrong: await keystore.verify(),
+    };
+  }
+
+  const expected = {
+    failure: {
+      code: "ERR_ENV_KEYSTORE_IO",
+      message: expect.stringMatching(/nothing was changed/) as unknown,
+      wrong: [],
+    },
+    lost: [],
+    unasked: 0,
+    wrong: [],
+  };
+
+  it("may not grow any more; what was there stays", async () => {
+    const path = await closed();
+    const output = await child(fill(path), { limitBlocks: 1000 });
+    expect(await outcome(path, output)).toEqual(expected);
+  });
+
+  it("is on a disk that is full; what was there stays", async (ctx) => {
+    const folder = tempFolder();
+    const mounted = spawnSync("mount", ["-t", "tmpfs", "-o", "size=8m", "tmpfs", folder]);
+    if (mounted.status !== 0) ctx.skip(`a tmpfs cannot be mounted here: ${String(mounted.stderr)}`);
+    onTestFinished(() => void spawnSync("umount", ["-l", folder]));
+    const path = join(folder, "test.kms");
+    const keystore = await createKeystore(path, { root: { keyFile: `${path}.key` } });
+    await newKey(keystore.as());
+    keystore.close();
+    writeFileSync(join(folder, "ballast"), Buffer.alloc(7_000_000));
+    const output = await child(fill(path), {});
+    rmSync(join(folder, "ballast"));
+    expect(await outcome(path, output)).toEqual(expected);
   });
 });
 

@@ -2,7 +2,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { inspect } from "node:util";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, onTestFinished, vi } from "vitest";
 import {
   createKeystore,
   inspectKeystore,
@@ -10,11 +10,9 @@ import {
   openKeystore,
   type RootKeySource,
 } from "../src/index.ts";
-import { openDescriptor } from "../src/descriptor.ts";
 import { sourceKey } from "../src/root-key.ts";
-import { Store } from "../src/store.ts";
-import { Database } from "../src/database.ts";
-import { newKey, PASSPHRASE, rejection, tempKeystore, tempPath } from "./support/keystore.ts";
+import { arn, newKey, PASSPHRASE, rejection, tempKeystore, tempPath } from "./support/keystore.ts";
+import { openStore } from "./support/store.ts";
 
 it("opens again with what it had", async () => {
   const { path, keystore, client, root } = await tempKeystore();
@@ -108,6 +106,58 @@ describe("changeRoot", () => {
   });
 });
 
+describe("the clock", () => {
+  const DAY_MS = 86_400_000;
+
+  it("does not delete a key that only a wrong date makes look past its own", async () => {
+    vi.useFakeTimers({ toFake: ["Date"] });
+    onTestFinished(() => void vi.useRealTimers());
+    const { keystore, client } = await tempKeystore();
+    const KeyId = await newKey(client, "alias/app");
+    await client.scheduleKeyDeletion({ KeyId });
+    const start = Date.now();
+    for (const hours of [0, 12, 23]) {
+      vi.setSystemTime(start + 365 * DAY_MS + hours * 3_600_000);
+      expect((await rejection(client.describeKey({ KeyId }))).name).toBe("NotFoundException");
+    }
+    vi.setSystemTime(start + 1000);
+    expect((await rejection(client.describeKey({ KeyId }))).name).toBe("NotFoundException");
+    await keystore.resetClock();
+    await client.cancelKeyDeletion({ KeyId });
+    await client.enableKey({ KeyId });
+    await client.generateDataKey({ KeyId: "alias/app", KeySpec: "AES_256" });
+    expect(await keystore.verify()).toEqual([]);
+  });
+
+  it("deletes a key for good a day after its date, and records it", async () => {
+    vi.useFakeTimers({ toFake: ["Date"] });
+    onTestFinished(() => void vi.useRealTimers());
+    const { keystore, client } = await tempKeystore();
+    const KeyId = await newKey(client);
+    await client.scheduleKeyDeletion({ KeyId, PendingWindowInDays: 7 });
+    const deleted = async (): Promise<unknown[]> => {
+      const records: unknown[] = [];
+      for await (const { record } of keystore.audit.query({ operations: ["DeleteKey"] })) {
+        records.push([record.userIdentity, record.resources]);
+      }
+      return records;
+    };
+    vi.setSystemTime(Date.now() + 7 * DAY_MS);
+    await keystore.purge();
+    expect(await deleted()).toEqual([]);
+    vi.setSystemTime(Date.now() + DAY_MS);
+    await keystore.purge();
+    expect(await deleted()).toEqual([
+      [
+        expect.objectContaining({ invokedBy: "kms.amazonaws.com" }),
+        [expect.objectContaining({ ARN: arn(KeyId) })],
+      ],
+    ]);
+    expect(await keystore.verify()).toEqual([]);
+    expect(await keystore.audit.verify()).toMatchObject({ intact: true });
+  });
+});
+
 describe("secrets", () => {
   /** A keystore in use, and its secrets as the file holds them: root key and key material. */
   async function setup(): Promise<{
@@ -122,21 +172,16 @@ describe("secrets", () => {
     await client.rotateKeyOnDemand({ KeyId });
     await client.generateDataKey({ KeyId, KeySpec: "AES_256" });
 
-    const database = await Database.open(path, { busyTimeout: 0 });
-    const row = database.prepare("SELECT facts, root FROM descriptor").get();
-    const sealed = {
-      facts: row?.["facts"] as string,
-      root: row?.["root"] as Uint8Array<ArrayBuffer>,
-    };
     const source = await sourceKey(root, { kind: "key-file" }, keystore.facts.keystoreId);
-    const rootKey = openDescriptor(sealed, source);
-    if (rootKey === undefined) throw new Error("the root key does not open");
-    const record = new Store(database, rootKey, keystore.facts.keystoreId).key(KeyId);
+    const { root: rootKey, store, database } = await openStore(path);
+    const record = await store.read(() => store.key(KeyId));
     database.close();
     const secrets = new Map([
       ["source key", source.export()],
       ["root key", rootKey.export()],
-      ...(record?.versions ?? []).map(({ key }, i) => [`version ${i + 1}`, key.export()] as const),
+      ...(record?.versions ?? []).map(
+        ({ material }, i) => [`version ${i + 1}`, material?.export() ?? Buffer.alloc(0)] as const,
+      ),
       ["description", Buffer.from("needle in the description")],
     ]);
     expect(secrets.size).toBe(5);
@@ -184,7 +229,7 @@ describe("secrets", () => {
       for (const spelling of spellings(bytes)) expect(shown).not.toContain(spelling);
     }
     expect(inspect(keystore, { showHidden: true })).toBe(
-      "Keystore { [path]: [Getter], [facts]: [Getter] }",
+      "Keystore {\n  audit: AuditLog {},\n  iam: Iam {},\n  [path]: [Getter],\n  [facts]: [Getter]\n}",
     );
     expect(inspect(client, { showHidden: true })).toBe("KmsClient { [principal]: [Getter] }");
     expect(errors[0]).toBeInstanceOf(KmsError);

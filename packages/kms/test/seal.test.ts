@@ -1,6 +1,15 @@
 import { createHmac, createSecretKey } from "node:crypto";
 import { expect, it } from "vitest";
-import { label, open, random, seal, secretKey } from "../src/seal.ts";
+import {
+  label,
+  open,
+  openRow,
+  OVERHEAD_BYTES,
+  random,
+  seal,
+  sealRow,
+  secretKey,
+} from "../src/seal.ts";
 
 const raw = Uint8Array.from({ length: 32 }, (_, i) => i);
 const key = createSecretKey(raw);
@@ -42,6 +51,24 @@ it("does not open with one bit changed in label, header, aad or ciphertext", () 
 it("does not open what is shorter than a tag", () => {
   expect(open(key, binding, new Uint8Array(15))).toBeUndefined();
   expect(open(key, binding, new Uint8Array(0))).toBeUndefined();
+});
+
+it("puts version and salt in front of what lies in a row", () => {
+  const { label: name, aad } = binding;
+  const row = sealRow(key, name, aad, plaintext);
+  expect([row[0], row.length]).toEqual([1, plaintext.length + OVERHEAD_BYTES]);
+  expect(openRow(key, name, aad, row)).toEqual(plaintext);
+  expect(sealRow(key, name, aad, plaintext)).not.toEqual(row);
+  for (let length = 0; length < row.length; length++) {
+    expect(openRow(key, name, aad, row.subarray(0, length)), `${length}`).toBeUndefined();
+  }
+});
+
+it("opens no row of another version, be it sealed as it should", () => {
+  const { label: name, aad } = binding;
+  const header = Uint8Array.of(2, ...random(24));
+  const row = Buffer.concat([header, seal(key, { label: name, header, aad }, plaintext)]);
+  expect(openRow(key, name, aad, row)).toBeUndefined();
 });
 
 it("wipes the bytes that become a key", () => {

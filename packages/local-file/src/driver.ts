@@ -3,7 +3,7 @@
  *
  * The context goes to the KMS as its encryption context. Unwrapping always names the key, so that a
  * wrapped key of another CMK the caller may also use is refused rather than opened. Entries are
- * labelled with the key's lower-case UUID, never with an alias: aliases move.
+ * labelled with the key's id, never with an alias: aliases move.
  *
  * @module
  */
@@ -26,7 +26,7 @@ export function localFile(options: LocalFileOptions): Cmk {
   return new Cmk(localFileDriver(options), cmkOptions(options));
 }
 
-/** Entries are labelled with UUIDs, so that is what Cmk has to compare. */
+/** Entries are labelled with key ids, so that is what Cmk has to compare. */
 export function cmkOptions({ alsoUnwrap = [] }: Pick<LocalFileOptions, "alsoUnwrap">): {
   readonly alsoUnwrap: readonly string[];
 } {
@@ -64,7 +64,7 @@ export function localFileDriver({ client, key }: Omit<LocalFileOptions, "alsoUnw
       const out = await client.decrypt({ KeyId: keyId, CiphertextBlob: blob, EncryptionContext });
       const used = keyIdIn(out.KeyId);
       // The blob names its key and decrypt was told one: both must be the key that answered.
-      if (used !== from.keyId || used !== (keyIdIn(keyId) ?? used)) {
+      if (!isNamedBy(from.keyId, used) || used !== (keyIdIn(keyId) ?? used)) {
         out.Plaintext.fill(0);
         throw new KmsError("IncorrectKeyException", "another key answered than the one asked");
       }
@@ -120,10 +120,12 @@ class KeyName {
   }
 
   wrapped({ CiphertextBlob, KeyId }: Encrypted): Required<Wrapped> {
-    const { keyId, keyVersion } = describe(CiphertextBlob);
-    if (keyId !== keyIdIn(KeyId)) {
+    const named = describe(CiphertextBlob);
+    const keyId = keyIdIn(KeyId);
+    if (keyId === undefined || !isNamedBy(named.keyId, keyId)) {
       throw new KmsError("IncorrectKeyException", "the blob names another key than the answer");
     }
+    const { keyVersion } = named;
     this.#learn(keyId);
     return { wrapped: CiphertextBlob, keyId, keyVersion: String(keyVersion) };
   }
@@ -141,9 +143,15 @@ function describe(blob: Uint8Array): { readonly keyId: string; readonly keyVersi
   throw new KmsError("InvalidCiphertextException", "not a ciphertext blob of a local keystore");
 }
 
-/** The UUID of a key id or key ARN; `undefined` for an alias. */
+const KEY =
+  /^(?:arn:aws:kms:[^:]*:[0-9]*:key\/)?([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|mrk-[0-9a-f]{32})$/;
+
+/** The key id in a key id or key ARN; `undefined` for an alias. */
 function keyIdIn(id: string): string | undefined {
-  return /^(?:arn:aws:kms:[^:]*:[0-9]*:key\/)?([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})$/.exec(
-    id,
-  )?.[1];
+  return KEY.exec(id)?.[1];
+}
+
+/** Whether a blob names this key: it holds the digits of its id, and not that it is multi-Region. */
+function isNamedBy(blobKeyId: string, keyId: string | undefined): boolean {
+  return keyId?.replace(/^mrk-/, "").replaceAll("-", "") === blobKeyId.replaceAll("-", "");
 }

@@ -18,6 +18,7 @@ const byName: ReadonlyMap<string, KmsFailureCode> = new Map([
   ["KMSInvalidStateException", "ERR_ENV_KMS_KEY_STATE"],
   ["InvalidKeyUsageException", "ERR_ENV_KMS_KEY_STATE"],
   ["AccessDeniedException", "ERR_ENV_KMS_ACCESS_DENIED"],
+  ["ThrottlingException", "ERR_ENV_KMS_THROTTLED"],
 ]);
 
 export function classify(error: unknown): KmsFailureCode {

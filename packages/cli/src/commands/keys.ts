@@ -22,7 +22,7 @@ export function addKeys(program: Program, ui: Ui): void {
   const run = (
     globals: GlobalOptions & { readonly keystore?: string | undefined },
     use: (client: KmsClient) => Promise<void>,
-  ): Promise<void> => withKeystore(ui, globals, globals.keystore, use);
+  ): Promise<void> => withKeystore(ui, globals, globals.keystore, (keystore) => use(keystore.as()));
 
   keys
     .command("create")
@@ -249,6 +249,8 @@ async function allAliases(client: KmsClient): Promise<Map<string, string[]>> {
   for (let Marker: string | undefined; ;) {
     const { Aliases, NextMarker } = await client.listAliases({ Marker });
     for (const { AliasName, TargetKeyId } of Aliases) {
+      // AWS's own aliases are listed before they have a key.
+      if (TargetKeyId === undefined) continue;
       names.set(TargetKeyId, [...(names.get(TargetKeyId) ?? []), AliasName]);
     }
     if (NextMarker === undefined) return names;
@@ -275,8 +277,10 @@ interface Version {
 
 async function versionsOf(
   client: KmsClient,
-  { KeyId, CreationDate }: KeyMetadata,
+  { KeyId, KeySpec, CreationDate }: KeyMetadata,
 ): Promise<Version[]> {
+  // Keys of other kinds have no versions, and the KMS says so with an error.
+  if (KeySpec !== "SYMMETRIC_DEFAULT") return [];
   const rotations: KeyRotation[] = [];
   for (let Marker: string | undefined; ;) {
     const IncludeKeyMaterial = "ALL_KEY_MATERIAL";

@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { onTestFinished } from "vitest";
+import type { AuditRecord } from "../../src/audit/record.ts";
 import {
   createKeystore,
   type CreateKeystoreOptions,
@@ -61,4 +62,37 @@ export async function refusal(promise: Promise<unknown>): Promise<string> {
 
 export function arn(keyId: string): string {
   return `arn:aws:kms:local:000000000000:key/${keyId}`;
+}
+
+/** One statement of a policy of IAM. */
+export function allow(
+  actions: string | readonly string[],
+  more: { readonly Resource?: string; readonly Condition?: object } = {},
+): object {
+  return { Effect: "Allow", Action: actions, Resource: "*", ...more };
+}
+
+/** A policy document of these statements. */
+export function document(...statements: readonly object[]): string {
+  return JSON.stringify({ Version: "2012-10-17", Statement: statements });
+}
+
+/** A new user with one policy of these statements, and a client that acts as it. */
+export async function newUser(
+  keystore: Keystore,
+  name: string,
+  ...statements: readonly object[]
+): Promise<KmsClient> {
+  const user = `arn:aws:iam::000000000000:user/${name}`;
+  const policies = statements.length === 0 ? [] : [{ name: "test", text: document(...statements) }];
+  await keystore.iam.put({ arn: user, policies });
+  return keystore.as(user);
+}
+
+/** The records of the audit log, oldest first. */
+export async function auditRecords(keystore: Keystore): Promise<AuditRecord[]> {
+  await keystore.audit.flush();
+  const records: AuditRecord[] = [];
+  for await (const { record } of keystore.audit.query()) records.push(record);
+  return records;
 }

@@ -1,0 +1,244 @@
+/**
+ * The audit log of a keystore: one record for every call, in the order in which they reached the file.
+ *
+ * A record of a change is in the change's own transaction: both are there or neither. Other records
+ * are written together, see pending.ts. A record that cannot be written refuses the call.
+ *
+ * Source: spec/audit-v1.md
+ *
+ * @module
+ */
+import type { KeyObject } from "node:crypto";
+import type { Realm } from "../arn.ts";
+import { verifyArchive, type ArchiveReport } from "./archive.ts";
+import { Chain, type Link } from "./chain.ts";
+import type { AuditEvent, AuditSink } from "./event.ts";
+import { Pending, type AuditDurability, type AuditFailure } from "./pending.ts";
+import {
+  page,
+  query,
+  type AuditEntry,
+  type AuditPage,
+  type AuditPageQuery,
+  type AuditQuery,
+} from "./query.ts";
+import { encodeRecord, toRecord, type EncodedRecord } from "./record.ts";
+import {
+  parseRetention,
+  Retention,
+  type AuditRetention,
+  type RetentionReport,
+} from "./retention.ts";
+import { Rows, type AuditStore } from "./rows.ts";
+import { tail, type AuditTailOptions } from "./tail.ts";
+import { verify, type AuditAnchor, type AuditReport, type AuditVerifyOptions } from "./verify.ts";
+
+export interface AuditOptions {
+  /** Default: `synced`. */
+  readonly durability?: AuditDurability;
+  /** Default: `refuse`. */
+  readonly onFailure?: AuditFailure;
+  /** Which records are cut off, and when. Default: none, ever. */
+  readonly retention?: AuditRetention;
+}
+
+/** Whose log it is. */
+export interface AuditFacts extends Realm {
+  readonly keystoreId: string;
+}
+
+/** Calls between two looks at what retention asks for. */
+const RETENTION_INTERVAL = 1000;
+
+export class AuditLog implements AuditSink {
+  readonly #store: AuditStore;
+  readonly #realm: Realm;
+  readonly #chain: Chain;
+  readonly #rows: Rows;
+  readonly #pending: Pending;
+  readonly #retention: Retention | undefined;
+  readonly #listeners = new Set<() => void>();
+  #untilRetention = 1;
+  #closed = false;
+
+  /** @throws TypeError, RangeError for options out of bounds. */
+  constructor(store: AuditStore, root: KeyObject, facts: AuditFacts, options: AuditOptions = {}) {
+    const { durability = "synced", onFailure = "refuse", retention } = options;
+    requireDurability(durability);
+    if (onFailure !== "refuse" && onFailure !== "continue") {
+      throw new TypeError("audit.onFailure must be refuse or continue");
+    }
+    this.#store = store;
+    this.#realm = facts;
+    this.#chain = new Chain(root, facts.keystoreId);
+    this.#rows = new Rows(store, this.#chain);
+    this.#retention =
+      retention === undefined
+        ? undefined
+        : new Retention({
+            store,
+            rows: this.#rows,
+            chain: this.#chain,
+            keystoreId: facts.keystoreId,
+            limits: parseRetention(retention),
+            record: (cut) => this.#serviceRecord("RotateAuditLog", cut),
+          });
+    this.#pending = new Pending({
+      store,
+      durability,
+      onFailure,
+      write: (records) => this.#write(records),
+      holds: (link) => this.#holds(link),
+      lost: (count) => this.#serviceRecord("AuditRecordsLost", { Count: count }),
+      written: (count) => this.#written(count),
+    });
+  }
+
+  /**
+   * Keeps what happened. Inside a write transaction the record is written at once and commits with it.
+   * Elsewhere it settles when the record is as durable as was agreed: await it before answering.
+   *
+   * @throws EnvelopeError `ERR_ENV_KEYSTORE_IO`, `ERR_ENV_KEYSTORE_BUSY`, `ERR_ENV_KEYSTORE_FORMAT`,
+   * `ERR_ENV_CLOSED`: there is no record, and the call must not be answered.
+   */
+  append(event: AuditEvent): void | Promise<void> {
+    const record = encodeRecord(toRecord(event, this.#realm));
+    if (!this.#store.writing) return this.#pending.add(record);
+    this.#write([record]);
+    // Committed or not by then; whoever follows the log looks for itself.
+    setImmediate(() => this.#written(1));
+    return undefined;
+  }
+
+  /** Settles when all that was appended before is on disk. */
+  flush(): Promise<void> {
+    return this.#pending.flush();
+  }
+
+  /** Records that meet all that `query` asks for, streaming. Those that come meanwhile are not among them. */
+  query(filter: AuditQuery = {}): AsyncGenerator<AuditEntry, void, undefined> {
+    return query(this.#store, this.#rows, filter);
+  }
+
+  /** As {@link query}, a page at a time. */
+  page(filter: AuditPageQuery = {}): Promise<AuditPage> {
+    return page(this.#store, this.#rows, filter);
+  }
+
+  /** Records as they come, those of other processes also. Ends with `signal`, or when the keystore closes. */
+  tail(options: AuditTailOptions = {}): AsyncGenerator<AuditEntry, void, undefined> {
+    return tail(
+      {
+        store: this.#store,
+        rows: this.#rows,
+        chain: this.#chain,
+        onWritten: (listener) => this.#listen(listener),
+        isClosed: () => this.#closed,
+      },
+      options,
+    );
+  }
+
+  /** Looks at every record. Finds what was removed, altered, moved or put back, and names it. */
+  verify(options: AuditVerifyOptions = {}): Promise<AuditReport> {
+    return verify(this.#store, this.#rows, this.#chain, options);
+  }
+
+  /**
+   * The newest record's place, to be kept where nobody can write who can write the file: `verify({ anchor })` then finds
+   * also that the whole file was replaced by an older one.
+   */
+  async anchor(): Promise<AuditAnchor> {
+    const { last } = await this.#store.read(() => this.#rows.head());
+    return { sequence: last.sequence, digest: Buffer.from(last.digest).toString("hex") };
+  }
+
+  /** Cuts off what retention no longer keeps. Happens by itself as well, every thousand records. */
+  async applyRetention(): Promise<RetentionReport> {
+    if (this.#retention === undefined) return { removed: 0, archives: [] };
+    const report = await this.#retention.apply();
+    // There are records of the cuts.
+    if (report.removed > 0) this.#ring();
+    return report;
+  }
+
+  /** Whether an archive file holds what was cut off, unaltered and whole. */
+  verifyArchive(path: string): Promise<ArchiveReport> {
+    return verifyArchive(path, this.#chain);
+  }
+
+  /**
+   * Writes what is pending, blocking. To be called before the store closes.
+   *
+   * @throws EnvelopeError if that fails: the records are lost, and callers who wait are told.
+   */
+  close(): void {
+    this.#closed = true;
+    this.#ring();
+    this.#pending.close();
+  }
+
+  #write(records: readonly EncodedRecord[]): Link {
+    this.#rows.append(records);
+    return this.#rows.head().last;
+  }
+
+  #holds(link: Link): boolean {
+    const [row] = this.#rows.after(link.sequence - 1, link.sequence, 1);
+    if (row === undefined) return false;
+    const { previous, record } = this.#rows.open(row);
+    const found = this.#chain.next({ sequence: link.sequence - 1, digest: previous }, record);
+    return Buffer.compare(found.digest, link.digest) === 0;
+  }
+
+  #written(count: number): void {
+    this.#ring();
+    this.#untilRetention -= count;
+    if (this.#retention === undefined || this.#untilRetention > 0 || this.#closed) return;
+    this.#untilRetention = RETENTION_INTERVAL;
+    this.applyRetention().catch((error: unknown) => {
+      // No call failed, and the next thousand will bring it up again: the operator should know.
+      if (!this.#closed) process.emitWarning(error instanceof Error ? error : String(error));
+    });
+  }
+
+  /** Wakes whoever follows the log. */
+  #ring(): void {
+    for (const listener of this.#listeners) listener();
+  }
+
+  #listen(listener: () => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  #serviceRecord(operation: string, facts: Readonly<Record<string, unknown>>): EncodedRecord {
+    return encodeRecord(
+      toRecord(
+        {
+          time: this.#store.now(),
+          operation,
+          principal: "kms.amazonaws.com",
+          accountId: this.#realm.accountId,
+          readOnly: false,
+          resources: [],
+          parameters: facts,
+          decisions: [],
+        },
+        this.#realm,
+      ),
+    );
+  }
+}
+
+function requireDurability(durability: AuditDurability): void {
+  if (durability === "synced") return;
+  const { maxDelayMs, maxEvents } = durability;
+  requireInteger("maxDelayMs", maxDelayMs, 60_000);
+  requireInteger("maxEvents", maxEvents, 100_000);
+}
+
+function requireInteger(name: string, value: number, max: number): void {
+  if (Number.isInteger(value) && value >= 1 && value <= max) return;
+  throw new RangeError(`audit.durability.${name} must be an integer from 1 to ${max}`);
+}

@@ -1,0 +1,163 @@
+/**
+ * Finding records. Only their time is in clear, so everything else is found by opening what the time
+ * leaves.
+ *
+ * @module
+ */
+import type { AuditRecord } from "./record.ts";
+import { decodeRecord } from "./record.ts";
+import { malformed, MAX_TIME, type AuditStore, type Rows, type TimePlace } from "./rows.ts";
+import type { SealedRow } from "./chain.ts";
+
+/** All that is given must hold. */
+export interface AuditQuery {
+  /** `eventTime` at or after. */
+  readonly from?: Date;
+  /** `eventTime` before. */
+  readonly to?: Date;
+  /** `eventName`: one of these. */
+  readonly operations?: readonly string[];
+  /** ARN of the caller, `userIdentity.arn`; of a service its name. */
+  readonly principal?: string;
+  /** ARN among `resources`: of a key or an alias. */
+  readonly resource?: string;
+  readonly outcome?: "succeeded" | "refused";
+  /** `errorCode`. */
+  readonly errorCode?: string;
+  /** Default: `oldest`. */
+  readonly first?: "oldest" | "newest";
+  /** What to do with a record that does not verify. Default: `throw`. */
+  readonly altered?: "throw" | "skip";
+}
+
+export interface AuditPageQuery extends AuditQuery {
+  /** Records at most: 1 to 1000. Default: 100. */
+  readonly limit?: number;
+  /** `next` of the page before, of the same query. */
+  readonly marker?: string;
+}
+
+/** A record in the log. */
+export interface AuditEntry {
+  /** 1 for the first record of a keystore; one more for each that follows. */
+  readonly sequence: number;
+  readonly record: AuditRecord;
+}
+
+export interface AuditPage {
+  readonly entries: readonly AuditEntry[];
+  /** Where the next page begins; none: this is the last. */
+  readonly next?: string;
+}
+
+/** Rows per transaction: reading them takes milliseconds. */
+const ROWS = 256;
+const MARKER = /^([0-9]{1,16})-([0-9]{1,16})$/;
+
+/**
+ * @yields Records in the order of their time.
+ * @throws RangeError for a query out of bounds; EnvelopeError `ERR_ENV_KEYSTORE_FORMAT`.
+ */
+export async function* query(
+  store: AuditStore,
+  rows: Rows,
+  filter: AuditQuery,
+): AsyncGenerator<AuditEntry, void, undefined> {
+  for await (const { entry } of scan(store, rows, filter, undefined)) yield entry;
+}
+
+/** @throws as {@link query}. */
+export async function page(
+  store: AuditStore,
+  rows: Rows,
+  filter: AuditPageQuery,
+): Promise<AuditPage> {
+  const { limit = 100, marker } = filter;
+  if (!Number.isInteger(limit) || limit < 1 || limit > 1000) {
+    throw new RangeError("limit must be an integer from 1 to 1000");
+  }
+  const found: Found[] = [];
+  for await (const one of scan(store, rows, filter, marker)) {
+    found.push(one);
+    if (found.length > limit) break;
+  }
+  const entries = found.slice(0, limit).map(({ entry }) => entry);
+  const last = found[limit - 1]?.place;
+  if (found.length <= limit || last === undefined) return { entries };
+  return { entries, next: `${last.time}-${last.sequence}` };
+}
+
+interface Found {
+  readonly entry: AuditEntry;
+  readonly place: TimePlace;
+}
+
+async function* scan(
+  store: AuditStore,
+  rows: Rows,
+  filter: AuditQuery,
+  marker: string | undefined,
+): AsyncGenerator<Found, void, undefined> {
+  const { first = "oldest" } = filter;
+  const from = Math.max(timeOf("from", filter.from) ?? 0, 0);
+  const end = timeOf("to", filter.to) ?? MAX_TIME + 1;
+  const isMatch = matcher(filter);
+  let place: TimePlace =
+    fromMarker(marker) ??
+    (first === "oldest" ? { time: from, sequence: -1 } : { time: end, sequence: -1 });
+  let last: number | undefined;
+  for (;;) {
+    const found = await store.read(() => {
+      // Those that come later are left out: a query ends.
+      last ??= rows.head().last.sequence;
+      return first === "oldest"
+        ? rows.forwards(place, end, last, ROWS)
+        : rows.backwards(place, from, last, ROWS);
+    });
+    for (const row of found) {
+      const record = isMatch(rows, row);
+      if (record !== undefined) yield { entry: { sequence: row.sequence, record }, place: row };
+    }
+    const reached = found.at(-1);
+    if (reached === undefined || found.length < ROWS) return;
+    place = reached;
+  }
+}
+
+/** The record of a row, if it meets the query. */
+function matcher(filter: AuditQuery): (rows: Rows, row: SealedRow) => AuditRecord | undefined {
+  const { operations, principal, resource, outcome, errorCode, altered = "throw" } = filter;
+  const names = operations && new Set(operations);
+  const isMatch = (record: AuditRecord): boolean =>
+    (names === undefined || names.has(record.eventName)) &&
+    (principal === undefined ||
+      principal === (record.userIdentity.arn ?? record.userIdentity.invokedBy)) &&
+    (resource === undefined || record.resources.some(({ ARN }) => ARN === resource)) &&
+    (errorCode === undefined || record.errorCode === errorCode) &&
+    (outcome === undefined || (outcome === "refused") === (record.errorCode !== undefined));
+
+  return (rows, row) => {
+    try {
+      const record = decodeRecord(rows.open(row).record);
+      if (record === undefined)
+        throw malformed(`record ${row.sequence} is not one that a log writes`);
+      return isMatch(record) ? record : undefined;
+    } catch (error) {
+      if (altered === "skip") return undefined;
+      throw error;
+    }
+  };
+}
+
+function timeOf(name: string, date: Date | undefined): number | undefined {
+  const time = date?.getTime();
+  if (Number.isNaN(time)) throw new RangeError(`${name} must be a valid date`);
+  return time;
+}
+
+function fromMarker(marker: string | undefined): TimePlace | undefined {
+  if (marker === undefined) return undefined;
+  const [, time, sequence] = MARKER.exec(marker) ?? [];
+  if (time === undefined) throw new RangeError("marker must be one that a page gave");
+  return { time: Number(time), sequence: Number(sequence) };
+}

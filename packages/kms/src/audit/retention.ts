@@ -1,0 +1,185 @@
+/**
+ * Cutting off old records, at a place that the head then holds: verification goes on from there, and
+ * whatever is missing behind it is missing for another reason.
+ *
+ * A piece at a time: verify it, write its archive to disk, then delete it and move the head in one
+ * transaction, with a record of the cut. A crash leaves records that are archived and still there;
+ * never one that is neither.
+ *
+ * Source: spec/audit-v1.md#retention
+ *
+ * @module
+ */
+import { basename } from "node:path";
+import { setImmediate } from "node:timers/promises";
+import { ArchiveWriter } from "./archive.ts";
+import type { Chain, Link } from "./chain.ts";
+import type { EncodedRecord } from "./record.ts";
+import { malformed, type AuditStore, type Rows } from "./rows.ts";
+
+/** What is kept. With both, what either of them no longer keeps is cut off. */
+export interface AuditRetention {
+  /** Days: 1 to 36,500. */
+  readonly maxAgeDays?: number;
+  /** Records: 1 or more. */
+  readonly maxRecords?: number;
+  /** A folder, for files of what is cut off, in clear. Default: it is gone. */
+  readonly archive?: string;
+}
+
+export interface RetentionReport {
+  /** Records that were cut off. */
+  readonly removed: number;
+  /** Paths of the archives they are in. */
+  readonly archives: readonly string[];
+}
+
+interface RetentionSource {
+  readonly store: AuditStore;
+  readonly rows: Rows;
+  readonly chain: Chain;
+  readonly keystoreId: string;
+  readonly limits: AuditRetention;
+  /** The record of a cut, with these facts. */
+  readonly record: (facts: Readonly<Record<string, unknown>>) => EncodedRecord;
+}
+
+/** Bytes of the records of a piece: deleting it takes some ten milliseconds, in which nobody else writes. */
+const PIECE_BYTES = 8 << 20;
+const PAGE_ROWS = 256;
+const DAY_MS = 86_400_000;
+
+/** @throws TypeError, RangeError for limits out of bounds. */
+export function parseRetention(retention: AuditRetention): AuditRetention {
+  const { maxAgeDays, maxRecords, archive } = retention;
+  if (maxAgeDays === undefined && maxRecords === undefined) {
+    throw new TypeError("audit.retention needs maxAgeDays or maxRecords");
+  }
+  if (maxAgeDays !== undefined && !(maxAgeDays >= 1 && maxAgeDays <= 36_500)) {
+    throw new RangeError("audit.retention.maxAgeDays must be 1 to 36,500");
+  }
+  if (maxRecords !== undefined && !(Number.isSafeInteger(maxRecords) && maxRecords >= 1)) {
+    throw new RangeError("audit.retention.maxRecords must be an integer, 1 or more");
+  }
+  if (archive !== undefined && (typeof archive !== "string" || archive === "")) {
+    throw new TypeError("audit.retention.archive must be the path of a folder");
+  }
+  return retention;
+}
+
+export class Retention {
+  readonly #source: RetentionSource;
+  #underway: Promise<RetentionReport> | undefined;
+
+  constructor(source: RetentionSource) {
+    this.#source = source;
+  }
+
+  /**
+   * Cuts off all that is no longer kept. One at a time in a process; of several processes, one gets each piece.
+   *
+   * @throws EnvelopeError `ERR_ENV_KEYSTORE_FORMAT` for records that do not verify: they are evidence, and stay.
+   * `ERR_ENV_KEYSTORE_IO` if an archive cannot be written.
+   */
+  apply(): Promise<RetentionReport> {
+    this.#underway ??= this.#apply().finally(() => {
+      this.#underway = undefined;
+    });
+    return this.#underway;
+  }
+
+  async #apply(): Promise<RetentionReport> {
+    const archives: string[] = [];
+    let removed = 0;
+    for (;;) {
+      const piece = await this.#nextPiece();
+      if (piece === undefined) return { removed, archives };
+      const { base, end } = piece;
+      const path = this.#archive(piece);
+      if (!(await this.#cut(base, end, path))) continue;
+      removed += end.sequence - base.sequence;
+      if (path !== undefined) archives.push(path);
+    }
+  }
+
+  /** What to cut off next, verified. */
+  async #nextPiece(): Promise<Piece | undefined> {
+    const { store, rows, chain, limits } = this.#source;
+    const { maxRecords = Number.MAX_SAFE_INTEGER, maxAgeDays = Infinity, archive } = limits;
+    const begun = await store.read(() => ({ head: rows.head(), now: store.now() }));
+    const { base, last } = begun.head;
+    const oldest = begun.now - maxAgeDays * DAY_MS;
+    const isFull = last.sequence - base.sequence > maxRecords;
+    // One more than are too many: the record of the cut takes its place.
+    const most = isFull ? last.sequence - maxRecords + 1 : 0;
+    const records: Uint8Array[] = [];
+    let end = base;
+    for (let bytes = 0; end.sequence < last.sequence && bytes < PIECE_BYTES;) {
+      const { sequence } = end;
+      const { page, isCut } = await store.read(() => ({
+        page: rows.after(sequence, last.sequence, PAGE_ROWS),
+        isCut: rows.head().base.sequence !== base.sequence,
+      }));
+      // Another process was first.
+      if (isCut) return this.#nextPiece();
+      if (page.length === 0) throw malformed(`record ${sequence + 1} is missing`);
+      for (const row of page) {
+        const isKept = row.sequence > most && row.time >= oldest;
+        if (isKept || bytes >= PIECE_BYTES) return toPiece(base, end, records);
+        const { previous, record } = rows.open(row);
+        // The digest is of the number, too.
+        if (Buffer.compare(previous, end.digest) !== 0) {
+          throw malformed(`record ${row.sequence} does not follow record ${end.sequence}`);
+        }
+        end = chain.next(end, record);
+        bytes += record.length;
+        if (archive !== undefined) records.push(record);
+      }
+      await setImmediate();
+    }
+    return toPiece(base, end, records);
+  }
+
+  #archive({ base, end, records }: Piece): string | undefined {
+    const { limits, keystoreId } = this.#source;
+    if (limits.archive === undefined) return undefined;
+    const writer = new ArchiveWriter(limits.archive, keystoreId, base, end);
+    try {
+      for (const record of records) writer.add(record);
+      return writer.finish();
+    } catch (error) {
+      writer.abandon();
+      throw error;
+    }
+  }
+
+  /** `false`: another process has cut off some of it. */
+  #cut(base: Link, end: Link, path: string | undefined): Promise<boolean> {
+    const { store, rows, record } = this.#source;
+    return store.write(() => {
+      if (rows.head().base.sequence !== base.sequence) return false;
+      rows.cut(end);
+      rows.append([
+        record({
+          FirstRecord: base.sequence + 1,
+          LastRecord: end.sequence,
+          Digest: Buffer.from(end.digest).toString("hex"),
+          Archive: path === undefined ? undefined : basename(path),
+        }),
+      ]);
+      return true;
+    });
+  }
+}
+
+interface Piece {
+  /** The place before the first of them. */
+  readonly base: Link;
+  readonly end: Link;
+  /** Canonical JSON of all of them, if there is an archive to write. */
+  readonly records: readonly Uint8Array[];
+}
+
+function toPiece(base: Link, end: Link, records: readonly Uint8Array[]): Piece | undefined {
+  return end.sequence === base.sequence ? undefined : { base, end, records };
+}

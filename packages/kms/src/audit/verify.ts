@@ -1,0 +1,266 @@
+/**
+ * Looking at the whole log: is every record there, unaltered, in its place, behind the one that it
+ * was written behind?
+ *
+ * The two ends are in the head, which the store keeps sealed and fresh. What lies between must be
+ * numbered without a gap, must open, and must hold the digest of what is before it. So any other
+ * set of rows than the one that was written shows, whoever made it without the root key.
+ *
+ * Source: spec/audit-v1.md#verification
+ *
+ * @module
+ */
+import { setImmediate } from "node:timers/promises";
+import { type Chain, type Head, type Link, type SealedRow } from "./chain.ts";
+import { decodeRecord } from "./record.ts";
+import type { AuditStore, Rows } from "./rows.ts";
+
+/** The digest of a record in hex: 64 digits. It stands for that record and all before it. */
+export interface AuditAnchor {
+  readonly sequence: number;
+  readonly digest: string;
+}
+
+/** In records. */
+export interface AuditProgress {
+  readonly done: number;
+  readonly total: number;
+}
+
+export interface AuditVerifyOptions {
+  /** From an earlier `anchor()` or report: the log must still hold that record. */
+  readonly anchor?: AuditAnchor;
+  readonly signal?: AbortSignal;
+  /** Called every few hundred records, and waited for. */
+  readonly onProgress?: (progress: AuditProgress) => void | Promise<void>;
+}
+
+/**
+ * - `missing`: no such row.
+ * - `altered`: the row does not open; edited, or written without the root key.
+ * - `moved`: the row holds another record of this log.
+ * - `replaced`: the records do not follow each other; one of them is an older one that was put back.
+ * - `unexpected`: a row outside the log's two ends: put back after a cut, or added.
+ * - `hidden`: there, but queries do not find it; the index of times was altered.
+ * - `anchor`: the record at the anchor is not the one that the anchor stands for, or the log ends before it.
+ */
+export type AuditProblemKind =
+  | "missing"
+  | "altered"
+  | "moved"
+  | "replaced"
+  | "unexpected"
+  | "hidden"
+  | "anchor";
+
+/** What is wrong with the records from `first` to `last`. */
+export interface AuditProblem {
+  readonly kind: AuditProblemKind;
+  readonly first: number;
+  readonly last: number;
+  /** For people. */
+  readonly message: string;
+}
+
+export interface AuditReport {
+  /** No problem was found. */
+  readonly intact: boolean;
+  /** The last record that retention cut off: the log is verified from behind it. Number 0: nothing was cut off. */
+  readonly base: AuditAnchor;
+  /** The last record when verification began. */
+  readonly last: AuditAnchor;
+  /** Ranges of records without a problem, in order. */
+  readonly verified: readonly { readonly first: number; readonly last: number }[];
+  /** In the order of the records; those outside the log's ends come last. */
+  readonly problems: readonly AuditProblem[];
+  /** `cut off`: the anchor's record is no longer in the log, but in the archive, if there is one. */
+  readonly anchor?: "confirmed" | "contradicted" | "cut off";
+}
+
+const ROWS = 256;
+
+/** The log may grow, and be cut by retention, while it runs. */
+export async function verify(
+  store: AuditStore,
+  rows: Rows,
+  chain: Chain,
+  { anchor, signal, onProgress }: AuditVerifyOptions = {},
+): Promise<AuditReport> {
+  const begun = await store.read(() => {
+    const head = rows.head();
+    return { head, outside: rows.outside(head) };
+  });
+  const { last } = begun.head;
+  const walk = new Walk(rows, chain, begun.head, anchor);
+  while (walk.sequence < last.sequence) {
+    signal?.throwIfAborted();
+    await store.read(() => {
+      walk.begin(rows.head());
+      walk.page(rows.after(walk.sequence, last.sequence, ROWS));
+    });
+    const { sequence } = walk.base;
+    await onProgress?.({ done: walk.sequence - sequence, total: last.sequence - sequence });
+    await setImmediate();
+  }
+  return walk.report(begun.outside);
+}
+
+/** One pass over the records from the base to the last. */
+class Walk {
+  readonly #rows: Rows;
+  readonly #chain: Chain;
+  readonly #last: Link;
+  readonly #anchor: AuditAnchor | undefined;
+  readonly #problems: AuditProblem[] = [];
+  #base: Link;
+  #sequence: number;
+  /** What the next record must follow; `undefined` behind one that cannot be read. */
+  #before: Link | undefined;
+  #atAnchor: Link | undefined;
+
+  constructor(rows: Rows, chain: Chain, { base, last }: Head, anchor: AuditAnchor | undefined) {
+    this.#rows = rows;
+    this.#chain = chain;
+    this.#last = last;
+    this.#anchor = anchor;
+    this.#base = base;
+    this.#sequence = base.sequence;
+    this.#before = base;
+    this.#note(base);
+  }
+
+  /** The last record that was looked at. */
+  get sequence(): number {
+    return this.#sequence;
+  }
+
+  get base(): Link {
+    return this.#base;
+  }
+
+  /** Retention may have cut off what was not looked at yet: it goes on behind the cut then. */
+  begin({ base }: Head): void {
+    if (base.sequence <= this.#sequence) return;
+    this.#base = base;
+    this.#sequence = base.sequence;
+    this.#before = base;
+    this.#note(base);
+  }
+
+  page(rows: readonly SealedRow[]): void {
+    for (const row of rows) {
+      this.#skipTo(row.sequence - 1);
+      this.#look(row);
+      this.#sequence = row.sequence;
+    }
+    if (rows.length < ROWS) this.#skipTo(this.#last.sequence);
+  }
+
+  report(outside: readonly (readonly [number, number])[]): AuditReport {
+    const { sequence, digest } = this.#last;
+    // Unless retention has cut off the last one meanwhile.
+    if (this.#before?.sequence === sequence && !isSame(this.#before.digest, digest)) {
+      this.#add("replaced", sequence, sequence);
+    }
+    for (const [first, last] of outside) this.#add("unexpected", first, last);
+    const anchor = this.#judgeAnchor();
+    if (anchor === "contradicted" && this.#anchor !== undefined) {
+      this.#add("anchor", this.#anchor.sequence, this.#anchor.sequence);
+    }
+    return {
+      intact: this.#problems.length === 0,
+      base: toAnchor(this.#base),
+      last: toAnchor(this.#last),
+      verified: between(this.#base.sequence + 1, sequence, this.#problems),
+      problems: this.#problems,
+      ...(anchor === undefined ? {} : { anchor }),
+    };
+  }
+
+  #skipTo(last: number): void {
+    if (this.#sequence >= last) return;
+    this.#add("missing", this.#sequence + 1, last);
+    this.#sequence = last;
+    this.#before = undefined;
+  }
+
+  #look(row: SealedRow): void {
+    const { sequence } = row;
+    const opened = this.#chain.open(row);
+    if (opened === undefined || typeof opened === "number") {
+      this.#add(opened === undefined ? "altered" : "moved", sequence, sequence);
+      this.#before = undefined;
+      return;
+    }
+    const { previous, record } = opened;
+    if (this.#before !== undefined && !isSame(previous, this.#before.digest)) {
+      // Which of the two is the older one cannot be told from them.
+      this.#add("replaced", Math.max(sequence - 1, this.#base.sequence + 1), sequence);
+    }
+    if (decodeRecord(record) === undefined) this.#add("altered", sequence, sequence);
+    if (!this.#rows.isIndexed(row)) this.#add("hidden", sequence, sequence);
+    this.#before = this.#chain.next({ sequence: sequence - 1, digest: previous }, record);
+    this.#note(this.#before);
+  }
+
+  #note(link: Link): void {
+    if (link.sequence === this.#anchor?.sequence) this.#atAnchor = link;
+  }
+
+  #judgeAnchor(): AuditReport["anchor"] {
+    const anchor = this.#anchor;
+    if (anchor === undefined) return undefined;
+    if (this.#atAnchor !== undefined) {
+      return toAnchor(this.#atAnchor).digest === anchor.digest ? "confirmed" : "contradicted";
+    }
+    return anchor.sequence < this.#base.sequence ? "cut off" : "contradicted";
+  }
+
+  #add(kind: AuditProblemKind, first: number, last: number): void {
+    const before = this.#problems.at(-1);
+    if (before?.kind === kind && before.last + 1 >= first && kind !== "unexpected") {
+      this.#problems.pop();
+      this.#add(kind, before.first, last);
+      return;
+    }
+    const which = first === last ? `record ${first}` : `records ${first} to ${last}`;
+    this.#problems.push({ kind, first, last, message: `${which}: ${meanings[kind]}` });
+  }
+}
+
+const meanings: Readonly<Record<AuditProblemKind, string>> = {
+  missing: "removed, there is no such row",
+  altered: "altered, or written without the root key",
+  moved: "the row holds another record of this log",
+  replaced: "do not follow each other, an older record was put back",
+  unexpected: "outside the log's ends, put back after a cut or added",
+  hidden: "in the log, but its time is not in the index, so queries do not find it",
+  anchor: "not what the anchor stands for, the file was replaced by an older or another one",
+};
+
+/** What of `first` to `last` no problem concerns. */
+function between(
+  first: number,
+  last: number,
+  problems: readonly AuditProblem[],
+): AuditReport["verified"] {
+  const ranges: { first: number; last: number }[] = [];
+  let next = first;
+  const sorted = problems
+    .filter((problem) => problem.kind !== "unexpected")
+    .toSorted((a, b) => a.first - b.first);
+  for (const problem of sorted) {
+    if (problem.first > next) ranges.push({ first: next, last: Math.min(problem.first - 1, last) });
+    next = Math.max(next, problem.last + 1);
+  }
+  if (next <= last) ranges.push({ first: next, last });
+  return ranges;
+}
+
+function isSame(a: Uint8Array, b: Uint8Array): boolean {
+  return Buffer.compare(a, b) === 0;
+}
+
+function toAnchor({ sequence, digest }: Link): AuditAnchor {
+  return { sequence, digest: Buffer.from(digest).toString("hex") };
+}

@@ -1,0 +1,105 @@
+/**
+ * A sorted list of names, each with the mark of its record's latest sealing. Kept as the bytes that lie
+ * in the file, since a hundred thousand of them are to be searched and changed in little memory.
+ *
+ *     entry = u16 length of the name || name || mark (12 bytes)
+ *
+ * Source: spec/kms-store-v1.md#freshness
+ *
+ * @module
+ */
+
+/** What a record is known by: `k` and 16 bytes of a key, `a` and the name of an alias, `p` and an ARN. */
+export type RecordName = `${Kind}${string}`;
+export type Kind = "k" | "a" | "p";
+
+/** How much of a sealing's salt tells it from all others of the same record. */
+export const MARK_BYTES = 12;
+
+/** Immutable. Names and marks are texts in Latin-1. */
+export class Bucket {
+  /** Not to be changed. */
+  readonly bytes: Buffer;
+  /** Where each entry begins, and where the last one ends. */
+  readonly #bounds: readonly number[];
+
+  private constructor(bytes: Buffer, bounds: readonly number[]) {
+    this.bytes = bytes;
+    this.#bounds = bounds;
+  }
+
+  static readonly empty: Bucket = new Bucket(Buffer.alloc(0), [0]);
+
+  /** Reads the bytes, which it keeps; `undefined` for what is no bucket. */
+  static parse(plaintext: Uint8Array): Bucket | undefined {
+    const bytes = Buffer.from(plaintext.buffer, plaintext.byteOffset, plaintext.length);
+    const bounds = [0];
+    let at = 0;
+    while (at + 2 <= bytes.length) {
+      at += 2 + bytes.readUInt16BE(at) + MARK_BYTES;
+      bounds.push(at);
+    }
+    return at === bytes.length ? new Bucket(bytes, bounds) : undefined;
+  }
+
+  get(name: RecordName): string | undefined {
+    const { index, found } = this.#find(name);
+    const end = this.#bounds[index + 1];
+    if (!found || end === undefined) return undefined;
+    return this.bytes.toString("latin1", end - MARK_BYTES, end);
+  }
+
+  /** In order. */
+  names(): RecordName[] {
+    return this.#bounds.slice(1).map((end, index) => {
+      const start = (this.#bounds[index] ?? 0) + 2;
+      const name = this.bytes.toString("latin1", start, end - MARK_BYTES);
+      if (isName(name)) return name;
+      throw new TypeError("a bucket holds names of records only");
+    });
+  }
+
+  /** The bucket with other marks for some names; `undefined`: without that name. */
+  with(changes: ReadonlyMap<RecordName, string | undefined>): Bucket {
+    const parts: Buffer[] = [];
+    let at = 0;
+    // In Latin-1, the order of the texts is that of the bytes.
+    for (const [name, mark] of [...changes].toSorted(([a], [b]) => (a < b ? -1 : 1))) {
+      const { index, found } = this.#find(name);
+      const start = this.#bounds[index] ?? 0;
+      parts.push(this.bytes.subarray(at, start));
+      if (mark !== undefined) parts.push(entry(name, mark));
+      at = (found ? this.#bounds[index + 1] : undefined) ?? start;
+    }
+    parts.push(this.bytes.subarray(at));
+    return Bucket.parse(Buffer.concat(parts)) ?? Bucket.empty;
+  }
+
+  /** Where a name is, or would be. */
+  #find(name: RecordName): { readonly index: number; readonly found: boolean } {
+    const wanted = Buffer.from(name, "latin1");
+    let low = 0;
+    let high = this.#bounds.length - 1;
+    while (low < high) {
+      const index = (low + high) >>> 1;
+      const start = (this.#bounds[index] ?? 0) + 2;
+      const end = (this.#bounds[index + 1] ?? 0) - MARK_BYTES;
+      const order = this.bytes.compare(wanted, 0, wanted.length, start, end);
+      if (order === 0) return { index, found: true };
+      if (order < 0) low = index + 1;
+      else high = index;
+    }
+    return { index: low, found: false };
+  }
+}
+
+function entry(name: RecordName, mark: string): Buffer {
+  const bytes = Buffer.alloc(2 + name.length + MARK_BYTES);
+  bytes.writeUInt16BE(name.length);
+  bytes.write(name + mark, 2, "latin1");
+  return bytes;
+}
+
+function isName(text: string): text is RecordName {
+  return /^[kap]/.test(text);
+}

@@ -1,0 +1,112 @@
+/**
+ * What can be wrong with a keystore's file, in our own words: what Node and SQLite throw, and rows that
+ * do not verify. Every error names the file and the next step.
+ *
+ * @module
+ */
+import { EnvelopeError, type EnvelopeErrorCode } from "@env/core";
+
+/** What is wrong with a row: thrown inside a transaction, whose caller gets `ERR_ENV_KEYSTORE_FORMAT`. */
+export class Fault extends Error {
+  /** `key 0123…`, `alias alias/app`, … */
+  readonly record: string;
+  readonly problem: string;
+
+  constructor(record: string, problem: string) {
+    super(`${record} does not verify: ${problem}`);
+    this.record = record;
+    this.problem = problem;
+  }
+}
+
+export const alreadyThere: string =
+  "something is there already, and a keystore is never overwritten; choose another path";
+
+/** Names what `node:fs` and `node:sqlite` throw. Anything that is no error of theirs passes as it is. */
+export function named(error: unknown, path: string): unknown {
+  if (error instanceof Fault) return format(path, error.message);
+  if (!(error instanceof Error) || !("code" in error)) return error;
+  if ("errcode" in error && typeof error.errcode === "number") {
+    const known = sqliteProblems.get(error.errcode & 0xff);
+    if (known !== undefined) return keystoreError(known[0], path, known[1], error);
+    // Corrupt pages, a missing table, a broken constraint: not as a keystore writes them.
+    return keystoreError(
+      "ERR_ENV_KEYSTORE_FORMAT",
+      path,
+      "the database is damaged; restore it from a backup",
+      error,
+    );
+  }
+  // An INTEGER beyond 2^53 in a row: node:sqlite refuses to read it.
+  if (error.code === "ERR_OUT_OF_RANGE") return format(path, "a row holds a number out of bounds");
+  const problem = fileProblems.get(error.code);
+  return problem === undefined ? error : keystoreError("ERR_ENV_KEYSTORE_IO", path, problem, error);
+}
+
+export function format(path: string, problem: string): EnvelopeError {
+  return keystoreError(
+    "ERR_ENV_KEYSTORE_FORMAT",
+    path,
+    `${problem}. Check the path, or restore the file from a backup`,
+  );
+}
+
+export function io(path: string, problem: string): EnvelopeError {
+  return keystoreError("ERR_ENV_KEYSTORE_IO", path, problem);
+}
+
+function keystoreError(
+  code: EnvelopeErrorCode,
+  path: string,
+  problem: string,
+  cause?: unknown,
+): EnvelopeError {
+  return new EnvelopeError(
+    code,
+    `keystore ${path}: ${problem}`,
+    cause === undefined ? {} : { cause },
+  );
+}
+
+/** What Node's file calls say, by `code`. */
+const fileProblems: ReadonlyMap<unknown, string> = new Map([
+  ["EACCES", "no permission; check the owner and mode of the file and its folder"],
+  ["EEXIST", alreadyThere],
+  ["EISDIR", "it is a folder; give the path of a file in it"],
+  ["ENOENT", "no such file; check the path, or create a keystore there"],
+  ["ENOSPC", "the disk is full; nothing was changed. Free some space and try again"],
+  ["ENOTDIR", "a part of the path is not a folder"],
+  ["EPERM", "not permitted; check the owner and mode of the file and its folder"],
+  ["EROFS", "the file system is read-only; a keystore's must be writable, also to read"],
+]);
+
+/** What SQLite says, by primary result code. */
+const sqliteProblems: ReadonlyMap<number, readonly [EnvelopeErrorCode, string]> = new Map([
+  [5, ["ERR_ENV_KEYSTORE_BUSY", "another process holds its lock; try again, or find that process"]],
+  [6, ["ERR_ENV_KEYSTORE_BUSY", "another process holds its lock; try again, or find that process"]],
+  [
+    8,
+    [
+      "ERR_ENV_KEYSTORE_IO",
+      "it is read-only; a keystore and its folder must be writable, also to read",
+    ],
+  ],
+  [
+    10,
+    [
+      "ERR_ENV_KEYSTORE_IO",
+      "reading or writing failed; nothing was changed. Check the disk and its free space",
+    ],
+  ],
+  [
+    13,
+    ["ERR_ENV_KEYSTORE_IO", "the disk is full; nothing was changed. Free some space and try again"],
+  ],
+  [
+    14,
+    [
+      "ERR_ENV_KEYSTORE_IO",
+      "it cannot be opened; check the permissions of the file and its folder",
+    ],
+  ],
+]);

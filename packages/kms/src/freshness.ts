@@ -1,0 +1,349 @@
+/**
+ * Which sealing of every record is the latest, so that an older row cannot be put back and none be
+ * taken away.
+ *
+ * A record is known by a name and each of its sealings by a mark, the first bytes of its random salt.
+ * The names and marks of all records are spread over 256 buckets, each one sealed row; the marks of the
+ * buckets are in the one row `state`, which is sealed anew by every transaction. So a change costs a
+ * bucket or two, and a read costs nothing while no other process writes: what has been verified stays
+ * so until SQLite's `data_version` moves.
+ *
+ * The state row also keeps what must be as fresh as the whole: the clock, the digest of the
+ * descriptor, how many records there are, and the heads of logs. What cannot be noticed from within
+ * the file is the whole of it put back. While a process has it open it is: revisions only rise.
+ *
+ * Source: spec/kms-store-v1.md#freshness
+ *
+ * @module
+ */
+import { createHash } from "node:crypto";
+import type { StatementSync } from "node:sqlite";
+import { Bucket, MARK_BYTES, type Kind, type RecordName } from "./bucket.ts";
+import { advance, newClock, reset, type Clock } from "./clock.ts";
+import type { Database } from "./database.ts";
+import { Fault } from "./file-errors.ts";
+import { fault, markOf, type RowSealer } from "./sealed-rows.ts";
+
+export const BUCKETS = 256;
+/** Bytes; a longer row is not read into memory. */
+const MAX_SEALED_BYTES = 2 ** 24;
+const MAX_HEAD_BYTES = 256;
+const NO_MARK = "\0".repeat(MARK_BYTES);
+
+/** What the state row says beside the marks of the buckets. */
+interface Head {
+  readonly clock: Clock;
+  /** Of the descriptor's row. */
+  readonly descriptor: string;
+  readonly counts: Readonly<Record<Kind, number>>;
+  /** Base64 by name. */
+  readonly heads: Readonly<Record<string, string>>;
+}
+
+interface State extends Head {
+  /** Counts the transactions. */
+  readonly revision: number;
+  /** Of each bucket, one behind the other; zeros: it has no row. */
+  readonly marks: Buffer;
+  /** The row itself. */
+  readonly sealed: Uint8Array;
+}
+
+export class Freshness {
+  readonly #sealer: RowSealer;
+  readonly #statements: Readonly<Record<StatementName, StatementSync>>;
+  readonly #buckets = new Map<number, { readonly mark: string; readonly bucket: Bucket }>();
+  /** The epoch in which a kind's rows were found to be all there. */
+  readonly #complete = new Map<Kind, number>();
+  /** SQLite's `data_version` when the state was last read. */
+  #version: unknown;
+  #epoch = 0;
+  /** What the file holds. */
+  #state: State | undefined;
+  /** What it will hold once the transaction commits. */
+  #next: State | undefined;
+  /** Marks that the transaction changes; `undefined`: the record is deleted. */
+  #changed = new Map<RecordName, string | undefined>();
+
+  constructor(database: Database, sealer: RowSealer) {
+    this.#sealer = sealer;
+    this.#statements = prepareAll(database);
+  }
+
+  /** Writes the first state of a new keystore, inside the transaction that makes its tables. */
+  create(descriptor: string, time: number): void {
+    this.#state = {
+      revision: 0,
+      clock: newClock(time),
+      descriptor,
+      counts: { k: 0, a: 0, p: 0 },
+      heads: {},
+      marks: Buffer.alloc(BUCKETS * MARK_BYTES),
+      sealed: new Uint8Array(0),
+    };
+    this.#next = this.#state;
+    this.begin(time);
+    this.flush();
+    this.settle(true);
+  }
+
+  /** To be called first in every transaction: takes note of what other processes have changed. */
+  refresh(): void {
+    const version = this.#statements.version.get()?.["data_version"];
+    if (this.#state !== undefined && version === this.#version) return;
+    this.#state = this.#readState();
+    this.#next = this.#state;
+    this.#version = version;
+    this.#epoch++;
+  }
+
+  /** Changes with every transaction of another process, and with each that failed here. */
+  get epoch(): number {
+    return this.#epoch;
+  }
+
+  get clock(): Clock {
+    return this.#current.clock;
+  }
+
+  get descriptor(): string {
+    return this.#current.descriptor;
+  }
+
+  /** The mark of a record's latest sealing; `undefined`: there is no such record. */
+  mark(name: RecordName): string | undefined {
+    if (this.#changed.has(name)) return this.#changed.get(name);
+    return this.#bucket(bucketOf(name)).get(name);
+  }
+
+  /** Bytes kept under a name, a copy. */
+  head(name: string): Uint8Array<ArrayBuffer> | undefined {
+    const text = this.#current.heads[name];
+    return text === undefined ? undefined : new Uint8Array(Buffer.from(text, "base64"));
+  }
+
+  /** The names in a bucket, in no order, but for those added since the transaction began. */
+  namesIn(bucket: number): readonly RecordName[] {
+    return this.#bucket(bucket)
+      .names()
+      .filter((name) => !this.#changed.has(name) || this.#changed.get(name) !== undefined);
+  }
+
+  /**
+   * That no row of a kind was removed, for a list. Looked at once while nobody else writes.
+   *
+   * @param countRows - How many of its rows a list leads to.
+   */
+  requireComplete(
+    kind: Kind,
+    countRows: () => number,
+    hasRow: (name: RecordName) => boolean,
+  ): void {
+    if (this.#complete.get(kind) === this.#epoch) return;
+    if (countRows() !== this.#current.counts[kind]) {
+      // Rows that are too many are noticed as the list comes to them.
+      for (let bucket = 0; bucket < BUCKETS; bucket++) {
+        const gone = this.namesIn(bucket).find((name) => name.startsWith(kind) && !hasRow(name));
+        if (gone !== undefined) throw fault(gone, "its row was removed");
+      }
+    }
+    this.#complete.set(kind, this.#epoch);
+  }
+
+  /** A transaction that changes something begins, at the machine's `time`. */
+  begin(time: number): void {
+    this.#next = { ...this.#current, clock: advance(this.#current.clock, time) };
+  }
+
+  /** @param mark - `undefined`: the record is deleted. */
+  set(name: RecordName, mark: string | undefined): void {
+    const change = Number(mark !== undefined) - Number(this.mark(name) !== undefined);
+    this.#changed.set(name, mark);
+    if (change === 0) return;
+    const { counts } = this.#current;
+    const kind = name.startsWith("k") ? "k" : name.startsWith("a") ? "a" : "p";
+    this.#change({ counts: { ...counts, [kind]: counts[kind] + change } });
+  }
+
+  /** An alias has no sealing of its own: that it is there is all there is to know. */
+  setPresent(name: RecordName): void {
+    this.set(name, NO_MARK);
+  }
+
+  /** Undoes, too, what {@link begin} has just made of the clock. */
+  resetClock(time: number): void {
+    this.#change({ clock: reset((this.#state ?? this.#current).clock, time) });
+  }
+
+  setDescriptor(descriptor: string): void {
+    this.#change({ descriptor });
+  }
+
+  setHead(name: string, bytes: Uint8Array): void {
+    if (bytes.length > MAX_HEAD_BYTES)
+      throw new RangeError(`a head has at most ${MAX_HEAD_BYTES} bytes`);
+    const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString("base64");
+    this.#change({ heads: { ...this.#current.heads, [name]: text } });
+  }
+
+  /** Remembers what has been changed so far; the function it gives goes back there. */
+  save(): () => void {
+    const next = this.#next;
+    const changed = new Map(this.#changed);
+    return () => {
+      this.#next = next;
+      this.#changed = changed;
+      this.#epoch++;
+    };
+  }
+
+  /** Writes all of it, as the last thing before the commit. */
+  flush(): void {
+    const changes = new Map<number, Map<RecordName, string | undefined>>();
+    for (const [name, mark] of this.#changed) {
+      const number = bucketOf(name);
+      changes.set(number, (changes.get(number) ?? new Map()).set(name, mark));
+    }
+    const marks = Buffer.from(this.#current.marks);
+    for (const [number, changed] of changes) {
+      const bucket = this.#bucket(number).with(changed);
+      const sealed = this.#sealer.seal(`b${number}`, bucket.bytes);
+      const mark = markOf(sealed);
+      this.#statements.setBucket.run(number, sealed);
+      this.#buckets.set(number, { mark, bucket });
+      marks.write(mark, number * MARK_BYTES, "latin1");
+    }
+    const next = { ...this.#current, revision: this.#current.revision + 1, marks };
+    const sealed = this.#sealer.seal(`s${next.revision}`, encodeState(next));
+    this.#statements.setState.run(next.revision, sealed);
+    this.#next = { ...next, sealed };
+  }
+
+  /** The transaction is over: all of it is in the file, or nothing. */
+  settle(committed: boolean): void {
+    if (committed) {
+      this.#state = this.#next;
+    } else {
+      this.#next = this.#state;
+      this.#epoch++;
+    }
+    this.#changed = new Map();
+  }
+
+  get #current(): State {
+    if (this.#next === undefined) throw new TypeError("to be called inside read or write");
+    return this.#next;
+  }
+
+  #change(part: Partial<State>): void {
+    this.#next = { ...this.#current, ...part };
+  }
+
+  /** The state in the file, which must not be older than the one that was known. */
+  #readState(): State {
+    const row = this.#statements.state.get();
+    const revision = row?.["revision"];
+    const sealed = row?.["sealed"];
+    if (typeof revision !== "number" || !(sealed instanceof Uint8Array)) {
+      throw new Fault("the state", "its row is missing or out of bounds");
+    }
+    const plaintext = this.#sealer.open(`s${revision}`, sealed);
+    const state = plaintext === undefined ? undefined : decodeState(plaintext);
+    if (state === undefined) throw new Fault("the state", "its row was altered");
+    const known = this.#state ?? { revision: 0, sealed };
+    if (revision < known.revision) {
+      const problem = `the whole file is back at its change ${revision}, and was at ${known.revision}`;
+      throw new Fault("the keystore", problem);
+    }
+    if (revision === known.revision && Buffer.compare(sealed, known.sealed) !== 0) {
+      throw new Fault("the keystore", `there are two different changes ${revision}`);
+    }
+    return { ...state, revision, sealed };
+  }
+
+  /** A bucket as the file has it. */
+  #bucket(number: number): Bucket {
+    const at = number * MARK_BYTES;
+    const mark = this.#current.marks.toString("latin1", at, at + MARK_BYTES);
+    const cached = this.#buckets.get(number);
+    if (cached?.mark === mark) return cached.bucket;
+    const bucket = mark === NO_MARK ? Bucket.empty : this.#readBucket(number, mark);
+    this.#buckets.set(number, { mark, bucket });
+    return bucket;
+  }
+
+  #readBucket(number: number, mark: string): Bucket {
+    const sealed = this.#statements.bucket.get(number)?.["sealed"];
+    const what = `bucket ${number}`;
+    if (!(sealed instanceof Uint8Array)) throw new Fault(what, "its row was removed");
+    const plaintext = this.#sealer.open(`b${number}`, sealed);
+    const bucket = plaintext === undefined ? undefined : Bucket.parse(plaintext);
+    if (bucket === undefined) throw new Fault(what, "its row was altered");
+    if (markOf(sealed) !== mark) throw new Fault(what, "an older row of it was put back");
+    return bucket;
+  }
+}
+
+export function keyName(uuid: Uint8Array): RecordName {
+  return `k${Buffer.from(uuid.buffer, uuid.byteOffset, uuid.length).toString("latin1")}`;
+}
+
+export function aliasName(name: string): RecordName {
+  return `a${name}`;
+}
+
+export function principalName(arn: string): RecordName {
+  return `p${arn}`;
+}
+
+function bucketOf(name: string): number {
+  return createHash("sha256").update(name, "latin1").digest()[0] ?? 0;
+}
+
+/** u32 length of head || head (JSON) || marks. */
+function encodeState({ clock, descriptor, counts, heads, marks }: State): Buffer {
+  const head: Head = { clock, descriptor, counts, heads };
+  const text = Buffer.from(JSON.stringify(head));
+  const out = Buffer.alloc(4 + text.length + marks.length);
+  out.writeUInt32BE(text.length);
+  text.copy(out, 4);
+  marks.copy(out, 4 + text.length);
+  return out;
+}
+
+function decodeState(plaintext: Uint8Array): (Head & Pick<State, "marks">) | undefined {
+  const bytes = Buffer.from(plaintext.buffer, plaintext.byteOffset, plaintext.length);
+  const end = 4 + bytes.readUInt32BE(0);
+  const head: unknown = JSON.parse(bytes.toString("utf8", 4, end));
+  const marks = bytes.subarray(end);
+  return isHead(head) && marks.length === BUCKETS * MARK_BYTES ? { ...head, marks } : undefined;
+}
+
+/** The state was sealed under the root key, so this is about another build's mistakes, not an attacker's. */
+function isHead(value: unknown): value is Head {
+  if (typeof value !== "object" || value === null) return false;
+  const { clock, descriptor, counts, heads }: Record<string, unknown> = { ...value };
+  return (
+    typeof clock === "object" &&
+    typeof descriptor === "string" &&
+    typeof counts === "object" &&
+    typeof heads === "object"
+  );
+}
+
+type StatementName = keyof ReturnType<typeof prepareAll>;
+
+function prepareAll(database: Database) {
+  const bounded = `CASE WHEN length(sealed) <= ${MAX_SEALED_BYTES} THEN sealed END AS sealed`;
+  return {
+    version: database.prepare("PRAGMA data_version"),
+    state: database.prepare(`SELECT revision, ${bounded} FROM state WHERE id = 1`),
+    setState: database.prepare(
+      "INSERT INTO state VALUES (1, ?, ?) ON CONFLICT (id) DO UPDATE SET revision = excluded.revision, sealed = excluded.sealed",
+    ),
+    bucket: database.prepare(`SELECT ${bounded} FROM bucket WHERE number = ?`),
+    setBucket: database.prepare(
+      "INSERT INTO bucket VALUES (?, ?) ON CONFLICT (number) DO UPDATE SET sealed = excluded.sealed",
+    ),
+  };
+}

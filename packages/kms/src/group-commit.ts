@@ -1,0 +1,120 @@
+/**
+ * Changes that are asked for at the same time share one transaction, and so one wait for the disk.
+ *
+ * Each runs in a savepoint of its own, one after the other: one that fails leaves no trace and does
+ * not touch the others. None is answered before all of them are on disk. Where the transaction itself
+ * fails, on a full disk for one, each is tried again alone, so that only those fail that must.
+ *
+ * @module
+ */
+import { setImmediate } from "node:timers/promises";
+import { isEnvelopeError } from "@env/core";
+import type { Database } from "./database.ts";
+
+/** Bounds how long the event loop stands still. */
+const MAX_BATCH = 64;
+
+/** What goes with every transaction. */
+export interface Frame {
+  /** First in the transaction. */
+  begin(): void;
+  /** The function it gives takes back what was noted since. */
+  save(): () => void;
+  /** Last in the transaction. */
+  flush(): void;
+  settle(committed: boolean): void;
+}
+
+interface Change {
+  /** Makes the change; gives what tells its caller, once it is on disk. */
+  readonly make: () => () => void;
+  readonly reject: (error: unknown) => void;
+}
+
+type Outcome = { readonly fulfil: () => void } | { readonly error: unknown };
+
+/** Every change was refused: there is nothing to write. */
+const NOTHING = Symbol("nothing");
+
+export class GroupCommit {
+  readonly #database: Database;
+  readonly #frame: Frame;
+  #waiting: Change[] = [];
+  #running = false;
+
+  constructor(database: Database, frame: Frame) {
+    this.#database = database;
+    this.#frame = frame;
+  }
+
+  /** Fulfils once what `fn` changed is on disk, with what it gave. `fn` may run more than once. */
+  write<T>(fn: () => T): Promise<T> {
+    return new Promise<T>((resolve, reject) => {
+      const make = (): (() => void) => {
+        const value = this.attempt(fn);
+        return () => resolve(value);
+      };
+      this.#waiting.push({ make, reject });
+      if (!this.#running) void this.#work();
+    });
+  }
+
+  /** Inside a change: runs `fn`, and takes back what it changed if it throws. */
+  attempt<T>(fn: () => T): T {
+    const restore = this.#frame.save();
+    try {
+      return this.#database.savepoint(fn);
+    } catch (error) {
+      restore();
+      throw error;
+    }
+  }
+
+  async #work(): Promise<void> {
+    this.#running = true;
+    while (this.#waiting.length > 0) {
+      // Whoever was just answered, and whoever is about to ask, comes along.
+      await setImmediate();
+      await this.#commit(this.#waiting.splice(0, MAX_BATCH));
+    }
+    this.#running = false;
+  }
+
+  async #commit(batch: readonly Change[]): Promise<void> {
+    let outcomes: readonly Outcome[] = [];
+    const transaction = (): void => {
+      this.#frame.begin();
+      outcomes = batch.map(outcomeOf);
+      if (outcomes.every((outcome) => "error" in outcome)) throw NOTHING;
+      this.#frame.flush();
+    };
+    try {
+      await this.#database.write(transaction, (committed) => this.#frame.settle(committed));
+    } catch (error) {
+      if (error !== NOTHING) return this.#retry(batch, error);
+    }
+    for (const [i, { reject }] of batch.entries()) {
+      const outcome = outcomes[i];
+      if (outcome !== undefined && "fulfil" in outcome) outcome.fulfil();
+      else reject(this.#database.named(outcome?.error));
+    }
+  }
+
+  async #retry(batch: readonly Change[], error: unknown): Promise<void> {
+    const waited =
+      isEnvelopeError(error, "ERR_ENV_KEYSTORE_BUSY") || isEnvelopeError(error, "ERR_ENV_CLOSED");
+    if (batch.length === 1 || waited) {
+      for (const { reject } of batch) reject(error);
+      return;
+    }
+    for (const change of batch) await this.#commit([change]);
+  }
+}
+
+function outcomeOf({ make }: Change): Outcome {
+  try {
+    return { fulfil: make() };
+  } catch (error) {
+    return { error };
+  }
+}

@@ -1,0 +1,178 @@
+/**
+ * Aliases: names for keys of this account, which can move. Permission is asked for the alias and for
+ * every key that gains or loses it, since whoever moves an alias moves what policies say of it.
+ *
+ * @module
+ */
+import { notFoundAlias } from "../access.ts";
+import { aliasArn, type Realm } from "../arn.ts";
+import * as check from "../check.ts";
+import { KmsError } from "../errors.ts";
+import { kmsLimits, type AliasRecord, type KeyRecord } from "../key.ts";
+import { managedAliases } from "../managed.ts";
+import { keySpecs } from "../material/key-specs.ts";
+import { fromMarker, toPage } from "../page.ts";
+import type {
+  AliasListEntry,
+  AliasRequest,
+  AliasTargetRequest,
+  ListAliasesRequest,
+  ListAliasesResponse,
+} from "../shapes.ts";
+import type { Store } from "../store.ts";
+import { operation, type Operation } from "./operation.ts";
+
+export const createAlias: Operation<AliasTargetRequest, void> = operation({
+  name: "CreateAlias",
+  members: ["AliasName", "TargetKeyId"],
+  mode: "write",
+  parse: parseTarget,
+  questions: ({ name, keyId }) => ({
+    alias: { on: "alias", action: "CreateAlias", name } as const,
+    key: { on: "key", action: "CreateAlias", keyId, aliases: false } as const,
+  }),
+  run: ({ store, realm, now }, { name }, { key }): void => {
+    if (store.aliasTarget(name) !== undefined) {
+      const arn = aliasArn(realm, name);
+      throw new KmsError("AlreadyExistsException", `An alias with the name ${arn} already exists`);
+    }
+    store.update(withAlias(key, { name, created: now, updated: now }));
+  },
+});
+
+/** Points an alias at another key of the same kind. */
+export const updateAlias: Operation<AliasTargetRequest, void> = operation({
+  name: "UpdateAlias",
+  members: ["AliasName", "TargetKeyId"],
+  mode: "write",
+  parse: parseTarget,
+  questions: ({ name, keyId }) => ({
+    alias: { on: "alias", action: "UpdateAlias", name } as const,
+    from: { on: "alias-target", action: "UpdateAlias", name } as const,
+    to: { on: "key", action: "UpdateAlias", keyId, aliases: false } as const,
+  }),
+  run: ({ store, realm, now }, { name }, { from, to }): void => {
+    requireSameKind(from, to);
+    const alias = from.aliases.find((one) => one.name === name);
+    if (alias === undefined) throw notFoundAlias(realm, name);
+    const moved = { ...alias, updated: now };
+    const left = withoutAlias(from, name);
+    if (to.keyId === from.keyId) {
+      store.update(withAlias(left, moved));
+    } else {
+      const joined = withAlias(to, moved);
+      store.update(left);
+      store.update(joined);
+    }
+  },
+});
+
+export const deleteAlias: Operation<AliasRequest, void> = operation({
+  name: "DeleteAlias",
+  members: ["AliasName"],
+  mode: "write",
+  parse: ({ AliasName }: AliasRequest) => check.aliasName(AliasName),
+  questions: (name) => ({
+    alias: { on: "alias", action: "DeleteAlias", name } as const,
+    key: { on: "alias-target", action: "DeleteAlias", name } as const,
+  }),
+  run: ({ store }, name, { key }): void => {
+    store.update(withoutAlias(key, name));
+  },
+});
+
+/** By name. The aliases of AWS managed keys are listed before their keys are there. */
+export const listAliases: Operation<ListAliasesRequest, ListAliasesResponse> = operation({
+  name: "ListAliases",
+  members: ["KeyId", "Limit", "Marker"],
+  mode: "read",
+  parse: ({ KeyId, Limit, Marker }: ListAliasesRequest) => ({
+    limit: check.integer(Limit ?? 50, "limit", 1, 100),
+    keyId: check.optionalKeyId(KeyId),
+    after: fromMarker(Marker, /^alias\/[a-zA-Z0-9/_-]{1,250}$/) ?? "",
+  }),
+  questions: ({ keyId }) => ({
+    account: { on: "account", action: "ListAliases" } as const,
+    key:
+      keyId === undefined ? undefined : ({ on: "filter", action: "ListAliases", keyId } as const),
+  }),
+  run: ({ store, realm }, { after, limit }, { key }): ListAliasesResponse => {
+    const { entries, next } =
+      key === undefined
+        ? allAliases(store, realm, after, limit)
+        : aliasesOf(key, realm, after, limit);
+    return { Aliases: entries, ...toPage(next) };
+  },
+});
+
+function parseTarget({ AliasName, TargetKeyId }: AliasTargetRequest): {
+  readonly name: string;
+  readonly keyId: string;
+} {
+  return {
+    name: check.aliasName(AliasName),
+    keyId: check.requireKeyId(TargetKeyId, "targetKeyId"),
+  };
+}
+
+interface Entries {
+  readonly entries: AliasListEntry[];
+  /** The last name of the page, where there is another page. */
+  readonly next: string | undefined;
+}
+
+function allAliases(store: Store, realm: Realm, after: string, limit: number): Entries {
+  const { items, next } = store.aliases(after, limit);
+  const found = items.map(([alias, key]) => toEntry(alias, key, realm));
+  const unborn = managedAliases
+    .filter((name) => name > after && (next === undefined || name < next))
+    .filter((name) => store.aliasTarget(name) === undefined)
+    .map((name) => ({ AliasName: name, AliasArn: aliasArn(realm, name) }));
+  const all = [...found, ...unborn].toSorted((a, b) => (a.AliasName < b.AliasName ? -1 : 1));
+  const entries = all.slice(0, limit);
+  return { entries, next: all.length > limit ? entries.at(-1)?.AliasName : next };
+}
+
+function aliasesOf(key: KeyRecord, realm: Realm, after: string, limit: number): Entries {
+  const left = key.aliases.filter(({ name }) => name > after);
+  const entries = left.slice(0, limit).map((alias) => toEntry(alias, key, realm));
+  return { entries, next: left.length > limit ? entries.at(-1)?.AliasName : undefined };
+}
+
+function toEntry(alias: AliasRecord, { keyId }: KeyRecord, realm: Realm): AliasListEntry {
+  return {
+    AliasName: alias.name,
+    AliasArn: aliasArn(realm, alias.name),
+    TargetKeyId: keyId,
+    CreationDate: new Date(alias.created),
+    LastUpdatedDate: new Date(alias.updated),
+  };
+}
+
+/** Symmetric, asymmetric or HMAC, and for the same use: or applications would find another kind of key. */
+function requireSameKind(from: KeyRecord, to: KeyRecord): void {
+  if (from.keyUsage === to.keyUsage && isSecret(from) === isSecret(to)) return;
+  throw new KmsError(
+    "ValidationException",
+    `An alias moves only between keys of the same type and usage: it names a key of spec ${from.keySpec} for ${from.keyUsage}, the target is one of spec ${to.keySpec} for ${to.keyUsage}.`,
+  );
+}
+
+function isSecret({ keySpec }: KeyRecord): boolean {
+  return keySpecs[keySpec].material.type === "secret";
+}
+
+function withAlias(record: KeyRecord, alias: AliasRecord): KeyRecord {
+  if (record.aliases.length >= kmsLimits.aliasesPerKey) {
+    throw new KmsError(
+      "LimitExceededException",
+      `a key has at most ${kmsLimits.aliasesPerKey} aliases`,
+    );
+  }
+  const aliases = [...record.aliases, alias].toSorted((a, b) => (a.name < b.name ? -1 : 1));
+  return { ...record, aliases };
+}
+
+function withoutAlias(record: KeyRecord, name: string): KeyRecord {
+  return { ...record, aliases: record.aliases.filter((alias) => alias.name !== name) };
+}

@@ -1,0 +1,94 @@
+/**
+ * GetPublicKey and DeriveSharedSecret: what else asymmetric keys are for. Their private keys sign in
+ * sign.ts and decrypt in encrypt.ts.
+ *
+ * @module
+ */
+import { keyArn } from "../arn.ts";
+import * as check from "../check.ts";
+import { KmsError } from "../errors.ts";
+import { currentVersion, type KeyRecord } from "../key.ts";
+import { deriveSharedSecret as derive } from "../material/agreement.ts";
+import { keySpecs } from "../material/key-specs.ts";
+import { encodePublicKey } from "../material/material.ts";
+import type {
+  DeriveSharedSecretRequest,
+  DeriveSharedSecretResponse,
+  GetPublicKeyRequest,
+  GetPublicKeyResponse,
+} from "../shapes.ts";
+import { operation, type Operation } from "./operation.ts";
+
+export const getPublicKey: Operation<GetPublicKeyRequest, GetPublicKeyResponse> = operation({
+  name: "GetPublicKey",
+  members: ["KeyId", "GrantTokens"],
+  mode: "read",
+  parse: ({ KeyId }: GetPublicKeyRequest) => check.requireKeyId(KeyId),
+  questions: (keyId) => ({
+    key: { on: "key", action: "GetPublicKey", keyId, aliases: true } as const,
+  }),
+  run: ({ realm }, _, { key }): GetPublicKeyResponse => {
+    const { keyId, keySpec, keyUsage } = key;
+    if (keySpecs[keySpec].material.type === "secret") {
+      throw new KmsError(
+        "UnsupportedOperationException",
+        `${keyArn(realm, keyId)} key spec is ${keySpec} which is not valid for GetPublicKey.`,
+      );
+    }
+    return {
+      KeyId: keyArn(realm, keyId),
+      PublicKey: encodePublicKey(currentVersion(key).key),
+      CustomerMasterKeySpec: keySpec,
+      KeySpec: keySpec,
+      KeyUsage: keyUsage,
+      ...algorithms(key),
+    };
+  },
+});
+
+export const deriveSharedSecret: Operation<DeriveSharedSecretRequest, DeriveSharedSecretResponse> =
+  operation({
+    name: "DeriveSharedSecret",
+    members: ["KeyId", "KeyAgreementAlgorithm", "PublicKey", "GrantTokens", "DryRun"],
+    mode: "read",
+    parse: (request: DeriveSharedSecretRequest) => ({
+      keyId: check.requireKeyId(request.KeyId),
+      algorithm: check.requireOneOf(request.KeyAgreementAlgorithm, "keyAgreementAlgorithm", [
+        "ECDH",
+      ]),
+      publicKey: check.bytes(request.PublicKey, "publicKey", 8192),
+    }),
+    questions: ({ keyId, algorithm }) => ({
+      key: {
+        on: "key",
+        action: "DeriveSharedSecret",
+        keyId,
+        aliases: true,
+        conditions: { "kms:KeyAgreementAlgorithm": algorithm },
+      } as const,
+    }),
+    usage: "KEY_AGREEMENT",
+    run: ({ realm }, { algorithm, publicKey }, { key }): DeriveSharedSecretResponse => {
+      const { keyId, keySpec, origin } = key;
+      const SharedSecret = derive(currentVersion(key).key, keySpec, publicKey);
+      if (SharedSecret === undefined) {
+        throw new KmsError(
+          "ValidationException",
+          `PublicKey must be a DER-encoded public key of key spec ${keySpec}.`,
+        );
+      }
+      return {
+        KeyId: keyArn(realm, keyId),
+        SharedSecret,
+        KeyAgreementAlgorithm: algorithm,
+        KeyOrigin: origin,
+      };
+    },
+  });
+
+function algorithms({ keySpec, keyUsage }: KeyRecord): Partial<GetPublicKeyResponse> {
+  const { encryption, signing, agreement } = keySpecs[keySpec];
+  if (keyUsage === "ENCRYPT_DECRYPT") return { EncryptionAlgorithms: [...encryption] };
+  if (keyUsage === "SIGN_VERIFY") return { SigningAlgorithms: [...signing] };
+  return { KeyAgreementAlgorithms: [...agreement] };
+}

@@ -1,0 +1,98 @@
+/**
+ * GenerateDataKeyPair, with and without its plaintext: a fresh pair, its private key encrypted under a
+ * symmetric key.
+ *
+ * @module
+ */
+import type { KeyObject } from "node:crypto";
+import { keyArn } from "../arn.ts";
+import { sealBlob } from "../blob.ts";
+import * as check from "../check.ts";
+import { KmsError } from "../errors.ts";
+import { currentMaterialId, currentVersion } from "../key.ts";
+import { dataKeyPairSpecs } from "../material/key-specs.ts";
+import { encodeMaterial, encodePublicKey, generateMaterial } from "../material/material.ts";
+import type {
+  GenerateDataKeyPairRequest,
+  GenerateDataKeyPairResponse,
+  GenerateDataKeyPairWithoutPlaintextResponse,
+} from "../shapes.ts";
+import { operation, type Operation } from "./operation.ts";
+
+const notOffered = ["ML_KEM_512", "ML_KEM_768", "ML_KEM_1024", "SM2"] as const;
+const known = [...dataKeyPairSpecs, ...notOffered] as const;
+
+export const generateDataKeyPair: Operation<
+  GenerateDataKeyPairRequest,
+  GenerateDataKeyPairResponse
+> = pairOperation("GenerateDataKeyPair", (response) => response);
+
+export const generateDataKeyPairWithoutPlaintext: Operation<
+  GenerateDataKeyPairRequest,
+  GenerateDataKeyPairWithoutPlaintextResponse
+> = pairOperation("GenerateDataKeyPairWithoutPlaintext", ({ PrivateKeyPlaintext, ...response }) => {
+  PrivateKeyPlaintext.fill(0);
+  return response;
+});
+
+function pairOperation<Response>(
+  name: "GenerateDataKeyPair" | "GenerateDataKeyPairWithoutPlaintext",
+  finish: (made: GenerateDataKeyPairResponse) => Response,
+): Operation<GenerateDataKeyPairRequest, Response> {
+  return operation({
+    name,
+    members: ["KeyId", "KeyPairSpec", "EncryptionContext", "GrantTokens", "DryRun"],
+    mode: "read",
+    parse: (request: GenerateDataKeyPairRequest) => ({
+      keyId: check.requireKeyId(request.KeyId),
+      pairSpec: check.requireOneOf(request.KeyPairSpec, "keyPairSpec", known),
+      context: check.encryptionContext(request.EncryptionContext),
+    }),
+    questions: ({ keyId, pairSpec, context }) => ({
+      key: {
+        on: "key",
+        action: name,
+        keyId,
+        aliases: true,
+        encryptionContext: context,
+        conditions: {
+          "kms:DataKeyPairSpec": pairSpec,
+          "kms:EncryptionAlgorithm": "SYMMETRIC_DEFAULT",
+        },
+      } as const,
+    }),
+    usage: "ENCRYPT_DECRYPT",
+    quotaSpec: ({ pairSpec }) => pairSpec,
+    make: async ({ pairSpec }, { key }): Promise<KeyObject | undefined> => {
+      const spec = dataKeyPairSpecs.find((one) => one === pairSpec);
+      if (spec === undefined || key.keySpec !== "SYMMETRIC_DEFAULT") return undefined;
+      return generateMaterial(spec);
+    },
+    run: ({ realm }, { pairSpec, context }, { key }, pair) => {
+      const { keyId, keySpec } = key;
+      const arn = keyArn(realm, keyId);
+      if (keySpec !== "SYMMETRIC_DEFAULT") {
+        throw new KmsError(
+          "InvalidKeyUsageException",
+          `${arn} key spec is ${keySpec} which is not valid for ${name}.`,
+        );
+      }
+      const spec = dataKeyPairSpecs.find((one) => one === pairSpec);
+      if (spec === undefined || pair === undefined) {
+        throw new KmsError(
+          "UnsupportedOperationException",
+          `KeyPairSpec ${pairSpec} is not supported by this KMS`,
+        );
+      }
+      const PrivateKeyPlaintext = encodeMaterial(pair);
+      return finish({
+        PrivateKeyCiphertextBlob: sealBlob(currentVersion(key), PrivateKeyPlaintext, context),
+        PrivateKeyPlaintext,
+        PublicKey: encodePublicKey(pair),
+        KeyId: arn,
+        KeyPairSpec: spec,
+        KeyMaterialId: currentMaterialId(key),
+      });
+    },
+  });
+}

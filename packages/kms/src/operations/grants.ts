@@ -1,0 +1,307 @@
+/**
+ * Grants: permissions on one key for one principal, given and taken back without touching a policy.
+ *
+ * @module
+ */
+import type { Context } from "@env/core";
+import { notFoundGrant } from "../access.ts";
+import { accountRoot } from "../arn.ts";
+import * as check from "../check.ts";
+import { KmsError } from "../errors.ts";
+import {
+  constraintType,
+  grantEntry,
+  grantOperations,
+  newGrantId,
+  newGrantToken,
+  requireFittingOperations,
+  withGrant,
+  withoutGrant,
+  withToken,
+  type GrantOperation,
+} from "../grants.ts";
+import { fromMarker, toPage } from "../page.ts";
+import type { Grant } from "../policy/request.ts";
+import type {
+  CreateGrantRequest,
+  CreateGrantResponse,
+  GrantListEntry,
+  ListGrantsRequest,
+  ListGrantsResponse,
+  ListRetirableGrantsRequest,
+  RetireGrantRequest,
+  RevokeGrantRequest,
+} from "../shapes.ts";
+import { operation, type Operation } from "./operation.ts";
+
+/** Pairs in a constraint, and characters of a value in it. */
+const MAX_PAIRS = 8;
+const MAX_VALUE_CHARS = 384;
+/** Keys that one call of ListRetirableGrants looks through: there is no index of grants. */
+const SCANNED_KEYS = 1000;
+
+/** With a name, the same request again gives the same grant and another token. */
+export const createGrant: Operation<CreateGrantRequest, CreateGrantResponse> = operation({
+  name: "CreateGrant",
+  members: [
+    "KeyId",
+    "GranteePrincipal",
+    "RetiringPrincipal",
+    "Operations",
+    "Constraints",
+    "Name",
+    "GrantTokens",
+    "DryRun",
+  ],
+  mode: "write",
+  parse: (request: CreateGrantRequest) => ({
+    keyId: check.requireKeyId(request.KeyId),
+    grantee: check.principal(request.GranteePrincipal, "granteePrincipal"),
+    retiring:
+      request.RetiringPrincipal === undefined
+        ? undefined
+        : check.principal(request.RetiringPrincipal, "retiringPrincipal"),
+    operations: parseOperations(request.Operations),
+    constraints: parseConstraints(request.Constraints),
+    name: check.grantName(request.Name),
+  }),
+  questions: ({ keyId, grantee, retiring, operations, constraints }) => ({
+    key: {
+      on: "key",
+      action: "CreateGrant",
+      keyId,
+      aliases: false,
+      newGrant: { operations, ...(constraints === undefined ? {} : { constraints }) },
+      ...contextOf(constraints),
+      conditions: {
+        "kms:GrantOperations": operations,
+        "kms:GranteePrincipal": grantee,
+        "kms:RetiringPrincipal": retiring,
+        "kms:GrantConstraintType": constraintType(constraints),
+      },
+    } as const,
+  }),
+  run: (call, input, { key }): CreateGrantResponse => {
+    const { store, access, now, grantDelay } = call;
+    const { name, grantee, retiring, operations, constraints } = input;
+    requireFittingOperations(key, operations);
+    if (constraints !== undefined && key.keySpec !== "SYMMETRIC_DEFAULT") {
+      throw new KmsError(
+        "ValidationException",
+        "Encryption context constraints are only for symmetric encryption keys.",
+      );
+    }
+    const wanted: Grant = {
+      grantId: newGrantId(),
+      ...(name === undefined ? {} : { name }),
+      created: now,
+      effective: now + grantDelay,
+      grantee,
+      ...(retiring === undefined ? {} : { retiring }),
+      issuingAccount: accountRoot(access.caller.accountId),
+      operations,
+      ...(constraints === undefined ? {} : { constraints }),
+      tokenHashes: [],
+    };
+    const grant = key.grants.find((one) => isSameRequest(one, wanted)) ?? wanted;
+    const GrantToken = newGrantToken(key, grant.grantId);
+    store.update(withGrant(key, withToken(grant, GrantToken)));
+    return { GrantId: grant.grantId, GrantToken };
+  },
+});
+
+/** In the order of their creation. */
+export const listGrants: Operation<ListGrantsRequest, ListGrantsResponse> = operation({
+  name: "ListGrants",
+  members: ["KeyId", "GrantId", "GranteePrincipal", "Limit", "Marker"],
+  mode: "read",
+  parse: (request: ListGrantsRequest) => ({
+    keyId: check.requireKeyId(request.KeyId),
+    grantId:
+      request.GrantId === undefined ? undefined : check.text(request.GrantId, "grantId", 1, 128),
+    grantee:
+      request.GranteePrincipal === undefined
+        ? undefined
+        : check.principal(request.GranteePrincipal, "granteePrincipal"),
+    limit: check.integer(request.Limit ?? 50, "limit", 1, 100),
+    after: fromMarker(request.Marker, GRANT_POSITION) ?? "",
+  }),
+  questions: ({ keyId }) => ({
+    key: { on: "key", action: "ListGrants", keyId, aliases: false } as const,
+  }),
+  run: ({ realm }, { grantId, grantee, limit, after }, { key }): ListGrantsResponse => {
+    const left = key.grants
+      .filter((grant) => grantId === undefined || grant.grantId === grantId)
+      .filter((grant) => grantee === undefined || grant.grantee === grantee)
+      .filter((grant) => positionOf(grant) > after)
+      .toSorted((a, b) => (positionOf(a) < positionOf(b) ? -1 : 1));
+    const grants = left.slice(0, limit);
+    const last = left.length > limit ? grants.at(-1) : undefined;
+    return {
+      Grants: grants.map((grant) => grantEntry(key, grant, realm)),
+      ...toPage(last && positionOf(last)),
+    };
+  },
+});
+
+/** Of all keys, those grants that a principal may retire. A page may be short, or even empty. */
+export const listRetirableGrants: Operation<ListRetirableGrantsRequest, ListGrantsResponse> =
+  operation({
+    name: "ListRetirableGrants",
+    members: ["RetiringPrincipal", "Limit", "Marker"],
+    mode: "read",
+    parse: ({ RetiringPrincipal, Limit, Marker }: ListRetirableGrantsRequest) => {
+      const [seq = "0", skip = "0"] =
+        fromMarker(Marker, /^[0-9]{1,15}\.[0-9]{1,6}$/)?.split(".") ?? [];
+      return {
+        retiring: check.principal(RetiringPrincipal, "retiringPrincipal"),
+        limit: check.integer(Limit ?? 50, "limit", 1, 100),
+        after: Number(seq),
+        skip: Number(skip),
+      };
+    },
+    questions: ({ retiring }) => ({
+      account: { on: "account", action: "ListRetirableGrants", resource: retiring } as const,
+    }),
+    run: ({ store, realm }, { retiring, limit, after, skip }): ListGrantsResponse => {
+      const Grants: GrantListEntry[] = [];
+      let position = after;
+      let passed = skip;
+      for (let scanned = 0; scanned < SCANNED_KEYS; scanned++) {
+        const { items, next } = store.keys(position, 1);
+        for (const record of items) {
+          const found = record.grants.filter((grant) => grant.retiring === retiring).slice(passed);
+          const taken = found.slice(0, limit - Grants.length);
+          Grants.push(...taken.map((grant) => grantEntry(record, grant, realm)));
+          if (taken.length < found.length) {
+            return { Grants, ...toPage(`${position}.${passed + taken.length}`) };
+          }
+        }
+        if (next === undefined) return { Grants, ...toPage(undefined) };
+        position = next;
+        passed = 0;
+      }
+      return { Grants, ...toPage(`${position}.0`) };
+    },
+  });
+
+/** By the one it was made to be retired by, its grantee if it may, or the account that issued it. */
+export const retireGrant: Operation<RetireGrantRequest, void> = operation({
+  name: "RetireGrant",
+  members: ["GrantToken", "KeyId", "GrantId", "DryRun"],
+  mode: "write",
+  parse: ({ GrantToken, KeyId, GrantId }: RetireGrantRequest) => {
+    const byToken = GrantToken !== undefined;
+    if (byToken === (KeyId !== undefined || GrantId !== undefined)) {
+      throw new KmsError(
+        "ValidationException",
+        "You must specify either a grant token, or both a key ARN and a grant ID.",
+      );
+    }
+    if (byToken) return { token: check.text(GrantToken, "grantToken", 1, 8192) };
+    return {
+      keyId: check.requireKeyId(KeyId),
+      grantId: check.text(GrantId, "grantId", 1, 128),
+    };
+  },
+  questions: (grant) => ({ key: { on: "grant", action: "RetireGrant", grant } as const }),
+  run: ({ store, asked }, _, { key }): void => {
+    const [grant] = asked[0]?.request.key?.grants ?? [];
+    if (grant !== undefined) store.update(withoutGrant(key, grant.grantId));
+  },
+});
+
+/** Takes a grant back, by whoever may do so with the key. */
+export const revokeGrant: Operation<RevokeGrantRequest, void> = operation({
+  name: "RevokeGrant",
+  members: ["KeyId", "GrantId", "DryRun"],
+  mode: "write",
+  parse: ({ KeyId, GrantId }: RevokeGrantRequest) => ({
+    keyId: check.requireKeyId(KeyId),
+    grantId: check.text(GrantId, "grantId", 1, 128),
+  }),
+  questions: ({ keyId }) => ({
+    key: { on: "key", action: "RevokeGrant", keyId, aliases: false } as const,
+  }),
+  run: ({ store }, { grantId }, { key }): void => {
+    if (!key.grants.some((grant) => grant.grantId === grantId)) throw notFoundGrant(grantId);
+    store.update(withoutGrant(key, grantId));
+  },
+});
+
+const GRANT_POSITION = /^[0-9]{15}\.[0-9a-f]{64}$/;
+
+/** Sorts by time of creation, and tells grants of one millisecond apart. */
+function positionOf({ created, grantId }: Grant): string {
+  return `${String(created).padStart(15, "0")}.${grantId}`;
+}
+
+function parseOperations(value: unknown): readonly GrantOperation[] {
+  const given = check.list(value, "operations", 1);
+  const operations = given.map((one) => check.oneOf(one ?? null, "operations", grantOperations));
+  if (operations.every((name) => name === "CreateGrant")) {
+    throw new KmsError(
+      "ValidationException",
+      "Grants must not contain only the CreateGrant operation.",
+    );
+  }
+  return [...new Set(operations)];
+}
+
+function parseConstraints(value: unknown): Grant["constraints"] {
+  if (value === undefined || value === null) return undefined;
+  if (typeof value !== "object") throw check.constraint("constraints", "be a structure");
+  check.requireMembers<Readonly<Record<string, unknown>>>({ ...value }, [
+    "EncryptionContextEquals",
+    "EncryptionContextSubset",
+  ]);
+  const equals = "EncryptionContextEquals" in value ? value.EncryptionContextEquals : undefined;
+  const subset = "EncryptionContextSubset" in value ? value.EncryptionContextSubset : undefined;
+  if (equals !== undefined && subset !== undefined) {
+    throw new KmsError("ValidationException", "More than one constraint supplied");
+  }
+  if (equals !== undefined) return { encryptionContextEquals: parsePairs(equals) };
+  return subset === undefined ? undefined : { encryptionContextSubset: parsePairs(subset) };
+}
+
+function parsePairs(value: unknown): Context {
+  const context = check.encryptionContext(value);
+  const values = Object.values(context);
+  if (values.length > MAX_PAIRS) {
+    throw check.constraint("constraints", `have at most ${MAX_PAIRS} encryption context pairs`);
+  }
+  if (values.some((one) => one.length > MAX_VALUE_CHARS)) {
+    throw check.constraint(
+      "constraints",
+      `have encryption context values of length less than or equal to ${MAX_VALUE_CHARS}`,
+    );
+  }
+  return context;
+}
+
+function contextOf(constraints: Grant["constraints"]): { readonly encryptionContext?: Context } {
+  const context = constraints?.encryptionContextEquals ?? constraints?.encryptionContextSubset;
+  return context === undefined ? {} : { encryptionContext: context };
+}
+
+/** Whether a named grant was made by a request with the same members. */
+function isSameRequest(grant: Grant, wanted: Grant): boolean {
+  if (wanted.name === undefined || grant.name !== wanted.name) return false;
+  return identity(grant) === identity(wanted);
+}
+
+function identity(grant: Grant): string {
+  const { grantee, retiring, issuingAccount, operations, constraints } = grant;
+  return JSON.stringify([
+    grantee,
+    retiring,
+    issuingAccount,
+    operations.toSorted(),
+    pairs(constraints?.encryptionContextEquals),
+    pairs(constraints?.encryptionContextSubset),
+  ]);
+}
+
+function pairs(context: Context | undefined): unknown {
+  return context && Object.entries(context).toSorted(([a], [b]) => (a < b ? -1 : 1));
+}

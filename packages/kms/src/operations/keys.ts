@@ -1,0 +1,312 @@
+/**
+ * Keys come and go: CreateKey, what is known of a key, on and off, and deletion.
+ *
+ * @module
+ */
+import { randomUUID, type KeyObject } from "node:crypto";
+import { keyArn, multiRegionForm } from "../arn.ts";
+import * as check from "../check.ts";
+import { KmsError } from "../errors.ts";
+import type { KeyRecord } from "../key.ts";
+import { DAY_MS } from "../lifecycle.ts";
+import {
+  isKeySpec,
+  keySpecs,
+  keySpecsNotOffered,
+  type KeySpec,
+  type KeyUsage,
+} from "../material/key-specs.ts";
+import { generateMaterial } from "../material/material.ts";
+import { keyMetadata } from "../metadata.ts";
+import { fromMarker, toPage } from "../page.ts";
+import { defaultKeyPolicy } from "../policy/default-policy.ts";
+import type {
+  CreateKeyRequest,
+  DescribeKeyRequest,
+  KeyIdResponse,
+  KeyMetadataResponse,
+  KeyRequest,
+  ListKeysResponse,
+  PageRequest,
+  ScheduleKeyDeletionRequest,
+  ScheduleKeyDeletionResponse,
+  UpdateKeyDescriptionRequest,
+} from "../shapes.ts";
+import type { KeyAction } from "../states.ts";
+import { operation, type Call, type Operation } from "./operation.ts";
+import { parseKeyPolicy, requireWayBack } from "./policies.ts";
+
+export const createKey: Operation<CreateKeyRequest, KeyMetadataResponse> = operation({
+  name: "CreateKey",
+  members: [
+    "Description",
+    "KeySpec",
+    "CustomerMasterKeySpec",
+    "KeyUsage",
+    "Origin",
+    "MultiRegion",
+    "Policy",
+    "BypassPolicyLockoutSafetyCheck",
+    "Tags",
+  ],
+  mode: "write",
+  parse: (request: CreateKeyRequest) => {
+    const kind = parseKind(request);
+    return {
+      ...kind,
+      description: check.description(request.Description ?? ""),
+      multiRegion: check.flag(request.MultiRegion, "multiRegion"),
+      policy: request.Policy === undefined ? undefined : parseKeyPolicy(request.Policy),
+      bypass: request.BypassPolicyLockoutSafetyCheck,
+      skipLockoutCheck: check.flag(
+        request.BypassPolicyLockoutSafetyCheck,
+        "bypassPolicyLockoutSafetyCheck",
+      ),
+      tags: request.Tags === undefined ? {} : check.tags(request.Tags, 0),
+    };
+  },
+  questions: ({ keySpec, keyUsage, origin, multiRegion, bypass, tags }) => {
+    const tagConditions = requestTags(tags);
+    return {
+      account: {
+        on: "account",
+        action: "CreateKey",
+        conditions: {
+          ...tagConditions,
+          // What is left out counts with its default.
+          "kms:KeySpec": keySpec,
+          "kms:KeyUsage": keyUsage,
+          "kms:CustomerMasterKeySpec": keySpec,
+          "kms:CustomerMasterKeyUsage": keyUsage,
+          "kms:KeyOrigin": origin,
+          "kms:MultiRegion": String(multiRegion),
+          "kms:MultiRegionKeyType": multiRegion ? "PRIMARY" : undefined,
+          "kms:BypassPolicyLockoutSafetyCheck": bypass?.toString(),
+        },
+      } as const,
+      tags:
+        Object.keys(tags).length === 0
+          ? undefined
+          : ({ on: "account", action: "TagResource", conditions: tagConditions } as const),
+    };
+  },
+  make: async ({ keySpec, origin }): Promise<KeyObject | undefined> =>
+    origin === "EXTERNAL" ? undefined : generateMaterial(keySpec),
+  run: (call, input, _, material): KeyMetadataResponse => {
+    const { store, realm, now } = call;
+    const uuid = randomUUID();
+    const record: KeyRecord = {
+      keyId: input.multiRegion ? multiRegionForm(uuid) : uuid,
+      created: now,
+      description: input.description,
+      keySpec: input.keySpec,
+      keyUsage: input.keyUsage,
+      origin: input.origin,
+      manager: "CUSTOMER",
+      enabled: true,
+      deletion: undefined,
+      policy: input.policy ?? defaultKeyPolicy(realm.accountId),
+      aliases: [],
+      tags: input.tags,
+      grants: [],
+      rotation: undefined,
+      versions:
+        material === undefined
+          ? []
+          : [{ created: now, rotation: undefined, material, imported: undefined }],
+      pending: undefined,
+    };
+    if (input.policy !== undefined && !input.skipLockoutCheck) requireWayBack(call, record);
+    store.insert(record);
+    return { KeyMetadata: keyMetadata(record, realm, now) };
+  },
+});
+
+export const describeKey: Operation<DescribeKeyRequest, KeyMetadataResponse> = operation({
+  name: "DescribeKey",
+  members: ["KeyId", "GrantTokens"],
+  mode: "read",
+  parse: ({ KeyId }: DescribeKeyRequest) => check.requireKeyId(KeyId),
+  questions: (keyId) => ({
+    key: { on: "key", action: "DescribeKey", keyId, aliases: true } as const,
+  }),
+  run: ({ realm, now }, _, { key }): KeyMetadataResponse => ({
+    KeyMetadata: keyMetadata(key, realm, now),
+  }),
+});
+
+/** In the order of their creation. */
+export const listKeys: Operation<PageRequest, ListKeysResponse> = operation({
+  name: "ListKeys",
+  members: ["Limit", "Marker"],
+  mode: "read",
+  parse: ({ Limit, Marker }: PageRequest) => ({
+    limit: check.integer(Limit ?? 100, "limit", 1, 1000),
+    after: Number(fromMarker(Marker, /^[0-9]{1,15}$/) ?? 0),
+  }),
+  questions: () => ({ account: { on: "account", action: "ListKeys" } as const }),
+  run: ({ store, realm }, { after, limit }): ListKeysResponse => {
+    const { items, next } = store.keys(after, limit);
+    const Keys = items.map(({ keyId }) => ({ KeyId: keyId, KeyArn: keyArn(realm, keyId) }));
+    return { Keys, ...toPage(next?.toString()) };
+  },
+});
+
+export const enableKey: Operation<KeyRequest, void> = keyChange("EnableKey", (key) => ({
+  ...key,
+  enabled: true,
+}));
+
+export const disableKey: Operation<KeyRequest, void> = keyChange("DisableKey", (key) => ({
+  ...key,
+  enabled: false,
+}));
+
+export const updateKeyDescription: Operation<UpdateKeyDescriptionRequest, void> = operation({
+  name: "UpdateKeyDescription",
+  members: ["KeyId", "Description"],
+  mode: "write",
+  parse: ({ KeyId, Description }: UpdateKeyDescriptionRequest) => ({
+    keyId: check.requireKeyId(KeyId),
+    description: check.description(Description),
+  }),
+  questions: ({ keyId }) => ({
+    key: { on: "key", action: "UpdateKeyDescription", keyId, aliases: false } as const,
+  }),
+  run: ({ store }, { description }, { key }): void => store.update({ ...key, description }),
+});
+
+/** The key, its material, aliases and grants are deleted for good once the window is over. */
+export const scheduleKeyDeletion: Operation<
+  ScheduleKeyDeletionRequest,
+  ScheduleKeyDeletionResponse
+> = operation({
+  name: "ScheduleKeyDeletion",
+  members: ["KeyId", "PendingWindowInDays"],
+  mode: "write",
+  parse: ({ KeyId, PendingWindowInDays }: ScheduleKeyDeletionRequest) => ({
+    keyId: check.requireKeyId(KeyId),
+    windowDays: check.integer(PendingWindowInDays ?? 30, "pendingWindowInDays", 7, 30),
+  }),
+  questions: ({ keyId, windowDays }) => ({
+    key: {
+      on: "key",
+      action: "ScheduleKeyDeletion",
+      keyId,
+      aliases: false,
+      conditions: { "kms:ScheduleKeyDeletionPendingWindowInDays": String(windowDays) },
+    } as const,
+  }),
+  run: ({ store, realm, now }, { windowDays }, { key }): ScheduleKeyDeletionResponse => {
+    const date = now + windowDays * DAY_MS;
+    store.update({ ...key, enabled: false, deletion: { date, windowDays } });
+    return {
+      KeyId: keyArn(realm, key.keyId),
+      DeletionDate: new Date(date),
+      KeyState: "PendingDeletion",
+      PendingWindowInDays: windowDays,
+    };
+  },
+});
+
+/** Leaves the key disabled. */
+export const cancelKeyDeletion: Operation<KeyRequest, KeyIdResponse> = keyChange(
+  "CancelKeyDeletion",
+  (key) => ({ ...key, enabled: false, deletion: undefined }),
+  (key, { realm }) => ({ KeyId: keyArn(realm, key.keyId) }),
+);
+
+/** Condition keys of the tags in a request. */
+export function requestTags(
+  tags: Readonly<Record<string, string>>,
+): Record<string, string | readonly string[] | undefined> {
+  const names = Object.keys(tags);
+  const values = Object.entries(tags).map(([name, value]) => [`aws:RequestTag/${name}`, value]);
+  return { ...Object.fromEntries(values), "aws:TagKeys": names.length === 0 ? undefined : names };
+}
+
+/** An operation that takes a key and no more, and changes it. */
+function keyChange(
+  action: KeyAction,
+  change: (key: KeyRecord) => KeyRecord,
+): Operation<KeyRequest, void>;
+function keyChange<Response>(
+  action: KeyAction,
+  change: (key: KeyRecord) => KeyRecord,
+  answer: (key: KeyRecord, call: Call) => Response,
+): Operation<KeyRequest, Response>;
+function keyChange<Response>(
+  action: KeyAction,
+  change: (key: KeyRecord) => KeyRecord,
+  answer?: (key: KeyRecord, call: Call) => Response,
+): Operation<KeyRequest, Response | undefined> {
+  return operation({
+    name: action,
+    members: ["KeyId"],
+    mode: "write",
+    parse: ({ KeyId }: KeyRequest) => check.requireKeyId(KeyId),
+    questions: (keyId) => ({ key: { on: "key", action, keyId, aliases: false } as const }),
+    run: (call, _, { key }) => {
+      call.store.update(change(key));
+      return answer?.(key, call);
+    },
+  });
+}
+
+export interface Kind {
+  readonly keySpec: KeySpec;
+  readonly keyUsage: KeyUsage;
+  readonly origin: "AWS_KMS" | "EXTERNAL";
+}
+
+/** What kind of key a request asks for, defaults filled in. */
+export function parseKind(request: CreateKeyRequest): Kind {
+  const { KeySpec: spec, CustomerMasterKeySpec: oldSpec } = request;
+  if (spec !== undefined && oldSpec !== undefined) {
+    throw new KmsError(
+      "ValidationException",
+      "You cannot specify KeySpec and CustomerMasterKeySpec in the same request. CustomerMasterKeySpec is deprecated.",
+    );
+  }
+  const keySpec = parseKeySpec(spec ?? oldSpec ?? "SYMMETRIC_DEFAULT");
+  const { Origin = "AWS_KMS" } = request;
+  if (Origin === "AWS_CLOUDHSM" || Origin === "EXTERNAL_KEY_STORE") {
+    throw unsupported(`Origin ${Origin}`, "there are no custom key stores");
+  }
+  const origin = check.oneOf(Origin, "origin", ["AWS_KMS", "EXTERNAL"]);
+  return { keySpec, keyUsage: parseKeyUsage(request.KeyUsage, keySpec), origin };
+}
+
+function parseKeySpec(value: unknown): KeySpec {
+  if (typeof value === "string" && isKeySpec(value)) return value;
+  const known: readonly unknown[] = keySpecsNotOffered;
+  if (known.includes(value)) throw unsupported(`KeySpec ${String(value)}`, "see its README");
+  const names = Object.keys(keySpecs);
+  throw check.constraint("keySpec", `satisfy enum value set: [${names.join(", ")}]`, value);
+}
+
+const usages = ["ENCRYPT_DECRYPT", "SIGN_VERIFY", "GENERATE_VERIFY_MAC", "KEY_AGREEMENT"] as const;
+
+function parseKeyUsage(value: unknown, keySpec: KeySpec): KeyUsage {
+  const { usages: fitting } = keySpecs[keySpec];
+  if (value === undefined) {
+    if (keySpec === "SYMMETRIC_DEFAULT") return "ENCRYPT_DECRYPT";
+    throw new KmsError(
+      "ValidationException",
+      "You must specify a KeyUsage value for all KMS keys except for symmetric encryption keys.",
+    );
+  }
+  const usage = check.oneOf(value, "keyUsage", usages);
+  if (fitting.includes(usage)) return usage;
+  throw new KmsError(
+    "ValidationException",
+    `KeyUsage ${usage} is not compatible with KeySpec ${keySpec}`,
+  );
+}
+
+function unsupported(what: string, why: string): KmsError {
+  return new KmsError(
+    "UnsupportedOperationException",
+    `${what} is not supported by this KMS: ${why}`,
+  );
+}

@@ -1,0 +1,93 @@
+/**
+ * GenerateMac and VerifyMac, with HMAC keys.
+ *
+ * @module
+ */
+import { keyArn } from "../arn.ts";
+import * as check from "../check.ts";
+import { KmsError } from "../errors.ts";
+import { currentVersion, type KeyRecord } from "../key.ts";
+import { keySpecs, type MacAlgorithm } from "../material/key-specs.ts";
+import { computeMac, verifyMac as isMacOf } from "../material/mac.ts";
+import type { KeyQuestion } from "../access.ts";
+import type {
+  GenerateMacRequest,
+  GenerateMacResponse,
+  VerifyMacRequest,
+  VerifyMacResponse,
+} from "../shapes.ts";
+import { operation, type Operation } from "./operation.ts";
+
+const algorithms = ["HMAC_SHA_224", "HMAC_SHA_256", "HMAC_SHA_384", "HMAC_SHA_512"] as const;
+
+export const generateMac: Operation<GenerateMacRequest, GenerateMacResponse> = operation({
+  name: "GenerateMac",
+  members: ["KeyId", "Message", "MacAlgorithm", "GrantTokens", "DryRun"],
+  mode: "read",
+  parse,
+  questions: (input) => ({ key: question("GenerateMac", input) }),
+  usage: "GENERATE_VERIFY_MAC",
+  run: ({ realm }, { message, algorithm }, { key }): GenerateMacResponse => {
+    requireAlgorithm(key, algorithm);
+    return {
+      Mac: computeMac(currentVersion(key).key, algorithm, message),
+      MacAlgorithm: algorithm,
+      KeyId: keyArn(realm, key.keyId),
+    };
+  },
+  wipe: ({ message }) => message.fill(0),
+});
+
+export const verifyMac: Operation<VerifyMacRequest, VerifyMacResponse> = operation({
+  name: "VerifyMac",
+  members: ["KeyId", "Message", "MacAlgorithm", "Mac", "GrantTokens", "DryRun"],
+  mode: "read",
+  parse: (request: VerifyMacRequest) => ({
+    mac: check.bytes(request.Mac, "mac", 6144),
+    ...parse(request),
+  }),
+  questions: (input) => ({ key: question("VerifyMac", input) }),
+  usage: "GENERATE_VERIFY_MAC",
+  run: ({ realm }, { message, algorithm, mac }, { key }): VerifyMacResponse => {
+    requireAlgorithm(key, algorithm);
+    if (!isMacOf(currentVersion(key).key, algorithm, message, mac)) {
+      throw new KmsError("KMSInvalidMacException", "");
+    }
+    return { KeyId: keyArn(realm, key.keyId), MacValid: true, MacAlgorithm: algorithm };
+  },
+  wipe: ({ message }) => message.fill(0),
+});
+
+interface Input {
+  readonly keyId: string;
+  readonly algorithm: MacAlgorithm;
+  /** A copy. */
+  readonly message: Uint8Array;
+}
+
+function parse({ KeyId, MacAlgorithm: algorithm, Message }: GenerateMacRequest): Input {
+  return {
+    keyId: check.requireKeyId(KeyId),
+    algorithm: check.requireOneOf(algorithm, "macAlgorithm", algorithms),
+    // Last: what is copied is wiped only once everything else is in order.
+    message: check.bytes(Message, "message", 4096),
+  };
+}
+
+function question(action: "GenerateMac" | "VerifyMac", { keyId, algorithm }: Input): KeyQuestion {
+  return {
+    on: "key",
+    action,
+    keyId,
+    aliases: true,
+    conditions: { "kms:MacAlgorithm": algorithm },
+  };
+}
+
+function requireAlgorithm({ keySpec }: KeyRecord, algorithm: MacAlgorithm): void {
+  if (keySpecs[keySpec].mac.includes(algorithm)) return;
+  throw new KmsError(
+    "InvalidKeyUsageException",
+    `Algorithm ${algorithm} is incompatible with key spec ${keySpec}.`,
+  );
+}

@@ -1,0 +1,294 @@
+/**
+ * The one way every operation goes, so that none can forget a step:
+ *
+ *     members -> shape -> resolve -> quota -> authorize -> what is due on the key -> state -> usage
+ *     -> do -> dry run -> audit
+ *
+ * An operation is data: which members it knows, what it asks for, what it does with the keys it then
+ * gets. There is no other way to run one than {@link Operation.call}.
+ *
+ * A dry run does everything and throws it away: a change is rolled back, an answer is wiped. So it
+ * cannot succeed where the call would not.
+ *
+ * @module
+ */
+import { isEnvelopeError } from "@env/core";
+import { Access, type Asked, type Found, type Question, type Resolved } from "../access.ts";
+import { keyArn, type Realm } from "../arn.ts";
+import type { AuditSink } from "../audit/event.ts";
+import * as check from "../check.ts";
+import { isKmsError, KmsError } from "../errors.ts";
+import { requireKnownTokens } from "../grants.ts";
+import { keyState, type KeyRecord } from "../key.ts";
+import { carryOutDue, isDue } from "../lifecycle.ts";
+import { bornManagedKey } from "../managed.ts";
+import type { KeyUsage } from "../material/key-specs.ts";
+import type { Quotas } from "../quotas.ts";
+import type { Session } from "../session.ts";
+import { requireState } from "../states.ts";
+import type { Store } from "../store.ts";
+import { ownEvent, Trail, type Outcome } from "./trail.ts";
+
+/** What all calls of one client share. */
+export interface Environment {
+  readonly store: Store;
+  readonly realm: Realm;
+  readonly session: Session;
+  readonly audit: AuditSink;
+  readonly quotas: Quotas | undefined;
+  /** How long a new grant counts only with its token, in ms. */
+  readonly grantDelay: number;
+}
+
+/** One operation of the KMS: all that can be done with it is to call it. */
+export interface Operation<Request extends object, Response> {
+  /** AWS's name. */
+  readonly name: string;
+  readonly call: (environment: Environment, request: Request) => Promise<Response>;
+}
+
+type Questions = Readonly<Record<string, Question | undefined>>;
+
+/** The key of each question, by the question's name; `undefined` where it is about none. */
+type Keys<Q extends Questions> = {
+  readonly [Name in keyof Q]:
+    | Found<NonNullable<Q[Name]>>
+    | (undefined extends Q[Name] ? undefined : never);
+};
+
+/** What an operation's own code may reach, inside the transaction. */
+export interface Call {
+  readonly store: Store;
+  readonly realm: Realm;
+  /** Asks further questions, such as whether a new policy still lets the caller in. Not recorded. */
+  readonly access: Access;
+  /** The store's clock: milliseconds since 1970. */
+  readonly now: number;
+  readonly grantDelay: number;
+  /** What was asked and allowed, in the order of the questions. */
+  readonly asked: readonly Asked[];
+}
+
+export interface Definition<Request extends object, Input, Q extends Questions, Made, Response> {
+  /** AWS's name. */
+  readonly name: string;
+  /** The members of the request that this KMS understands. Any other is refused, none is ignored. */
+  readonly members: readonly (keyof Request & string)[];
+  /** `read` changes nothing. `write` is one transaction, and the audit record is part of it. */
+  readonly mode: "read" | "write";
+  /** The shape of the request, and copies of its bytes. No look at any key. */
+  readonly parse: (request: Request) => Input;
+  /** What is asked for, by name and in this order; at least one question that needs permission. */
+  readonly questions: (input: Input) => Q;
+  /** What the keys must be for. */
+  readonly usage?: KeyUsage;
+  /** Whose quota is used, where it is not that of the first key's spec. */
+  readonly quotaSpec?: (input: Input) => string;
+  /**
+   * Makes what takes long, outside of any transaction, once the call has been found allowed. All
+   * questions are asked again afterwards.
+   */
+  readonly make?: (input: Input, keys: Keys<Q>) => Promise<Made>;
+  /** Semantic checks, and then the thing itself. May run more than once: effects on the store only. */
+  readonly run: (call: Call, input: Input, keys: Keys<Q>, made: Made) => Response;
+  /** After the call, whatever became of it. */
+  readonly wipe?: (input: Input) => void;
+}
+
+export function operation<
+  Request extends object,
+  Input,
+  Q extends Questions,
+  Response,
+  Made = undefined,
+>(definition: Definition<Request, Input, Q, Made, Response>): Operation<Request, Response> {
+  return {
+    name: definition.name,
+    call: (environment, request) => perform(environment, definition, request),
+  };
+}
+
+interface Entered<Q extends Questions> {
+  readonly call: Call;
+  readonly keys: Keys<Q>;
+  /** Something is due on a key, so the transaction has to be one that writes. */
+  readonly due: boolean;
+}
+
+async function perform<Request extends object, Input, Q extends Questions, Made, Response>(
+  environment: Environment,
+  definition: Definition<Request, Input, Q, Made, Response>,
+  request: Request,
+): Promise<Response> {
+  check.requireObject(request);
+  const { store } = environment;
+  const trail = new Trail(environment, definition, request);
+  let input: Input | undefined;
+  let answer: Response | undefined;
+  try {
+    check.requireMembers(request, definition.members);
+    const tokens = check.grantTokens(request);
+    const dryRun = check.dryRun(request);
+    trail.dryRun = dryRun;
+    const parsed = definition.parse(request);
+    input = parsed;
+
+    const enter = (writing: boolean): Entered<Q> =>
+      enterCall(environment, definition, parsed, tokens, trail, writing);
+    const run = ({ call, keys }: Entered<Q>, made: Made): Response => {
+      // A transaction may be tried again: what came of it before is given to nobody.
+      discard(answer);
+      answer = definition.run(call, parsed, keys, made);
+      if (!dryRun) return answer;
+      throw new KmsError(
+        "DryRunOperationException",
+        "The request would have succeeded, but the DryRun option is set.",
+      );
+    };
+
+    const made = await makeAhead(definition, parsed, () => store.read(() => enter(false)));
+    if (definition.mode === "read") {
+      const read = await store.read(() => {
+        const entered = enter(false);
+        return entered.due ? undefined : { response: run(entered, made) };
+      });
+      if (read !== undefined) {
+        // Nothing is answered that is not in the log.
+        await trail.record(read);
+        return read.response;
+      }
+    }
+    const outcome = await store.write(() => {
+      const settled = settle(() => store.attempt(() => run(enter(true), made)));
+      // In the transaction: it commits with the change, or refuses it.
+      void trail.record(settled);
+      return settled;
+    });
+    if ("error" in outcome) throw outcome.error;
+    return outcome.response;
+  } catch (error) {
+    discard(answer);
+    if (!trail.recorded && isRefusal(error)) await trail.record({ error });
+    throw error;
+  } finally {
+    if (input !== undefined) definition.wipe?.(input);
+  }
+}
+
+/** Everything that comes before the operation's own part. */
+function enterCall<Request extends object, Input, Q extends Questions, Made, Response>(
+  environment: Environment,
+  definition: Definition<Request, Input, Q, Made, Response>,
+  input: Input,
+  tokens: readonly string[],
+  trail: Trail,
+  writing: boolean,
+): Entered<Q> {
+  const { store, realm, session, quotas } = environment;
+  const now = store.now();
+  const access = new Access(environment);
+  const asked = trail.begin(access.caller);
+
+  const questions = Object.entries(definition.questions(input)).flatMap(([name, question]) =>
+    question === undefined ? [] : [[name, question] as const],
+  );
+  const resolved = questions.map(([, question]) => access.resolve(question));
+  trail.found(resolved);
+  if (!trail.counted) {
+    const keySpec = definition.quotaSpec?.(input) ?? resolved[0]?.record?.keySpec;
+    quotas?.take(definition.name, session.accountId, keySpec, now);
+    trail.counted = true;
+  }
+  requireKnownTokens(store, tokens);
+  for (const one of resolved) {
+    if (one.question.on === "filter") continue;
+    const answer = access.ask(one, resolved, tokens);
+    asked.push(answer);
+    access.requireAllowed(answer);
+  }
+  if (asked.length === 0) throw new Error(`${definition.name} asks for no permission`);
+
+  let due = false;
+  const keys: Record<string, KeyRecord | undefined> = {};
+  for (const [i, [name]] of questions.entries()) {
+    const one = resolved[i];
+    if (one?.record === undefined) continue;
+    const isHere = !one.unborn && !isDue(one.record, store);
+    due ||= !isHere;
+    const record = isHere || !writing ? one.record : carryOut(environment, one);
+    if (isHere || writing) requireUsable(definition, one.question, record, realm, now);
+    keys[name] = record;
+  }
+  const call = { store, realm, access, now, grantDelay: environment.grantDelay, asked };
+  // The names are those of the questions, and each has the kind of answer that its kind of question gets.
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion
+  return { call, keys: keys as Keys<Q>, due };
+}
+
+/** State, and then use: a disabled key says that it is disabled, whatever it is for. */
+function requireUsable(
+  { name, usage }: { readonly name: string; readonly usage?: KeyUsage },
+  question: Question,
+  record: KeyRecord,
+  realm: Realm,
+  now: number,
+): void {
+  if (question.on !== "key" && question.on !== "blob") return;
+  const arn = keyArn(realm, record.keyId);
+  requireState(question.action, keyState(record, now), arn);
+  if (usage === undefined || record.keyUsage === usage) return;
+  throw new KmsError(
+    "InvalidKeyUsageException",
+    `${arn} key usage is ${record.keyUsage} which is not valid for ${name}.`,
+  );
+}
+
+/** Does what is due on a key, and makes a managed key that is used for the first time. */
+function carryOut({ store, realm, audit }: Environment, { record, unborn }: Resolved): KeyRecord {
+  if (record === undefined) throw new RangeError("the question is about no key");
+  if (!unborn) {
+    const { record: changed, done } = carryOutDue(record, store);
+    for (const event of done) void audit.append(ownEvent(event, changed, realm, store.now()));
+    return changed;
+  }
+  // The source and the destination of one call may be the same new key.
+  const there = record.aliases.map(({ name }) => store.aliasTarget(name))[0];
+  if (there !== undefined) return there;
+  const born = bornManagedKey(record);
+  store.insert(born);
+  void audit.append(ownEvent({ operation: "CreateKey" }, born, realm, store.now()));
+  return born;
+}
+
+/** What `fn` came to; whatever is no answer to a call is thrown on. */
+function settle<Response>(fn: () => Response): Outcome<Response> {
+  try {
+    return { response: fn() };
+  } catch (error) {
+    if (isRefusal(error)) return { error };
+    throw error;
+  }
+}
+
+/** For the log: an answer to the call, or a record that does not verify; no mistake of the program, no full disk. */
+function isRefusal(error: unknown): error is Error {
+  return isKmsError(error) || isEnvelopeError(error, "ERR_ENV_KEYSTORE_FORMAT");
+}
+
+/** Wipes the bytes of an answer that nobody gets. */
+function discard(response: unknown): void {
+  if (typeof response !== "object" || response === null) return;
+  for (const value of Object.values(response)) if (value instanceof Uint8Array) value.fill(0);
+}
+
+async function makeAhead<Request extends object, Input, Q extends Questions, Made, Response>(
+  { make }: Definition<Request, Input, Q, Made, Response>,
+  input: Input,
+  enter: () => Promise<Entered<Q>>,
+): Promise<Made> {
+  // Without `make`, Made is undefined.
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion
+  if (make === undefined) return undefined as Made;
+  const { keys } = await enter();
+  return make(input, keys);
+}

@@ -1,0 +1,111 @@
+/**
+ * Key policies: who may use a key, and who may say so.
+ *
+ * @module
+ */
+import { keyFacts } from "../access.ts";
+import * as check from "../check.ts";
+import { KmsError } from "../errors.ts";
+import type { KeyRecord } from "../key.ts";
+import { fromMarker, toPage } from "../page.ts";
+import { parsePolicy } from "../policy/document.ts";
+import { requireNoLockout } from "../policy/lockout.ts";
+import type {
+  GetKeyPolicyRequest,
+  GetKeyPolicyResponse,
+  ListKeyPoliciesRequest,
+  ListKeyPoliciesResponse,
+  PutKeyPolicyRequest,
+} from "../shapes.ts";
+import { operation, type Call, type Operation } from "./operation.ts";
+
+export const getKeyPolicy: Operation<GetKeyPolicyRequest, GetKeyPolicyResponse> = operation({
+  name: "GetKeyPolicy",
+  members: ["KeyId", "PolicyName"],
+  mode: "read",
+  parse: ({ KeyId, PolicyName }: GetKeyPolicyRequest) => ({
+    keyId: check.requireKeyId(KeyId),
+    policyName: policyName(PolicyName),
+  }),
+  questions: ({ keyId }) => ({
+    key: { on: "key", action: "GetKeyPolicy", keyId, aliases: false } as const,
+  }),
+  run: (_, input, { key }): GetKeyPolicyResponse => {
+    requireDefault(input.policyName);
+    return { Policy: key.policy, PolicyName: "default" };
+  },
+});
+
+export const putKeyPolicy: Operation<PutKeyPolicyRequest, void> = operation({
+  name: "PutKeyPolicy",
+  members: ["KeyId", "PolicyName", "Policy", "BypassPolicyLockoutSafetyCheck"],
+  mode: "write",
+  parse: (request: PutKeyPolicyRequest) => ({
+    keyId: check.requireKeyId(request.KeyId),
+    policyName: policyName(request.PolicyName),
+    policy: parseKeyPolicy(request.Policy),
+    bypass: request.BypassPolicyLockoutSafetyCheck,
+    skipLockoutCheck: check.flag(
+      request.BypassPolicyLockoutSafetyCheck,
+      "bypassPolicyLockoutSafetyCheck",
+    ),
+  }),
+  questions: ({ keyId, bypass }) => ({
+    key: {
+      on: "key",
+      action: "PutKeyPolicy",
+      keyId,
+      aliases: false,
+      conditions: { "kms:BypassPolicyLockoutSafetyCheck": bypass?.toString() },
+    } as const,
+  }),
+  run: (call, input, { key }): void => {
+    requireDefault(input.policyName);
+    const changed = { ...key, policy: input.policy };
+    if (!input.skipLockoutCheck) requireWayBack(call, changed);
+    call.store.update(changed);
+  },
+});
+
+/** There is one: `default`. */
+export const listKeyPolicies: Operation<ListKeyPoliciesRequest, ListKeyPoliciesResponse> =
+  operation({
+    name: "ListKeyPolicies",
+    members: ["KeyId", "Limit", "Marker"],
+    mode: "read",
+    parse: ({ KeyId, Limit, Marker }: ListKeyPoliciesRequest) => {
+      check.integer(Limit ?? 100, "limit", 1, 1000);
+      // One name fits any page, so no call returns a marker.
+      fromMarker(Marker, /^(?!)/);
+      return check.requireKeyId(KeyId);
+    },
+    questions: (keyId) => ({
+      key: { on: "key", action: "ListKeyPolicies", keyId, aliases: false } as const,
+    }),
+    run: (): ListKeyPoliciesResponse => ({ PolicyNames: ["default"], ...toPage(undefined) }),
+  });
+
+/** A key policy that parses, as the text it was given. */
+export function parseKeyPolicy(value: unknown): string {
+  const text = check.policy(value);
+  parsePolicy(text, "key");
+  return text;
+}
+
+/**
+ * Whether the caller, with the IAM policies it has now, could set another policy under the new one.
+ *
+ * @throws {@link KmsError} `MalformedPolicyDocumentException`
+ */
+export function requireWayBack({ access }: Call, record: KeyRecord): void {
+  const request = access.requestOn(record, "PutKeyPolicy");
+  requireNoLockout({ ...request, key: keyFacts(record) });
+}
+
+function policyName(value: unknown): string {
+  return value === undefined ? "default" : check.text(value, "policyName", 1, 128);
+}
+
+function requireDefault(name: string): void {
+  if (name !== "default") throw new KmsError("NotFoundException", "No such policy exists");
+}

@@ -1,0 +1,172 @@
+/**
+ * Rotation: a new version encrypts from then on, the old ones go on decrypting. Only symmetric
+ * encryption keys rotate.
+ *
+ * @module
+ */
+import { keyArn } from "../arn.ts";
+import * as check from "../check.ts";
+import { KmsError } from "../errors.ts";
+import { kmsLimits, type KeyRecord } from "../key.ts";
+import { DAY_MS, newVersion, rotated } from "../lifecycle.ts";
+import { keyRotation } from "../metadata.ts";
+import { fromMarker, toPage } from "../page.ts";
+import type {
+  EnableKeyRotationRequest,
+  GetKeyRotationStatusResponse,
+  KeyIdResponse,
+  KeyRequest,
+  ListKeyRotationsRequest,
+  ListKeyRotationsResponse,
+} from "../shapes.ts";
+import { unsupportedOrigin } from "../states.ts";
+import { operation, type Operation } from "./operation.ts";
+
+const DEFAULT_PERIOD_DAYS = 365;
+
+/** From now on, every period. Asked again with the same period, the next date stays. */
+export const enableKeyRotation: Operation<EnableKeyRotationRequest, void> = operation({
+  name: "EnableKeyRotation",
+  members: ["KeyId", "RotationPeriodInDays"],
+  mode: "write",
+  parse: ({ KeyId, RotationPeriodInDays }: EnableKeyRotationRequest) => ({
+    keyId: check.requireKeyId(KeyId),
+    periodInDays: check.integer(
+      RotationPeriodInDays ?? DEFAULT_PERIOD_DAYS,
+      "rotationPeriodInDays",
+      90,
+      2560,
+    ),
+  }),
+  questions: ({ keyId, periodInDays }) => ({
+    key: {
+      on: "key",
+      action: "EnableKeyRotation",
+      keyId,
+      aliases: false,
+      conditions: { "kms:RotationPeriodInDays": String(periodInDays) },
+    } as const,
+  }),
+  run: ({ store, realm, now }, { periodInDays }, { key }): void => {
+    requireOwnMaterial(key, keyArn(realm, key.keyId));
+    if (key.rotation?.periodInDays === periodInDays) return;
+    store.update({ ...key, rotation: { periodInDays, next: now + periodInDays * DAY_MS } });
+  },
+});
+
+export const disableKeyRotation: Operation<KeyRequest, void> = operation({
+  name: "DisableKeyRotation",
+  members: ["KeyId"],
+  mode: "write",
+  parse: ({ KeyId }: KeyRequest) => check.requireKeyId(KeyId),
+  questions: (keyId) => ({
+    key: { on: "key", action: "DisableKeyRotation", keyId, aliases: false } as const,
+  }),
+  run: ({ store, realm }, _, { key }): void => {
+    requireOwnMaterial(key, keyArn(realm, key.keyId));
+    store.update({ ...key, rotation: undefined });
+  },
+});
+
+/** Keys that cannot rotate, other than those with imported material, say that they do not. */
+export const getKeyRotationStatus: Operation<KeyRequest, GetKeyRotationStatusResponse> = operation({
+  name: "GetKeyRotationStatus",
+  members: ["KeyId"],
+  mode: "read",
+  parse: ({ KeyId }: KeyRequest) => check.requireKeyId(KeyId),
+  questions: (keyId) => ({
+    key: { on: "key", action: "GetKeyRotationStatus", keyId, aliases: false } as const,
+  }),
+  run: ({ realm }, _, { key }): GetKeyRotationStatusResponse => {
+    const KeyId = keyArn(realm, key.keyId);
+    if (key.origin === "EXTERNAL") throw unsupportedOrigin(KeyId, key.origin);
+    const { rotation, deletion } = key;
+    if (rotation === undefined || deletion !== undefined) {
+      return { KeyId, KeyRotationEnabled: false };
+    }
+    return {
+      KeyId,
+      KeyRotationEnabled: true,
+      RotationPeriodInDays: rotation.periodInDays,
+      NextRotationDate: new Date(rotation.next),
+    };
+  },
+});
+
+/** At once, and without moving the next automatic rotation. */
+export const rotateKeyOnDemand: Operation<KeyRequest, KeyIdResponse> = operation({
+  name: "RotateKeyOnDemand",
+  members: ["KeyId"],
+  mode: "write",
+  parse: ({ KeyId }: KeyRequest) => check.requireKeyId(KeyId),
+  questions: (keyId) => ({
+    key: { on: "key", action: "RotateKeyOnDemand", keyId, aliases: false } as const,
+  }),
+  run: ({ store, realm, now }, _, { key }): KeyIdResponse => {
+    const arn = keyArn(realm, key.keyId);
+    requireSymmetric(key, arn);
+    const { versions, pending } = key;
+    const rotations = versions.filter(({ rotation }) => rotation === "ON_DEMAND").length;
+    if (rotations >= kmsLimits.onDemandRotationsPerKey) {
+      throw new KmsError(
+        "LimitExceededException",
+        `The on-demand rotations limit has been reached for the given keyId. No more on-demand rotations can be performed for this key: ${arn}`,
+      );
+    }
+    if (key.origin === "EXTERNAL" && pending === undefined) {
+      throw new KmsError(
+        "KMSInvalidStateException",
+        `No available key material pending rotation for the key: ${arn}.`,
+      );
+    }
+    const version = pending ?? newVersion(now, "ON_DEMAND");
+    store.update({
+      ...rotated(key, { ...version, created: now, rotation: "ON_DEMAND" }),
+      pending: undefined,
+    });
+    return { KeyId: arn };
+  },
+});
+
+/** Oldest first. Imported material that is yet to be rotated to comes last, with all material. */
+export const listKeyRotations: Operation<ListKeyRotationsRequest, ListKeyRotationsResponse> =
+  operation({
+    name: "ListKeyRotations",
+    members: ["KeyId", "IncludeKeyMaterial", "Limit", "Marker"],
+    mode: "read",
+    parse: (request: ListKeyRotationsRequest) => ({
+      keyId: check.requireKeyId(request.KeyId),
+      which: check.oneOf(request.IncludeKeyMaterial, "includeKeyMaterial", [
+        "ROTATIONS_ONLY",
+        "ALL_KEY_MATERIAL",
+      ]),
+      limit: check.integer(request.Limit ?? 100, "limit", 1, 1000),
+      after: Number(fromMarker(request.Marker, /^[1-9][0-9]{0,6}$/) ?? 0),
+    }),
+    questions: ({ keyId }) => ({
+      key: { on: "key", action: "ListKeyRotations", keyId, aliases: false } as const,
+    }),
+    run: ({ realm, now }, { which, limit, after }, { key }): ListKeyRotationsResponse => {
+      requireSymmetric(key, keyArn(realm, key.keyId));
+      const all = which === "ALL_KEY_MATERIAL";
+      const last = key.versions.length + (all && key.pending !== undefined ? 1 : 0);
+      const first = Math.max(after + 1, all ? 1 : 2);
+      const end = Math.min(last, first + limit - 1);
+      const Rotations = [];
+      for (let n = first; n <= end; n++) Rotations.push(keyRotation(key, n, now));
+      return { Rotations, ...toPage(end < last ? String(end) : undefined) };
+    },
+  });
+
+function requireSymmetric({ keySpec }: KeyRecord, arn: string): void {
+  if (keySpec === "SYMMETRIC_DEFAULT") return;
+  throw new KmsError(
+    "UnsupportedOperationException",
+    `${arn} key spec is ${keySpec} which is not valid for this operation.`,
+  );
+}
+
+function requireOwnMaterial(key: KeyRecord, arn: string): void {
+  requireSymmetric(key, arn);
+  if (key.origin === "EXTERNAL") throw unsupportedOrigin(arn, key.origin);
+}

@@ -1,0 +1,151 @@
+/**
+ * Sign and Verify: signatures over messages of up to 4096 bytes, or over their digests.
+ *
+ * Elliptic curves are offered for messages alone: node:crypto signs no digests with them.
+ *
+ * @module
+ */
+import type { KeyQuestion } from "../access.ts";
+import { keyArn } from "../arn.ts";
+import * as check from "../check.ts";
+import { KmsError } from "../errors.ts";
+import { currentVersion, type KeyRecord } from "../key.ts";
+import { keySpecs, type SigningAlgorithm } from "../material/key-specs.ts";
+import {
+  digestBytes,
+  sign as signWith,
+  verify as verifyWith,
+  type MessageType,
+} from "../material/signature.ts";
+import type { SignRequest, SignResponse, VerifyRequest, VerifyResponse } from "../shapes.ts";
+import { operation, type Operation } from "./operation.ts";
+
+const offered = [
+  "RSASSA_PSS_SHA_256",
+  "RSASSA_PSS_SHA_384",
+  "RSASSA_PSS_SHA_512",
+  "RSASSA_PKCS1_V1_5_SHA_256",
+  "RSASSA_PKCS1_V1_5_SHA_384",
+  "RSASSA_PKCS1_V1_5_SHA_512",
+  "ECDSA_SHA_256",
+  "ECDSA_SHA_384",
+  "ECDSA_SHA_512",
+  "ED25519_SHA_512",
+] as const satisfies readonly SigningAlgorithm[];
+
+/** AWS's others: no key here is one of theirs, but for Ed25519. */
+const algorithms = [...offered, "ED25519_PH_SHA_512", "SM2DSA", "ML_DSA_SHAKE_256"] as const;
+
+const messageTypes = ["RAW", "DIGEST", "EXTERNAL_MU"] as const;
+
+export const sign: Operation<SignRequest, SignResponse> = operation({
+  name: "Sign",
+  members: ["KeyId", "Message", "MessageType", "SigningAlgorithm", "GrantTokens", "DryRun"],
+  mode: "read",
+  parse,
+  questions: (input) => ({ key: question("Sign", input) }),
+  usage: "SIGN_VERIFY",
+  run: ({ realm }, input, { key }): SignResponse => {
+    const { algorithm, type } = requireAlgorithm(key, input);
+    const Signature = signWith(currentVersion(key).key, algorithm, input.message, type);
+    return { KeyId: keyArn(realm, key.keyId), Signature, SigningAlgorithm: algorithm };
+  },
+  wipe: ({ message }) => message.fill(0),
+});
+
+export const verify: Operation<VerifyRequest, VerifyResponse> = operation({
+  name: "Verify",
+  members: [
+    "KeyId",
+    "Message",
+    "MessageType",
+    "Signature",
+    "SigningAlgorithm",
+    "GrantTokens",
+    "DryRun",
+  ],
+  mode: "read",
+  parse: (request: VerifyRequest) => ({
+    signature: check.bytes(request.Signature, "signature", 6144),
+    ...parse(request),
+  }),
+  questions: (input) => ({ key: question("Verify", input) }),
+  usage: "SIGN_VERIFY",
+  run: ({ realm }, input, { key }): VerifyResponse => {
+    const { algorithm, type } = requireAlgorithm(key, input);
+    const { message, signature } = input;
+    if (!verifyWith(currentVersion(key).key, algorithm, message, type, signature)) {
+      throw new KmsError("KMSInvalidSignatureException", "");
+    }
+    return { KeyId: keyArn(realm, key.keyId), SignatureValid: true, SigningAlgorithm: algorithm };
+  },
+  wipe: ({ message }) => message.fill(0),
+});
+
+interface Input {
+  readonly keyId: string;
+  readonly algorithm: (typeof algorithms)[number];
+  readonly type: (typeof messageTypes)[number];
+  /** A copy. */
+  readonly message: Uint8Array;
+}
+
+function parse(request: SignRequest): Input {
+  return {
+    keyId: check.requireKeyId(request.KeyId),
+    algorithm: check.requireOneOf(request.SigningAlgorithm, "signingAlgorithm", algorithms),
+    type: check.oneOf(request.MessageType, "messageType", messageTypes),
+    // Last: what is copied is wiped only once everything else is in order.
+    message: check.bytes(request.Message, "message", 4096),
+  };
+}
+
+function question(action: "Sign" | "Verify", { keyId, algorithm, type }: Input): KeyQuestion {
+  return {
+    on: "key",
+    action,
+    keyId,
+    aliases: true,
+    conditions: { "kms:SigningAlgorithm": algorithm, "kms:MessageType": type },
+  };
+}
+
+/** The algorithm that the key has, and a type that the algorithm has. */
+function requireAlgorithm(
+  { keySpec }: KeyRecord,
+  { algorithm, type, message }: Input,
+): { readonly algorithm: SigningAlgorithm; readonly type: MessageType } {
+  if (algorithm === "ED25519_PH_SHA_512" && keySpec === "ECC_NIST_EDWARDS25519") {
+    throw new KmsError(
+      "UnsupportedOperationException",
+      `Algorithm ${algorithm} is not supported by this KMS: sign the message itself with ED25519_SHA_512`,
+    );
+  }
+  const fitting = keySpecs[keySpec].signing.find((one) => one === algorithm);
+  if (fitting === undefined) {
+    throw new KmsError(
+      "InvalidKeyUsageException",
+      `Algorithm ${algorithm} is incompatible with key spec ${keySpec}.`,
+    );
+  }
+  const length = digestBytes(fitting);
+  if (type === "DIGEST" && length === undefined && fitting !== "ED25519_SHA_512") {
+    throw new KmsError(
+      "UnsupportedOperationException",
+      `MessageType DIGEST with ${algorithm} is not supported by this KMS: pass the message itself, with MessageType RAW`,
+    );
+  }
+  if (type === "EXTERNAL_MU" || (type === "DIGEST" && length === undefined)) {
+    throw new KmsError(
+      "ValidationException",
+      `MessageType ${type} is not valid for algorithm ${algorithm}.`,
+    );
+  }
+  if (type === "DIGEST" && message.length !== length) {
+    throw new KmsError(
+      "ValidationException",
+      `Digest is invalid length for algorithm ${algorithm}.`,
+    );
+  }
+  return { algorithm: fitting, type };
+}

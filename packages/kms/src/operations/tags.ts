@@ -1,0 +1,96 @@
+/**
+ * Tags: they describe a key, and policies may ask for them.
+ *
+ * @module
+ */
+import * as check from "../check.ts";
+import { kmsLimits } from "../key.ts";
+import { fromMarker, toPage } from "../page.ts";
+import type {
+  ListResourceTagsRequest,
+  ListResourceTagsResponse,
+  TagResourceRequest,
+  UntagResourceRequest,
+} from "../shapes.ts";
+import { requestTags } from "./keys.ts";
+import { operation, type Operation } from "./operation.ts";
+
+/** Adds tags, and replaces those with the same key. */
+export const tagResource: Operation<TagResourceRequest, void> = operation({
+  name: "TagResource",
+  members: ["KeyId", "Tags"],
+  mode: "write",
+  parse: ({ KeyId, Tags }: TagResourceRequest) => ({
+    keyId: check.requireKeyId(KeyId),
+    tags: check.tags(Tags, 0),
+  }),
+  questions: ({ keyId, tags }) => ({
+    key: {
+      on: "key",
+      action: "TagResource",
+      keyId,
+      aliases: false,
+      conditions: requestTags(tags),
+    } as const,
+  }),
+  run: ({ store }, input, { key }): void => {
+    const tags = { ...key.tags, ...input.tags };
+    if (Object.keys(tags).length > kmsLimits.tagsPerKey) throw check.tooManyTags();
+    store.update({ ...key, tags });
+  },
+});
+
+/** Removes tags. Those that are not there do no harm. */
+export const untagResource: Operation<UntagResourceRequest, void> = operation({
+  name: "UntagResource",
+  members: ["KeyId", "TagKeys"],
+  mode: "write",
+  parse: ({ KeyId, TagKeys }: UntagResourceRequest) => ({
+    keyId: check.requireKeyId(KeyId),
+    names: check.tagKeys(TagKeys),
+  }),
+  questions: ({ keyId, names }) => ({
+    key: {
+      on: "key",
+      action: "UntagResource",
+      keyId,
+      aliases: false,
+      conditions: { "aws:TagKeys": names.length === 0 ? undefined : names },
+    } as const,
+  }),
+  run: ({ store }, { names }, { key }): void => {
+    const left = Object.entries(key.tags).filter(([name]) => !names.includes(name));
+    store.update({ ...key, tags: Object.fromEntries(left) });
+  },
+});
+
+/** By key. */
+export const listResourceTags: Operation<ListResourceTagsRequest, ListResourceTagsResponse> =
+  operation({
+    name: "ListResourceTags",
+    members: ["KeyId", "Limit", "Marker"],
+    mode: "read",
+    parse: ({ KeyId, Limit, Marker }: ListResourceTagsRequest) => ({
+      keyId: check.requireKeyId(KeyId),
+      limit: check.integer(Limit ?? 50, "limit", 1, 50),
+      after: tagKeyIn(fromMarker(Marker, /^(?:[0-9a-f]{2}){1,512}$/)),
+    }),
+    questions: ({ keyId }) => ({
+      key: { on: "key", action: "ListResourceTags", keyId, aliases: false } as const,
+    }),
+    run: (_, { after, limit }, { key }): ListResourceTagsResponse => {
+      const left = Object.keys(key.tags)
+        .toSorted()
+        .filter((name) => name > after);
+      const names = left.slice(0, limit);
+      const last = left.length > limit ? names.at(-1) : undefined;
+      return {
+        Tags: names.map((name) => ({ TagKey: name, TagValue: key.tags[name] ?? "" })),
+        ...toPage(last === undefined ? undefined : Buffer.from(last).toString("hex")),
+      };
+    },
+  });
+
+function tagKeyIn(position: string | undefined): string {
+  return Buffer.from(position ?? "", "hex").toString();
+}

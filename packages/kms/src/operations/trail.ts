@@ -1,0 +1,158 @@
+/**
+ * What the audit log is told of a call: gathered on its way, written once, whatever became of it.
+ *
+ * @module
+ */
+import { isEnvelopeError } from "@env/core";
+import type { Asked, Resolved } from "../access.ts";
+import { aliasArn, keyArn, type Realm } from "../arn.ts";
+import type { AuditEvent, AuditSink } from "../audit/event.ts";
+import type { KeyRecord } from "../key.ts";
+import type { DueEvent } from "../lifecycle.ts";
+import type { Caller } from "../policy/request.ts";
+import type { Session } from "../session.ts";
+import type { Store } from "../store.ts";
+
+/** What a call came to. */
+export type Outcome<Response> = { readonly response: Response } | { readonly error: Error };
+
+/** As much of an environment as a trail needs. */
+interface Surroundings {
+  readonly store: Store;
+  readonly realm: Realm;
+  readonly session: Session;
+  readonly audit: AuditSink;
+}
+
+export class Trail {
+  /** Counted against the quota: once, however often the transaction is tried. */
+  counted = false;
+  dryRun = false;
+  readonly #environment: Surroundings;
+  readonly #operation: { readonly name: string; readonly mode: "read" | "write" };
+  readonly #parameters: Readonly<Record<string, unknown>>;
+  #asked: readonly Asked[] = [];
+  #resources: readonly string[] = [];
+  #principalId: string | undefined;
+  #recorded = false;
+
+  constructor(
+    environment: Surroundings,
+    operation: { readonly name: string; readonly mode: "read" | "write" },
+    request: object,
+  ) {
+    this.#environment = environment;
+    this.#operation = operation;
+    // Now: whatever becomes of the caller's objects later, the log has what was asked for.
+    this.#parameters = snapshot(request, MAX_DEPTH);
+  }
+
+  get recorded(): boolean {
+    return this.#recorded;
+  }
+
+  /** A transaction begins, maybe again. What is asked goes into the list that it gives. */
+  begin({ userId }: Caller): Asked[] {
+    const asked: Asked[] = [];
+    this.#asked = asked;
+    this.#resources = [];
+    this.#principalId = userId;
+    return asked;
+  }
+
+  found(resolved: readonly Resolved[]): void {
+    this.#resources = resolved.flatMap((one) => resourceOf(one, this.#environment.realm));
+  }
+
+  /** @throws as {@link AuditSink.append}. */
+  record(outcome: Outcome<unknown>): void | Promise<void> {
+    this.#recorded = true;
+    const { store, session, audit } = this.#environment;
+    return audit.append({
+      time: store.now(),
+      operation: this.#operation.name,
+      ...session.identity,
+      ...(this.#principalId === undefined ? {} : { principalId: this.#principalId }),
+      readOnly: this.#operation.mode === "read",
+      resources: this.#resources,
+      parameters: this.#parameters,
+      decisions: this.#asked.map(toDecision),
+      ...(this.dryRun ? { dryRun: true } : {}),
+      ...toResult(outcome),
+    });
+  }
+}
+
+/** How deep requests go: a tag in a list, a pair in a constraint. */
+const MAX_DEPTH = 3;
+
+/** What the KMS does by itself: no one's request, so nobody was asked. */
+export function ownEvent(
+  {
+    operation: name,
+    keyMaterialId,
+  }: DueEvent | { operation: "CreateKey"; keyMaterialId?: undefined },
+  { keyId }: KeyRecord,
+  realm: Realm,
+  time: number,
+): AuditEvent {
+  return {
+    time,
+    operation: name,
+    principal: "kms.amazonaws.com",
+    accountId: realm.accountId,
+    readOnly: false,
+    resources: [keyArn(realm, keyId)],
+    parameters: { KeyId: keyId },
+    ...(keyMaterialId === undefined ? {} : { response: { KeyMaterialId: keyMaterialId } }),
+    decisions: [],
+  };
+}
+
+/** ARNs of what a question is about. */
+function resourceOf({ question, record }: Resolved, realm: Realm): readonly string[] {
+  if (question.on === "alias") return [aliasArn(realm, question.name)];
+  return record === undefined ? [] : [keyArn(realm, record.keyId)];
+}
+
+function toDecision({ request, decision }: Asked): AuditEvent["decisions"][number] {
+  const { allowed, because, deciding } = decision;
+  return {
+    action: request.action,
+    resource: request.resource,
+    allowed,
+    because,
+    ...(deciding === undefined ? {} : { deciding }),
+  };
+}
+
+function toResult(outcome: Outcome<unknown>): Pick<AuditEvent, "response" | "error"> {
+  if ("error" in outcome) {
+    const { error } = outcome;
+    const code = isEnvelopeError(error) ? error.code : error.name;
+    return { error: { code, message: error.message } };
+  }
+  const { response } = outcome;
+  return isStructure(response) ? { response } : {};
+}
+
+/** A copy of a request without its bytes. */
+function snapshot(request: object, depth: number): Readonly<Record<string, unknown>> {
+  // Without a prototype: __proto__ is a member like any other.
+  const copy: Record<string, unknown> = Object.create(null);
+  for (const [member, value] of Object.entries(request)) {
+    if (!(value instanceof Uint8Array)) copy[member] = snapshotOf(value, depth);
+  }
+  return copy;
+}
+
+function snapshotOf(value: unknown, depth: number): unknown {
+  if (typeof value !== "object" || value === null || value instanceof Date) return value;
+  if (depth === 0) return undefined;
+  if (Array.isArray(value)) return value.map((item) => snapshotOf(item, depth - 1));
+  return snapshot(value, depth - 1);
+}
+
+function isStructure(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === "object" && value !== null;
+}

@@ -1,0 +1,328 @@
+/**
+ * What would have to change for a keystore to be as a seed says.
+ *
+ * A plan is made from one state of the keystore. It only grows things: what the keystore has and the
+ * seed does not is left alone, unless the plan is asked to prune.
+ *
+ * @module
+ */
+import type { KeyObject } from "node:crypto";
+import { isDeepStrictEqual } from "node:util";
+import { keyIdToBytes, type Realm } from "../arn.ts";
+import { keyName } from "../freshness.ts";
+import type { CheckedPrincipal } from "../iam.ts";
+import { kmsLimits, type KeyRecord } from "../key.ts";
+import { DAY_MS } from "../lifecycle.ts";
+import { isSameKind } from "../operations/aliases.ts";
+import type { NamedPolicy } from "../policy/request.ts";
+import { defaultKeyPolicy } from "../policy/default-policy.ts";
+import type { Store } from "../store.ts";
+import {
+  allKeys,
+  allPrincipals,
+  isSeedable,
+  keyDocument,
+  keyPolicyValue,
+  policyValue,
+  policyValues,
+  presentGroups,
+  principalDocument,
+} from "./document.ts";
+import { memberPath, type Seed, type SeedKey } from "./parse.ts";
+
+/** One difference. What was not there, or will not be, is `undefined`. Never key material. */
+export interface SeedChange {
+  /** `description`, `tags.team`, `aliases.alias/app`, `policy.Statement[0].Effect`. */
+  readonly path: string;
+  readonly from: unknown;
+  readonly to: unknown;
+}
+
+export interface SeedStep {
+  /** `delete` only where pruning was asked for; a key is then scheduled for deletion. */
+  readonly action: "create" | "update" | "delete" | "conflict" | "none";
+  /** Key id, or ARN of a principal. */
+  readonly record: string;
+  /** Of a conflict, what cannot be changed. */
+  readonly changes: readonly SeedChange[];
+}
+
+export interface SeedPlan {
+  /** What is to be had. Gives away its keys' material. */
+  readonly seed: Seed;
+  readonly prune: boolean;
+  /** In the order in which they are to be taken: one for each record. */
+  readonly steps: readonly SeedStep[];
+  /** What somebody should read before this is applied. */
+  readonly warnings: readonly string[];
+}
+
+/** What a plan is made from, inside the store's `read` or `write`. */
+export interface Ground {
+  readonly store: Store;
+  readonly realm: Realm;
+  readonly seed: Seed;
+  readonly prune: boolean;
+}
+
+/** How long a key that is pruned waits for its deletion. */
+export const PRUNE_WINDOW_DAYS = 30;
+
+export function planSeed(ground: Ground): SeedPlan {
+  const { seed, prune } = ground;
+  const fixed = seed.keys.filter(({ material }) => material !== undefined).length;
+  return {
+    seed,
+    prune,
+    steps: [
+      ...byDependence(seed.principals).map((principal) => planPrincipal(ground, principal)),
+      ...seed.keys.map((key) => planKey(ground, key)),
+      ...(prune ? planPruning(ground) : []),
+    ],
+    warnings:
+      fixed === 0
+        ? []
+        : [
+            `INSECURE: the key material of ${fixed} of the seed's keys is in the seed itself. Whoever has read it can decrypt whatever these keys encrypt, now and later. Use it for tests only.`,
+          ],
+  };
+}
+
+export function planKey(ground: Ground, wanted: SeedKey): SeedStep {
+  const { store, realm } = ground;
+  const record = store.key(wanted.keyId);
+  const conflicts = conflictsOf(ground, wanted, record);
+  if (conflicts.length > 0) {
+    return { action: "conflict", record: wanted.keyId, changes: conflicts };
+  }
+  if (record === undefined) {
+    const { keyId, ...members } = keyDocument(wanted, realm);
+    const versions = wanted.material?.length;
+    const material = versions && { material: `of the seed, ${versions} in number` };
+    return { action: "create", record: keyId, changes: created({ ...members, ...material }) };
+  }
+  const target = keyTarget(ground, wanted, record);
+  const changes = [
+    ...differences(view(record, realm), view({ ...record, ...target }, realm), ""),
+    ...aliasChanges(ground, record, target.aliases),
+  ];
+  return step(wanted.keyId, changes);
+}
+
+/** As much of a key as a seed changes; aliases by name. */
+export interface KeyTarget extends Pick<
+  KeyRecord,
+  "deletion" | "description" | "enabled" | "policy" | "rotation" | "tags"
+> {
+  readonly aliases: readonly string[];
+}
+
+/** What becomes of a key that is there. */
+export function keyTarget(
+  { store, realm, seed, prune }: Ground,
+  wanted: SeedKey,
+  record: KeyRecord,
+): KeyTarget {
+  const period = wanted.rotation;
+  const kept = record.aliases.map(({ name }) => name);
+  // One that another key is to have goes there in that key's turn.
+  const spared = prune ? kept.filter((name) => isElsewhere(seed, wanted, name)) : kept;
+  const same = isDeepStrictEqual(
+    keyPolicyValue(record.policy, realm),
+    keyPolicyValue(wanted.policy, realm),
+  );
+  return {
+    deletion: undefined,
+    description: wanted.description,
+    enabled: wanted.enabled,
+    policy: same ? record.policy : (wanted.policy ?? defaultKeyPolicy(realm.accountId)),
+    rotation:
+      period === undefined || period === record.rotation?.periodInDays
+        ? period && record.rotation
+        : { periodInDays: period, next: store.now() + period * DAY_MS },
+    tags: prune ? wanted.tags : { ...record.tags, ...wanted.tags },
+    aliases: [...new Set([...spared, ...wanted.aliases])].toSorted(),
+  };
+}
+
+export function planPrincipal(ground: Ground, wanted: CheckedPrincipal): SeedStep {
+  const { store, seed, prune } = ground;
+  const planned = new Set(seed.principals.map(({ arn }) => arn));
+  const missing = wanted.groups.filter(
+    (arn) => !planned.has(arn) && (prune || store.principal(arn) === undefined),
+  );
+  if (missing.length > 0) {
+    const changes = missing.map((arn) => change(memberPath("groups", arn), undefined, arn));
+    return { action: "conflict", record: wanted.arn, changes };
+  }
+  const record = knownPrincipal(store, wanted.arn);
+  if (record === undefined) {
+    const { arn, ...members } = principalDocument(wanted);
+    return { action: "create", record: arn, changes: created(members) };
+  }
+  const target = principalTarget(ground, wanted, record);
+  return step(wanted.arn, differences(principalView(record), principalView(target), ""));
+}
+
+export function principalTarget(
+  { prune }: Pick<Ground, "prune">,
+  wanted: CheckedPrincipal,
+  record: CheckedPrincipal,
+): CheckedPrincipal {
+  if (prune) return wanted;
+  return {
+    ...wanted,
+    tags: { ...record.tags, ...wanted.tags },
+    policies: [...new Map([...record.policies, ...wanted.policies].map(byName)).values()],
+    boundary: wanted.boundary ?? record.boundary,
+    groups: [...new Set([...record.groups, ...wanted.groups])],
+  };
+}
+
+/** What is known of a principal, without groups that are gone. */
+export function knownPrincipal(store: Store, arn: string): CheckedPrincipal | undefined {
+  const record = store.principal(arn);
+  return record && { ...record, groups: presentGroups(record.groups, store) };
+}
+
+/** What the keystore has and the seed does not. Users go before their groups. */
+function planPruning({ store, seed }: Ground): SeedStep[] {
+  const wanted = new Set([
+    ...seed.keys.map(({ keyId }) => keyId),
+    ...seed.principals.map(({ arn }) => arn),
+  ]);
+  const principals = byDependence(allPrincipals(store)).toReversed();
+  const keys = allKeys(store).filter(isSeedable);
+  return [...principals.map(({ arn }) => arn), ...keys.map(({ keyId }) => keyId)]
+    .filter((record) => !wanted.has(record))
+    .map((record) => ({ action: "delete", record, changes: [] }));
+}
+
+function conflictsOf(
+  { store, seed, prune }: Ground,
+  wanted: SeedKey,
+  record: KeyRecord | undefined,
+): SeedChange[] {
+  const found: SeedChange[] = [];
+  if (record === undefined) {
+    // Another form of the id, or a key that was deleted and is not yet destroyed.
+    if (store.isListed(keyName(keyIdToBytes(wanted.keyId)))) {
+      found.push(change("keyId", "taken by another or a deleted key", wanted.keyId));
+    }
+  } else {
+    if (record.manager === "AWS") found.push(change("manager", "AWS", "CUSTOMER"));
+    for (const fact of ["keySpec", "keyUsage", "origin"] as const) {
+      if (record[fact] !== wanted[fact]) found.push(change(fact, record[fact], wanted[fact]));
+    }
+    if (!startsWith(record, wanted.material)) {
+      found.push(change("material", "other material", "that of the seed"));
+    }
+  }
+  for (const name of wanted.aliases) {
+    const holder = store.aliasTarget(name);
+    if (holder !== undefined && !isSameKind(holder, wanted)) {
+      found.push(change(memberPath("aliases", name), holder.keyId, wanted.keyId));
+    }
+  }
+  if (record === undefined || prune) return found;
+  const tags = new Set([...Object.keys(record.tags), ...Object.keys(wanted.tags)]).size;
+  const aliases = new Set([...record.aliases.map(({ name }) => name), ...wanted.aliases]).size;
+  const { tagsPerKey, aliasesPerKey } = kmsLimits;
+  if (tags > tagsPerKey) found.push(change("tags", `at most ${tagsPerKey}`, tags));
+  if (aliases > aliasesPerKey) found.push(change("aliases", `at most ${aliasesPerKey}`, aliases));
+  return found;
+}
+
+/** A key that has been rotated since has versions that the seed does not know. */
+function startsWith({ versions }: KeyRecord, material: readonly KeyObject[] = []): boolean {
+  return material.every((key, i) => versions[i]?.material?.equals(key) === true);
+}
+
+function isElsewhere(seed: Seed, { keyId }: SeedKey, alias: string): boolean {
+  return seed.keys.some((key) => key.keyId !== keyId && key.aliases.includes(alias));
+}
+
+/** Groups first: who is in a group needs it. */
+function byDependence<T extends Pick<CheckedPrincipal, "type">>(principals: readonly T[]): T[] {
+  const isGroup = ({ type }: T): boolean => type === "group";
+  return [...principals.filter(isGroup), ...principals.filter((one) => !isGroup(one))];
+}
+
+function view(
+  { description, enabled, deletion, rotation, policy, tags }: Omit<KeyTarget, "aliases">,
+  realm: Realm,
+): object {
+  return {
+    deletion: deletion && new Date(deletion.date).toISOString(),
+    description,
+    enabled,
+    rotation: rotation && { periodInDays: rotation.periodInDays },
+    policy: keyPolicyValue(policy, realm),
+    tags,
+  };
+}
+
+/** From the key that has an alias, to the one that is to have it. */
+function aliasChanges(
+  { store }: Ground,
+  { keyId, aliases }: KeyRecord,
+  target: readonly string[],
+): SeedChange[] {
+  const had = aliases.map(({ name }) => name);
+  const change_ = (name: string, to: string | undefined): SeedChange =>
+    change(memberPath("aliases", name), store.aliasTarget(name)?.keyId, to);
+  return [
+    ...had.filter((name) => !target.includes(name)).map((name) => change_(name, undefined)),
+    ...target.filter((name) => !had.includes(name)).map((name) => change_(name, keyId)),
+  ];
+}
+
+function principalView({ tags, policies, boundary, groups }: CheckedPrincipal): object {
+  return {
+    tags,
+    policies: policyValues(policies),
+    boundary: boundary && { name: boundary.name, policy: policyValue(boundary.text) },
+    groups: Object.fromEntries(groups.map((arn) => [arn, arn])),
+  };
+}
+
+function step(record: string, changes: readonly SeedChange[]): SeedStep {
+  return { action: changes.length === 0 ? "none" : "update", record, changes };
+}
+
+/** One change for each member of what is new. */
+function created(members: object): SeedChange[] {
+  return Object.entries(members).map(([name, value]) => change(name, undefined, value));
+}
+
+/** As few and as deep as they are: in maps by member, in lists of maps by item. */
+function differences(from: unknown, to: unknown, path: string): SeedChange[] {
+  if (isDeepStrictEqual(from, to)) return [];
+  if (isMap(from) && isMap(to)) {
+    const names = new Set([...Object.keys(from), ...Object.keys(to)]);
+    return [...names].flatMap((name) =>
+      differences(own(from, name), own(to, name), memberPath(path, name)),
+    );
+  }
+  if (Array.isArray(from) && Array.isArray(to) && [...from, ...to].every(isMap)) {
+    const longer = from.length > to.length ? from : to;
+    return longer.flatMap((_, i) => differences(from[i], to[i], `${path}[${i}]`));
+  }
+  return [change(path, from, to)];
+}
+
+function own(map: Readonly<Record<string, unknown>>, name: string): unknown {
+  return Object.hasOwn(map, name) ? map[name] : undefined;
+}
+
+function isMap(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+function change(path: string, from: unknown, to: unknown): SeedChange {
+  return { path, from, to };
+}
+
+function byName(policy: NamedPolicy): [string, NamedPolicy] {
+  return [policy.name, policy];
+}

@@ -1,0 +1,288 @@
+/**
+ * Brings a keystore to what a seed says, one record after the other.
+ *
+ * A step is one transaction: the record, and an audit record for each thing that was done to it. What
+ * was stopped between two steps is completed by applying the seed again; what is as it should be is
+ * not touched.
+ *
+ * Whoever opens the keystore seeds it: key policies are not asked, and may lock out everybody else.
+ *
+ * @module
+ */
+import type { KeyObject } from "node:crypto";
+import { accountRoot, aliasArn, isMultiRegionKeyId, keyArn, type Realm } from "../arn.ts";
+import type { AuditSink } from "../audit/event.ts";
+import { KmsError } from "../errors.ts";
+import type { CheckedPrincipal, Iam } from "../iam.ts";
+import type { KeyRecord } from "../key.ts";
+import { DAY_MS } from "../lifecycle.ts";
+import { generateMaterial } from "../material/material.ts";
+import { keyMetadata } from "../metadata.ts";
+import { withoutAlias } from "../operations/aliases.ts";
+import { defaultKeyPolicy } from "../policy/default-policy.ts";
+import type { Store } from "../store.ts";
+import { exportDocument, isSeedable, type SeedDocument } from "./document.ts";
+import type { Seed, SeedKey } from "./parse.ts";
+import {
+  keyTarget,
+  knownPrincipal,
+  planKey,
+  planPrincipal,
+  planSeed,
+  principalTarget,
+  PRUNE_WINDOW_DAYS,
+  type Ground,
+  type SeedPlan,
+  type SeedStep,
+} from "./plan.ts";
+
+export interface PlanSeedOptions {
+  /**
+   * Whether what the seed does not have is to go: principals and their policies, aliases, tags. Keys are
+   * scheduled for deletion in 30 days. Default: false.
+   */
+  readonly prune?: boolean | undefined;
+}
+
+export interface ApplySeedOptions {
+  /** Stops before the next step. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** The seeding of a keystore: `keystore.seeding`. */
+export class Seeding {
+  readonly #store: Store;
+  readonly #realm: Realm;
+  readonly #audit: AuditSink;
+  readonly #iam: Iam;
+
+  /** Not for applications: they take `keystore.seeding`. */
+  constructor(parts: {
+    readonly store: Store;
+    readonly realm: Realm;
+    readonly audit: AuditSink;
+    readonly iam: Iam;
+  }) {
+    this.#store = parts.store;
+    this.#realm = parts.realm;
+    this.#audit = parts.audit;
+    this.#iam = parts.iam;
+  }
+
+  /**
+   * What applying a seed would do. Nothing is done, and nothing recorded.
+   *
+   * @param seed - As `parseSeed` gives it.
+   */
+  plan(seed: Seed, { prune = false }: PlanSeedOptions = {}): Promise<SeedPlan> {
+    return this.#store.read(() => planSeed(this.#ground(seed, prune)));
+  }
+
+  /**
+   * Does what a plan asks for, and gives what was done: a plan of the keystore as it is by now, which
+   * others may have changed since.
+   *
+   * @throws {@link KmsError} `ValidationException` for conflicts; then nothing was changed. The signal's
+   * reason where that stopped it.
+   */
+  async apply({ seed, prune }: SeedPlan, { signal }: ApplySeedOptions = {}): Promise<SeedPlan> {
+    const plan = await this.plan(seed, { prune });
+    const conflict = plan.steps.find(({ action }) => action === "conflict");
+    if (conflict !== undefined) throw refusal(conflict, "nothing was changed");
+    const ground = this.#ground(seed, prune);
+    const keys = new Map(seed.keys.map((key) => [key.keyId, key]));
+    const principals = new Map(seed.principals.map((one) => [one.arn, one]));
+    for (const { action, record } of plan.steps) {
+      if (action === "none") continue;
+      signal?.throwIfAborted();
+      const key = keys.get(record);
+      const principal = principals.get(record);
+      if (key !== undefined) await this.#applyKey(ground, key, action === "create");
+      else if (principal !== undefined) {
+        await this.#store.write(() => this.#applyPrincipal(ground, principal));
+      } else await this.#store.write(() => this.#prune(record));
+    }
+    return plan;
+  }
+
+  /** The seed of the keystore as it is. No key material is in it, but policies and tags are. */
+  exportConfig(): Promise<SeedDocument> {
+    return this.#store.read(() => exportDocument(this.#store, this.#realm));
+  }
+
+  #ground(seed: Seed, prune: boolean): Ground {
+    return { store: this.#store, realm: this.#realm, seed, prune };
+  }
+
+  async #applyKey(ground: Ground, wanted: SeedKey, isNew: boolean): Promise<void> {
+    const { origin, keySpec, material } = wanted;
+    const made =
+      !isNew || origin === "EXTERNAL" ? [] : (material ?? [await generateMaterial(keySpec)]);
+    return this.#store.write(() => {
+      const step = planKey(ground, wanted);
+      const isCreated = step.action === "create";
+      if (step.action === "conflict" || isCreated !== isNew) {
+        throw refusal(step, "it was changed by others meanwhile; apply the seed again");
+      }
+      const record = isCreated ? this.#create(wanted, made) : this.#store.key(wanted.keyId);
+      if (record !== undefined) this.#change(ground, wanted, record);
+    });
+  }
+
+  #create(wanted: SeedKey, material: readonly KeyObject[]): KeyRecord {
+    const store = this.#store;
+    const { keyId, description, keySpec, keyUsage, origin, tags } = wanted;
+    const now = store.now();
+    const policy = wanted.policy ?? defaultKeyPolicy(this.#realm.accountId);
+    const record: KeyRecord = {
+      keyId,
+      created: now,
+      description,
+      keySpec,
+      keyUsage,
+      origin,
+      manager: "CUSTOMER",
+      enabled: true,
+      deletion: undefined,
+      policy,
+      aliases: [],
+      tags,
+      grants: [],
+      rotation: undefined,
+      versions: material.map((key, i) => ({
+        created: now,
+        rotation: i === 0 ? undefined : "ON_DEMAND",
+        material: key,
+        imported: undefined,
+      })),
+      pending: undefined,
+    };
+    store.insert(record);
+    this.#done("CreateKey", [keyArn(this.#realm, keyId)], {
+      parameters: {
+        Description: description,
+        KeySpec: keySpec,
+        KeyUsage: keyUsage,
+        Origin: origin,
+        MultiRegion: isMultiRegionKeyId(keyId),
+        Policy: policy,
+        BypassPolicyLockoutSafetyCheck: true,
+        Tags: Object.entries(tags).map(([TagKey, TagValue]) => ({ TagKey, TagValue })),
+      },
+      response: { KeyMetadata: keyMetadata(record, this.#realm, now) },
+    });
+    for (let i = 1; i < material.length; i++) this.#doneTo(record, "RotateKeyOnDemand");
+    return record;
+  }
+
+  /** Brings a key to what the seed says. */
+  #change(ground: Ground, wanted: SeedKey, record: KeyRecord): void {
+    const target = keyTarget(ground, wanted, record);
+    const { description, enabled, policy, rotation, tags } = target;
+    if (record.deletion !== undefined) this.#doneTo(record, "CancelKeyDeletion");
+    if (record.description !== description) {
+      this.#doneTo(record, "UpdateKeyDescription", { Description: description });
+    }
+    if (record.enabled !== enabled) this.#doneTo(record, enabled ? "EnableKey" : "DisableKey");
+    if (record.rotation !== rotation) {
+      if (rotation === undefined) this.#doneTo(record, "DisableKeyRotation");
+      else {
+        const { periodInDays } = rotation;
+        this.#doneTo(record, "EnableKeyRotation", { RotationPeriodInDays: periodInDays });
+      }
+    }
+    if (record.policy !== policy) {
+      const facts = { PolicyName: "default", Policy: policy, BypassPolicyLockoutSafetyCheck: true };
+      this.#doneTo(record, "PutKeyPolicy", facts);
+    }
+    const added = Object.entries(tags).filter(([name, value]) => record.tags[name] !== value);
+    if (added.length > 0) {
+      const Tags = added.map(([TagKey, TagValue]) => ({ TagKey, TagValue }));
+      this.#doneTo(record, "TagResource", { Tags });
+    }
+    const TagKeys = Object.keys(record.tags).filter((name) => !Object.hasOwn(tags, name));
+    if (TagKeys.length > 0) this.#doneTo(record, "UntagResource", { TagKeys });
+    this.#store.update({ ...record, ...target, aliases: this.#moveAliases(record, target.aliases) });
+  }
+
+  /** Takes the aliases of a key from those that have them. */
+  #moveAliases(record: KeyRecord, names: readonly string[]): KeyRecord["aliases"] {
+    const store = this.#store;
+    const now = store.now();
+    for (const { name } of record.aliases) {
+      if (!names.includes(name)) this.#doneToAlias(record, "DeleteAlias", name);
+    }
+    return names.map((name) => {
+      const known = record.aliases.find((alias) => alias.name === name);
+      if (known !== undefined) return known;
+      const holder = store.aliasTarget(name);
+      this.#doneToAlias(record, holder === undefined ? "CreateAlias" : "UpdateAlias", name);
+      const alias = holder?.aliases.find((one) => one.name === name);
+      if (holder !== undefined) store.update(withoutAlias(holder, name));
+      return { name, created: alias?.created ?? now, updated: now };
+    });
+  }
+
+  #applyPrincipal(ground: Ground, wanted: CheckedPrincipal): void {
+    const step = planPrincipal(ground, wanted);
+    if (step.action === "conflict") {
+      throw refusal(step, "it was changed by others meanwhile; apply the seed again");
+    }
+    const record = knownPrincipal(this.#store, wanted.arn);
+    const target = record === undefined ? wanted : principalTarget(ground, wanted, record);
+    this.#iam.putChecked(target);
+  }
+
+  /** What others have deleted meanwhile is gone, as it should be. */
+  #prune(name: string): void {
+    const store = this.#store;
+    if (name.startsWith("arn:")) {
+      if (store.principal(name) !== undefined) this.#iam.deleteChecked(name);
+      return;
+    }
+    const record = store.key(name);
+    if (record === undefined || !isSeedable(record)) return;
+    const windowDays = PRUNE_WINDOW_DAYS;
+    const date = store.now() + windowDays * DAY_MS;
+    store.update({ ...record, enabled: false, deletion: { date, windowDays } });
+    this.#doneTo(record, "ScheduleKeyDeletion", { PendingWindowInDays: windowDays });
+  }
+
+  #doneTo({ keyId }: KeyRecord, operation: string, parameters: object = {}): void {
+    const resources = [keyArn(this.#realm, keyId)];
+    this.#done(operation, resources, { parameters: { KeyId: keyId, ...parameters } });
+  }
+
+  #doneToAlias({ keyId }: KeyRecord, operation: string, name: string): void {
+    const resources = [aliasArn(this.#realm, name), keyArn(this.#realm, keyId)];
+    this.#done(operation, resources, { parameters: { AliasName: name, TargetKeyId: keyId } });
+  }
+
+  /** In the transaction: the record commits with the change. */
+  #done(
+    operation: string,
+    resources: readonly string[],
+    facts: Pick<Parameters<AuditSink["append"]>[0], "parameters" | "response">,
+  ): void {
+    const { accountId } = this.#realm;
+    void this.#audit.append({
+      time: this.#store.now(),
+      operation,
+      // Whoever has opened the keystore acts for the account.
+      principal: accountRoot(accountId),
+      accountId,
+      readOnly: false,
+      resources,
+      decisions: [],
+      ...facts,
+    });
+  }
+}
+
+function refusal({ record, changes }: SeedStep, outcome: string): KmsError {
+  const what = changes.map(({ path, from, to }) => {
+    const [is, wanted] = [from, to].map((one) => (one === undefined ? "absent" : String(one)));
+    return `${path} is ${is}, the seed has ${wanted}`;
+  });
+  return new KmsError("ValidationException", [record, ...what, outcome].join("; "));
+}

@@ -1,0 +1,106 @@
+/**
+ * Looks at everything in a keystore and names what is wrong with it.
+ *
+ * Bucket by bucket and page by page, each on one state of the file and in one turn of the event loop, so
+ * that others go on reading and writing meanwhile.
+ *
+ * @module
+ */
+import type { SQLOutputValue } from "node:sqlite";
+import { setImmediate } from "node:timers/promises";
+import type { Database } from "./database.ts";
+import { Fault } from "./file-errors.ts";
+import { aliasName, BUCKETS, keyName, principalName } from "./freshness.ts";
+import type { RecordName } from "./bucket.ts";
+import { fault } from "./sealed-rows.ts";
+import type { Store } from "./store.ts";
+
+/** One thing that is wrong. */
+export interface Finding {
+  /** `key 0123…`, `alias alias/app`, `principal arn:…`, `bucket 17`, `the database`. */
+  readonly record: string;
+  readonly problem: string;
+}
+
+const PAGE = 500;
+
+/** @param more - Other checks, inside a `read`; throws {@link Fault}. */
+export async function verifyStore(
+  database: Database,
+  store: Store,
+  more: () => unknown,
+): Promise<readonly Finding[]> {
+  const damage = await store.read(() => integrity(database));
+  // Pages that SQLite cannot make sense of: no row of them is worth a look.
+  if (damage.length > 0) return damage;
+
+  const findings = new Map<string, Finding>();
+  const check = (fn: () => unknown): void => {
+    try {
+      fn();
+    } catch (error) {
+      if (!(error instanceof Fault)) throw error;
+      const { message, record, problem } = error;
+      findings.set(message, { record, problem });
+    }
+  };
+  await store.read(() => check(more));
+  for (let bucket = 0; bucket < BUCKETS; bucket++) {
+    await setImmediate();
+    await store.read(() =>
+      check(() => {
+        for (const name of store.listed(bucket)) check(() => store.check(name));
+      }),
+    );
+  }
+  for (const { rows, first, nameOf } of tables) {
+    const page = database.prepare(rows);
+    for (let from: SQLOutputValue | undefined = first; from !== undefined;) {
+      const start: SQLOutputValue = from;
+      await setImmediate();
+      from = await store.read((): SQLOutputValue | undefined => {
+        const ids = page.all(start, PAGE).map((row) => row["id"]);
+        for (const id of ids) check(() => requireListed(store, nameOf(id)));
+        return ids.length < PAGE ? undefined : ids.at(-1);
+      });
+    }
+  }
+  return [...findings.values()];
+}
+
+/** The rows of each table in order; a page begins with the last row of the one before. */
+const tables: readonly {
+  readonly rows: string;
+  readonly first: SQLOutputValue;
+  readonly nameOf: (id: unknown) => RecordName;
+}[] = [
+  {
+    rows: "SELECT uuid AS id FROM cmk WHERE uuid >= ? ORDER BY uuid LIMIT ?",
+    first: new Uint8Array(0),
+    nameOf: (id) => keyName(id instanceof Uint8Array ? id : new Uint8Array(0)),
+  },
+  {
+    rows: "SELECT name AS id FROM alias WHERE name >= ? ORDER BY name LIMIT ?",
+    first: "",
+    nameOf: (id) => aliasName(String(id)),
+  },
+  {
+    rows: "SELECT arn AS id FROM principal WHERE arn >= ? ORDER BY arn LIMIT ?",
+    first: "",
+    nameOf: (id) => principalName(String(id)),
+  },
+];
+
+/** What must be there has been looked at; what must not be is found here. */
+function requireListed(store: Store, name: RecordName): void {
+  if (store.isListed(name)) return;
+  store.check(name);
+  throw fault(name, "its row was added");
+}
+
+function integrity(database: Database): Finding[] {
+  const rows = database.prepare("PRAGMA integrity_check(10)").all();
+  const problems = rows.map((row) => String(row["integrity_check"]));
+  if (problems[0] === "ok") return [];
+  return problems.map((problem) => ({ record: "the database", problem }));
+}

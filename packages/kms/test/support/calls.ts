@@ -1,0 +1,199 @@
+/** Every operation of the client, each with a call that succeeds and with what it has to ask. */
+import type { Keystore, KmsClient } from "../../src/index.ts";
+import { bytes, keyOf } from "./kinds.ts";
+import { arn, newKey, ROOT } from "./keystore.ts";
+import { wrapMaterial } from "./wrapping.ts";
+
+export interface KnownCall {
+  readonly call: (client: KmsClient) => Promise<unknown>;
+  /** Action and resource, in this order. */
+  readonly asks: readonly (readonly [action: string, resource: string])[];
+}
+
+/** Keys and blobs of the account's root for every operation, and the calls. */
+export async function knownCalls(keystore: Keystore): Promise<Readonly<Record<string, KnownCall>>> {
+  const owner = keystore.as();
+  const KeyId = await newKey(owner, "alias/app");
+  const other = await newKey(owner);
+  const pending = await newKey(owner);
+  await owner.scheduleKeyDeletion({ KeyId: pending });
+  const mac = await keyOf(owner, "HMAC_256", "GENERATE_VERIFY_MAC");
+  const signer = await keyOf(owner, "ECC_NIST_P256", "SIGN_VERIFY");
+  const agreement = await keyOf(owner, "ECC_NIST_P256", "KEY_AGREEMENT");
+  const { KeyMetadata } = await owner.createKey({ Origin: "EXTERNAL" });
+  const external = KeyMetadata.KeyId;
+  const wrapping = {
+    KeyId: external,
+    WrappingAlgorithm: "RSAES_OAEP_SHA_256",
+    WrappingKeySpec: "RSA_2048",
+  } as const;
+  const { ImportToken, PublicKey } = await owner.getParametersForImport(wrapping);
+  const EncryptedKeyMaterial = wrapMaterial(PublicKey, "RSAES_OAEP_SHA_256", bytes(32));
+  const Plaintext = bytes(1);
+  const { CiphertextBlob } = await owner.encrypt({ KeyId, Plaintext });
+  const MacAlgorithm = "HMAC_SHA_256";
+  const { Mac } = await owner.generateMac({ KeyId: mac, Message: Plaintext, MacAlgorithm });
+  const signing = { KeyId: signer, Message: Plaintext, SigningAlgorithm: "ECDSA_SHA_256" };
+  const { Signature } = await owner.sign(signing);
+  const peer = await owner.getPublicKey({ KeyId: agreement });
+  const grant = { KeyId, GranteePrincipal: ROOT, RetiringPrincipal: ROOT };
+  const { GrantId } = await owner.createGrant({ ...grant, Operations: ["Decrypt"] });
+
+  const key = arn(KeyId);
+  const alias = (name: string): string => `arn:aws:kms:local:000000000000:alias/${name}`;
+  const on = (action: string, call: KnownCall["call"], resource = key): KnownCall => ({
+    call,
+    asks: [[action, resource]],
+  });
+
+  return {
+    createKey: {
+      call: (client) => client.createKey({ Tags: [{ TagKey: "a", TagValue: "b" }] }),
+      asks: [
+        ["CreateKey", "*"],
+        ["TagResource", "*"],
+      ],
+    },
+    describeKey: on("DescribeKey", (client) => client.describeKey({ KeyId })),
+    listKeys: on("ListKeys", (client) => client.listKeys(), "*"),
+    enableKey: on("EnableKey", (client) => client.enableKey({ KeyId })),
+    disableKey: on("DisableKey", (client) => client.disableKey({ KeyId })),
+    updateKeyDescription: on("UpdateKeyDescription", (client) =>
+      client.updateKeyDescription({ KeyId, Description: "new" }),
+    ),
+    scheduleKeyDeletion: on("ScheduleKeyDeletion", (client) =>
+      client.scheduleKeyDeletion({ KeyId }),
+    ),
+    cancelKeyDeletion: on(
+      "CancelKeyDeletion",
+      (client) => client.cancelKeyDeletion({ KeyId: pending }),
+      arn(pending),
+    ),
+    createAlias: {
+      call: (client) => client.createAlias({ AliasName: "alias/new", TargetKeyId: KeyId }),
+      asks: [
+        ["CreateAlias", alias("new")],
+        ["CreateAlias", key],
+      ],
+    },
+    updateAlias: {
+      call: (client) => client.updateAlias({ AliasName: "alias/app", TargetKeyId: other }),
+      asks: [
+        ["UpdateAlias", alias("app")],
+        ["UpdateAlias", key],
+        ["UpdateAlias", arn(other)],
+      ],
+    },
+    deleteAlias: {
+      call: (client) => client.deleteAlias({ AliasName: "alias/app" }),
+      asks: [
+        ["DeleteAlias", alias("app")],
+        ["DeleteAlias", key],
+      ],
+    },
+    listAliases: on("ListAliases", (client) => client.listAliases({ KeyId }), "*"),
+    enableKeyRotation: on("EnableKeyRotation", (client) => client.enableKeyRotation({ KeyId })),
+    disableKeyRotation: on("DisableKeyRotation", (client) => client.disableKeyRotation({ KeyId })),
+    getKeyRotationStatus: on("GetKeyRotationStatus", (client) =>
+      client.getKeyRotationStatus({ KeyId }),
+    ),
+    rotateKeyOnDemand: on("RotateKeyOnDemand", (client) => client.rotateKeyOnDemand({ KeyId })),
+    listKeyRotations: on("ListKeyRotations", (client) => client.listKeyRotations({ KeyId })),
+    getKeyPolicy: on("GetKeyPolicy", (client) => client.getKeyPolicy({ KeyId })),
+    putKeyPolicy: on("PutKeyPolicy", async (client) => {
+      const { Policy } = await owner.getKeyPolicy({ KeyId });
+      return client.putKeyPolicy({ KeyId, Policy });
+    }),
+    listKeyPolicies: on("ListKeyPolicies", (client) => client.listKeyPolicies({ KeyId })),
+    tagResource: on("TagResource", (client) =>
+      client.tagResource({ KeyId, Tags: [{ TagKey: "a", TagValue: "b" }] }),
+    ),
+    untagResource: on("UntagResource", (client) => client.untagResource({ KeyId, TagKeys: ["a"] })),
+    listResourceTags: on("ListResourceTags", (client) => client.listResourceTags({ KeyId })),
+    createGrant: on("CreateGrant", (client) =>
+      client.createGrant({ ...grant, Operations: ["Encrypt"] }),
+    ),
+    listGrants: on("ListGrants", (client) => client.listGrants({ KeyId })),
+    listRetirableGrants: on(
+      "ListRetirableGrants",
+      (client) => client.listRetirableGrants({ RetiringPrincipal: ROOT }),
+      ROOT,
+    ),
+    retireGrant: on("RetireGrant", (client) => client.retireGrant({ KeyId: key, GrantId })),
+    revokeGrant: on("RevokeGrant", (client) => client.revokeGrant({ KeyId, GrantId })),
+    generateDataKey: on("GenerateDataKey", (client) =>
+      client.generateDataKey({ KeyId, KeySpec: "AES_256" }),
+    ),
+    generateDataKeyWithoutPlaintext: on("GenerateDataKeyWithoutPlaintext", (client) =>
+      client.generateDataKeyWithoutPlaintext({ KeyId, KeySpec: "AES_256" }),
+    ),
+    generateDataKeyPair: on("GenerateDataKeyPair", (client) =>
+      client.generateDataKeyPair({ KeyId, KeyPairSpec: "ECC_NIST_P256" }),
+    ),
+    generateDataKeyPairWithoutPlaintext: on("GenerateDataKeyPairWithoutPlaintext", (client) =>
+      client.generateDataKeyPairWithoutPlaintext({ KeyId, KeyPairSpec: "ECC_NIST_P256" }),
+    ),
+    encrypt: on("Encrypt", (client) => client.encrypt({ KeyId, Plaintext })),
+    decrypt: on("Decrypt", (client) => client.decrypt({ CiphertextBlob })),
+    reEncrypt: {
+      call: (client) => client.reEncrypt({ CiphertextBlob, DestinationKeyId: other }),
+      asks: [
+        ["ReEncryptFrom", key],
+        ["ReEncryptTo", arn(other)],
+      ],
+    },
+    generateRandom: on(
+      "GenerateRandom",
+      (client) => client.generateRandom({ NumberOfBytes: 1 }),
+      "*",
+    ),
+    generateMac: on(
+      "GenerateMac",
+      (client) => client.generateMac({ KeyId: mac, Message: Plaintext, MacAlgorithm }),
+      arn(mac),
+    ),
+    verifyMac: on(
+      "VerifyMac",
+      (client) => client.verifyMac({ KeyId: mac, Message: Plaintext, MacAlgorithm, Mac }),
+      arn(mac),
+    ),
+    sign: on("Sign", (client) => client.sign(signing), arn(signer)),
+    verify: on("Verify", (client) => client.verify({ ...signing, Signature }), arn(signer)),
+    getPublicKey: on(
+      "GetPublicKey",
+      (client) => client.getPublicKey({ KeyId: signer }),
+      arn(signer),
+    ),
+    deriveSharedSecret: on(
+      "DeriveSharedSecret",
+      (client) =>
+        client.deriveSharedSecret({
+          KeyId: agreement,
+          KeyAgreementAlgorithm: "ECDH",
+          PublicKey: peer.PublicKey,
+        }),
+      arn(agreement),
+    ),
+    getParametersForImport: on(
+      "GetParametersForImport",
+      (client) => client.getParametersForImport(wrapping),
+      arn(external),
+    ),
+    importKeyMaterial: on(
+      "ImportKeyMaterial",
+      (client) =>
+        client.importKeyMaterial({
+          KeyId: external,
+          ImportToken,
+          EncryptedKeyMaterial,
+          ExpirationModel: "KEY_MATERIAL_DOES_NOT_EXPIRE",
+        }),
+      arn(external),
+    ),
+    deleteImportedKeyMaterial: on(
+      "DeleteImportedKeyMaterial",
+      (client) => client.deleteImportedKeyMaterial({ KeyId: external }),
+      arn(external),
+    ),
+  };
+}
