@@ -29,6 +29,7 @@ export default defineConfig({
       ["json", { outputFile: `${import.meta.dirname}/.reports/${report}.json` }],
     ],
     projects: [
+      project("aws-kms"),
       project("cli"),
       project("conformance"),
       project("core"),

@@ -33,7 +33,7 @@ const layers: Readonly<Record<string, Layer>> = {
   "@env/kms": { uses: ["@env/core"], tests: ["@env/conformance"] },
   "@env/local-file": { uses: ["@env/core", "@env/kms"], tests: ["@env/conformance"] },
   // The real SDK talks to our own KMS in its tests.
-  "@env/aws-kms": { uses: ["@env/core"], tests: ["@env/conformance", "@env/kms-server"] },
+  "@env/aws-kms": { uses: ["@env/core"], tests: ["@env/conformance", "@env/kms"] },
   "@env/gcp-kms": adapter,
   "@env/vault-transit": adapter,
   // core is not its own arrow but the peer that kms asks for.

@@ -23,6 +23,18 @@ export type { CiphertextBlobFacts } from "./blob.ts";
 export { Iam } from "./iam.ts";
 export type { Principal, PrincipalInput, PrincipalPage } from "./iam.ts";
 export type { SessionOptions } from "./session.ts";
+export { Seeding } from "./seed/seeding.ts";
+export type { ApplySeedOptions, PlanSeedOptions } from "./seed/seeding.ts";
+export { parseSeed } from "./seed/parse.ts";
+export type { ParseSeedOptions, Seed, SeedKey } from "./seed/parse.ts";
+export type { SeedChange, SeedPlan, SeedStep } from "./seed/plan.ts";
+export type {
+  KeySettings,
+  PolicyValue,
+  SeedDocument,
+  SeedDocumentKey,
+  SeedDocumentPrincipal,
+} from "./seed/document.ts";
 export { defaultKeyPolicy } from "./policy/default-policy.ts";
 export { lintPolicy } from "./policy/lint.ts";
 export type { Finding as PolicyFinding, FindingCode, Severity } from "./policy/lint.ts";
@@ -40,7 +52,11 @@ export type {
 export type { Hint, HintCode } from "./policy/hints.ts";
 
 export { AuditLog } from "./audit/log.ts";
-export type { AuditOptions } from "./audit/log.ts";
+export type { ArchiveReport } from "./audit/archive.ts";
+export type { AuditEvent, AuditSink } from "./audit/event.ts";
+export type { AuditFacts, AuditOptions } from "./audit/log.ts";
+export type { AuditDurability, AuditFailure } from "./audit/pending.ts";
+export type { AuditRetention, RetentionReport } from "./audit/retention.ts";
 export type { AuditEntry, AuditPage, AuditPageQuery, AuditQuery } from "./audit/query.ts";
 export type { AuditRecord, UserIdentity } from "./audit/record.ts";
 export type { AuditTailOptions } from "./audit/tail.ts";

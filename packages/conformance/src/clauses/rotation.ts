@@ -74,8 +74,13 @@ export const rotationCases: readonly CaseDefinition[] = [
       check(made.changed, "the entry is changed");
       check(hex(made.entry.wrapped) !== hex(entry.wrapped), "it holds another wrapped key");
       check(made.entry.keyId === entry.keyId, "under the same label");
-      if (made.keyVersion !== undefined) check(made.keyVersion === current, "of the new version");
-      if (made.fromVersion !== undefined) check(made.fromVersion === old, "it was of the old one");
+      // A KMS may tell versions where it rewraps, and none where it wraps.
+      if (made.keyVersion !== undefined && current !== undefined) {
+        check(made.keyVersion === current, "of the new version");
+      }
+      if (made.fromVersion !== undefined && old !== undefined) {
+        check(made.fromVersion === old, "it was of the old one");
+      }
       await opens(cmk, made.entry, key, { context, what: "it opens to the same data key" });
       await opens(cmk, entry, key, { context, what: "so does the old entry" });
       const direct = await setup.first.unwrap({

@@ -1,0 +1,110 @@
+/**
+ * One call to AWS KMS: a client at hand, grant tokens, a deadline, and an error that can be logged.
+ *
+ * The deadline is for everything, what the SDK retries included. Waiting ends with it, or with the
+ * caller's signal, whether or not the client listens. There are no retries here.
+ *
+ * @module
+ */
+import type { AwsKmsClient, SendOptions } from "./client.ts";
+import { Connection } from "./connection.ts";
+import { AwsKmsError, withoutSecrets } from "./errors.ts";
+import { checkGrantTokens, type Settings } from "./options.ts";
+
+/** The operations, as AWS spells them. */
+export type Operation = "GenerateDataKey" | "Encrypt" | "Decrypt" | "ReEncrypt" | "DescribeKey";
+
+export type Send<T> = (
+  client: AwsKmsClient,
+  /** To be spread into the request. */
+  tokens: { readonly GrantTokens?: string[] },
+  options: SendOptions,
+) => Promise<T>;
+
+export class Calls {
+  readonly #client: AwsKmsClient | undefined;
+  readonly #connection: Connection;
+  readonly #grantTokens: Settings["grantTokens"];
+  readonly #timeout: number;
+
+  constructor({ client, connection, grantTokens, timeout }: Settings) {
+    this.#client = client;
+    this.#connection = new Connection(connection);
+    this.#grantTokens = grantTokens;
+    this.#timeout = timeout;
+  }
+
+  /** Has a client from now on, or says why not. Throws {@link AwsKmsError}. */
+  async connect(): Promise<void> {
+    if (this.#client === undefined) await this.#connection.client();
+  }
+
+  /** Closes what was opened here: never a client that was passed in. */
+  close(): Promise<void> {
+    return this.#connection.close();
+  }
+
+  /**
+   * @param signal - Of the caller; its reason is thrown as it is.
+   * @throws {@link AwsKmsError}, `TimeoutError` past the deadline.
+   */
+  async call<T extends object>(
+    operation: Operation,
+    signal: AbortSignal | undefined,
+    send: Send<T>,
+  ): Promise<T> {
+    const controller = new AbortController();
+    const leave = (): void => controller.abort(signal?.reason);
+    const late = new AwsKmsError("TimeoutError", {
+      operation,
+      hint: `no answer within ${this.#timeout} ms`,
+    });
+    const deadline = setTimeout(() => controller.abort(late), this.#timeout);
+    signal?.addEventListener("abort", leave, { once: true });
+    if (signal?.aborted === true) leave();
+    const ended = new Promise<never>((_, reject) => {
+      controller.signal.addEventListener("abort", () => reject(controller.signal.reason));
+    });
+    const answer = this.#send(send, controller.signal);
+    try {
+      return await Promise.race([answer, ended]);
+    } catch (error) {
+      if (!controller.signal.aborted) throw withoutSecrets(error, operation);
+      answer.then(wipePlaintext, () => undefined);
+      throw controller.signal.reason;
+    } finally {
+      clearTimeout(deadline);
+      signal?.removeEventListener("abort", leave);
+    }
+  }
+
+  async #send<T>(send: Send<T>, abortSignal: AbortSignal): Promise<T> {
+    const client = this.#client ?? (await this.#connection.client());
+    const tokens = await this.#tokens();
+    abortSignal.throwIfAborted();
+    return send(client, tokens, { abortSignal });
+  }
+
+  async #tokens(): Promise<{ GrantTokens?: string[] }> {
+    const given = this.#grantTokens;
+    if (given === undefined) return {};
+    let tokens: readonly string[];
+    try {
+      tokens = typeof given === "function" ? await given() : given;
+    } catch {
+      throw grantTokensError("the function for grant tokens threw");
+    }
+    const GrantTokens = checkGrantTokens(tokens, grantTokensError);
+    return GrantTokens.length === 0 ? {} : { GrantTokens };
+  }
+}
+
+function grantTokensError(hint: string): AwsKmsError {
+  return new AwsKmsError("GrantTokensError", { hint });
+}
+
+/** For an answer that nobody waits for any more. */
+export function wipePlaintext(answer: object): void {
+  const plaintext: unknown = Reflect.get(answer, "Plaintext");
+  if (plaintext instanceof Uint8Array) plaintext.fill(0);
+}

@@ -1,0 +1,112 @@
+/**
+ * The client for those who bring none: made at the first call, because the SDK takes a tenth of a
+ * second to load and many a process that may decrypt never does.
+ *
+ * Retries, credentials and endpoints are the SDK's. Added are timeouts, so that one attempt that hangs
+ * leaves time for the next, and a limit for answers.
+ *
+ * @module
+ */
+import { Readable } from "node:stream";
+import type * as Sdk from "@aws-sdk/client-kms";
+import type { AwsKmsClient } from "./client.ts";
+import { AwsKmsError } from "./errors.ts";
+import type { AwsKmsConnection } from "./options.ts";
+
+const CONNECT_TIMEOUT_MS = 3000;
+const ATTEMPT_TIMEOUT_MS = 5000;
+/** The largest honest answer is a ciphertext blob of 6144 bytes in base64 and a few names. */
+const MAX_ANSWER_BYTES = 64 * 1024;
+
+export class Connection {
+  readonly #options: AwsKmsConnection;
+  #client: Promise<Sdk.KMS> | undefined;
+
+  constructor(options: AwsKmsConnection) {
+    this.#options = options;
+  }
+
+  /**
+   * The client, made at the first call.
+   *
+   * @throws {@link AwsKmsError} `SdkMissing`, `RegionMissing`
+   */
+  client(): Promise<AwsKmsClient> {
+    this.#client ??= connect(this.#options).catch((error: unknown) => {
+      this.#client = undefined; // A region may be set by the next call.
+      throw error;
+    });
+    return this.#client;
+  }
+
+  async close(): Promise<void> {
+    const client = await this.#client?.catch(() => undefined);
+    client?.destroy();
+  }
+}
+
+async function connect(options: AwsKmsConnection): Promise<Sdk.KMS> {
+  let sdk: typeof Sdk;
+  try {
+    sdk = await import("@aws-sdk/client-kms");
+  } catch {
+    throw new AwsKmsError("SdkMissing", { hint: "install @aws-sdk/client-kms" });
+  }
+  const client = newClient(sdk, options);
+  try {
+    await client.config.region();
+  } catch {
+    client.destroy();
+    throw new AwsKmsError("RegionMissing", {
+      hint: "name the region, or the key by its ARN, or set AWS_REGION",
+    });
+  }
+  return client;
+}
+
+/** A client of the SDK for these options. */
+export function newClient({ KMS }: typeof Sdk, options: AwsKmsConnection): Sdk.KMS {
+  const given = Object.entries(options).filter(([, value]) => value !== undefined);
+  const client = new KMS({
+    ...Object.fromEntries(given),
+    customUserAgent: [["env-aws-kms"]],
+    requestHandler: {
+      connectionTimeout: CONNECT_TIMEOUT_MS,
+      requestTimeout: ATTEMPT_TIMEOUT_MS,
+      throwOnRequestTimeout: true,
+      socketTimeout: ATTEMPT_TIMEOUT_MS,
+    },
+  });
+  client.middlewareStack.add(
+    (next) => async (args) => {
+      const result = await next(args);
+      const response: unknown = result.response;
+      if (hasBody(response) && response.body instanceof Readable) {
+        response.body = await readAnswer(response.body);
+      }
+      return result;
+    },
+    // Next to the HTTP handler, before anything is parsed.
+    { step: "deserialize", priority: "low", name: "envAnswerLimit" },
+  );
+  return client;
+}
+
+function hasBody(response: unknown): response is { body: unknown } {
+  return typeof response === "object" && response !== null && "body" in response;
+}
+
+/** The whole body. Leaving the loop early destroys the stream, and the connection with it. */
+async function readAnswer(body: AsyncIterable<Buffer>): Promise<Uint8Array> {
+  const chunks: Buffer[] = [];
+  let length = 0;
+  for await (const chunk of body) {
+    length += chunk.length;
+    if (length > MAX_ANSWER_BYTES) {
+      const hint = `more than ${MAX_ANSWER_BYTES} bytes: what answered is not AWS KMS`;
+      throw new AwsKmsError("UnreadableAnswer", { hint });
+    }
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks);
+}

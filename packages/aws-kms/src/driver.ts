@@ -1,0 +1,262 @@
+/**
+ * A key in AWS KMS as a CMK.
+ *
+ * The context goes to KMS as its encryption context, which CloudTrail logs: it is no place for a
+ * secret. Decrypt always names the key, and the answer has to name it too, so that a wrapped key of
+ * another CMK the caller may also use is refused rather than opened. Entries are labelled with the ARN
+ * that KMS answers, never with an alias: aliases move.
+ *
+ * Source: AWS KMS API reference
+ *
+ * @module
+ */
+import { Cmk, type Bytes, type CmkDriver, type Wrapped } from "@env/core";
+import {
+  inRegion,
+  isKeyOf,
+  isMultiRegion,
+  parseKeyArn,
+  parseKeyName,
+  type KeyName,
+} from "./arn.ts";
+import { Calls, wipePlaintext, type Operation } from "./calls.ts";
+import type { DecryptOutput, EncryptOutput } from "./client.ts";
+import { AwsKmsError, classify } from "./errors.ts";
+import { checkOptions, type AwsKmsOptions, type Settings } from "./options.ts";
+
+/**
+ * Makes a {@link Cmk} of a key in AWS KMS. Calls nothing yet.
+ *
+ * @throws TypeError for options that are misspelt or contradict each other.
+ *
+ * @example
+ * ```ts
+ * const cmk = awsKms({ client: new KMS({}), key: "alias/orders" });
+ * ```
+ */
+export function awsKms(options: AwsKmsOptions): Cmk {
+  const settings = checkOptions(options);
+  return cmkOf(options.key, settings, new Calls(settings));
+}
+
+/** The driver alone, for tests and for wrapping. */
+export function awsKmsDriver(options: AwsKmsOptions): CmkDriver {
+  const settings = checkOptions(options);
+  return driverOf(options.key, settings, new Calls(settings));
+}
+
+export function cmkOf(keyId: string, settings: Settings, calls: Calls): Cmk {
+  return new Cmk(driverOf(keyId, settings, calls), { alsoUnwrap: settings.alsoUnwrap });
+}
+
+function driverOf(keyId: string, settings: Settings, calls: Calls): CmkDriver {
+  const own = new OwnKey(keyId, settings, calls);
+
+  return {
+    provider: "aws-kms",
+    keyId,
+
+    async generate({ context, signal }) {
+      const operation = "GenerateDataKey";
+      const EncryptionContext = context.map;
+      const out = await calls.call(operation, signal, (client, tokens, options) =>
+        client.generateDataKey(
+          { KeyId: keyId, KeySpec: "AES_256", EncryptionContext, ...tokens },
+          options,
+        ),
+      );
+      try {
+        if (out.Plaintext?.length !== DATA_KEY_BYTES) {
+          throw invalidAnswer(operation, `a data key has ${DATA_KEY_BYTES} bytes`);
+        }
+        const made = own.wrapped(out, operation);
+        return { plaintext: plaintextOf(out, operation), ...made, ...version(out.KeyMaterialId) };
+      } finally {
+        wipePlaintext(out);
+      }
+    },
+
+    async wrap({ plaintext, context, signal }) {
+      const operation = "Encrypt";
+      const EncryptionContext = context.map;
+      const out = await calls.call(operation, signal, (client, tokens, options) =>
+        client.encrypt(
+          { KeyId: keyId, Plaintext: plaintext, EncryptionContext, ...tokens },
+          options,
+        ),
+      );
+      return own.wrapped(out, operation);
+    },
+
+    async unwrap({ wrapped, keyId: asked, context, signal }) {
+      const operation = "Decrypt";
+      const KeyId = own.toCall(asked);
+      const EncryptionContext = context.map;
+      const out = await calls.call(operation, signal, (client, tokens, options) =>
+        client.decrypt({ KeyId, CiphertextBlob: wrapped, EncryptionContext, ...tokens }, options),
+      );
+      try {
+        own.requireAnswerOf(asked, out.KeyId, operation);
+        return { plaintext: plaintextOf(out, operation), ...version(out.KeyMaterialId) };
+      } finally {
+        wipePlaintext(out);
+      }
+    },
+
+    async rewrap({ wrapped, keyId: asked, context, signal }) {
+      const operation = "ReEncrypt";
+      const SourceKeyId = own.toCall(asked);
+      const out = await calls.call(operation, signal, (client, tokens, options) =>
+        client.reEncrypt(
+          {
+            CiphertextBlob: wrapped,
+            SourceKeyId,
+            SourceEncryptionContext: context.map,
+            DestinationKeyId: keyId,
+            DestinationEncryptionContext: context.map,
+            ...tokens,
+          },
+          options,
+        ),
+      );
+      own.requireAnswerOf(asked, out.SourceKeyId, operation);
+      const made = {
+        ...own.wrapped(out, operation),
+        ...version(out.DestinationKeyMaterialId),
+      };
+      const { keyVersion: fromVersion } = version(out.SourceKeyMaterialId);
+      return fromVersion === undefined ? made : { ...made, fromVersion };
+    },
+
+    matches(label) {
+      return own.matches(label);
+    },
+
+    classify,
+
+    close() {
+      return calls.close();
+    },
+  };
+}
+
+const DATA_KEY_BYTES = 32;
+/** An entry's, smaller than what KMS may answer. Source: spec/envelope-v1.md#limits */
+const MAX_WRAPPED_BYTES = 4096;
+/** A moved alias is noticed after this long at most. */
+const RESOLVE_AGAIN_MS = 60_000;
+
+/**
+ * The configured key. What an alias stands for is asked by the first question about it, and again, a
+ * minute apart, while the answer is no; what KMS answers to wraps tells it too.
+ */
+class OwnKey {
+  readonly #keyId: string;
+  readonly #name: KeyName;
+  readonly #region: string | undefined;
+  readonly #calls: Calls;
+  /** What the alias stands for. */
+  #arn: string | undefined;
+  #resolvedAt = -Infinity;
+  #resolving: Promise<void> | undefined;
+
+  constructor(keyId: string, { key, connection }: Settings, calls: Calls) {
+    this.#keyId = keyId;
+    this.#name = key;
+    this.#region = connection.region;
+    this.#calls = calls;
+  }
+
+  /** Whether an entry of this label was wrapped by this key, in this region or another. */
+  async matches(label: string): Promise<boolean> {
+    if (this.#name.kind === "key") return isKeyOf(this.#name, label);
+    if (this.#isResolvedTo(label)) return true;
+    if (performance.now() - this.#resolvedAt < RESOLVE_AGAIN_MS) return false;
+    // One question for all who ask meanwhile; `Cmk` stops waiting for those who leave.
+    this.#resolving ??= this.#resolve().finally(() => {
+      this.#resolving = undefined;
+    });
+    await this.#resolving;
+    return this.#isResolvedTo(label);
+  }
+
+  /** What to call for one of the configured keys: a multi-Region key, in the region of this one. */
+  toCall(asked: string): string {
+    const name = parseKeyArn(asked);
+    const region = this.#region ?? parseKeyArn(this.#arn ?? "")?.place.region;
+    if (name === undefined || region === undefined || !isMultiRegion(name)) return asked;
+    return inRegion(name, region);
+  }
+
+  /** That KMS used the key it was asked to use. */
+  requireAnswerOf(asked: string, arn: unknown, operation: Operation): void {
+    if (typeof arn !== "string") throw invalidAnswer(operation, "it names no key");
+    const name = parseKeyName(asked);
+    const moved = asked === this.#keyId && this.#arn !== undefined && !this.#isResolvedTo(arn);
+    if (name !== undefined && isKeyOf(name, arn) && !moved) return;
+    const hint = "another key answered than the one asked";
+    throw new AwsKmsError("IncorrectKeyException", { operation, hint });
+  }
+
+  /** Checks what this key wrapped, and takes a copy of it. */
+  wrapped({ CiphertextBlob: blob, KeyId: arn }: EncryptOutput, operation: Operation): Wrapped {
+    if (!(blob instanceof Uint8Array) || blob.length < 1 || blob.length > MAX_WRAPPED_BYTES) {
+      throw invalidAnswer(operation, `a wrapped key has 1 to ${MAX_WRAPPED_BYTES} bytes`);
+    }
+    if (typeof arn !== "string" || !isKeyOf(this.#name, arn)) {
+      throw invalidAnswer(operation, "another key answered than the one asked");
+    }
+    this.#learn(arn);
+    return { wrapped: new Uint8Array(blob), keyId: arn };
+  }
+
+  async #resolve(): Promise<void> {
+    const operation = "DescribeKey";
+    const { KeyMetadata } = await this.#calls
+      .call(operation, undefined, (client, tokens, options) =>
+        client.describeKey({ KeyId: this.#keyId, ...tokens }, options),
+      )
+      .catch(withoutAlias);
+    const arn = KeyMetadata?.Arn;
+    if (typeof arn !== "string" || !isKeyOf(this.#name, arn)) {
+      throw invalidAnswer(operation, "an alias stands for a key where it is itself");
+    }
+    this.#learn(arn);
+  }
+
+  #learn(arn: string): void {
+    if (this.#name.kind === "key") return;
+    this.#arn = arn;
+    this.#resolvedAt = performance.now();
+  }
+
+  #isResolvedTo(label: string): boolean {
+    const arn = parseKeyArn(this.#arn ?? "");
+    return arn !== undefined && isKeyOf(arn, label);
+  }
+}
+
+/** A copy of the caller's own. */
+function plaintextOf({ Plaintext }: DecryptOutput, operation: Operation): Bytes {
+  if (Plaintext instanceof Uint8Array) return new Uint8Array(Plaintext);
+  throw invalidAnswer(operation, "there is no plaintext in it");
+}
+
+/** Encrypt does not tell it, and older servers never do. */
+function version(keyMaterialId: unknown): { readonly keyVersion?: string } {
+  return typeof keyMaterialId === "string" ? { keyVersion: keyMaterialId } : {};
+}
+
+function invalidAnswer(operation: Operation, rule: string): AwsKmsError {
+  return new AwsKmsError("InvalidAnswer", { operation, hint: `not an answer of AWS KMS: ${rule}` });
+}
+
+/** Says the way around a permission that reading does not need. */
+function withoutAlias(error: unknown): never {
+  if (!(error instanceof AwsKmsError) || classify(error) !== "ERR_ENV_KMS_ACCESS_DENIED") {
+    throw error;
+  }
+  throw error.with({
+    hint: "to find the key of an alias; allow kms:DescribeKey, or name the key's ARN in alsoUnwrap",
+  });
+}

@@ -1,0 +1,233 @@
+/**
+ * What AWS KMS and its SDK throw, as an error that can be logged, and as core's codes.
+ *
+ * The SDK's own errors cannot be logged: they hold the HTTP exchange, with the signature, and with the
+ * data key where an answer could not be read. What is known to be harmless is copied out of them.
+ *
+ * By `name` and not by `instanceof`: throttling, access denied and validation have no class of their
+ * own in the SDK, and a second copy of it has other classes.
+ *
+ * Source: the service model's errors of the operations; AWS KMS API reference, "Common Errors"; the
+ * SDK's credential providers
+ *
+ * @module
+ */
+import type { KmsFailureCode } from "@env/core";
+
+/** By the name of the error; all that README.md lists. */
+export const codes: Readonly<Record<string, KmsFailureCode>> = {
+  InvalidCiphertextException: "ERR_ENV_KMS_REJECTED",
+  IncorrectKeyException: "ERR_ENV_KMS_REJECTED",
+
+  NotFoundException: "ERR_ENV_KMS_KEY_NOT_FOUND",
+  InvalidArnException: "ERR_ENV_KMS_KEY_NOT_FOUND",
+
+  DisabledException: "ERR_ENV_KMS_KEY_STATE",
+  KMSInvalidStateException: "ERR_ENV_KMS_KEY_STATE",
+  InvalidKeyUsageException: "ERR_ENV_KMS_KEY_STATE",
+
+  AccessDeniedException: "ERR_ENV_KMS_ACCESS_DENIED",
+  NotAuthorizedException: "ERR_ENV_KMS_ACCESS_DENIED",
+  InvalidGrantTokenException: "ERR_ENV_KMS_ACCESS_DENIED",
+  UnrecognizedClientException: "ERR_ENV_KMS_ACCESS_DENIED",
+  InvalidClientTokenId: "ERR_ENV_KMS_ACCESS_DENIED",
+  InvalidSignatureException: "ERR_ENV_KMS_ACCESS_DENIED",
+  IncompleteSignatureException: "ERR_ENV_KMS_ACCESS_DENIED",
+  MissingAuthenticationTokenException: "ERR_ENV_KMS_ACCESS_DENIED",
+  ExpiredTokenException: "ERR_ENV_KMS_ACCESS_DENIED",
+  ExpiredToken: "ERR_ENV_KMS_ACCESS_DENIED",
+  OptInRequired: "ERR_ENV_KMS_ACCESS_DENIED",
+  CredentialsProviderError: "ERR_ENV_KMS_ACCESS_DENIED",
+  TokenProviderError: "ERR_ENV_KMS_ACCESS_DENIED",
+  GrantTokensError: "ERR_ENV_KMS_ACCESS_DENIED",
+
+  ThrottlingException: "ERR_ENV_KMS_THROTTLED",
+  Throttling: "ERR_ENV_KMS_THROTTLED",
+  TooManyRequestsException: "ERR_ENV_KMS_THROTTLED",
+  RequestLimitExceeded: "ERR_ENV_KMS_THROTTLED",
+
+  KMSInternalException: "ERR_ENV_KMS_UNAVAILABLE",
+  KeyUnavailableException: "ERR_ENV_KMS_UNAVAILABLE",
+  DependencyTimeoutException: "ERR_ENV_KMS_UNAVAILABLE",
+  InternalFailure: "ERR_ENV_KMS_UNAVAILABLE",
+  ServiceUnavailable: "ERR_ENV_KMS_UNAVAILABLE",
+  ServiceUnavailableException: "ERR_ENV_KMS_UNAVAILABLE",
+  RequestTimeout: "ERR_ENV_KMS_UNAVAILABLE",
+  TimeoutError: "ERR_ENV_KMS_UNAVAILABLE",
+  AbortError: "ERR_ENV_KMS_UNAVAILABLE", // Not by our signal, or nobody would ask.
+  UnreadableAnswer: "ERR_ENV_KMS_UNAVAILABLE",
+};
+
+/** Of sockets, DNS and TLS. */
+const networkCodes: ReadonlySet<unknown> = new Set([
+  "ECONNREFUSED",
+  "ECONNRESET",
+  "ECONNABORTED",
+  "ENOTFOUND",
+  "EAI_AGAIN",
+  "ETIMEDOUT",
+  "EPIPE",
+  "EHOSTUNREACH",
+  "ENETUNREACH",
+  "UND_ERR_SOCKET",
+]);
+
+/** States that pass by themselves. */
+const passingStates: ReadonlySet<unknown> = new Set(["creating", "updating"]);
+
+const hints: Readonly<Record<string, string>> = {
+  InvalidCiphertextException: "altered bytes, or another context than at encryption",
+  CredentialsProviderError: "the SDK's default chain found no credentials",
+  ExpiredTokenException: "the credentials have expired; renew them",
+  UnrecognizedClientException: "the credentials are not known to this region",
+  InvalidSignatureException: "the secret key is wrong, or this machine's clock",
+  NotFoundException: "check region and account",
+  UnreadableAnswer: "what answered is not AWS KMS; look for a proxy or a wrong endpoint",
+};
+
+export interface AwsKmsErrorFacts {
+  /** The operation of AWS KMS: `Decrypt`. */
+  readonly operation?: string | undefined;
+  readonly httpStatus?: number | undefined;
+  /** AWS support asks for it. */
+  readonly requestId?: string | undefined;
+  /** Requests sent, with those the SDK repeated. */
+  readonly attempts?: number | undefined;
+  /** Of Node: `ECONNREFUSED`. */
+  readonly code?: string | undefined;
+  /** What the key is in, where that is the problem: `pending deletion`. */
+  readonly keyState?: string | undefined;
+  /** What to look at. */
+  readonly hint?: string | undefined;
+}
+
+/**
+ * Why a call failed: the cause in core's errors. `name` is the one AWS gives (`ThrottlingException`).
+ * Holds nothing of the request or the answer but what is listed here.
+ */
+export class AwsKmsError extends Error {
+  override readonly name: string;
+  readonly operation: string | undefined;
+  readonly httpStatus: number | undefined;
+  readonly requestId: string | undefined;
+  readonly attempts: number | undefined;
+  readonly code: string | undefined;
+  readonly keyState: string | undefined;
+  readonly hint: string | undefined;
+  readonly #facts: AwsKmsErrorFacts;
+
+  constructor(name: string, facts: AwsKmsErrorFacts) {
+    super(describe(name, facts));
+    this.name = name;
+    this.operation = facts.operation;
+    this.httpStatus = facts.httpStatus;
+    this.requestId = facts.requestId;
+    this.attempts = facts.attempts;
+    this.code = facts.code;
+    this.keyState = facts.keyState;
+    this.hint = facts.hint;
+    this.#facts = facts;
+  }
+
+  /** The same error, of which more is known. */
+  with(facts: AwsKmsErrorFacts): AwsKmsError {
+    return new AwsKmsError(this.name, { ...this.#facts, ...facts });
+  }
+}
+
+/** What the client threw, without what must not be logged. */
+export function withoutSecrets(thrown: unknown, operation: string): AwsKmsError {
+  if (thrown instanceof AwsKmsError) {
+    return thrown.operation === undefined ? thrown.with({ operation }) : thrown;
+  }
+  const error = membersOf(thrown);
+  const { httpStatusCode, requestId, attempts } = membersOf(error["$metadata"]);
+  const httpStatus = typeof httpStatusCode === "number" ? httpStatusCode : undefined;
+  // The SDK's parsers throw these, with the answer in the message.
+  const unreadable = ["SyntaxError", "TypeError", "RangeError"].includes(String(error["name"]));
+  const name = unreadable && httpStatus !== undefined ? "UnreadableAnswer" : word(error["name"]);
+  return new AwsKmsError(name ?? "UnknownError", {
+    operation,
+    httpStatus,
+    requestId: word(requestId),
+    attempts: typeof attempts === "number" ? attempts : undefined,
+    code: word(error["code"]),
+    keyState: keyStateIn(error["message"]),
+    hint: wordsOfAws(error["message"]) ?? (name === undefined ? undefined : hints[name]),
+  });
+}
+
+/** D5 of the driver contract. Takes the SDK's own errors as well. */
+export function classify(error: unknown): KmsFailureCode {
+  const { name, code, message, keyState = keyStateIn(message), ...rest } = membersOf(error);
+  const status = rest["httpStatus"] ?? membersOf(rest["$metadata"])["httpStatusCode"];
+  if (typeof name === "string" && Object.hasOwn(codes, name)) {
+    if (isForeign(message)) return "ERR_ENV_KMS_REJECTED";
+    if (passingStates.has(keyState)) return "ERR_ENV_KMS_UNAVAILABLE";
+    return codes[name] ?? "ERR_ENV_KMS_ERROR";
+  }
+  if (networkCodes.has(code)) return "ERR_ENV_KMS_UNAVAILABLE";
+  if (status === 429) return "ERR_ENV_KMS_THROTTLED";
+  // KMS names its errors: a redirect or a bare 5xx comes from something in front of it.
+  if (typeof status === "number" && (status >= 500 || (status >= 300 && status < 400))) {
+    return "ERR_ENV_KMS_UNAVAILABLE";
+  }
+  return "ERR_ENV_KMS_ERROR";
+}
+
+function describe(name: string, facts: AwsKmsErrorFacts): string {
+  const { operation, httpStatus, requestId, attempts, code, keyState, hint } = facts;
+  const details = [
+    code,
+    httpStatus === undefined ? undefined : `HTTP ${httpStatus}`,
+    requestId === undefined ? undefined : `request ${requestId}`,
+    attempts === undefined || attempts < 2 ? undefined : `${attempts} attempts`,
+    keyState === undefined ? undefined : `the key is ${keyState}`,
+  ].filter((detail) => detail !== undefined);
+  const subject = operation === undefined ? name : `${operation}: ${name}`;
+  const bracket = details.length === 0 ? "" : ` (${details.join(", ")})`;
+  return `${subject}${bracket}${hint === undefined ? "" : `; ${hint}`}`;
+}
+
+function membersOf(value: unknown): Record<string, unknown> {
+  if (typeof value !== "object" || value === null) return {};
+  const names = ["name", "code", "message", "keyState", "httpStatus", "$metadata"];
+  const more = ["httpStatusCode", "requestId", "attempts"];
+  // By name: an error's own members are not all enumerable, and some are inherited.
+  return Object.fromEntries([...names, ...more].map((name) => [name, Reflect.get(value, name)]));
+}
+
+/** An error's name, a code, a request id: nothing that could be a message, or a key in hex. */
+function word(value: unknown): string | undefined {
+  return typeof value === "string" && /^[\w.:-]{1,63}$/.test(value) ? value : undefined;
+}
+
+/** Source: recorded answers of AWS KMS: `<key ARN> is pending deletion.` */
+function keyStateIn(message: unknown): string | undefined {
+  if (typeof message !== "string") return undefined;
+  return / is (pending deletion|pending import|unavailable|creating|updating)\.$/.exec(
+    message,
+  )?.[1];
+}
+
+/**
+ * AccessDenied, but of the bytes: no key is found in them, though the request names one. The caller
+ * who may not use the key of the request is told so in other words.
+ *
+ * Source: recorded answers of AWS KMS to Decrypt and ReEncrypt
+ */
+const FOREIGN =
+  "The ciphertext refers to a customer master key that does not exist, does not exist in this region, or you are not allowed to access.";
+
+function isForeign(message: unknown): boolean {
+  return typeof message === "string" && message.endsWith(FOREIGN);
+}
+
+/** Who may not do what, and which policy says so: AWS's own words, if they are just these. */
+function wordsOfAws(message: unknown): string | undefined {
+  if (message === FOREIGN) return FOREIGN;
+  if (typeof message !== "string" || message.length > 1024) return undefined;
+  const denial =
+    /^User: [\w+=,.@:/-]+ is not authorized to perform: kms:\w+ on (?:resource: [\w:/-]+|this resource) (?:because|with) [\w:,./ -]+$/;
+  return denial.test(message) ? message : undefined;
+}

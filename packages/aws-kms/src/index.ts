@@ -1,0 +1,16 @@
+/**
+ * Keys in AWS KMS as customer master keys.
+ *
+ * Loading this module loads no AWS SDK: that waits for the first call, and happens only where no
+ * client was given.
+ *
+ * @module
+ */
+export { awsKms, awsKmsDriver } from "./driver.ts";
+export type { AwsKmsConnection, AwsKmsKey, AwsKmsOptions, GrantTokens } from "./options.ts";
+export type { AwsKmsClient } from "./client.ts";
+export { doctor } from "./doctor.ts";
+export type { DoctorCheck, DoctorOptions, DoctorProblem, DoctorReport } from "./doctor.ts";
+export { AwsKmsError } from "./errors.ts";
+export { openAwsKms, parseAwsKmsUri } from "./uri.ts";
+export type { AwsKmsUri, OpenAwsKmsOptions } from "./uri.ts";

@@ -1,0 +1,227 @@
+/**
+ * What a CMK in AWS KMS is made of, and the checks of it. They make no call: what is wrong with a
+ * configuration shows where it is written, not at the first message.
+ *
+ * @module
+ */
+import type { Awaitable } from "@env/core";
+import { isKeyArn, isMultiRegion, parseKeyName, type KeyName } from "./arn.ts";
+import { clientMethods, type AwsKmsClient } from "./client.ts";
+
+/** At most 10; a function is asked before every call. */
+export type GrantTokens = readonly string[] | (() => Awaitable<readonly string[]>);
+
+/** The key, and how it is called. */
+export interface AwsKmsKey {
+  /** Key ARN, key id, `alias/name` or alias ARN. Another account's key needs an ARN. */
+  readonly key: string;
+  /**
+   * ARNs of further keys that may unwrap, as after an alias was moved; as they are in the entries.
+   * A multi-Region key is called in the region of `key`. Default: none.
+   */
+  readonly alsoUnwrap?: readonly string[] | undefined;
+  /** For a grant that is not effective everywhere yet. Default: none. */
+  readonly grantTokens?: GrantTokens | undefined;
+  /** Milliseconds for one call, with everything the SDK retries. Default: 20 000. */
+  readonly timeout?: number | undefined;
+}
+
+/** For a client of the adapter's own. Credentials come from the SDK's default chain. */
+export interface AwsKmsConnection {
+  /** Default: the region in `key`, else what the SDK finds (`AWS_REGION`, the profile). */
+  readonly region?: string | undefined;
+  /** Profile of the shared configuration files. Default: as the SDK chooses. */
+  readonly profile?: string | undefined;
+  /** Origin to call instead of AWS's: https, or http to this machine. Default: none. */
+  readonly endpoint?: string | undefined;
+  /** Use the endpoint with FIPS 140 validated cryptography. Default: as the SDK is configured. */
+  readonly useFipsEndpoint?: boolean | undefined;
+  /** Use the endpoint that has IPv6 too. Default: as the SDK is configured. */
+  readonly useDualstackEndpoint?: boolean | undefined;
+  /** Attempts per call, the first included. Default: as the SDK is configured, 3. */
+  readonly maxAttempts?: number | undefined;
+  /** `adaptive` slows down when KMS throttles: for bulk work. Default: as the SDK is configured. */
+  readonly retryMode?: "standard" | "adaptive" | undefined;
+}
+
+/** A client of your own, which stays yours to close, or a connection for one that is made here. */
+export type AwsKmsOptions =
+  | (AwsKmsKey & {
+      /** `new KMS({ … })` of `@aws-sdk/client-kms`. Credentials, region and retries are its business. */
+      readonly client: AwsKmsClient;
+    } & { readonly [K in keyof AwsKmsConnection]?: never })
+  | (AwsKmsKey & AwsKmsConnection & { readonly client?: never });
+
+const DEFAULT_TIMEOUT_MS = 20_000;
+const MAX_TIMEOUT_MS = 2 ** 31 - 1; // setTimeout's
+/** Of a request. Source: AWS KMS API reference, GrantTokens */
+const maxGrantTokens = { count: 10, characters: 8192 } as const;
+
+const connectionOptions = [
+  "region",
+  "profile",
+  "endpoint",
+  "useFipsEndpoint",
+  "useDualstackEndpoint",
+  "maxAttempts",
+  "retryMode",
+] as const satisfies readonly (keyof AwsKmsConnection)[];
+const knownOptions = new Set<string>([
+  "key",
+  "alsoUnwrap",
+  "grantTokens",
+  "timeout",
+  "client",
+  ...connectionOptions,
+]);
+
+/** Checked options. */
+export interface Settings {
+  readonly key: KeyName;
+  readonly alsoUnwrap: readonly string[];
+  readonly grantTokens: GrantTokens | undefined;
+  readonly timeout: number;
+  /** `undefined`: one is to be made for `connection`. */
+  readonly client: AwsKmsClient | undefined;
+  /** With the region of the key's ARN where there is one. */
+  readonly connection: AwsKmsConnection;
+}
+
+/**
+ * Checks options and takes a copy.
+ *
+ * @param fault - Makes the error of a problem. Problems repeat no value.
+ */
+export function checkOptions(
+  options: AwsKmsOptions,
+  fault: (problem: string) => Error = (problem) => new TypeError(problem),
+): Settings {
+  if (typeof options !== "object" || options === null) throw fault("options are required");
+  const unknown = Object.keys(options).find((name) => !knownOptions.has(name));
+  if (unknown !== undefined) throw fault(`unknown option ${JSON.stringify(unknown)}`);
+  const { client, timeout = DEFAULT_TIMEOUT_MS, grantTokens, alsoUnwrap = [] } = options;
+  const key = typeof options.key === "string" ? parseKeyName(options.key) : undefined;
+  if (key === undefined) {
+    throw fault("key must be a key ARN, a key id, alias/name or an alias ARN");
+  }
+  if (!Number.isInteger(timeout) || timeout < 1 || timeout > MAX_TIMEOUT_MS) {
+    throw fault(`timeout must be a whole number of milliseconds, 1 to ${MAX_TIMEOUT_MS}`);
+  }
+  if (grantTokens !== undefined && typeof grantTokens !== "function") {
+    checkGrantTokens(grantTokens, fault);
+  }
+  if (client !== undefined) {
+    if (connectionOptions.some((name) => options[name] !== undefined)) {
+      throw fault("a client has its own region, endpoint and retries; pass either, not both");
+    }
+    if (!isClient(client)) {
+      throw fault(
+        "client must be a KMS of @aws-sdk/client-kms, with a method per operation; KMSClient has none",
+      );
+    }
+  }
+  const connection = checkConnection(options, key, fault);
+  checkAlsoUnwrap(alsoUnwrap, connection.region, fault);
+  return {
+    key,
+    alsoUnwrap: [...alsoUnwrap],
+    grantTokens: Array.isArray(grantTokens) ? [...grantTokens] : grantTokens,
+    timeout,
+    client,
+    connection,
+  };
+}
+
+/** The tokens, or the fault for what is none. */
+export function checkGrantTokens(tokens: unknown, fault: (problem: string) => Error): string[] {
+  const { count, characters } = maxGrantTokens;
+  if (
+    !Array.isArray(tokens) ||
+    tokens.length > count ||
+    !tokens.every(
+      (token): token is string =>
+        typeof token === "string" && token.length > 0 && token.length <= characters,
+    )
+  ) {
+    throw fault(`grant tokens are at most ${count} texts of 1 to ${characters} characters`);
+  }
+  return [...tokens];
+}
+
+function checkConnection(
+  options: AwsKmsConnection,
+  key: KeyName,
+  fault: (problem: string) => Error,
+): AwsKmsConnection {
+  const { region = key.place?.region, profile, endpoint, maxAttempts, retryMode } = options;
+  const { useFipsEndpoint, useDualstackEndpoint } = options;
+  if (region !== undefined && !/^[a-z0-9-]{1,63}$/.test(region)) {
+    throw fault("region must be the name of a region, like eu-west-1");
+  }
+  if (key.place !== undefined && region !== key.place.region) {
+    throw fault("region is not the one in the key's ARN; leave it out");
+  }
+  if (profile !== undefined && (typeof profile !== "string" || profile === "")) {
+    throw fault("profile must be the name of a profile");
+  }
+  if (endpoint !== undefined) checkEndpoint(endpoint, fault);
+  for (const flag of [useFipsEndpoint, useDualstackEndpoint]) {
+    if (flag !== undefined && typeof flag !== "boolean") {
+      throw fault("useFipsEndpoint and useDualstackEndpoint must be booleans");
+    }
+    if (flag === true && endpoint !== undefined) {
+      throw fault("endpoint says where to call; FIPS and dual-stack choose among AWS's endpoints");
+    }
+  }
+  if (maxAttempts !== undefined && !(Number.isInteger(maxAttempts) && maxAttempts >= 1)) {
+    throw fault("maxAttempts must be a whole number, at least 1");
+  }
+  if (retryMode !== undefined && retryMode !== "standard" && retryMode !== "adaptive") {
+    throw fault("retryMode must be standard or adaptive");
+  }
+  return {
+    region,
+    profile,
+    endpoint,
+    useFipsEndpoint,
+    useDualstackEndpoint,
+    maxAttempts,
+    retryMode,
+  };
+}
+
+/** Data keys travel in the answers: without TLS they may not leave the machine. */
+function checkEndpoint(endpoint: string, fault: (problem: string) => Error): void {
+  const url = URL.canParse(endpoint) ? new URL(endpoint) : undefined;
+  if (url === undefined) throw fault("endpoint must be a URL");
+  const loopback = /^(?:localhost|127(?:\.[0-9]{1,3}){3}|\[::1\])$/.test(url.hostname);
+  if (url.protocol !== "https:" && !(url.protocol === "http:" && loopback)) {
+    throw fault("endpoint must be https, or http to this machine; else pass a client");
+  }
+  if (url.username !== "" || url.password !== "" || url.search !== "" || url.hash !== "") {
+    throw fault("endpoint must be an origin without credentials, query or fragment");
+  }
+}
+
+function checkAlsoUnwrap(
+  alsoUnwrap: readonly string[],
+  region: string | undefined,
+  fault: (problem: string) => Error,
+): void {
+  const names = Array.isArray(alsoUnwrap)
+    ? alsoUnwrap.map((arn) => (typeof arn === "string" ? parseKeyName(arn) : undefined))
+    : [undefined];
+  for (const name of names) {
+    if (name === undefined || !isKeyArn(name)) {
+      throw fault("alsoUnwrap must list key ARNs: they are what entries are labelled with");
+    }
+    if (region !== undefined && name.place.region !== region && !isMultiRegion(name)) {
+      throw fault("alsoUnwrap names a key of another region; make a CMK of its own for it");
+    }
+  }
+}
+
+function isClient(client: unknown): client is AwsKmsClient {
+  if (typeof client !== "object" || client === null) return false;
+  return clientMethods.every((name) => typeof Reflect.get(client, name) === "function");
+}
