@@ -74,7 +74,7 @@ export class Trail {
       ...session.identity,
       ...(this.#principalId === undefined ? {} : { principalId: this.#principalId }),
       readOnly: this.#operation.mode === "read",
-      resources: this.#resources,
+      resources: this.#resources.length > 0 ? this.#resources : madeBy(outcome),
       parameters: this.#parameters,
       decisions: this.#asked.map(toDecision),
       ...(this.dryRun ? { dryRun: true } : {}),
@@ -113,6 +113,13 @@ export function ownEvent(
 function resourceOf({ question, record }: Resolved, realm: Realm): readonly string[] {
   if (question.on === "alias") return [aliasArn(realm, question.name)];
   return record === undefined ? [] : [keyArn(realm, record.keyId)];
+}
+
+/** A key that was not there to be asked for: as CloudTrail does, so that a key's first record is found. */
+function madeBy(outcome: Outcome<unknown>): readonly string[] {
+  if (!("response" in outcome)) return [];
+  const { KeyMetadata } = (outcome.response ?? {}) as { KeyMetadata?: { readonly Arn: string } };
+  return KeyMetadata === undefined ? [] : [KeyMetadata.Arn];
 }
 
 function toDecision({ request, decision }: Asked): AuditEvent["decisions"][number] {

@@ -282,6 +282,16 @@ describe("the audit log", () => {
     expect((await client.describeKey({ KeyId })).KeyMetadata.KeyState).toBe("Enabled");
   });
 
+  it("has the key that a call made, so that its records can be found from the first on", async () => {
+    const { keystore, client } = await tempKeystore();
+    const KeyId = await newKey(client);
+    expect((await auditRecords(keystore)).at(-1)).toMatchObject({
+      eventName: "CreateKey",
+      resources: [{ ARN: arn(KeyId) }],
+      additionalEventData: { decisions: [{ action: "kms:CreateKey", resource: "*" }] },
+    });
+  });
+
   it("has the call that found an altered record, by the file's code", async () => {
     const { path, keystore, client } = await tempKeystore();
     const KeyId = await newKey(client);
