@@ -72,7 +72,7 @@ export class Iam {
    */
   async put(principal: PrincipalInput): Promise<Principal> {
     const checked = checkPrincipal(principal);
-    return this.#store.write(() => this.#put(checked));
+    return this.#store.write(() => this.putWithin(checked));
   }
 
   /** @throws {@link KmsError} `NotFoundException` */
@@ -97,10 +97,7 @@ export class Iam {
    * @throws {@link KmsError} `NotFoundException`
    */
   delete(arn: string): Promise<void> {
-    return this.#store.write(() => {
-      if (!this.#store.deletePrincipal(arn)) throw missing(arn);
-      this.#record("DeletePrincipal", arn, {});
-    });
+    return this.#store.write(() => this.deleteWithin(arn));
   }
 
   /** Adds a policy to a principal, or replaces the one of that name. Throws as {@link put}. */
@@ -124,11 +121,12 @@ export class Iam {
 
   #change(arn: string, change: (known: Principal) => PrincipalInput): Promise<Principal> {
     return this.#store.write(() =>
-      this.#put(checkPrincipal(change(toPrincipal(this.#found(arn))))),
+      this.putWithin(checkPrincipal(change(toPrincipal(this.#found(arn))))),
     );
   }
 
-  #put(checked: CheckedPrincipal): Principal {
+  /** Not for applications: {@link put} within a change of the store. */
+  putWithin(checked: CheckedPrincipal): Principal {
     const known = this.#store.principal(checked.arn);
     for (const group of checked.groups) {
       // A group that was deleted since may stay in the list: it gives nothing.
@@ -148,6 +146,12 @@ export class Iam {
       Tags: Object.entries(record.tags).map(([TagKey, TagValue]) => ({ TagKey, TagValue })),
     });
     return toPrincipal(record);
+  }
+
+  /** Not for applications: {@link delete} within a change of the store. */
+  deleteWithin(arn: string): void {
+    if (!this.#store.deletePrincipal(arn)) throw missing(arn);
+    this.#record("DeletePrincipal", arn, {});
   }
 
   #found(arn: string): PrincipalRecord {

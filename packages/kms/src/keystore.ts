@@ -37,6 +37,7 @@ import {
   type RootKeySource,
 } from "./root-key.ts";
 import { KEY_BYTES, random, secretKey } from "./seal.ts";
+import { Seeding } from "./seed/seeding.ts";
 import { Session, type SessionOptions } from "./session.ts";
 import { Store } from "./store.ts";
 import { verifyStore, type Finding } from "./verify.ts";
@@ -177,6 +178,8 @@ export class Keystore implements Disposable {
   readonly audit: AuditLog;
   /** Users, roles and groups, and their policies. */
   readonly iam: Iam;
+  /** Brings keys and principals to what a seed says, and gives the seed of what there is. */
+  readonly seeding: Seeding;
   #descriptor: Descriptor;
 
   /** Not for applications: they call {@link openKeystore}. */
@@ -195,6 +198,7 @@ export class Keystore implements Disposable {
     this.#grantDelay = grantDelay(options);
     this.audit = new AuditLog(store, root, descriptor, options.audit);
     this.iam = new Iam(store, descriptor, this.audit);
+    this.seeding = new Seeding({ store, realm: descriptor, audit: this.audit, iam: this.iam });
     store.onDelete(({ keyId }) => {
       // Inside the change that deletes it: there is nothing to wait for.
       void this.audit.append({

@@ -198,6 +198,22 @@ export const operators: Vectors = {
     "true",
     true,
   ),
+  "string-ignore-case-star-is-none": condition(
+    "O1 W1",
+    "a star is a star in any case",
+    "StringEqualsIgnoreCase",
+    "R*",
+    "red",
+    false,
+  ),
+  "string-ignore-case-star": condition(
+    "O1 W1",
+    "that is the same as itself",
+    "StringEqualsIgnoreCase",
+    "R*",
+    "r*",
+    true,
+  ),
   "string-not-equals-of-several": condition(
     "O2",
     "none may fit",

@@ -50,6 +50,7 @@ const denyAllBut = (
   caller: CallerJson,
   listed: unknown,
   denied: boolean,
+  more: Partial<RequestJson> = {},
 ): Vector =>
   vector(
     "P3 D1",
@@ -64,6 +65,7 @@ const denyAllBut = (
           Resource: "*",
         }),
       ),
+      more,
     ),
     denied ? "explicit-deny: key policy, statement 2" : ok,
   );
@@ -263,6 +265,33 @@ export const principals: Vectors = {
     s3(),
     { Service: "s3.amazonaws.com" },
     false,
+  ),
+  "not-principal-other-service": denyAllBut(
+    "another service is listed",
+    s3(),
+    { Service: "ec2.amazonaws.com" },
+    true,
+  ),
+  "not-principal-federated-provider": denyAllBut(
+    "account and role listed, and the provider instead of the session",
+    session(),
+    { AWS: [ROOT, ROLE], Federated: "accounts.example.com" },
+    false,
+    { conditions: web },
+  ),
+  "not-principal-other-federated-provider": denyAllBut(
+    "another provider",
+    session(),
+    { AWS: [ROOT, ROLE], Federated: "other.example.com" },
+    true,
+    { conditions: web },
+  ),
+  "not-principal-federated-provider-alone": denyAllBut(
+    "the provider stands for the session and not for its account and role",
+    session(),
+    { Federated: "accounts.example.com" },
+    true,
+    { conditions: web },
   ),
   "not-principal-everyone": denyAllBut("all but everyone is nobody", alice(), "*", false),
   "not-principal-allow": allowAllBut(

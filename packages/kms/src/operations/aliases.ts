@@ -151,14 +151,21 @@ function toEntry(alias: AliasRecord, { keyId }: KeyRecord, realm: Realm): AliasL
 
 /** Symmetric, asymmetric or HMAC, and for the same use: or applications would find another kind of key. */
 function requireSameKind(from: KeyRecord, to: KeyRecord): void {
-  if (from.keyUsage === to.keyUsage && isSecret(from) === isSecret(to)) return;
+  if (isSameKind(from, to)) return;
   throw new KmsError(
     "ValidationException",
     `An alias moves only between keys of the same type and usage: it names a key of spec ${from.keySpec} for ${from.keyUsage}, the target is one of spec ${to.keySpec} for ${to.keyUsage}.`,
   );
 }
 
-function isSecret({ keySpec }: KeyRecord): boolean {
+type Kind = Pick<KeyRecord, "keySpec" | "keyUsage">;
+
+/** Whether an alias may move from one key to the other. */
+export function isSameKind(from: Kind, to: Kind): boolean {
+  return from.keyUsage === to.keyUsage && isSecret(from) === isSecret(to);
+}
+
+function isSecret({ keySpec }: Kind): boolean {
   return keySpecs[keySpec].material.type === "secret";
 }
 
@@ -173,6 +180,7 @@ function withAlias(record: KeyRecord, alias: AliasRecord): KeyRecord {
   return { ...record, aliases };
 }
 
-function withoutAlias(record: KeyRecord, name: string): KeyRecord {
+/** The record without one of its aliases. */
+export function withoutAlias(record: KeyRecord, name: string): KeyRecord {
   return { ...record, aliases: record.aliases.filter((alias) => alias.name !== name) };
 }

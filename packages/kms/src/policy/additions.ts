@@ -76,27 +76,26 @@ function keyCandidates(request: AccessRequest, key: KeyFacts): Candidate[] {
   const grantable =
     caller.type !== "service" && operation !== "RetireGrant" && grantableOperations.has(operation);
   return [
-    keyStatement(request, key, principalOf(caller)),
+    keyStatement(request, principalOf(caller)),
     ...(caller.type === "service"
       ? []
-      : [keyStatement(request, key, { AWS: `arn:aws:iam::${caller.accountId}:root` })]),
+      : [keyStatement(request, { AWS: `arn:aws:iam::${caller.accountId}:root` })]),
     ...key.grants
       .filter((grant) => isWaiting(grant, request))
-      .map((grant) => tokenCandidate(key, grant)),
-    ...(grantable ? [grantCandidate(request, key, operation)] : []),
+      .map((grant) => tokenCandidate(grant)),
+    ...(grantable ? [grantCandidate(request, operation)] : []),
   ];
 }
 
 function keyStatement(
   { action }: AccessRequest,
-  key: KeyFacts,
   Principal: Readonly<Record<string, string>>,
 ): Candidate {
   const statement = { Effect: "Allow", Principal, Action: action, Resource: "*" };
   return {
     addition: { to: "key policy", statement },
     apply: (request) =>
-      withKey(request, { policy: withStatement(keyOf(request, key).policy, statement) }),
+      withKey(request, ({ policy }) => ({ policy: withStatement(policy, statement) })),
   };
 }
 
@@ -138,18 +137,17 @@ function sessionCandidate(request: AccessRequest, policy: NamedPolicy): Candidat
   };
 }
 
-function tokenCandidate(key: KeyFacts, grant: Grant): Candidate {
+function tokenCandidate(grant: Grant): Candidate {
   return {
     addition: { to: "grant tokens", grantId: grant.grantId },
-    apply: (request) => {
-      const others = keyOf(request, key).grants.filter((each) => each !== grant);
-      const grants = [...others, { ...grant, effective: 0 }];
-      return withKey(request, { grants });
-    },
+    apply: (request) =>
+      withKey(request, ({ grants }) => ({
+        grants: [...grants.filter((each) => each !== grant), { ...grant, effective: 0 }],
+      })),
   };
 }
 
-function grantCandidate(request: AccessRequest, key: KeyFacts, operation: string): Candidate {
+function grantCandidate(request: AccessRequest, operation: string): Candidate {
   const { caller, newGrant } = request;
   const grantee = caller.roleArn ?? caller.arn;
   // Who may grant something through a grant has to have it by that grant.
@@ -165,7 +163,7 @@ function grantCandidate(request: AccessRequest, key: KeyFacts, operation: string
   };
   return {
     addition: { to: "grants", grantee, operations },
-    apply: (before) => withKey(before, { grants: [...keyOf(before, key).grants, grant] }),
+    apply: (before) => withKey(before, ({ grants }) => ({ grants: [...grants, grant] })),
   };
 }
 
@@ -186,13 +184,12 @@ function principalOf({ arn, roleArn, type }: Caller): Readonly<Record<string, st
   return type === "service" ? { Service: arn } : { AWS: roleArn ?? arn };
 }
 
-function keyOf({ key }: AccessRequest, otherwise: KeyFacts): KeyFacts {
-  return key ?? otherwise;
-}
-
-function withKey(request: AccessRequest, changes: Partial<KeyFacts>): AccessRequest {
+function withKey(
+  request: AccessRequest,
+  change: (key: KeyFacts) => Partial<KeyFacts>,
+): AccessRequest {
   const { key } = request;
-  return key === undefined ? request : { ...request, key: { ...key, ...changes } };
+  return key === undefined ? request : { ...request, key: { ...key, ...change(key) } };
 }
 
 /** The policy has been read before, so it is an object with a statement or a list of them. */

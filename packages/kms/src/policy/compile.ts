@@ -9,6 +9,7 @@ import { parsePolicy, type Statement } from "./document.ts";
 import type { PatternElement, PrincipalElement } from "./elements.ts";
 import type { Operand } from "./operators.ts";
 import { matcher, resourceMatcher, type Matcher } from "./pattern.ts";
+import { TextCache } from "./text-cache.ts";
 import { accessor, lowerCase, type Accessor, type PolicyKind } from "./values.ts";
 import { filled, variablesOf, type Variable } from "./variables.ts";
 
@@ -59,31 +60,21 @@ interface Comparing {
   readonly operands: readonly Operand[];
 }
 
-/** Compiled policies are some ten times the size of their texts. */
-const MAX_CACHED_CHARACTERS = 2 ** 21;
+/** Of each kind. Compiled policies are some ten times the size of their texts. */
+const CACHED_CHARACTERS = 2 ** 20;
 
-const caches: Readonly<Record<PolicyKind, Map<string, CompiledPolicy>>> = {
-  key: new Map(),
-  identity: new Map(),
+const caches: Readonly<Record<PolicyKind, TextCache<CompiledPolicy>>> = {
+  key: new TextCache(CACHED_CHARACTERS),
+  identity: new TextCache(CACHED_CHARACTERS),
 };
-let cachedCharacters = 0;
 
 /**
- * The compiled policy of a text, of at most some thousand that are remembered.
+ * The compiled policy of a text; some thousand are remembered.
  *
  * @throws {@link KmsError} as `parsePolicy` does.
  */
 export function compiled(text: string, kind: PolicyKind): CompiledPolicy {
-  const known = caches[kind].get(text);
-  if (known !== undefined) return known;
-  const policy = compile(text, kind);
-  if (cachedCharacters + text.length > MAX_CACHED_CHARACTERS) {
-    for (const cache of Object.values(caches)) cache.clear();
-    cachedCharacters = 0;
-  }
-  caches[kind].set(text, policy);
-  cachedCharacters += text.length;
-  return policy;
+  return caches[kind].get(text, () => compile(text, kind));
 }
 
 function compile(text: string, kind: PolicyKind): CompiledPolicy {

@@ -70,10 +70,6 @@ export type PolicyValue = unknown;
 /** The seed of what is in the store; inside its `read`. Keys as they were created, principals by ARN. */
 export function exportDocument(store: Store, realm: Realm): SeedDocument {
   const keys = allKeys(store).filter(isSeedable);
-  const principals = allPrincipals(store).map((record) => ({
-    ...record,
-    groups: presentGroups(record.groups, store),
-  }));
   return {
     version: SEED_VERSION,
     keys: keys.map((record) =>
@@ -86,7 +82,9 @@ export function exportDocument(store: Store, realm: Realm): SeedDocument {
         realm,
       ),
     ),
-    principals: principals.map(principalDocument),
+    principals: allPrincipals(store).map((record) =>
+      principalDocument({ ...record, groups: presentGroups(record.groups, store) }),
+    ),
   };
 }
 

@@ -133,8 +133,8 @@ function parseRotation(value: unknown, path: string): number | undefined {
 
 function parseKeyPolicyValue(value: unknown, path: string): string | undefined {
   if (value === undefined || value === "default") return undefined;
-  const text = policyText(value, path);
-  return at(path, () => parseKeyPolicy(text));
+  const document = policyText(value, path);
+  return at(path, () => parseKeyPolicy(document));
 }
 
 function parseTags(value: unknown, path: string): Readonly<Record<string, string>> {

@@ -63,6 +63,19 @@ export interface Ground {
   readonly realm: Realm;
   readonly seed: Seed;
   readonly prune: boolean;
+  /** Key ids and ARNs of all that is in the seed. */
+  readonly planned: ReadonlySet<string>;
+  /** The key ids that the seed's aliases are to point at. */
+  readonly owners: ReadonlyMap<string, string>;
+}
+
+export function groundOf(store: Store, realm: Realm, seed: Seed, prune: boolean): Ground {
+  const { keys, principals } = seed;
+  const ids = [...keys.map(({ keyId }) => keyId), ...principals.map(({ arn }) => arn)];
+  const owners = keys.flatMap(({ keyId, aliases }) =>
+    aliases.map((name): [string, string] => [name, keyId]),
+  );
+  return { store, realm, seed, prune, planned: new Set(ids), owners: new Map(owners) };
 }
 
 /** How long a key that is pruned waits for its deletion. */
@@ -98,7 +111,7 @@ export function planKey(ground: Ground, wanted: SeedKey): SeedStep {
   if (record === undefined) {
     const { keyId, ...members } = keyDocument(wanted, realm);
     const versions = wanted.material?.length;
-    const material = versions && { material: `of the seed, ${versions} in number` };
+    const material = versions && { material: `from the seed, versions: ${versions}` };
     return { action: "create", record: keyId, changes: created({ ...members, ...material }) };
   }
   const target = keyTarget(ground, wanted, record);
@@ -119,14 +132,13 @@ export interface KeyTarget extends Pick<
 
 /** What becomes of a key that is there. */
 export function keyTarget(
-  { store, realm, seed, prune }: Ground,
+  { store, realm, owners, prune }: Ground,
   wanted: SeedKey,
   record: KeyRecord,
 ): KeyTarget {
-  const period = wanted.rotation;
   const kept = record.aliases.map(({ name }) => name);
   // One that another key is to have goes there in that key's turn.
-  const spared = prune ? kept.filter((name) => isElsewhere(seed, wanted, name)) : kept;
+  const spared = prune ? kept.filter((name) => owners.has(name)) : kept;
   const same = isDeepStrictEqual(
     keyPolicyValue(record.policy, realm),
     keyPolicyValue(wanted.policy, realm),
@@ -136,18 +148,25 @@ export function keyTarget(
     description: wanted.description,
     enabled: wanted.enabled,
     policy: same ? record.policy : (wanted.policy ?? defaultKeyPolicy(realm.accountId)),
-    rotation:
-      period === undefined || period === record.rotation?.periodInDays
-        ? period && record.rotation
-        : { periodInDays: period, next: store.now() + period * DAY_MS },
+    rotation: rotationOf(record, wanted.rotation, store.now()),
     tags: prune ? wanted.tags : { ...record.tags, ...wanted.tags },
     aliases: [...new Set([...spared, ...wanted.aliases])].toSorted(),
   };
 }
 
+/** The next date stays where the period does. */
+function rotationOf(
+  { rotation }: KeyRecord,
+  periodInDays: number | undefined,
+  now: number,
+): KeyRecord["rotation"] {
+  if (periodInDays === undefined) return undefined;
+  if (periodInDays === rotation?.periodInDays) return rotation;
+  return { periodInDays, next: now + periodInDays * DAY_MS };
+}
+
 export function planPrincipal(ground: Ground, wanted: CheckedPrincipal): SeedStep {
-  const { store, seed, prune } = ground;
-  const planned = new Set(seed.principals.map(({ arn }) => arn));
+  const { store, planned, prune } = ground;
   const missing = wanted.groups.filter(
     (arn) => !planned.has(arn) && (prune || store.principal(arn) === undefined),
   );
@@ -186,20 +205,16 @@ export function knownPrincipal(store: Store, arn: string): CheckedPrincipal | un
 }
 
 /** What the keystore has and the seed does not. Users go before their groups. */
-function planPruning({ store, seed }: Ground): SeedStep[] {
-  const wanted = new Set([
-    ...seed.keys.map(({ keyId }) => keyId),
-    ...seed.principals.map(({ arn }) => arn),
-  ]);
+function planPruning({ store, planned }: Ground): SeedStep[] {
   const principals = byDependence(allPrincipals(store)).toReversed();
   const keys = allKeys(store).filter(isSeedable);
   return [...principals.map(({ arn }) => arn), ...keys.map(({ keyId }) => keyId)]
-    .filter((record) => !wanted.has(record))
+    .filter((record) => !planned.has(record))
     .map((record) => ({ action: "delete", record, changes: [] }));
 }
 
 function conflictsOf(
-  { store, seed, prune }: Ground,
+  { store, prune }: Ground,
   wanted: SeedKey,
   record: KeyRecord | undefined,
 ): SeedChange[] {
@@ -238,10 +253,6 @@ function startsWith({ versions }: KeyRecord, material: readonly KeyObject[] = []
   return material.every((key, i) => versions[i]?.material?.equals(key) === true);
 }
 
-function isElsewhere(seed: Seed, { keyId }: SeedKey, alias: string): boolean {
-  return seed.keys.some((key) => key.keyId !== keyId && key.aliases.includes(alias));
-}
-
 /** Groups first: who is in a group needs it. */
 function byDependence<T extends Pick<CheckedPrincipal, "type">>(principals: readonly T[]): T[] {
   const isGroup = ({ type }: T): boolean => type === "group";
@@ -269,11 +280,11 @@ function aliasChanges(
   target: readonly string[],
 ): SeedChange[] {
   const had = aliases.map(({ name }) => name);
-  const change_ = (name: string, to: string | undefined): SeedChange =>
+  const moved = (name: string, to: string | undefined): SeedChange =>
     change(memberPath("aliases", name), store.aliasTarget(name)?.keyId, to);
   return [
-    ...had.filter((name) => !target.includes(name)).map((name) => change_(name, undefined)),
-    ...target.filter((name) => !had.includes(name)).map((name) => change_(name, keyId)),
+    ...had.filter((name) => !target.includes(name)).map((name) => moved(name, undefined)),
+    ...target.filter((name) => !had.includes(name)).map((name) => moved(name, keyId)),
   ];
 }
 

@@ -10,6 +10,7 @@
  * @module
  */
 import type { KeyObject } from "node:crypto";
+import { inspect } from "node:util";
 import { accountRoot, aliasArn, isMultiRegionKeyId, keyArn, type Realm } from "../arn.ts";
 import type { AuditSink } from "../audit/event.ts";
 import { KmsError } from "../errors.ts";
@@ -24,6 +25,7 @@ import type { Store } from "../store.ts";
 import { exportDocument, isSeedable, type SeedDocument } from "./document.ts";
 import type { Seed, SeedKey } from "./parse.ts";
 import {
+  groundOf,
   keyTarget,
   knownPrincipal,
   planKey,
@@ -111,7 +113,7 @@ export class Seeding {
   }
 
   #ground(seed: Seed, prune: boolean): Ground {
-    return { store: this.#store, realm: this.#realm, seed, prune };
+    return groundOf(this.#store, this.#realm, seed, prune);
   }
 
   async #applyKey(ground: Ground, wanted: SeedKey, isNew: boolean): Promise<void> {
@@ -202,7 +204,11 @@ export class Seeding {
     }
     const TagKeys = Object.keys(record.tags).filter((name) => !Object.hasOwn(tags, name));
     if (TagKeys.length > 0) this.#doneTo(record, "UntagResource", { TagKeys });
-    this.#store.update({ ...record, ...target, aliases: this.#moveAliases(record, target.aliases) });
+    this.#store.update({
+      ...record,
+      ...target,
+      aliases: this.#moveAliases(record, target.aliases),
+    });
   }
 
   /** Takes the aliases of a key from those that have them. */
@@ -230,14 +236,14 @@ export class Seeding {
     }
     const record = knownPrincipal(this.#store, wanted.arn);
     const target = record === undefined ? wanted : principalTarget(ground, wanted, record);
-    this.#iam.putChecked(target);
+    this.#iam.putWithin(target);
   }
 
   /** What others have deleted meanwhile is gone, as it should be. */
   #prune(name: string): void {
     const store = this.#store;
     if (name.startsWith("arn:")) {
-      if (store.principal(name) !== undefined) this.#iam.deleteChecked(name);
+      if (store.principal(name) !== undefined) this.#iam.deleteWithin(name);
       return;
     }
     const record = store.key(name);
@@ -280,9 +286,12 @@ export class Seeding {
 }
 
 function refusal({ record, changes }: SeedStep, outcome: string): KmsError {
-  const what = changes.map(({ path, from, to }) => {
-    const [is, wanted] = [from, to].map((one) => (one === undefined ? "absent" : String(one)));
-    return `${path} is ${is}, the seed has ${wanted}`;
-  });
-  return new KmsError("ValidationException", [record, ...what, outcome].join("; "));
+  const what = changes.map(
+    ({ path, from, to }) => `${path} is ${say(from)}, the seed has ${say(to)}`,
+  );
+  return new KmsError("ValidationException", `${record}: ${[...what, outcome].join("; ")}`);
+}
+
+function say(value: unknown): string {
+  return value === undefined ? "absent" : inspect(value);
 }

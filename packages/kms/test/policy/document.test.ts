@@ -115,6 +115,11 @@ describe("readPolicy", () => {
     expect(found?.statements[0]?.principals?.principals).toEqual([{ kind: "arn", arn: ALICE }]);
   });
 
+  it("tells lists of actions from lists of resources", () => {
+    const text = policy({ ...forAlice, Action: [], Resource: [1] });
+    expect(problems(text).map(({ rule }) => rule)).toEqual(["invalid-action", "invalid-resource"]);
+  });
+
   it("gives the offset of what it reports", () => {
     const text = policy({ ...forAlice, Condition: { Bool: { "a:b": ["true", "maybe"] } } });
     const [problem] = problems(text);

@@ -10,6 +10,7 @@ import {
   allow,
   bob,
   grant,
+  KEY_ARN,
   keyFacts,
   NOW,
   policy,
@@ -155,7 +156,7 @@ describe("explain", () => {
   it("tells that a key with several values needs a set operator", () => {
     const condition = conditionOf({ StringLike: { "kms:ResourceAliases": "alias/app" } });
     expect(condition).toMatchObject({ matched: false, actual: ["alias/app"] });
-    expect(condition.why).toContain("without ForAnyValue or ForAllValues");
+    expect(condition.why).toMatch(/without ForAnyValue or ForAllValues .* this is an Allow$/);
   });
 
   it("tells that a key policy never has kms:ResourceAliases", () => {
@@ -200,6 +201,38 @@ describe("explain", () => {
       explain(request({ caller: withIam(alice, allow(), allow({ Action: "kms:Sign" })) }))
         .nearMisses,
     ).toEqual([]);
+  });
+
+  it("says of an identity policy whose it is, and what its Resource is", () => {
+    const caller = withIam(alice, allow({ Sid: "Keys", Resource: KEY_ARN }), allow());
+    const [, named, other] = statements(request({ caller }));
+    expect(named).toMatchObject({
+      sid: "Keys",
+      principal: { matched: true, why: "the policy is attached to the caller" },
+      resource: { matched: true, why: `Resource ${KEY_ARN} includes ${KEY_ARN}` },
+    });
+    expect(other).not.toHaveProperty("sid");
+    const not = withIam(alice, { Effect: "Allow", Action: "kms:*", NotResource: KEY_ARN });
+    expect(statements(request({ caller: not })).at(-1)?.resource).toEqual({
+      matched: false,
+      why: `NotResource ${KEY_ARN} includes ${KEY_ARN}`,
+    });
+  });
+
+  it("tells apart, in a key policy, keys that are absent here and keys that always are", () => {
+    const condition = { StringEquals: { "kms:ViaService": "s3.x.amazonaws.com" } };
+    const key = keyFacts({ policy: policy(allow({ Principal: "*", Condition: condition })) });
+    expect(statements(request({ key }))[0]?.conditions[0]?.why).toBe(
+      "fails: kms:ViaService is absent, and the operator needs a value",
+    );
+  });
+
+  it("calls no grant deciding where none decided", () => {
+    const key = keyFacts({ grants: [grant({ grantee: ROLE })] });
+    expect(explain(request({ key })).grants[0]?.deciding).toBe(false);
+    expect(explain(request({ key, caller: withIam(alice, allow()) })).grants[0]?.deciding).toBe(
+      false,
+    );
   });
 
   it("lists every statement that denies, in every policy", () => {

@@ -78,6 +78,19 @@ it("says that an alias in Resource is the alias itself", () => {
   ).toEqual(["account-delegates"]);
 });
 
+it("says nothing of what is allowed, and nothing of Denies that do not match", () => {
+  const condition = { Null: { "kms:ResourceAliases": "true" } };
+  const key = keyFacts({ policy: policy(allow({ Principal: "*", Condition: condition })) });
+  expect(codes(request({ key }))).toEqual([]);
+  const deny = { Effect: "Deny", Action: "kms:*", Resource: "*", Condition: alias };
+  expect(codes(request({ caller: withIam(alice, deny) }))).toEqual(["account-delegates"]);
+});
+
+it("says nothing of aliases in Resource where no key is asked for", () => {
+  const { key: _, ...general } = request({ action: "kms:CreateKey", resource: "*" });
+  expect(codes({ ...general, caller: withIam(alice, allow({ Resource: ALIAS_ARN })) })).toEqual([]);
+});
+
 it("says that a grant token would help", () => {
   const key = { ...closed, grants: [grant({ effective: NOW + 1 })] };
   expect(codes(request({ key }))).toEqual(["grant-token"]);

@@ -56,6 +56,7 @@ it("takes an IPv4 address within IPv6 for the IPv4 address, in ranges and in req
   expect(ipRange("10.0.0.0/8")?.("::ffff:0a01:0203")).toBe(true);
   expect(ipRange("::ffff:10.0.0.1")?.("10.0.0.1")).toBe(true);
   expect(ipRange("10.0.0.0/8")?.("::10.1.2.3")).toBe(false);
+  expect(ipRange("10.0.0.0/8")?.("64::ffff:10.1.2.3")).toBe(false);
 });
 
 it("takes only addresses for addresses", () => {

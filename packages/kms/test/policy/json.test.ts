@@ -97,6 +97,7 @@ describe("parseJson", () => {
   it("refuses what is nested too deeply before the stack ends", () => {
     expect(plain(parseJson(`${"[".repeat(33)}${"]".repeat(33)}`))).toBeInstanceOf(Array);
     expect(problem("[".repeat(100_000)).message).toBe("nested too deeply");
+    expect(problem('{"a":'.repeat(100_000)).message).toBe("nested too deeply");
   });
 
   it("points at the first character that is wrong", () => {

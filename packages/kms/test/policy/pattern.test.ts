@@ -35,6 +35,12 @@ it("takes tokens literally that are text, whatever characters they have", () => 
   expect(matcher(["", ANY, ""])("x")).toBe(true);
 });
 
+it("takes the largest character of one unit, and the smallest of two, for one each", () => {
+  expect(matcher(["a", ONE, "b"])("a\uffffb")).toBe(true);
+  expect(matcher(["a", ONE, "b"])("a\u{10000}b")).toBe(true);
+  expect(matcher(["a", ONE, "b"])("a\uffff\uffffb")).toBe(false);
+});
+
 it("needs no more than the product of the lengths, where an expression would not end", () => {
   const value = `${"a".repeat(5000)}b`;
   expect(matcher(tokens(`${"*a".repeat(40)}*c`))(value)).toBe(false);
@@ -45,6 +51,7 @@ it("compares each of six parts of an ARN, colons of the last one included", () =
   expect(matches("a:b:c:d:e:f", "a:b:c:d:e:f")).toBe(true);
   expect(matches("a:b:c:d:e:*", "a:b:c:d:e:f:g:h")).toBe(true);
   expect(matches("a:b:c:d:e:f:*", "a:b:c:d:e:f:g")).toBe(true);
+  expect(matches("a:b:c:d:e:f:*", "a:b:c:d:e:fg")).toBe(false);
   expect(matches("a:*:e:f", "a:b:c:d:e:f")).toBe(false);
   expect(matches("a:*:*:*:*:*", "a:b:c:d:e")).toBe(false);
   expect(matches("*", "a:b:c:d:e:f")).toBe(false);
