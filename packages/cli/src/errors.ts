@@ -27,6 +27,7 @@ export const exitCodes = {
   6: "The configuration or the keystore is missing, malformed or cannot be opened.",
   7: "A file exists already, or cannot be read or written.",
   8: "Some of several files failed; each is named.",
+  9: "The answer is no: access denied, a faulty policy, an unmet expectation, an altered audit log, a keystore that differs from its seed.",
   130: "Interrupted; nothing half-written is left.",
 } as const;
 
@@ -109,6 +110,14 @@ export function interrupted(): CommandError {
 /** The reader of our output is gone, as with `| head`: no error, just the end. */
 export class OutputClosed extends Error {
   override readonly name = "OutputClosed";
+}
+
+/**
+ * Nothing went wrong: what was asked has been answered on stdout, and the answer is no. Exit code 9, so that
+ * it is told from a question that could not be answered.
+ */
+export class NegativeAnswer extends Error {
+  override readonly name = "NegativeAnswer";
 }
 
 /** What went wrong with one of the inputs. */

@@ -9,7 +9,7 @@
 import { addAbortSignal } from "node:stream";
 import { stat } from "node:fs/promises";
 import { CommandError, fileError, InputError, OutputClosed, usageError } from "./errors.ts";
-import { readFront, readSource, walk } from "./files.ts";
+import { readFront, readPieces, readSource, walk } from "./files.ts";
 import type { Progress } from "./progress.ts";
 import { count } from "./text.ts";
 import type { Host, Ui } from "./ui.ts";
@@ -162,6 +162,24 @@ export async function gather(
     parts.push(piece);
   }
   return Buffer.concat(parts);
+}
+
+/**
+ * A small file as text; `-` is stdin.
+ *
+ * @throws CommandError `ERR_CLI_USAGE` for more than `maxBytes`, and for what is not UTF-8.
+ */
+export async function readTextInput(ui: Ui, path: string, maxBytes: number): Promise<string> {
+  const bytes =
+    path === STANDARD
+      ? await gather(readStdin(ui.host), maxBytes)
+      : await readSource(path, (source) => gather(readPieces(source), maxBytes));
+  if (bytes === undefined) throw usageError(`${path}: it has more than ${maxBytes} bytes`);
+  try {
+    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
+  } catch {
+    throw usageError(`${path}: it is not text in UTF-8`);
+  }
 }
 
 /** The first `length` bytes or all there are, and everything again with those in front. */

@@ -5,6 +5,7 @@
  */
 import { readFileSync } from "node:fs";
 import { CommanderError } from "@commander-js/extra-typings";
+import { addAudit } from "./commands/audit.ts";
 import { addCat } from "./commands/cat.ts";
 import { addDecrypt } from "./commands/decrypt.ts";
 import { addEncrypt } from "./commands/encrypt.ts";
@@ -12,13 +13,26 @@ import { addHelp } from "./commands/help.ts";
 import { addInit } from "./commands/init.ts";
 import { addInspect } from "./commands/inspect.ts";
 import { addKeys } from "./commands/keys.ts";
+import { addKms } from "./commands/kms.ts";
+import { addPolicy } from "./commands/policy.ts";
 import { addRewrap } from "./commands/rewrap.ts";
 import { usageError, type ExitCode } from "./errors.ts";
 import { createProgram, type Program } from "./program.ts";
 import { Ui, type Host } from "./ui.ts";
 
 const USAGE: ExitCode = 2;
-const COMMANDS = new Set(["init", "encrypt", "decrypt", "cat", "inspect", "rewrap", "keys"]);
+const COMMANDS = new Set([
+  "init",
+  "encrypt",
+  "decrypt",
+  "cat",
+  "inspect",
+  "rewrap",
+  "keys",
+  "kms",
+  "policy",
+  "audit",
+]);
 
 /**
  * Runs one command.
@@ -56,6 +70,9 @@ function buildProgram(ui: Ui): Program {
   addInspect(program, ui);
   addRewrap(program, ui);
   addKeys(program, ui);
+  addKms(program, ui);
+  addPolicy(program, ui);
+  addAudit(program, ui);
   addHelp(program, ui);
   program.hook("preAction", (_, command) => {
     ui.mode = command.optsWithGlobals();

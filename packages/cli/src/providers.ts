@@ -9,7 +9,7 @@ import { loadConfig, openCmks, type EnvelopeConfig } from "@env/core/config";
 import {
   inspectKeystore,
   openKeystore,
-  type KmsClient,
+  type Keystore,
   type RootKeyKind,
   type RootKeySource,
 } from "@env/kms";
@@ -69,11 +69,11 @@ export async function withKeystore<T>(
   ui: Ui,
   globals: GlobalOptions,
   keystore: string | undefined,
-  use: (client: KmsClient) => Promise<T>,
+  use: (keystore: Keystore) => Promise<T>,
 ): Promise<T> {
   const path = keystore === undefined ? await configuredKeystore(globals) : resolve(keystore);
   using opened = await openKeystore(path, { root: await rootOf(ui, path) });
-  return await use(opened.as());
+  return await use(opened);
 }
 
 async function configOf(globals: GlobalOptions): Promise<EnvelopeConfig> {

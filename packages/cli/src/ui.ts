@@ -9,7 +9,7 @@
  */
 import type { Readable, Writable } from "node:stream";
 import { styleText } from "node:util";
-import { fileError, OutputClosed, reportOf, type ExitCode } from "./errors.ts";
+import { fileError, NegativeAnswer, OutputClosed, reportOf, type ExitCode } from "./errors.ts";
 import { Progress } from "./progress.ts";
 import { jsonText, printable, printableLine } from "./text.ts";
 
@@ -64,6 +64,11 @@ export class Ui {
     await this.writeOut(`${this.#json ? jsonText(data, 2) : printable(text)}\n`);
   }
 
+  /** As {@link answer}, but one of many: JSON in one line. */
+  async line(text: string, data: unknown): Promise<void> {
+    await this.writeOut(`${this.#json ? jsonText(data) : printable(text)}\n`);
+  }
+
   /** Something to know, beside the results. */
   note(text: string): void {
     if (!this.#json && !this.#quiet) this.host.stderr.write(`${printable(text)}\n`);
@@ -96,6 +101,7 @@ export class Ui {
   /** Reports an error and gives the exit code for it. */
   error(error: unknown): ExitCode {
     if (error instanceof OutputClosed) return 0;
+    if (error instanceof NegativeAnswer) return 9;
     const report = reportOf(error);
     const { stderr } = this.host;
     if (this.#json) {

@@ -1,0 +1,38 @@
+/**
+ * Principals and keys as people write them, `user/alice` and `alias/app` of the keystore at hand, and as ARNs.
+ *
+ * @module
+ */
+import type { KeystoreFacts } from "@env/kms";
+
+/** Whose principals and keys may be named short. */
+export type Realm = Pick<KeystoreFacts, "accountId" | "region">;
+
+const OF_IAM = /^(?:root|(?:user|role)\/.+)$/s;
+const OF_STS = /^(?:assumed-role|federated-user)\/.+$/s;
+const KEY_ID = /^(?:mrk-[0-9a-f]{32}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})$/;
+
+/** `user/alice`, `role/app`, `assumed-role/app/session`, `federated-user/bob` and `root` as ARNs; all else as it is. */
+export function principalArn(text: string, { accountId }: Realm): string {
+  if (OF_IAM.test(text)) return `arn:aws:iam::${accountId}:${text}`;
+  if (OF_STS.test(text)) return `arn:aws:sts::${accountId}:${text}`;
+  return text;
+}
+
+/** The other way round; what belongs to another account keeps its ARN. */
+export function shortPrincipal(arn: string, realm: Realm): string {
+  const [, name] = /^arn:aws:(?:iam|sts)::[0-9]{12}:(.+)$/s.exec(arn) ?? [];
+  return name !== undefined && principalArn(name, realm) === arn ? name : arn;
+}
+
+/** A key id and `alias/app` as ARNs, whether there is such a key or not; all else as it is. */
+export function keyArn(text: string, { region, accountId }: Realm): string {
+  const name = KEY_ID.test(text) ? `key/${text}` : text.startsWith("alias/") ? text : undefined;
+  return name === undefined ? text : `arn:aws:kms:${region}:${accountId}:${name}`;
+}
+
+/** The other way round. */
+export function shortKey(arn: string, { region, accountId }: Realm): string {
+  const own = `arn:aws:kms:${region}:${accountId}:`;
+  return arn.startsWith(own) ? arn.slice(own.length) : arn;
+}

@@ -1,0 +1,126 @@
+/**
+ * `envelope policy simulate`: what a file expects of permissions, against those that a keystore gives. Tests
+ * for policies, to be run by CI.
+ *
+ * @module
+ */
+import type { Keystore } from "@env/kms";
+import { NegativeAnswer, reportOf } from "../errors.ts";
+import { readExpectations, type Expectation } from "../expectations.ts";
+import { withKeystore } from "../providers.ts";
+import { ask, isKnown } from "../question.ts";
+import { count, printableLine, table } from "../text.ts";
+import type { Ui } from "../ui.ts";
+import type { PolicyCommand } from "./policy.ts";
+
+export function addSimulate(policy: PolicyCommand, ui: Ui): void {
+  policy
+    .command("simulate")
+    .summary("Test who may do what against a file of expectations.")
+    .description(
+      "Ask the keystore everything that a file has expectations of, and compare. The exit code is 9 where an answer is another one. Nothing is done with the keys and nothing recorded.",
+    )
+    .argument("<file>", "a list of expectations in YAML or JSON, or - for stdin")
+    .option("--keystore <path>", "the keystore (default: that of the configuration)")
+    .addHelpText("after", EXAMPLE)
+    .action(async (file, { keystore: path }, command) => {
+      const expectations = await readExpectations(ui, file);
+      await withKeystore(ui, command.optsWithGlobals(), path, async (keystore) => {
+        const outcomes: Outcome[] = [];
+        for (const expectation of expectations)
+          outcomes.push(await simulate(keystore, expectation));
+        const surprises = outcomes.filter(({ met }) => !met);
+        await ui.answer(drawOutcomes(file, outcomes), {
+          total: outcomes.length,
+          surprises: surprises.length,
+          outcomes,
+        });
+        const unknown = outcomes.filter(({ unknownPrincipal }) => unknownPrincipal === true);
+        for (const name of new Set(unknown.map(({ principal }) => principal))) {
+          ui.note(`note: the keystore has no ${name}, so no policies of IAM for it`);
+        }
+        if (surprises.length > 0) throw new NegativeAnswer();
+      });
+    });
+}
+
+const EXAMPLE = `
+Example:
+  # permissions.yaml
+  - { principal: role/app, action: Decrypt, key: alias/app, context: { tenant: acme }, expect: allow }
+  - { principal: user/eve, action: Decrypt, key: alias/app, expect: deny, because: explicit-deny }
+
+  envelope policy simulate permissions.yaml
+
+An expectation may also have: alias, via, conditions, grantTokens, name.`;
+
+interface Outcome extends Omit<Expectation, "question"> {
+  readonly principal: string;
+  readonly action: string;
+  readonly key: string | undefined;
+  readonly met: boolean;
+  readonly answer: "allow" | "deny" | "error";
+  /** Of the decision. */
+  readonly answerBecause?: string;
+  readonly deciding?: string | undefined;
+  /** Why there was no answer. */
+  readonly error?: { readonly code: string; readonly message: string };
+  /** The keystore should know the principal and does not. */
+  readonly unknownPrincipal?: true;
+}
+
+async function simulate(
+  keystore: Keystore,
+  { question, ...expectation }: Expectation,
+): Promise<Outcome> {
+  const { principal, action, key = question.alias } = question;
+  const { expect, because } = expectation;
+  const head = { ...expectation, principal, action, key };
+  try {
+    const explanation = await ask(keystore, question);
+    const { decision } = explanation;
+    const answer = decision.allowed ? "allow" : "deny";
+    const known = await isKnown(keystore, explanation);
+    return {
+      ...head,
+      met: answer === expect && (because ?? decision.because) === decision.because,
+      answer,
+      answerBecause: decision.because,
+      deciding: decision.deciding,
+      ...(known ? {} : { unknownPrincipal: true as const }),
+    };
+  } catch (error) {
+    const { code, message, exitCode } = reportOf(error);
+    // The keystore cannot be read: that is not the expectation's fault.
+    if (exitCode !== 2 && exitCode !== 4) throw error;
+    return { ...head, met: false, answer: "error", error: { code, message } };
+  }
+}
+
+function drawOutcomes(file: string, outcomes: readonly Outcome[]): string {
+  const rows = outcomes.map((outcome) => [
+    outcome.met ? "✓" : "✗",
+    String(outcome.line),
+    outcome.principal,
+    outcome.action,
+    outcome.key ?? "-",
+    outcome.expect,
+    outcome.answer,
+    outcome.answerBecause ?? "-",
+    outcome.name ?? "",
+  ]);
+  const head = ["", "LINE", "PRINCIPAL", "ACTION", "KEY", "EXPECTED", "ANSWER", "BECAUSE", "NAME"];
+  const surprises = outcomes.filter(({ met }) => !met);
+  const lines = surprises.map((outcome) =>
+    printableLine(`${file}:${outcome.line}: ${surprise(outcome)}`),
+  );
+  const total = `${count(outcomes.length, "expectation")}, ${count(surprises.length, "surprise")}`;
+  return [table(head, rows), "", ...lines, total].join("\n");
+}
+
+function surprise({ expect, because, answer, answerBecause, deciding, error }: Outcome): string {
+  const expected = because === undefined ? expect : `${expect} (${because})`;
+  if (error !== undefined) return `expected ${expected}, but ${error.message}`;
+  const by = deciding === undefined ? "" : `: ${deciding}`;
+  return `expected ${expected}, the answer is ${answer} (${answerBecause}${by})`;
+}

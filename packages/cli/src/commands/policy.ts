@@ -1,0 +1,24 @@
+/**
+ * `envelope policy`: who may do what with the keys of a local keystore, and why.
+ *
+ * @module
+ */
+import type { Command } from "@commander-js/extra-typings";
+import type { Program } from "../program.ts";
+import type { GlobalOptions } from "../providers.ts";
+import type { Ui } from "../ui.ts";
+import { addExplain } from "./policy-explain.ts";
+import { addLint } from "./policy-lint.ts";
+import { addSimulate } from "./policy-simulate.ts";
+
+export type PolicyCommand = Command<[], {}, GlobalOptions>;
+
+export function addPolicy(program: Program, ui: Ui): void {
+  const policy = program
+    .command("policy")
+    .description("Ask who may do what with a key and why, and check policies.")
+    .helpCommand(false);
+  addExplain(policy, ui);
+  addLint(policy, ui);
+  addSimulate(policy, ui);
+}

@@ -1,0 +1,92 @@
+/**
+ * What the keystore is asked about a permission: by the options of `policy explain` and `policy check`, or by
+ * a line of a simulation.
+ *
+ * @module
+ */
+import { KmsError, type ExplainRequest, type Explanation, type Keystore } from "@env/kms";
+import { usageError } from "./errors.ts";
+import { keyArn, principalArn, type Realm } from "./arn.ts";
+
+/** In the words of the command; everything optional may be absent. */
+export interface Question {
+  /** ARN, or short as in arn.ts. */
+  readonly principal: string;
+  readonly action: string;
+  readonly key?: string | undefined;
+  readonly alias?: string | undefined;
+  readonly context?: Readonly<Record<string, string>> | undefined;
+  /** A service, as `s3`. */
+  readonly via?: string | undefined;
+  readonly conditions?: Readonly<Record<string, string | readonly string[]>> | undefined;
+  readonly grantTokens?: readonly string[] | undefined;
+}
+
+/**
+ * Asks. Nothing is done and nothing recorded.
+ *
+ * @throws CommandError `ERR_CLI_USAGE` for a question that makes no sense; KmsError `NotFoundException`.
+ */
+export async function ask(keystore: Keystore, question: Question): Promise<Explanation> {
+  try {
+    return await keystore.explain(toRequest(question, keystore.facts));
+  } catch (error) {
+    // Misuse by a program, but here it was a person who wrote it.
+    if (error instanceof TypeError) throw usageError(error.message, PRINCIPALS);
+    if (error instanceof RangeError) throw usageError(error.message);
+    if (error instanceof KmsError && error.name === "ValidationException") {
+      throw usageError(error.message);
+    }
+    throw error;
+  }
+}
+
+/**
+ * Whether the keystore knows the caller, or could not: only its own users and roles are in it. Who is not known
+ * has no policies of IAM, so a misspelt name looks like one that is refused.
+ */
+export async function isKnown(keystore: Keystore, { caller }: Explanation): Promise<boolean> {
+  const arn = roleOf(caller) ?? caller;
+  const { accountId } = keystore.facts;
+  if (!new RegExp(`^arn:aws:iam::${accountId}:(?:user|role)/`).test(arn)) return true;
+  try {
+    await keystore.iam.get(arn);
+    return true;
+  } catch (error) {
+    if (error instanceof KmsError && error.name === "NotFoundException") return false;
+    throw error;
+  }
+}
+
+/** What a session of a role has its policies from. */
+function roleOf(caller: string): string | undefined {
+  const [, account, role] = /^arn:aws:sts::([0-9]{12}):assumed-role\/([^/]+)\//.exec(caller) ?? [];
+  return account === undefined ? undefined : `arn:aws:iam::${account}:role/${role}`;
+}
+
+const WITH_CONTEXT =
+  /^(?:kms:)?(?:encrypt|decrypt|reencrypt(?:from|to)|generatedatakey(?:pair)?(?:withoutplaintext)?)$/i;
+
+/** As the operation itself would ask: without a context its context is empty, and its algorithm the usual one. */
+function toRequest(
+  { principal, action, key, alias, context, via, conditions, grantTokens }: Question,
+  realm: Realm,
+): ExplainRequest {
+  const operation = WITH_CONTEXT.test(action)
+    ? { encryptionContext: context ?? {}, conditions: { ...USUAL, ...conditions } }
+    : { encryptionContext: context, conditions };
+  return {
+    principal: principalArn(principal, realm),
+    action,
+    // Short, it would be a key of the caller's account, which may be another one.
+    key: key === undefined ? undefined : keyArn(key, realm),
+    alias,
+    grantTokens,
+    ...operation,
+    ...(via === undefined ? {} : { session: { viaService: via } }),
+  };
+}
+
+const PRINCIPALS =
+  "short: user/alice, role/app, assumed-role/app/session or root, of this keystore";
+const USUAL = { "kms:EncryptionAlgorithm": "SYMMETRIC_DEFAULT" };

@@ -1,0 +1,41 @@
+/**
+ * Points in time, as an option's value.
+ *
+ * @module
+ */
+import { usageError } from "./errors.ts";
+
+const AGO = /^([0-9]{1,9})([smhd])$/;
+const UNITS: ReadonlyMap<string, number> = new Map([
+  ["s", 1000],
+  ["m", 60_000],
+  ["h", 3_600_000],
+  ["d", 86_400_000],
+]);
+const TIME =
+  /^([0-9]{4}-[0-9]{2}-[0-9]{2})(?:T([0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]{1,3})?)?)(Z|[+-][0-9]{2}:[0-9]{2})?)?$/;
+
+/** `2026-07-01` and `2026-07-01T12:00:00Z`, in UTC where no zone is given; `90s`, `15m`, `24h`, `7d`: so long ago. */
+export function parseTime(text: string): Date {
+  const [, number, unit = ""] = AGO.exec(text) ?? [];
+  if (number !== undefined) {
+    return valid(text, new Date(Date.now() - Number(number) * (UNITS.get(unit) ?? Number.NaN)));
+  }
+  const [, day, time = "00:00", zone = "Z"] = TIME.exec(text) ?? [];
+  // JavaScript takes the 30th of February for the 2nd of March.
+  const start = valid(text, new Date(`${day}T00:00Z`));
+  if (start.toISOString().slice(0, 10) !== day) throw noTime(text);
+  return valid(text, new Date(`${day}T${time}${zone}`));
+}
+
+function valid(text: string, date: Date): Date {
+  if (Number.isNaN(date.getTime())) throw noTime(text);
+  return date;
+}
+
+function noTime(text: string): Error {
+  return usageError(
+    `${JSON.stringify(text)} is no time`,
+    "as 2026-07-01T12:00:00Z, or 24h for so long ago",
+  );
+}
