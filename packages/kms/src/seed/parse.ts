@@ -48,16 +48,13 @@ export function parseSeed(value: unknown, options: ParseSeedOptions = {}): Seed 
   const named = at("insecureFixedMaterial", () =>
     check.flag(seed["insecureFixedMaterial"], "insecureFixedMaterial"),
   );
-  const given = options.insecureFixedMaterial === true;
-  if (named && !given) {
+  if (named && options.insecureFixedMaterial !== true) {
     throw problem(
       "insecureFixedMaterial",
       "key material in a file is for tests only: it must be allowed where the seed is applied, too",
     );
   }
-  const keys = items(seed["keys"], "keys").map((key, i) =>
-    parseKey(key, `keys[${i}]`, named && given),
-  );
+  const keys = items(seed["keys"], "keys").map((key, i) => parseKey(key, `keys[${i}]`, named));
   const principals = items(seed["principals"], "principals").map((principal, i) =>
     parsePrincipal(principal, `principals[${i}]`),
   );

@@ -21,6 +21,15 @@ function privateKey(pkcs8: Uint8Array) {
   return createPrivateKey({ key: Buffer.from(pkcs8), format: "der", type: "pkcs8" });
 }
 
+/** A promise that is resolved from outside. */
+function signal(): { readonly promise: Promise<void>; readonly resolve: () => void } {
+  let resolve = (): void => undefined;
+  const promise = new Promise<void>((done) => {
+    resolve = done;
+  });
+  return { promise, resolve };
+}
+
 describe("generateDataKeyPair", () => {
   it.each(dataKeyPairSpecs)("makes %s, its private key encrypted", async (KeyPairSpec) => {
     const { client } = await tempKeystore();
@@ -105,8 +114,8 @@ describe("generateDataKeyPair", () => {
   it("lets other calls read and write while it makes the pair", async () => {
     const { client } = await tempKeystore();
     const KeyId = await newKey(client);
-    const started = Promise.withResolvers<void>();
-    const gate = Promise.withResolvers<void>();
+    const started = signal();
+    const gate = signal();
     vi.mocked(generateMaterial).mockImplementationOnce(async (spec) => {
       started.resolve();
       await gate.promise;
@@ -125,8 +134,8 @@ describe("generateDataKeyPair", () => {
   it("asks again once the pair is made", async () => {
     const { client } = await tempKeystore();
     const KeyId = await newKey(client);
-    const started = Promise.withResolvers<void>();
-    const gate = Promise.withResolvers<void>();
+    const started = signal();
+    const gate = signal();
     vi.mocked(generateMaterial).mockImplementationOnce(async (spec) => {
       started.resolve();
       await gate.promise;

@@ -9,6 +9,7 @@ import {
   parseSeed,
   type Keystore,
   type SeedDocument,
+  type SeedPlan,
 } from "../../src/index.ts";
 import type { KeyRecord } from "../../src/key.ts";
 import { Store, type Listed } from "../../src/store.ts";
@@ -228,6 +229,24 @@ describe("applying a seed", () => {
     expect(all).not.toContain("DeleteAlias");
   });
 
+  it("keeps the dates of what stays, and of aliases that move", async () => {
+    const { keystore, client } = await tempKeystore();
+    const rotation = { periodInDays: 90 };
+    await apply(keystore, seedOf([{ keyId: KEY, rotation, aliases: ["alias/a"] }]));
+    const before = await client.getKeyRotationStatus({ KeyId: KEY });
+    const [alias] = (await client.listAliases({ KeyId: KEY })).Aliases;
+    vi.spyOn(Date, "now").mockReturnValue(Date.now() + 86_400_000);
+    const changed = [
+      { keyId: KEY, rotation, description: "b" },
+      { keyId: OTHER, aliases: ["alias/a"] },
+    ];
+    await apply(keystore, seedOf(changed));
+    expect(await client.getKeyRotationStatus({ KeyId: KEY })).toEqual(before);
+    const [moved] = (await client.listAliases({ KeyId: OTHER })).Aliases;
+    expect(moved?.CreationDate).toEqual(alias?.CreationDate);
+    expect(moved?.LastUpdatedDate).not.toEqual(alias?.LastUpdatedDate);
+  });
+
   it("keeps a key that was to be deleted", async () => {
     const { keystore, client } = await tempKeystore();
     await apply(keystore, seedOf([{ keyId: KEY }]));
@@ -366,6 +385,37 @@ describe("a conflict", () => {
     const plan = await keystore.seeding.plan(parseSeed(seedOf([{ keyId: KEY }])));
     await apply(keystore, seedOf([{ keyId: KEY, ...hmac }]));
     expect(await refusal(keystore.seeding.apply(plan))).toContain("keySpec is 'HMAC_256'");
+  });
+});
+
+describe("what others change while a seed is applied", () => {
+  /** Applies a plan that others have overtaken. */
+  const applyLate = (keystore: Keystore, plan: SeedPlan): Promise<SeedPlan> => {
+    vi.spyOn(keystore.seeding, "plan").mockResolvedValueOnce(plan);
+    return keystore.seeding.apply(plan);
+  };
+
+  it("is not overwritten where it conflicts", async () => {
+    const { keystore } = await tempKeystore();
+    const plan = await keystore.seeding.plan(parseSeed(seedOf([{ keyId: KEY }])));
+    await apply(keystore, seedOf([{ keyId: KEY, description: "theirs" }]));
+    expect(await refusal(applyLate(keystore, plan))).toContain(
+      "it was changed by others meanwhile",
+    );
+    expect((await keystore.seeding.exportConfig()).keys?.[0]?.description).toBe("theirs");
+  });
+
+  it("may be what pruning was to do", async () => {
+    const { keystore, client } = await tempKeystore();
+    const KeyId = await newKey(client);
+    await keystore.iam.put({ arn: ROLE });
+    const plan = await keystore.seeding.plan(parseSeed({ version: 1 }), { prune: true });
+    expect(actions(plan)).toEqual([`delete ${ROLE}`, `delete ${KeyId}`]);
+    await keystore.iam.delete(ROLE);
+    const { DeletionDate } = await client.scheduleKeyDeletion({ KeyId, PendingWindowInDays: 7 });
+    await applyLate(keystore, plan);
+    const { KeyMetadata } = await client.describeKey({ KeyId });
+    expect(KeyMetadata.DeletionDate).toEqual(DeletionDate);
   });
 });
 
