@@ -40,9 +40,11 @@ export default defineConfig({
         },
         test: { name: "@env/core/web", root: "packages/core", env: { CRYPTO: "web" } },
       },
+      project("gcp-kms"),
       project("kms"),
       project("local-file"),
       project("node-stream"),
+      project("vault-transit"),
       {
         extends: true,
         test: { name: "@env/tools", root: "tools", include: ["test/**/*.test.ts"] },

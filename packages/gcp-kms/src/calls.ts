@@ -1,0 +1,116 @@
+/**
+ * One call to Cloud KMS: a client at hand, a bounded number of attempts, a deadline for all of them,
+ * and an error that can be logged.
+ *
+ * Left alone, the SDK repeats for ten minutes what is unavailable and what was too late alike. Here it
+ * repeats a few times what is unavailable, and nothing else. Waiting ends with the deadline, or with
+ * the caller's signal, whether or not the client listens.
+ *
+ * @module
+ */
+import type { GcpKmsClient, SendOptions } from "./client.ts";
+import { Connection } from "./connection.ts";
+import { GcpKmsError, withoutSecrets } from "./errors.ts";
+import type { Settings } from "./options.ts";
+
+/** The methods of the service, as Google spells them. */
+export type Operation = "Encrypt" | "Decrypt" | "GetCryptoKey";
+
+export type Send<T> = (
+  client: GcpKmsClient,
+  options: SendOptions,
+) => Promise<readonly [T, ...unknown[]]>;
+
+/** The SDK's own deadline is for clients that know no signals: it comes after the one here. */
+const SDK_GRACE_MS = 1000;
+const UNAVAILABLE = 14;
+
+export class Calls {
+  readonly #client: GcpKmsClient | undefined;
+  readonly #connection: Connection;
+  readonly #timeout: number;
+  readonly #maxAttempts: number;
+
+  constructor({ client, connection, timeout, maxAttempts }: Settings) {
+    this.#client = client;
+    this.#connection = new Connection(connection);
+    this.#timeout = timeout;
+    this.#maxAttempts = maxAttempts;
+  }
+
+  /** Closes what was opened here: never a client that was passed in. */
+  close(): Promise<void> {
+    return this.#connection.close();
+  }
+
+  /**
+   * @param signal - Of the caller; its reason is thrown as it is.
+   * @throws {@link GcpKmsError}, `TimeoutError` past the deadline.
+   */
+  async call<T extends object>(
+    operation: Operation,
+    signal: AbortSignal | undefined,
+    send: Send<T>,
+  ): Promise<T> {
+    const controller = new AbortController();
+    const leave = (): void => controller.abort(signal?.reason);
+    const late = new GcpKmsError("TimeoutError", {
+      operation,
+      hint: `no answer within ${this.#timeout} ms`,
+    });
+    const deadline = setTimeout(() => controller.abort(late), this.#timeout);
+    signal?.addEventListener("abort", leave, { once: true });
+    if (signal?.aborted === true) leave();
+    const ended = new Promise<never>((_, reject) => {
+      controller.signal.addEventListener("abort", () => reject(controller.signal.reason));
+    });
+    const answer = this.#send(send, controller.signal);
+    try {
+      return await Promise.race([answer, ended]);
+    } catch (error) {
+      if (!controller.signal.aborted) throw withoutSecrets(error, operation);
+      answer.then(wipePlaintext, () => undefined);
+      throw controller.signal.reason;
+    } finally {
+      clearTimeout(deadline);
+      signal?.removeEventListener("abort", leave);
+    }
+  }
+
+  async #send<T extends object>(send: Send<T>, signal: AbortSignal): Promise<T> {
+    const client = this.#client ?? (await this.#connection.client());
+    // A call would do that too, but of its failure the SDK makes a rejection that nobody can handle.
+    await client.initialize?.();
+    signal.throwIfAborted();
+    const [answer] = await send(client, this.#options(signal));
+    if (typeof answer === "object" && answer !== null) return answer;
+    throw new GcpKmsError("InvalidAnswer", { hint: "not an answer of Cloud KMS: it is empty" });
+  }
+
+  #options(signal: AbortSignal): SendOptions {
+    const timeout = this.#timeout + SDK_GRACE_MS;
+    return {
+      timeout,
+      retry: {
+        retryCodes: [UNAVAILABLE],
+        backoffSettings: {
+          // Of the SDK's count the first attempt is one.
+          maxRetries: this.#maxAttempts,
+          initialRetryDelayMillis: 100,
+          retryDelayMultiplier: 2,
+          maxRetryDelayMillis: 2000,
+          initialRpcTimeoutMillis: timeout,
+          maxRpcTimeoutMillis: timeout,
+          rpcTimeoutMultiplier: 1,
+        },
+      },
+      signal,
+    };
+  }
+}
+
+/** For an answer that nobody waits for any more, or whose plaintext was copied. */
+export function wipePlaintext(answer: object): void {
+  const plaintext: unknown = Reflect.get(answer, "plaintext");
+  if (plaintext instanceof Uint8Array) plaintext.fill(0);
+}

@@ -1,0 +1,90 @@
+/**
+ * The client for those who bring none: made at the first call, because the SDK takes a third of a
+ * second to load and many a process that may decrypt never does.
+ *
+ * It speaks gRPC, since over REST the SDK does not limit answers. Credentials are the application
+ * default ones, but none are asked for or sent to an http endpoint.
+ *
+ * @module
+ */
+import { createRequire } from "node:module";
+import type * as Sdk from "@google-cloud/kms";
+import type { GcpKmsClient } from "./client.ts";
+import { GcpKmsError } from "./errors.ts";
+import type { GcpKmsConnection } from "./options.ts";
+
+/** The largest honest answer is a key's description, some hundred bytes. */
+const MAX_ANSWER_BYTES = 64 * 1024;
+
+type SdkClient = Sdk.KeyManagementServiceClient;
+type SdkOptions = NonNullable<ConstructorParameters<typeof Sdk.KeyManagementServiceClient>[0]>;
+
+export class Connection {
+  readonly #options: GcpKmsConnection;
+  #client: Promise<SdkClient> | undefined;
+
+  constructor(options: GcpKmsConnection) {
+    this.#options = options;
+  }
+
+  /**
+   * The client, made at the first call and again where that failed: credentials may be there by then.
+   *
+   * @throws {@link GcpKmsError} `SdkMissing`, and what the SDK says of credentials.
+   */
+  client(): Promise<GcpKmsClient> {
+    this.#client ??= connect(this.#options).catch((error: unknown) => {
+      this.#client = undefined;
+      throw error;
+    });
+    return this.#client;
+  }
+
+  async close(): Promise<void> {
+    const client = await this.#client?.catch(() => undefined);
+    await client?.close();
+  }
+}
+
+/** @throws {@link GcpKmsError} `SdkMissing` */
+export async function loadSdk(): Promise<typeof Sdk> {
+  try {
+    return await import("@google-cloud/kms");
+  } catch {
+    throw new GcpKmsError("SdkMissing", { hint: "install @google-cloud/kms" });
+  }
+}
+
+async function connect(options: GcpKmsConnection): Promise<SdkClient> {
+  const { KeyManagementServiceClient } = await loadSdk();
+  const client = new KeyManagementServiceClient(sdkOptions(options));
+  await client.initialize();
+  return client;
+}
+
+/** What the SDK is told for these options. */
+export function sdkOptions({ endpoint, universeDomain }: GcpKmsConnection): SdkOptions {
+  const options = {
+    libName: "env-gcp-kms",
+    "grpc.max_receive_message_length": MAX_ANSWER_BYTES,
+    ...(universeDomain !== undefined && { universeDomain }),
+  };
+  if (endpoint === undefined) return options;
+  const { protocol, hostname, port } = new URL(endpoint);
+  const plain = protocol === "http:";
+  return {
+    ...options,
+    apiEndpoint: hostname,
+    port: Number(port === "" ? (plain ? 80 : 443) : port),
+    ...(plain && withoutCredentials()),
+  };
+}
+
+/** The SDK's own copies of these: a channel takes no other's. */
+function withoutCredentials(): SdkOptions {
+  const sdk = createRequire(import.meta.url).resolve("@google-cloud/kms");
+  const gax = createRequire(sdk).resolve("google-gax");
+  const { grpc } = createRequire(sdk)("google-gax");
+  const { PassThroughClient } = createRequire(gax)("google-auth-library");
+  return { sslCreds: grpc.credentials.createInsecure(), authClient: new PassThroughClient() };
+}

@@ -1,0 +1,259 @@
+/**
+ * A key in Cloud KMS as a CMK.
+ *
+ * Cloud KMS makes no data keys, so `Cmk` makes them here and this driver encrypts them; and it has no
+ * way to encrypt anew without giving out the plaintext, so a rewrap is an unwrap and a wrap. The
+ * context goes to it as additional authenticated data, in its canonical bytes.
+ *
+ * Both ways bytes are guarded by checksums, and the answer to Encrypt has to name the key that was
+ * asked. That is Google's procedure against bits that flip between here and there.
+ *
+ * Source: Cloud KMS documentation, "Verifying end-to-end data integrity"; service.proto
+ *
+ * @module
+ */
+import { Cmk, type Bytes, type CmkDriver, type Wrapped } from "@env/core";
+import { Calls, wipePlaintext, type Operation } from "./calls.ts";
+import type { EncryptOutput } from "./client.ts";
+import { crc32c } from "./crc32c.ts";
+import { classify, GcpKmsError } from "./errors.ts";
+import { isKeyOf, parseVersionName, type KeyName } from "./name.ts";
+import { checkOptions, type GcpKmsOptions, type Settings } from "./options.ts";
+
+/**
+ * Makes a {@link Cmk} of a key in Cloud KMS. Calls nothing yet.
+ *
+ * @throws TypeError for options that are misspelt or contradict each other.
+ *
+ * @example
+ * ```ts
+ * const cmk = gcpKms({ client: new KeyManagementServiceClient(), key: "projects/…/cryptoKeys/orders" });
+ * ```
+ */
+export function gcpKms(options: GcpKmsOptions): Cmk {
+  const settings = checkOptions(options);
+  return cmkOf(options.key, settings, new Calls(settings));
+}
+
+/** The driver alone, for tests and for wrapping. */
+export function gcpKmsDriver(options: GcpKmsOptions): CmkDriver {
+  const settings = checkOptions(options);
+  return driverOf(options.key, settings, new Calls(settings));
+}
+
+export function cmkOf(keyId: string, settings: Settings, calls: Calls): Cmk {
+  return new Cmk(driverOf(keyId, settings, calls), { alsoUnwrap: settings.alsoUnwrap });
+}
+
+function driverOf(keyId: string, settings: Settings, calls: Calls): CmkDriver {
+  const own = new OwnKey(keyId, settings, calls);
+
+  return {
+    provider: "gcp-kms",
+    keyId,
+
+    async wrap({ plaintext, context, signal }) {
+      const out = await encrypt(calls, keyId, plaintext, context.bytes, signal);
+      return own.wrapped(out);
+    },
+
+    async unwrap({ wrapped, keyId: asked, context, signal }) {
+      const out = await decrypt(calls, asked, wrapped, context.bytes, signal);
+      const keyVersion = out.usedPrimary && asked === keyId ? own.primary : undefined;
+      const { plaintext } = out;
+      return keyVersion === undefined ? { plaintext } : { plaintext, keyVersion };
+    },
+
+    matches(label) {
+      return own.matches(label);
+    },
+
+    classify,
+
+    close() {
+      return calls.close();
+    },
+  };
+}
+
+/** An entry's limit. Source: spec/envelope-v1.md#limits */
+const MAX_WRAPPED_BYTES = 4096;
+/** Of an HSM key, plaintext and additional data together; the others take more. Source: service.proto */
+const MAX_REQUEST_BYTES = 8192;
+/** Which version is the primary one is believed for this long. */
+const REMEMBERED_MS = 60_000;
+
+/** Encrypts, and checks that what arrived is what was sent, and the reverse. */
+async function encrypt(
+  calls: Calls,
+  name: string,
+  plaintext: Uint8Array,
+  aad: Uint8Array,
+  signal: AbortSignal | undefined,
+): Promise<EncryptOutput & { readonly ciphertext: Bytes }> {
+  const operation = "Encrypt";
+  requireSize(operation, plaintext, aad);
+  const out = await calls.call(operation, signal, (client, options) =>
+    client.encrypt(
+      {
+        name,
+        plaintext,
+        additionalAuthenticatedData: aad,
+        plaintextCrc32c: { value: crc32c(plaintext) },
+        additionalAuthenticatedDataCrc32c: { value: crc32c(aad) },
+      },
+      options,
+    ),
+  );
+  const { verifiedPlaintextCrc32c, verifiedAdditionalAuthenticatedDataCrc32c } = out;
+  if (verifiedPlaintextCrc32c !== true || verifiedAdditionalAuthenticatedDataCrc32c !== true) {
+    throw integrityMismatch(operation, "the checksums that were sent were not verified");
+  }
+  const { ciphertext } = out;
+  if (!isBytes(ciphertext) || ciphertext.length < 1 || ciphertext.length > MAX_WRAPPED_BYTES) {
+    throw invalidAnswer(operation, `a wrapped key has 1 to ${MAX_WRAPPED_BYTES} bytes`);
+  }
+  requireChecksum(operation, ciphertext, out.ciphertextCrc32c);
+  return { ...out, ciphertext: new Uint8Array(ciphertext) };
+}
+
+/** Decrypts. The plaintext is a copy, the caller's own; the SDK's is wiped. */
+async function decrypt(
+  calls: Calls,
+  name: string,
+  ciphertext: Uint8Array,
+  aad: Uint8Array,
+  signal: AbortSignal | undefined,
+): Promise<{ readonly plaintext: Bytes; readonly usedPrimary: boolean }> {
+  const operation = "Decrypt";
+  requireSize(operation, ciphertext, aad);
+  const out = await calls.call(operation, signal, (client, options) =>
+    client.decrypt(
+      {
+        name,
+        ciphertext,
+        additionalAuthenticatedData: aad,
+        ciphertextCrc32c: { value: crc32c(ciphertext) },
+        additionalAuthenticatedDataCrc32c: { value: crc32c(aad) },
+      },
+      options,
+    ),
+  );
+  try {
+    const { plaintext } = out;
+    if (!isBytes(plaintext)) throw invalidAnswer(operation, "there is no plaintext in it");
+    requireChecksum(operation, plaintext, out.plaintextCrc32c);
+    return { plaintext: new Uint8Array(plaintext), usedPrimary: out.usedPrimary === true };
+  } finally {
+    wipePlaintext(out);
+  }
+}
+
+/** The configured key, and what its answers told about it. */
+class OwnKey {
+  readonly #keyId: string;
+  readonly #name: KeyName;
+  readonly #calls: Calls;
+  /** By which name it answers: it may have the project's id where the configured one has the number. */
+  #label: string | undefined;
+  #primary: { readonly version: string; readonly at: number } | undefined;
+  #asking: Promise<void> | undefined;
+
+  constructor(keyId: string, { key }: Settings, calls: Calls) {
+    this.#keyId = keyId;
+    this.#name = key;
+    this.#calls = calls;
+  }
+
+  /**
+   * The version that wrapped last, for as long as that is likely to be the primary one still. Decrypt
+   * tells only whether the primary one had wrapped. Where it did, and a wrap after it is by this
+   * version too, an entry is current; after a rotation somewhere else the number may be the old one,
+   * and then the two differ.
+   */
+  get primary(): string | undefined {
+    if (this.#primary === undefined) return undefined;
+    return performance.now() - this.#primary.at < REMEMBERED_MS ? this.#primary.version : undefined;
+  }
+
+  /** Whether an entry of this label was wrapped by this key. */
+  async matches(label: string): Promise<boolean> {
+    if (label === this.#keyId || label === this.#label) return true;
+    if (this.#label !== undefined || !isKeyOf(this.#name, label)) return false;
+    // One question for all who ask meanwhile; `Cmk` stops waiting for those who leave.
+    this.#asking ??= this.#ask().finally(() => {
+      this.#asking = undefined;
+    });
+    await this.#asking;
+    return label === this.#label;
+  }
+
+  /** Checks whose answer it is, and remembers it. */
+  wrapped({ name, ciphertext }: EncryptOutput & { readonly ciphertext: Bytes }): Wrapped {
+    const used = typeof name === "string" ? parseVersionName(name) : undefined;
+    if (used === undefined) throw invalidAnswer("Encrypt", "it names no version of a key");
+    this.#requireOwn("Encrypt", used.key);
+    this.#primary = { version: used.version, at: performance.now() };
+    return { wrapped: ciphertext, keyId: used.key, keyVersion: used.version };
+  }
+
+  async #ask(): Promise<void> {
+    const operation = "GetCryptoKey";
+    const { name } = await this.#calls
+      .call(operation, undefined, (client, options) =>
+        client.getCryptoKey({ name: this.#keyId }, options),
+      )
+      .catch(withoutNumber);
+    if (typeof name !== "string") throw invalidAnswer(operation, "it names no key");
+    this.#requireOwn(operation, name);
+  }
+
+  #requireOwn(operation: Operation, label: string): void {
+    const same = this.#label === undefined ? isKeyOf(this.#name, label) : this.#label === label;
+    if (!same) throw integrityMismatch(operation, "another key answered than the one asked");
+    this.#label = label;
+  }
+}
+
+/** Before the call, since a refusal would be told from other mistakes only by its text. */
+function requireSize(operation: Operation, bytes: Uint8Array, aad: Uint8Array): void {
+  if (bytes.length + aad.length <= MAX_REQUEST_BYTES) return;
+  throw new GcpKmsError("RequestTooLarge", {
+    operation,
+    hint: `key and context have at most ${MAX_REQUEST_BYTES} bytes in total; use a smaller context`,
+  });
+}
+
+function requireChecksum(
+  operation: Operation,
+  bytes: Uint8Array,
+  checksum: { readonly value?: unknown } | null | undefined,
+): void {
+  // Text, a number, or an object that becomes one.
+  if (Number(checksum?.value ?? NaN) === crc32c(bytes)) return;
+  throw integrityMismatch(operation, "the checksum of the answer is missing or wrong");
+}
+
+function isBytes(value: unknown): value is Uint8Array {
+  return value instanceof Uint8Array;
+}
+
+/** Something on the way altered what it passed on: worth another try, and nothing of it is used. */
+function integrityMismatch(operation: Operation, hint: string): GcpKmsError {
+  return new GcpKmsError("IntegrityMismatch", { operation, hint });
+}
+
+function invalidAnswer(operation: Operation, rule: string): GcpKmsError {
+  const hint = `not an answer of Cloud KMS: ${rule}`;
+  return new GcpKmsError("InvalidAnswer", { operation, hint });
+}
+
+/** Says the way around a permission that reading does not need. */
+function withoutNumber(error: unknown): never {
+  if (!(error instanceof GcpKmsError) || classify(error) !== "ERR_ENV_KMS_ACCESS_DENIED") {
+    throw error;
+  }
+  throw error.with({
+    hint: "to find the project of a number; allow cloudkms.cryptoKeys.get, or name the key with the project's id",
+  });
+}

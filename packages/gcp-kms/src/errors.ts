@@ -1,0 +1,256 @@
+/**
+ * What Cloud KMS and its SDK throw, as an error that can be logged, and as core's codes.
+ *
+ * The SDK's own errors cannot be logged: over REST they hold the whole exchange, with the data key and
+ * the access token. What is known to be harmless is copied out of them.
+ *
+ * By number and text and not by `instanceof`: a second copy of the SDK has other classes. The number
+ * decides; a text, which may be reworded, only refines.
+ *
+ * Source: google.rpc.Code; errors of Cloud KMS as reported in public; google-gax, google-auth-library
+ *
+ * @module
+ */
+import type { KmsFailureCode } from "@env/core";
+
+/** By the name of the error; all that README.md lists. */
+export const codes: Readonly<Record<string, KmsFailureCode>> = {
+  DecryptionFailed: "ERR_ENV_KMS_REJECTED",
+
+  NOT_FOUND: "ERR_ENV_KMS_KEY_NOT_FOUND",
+
+  FAILED_PRECONDITION: "ERR_ENV_KMS_KEY_STATE",
+  WrongPurpose: "ERR_ENV_KMS_KEY_STATE",
+
+  PERMISSION_DENIED: "ERR_ENV_KMS_ACCESS_DENIED",
+  UNAUTHENTICATED: "ERR_ENV_KMS_ACCESS_DENIED",
+  CredentialsError: "ERR_ENV_KMS_ACCESS_DENIED",
+
+  RESOURCE_EXHAUSTED: "ERR_ENV_KMS_THROTTLED",
+
+  UNAVAILABLE: "ERR_ENV_KMS_UNAVAILABLE",
+  DEADLINE_EXCEEDED: "ERR_ENV_KMS_UNAVAILABLE",
+  INTERNAL: "ERR_ENV_KMS_UNAVAILABLE",
+  UNKNOWN: "ERR_ENV_KMS_UNAVAILABLE",
+  ABORTED: "ERR_ENV_KMS_UNAVAILABLE",
+  CANCELLED: "ERR_ENV_KMS_UNAVAILABLE", // Not by our signal, or nobody would ask.
+  TimeoutError: "ERR_ENV_KMS_UNAVAILABLE",
+  IntegrityMismatch: "ERR_ENV_KMS_UNAVAILABLE",
+  UnreadableAnswer: "ERR_ENV_KMS_UNAVAILABLE",
+};
+
+/** By the numbers of gRPC. */
+const statuses: readonly string[] = [
+  "OK",
+  "CANCELLED",
+  "UNKNOWN",
+  "INVALID_ARGUMENT",
+  "DEADLINE_EXCEEDED",
+  "NOT_FOUND",
+  "ALREADY_EXISTS",
+  "PERMISSION_DENIED",
+  "RESOURCE_EXHAUSTED",
+  "FAILED_PRECONDITION",
+  "ABORTED",
+  "OUT_OF_RANGE",
+  "UNIMPLEMENTED",
+  "INTERNAL",
+  "UNAVAILABLE",
+  "DATA_LOSS",
+  "UNAUTHENTICATED",
+];
+
+/** Of an SDK that says 403 and not 7: what a status of HTTP means where nothing else is known. */
+const httpStatuses: Readonly<Record<number, string>> = {
+  400: "INVALID_ARGUMENT",
+  401: "UNAUTHENTICATED",
+  403: "PERMISSION_DENIED",
+  404: "NOT_FOUND",
+  429: "RESOURCE_EXHAUSTED",
+};
+
+/** States that pass by themselves. */
+const passingStates: ReadonlySet<unknown> = new Set(["PENDING_GENERATION", "PENDING_IMPORT"]);
+
+const hints: Readonly<Record<string, string>> = {
+  DecryptionFailed: "another key, altered bytes, or another context than at encryption",
+  NOT_FOUND: "check project, location, key ring and key",
+  WrongPurpose: "the key must have the purpose ENCRYPT_DECRYPT",
+  UNAUTHENTICATED: "the credentials are missing or have expired; renew them",
+  CredentialsError: "no usable application default credentials; set them up, or pass a client",
+  IntegrityMismatch: "a checksum does not match: something on the way altered the bytes",
+  UnreadableAnswer: "what answered is not Cloud KMS; look for a proxy or a wrong endpoint",
+};
+
+const reasons: Readonly<Record<string, string>> = {
+  SERVICE_DISABLED: "enable the Cloud KMS API in the project",
+  USER_PROJECT_DENIED: "the credentials may not use their quota project",
+};
+
+export interface GcpKmsErrorFacts {
+  /** The method of Cloud KMS: `Decrypt`. */
+  readonly operation?: string | undefined;
+  readonly httpStatus?: number | undefined;
+  /** Of google.rpc.ErrorInfo: `SERVICE_DISABLED`. */
+  readonly reason?: string | undefined;
+  /** Of Node: `ECONNREFUSED`. */
+  readonly code?: string | undefined;
+  /** What the version is in, where that is the problem: `DISABLED`. */
+  readonly keyState?: string | undefined;
+  /** What to look at. */
+  readonly hint?: string | undefined;
+}
+
+/**
+ * Why a call failed: the cause in core's errors. `name` is the status of gRPC (`PERMISSION_DENIED`) or
+ * says more. Holds nothing of the request or the answer but what is listed here.
+ */
+export class GcpKmsError extends Error {
+  override readonly name: string;
+  readonly operation: string | undefined;
+  readonly httpStatus: number | undefined;
+  readonly reason: string | undefined;
+  readonly code: string | undefined;
+  readonly keyState: string | undefined;
+  readonly hint: string | undefined;
+  readonly #facts: GcpKmsErrorFacts;
+
+  constructor(name: string, facts: GcpKmsErrorFacts) {
+    super(describe(name, facts));
+    this.name = name;
+    this.operation = facts.operation;
+    this.httpStatus = facts.httpStatus;
+    this.reason = facts.reason;
+    this.code = facts.code;
+    this.keyState = facts.keyState;
+    this.hint = facts.hint;
+    this.#facts = facts;
+  }
+
+  /** The same error, of which more is known. */
+  with(facts: GcpKmsErrorFacts): GcpKmsError {
+    return new GcpKmsError(this.name, { ...this.#facts, ...facts });
+  }
+}
+
+/** What the client threw, without what must not be logged. */
+export function withoutSecrets(thrown: unknown, operation?: string): GcpKmsError {
+  if (thrown instanceof GcpKmsError) {
+    return thrown.operation === undefined ? thrown.with({ operation }) : thrown;
+  }
+  const error = membersOf(thrown);
+  const text = textOf(error);
+  const name = nameOf(error, text, operation);
+  const reason = word(error["reason"]);
+  const keyState = / current state is: ([A-Z_]{1,40})\b/.exec(text)?.[1];
+  return new GcpKmsError(name, {
+    operation,
+    httpStatus: httpStatusOf(error),
+    reason,
+    code: networkCodeIn(error["code"], text),
+    keyState,
+    hint: reasons[reason ?? ""] ?? wordsOfGoogle(text) ?? hints[name],
+  });
+}
+
+/** D5 of the driver contract. Takes the SDK's own errors as well. */
+export function classify(error: unknown): KmsFailureCode {
+  const { name, keyState } = withoutSecrets(error);
+  if (passingStates.has(keyState)) return "ERR_ENV_KMS_UNAVAILABLE";
+  return (Object.hasOwn(codes, name) && codes[name]) || "ERR_ENV_KMS_ERROR";
+}
+
+/** Says what a number alone does not. */
+function nameOf(
+  error: Readonly<Record<string, unknown>>,
+  text: string,
+  operation: string | undefined,
+): string {
+  // Of a channel that got no status of gRPC, or too much; of REST, that got no JSON.
+  const unreadable =
+    /Received HTTP status code|larger than max|could not be decoded: |<html|<!doctype|SyntaxError/i;
+  if (unreadable.test(text)) return "UnreadableAnswer";
+  const network = networkCodeIn(error["code"], text) !== undefined;
+  const credentials =
+    /Could not load the default credentials|Getting metadata from plugin failed|Could not refresh access token|invalid_grant|invalid_rapt/;
+  if (credentials.test(text)) return network ? "UNAVAILABLE" : "CredentialsError";
+  const status = statusOf(error, text);
+  if (status === "INVALID_ARGUMENT") {
+    if (/checksum|crc32c/i.test(text)) return "IntegrityMismatch";
+    if (/\bpurpose\b/i.test(text)) return "WrongPurpose";
+    // Names and sizes were checked before the call: what is left to be wrong is the ciphertext.
+    if (operation === "Decrypt" || text.includes("Decryption failed")) return "DecryptionFailed";
+  }
+  if (status !== undefined) return status;
+  // Thrown by the decoders of REST, with the answer in the text.
+  if (error["name"] === "SyntaxError") return "UnreadableAnswer";
+  if (network) return "UNAVAILABLE";
+  return word(error["name"]) ?? "UnknownError";
+}
+
+/** A status of gRPC by its name. */
+function statusOf(error: Readonly<Record<string, unknown>>, text: string): string | undefined {
+  const { code } = error;
+  // The SDK gives up with another status than that of what it repeated.
+  if (text.startsWith("Exceeded maximum number of retries")) return "UNAVAILABLE";
+  if (typeof code !== "number") return undefined;
+  if (code > 0 && code < statuses.length) return statuses[code];
+  const named = /"status":\s*"([A-Z_]{2,40})"/.exec(text)?.[1];
+  if (named !== undefined && statuses.includes(named)) return named;
+  return httpStatuses[code] ?? (code >= 500 && code < 600 ? "UNAVAILABLE" : undefined);
+}
+
+function describe(name: string, facts: GcpKmsErrorFacts): string {
+  const { operation, httpStatus, reason, code, keyState, hint } = facts;
+  const details = [
+    code,
+    httpStatus === undefined ? undefined : `HTTP ${httpStatus}`,
+    reason,
+    keyState === undefined ? undefined : `the version is ${keyState}`,
+  ].filter((detail) => detail !== undefined);
+  const subject = operation === undefined ? name : `${operation}: ${name}`;
+  const bracket = details.length === 0 ? "" : ` (${details.join(", ")})`;
+  return `${subject}${bracket}${hint === undefined ? "" : `; ${hint}`}`;
+}
+
+function membersOf(value: unknown): Record<string, unknown> {
+  if (typeof value !== "object" || value === null) return {};
+  const names = ["name", "code", "message", "details", "reason", "httpStatusCode", "status"];
+  // By name: an error's own members are not all enumerable, and some are inherited.
+  return Object.fromEntries(names.map((name) => [name, Reflect.get(value, name)]));
+}
+
+function textOf({ message, details }: Record<string, unknown>): string {
+  return [message, details].filter((part) => typeof part === "string").join("\n");
+}
+
+function httpStatusOf({
+  httpStatusCode,
+  status,
+  code,
+}: Record<string, unknown>): number | undefined {
+  return [httpStatusCode, status, code].find(
+    (one): one is number => typeof one === "number" && one >= 100 && one < 600,
+  );
+}
+
+const networkCode =
+  /\b(ECONNREFUSED|ECONNRESET|ECONNABORTED|ENOTFOUND|EAI_AGAIN|ETIMEDOUT|EPIPE|EHOSTUNREACH|ENETUNREACH)\b/;
+
+function networkCodeIn(code: unknown, text: string): string | undefined {
+  return networkCode.exec(typeof code === "string" ? code : text)?.[1];
+}
+
+/** An error's name or a reason: nothing that could be a message, or a key in hex. */
+function word(value: unknown): string | undefined {
+  return typeof value === "string" && /^\w{1,63}$/.test(value) ? value : undefined;
+}
+
+/** Which permission is missing where: Google's own words, if they are just these. */
+function wordsOfGoogle(text: string): string | undefined {
+  const denial =
+    /Permission '(cloudkms\.[A-Za-z.]{1,80})' denied on resource '([\w/.:-]{1,500})' \(or it may not exist\)/;
+  const [, permission, resource] = denial.exec(text) ?? [];
+  if (permission === undefined) return undefined;
+  return `allow ${permission} on ${resource}, or check that it exists`;
+}
