@@ -1,0 +1,158 @@
+/**
+ * Calls to Transit: a token at hand, a deadline, answers that are Vault's, and errors that can be logged.
+ *
+ * The deadline is for all that an operation of a driver needs, a login included. Waiting ends with it, or
+ * with the caller's signal, whether or not the client listens. There are no retries but one: a token that
+ * was refused is replaced once by a login, where there is one.
+ *
+ * @module
+ */
+import { Connection } from "./connection.ts";
+import { VaultTransitError, withoutSecrets } from "./errors.ts";
+import type { Settings } from "./options.ts";
+import { Tokens } from "./tokens.ts";
+
+export type Operation = "encrypt" | "decrypt" | "rewrap" | "datakey" | "read" | "login";
+export type Data = Readonly<Record<string, unknown>>;
+
+/** One request within an operation; gives `data` of the answer. */
+export type Request = (
+  operation: Operation,
+  path: string,
+  /** Without one it is read, not written. */
+  body?: Data,
+) => Promise<Data>;
+
+export class Calls {
+  readonly #client: Settings["client"];
+  readonly #connection: Connection | undefined;
+  readonly #tokens: Tokens | undefined;
+  readonly #timeout: number;
+
+  constructor({ client, connection, timeout }: Settings) {
+    this.#client = client;
+    this.#timeout = timeout;
+    if (client !== undefined) return;
+    const own = new Connection(connection);
+    this.#connection = own;
+    // Shared by all who wait for the token, so it ends with a deadline of its own and with nobody's signal.
+    this.#tokens = new Tokens(connection.auth, (method, path, body, token) =>
+      this.#within("login", undefined, async (signal) => ({
+        answer: await own.send({ method, path, body, token, signal }),
+      })).then(({ answer }) => answer),
+    );
+  }
+
+  /** Has a client from now on, or says why not. Throws {@link VaultTransitError}. */
+  async connect(): Promise<void> {
+    await this.#connection?.connect();
+  }
+
+  /** Closes what was opened here: never a client that was passed in. */
+  async close(): Promise<void> {
+    this.#connection?.close();
+  }
+
+  /**
+   * @param signal - Of the caller; its reason is thrown as it is.
+   * @throws {@link VaultTransitError}, `Timeout` past the deadline.
+   */
+  run<T extends object>(
+    operation: Operation,
+    signal: AbortSignal | undefined,
+    work: (request: Request) => Promise<T>,
+  ): Promise<T> {
+    return this.#within(operation, signal, (ending) =>
+      work(async (what, path, body) => {
+        try {
+          return dataOf(await this.#send(path, body, ending), what);
+        } catch (error) {
+          throw withoutSecrets(error, what);
+        }
+      }),
+    );
+  }
+
+  async #send(path: string, body: Data | undefined, signal: AbortSignal): Promise<unknown> {
+    const method = body === undefined ? "read" : "write";
+    if (this.#client !== undefined) {
+      signal.throwIfAborted();
+      return body === undefined
+        ? this.#client.read(path, { signal })
+        : this.#client.write(path, body, { signal });
+    }
+    const token = await this.#tokens?.get();
+    try {
+      return await this.#connection?.send({ method, path, body, token, signal });
+    } catch (error) {
+      // A key's description is worth no login: many a role may not read it.
+      const denied = method === "write" && withoutSecrets(error, "").name === "AccessDenied";
+      if (!denied || token === undefined || this.#tokens?.refused(token) !== true) throw error;
+      const next = await this.#tokens.get();
+      return this.#connection?.send({ method, path, body, token: next, signal });
+    }
+  }
+
+  async #within<T extends object>(
+    operation: Operation,
+    signal: AbortSignal | undefined,
+    work: (ending: AbortSignal) => Promise<T>,
+  ): Promise<T> {
+    const controller = new AbortController();
+    const leave = (): void => controller.abort(signal?.reason);
+    const late = new VaultTransitError("Timeout", {
+      operation,
+      hint: `no answer within ${this.#timeout} ms`,
+    });
+    const deadline = setTimeout(() => controller.abort(late), this.#timeout);
+    signal?.addEventListener("abort", leave, { once: true });
+    if (signal?.aborted === true) leave();
+    const ended = new Promise<never>((_, reject) => {
+      controller.signal.addEventListener("abort", () => reject(controller.signal.reason));
+      if (controller.signal.aborted) reject(controller.signal.reason);
+    });
+    const result = work(controller.signal);
+    try {
+      return await Promise.race([result, ended]);
+    } catch (error) {
+      if (!controller.signal.aborted) throw withoutSecrets(error, operation);
+      result.then(wipePlaintext, () => undefined);
+      throw controller.signal.reason;
+    } finally {
+      clearTimeout(deadline);
+      signal?.removeEventListener("abort", leave);
+    }
+  }
+}
+
+/** Source: OpenBao sdk/framework/backend.go */
+const IGNORED = "Endpoint ignored these unrecognized parameters";
+
+/** What an answer carries, if it is one of Vault's and everything that was sent counted. */
+function dataOf(answer: unknown, operation: Operation): Data {
+  if (!isData(answer)) {
+    throw new VaultTransitError("UnreadableAnswer", { operation });
+  }
+  const { data, warnings } = answer;
+  if (Array.isArray(warnings) && warnings.some((text) => String(text).includes(IGNORED))) {
+    throw new VaultTransitError("IgnoredParameters", {
+      operation,
+      hint: "this server does not know all that was sent, so the context may not be bound",
+    });
+  }
+  if (isData(data)) return data;
+  throw new VaultTransitError("InvalidAnswer", {
+    operation,
+    hint: "not an answer of Transit: it has no data",
+  });
+}
+
+function isData(value: unknown): value is Data {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+/** For a result that nobody waits for any more. */
+function wipePlaintext(late: object): void {
+  const plaintext: unknown = Reflect.get(late, "plaintext");
+  if (plaintext instanceof Uint8Array) plaintext.fill(0);
+}

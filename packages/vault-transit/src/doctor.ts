@@ -1,0 +1,308 @@
+/**
+ * What this token may do with a key, found out by doing it.
+ *
+ * Transit has no dry runs: the probes are real calls with data keys that are thrown away, and a made-up
+ * ciphertext: that it is refused as such shows that unwrapping is allowed. They change nothing.
+ *
+ * @module
+ */
+import {
+  DataKey,
+  encodeContext,
+  isEnvelopeError,
+  type Cmk,
+  type Context,
+  type Entry,
+  type EnvelopeErrorCode,
+} from "@env/core";
+import { Calls, type Data } from "./calls.ts";
+import { cmkOf } from "./driver.ts";
+import { classify, VaultTransitError } from "./errors.ts";
+import { describeKey, problemOf } from "./key-check.ts";
+import { labelOf, parseLabel } from "./key-name.ts";
+import { checkOptions, type Settings, type VaultTransitOptions } from "./options.ts";
+
+/** What is probed, in this order. */
+export type DoctorCheck = "reach" | "key" | "generate" | "wrap" | "unwrap" | "rewrap";
+
+/** Why a check did not succeed. Safe to log. */
+export interface DoctorProblem {
+  readonly check: DoctorCheck;
+  /** As the same call through a `Cmk` would give. */
+  readonly code: EnvelopeErrorCode;
+  /** What is wrong, and the next step. */
+  readonly message: string;
+}
+
+export interface DoctorReport {
+  readonly provider: string;
+  /** The key as configured. */
+  readonly keyId: string;
+  /** The canonical id that entries carry; `undefined` where it was not learnt. */
+  readonly label: string | undefined;
+  /** Whether the KMS answered anything, a refusal included. */
+  readonly reachable: boolean;
+  /** `undefined`: could not be told; `problems` says why. */
+  readonly mayGenerate: boolean | undefined;
+  readonly mayWrap: boolean | undefined;
+  readonly mayUnwrap: boolean | undefined;
+  readonly mayRewrap: boolean | undefined;
+  /** Which version of the key wraps now, where the KMS tells. */
+  readonly keyVersion: string | undefined;
+  /** Of the quickest answer, in milliseconds; `undefined` where none came. */
+  readonly latencyMs: number | undefined;
+  readonly problems: readonly DoctorProblem[];
+}
+
+export interface DoctorOptions {
+  /** Context of the probes, for policies with conditions on it. Default: none but `env:format`. */
+  readonly context?: Context;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/**
+ * Probes a key with the token at hand: a handful of calls, in Vault's audit log as any. Keeps no data key.
+ *
+ * @param options - As for `vaultTransit`; what `parseVaultTransitUri` returns will do.
+ * @throws TypeError for options, {@link EnvelopeError} `ERR_ENV_INVALID_CONTEXT`, and the signal's
+ * reason. Everything else is in the report.
+ */
+export async function doctor(
+  options: VaultTransitOptions,
+  { context = {}, signal }: DoctorOptions = {},
+): Promise<DoctorReport> {
+  const settings = checkOptions(options);
+  encodeContext(context); // For its checks.
+  const calls = new Calls(settings);
+  try {
+    return await new Probes(settings, calls, { context, signal }).report();
+  } finally {
+    await calls.close();
+  }
+}
+
+const order: readonly DoctorCheck[] = ["reach", "key", "generate", "wrap", "unwrap", "rewrap"];
+
+/** What a refusal is, as opposed to no answer. */
+const refusals: ReadonlySet<EnvelopeErrorCode> = new Set([
+  "ERR_ENV_KMS_ACCESS_DENIED",
+  "ERR_ENV_KMS_KEY_NOT_FOUND",
+  "ERR_ENV_KMS_KEY_STATE",
+]);
+
+/** Of version 1, with 60 bytes of nothing: no key wrote it. */
+const madeUp = new TextEncoder().encode(`vault:v1:${"A".repeat(80)}`);
+
+class Probes {
+  readonly #settings: Settings;
+  readonly #calls: Calls;
+  readonly #cmk: Cmk;
+  readonly #options: { readonly context: Context; readonly signal: AbortSignal | undefined };
+  readonly #problems: DoctorProblem[] = [];
+  #reached = false;
+  #latencyMs: number | undefined;
+  #keyVersion: string | undefined;
+  /** One that this key wrapped just now. */
+  #entry: Entry | undefined;
+  /** Why no further call makes sense: encrypting with a key that is not there could make it. */
+  #missing: DoctorProblem | undefined;
+
+  constructor(
+    settings: Settings,
+    calls: Calls,
+    options: { readonly context: Context; readonly signal: AbortSignal | undefined },
+  ) {
+    this.#settings = settings;
+    this.#calls = calls;
+    this.#cmk = cmkOf(settings, calls);
+    this.#options = options;
+  }
+
+  async report(): Promise<DoctorReport> {
+    const label = labelOf(this.#settings.key);
+    const nothing = {
+      provider: "vault-transit",
+      keyId: label,
+      label,
+      reachable: false,
+      mayGenerate: undefined,
+      mayWrap: undefined,
+      mayUnwrap: undefined,
+      mayRewrap: undefined,
+      keyVersion: undefined,
+      latencyMs: undefined,
+    };
+    await this.#describe();
+    if (!this.#reached) return { ...nothing, problems: this.#problems };
+    const derived = this.#settings.mode === "derived";
+    // First, since it makes no key where there is none.
+    const mayUnwrap = await this.#unwrap();
+    const generated = derived ? await this.#generate() : undefined;
+    const mayWrap = await this.#wrap();
+    // Data keys are made here and wrapped there.
+    const mayGenerate = derived ? generated : this.#as("generate", "wrap", mayWrap);
+    const mayRewrap =
+      derived && this.#settings.alsoUnwrap.length === 0
+        ? await this.#rewrap()
+        : mayUnwrap === true
+          ? this.#as("rewrap", "wrap", mayWrap)
+          : this.#as("rewrap", "unwrap", mayUnwrap);
+    return {
+      ...nothing,
+      reachable: true,
+      mayGenerate,
+      mayWrap,
+      mayUnwrap,
+      mayRewrap,
+      keyVersion: this.#keyVersion,
+      latencyMs: this.#latencyMs,
+      problems: this.#problems.toSorted((a, b) => order.indexOf(a.check) - order.indexOf(b.check)),
+    };
+  }
+
+  async #describe(): Promise<void> {
+    const { key, mode } = this.#settings;
+    try {
+      const description = await this.#timed(() =>
+        this.#calls.run("read", this.#options.signal, (request) => describeKey(key, request)),
+      );
+      const { latest_version: version } = description;
+      if (typeof version === "number") this.#keyVersion = String(version);
+      const problem = problemOf(description, key, mode);
+      if (problem !== undefined) this.#add("key", problem, "");
+      this.#examine(description);
+    } catch (error) {
+      this.#add(this.#reached ? "key" : "reach", error, `read on ${key.mount}/keys/${key.name}`);
+    }
+  }
+
+  #examine({ exportable, allow_plaintext_backup: backup, soft_deleted: deleted }: Data): void {
+    const code = "ERR_ENV_KMS_KEY_STATE";
+    const push = (message: string): void => {
+      this.#problems.push({ check: "key", code, message });
+    };
+    if (exportable === true) push("the key can be exported; make one that cannot, and rewrap");
+    if (backup === true)
+      push("the key can be backed up in clear; make one that cannot, and rewrap");
+    if (deleted === true) push("the key is soft-deleted; restore it");
+  }
+
+  #generate(): Promise<boolean | undefined> {
+    const { mount, name } = this.#settings.key;
+    return this.#may("generate", `${mount}/datakey/plaintext/${name}`, async () => {
+      const { dataKey, entry, keyVersion } = await this.#cmk.generateDataKey(this.#options);
+      dataKey[Symbol.dispose]();
+      this.#entry = entry;
+      this.#keyVersion ??= keyVersion;
+    });
+  }
+
+  #wrap(): Promise<boolean | undefined> {
+    const { mount, name } = this.#settings.key;
+    return this.#may("wrap", `${mount}/encrypt/${name}`, async () => {
+      const dataKey = new DataKey(crypto.getRandomValues(new Uint8Array(32)));
+      const { entry, keyVersion } = await this.#cmk
+        .wrapDataKey(dataKey, this.#options)
+        .finally(() => dataKey[Symbol.dispose]());
+      this.#entry = entry;
+      this.#keyVersion ??= keyVersion;
+    });
+  }
+
+  /** With this key and all of `alsoUnwrap`; ends at the first that may not. */
+  async #unwrap(): Promise<boolean | undefined> {
+    const { alsoUnwrap, key } = this.#settings;
+    const { provider } = this.#cmk;
+    for (const keyId of [labelOf(key), ...alsoUnwrap]) {
+      const { mount, name } = parseLabel(keyId, key.namespace) ?? key;
+      const may = await this.#may("unwrap", `${mount}/decrypt/${name}`, async () => {
+        await this.#cmk
+          .unwrapDataKey({ provider, keyId, wrapped: madeUp }, this.#options)
+          .then((dataKey) => dataKey[Symbol.dispose](), orRefused);
+      });
+      if (may !== true) return may;
+    }
+    return true;
+  }
+
+  #rewrap(): Promise<boolean | undefined> {
+    const { mount, name } = this.#settings.key;
+    return this.#may("rewrap", `${mount}/rewrap/${name}`, async () => {
+      const { provider, keyId } = this.#cmk;
+      const entry = this.#entry ?? { provider, keyId, wrapped: madeUp };
+      await this.#cmk.rewrapEntry(entry, this.#options).catch((error: unknown) => {
+        if (this.#entry !== undefined) throw error;
+        orRefused(error);
+      });
+    });
+  }
+
+  /** A check whose outcome is that of another. */
+  #as(check: DoctorCheck, of: DoctorCheck, may: boolean | undefined): boolean | undefined {
+    const problem = this.#problems.find((known) => known.check === of);
+    if (may !== true && problem !== undefined) this.#problems.push({ ...problem, check });
+    return may;
+  }
+
+  /** @param path - What `update` has to be allowed on. */
+  async #may(
+    check: DoctorCheck,
+    path: string,
+    probe: () => Promise<void>,
+  ): Promise<boolean | undefined> {
+    if (this.#missing !== undefined) {
+      this.#problems.push({ ...this.#missing, check });
+      return false;
+    }
+    try {
+      await this.#timed(probe);
+      return true;
+    } catch (error) {
+      const problem = this.#add(check, error, `update on ${path}`);
+      if (problem.code === "ERR_ENV_KMS_KEY_NOT_FOUND") this.#missing = problem;
+      return refusals.has(problem.code) ? false : undefined;
+    }
+  }
+
+  /** Notes that an answer came, and how long it took. */
+  async #timed<T>(probe: () => Promise<T>): Promise<T> {
+    const started = performance.now();
+    let answered = true;
+    try {
+      return await probe();
+    } catch (error) {
+      answered = isAnswer(isEnvelopeError(error) ? error.cause : error);
+      throw error;
+    } finally {
+      if (answered) {
+        this.#reached = true;
+        const took = performance.now() - started;
+        this.#latencyMs = Math.min(this.#latencyMs ?? took, took);
+      }
+    }
+  }
+
+  #add(check: DoctorCheck, error: unknown, permission: string): DoctorProblem {
+    if (this.#options.signal?.aborted === true) throw this.#options.signal.reason;
+    const code = isEnvelopeError(error) ? error.code : classify(error);
+    const cause = isEnvelopeError(error) ? (error.cause ?? error) : error;
+    const reason = cause instanceof Error ? cause.message : "no reason";
+    const denied = cause instanceof VaultTransitError && cause.name === "AccessDenied";
+    const problem = { check, code, message: denied ? `${reason}; allow ${permission}` : reason };
+    this.#problems.push(problem);
+    return problem;
+  }
+}
+
+/** For the made-up ciphertext: that it was refused shows that it got as far as the key. */
+function orRefused(error: unknown): void {
+  const cause = isEnvelopeError(error) ? error.cause : undefined;
+  const name = cause instanceof VaultTransitError ? cause.name : undefined;
+  if (name !== "InvalidCiphertext" && name !== "KeyVersionRetired") throw error;
+}
+
+/** Whether Vault spoke, and not something in front of it. */
+function isAnswer(error: unknown): boolean {
+  if (!(error instanceof VaultTransitError)) return false;
+  return error.httpStatus !== undefined && error.name !== "UnreadableAnswer";
+}

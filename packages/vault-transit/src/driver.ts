@@ -1,0 +1,214 @@
+/**
+ * A key in Transit as a CMK.
+ *
+ * In the mode `derived` the context goes into the derivation of the key inside Vault, for data keys,
+ * unwraps and rewraps alike. In the mode `aad` it is `associated_data`, which Vault's `datakey` drops and
+ * every `rewrap` ignores: so data keys are made here, and rewrapped here.
+ *
+ * A wrapped key is Vault's text, `vault:v3:…`, in ASCII. Vault reads more than it writes (`v0`, spare
+ * bits, line breaks); here only what it writes is taken, so that there is one form of each.
+ *
+ * Source: Vault HTTP API, secret/transit; OpenBao builtin/logical/transit
+ *
+ * @module
+ */
+import {
+  Cmk,
+  type Bytes,
+  type CmkDriver,
+  type KmsContext,
+  type Rewrapped,
+  type Unwrapped,
+  type UnwrapRequest,
+  type Wrapped,
+} from "@env/core";
+import { Calls, type Data, type Operation } from "./calls.ts";
+import { classify, VaultTransitError } from "./errors.ts";
+import { KeyCheck, type Intent } from "./key-check.ts";
+import { labelOf, parseLabel, type KeyName } from "./key-name.ts";
+import { checkOptions, type Settings, type VaultTransitOptions } from "./options.ts";
+
+/**
+ * Makes a {@link Cmk} of a key in Transit. Calls nothing yet.
+ *
+ * @throws TypeError for options that are misspelt or contradict each other.
+ *
+ * @example
+ * ```ts
+ * const cmk = vaultTransit({ address: "https://vault.internal:8200", key: "orders" });
+ * ```
+ */
+export function vaultTransit(options: VaultTransitOptions): Cmk {
+  const settings = checkOptions(options);
+  return cmkOf(settings, new Calls(settings));
+}
+
+/** The driver alone, for tests and for wrapping. */
+export function vaultTransitDriver(options: VaultTransitOptions): CmkDriver {
+  const settings = checkOptions(options);
+  return driverOf(settings, new Calls(settings));
+}
+
+export function cmkOf(settings: Settings, calls: Calls): Cmk {
+  return new Cmk(driverOf(settings, calls), { alsoUnwrap: settings.alsoUnwrap });
+}
+
+const DATA_KEY_BYTES = 32;
+/** An entry's. Source: spec/envelope-v1.md#limits */
+const MAX_WRAPPED_BYTES = 4096;
+
+function driverOf({ key, mode, alsoUnwrap }: Settings, calls: Calls): CmkDriver {
+  const keyId = labelOf(key);
+  const check = new KeyCheck(calls, mode);
+  const derived = mode === "derived";
+
+  /** Calls one endpoint of a key that was found to be sound, with the context bound. */
+  function bound<T extends object>(
+    { operation, path, body }: Intent,
+    of: KeyName,
+    { context, signal }: { readonly context: KmsContext; readonly signal: AbortSignal | undefined },
+    take: (data: Data) => T,
+  ): Promise<T> {
+    const binding = Buffer.from(context.bytes).toString("base64");
+    return calls.run(operation, signal, async (request) => {
+      await check.require(of, { operation, path, body }, request);
+      const name = derived ? "context" : "associated_data";
+      return take(await request(operation, path, { ...body, [name]: binding }));
+    });
+  }
+
+  const wrap: CmkDriver["wrap"] = ({ plaintext, ...request }) => {
+    const { buffer, byteOffset, byteLength } = plaintext; // A view: a copy would stay behind.
+    const body = { plaintext: Buffer.from(buffer, byteOffset, byteLength).toString("base64") };
+    const intent = {
+      operation: "encrypt",
+      path: `${key.mount}/encrypt/${key.name}`,
+      body,
+    } as const;
+    return bound(intent, key, request, (data) => wrappedOf(data, keyId, "encrypt"));
+  };
+
+  const unwrap = async ({
+    wrapped,
+    keyId: asked,
+    ...request
+  }: UnwrapRequest): Promise<Required<Unwrapped>> => {
+    const of = parseLabel(asked, key.namespace) ?? key;
+    const ciphertext = textOf(wrapped, "decrypt");
+    const path = `${of.mount}/decrypt/${of.name}`;
+    const intent = { operation: "decrypt", path, body: { ciphertext } } as const;
+    return bound(intent, of, request, (data) => ({
+      plaintext: plaintextOf(data, "decrypt"),
+      keyVersion: versionOf(ciphertext),
+    }));
+  };
+
+  const driver: CmkDriver = {
+    provider: "vault-transit",
+    keyId,
+    wrap,
+    unwrap,
+    classify,
+    close: () => calls.close(),
+  };
+  if (!derived) return driver;
+
+  driver.generate = (request) => {
+    const path = `${key.mount}/datakey/plaintext/${key.name}`;
+    const intent = { operation: "datakey", path, body: { bits: 256 } } as const;
+    return bound(intent, key, request, (data) => {
+      const made = wrappedOf(data, keyId, "datakey");
+      const plaintext = plaintextOf(data, "datakey");
+      if (plaintext.length === DATA_KEY_BYTES) return { plaintext, ...made };
+      plaintext.fill(0);
+      throw invalidAnswer("datakey", `a data key has ${DATA_KEY_BYTES} bytes`);
+    });
+  };
+  // Left to `Cmk` where keys may be moved here, so that it reports who saw the data key.
+  if (alsoUnwrap.length > 0) return driver;
+
+  driver.rewrap = async (request) => {
+    if (request.keyId !== keyId) return moved(request);
+    const ciphertext = textOf(request.wrapped, "rewrap");
+    const path = `${key.mount}/rewrap/${key.name}`;
+    const intent = { operation: "rewrap", path, body: { ciphertext } } as const;
+    return bound(intent, key, request, (data) => ({
+      ...wrappedOf(data, keyId, "rewrap"),
+      fromVersion: versionOf(ciphertext),
+    }));
+  };
+
+  /** From another key: Vault rewraps within one. */
+  async function moved(request: UnwrapRequest): Promise<Rewrapped> {
+    const { plaintext, keyVersion: fromVersion } = await unwrap(request);
+    try {
+      return { ...(await wrap({ ...request, plaintext })), fromVersion };
+    } finally {
+      plaintext.fill(0);
+    }
+  }
+  return driver;
+}
+
+/** As Vault writes it: `vault:v<version>:<base64>`. */
+const CIPHERTEXT = /^vault:v([1-9][0-9]{0,9}):([A-Za-z0-9+/]+={0,2})$/;
+
+function isCiphertext(text: unknown): text is string {
+  const [, , payload] = typeof text === "string" ? (CIPHERTEXT.exec(text) ?? []) : [];
+  return payload !== undefined && isBase64(payload);
+}
+
+/** Standard base64 in its one form. */
+function isBase64(text: string): boolean {
+  return Buffer.from(text, "base64").toString("base64") === text;
+}
+
+/** What an entry holds, as the text it has to be. */
+function textOf(wrapped: Uint8Array, operation: Operation): string {
+  const text = Buffer.from(wrapped).toString("latin1");
+  if (isCiphertext(text)) return text;
+  const hint = "the bytes are not what Transit writes: vault:v1:…";
+  throw new VaultTransitError("InvalidCiphertext", { operation, hint });
+}
+
+function versionOf(ciphertext: string): string {
+  return CIPHERTEXT.exec(ciphertext)?.[1] ?? "";
+}
+
+function wrappedOf(
+  { ciphertext, key_version: version }: Data,
+  keyId: string,
+  operation: Operation,
+): Required<Wrapped> {
+  if (!isCiphertext(ciphertext) || ciphertext.length > MAX_WRAPPED_BYTES) {
+    throw invalidAnswer(
+      operation,
+      `a wrapped key is vault:v1:… of ${MAX_WRAPPED_BYTES} bytes at most`,
+    );
+  }
+  const keyVersion = versionOf(ciphertext);
+  // Servers of old do not tell it.
+  if (version !== undefined && version !== Number(keyVersion)) {
+    throw invalidAnswer(operation, "the wrapped key is of another version than it says");
+  }
+  return { wrapped: new Uint8Array(Buffer.from(ciphertext, "latin1")), keyId, keyVersion };
+}
+
+function plaintextOf({ plaintext }: Data, operation: Operation): Bytes {
+  if (typeof plaintext === "string" && isBase64(plaintext)) {
+    const pooled = Buffer.from(plaintext, "base64");
+    try {
+      return new Uint8Array(pooled);
+    } finally {
+      pooled.fill(0);
+    }
+  }
+  throw invalidAnswer(operation, "there is no plaintext in it");
+}
+
+function invalidAnswer(operation: Operation, rule: string): VaultTransitError {
+  return new VaultTransitError("InvalidAnswer", {
+    operation,
+    hint: `not an answer of Transit: ${rule}`,
+  });
+}

@@ -1,0 +1,23 @@
+/**
+ * Keys in the Transit engine of Vault and OpenBao as customer master keys.
+ *
+ * Loading this module loads no client of Vault: that waits for the first call, and happens only where
+ * none was given.
+ *
+ * @module
+ */
+export { vaultTransit, vaultTransitDriver } from "./driver.ts";
+export type {
+  VaultAuth,
+  VaultTls,
+  VaultTransitConnection,
+  VaultTransitKey,
+  VaultTransitMode,
+  VaultTransitOptions,
+} from "./options.ts";
+export type { VaultTransitClient } from "./client.ts";
+export { doctor } from "./doctor.ts";
+export type { DoctorCheck, DoctorOptions, DoctorProblem, DoctorReport } from "./doctor.ts";
+export { VaultTransitError } from "./errors.ts";
+export { openVaultTransit, parseVaultTransitUri } from "./uri.ts";
+export type { OpenVaultTransitOptions, VaultTransitUri } from "./uri.ts";

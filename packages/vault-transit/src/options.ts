@@ -1,0 +1,277 @@
+/**
+ * What a CMK in Transit is made of, and the checks of it. They make no call: what is wrong with a
+ * configuration shows where it is written, not at the first message.
+ *
+ * @module
+ */
+import type { Awaitable } from "@env/core";
+import { clientMethods, type VaultTransitClient } from "./client.ts";
+import { hasLabel, isName, isPath, parseLabel, type KeyName } from "./key-name.ts";
+
+/** Where the context goes: into the derivation of the key, or beside the plaintext. */
+export type VaultTransitMode = "derived" | "aad";
+
+/** The key, and how it is called. */
+export interface VaultTransitKey {
+  /** Its name, without a path. */
+  readonly key: string;
+  /** Path of the Transit engine. Default: `transit`. */
+  readonly mount?: string | undefined;
+  /** Namespace of key and login, as `team/a`. Default: the root namespace. */
+  readonly namespace?: string | undefined;
+  /**
+   * `derived`: for keys made with `derived=true`; Vault derives a key per context, and rewraps by
+   * itself. `aad`: for others; the context is `associated_data`, and a rewrap passes through this
+   * process. Default: `derived`.
+   */
+  readonly mode?: VaultTransitMode | undefined;
+  /**
+   * Labels of further keys that may unwrap, of the same namespace and mode, as `transit/orders-old`.
+   * With any, a rewrap passes through this process: Vault rewraps within one key. Default: none.
+   */
+  readonly alsoUnwrap?: readonly string[] | undefined;
+  /** Milliseconds for one operation, with logging in. Default: 10 000. */
+  readonly timeout?: number | undefined;
+}
+
+/** How this process proves who it is. */
+export type VaultAuth =
+  /** A token, renewed on use where Vault allows it; or a function, asked before every call. */
+  | { readonly token: string | (() => Awaitable<string>) }
+  | {
+      readonly appRole: {
+        readonly roleId: string;
+        /** A function is asked at each login. */
+        readonly secretId: string | (() => Awaitable<string>);
+        /** Default: `approle`. */
+        readonly mount?: string | undefined;
+      };
+    }
+  | {
+      readonly kubernetes: {
+        readonly role: string;
+        /** Read at each login, since it is replaced. Default: the service account's. */
+        readonly jwtFile?: string | undefined;
+        /** Default: `kubernetes`. */
+        readonly mount?: string | undefined;
+      };
+    };
+
+/** All in PEM. No environment variable changes it. */
+export interface VaultTls {
+  /** Authorities to trust instead of the system's. */
+  readonly ca?: string | undefined;
+  /** Certificate of this client, and its private key. */
+  readonly cert?: string | undefined;
+  readonly key?: string | undefined;
+  readonly passphrase?: string | undefined;
+  /** Name that the server's certificate has to be for. Default: the address's. */
+  readonly serverName?: string | undefined;
+}
+
+/** For a client of the adapter's own. */
+export interface VaultTransitConnection {
+  /** Origin of Vault: https, or http to this machine. Default: `VAULT_ADDR`. */
+  readonly address?: string | undefined;
+  /** Default: the token in `VAULT_TOKEN`. */
+  readonly auth?: VaultAuth | undefined;
+  readonly tls?: VaultTls | undefined;
+  /** Origins that a standby may send callers to. Default: none; then a redirect is an error. */
+  readonly redirectTo?: readonly string[] | undefined;
+}
+
+/** A client of your own, which stays yours to close, or a connection for one that is made here. */
+export type VaultTransitOptions =
+  | (VaultTransitKey & {
+      /** Of `node-vault`. Address, namespace, token, TLS and redirects are its business. */
+      readonly client: VaultTransitClient;
+    } & { readonly [K in keyof VaultTransitConnection]?: never })
+  | (VaultTransitKey & VaultTransitConnection & { readonly client?: never });
+
+/** Checked options. */
+export interface Settings {
+  readonly key: KeyName;
+  readonly mode: VaultTransitMode;
+  readonly alsoUnwrap: readonly string[];
+  readonly timeout: number;
+  /** `undefined`: one is to be made for `connection`. */
+  readonly client: VaultTransitClient | undefined;
+  readonly connection: CheckedConnection;
+}
+
+export interface CheckedConnection {
+  readonly address: string;
+  readonly namespace: string;
+  readonly auth: VaultAuth | undefined;
+  readonly tls: VaultTls;
+  readonly redirectTo: readonly string[];
+}
+
+type Fault = (problem: string) => Error;
+
+const DEFAULT_TIMEOUT_MS = 10_000;
+const MAX_TIMEOUT_MS = 2 ** 31 - 1; // setTimeout's
+const keyOptions = ["key", "mount", "namespace", "mode", "alsoUnwrap", "timeout"];
+const connectionOptions = [
+  "address",
+  "auth",
+  "tls",
+  "redirectTo",
+] as const satisfies readonly (keyof VaultTransitConnection)[];
+const knownOptions = new Set<string>([...keyOptions, "client", ...connectionOptions]);
+const tlsOptions = new Set(["ca", "cert", "key", "passphrase", "serverName"]);
+
+/**
+ * Checks options and takes a copy.
+ *
+ * @param fault - Makes the error of a problem. Problems repeat no value.
+ */
+export function checkOptions(
+  options: VaultTransitOptions,
+  fault: Fault = (problem) => new TypeError(problem),
+): Settings {
+  if (typeof options !== "object" || options === null) throw fault("options are required");
+  const unknown = Object.keys(options).find((name) => !knownOptions.has(name));
+  if (unknown !== undefined) throw fault(`unknown option ${JSON.stringify(unknown)}`);
+  const { client, mode = "derived", timeout = DEFAULT_TIMEOUT_MS, alsoUnwrap = [] } = options;
+  const key = checkKey(options, fault);
+  if (mode !== "derived" && mode !== "aad") throw fault("mode must be derived or aad");
+  if (!Number.isInteger(timeout) || timeout < 1 || timeout > MAX_TIMEOUT_MS) {
+    throw fault(`timeout must be a whole number of milliseconds, 1 to ${MAX_TIMEOUT_MS}`);
+  }
+  if (
+    !Array.isArray(alsoUnwrap) ||
+    alsoUnwrap.some((label) => parseLabel(label, key.namespace) === undefined)
+  ) {
+    throw fault("alsoUnwrap must list labels of the same namespace, like transit/orders-old");
+  }
+  const settings = { key, mode, timeout, alsoUnwrap: [...alsoUnwrap] };
+  if (client === undefined) {
+    const connection = checkConnection(options, key.namespace, fault);
+    return { ...settings, client, connection };
+  }
+  if (connectionOptions.some((name) => options[name] !== undefined)) {
+    throw fault("a client has its own address, token and TLS; pass either, not both");
+  }
+  if (!isClient(client)) throw fault("client must have the methods read and write");
+  return { ...settings, client, connection: noConnection };
+}
+
+const noConnection: CheckedConnection = {
+  address: "",
+  namespace: "",
+  auth: undefined,
+  tls: {},
+  redirectTo: [],
+};
+
+function checkKey(
+  { key: name, mount = "transit", namespace = "" }: VaultTransitKey,
+  fault: Fault,
+): KeyName {
+  if (!isName(name)) {
+    throw fault("key must be a name of letters, digits, _, and inside it . and -, without a path");
+  }
+  if (!isPath(mount)) throw fault("mount must be the path of a Transit engine, like transit");
+  if (namespace !== "" && !isPath(namespace)) {
+    throw fault("namespace must be names between slashes, like team/a");
+  }
+  const key = { namespace, mount, name };
+  if (!hasLabel(key)) throw fault("namespace, mount and key are too long together");
+  return key;
+}
+
+function checkConnection(
+  options: VaultTransitConnection,
+  namespace: string,
+  fault: Fault,
+): CheckedConnection {
+  const { address = process.env["VAULT_ADDR"], auth, tls = {}, redirectTo = [] } = options;
+  if (address === undefined || address === "")
+    throw fault("address is missing, and VAULT_ADDR is not set");
+  const origin = checkOrigin(address, "address", fault);
+  if (!Array.isArray(redirectTo)) throw fault("redirectTo must be a list of origins");
+  const targets = redirectTo.map((target) => checkOrigin(target, "redirectTo", fault));
+  if (origin.startsWith("https:") && targets.some((target) => !target.startsWith("https:"))) {
+    throw fault("redirectTo must be https where the address is");
+  }
+  checkTls(tls, origin, fault);
+  return {
+    address: origin,
+    namespace,
+    auth: auth === undefined ? undefined : checkAuth(auth, fault),
+    tls: { ...tls },
+    redirectTo: targets,
+  };
+}
+
+/** Data keys travel in the answers: without TLS they may not leave the machine. */
+function checkOrigin(text: unknown, what: string, fault: Fault): string {
+  const url = typeof text === "string" && URL.canParse(text) ? new URL(text) : undefined;
+  if (url === undefined) throw fault(`${what} must be a URL`);
+  const loopback = /^(?:localhost|127(?:\.[0-9]{1,3}){3}|\[::1\])$/.test(url.hostname);
+  if (url.protocol !== "https:" && !(url.protocol === "http:" && loopback)) {
+    throw fault(`${what} must be https, or http to this machine; else pass a client`);
+  }
+  if (url.username !== "" || url.password !== "" || url.search !== "" || url.hash !== "") {
+    throw fault(`${what} must be an origin without credentials, query or fragment`);
+  }
+  if (url.pathname !== "/") throw fault(`${what} must be an origin without a path`);
+  return url.origin;
+}
+
+function checkTls(tls: VaultTls, origin: string, fault: Fault): void {
+  if (typeof tls !== "object" || tls === null) throw fault("tls must be an object");
+  for (const [name, value] of Object.entries(tls)) {
+    if (!tlsOptions.has(name)) throw fault(`unknown option tls.${JSON.stringify(name)}`);
+    if (value !== undefined && (typeof value !== "string" || value === "")) {
+      throw fault(`tls.${name} must be text`);
+    }
+    if (value !== undefined && !origin.startsWith("https:")) {
+      throw fault("tls is for an https address");
+    }
+  }
+  if ((tls.cert === undefined) !== (tls.key === undefined)) {
+    throw fault("tls.cert and tls.key go together");
+  }
+}
+
+function checkAuth(auth: VaultAuth, fault: Fault): VaultAuth {
+  const kinds = typeof auth === "object" && auth !== null ? Object.keys(auth) : [];
+  if (kinds.length !== 1) throw fault("auth must be one of token, appRole and kubernetes");
+  if ("token" in auth) {
+    if (!isSecret(auth.token)) throw fault("auth.token must be text, or a function that gives it");
+    return { token: auth.token };
+  }
+  if ("appRole" in auth) {
+    const { roleId, secretId, mount = "approle" } = members(auth.appRole);
+    if (typeof roleId !== "string" || roleId === "" || !isSecret(secretId)) {
+      throw fault("auth.appRole must have roleId and secretId");
+    }
+    if (!isPath(mount)) throw fault("auth.appRole.mount must be the path of the auth method");
+    return { appRole: { roleId, secretId, mount } };
+  }
+  if ("kubernetes" in auth) {
+    const { role, jwtFile, mount = "kubernetes" } = members(auth.kubernetes);
+    if (typeof role !== "string" || role === "") throw fault("auth.kubernetes must have a role");
+    if (jwtFile !== undefined && (typeof jwtFile !== "string" || jwtFile === "")) {
+      throw fault("auth.kubernetes.jwtFile must be a path");
+    }
+    if (!isPath(mount)) throw fault("auth.kubernetes.mount must be the path of the auth method");
+    return { kubernetes: { role, jwtFile, mount } };
+  }
+  throw fault("auth must be one of token, appRole and kubernetes");
+}
+
+function isSecret(value: unknown): value is string | (() => Awaitable<string>) {
+  return typeof value === "function" || (typeof value === "string" && value !== "");
+}
+
+function members(value: unknown): Record<string, unknown> {
+  return typeof value === "object" && value !== null ? { ...value } : {};
+}
+
+function isClient(client: unknown): client is VaultTransitClient {
+  if (typeof client !== "object" || client === null) return false;
+  return clientMethods.every((name) => typeof Reflect.get(client, name) === "function");
+}

@@ -1,0 +1,207 @@
+/**
+ * The token to send: got by a login or given, renewed on use, got anew where that does not help.
+ *
+ * There are no timers: a token is looked at when it is needed. From two thirds of its life on it is
+ * renewed; one whose lease gets shorter is near its end, and a new login takes its place. All callers of
+ * one moment share one login.
+ *
+ * Source: Vault HTTP API, auth/token, auth/approle, auth/kubernetes
+ *
+ * @module
+ */
+import { readFile } from "node:fs/promises";
+import type { Awaitable } from "@env/core";
+import { VaultTransitError } from "./errors.ts";
+import type { VaultAuth } from "./options.ts";
+
+/** One call of a login's, with the token it is about, if any. Gives the answer's body. */
+export type Ask = (
+  method: "read" | "write",
+  path: string,
+  body: Readonly<Record<string, unknown>> | undefined,
+  token: string | undefined,
+) => Promise<unknown>;
+
+interface Held {
+  readonly token: string;
+  /** Seconds that it was granted for; `Infinity` for a token that does not expire. */
+  readonly lease: number;
+  readonly renewable: boolean;
+  /** Of `performance.now()`. */
+  readonly renewAt: number;
+  readonly expiresAt: number;
+}
+
+const KUBERNETES_JWT = "/var/run/secrets/kubernetes.io/serviceaccount/token";
+/** A policy that denies is no reason to log in again and again. */
+const LOGIN_AGAIN_MS = 60_000;
+const MAX_TOKEN_CHARACTERS = 8192;
+
+export class Tokens {
+  readonly #auth: VaultAuth | undefined;
+  readonly #ask: Ask;
+  #held: Held | undefined;
+  #getting: Promise<Held> | undefined;
+  #refusedAt = -Infinity;
+
+  constructor(auth: VaultAuth | undefined, ask: Ask) {
+    this.#auth = auth;
+    this.#ask = ask;
+  }
+
+  /** @throws {@link VaultTransitError} `TokenMissing`, `LoginFailed`, and what a call gives. */
+  async get(): Promise<string> {
+    if (this.#auth !== undefined && "token" in this.#auth) {
+      const { token } = this.#auth;
+      if (typeof token === "function") return checkToken(await given(token));
+    }
+    const held = this.#held;
+    if (held !== undefined && performance.now() < held.renewAt) return held.token;
+    this.#getting ??= this.#next(held).finally(() => {
+      this.#getting = undefined;
+    });
+    this.#held = await this.#getting;
+    return this.#held.token;
+  }
+
+  /** Vault refused it. Whether {@link get} may give another now. */
+  refused(token: string): boolean {
+    if (!this.#canLogIn) return false;
+    if (this.#held?.token !== token) return true; // Somebody else was refused before.
+    if (performance.now() - this.#refusedAt < LOGIN_AGAIN_MS) return false;
+    this.#refusedAt = performance.now();
+    this.#held = undefined;
+    return true;
+  }
+
+  get #canLogIn(): boolean {
+    return this.#auth !== undefined && !("token" in this.#auth);
+  }
+
+  async #next(held: Held | undefined): Promise<Held> {
+    const alive = held !== undefined && performance.now() < held.expiresAt;
+    const renewed = alive && held.renewable ? await this.#renew(held) : undefined;
+    const shorter = renewed !== undefined && renewed.lease < (held?.lease ?? 0);
+    if (renewed !== undefined && !(shorter && this.#canLogIn)) return renewed;
+    if (this.#canLogIn) {
+      try {
+        return await this.#logIn();
+      } catch (error) {
+        if (renewed !== undefined) return renewed;
+        if (alive) return later(held);
+        throw error;
+      }
+    }
+    if (alive) return later(held);
+    if (held !== undefined) return { ...held, renewAt: Infinity }; // Vault will say that it expired.
+    return this.#first();
+  }
+
+  /** A given token, with what Vault tells of it; it may be one that must not ask. */
+  async #first(): Promise<Held> {
+    const auth = this.#auth;
+    const configured = auth !== undefined && "token" in auth ? auth.token : undefined;
+    const token = checkToken(configured ?? process.env["VAULT_TOKEN"]);
+    try {
+      const answer = await this.#ask("read", "auth/token/lookup-self", undefined, token);
+      const { ttl, renewable } = members(members(answer)["data"]);
+      const lease = typeof ttl === "number" && ttl > 0 && renewable === true ? ttl : Infinity;
+      return holding(token, lease, true);
+    } catch {
+      return holding(token, Infinity, false);
+    }
+  }
+
+  async #renew({ token }: Held): Promise<Held | undefined> {
+    try {
+      return grantOf(await this.#ask("write", "auth/token/renew-self", {}, token));
+    } catch {
+      return undefined;
+    }
+  }
+
+  async #logIn(): Promise<Held> {
+    const { path, body } = await this.#credentials();
+    try {
+      return grantOf(await this.#ask("write", path, body, undefined));
+    } catch (error) {
+      if (!(error instanceof VaultTransitError)) throw error;
+      const denied = error.httpStatus === 400 || error.httpStatus === 403;
+      throw denied && error.name !== "UnreadableAnswer"
+        ? error.with({ name: "LoginFailed" })
+        : error;
+    }
+  }
+
+  async #credentials(): Promise<{ path: string; body: Record<string, string> }> {
+    const auth = this.#auth;
+    if (auth !== undefined && "appRole" in auth) {
+      const { roleId, secretId, mount = "approle" } = auth.appRole;
+      const secret = typeof secretId === "function" ? await given(secretId) : secretId;
+      return { path: `auth/${mount}/login`, body: { role_id: roleId, secret_id: secret } };
+    }
+    if (auth !== undefined && "kubernetes" in auth) {
+      const { role, jwtFile = KUBERNETES_JWT, mount = "kubernetes" } = auth.kubernetes;
+      const jwt = await readFile(jwtFile, "utf8").catch(() => {
+        throw new VaultTransitError("TokenMissing", {
+          hint: "the service account's token cannot be read; check auth.kubernetes.jwtFile",
+        });
+      });
+      return { path: `auth/${mount}/login`, body: { role, jwt: jwt.trim() } };
+    }
+    throw new VaultTransitError("TokenMissing");
+  }
+}
+
+async function given(secret: () => Awaitable<string>): Promise<string> {
+  try {
+    return await secret();
+  } catch {
+    throw new VaultTransitError("TokenMissing", { hint: "the function for it threw" });
+  }
+}
+
+/** A token goes into a header: what cannot stand there is none. */
+function checkToken(token: unknown): string {
+  if (token === undefined || token === "") {
+    throw new VaultTransitError("TokenMissing", { hint: "pass auth, or set VAULT_TOKEN" });
+  }
+  if (
+    typeof token !== "string" ||
+    token.length > MAX_TOKEN_CHARACTERS ||
+    !/^[\x21-\x7e]+$/.test(token)
+  ) {
+    throw new VaultTransitError("TokenMissing", { hint: "what was given as the token is none" });
+  }
+  return token;
+}
+
+function grantOf(answer: unknown): Held {
+  const {
+    client_token: token,
+    lease_duration: lease,
+    renewable,
+  } = members(members(answer)["auth"]);
+  if (typeof token !== "string" || typeof lease !== "number" || !(lease >= 0)) {
+    throw new VaultTransitError("InvalidAnswer", {
+      hint: "not an answer of Vault: it has no token",
+    });
+  }
+  return holding(checkToken(token), lease === 0 ? Infinity : lease, renewable === true);
+}
+
+function holding(token: string, lease: number, renewable: boolean): Held {
+  const now = performance.now();
+  const lifetime = lease * 1000;
+  return { token, lease, renewable, renewAt: now + (lifetime * 2) / 3, expiresAt: now + lifetime };
+}
+
+/** Tried again halfway to its end. */
+function later(held: Held): Held {
+  const now = performance.now();
+  return { ...held, renewAt: now + (held.expiresAt - now) / 2 };
+}
+
+function members(value: unknown): Record<string, unknown> {
+  return typeof value === "object" && value !== null ? { ...value } : {};
+}
