@@ -91,6 +91,11 @@ function openers(ui: Ui): Readonly<Record<string, CmkOpener>> {
       const path = resolve(options.baseDirectory ?? process.cwd(), parseLocalFileUri(uri).path);
       return openLocalFile(uri, { ...options, root: await rootOf(ui, path) });
     },
+    // Loaded where they are named: none of them is a reason to wait for `envelope --help`.
+    "aws-kms": async (...call) => (await import("@env/aws-kms")).openAwsKms(...call),
+    "gcp-kms": async (...call) => (await import("@env/gcp-kms")).openGcpKms(...call),
+    "vault-transit": async (...call) =>
+      (await import("@env/vault-transit")).openVaultTransit(...call),
   };
 }
 

@@ -1,0 +1,22 @@
+import { expect, it } from "vitest";
+import { run } from "./support/command.ts";
+
+const unreachable = "http://127.0.0.1:1";
+
+it.each([
+  ["aws-kms:alias/app?regoin=eu-west-1", 6, "aws-kms URI: it has an unknown parameter"],
+  ["gcp-kms:alias/app", 6, "gcp-kms URI: key must be projects/P/locations/L"],
+  ["vault-transit:app", 6, "vault-transit URI: write the address"],
+  ["azure:app", 6, "azure"],
+  [`vault-transit:${unreachable}/transit/app`, 5, "ERR_ENV_KMS_UNAVAILABLE"],
+])("opens %s by its adapter", async (uri, code, text) => {
+  process.env["VAULT_TOKEN"] = "token";
+  try {
+    const args = ["encrypt", "-", "--text", "--context", "tenant=acme", "--cmk", uri];
+    const ran = await run(args, { input: Buffer.from("text") });
+    expect({ code: ran.code, stdout: ran.stdout.toString() }).toEqual({ code, stdout: "" });
+    expect(ran.stderr).toContain(text);
+  } finally {
+    delete process.env["VAULT_TOKEN"];
+  }
+});
