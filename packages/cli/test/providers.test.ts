@@ -7,7 +7,7 @@ it.each([
   ["aws-kms:alias/app?regoin=eu-west-1", 6, "aws-kms URI: it has an unknown parameter"],
   ["gcp-kms:alias/app", 6, "gcp-kms URI: key must be projects/P/locations/L"],
   ["vault-transit:app", 6, "vault-transit URI: write the address"],
-  ["azure:app", 6, "azure"],
+  ["azure:app", 6, "a CMK URI must start with the"],
   [`vault-transit:${unreachable}/transit/app`, 5, "ERR_ENV_KMS_UNAVAILABLE"],
 ])("opens %s by its adapter", async (uri, code, text) => {
   process.env["VAULT_TOKEN"] = "token";
