@@ -122,38 +122,45 @@ const generalResource: Rule = (statement, { kind }, find) => {
   if (kind !== "identity" || resources === undefined || resources.not) return;
   if (resources.patterns.some(({ text }) => text === "*")) return;
   const all = actionsOf(statement);
-  // What they ask for is a principal.
+  // ListRetirableGrants is asked for on a principal.
   const general = all.filter(
     ({ resources: on, name }) => on.length === 0 && name !== "ListRetirableGrants",
   );
-  const [first] = general;
-  if (first === undefined || statement.actions?.patterns.every(({ text }) => /[*]/.test(text)))
-    return;
-  const list = general.map(({ name }) => name).join(", ");
-  if (general.length === all.length) {
+  if (general.length > 0 && general.length === all.length && isOnlyKms(statement)) {
     find(
       "never-matches",
       "error",
       resources.node,
-      `${list}: asked for on no key, so only Resource "*" matches. This statement never does.`,
+      `${named(general)}: asked for on no key, so only Resource "*" matches. This statement never does.`,
     );
     return;
   }
+  // A pattern that takes in some of them by the way is no mistake.
+  const written = new Set(statement.actions?.patterns.map(({ text }) => text.toLowerCase()));
+  const meant = general.filter(({ name }) => written.has(`kms:${name.toLowerCase()}`));
+  if (meant.length === 0) return;
   find(
     "general-action-resource",
     "warning",
     resources.node,
-    `${list}: asked for on no key, so only Resource "*" matches. Give them a statement of their own.`,
+    `${named(meant)}: asked for on no key, so only Resource "*" matches. Give them a statement of their own.`,
   );
 };
+
+function named(some: readonly Action[]): string {
+  return some.map(({ name }) => name).join(", ");
+}
+
+function isOnlyKms({ actions: element }: Statement): boolean {
+  return element?.patterns.every(({ text }) => /^kms:/i.test(text)) === true && !element.not;
+}
 
 const otherResource: Rule = (statement, { kind }, find) => {
   const { resources } = statement;
   if (kind !== "identity" || resources === undefined || resources.not) return;
-  const onlyKms = statement.actions?.patterns.every(({ text }) => /^kms:/i.test(text)) === true;
   const some = resources.patterns.some(({ text }) => text === "*" || KMS_RESOURCE.test(text));
   const retirable = actionsOf(statement).some(({ name }) => name === "ListRetirableGrants");
-  if (!onlyKms || some || retirable || resources.patterns.length === 0) return;
+  if (!isOnlyKms(statement) || some || retirable || resources.patterns.length === 0) return;
   find(
     "never-matches",
     "error",

@@ -13,6 +13,27 @@ it.each([
   expect(didYouMean(name, names)).toBe(` Did you mean ${meant}?`);
 });
 
+it("takes the first of those that are as near", () => {
+  expect(closest("bat", ["cat", "rat"])).toBe("cat");
+});
+
+it("counts what is added and left out at the beginning", () => {
+  expect(closest("kms:Sign", ["yykms:Sign", "xkms:Sign"])).toBe("xkms:Sign");
+  expect(closest("yxkms:Sign", ["kms:Sign", "xkms:Sign"])).toBe("xkms:Sign");
+  expect(closest("xkms:S", ["kms:Sign", "kms:S"])).toBe("kms:S");
+});
+
+it("takes a third of a name for a slip, and no more", () => {
+  expect(closest("abcxyz", ["abcdez"])).toBe("abcdez");
+  expect(closest("abxxyz", ["abcdez"])).toBeUndefined();
+  expect(closest("abc", ["abcd"])).toBe("abcd");
+});
+
+it("looks at names of at most 100 characters", () => {
+  expect(closest("a".repeat(100), ["a".repeat(99)])).toBeDefined();
+  expect(closest("a".repeat(101), ["a".repeat(100)])).toBeUndefined();
+});
+
 it.each(["", "s3:GetObject", "kms:Decrypt".repeat(20)])("takes %j for nothing it knows", (name) => {
   expect(closest(name, names)).toBeUndefined();
   expect(didYouMean(name, names)).toBe("");

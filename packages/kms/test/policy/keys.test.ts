@@ -63,6 +63,20 @@ it("agrees with the evaluation on what key policies never have", () => {
   }
 });
 
+it("calls those keys always there that follow from what every request has", () => {
+  expect(conditionKeys.filter(({ always }) => always).map(({ name }) => name)).toEqual([
+    "kms:CallerAccount",
+    "kms:KeyOrigin",
+    "kms:KeySpec",
+    "kms:KeyUsage",
+    "kms:MultiRegion",
+    "aws:CurrentTime",
+    "aws:EpochTime",
+    "aws:PrincipalIsAWSService",
+    "aws:ResourceAccount",
+  ]);
+});
+
 it("calls only those keys always there that a bare request has", () => {
   for (const { name } of conditionKeys.filter(({ always }) => always)) {
     expect(accessor(name.toLowerCase(), "key")(request()), name).toBeDefined();

@@ -27,11 +27,20 @@ export const onKeys = (more: object): string =>
   policy({ Effect: "Allow", Action: "kms:Decrypt", Resource: KEY_ARN, ...more });
 export const under = (condition: object, more: object = {}): string =>
   onKeys({ Condition: condition, ...more });
-const inKey = (condition: object, more: object = {}): string =>
+export const inKey = (condition: object, more: object = {}): string =>
   keyPolicy(forAlice({ Condition: condition, ...more }));
-const aliases = { "ForAnyValue:StringLike": { "kms:ResourceAliases": "alias/app" } };
+export const aliases = { "ForAnyValue:StringLike": { "kms:ResourceAliases": "alias/app" } };
 export const context = "kms:EncryptionContext:app";
-const deny = { Effect: "Deny" };
+export const deny = { Effect: "Deny" };
+
+/** A key policy with a Deny for all but some. */
+export const inKeyAllBut = (listed: unknown): string =>
+  keyPolicy({
+    Effect: "Deny",
+    NotPrincipal: listed === "*" ? "*" : { AWS: listed },
+    Action: "kms:*",
+    Resource: "*",
+  });
 
 export const cases: readonly Case[] = [
   ["json", "error", "a comma or } is expected", "key", '{"a":1 "b":2}', policy(forAlice({}))],
