@@ -1,34 +1,43 @@
 /**
- * Seals or opens the chunks of one message as its bytes come, in the calling thread or in the pool's.
+ * Seals or opens the chunks of one message as its bytes come, in the pool's threads and in the calling
+ * one.
  *
- * Bytes come in any pieces and are cut into runs of whole chunks; what is short of a chunk waits. A
- * small run is done at once, since sending it away would cost more; a large one goes to a thread once
- * the message has proved long. Results are given in order, however they finish.
+ * Bytes come in any pieces and are cut into runs of whole chunks; what is short of a chunk waits. Large
+ * runs go to threads, which start once a message has proved long, and while those have all they may, the
+ * calling thread works on what comes next. Results are given in order, however they finish.
  *
  * What must stay true: each index is sealed once. A run whose thread died is not sealed again, the
  * message fails.
  *
  * @module
  */
+import { setImmediate as turn } from "node:timers/promises";
 import { EnvelopeError, type Bytes } from "@env/core";
 import { SEALED_CHUNK_BYTES, TAG_BYTES, type PayloadCodec } from "@env/core/message";
-import { RUN_CHUNKS, type PoolShare } from "./pool.ts";
+import { RUN_CHUNKS, type PoolShare, type WorkerPool } from "./pool.ts";
 import { apply, inputChunkBytes, outputLength, type Operation } from "./segments.ts";
 
 /** Bytes of a message from which on threads are worth their start. */
 export const LONG_BYTES: number = 16 * 2 ** 20;
 
-/** Chunks that are done here at a time. */
-const LOCAL_CHUNKS = 4;
+/** Chunks that the calling thread does at a time (256 KiB), and that are given at a time. */
+const STEP = 16;
+
+const STEP_BYTES = STEP * SEALED_CHUNK_BYTES;
 
 /**
- * Bytes of an array that is given. Small ones are young garbage; those of 128 KiB and more are mapped
- * and unmapped by the system, one page fault after the other.
+ * Most steps of the calling thread (4 MiB) that wait for a run of a thread: as many as it does until a
+ * thread that had to wait for its core comes back.
  */
-const OUTPUT_BYTES: number = LOCAL_CHUNKS * SEALED_CHUNK_BYTES;
+const MOST_AHEAD = 16;
 
-/** Fewer chunks than this (256 KiB) are not worth a message to a thread. */
-const LEAST_RUN_CHUNKS = 16;
+/**
+ * Elements (120 KiB) of an array that each run of a thread drops. Outputs lie outside of the heap, and
+ * the collection that frees the young ones starts by what is allocated on it, which is next to nothing
+ * where threads do the work: 50 MiB of outputs would pile up until a major collection, and the next ones
+ * be new to every cache and to the system.
+ */
+const BALLAST = 15 * 1024;
 
 export interface EngineOptions {
   readonly operation: Operation;
@@ -43,6 +52,16 @@ export interface EngineOptions {
   readonly failed: (error: unknown) => void;
 }
 
+/** Consecutive chunks that were begun and not given yet. */
+interface Run {
+  readonly away: boolean;
+  /** What is left to give; absent until it is done. */
+  output?: Bytes[];
+  failure?: { readonly error: unknown };
+  /** See {@link BALLAST}. */
+  ballast?: readonly unknown[];
+}
+
 export class Engine {
   readonly #options: EngineOptions;
   readonly #chunkBytes: number;
@@ -51,9 +70,15 @@ export class Engine {
   #filled = 0;
   #index = 0;
   #bytes = 0;
-  /** One per run that was not given yet, in order. */
-  readonly #queue: Promise<void>[] = [];
+  /** In order. */
+  readonly #queue: Run[] = [];
+  /** Runs of threads in the queue. */
+  #away = 0;
+  /** Whether `give` has not resolved yet. */
+  #held = false;
+  #failure: { readonly error: unknown } | undefined;
   #stopped = false;
+  #moved: (() => void) | undefined;
 
   constructor(options: EngineOptions) {
     this.#options = options;
@@ -65,10 +90,12 @@ export class Engine {
   stop(): void {
     this.#stopped = true;
     this.#partial.fill(0);
+    for (const { output = [] } of this.#queue.splice(0)) for (const bytes of output) bytes.fill(0);
+    this.#moved?.();
   }
 
   /**
-   * Takes more of the message. Its whole chunks have been given, or are in a thread, when this resolves.
+   * Takes more of the message. Its whole chunks are done, or in a thread, when this resolves.
    *
    * @param pieces - Borrowed until then.
    * @throws what the codec and `give` throw, also for earlier pieces.
@@ -76,12 +103,16 @@ export class Engine {
   async write(pieces: readonly Uint8Array[]): Promise<void> {
     const input = new Input([this.#partial.subarray(0, this.#filled), ...pieces]);
     this.#bytes += input.left - this.#filled;
-    const share = this.#readyShare();
-    while (input.left >= this.#chunkBytes && !this.#stopped) {
-      const chunks = Math.min(RUN_CHUNKS, Math.floor(input.left / this.#chunkBytes));
-      if (share !== undefined && chunks >= LEAST_RUN_CHUNKS) {
-        await this.#sendAway(share, input, chunks);
-      } else await this.#doHere(this.#nextChunks(input, chunks), false);
+    while (this.#goesOn()) {
+      const chunks = Math.floor(input.left / this.#chunkBytes);
+      if (chunks === 0) break;
+      // A small run is not worth a message to a thread.
+      const share = chunks < STEP ? undefined : this.#readyShare();
+      if (this.#held || this.#queue.length - this.#away >= MOST_AHEAD) await this.#movement();
+      else if (share === undefined || !this.#sendAway(share, input, chunks)) {
+        await this.#doHere(input, Math.min(chunks, STEP));
+        if (this.#away > 0 && chunks > STEP) await turn(); // Answers may have come.
+      }
     }
     if (this.#stopped) return;
     this.#filled = input.left;
@@ -95,52 +126,111 @@ export class Engine {
    */
   async end(): Promise<void> {
     const final = this.#partial.subarray(0, this.#filled);
-    if (this.#options.operation === "open" && final.length < TAG_BYTES) {
-      await this.#queue.at(-1);
+    const cut = this.#options.operation === "open" && final.length < TAG_BYTES;
+    if (!cut) await this.#doLast(final);
+    this.#partial.fill(0);
+    while (this.#goesOn() && (this.#queue.length > 0 || this.#held)) await this.#movement();
+    if (cut && !this.#stopped) {
       throw new EnvelopeError("ERR_ENV_TRUNCATED", "the message ends without its final chunk");
     }
-    await this.#doHere(final, true);
-    this.#partial.fill(0);
   }
 
-  /** The share of the pool, once the message has proved long and threads are there. Starts them. */
+  /** @throws what made the message fail. */
+  #goesOn(): boolean {
+    if (this.#failure !== undefined) throw this.#failure.error;
+    return !this.#stopped;
+  }
+
+  /** The share of the pool, where threads are there. A message that has proved long starts them. */
   #readyShare(): PoolShare | undefined {
     const { share } = this.#options;
-    if (share === undefined || this.#bytes < LONG_BYTES) return undefined;
-    if (share.pool.ready) return share;
-    void share.pool.start();
+    if (share?.pool.ready === true) return share;
+    if (this.#bytes >= LONG_BYTES) void share?.pool.start(share.threads);
     return undefined;
+  }
+
+  async #doHere(input: Input, chunks: number): Promise<void> {
+    const { operation, codec } = this.#options;
+    const out = allocate(outputLength(operation, chunks * this.#chunkBytes, false));
+    await this.#inTurn(out, async () => {
+      let left = chunks * this.#chunkBytes;
+      for (let at = 0; left > 0;) {
+        const view = this.#nextChunks(input, left);
+        left -= view.length;
+        const end = at + outputLength(operation, view.length, false);
+        const index = this.#advance(view.length);
+        const done = apply(codec, { operation, index, last: false }, view, out.subarray(at, end));
+        if (done instanceof Promise) await done;
+        at = end;
+      }
+    });
+  }
+
+  async #doLast(final: Uint8Array): Promise<void> {
+    const { operation, codec } = this.#options;
+    const out = allocate(outputLength(operation, final.length, true));
+    await this.#inTurn(out, async () => {
+      await apply(codec, { operation, index: this.#index, last: true }, final, out);
+    });
+  }
+
+  /** Fills `out` by `work`, to be given after all that was begun before. */
+  async #inTurn(out: Bytes, work: () => Promise<void>): Promise<void> {
+    const run: Run = { away: false };
+    this.#queue.push(run);
+    try {
+      await work();
+      run.output = [out];
+    } catch (error) {
+      run.failure = { error };
+    }
+    this.#giveDone();
   }
 
   /** A view of whole chunks where they lie together, else a copy of one that spans pieces. */
   #nextChunks(input: Input, most: number): Uint8Array {
-    const together = Math.min(LOCAL_CHUNKS, most, Math.floor(input.together / this.#chunkBytes));
-    if (together > 0) return input.view(together * this.#chunkBytes);
+    const together = Math.min(input.together, most);
+    if (together >= this.#chunkBytes) return input.view(together - (together % this.#chunkBytes));
     input.copyTo(this.#partial); // Its own bytes, where it is the first piece, are in place already.
     return this.#partial;
   }
 
-  async #doHere(input: Uint8Array, last: boolean): Promise<void> {
-    await this.#enqueue(this.#run(input, this.#advance(input.length), last));
-  }
-
-  async #sendAway({ pool, tasks }: PoolShare, input: Input, chunks: number): Promise<void> {
-    const bytes = chunks * this.#chunkBytes;
-    const slot = await pool.slots.borrow();
+  /** Whether a run went to a thread: neither the share nor the slots are used up. */
+  #sendAway({ pool, tasks }: PoolShare, input: Input, most: number): boolean {
+    const slot = this.#away < tasks ? pool.slots.borrow() : undefined;
+    if (slot === undefined) return false;
+    const bytes = Math.min(most, RUN_CHUNKS) * this.#chunkBytes;
     const lent = slot.subarray(0, bytes);
     input.copyTo(lent);
     const { operation, codec } = this.#options;
-    const index = this.#advance(bytes);
-    const chunk = { operation, keys: codec.keys, index, last: false };
-    const output = pool.run({ kind: "run", ...chunk, input: lent }).then((done) => {
-      // At once: the reader may take its time, and others wait for the slot.
-      const copies = copyOut(done.subarray(0, outputLength(operation, bytes, false)));
-      if (operation === "open") done.fill(0);
-      pool.slots.giveBack(done);
-      return copies;
-    });
-    void this.#enqueue(output).catch(() => undefined); // Reported by `failed`, and by the queue.
-    if (this.#queue.length >= tasks) await this.#queue[0];
+    const chunks = { operation, keys: codec.keys, index: this.#advance(bytes), last: false };
+    const run: Run = { away: true };
+    this.#queue.push(run);
+    this.#away++;
+    void this.#receive(run, pool, pool.run({ kind: "run", ...chunks, input: lent }), bytes);
+    return true;
+  }
+
+  async #receive(
+    run: Run,
+    { slots }: WorkerPool,
+    slot: Promise<Bytes>,
+    bytes: number,
+  ): Promise<void> {
+    const { operation } = this.#options;
+    try {
+      const done = await slot;
+      // At once: the reader may take its time, and others can use the slot.
+      run.output = this.#stopped
+        ? []
+        : copyOut(done.subarray(0, outputLength(operation, bytes, false)));
+      // oxlint-disable-next-line unicorn/no-new-array -- not to be filled
+      run.ballast = new Array(BALLAST);
+      slots.giveBack(done, operation === "open");
+    } catch (error) {
+      run.failure = { error };
+    }
+    this.#giveDone();
   }
 
   /** Counts the chunks of `bytes` of input, and gives the number of the first. */
@@ -150,40 +240,65 @@ export class Engine {
     return index;
   }
 
-  async #run(input: Uint8Array, index: number, last: boolean): Promise<Bytes[]> {
-    const { operation, codec } = this.#options;
-    const out = Buffer.allocUnsafeSlow(outputLength(operation, input.length, last));
-    await apply(codec, { operation, index, last }, input, out);
-    return [out];
-  }
-
-  /** Has `output` given after all that came before. */
-  #enqueue(output: Promise<Bytes[]>): Promise<void> {
-    output.catch(() => undefined); // Its turn may be later.
-    const given = this.#giveAfter(this.#queue.at(-1), output);
-    this.#queue.push(given);
-    given.then(() => this.#queue.shift(), this.#options.failed);
-    return given;
-  }
-
-  async #giveAfter(before: Promise<void> | undefined, output: Promise<Bytes[]>): Promise<void> {
-    await before;
-    for (const bytes of await output) {
-      if (!this.#stopped && bytes.length > 0) await this.#options.give(bytes);
+  /** Gives what is done and its turn, as long as it is taken. */
+  #giveDone(): void {
+    while (!this.#held && !this.#stopped && this.#failure === undefined) {
+      const run = this.#queue[0];
+      if (run?.failure !== undefined) this.#fail(run.failure.error);
+      if (run?.output === undefined) break;
+      const bytes = run.output.shift();
+      if (bytes === undefined) {
+        this.#queue.shift();
+        if (run.away) this.#away--;
+      } else if (bytes.length > 0) this.#give(bytes);
     }
+    this.#moved?.();
+  }
+
+  #give(bytes: Bytes): void {
+    const taken = this.#options.give(bytes);
+    if (taken === undefined) return;
+    this.#held = true;
+    taken.then(
+      () => {
+        this.#held = false;
+        this.#giveDone();
+      },
+      (error: unknown) => {
+        this.#fail(error);
+        this.#moved?.();
+      },
+    );
+  }
+
+  #fail(error: unknown): void {
+    this.#failure = { error };
+    this.#options.failed(error);
+  }
+
+  /** Resolves when something was done, or taken, or ended the work. */
+  #movement(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#moved = resolve;
+    });
   }
 }
 
-/** New arrays with the bytes, each of at most {@link OUTPUT_BYTES}. */
+/** New arrays with the bytes, each of a step at most. */
 function copyOut(bytes: Uint8Array): Bytes[] {
   const copies: Bytes[] = [];
-  for (let at = 0; at < bytes.length; at += OUTPUT_BYTES) {
-    const part = bytes.subarray(at, at + OUTPUT_BYTES);
-    const copy = Buffer.allocUnsafeSlow(part.length);
+  for (let at = 0; at < bytes.length; at += STEP_BYTES) {
+    const part = bytes.subarray(at, at + STEP_BYTES);
+    const copy = allocate(part.length);
     copy.set(part);
     copies.push(copy);
   }
   return copies;
+}
+
+/** Not zeroed first: every byte is written, or the array is dropped. */
+function allocate(length: number): Bytes {
+  return Buffer.allocUnsafeSlow(length);
 }
 
 /** Pieces of bytes, read from the front. */

@@ -3,7 +3,7 @@
  *
  * One pool serves the process. It starts when the first long payload comes, and its threads do not
  * keep the process alive but while they work. Each has at most two tasks, one to do next, and further
- * tasks wait in line, so that many streams share it fairly.
+ * tasks wait in line.
  *
  * What must stay true: a task is answered exactly once. A thread that dies rejects what it had with
  * {@link ThreadLost}, after its last system call, and is replaced where it had ever worked.
@@ -53,6 +53,8 @@ export interface PoolShare {
   readonly pool: WorkerPool;
   /** Most tasks it may have there at once. */
   readonly tasks: number;
+  /** How many threads that takes. */
+  readonly threads: number;
 }
 
 /**
@@ -69,7 +71,17 @@ export function shareOf(
   }
   if (pool === undefined || concurrency === 0) return undefined;
   const most = pool.size * TASKS_PER_THREAD;
-  return { pool, tasks: Math.min(concurrency ?? most, most) };
+  const tasks = Math.min(concurrency ?? most, most);
+  return { pool, tasks, threads: Math.ceil(tasks / TASKS_PER_THREAD) };
+}
+
+/** {@link shareOf} for a calling thread that works as well: by default, one core is left to that. */
+export function shareBeside(
+  concurrency: number | undefined,
+  pool: WorkerPool | undefined,
+): PoolShare | undefined {
+  const threads = Math.max(1, (pool?.size ?? 0) - 1);
+  return shareOf(concurrency ?? threads * TASKS_PER_THREAD, pool);
 }
 
 interface Job {
@@ -120,15 +132,19 @@ export class WorkerPool {
     return count;
   }
 
-  /** Starts the threads, and resolves once one is {@link ready}; `false` where none can be had. */
-  start(): Promise<boolean> {
+  /**
+   * Starts threads until there are `threads`, and resolves once one is {@link ready}; `false` where none
+   * can be had.
+   */
+  start(threads: number = this.size): Promise<boolean> {
+    const most = Math.min(threads, this.size);
+    while (!this.#unavailable && this.#threads.size < most) this.#addThread();
     if (this.ready) return Promise.resolve(true);
     this.#starting ??= new Promise<boolean>((resolve) => {
       this.#started = (ready) => {
         this.#starting = undefined;
         resolve(ready);
       };
-      while (!this.#unavailable && this.#threads.size < this.size) this.#addThread();
     });
     const starting = this.#starting;
     if (this.#unavailable) this.#started?.(false);
@@ -195,7 +211,7 @@ export class WorkerPool {
       const returned = slot && new Uint8Array(slot);
       if (failure === undefined) job?.resolve(returned);
       else {
-        if (returned !== undefined) this.slots.giveBack(returned.fill(0)); // May hold plaintext.
+        if (returned !== undefined) this.slots.giveBack(returned);
         job?.reject(revive(failure));
       }
     }
@@ -247,13 +263,13 @@ export class WorkerPool {
 }
 
 /**
- * The buffers that carry runs to threads, each for one run at a time. Lent in the order they are asked
- * for, made as needed, and never more than `most`.
+ * The buffers that carry runs to threads, each for one run at a time. Made as needed. What was secret in
+ * them is overwritten by the next run, or wiped as soon as none is lent.
  */
 export class Slots {
   readonly #most: number;
   readonly #free: Bytes[] = [];
-  readonly #asking: ((slot: Bytes) => void)[] = [];
+  readonly #secret = new Set<Bytes>();
   #made = 0;
 
   constructor(most: number) {
@@ -265,30 +281,36 @@ export class Slots {
     return this.#made - this.#free.length;
   }
 
-  /** @returns A slot for {@link RUN_CHUNKS} chunks, sealed or not. */
-  borrow(): Promise<Bytes> {
+  /** @returns A slot for {@link RUN_CHUNKS} chunks, sealed or not; `undefined` where all are lent. */
+  borrow(): Bytes | undefined {
     const free = this.#free.pop();
-    if (free !== undefined) return Promise.resolve(free);
-    if (this.#made < this.#most) {
-      this.#made++;
-      return Promise.resolve(new Uint8Array(RUN_CHUNKS * SEALED_CHUNK_BYTES));
+    if (free !== undefined) {
+      this.#secret.delete(free);
+      return free;
     }
-    return new Promise((resolve) => this.#asking.push(resolve));
+    if (this.#made === this.#most) return undefined;
+    this.#made++;
+    return new Uint8Array(RUN_CHUNKS * SEALED_CHUNK_BYTES);
   }
 
   /** Takes back a slot, or the front of one. */
-  giveBack(front: Bytes): void {
+  giveBack(front: Bytes, secret = true): void {
     const slot = new Uint8Array(front.buffer);
-    const next = this.#asking.shift();
-    if (next === undefined) this.#free.push(slot);
-    else next(slot);
+    this.#free.push(slot);
+    if (secret) this.#secret.add(slot);
+    this.#wipe();
   }
 
   /** For a slot that went down with its thread. */
   lose(): void {
-    const next = this.#asking.shift();
-    if (next === undefined) this.#made--;
-    else next(new Uint8Array(RUN_CHUNKS * SEALED_CHUNK_BYTES));
+    this.#made--;
+    this.#wipe();
+  }
+
+  #wipe(): void {
+    if (this.lent > 0) return;
+    for (const slot of this.#secret) slot.fill(0);
+    this.#secret.clear();
   }
 }
 

@@ -6,7 +6,7 @@
  *
  * @module
  */
-import type { Bytes } from "@env/core";
+import type { Awaitable, Bytes } from "@env/core";
 import {
   CHUNK_BYTES,
   openedLength,
@@ -60,14 +60,15 @@ export function outputLength(operation: Operation, inputBytes: number, last: boo
 }
 
 /** Seals or opens whole chunks into `out`, of {@link outputLength} bytes. Throws as the codec does. */
-export async function apply(
+export function apply(
   codec: PayloadCodec,
   { operation, index, last }: Omit<Chunks, "keys">,
   input: Uint8Array,
   out: Bytes,
-): Promise<void> {
-  if (operation === "seal") await codec.sealChunks(index, input, last, out);
-  else await codec.openChunks(index, input, out);
+): Awaitable<Bytes> {
+  return operation === "seal"
+    ? codec.sealChunks(index, input, last, out)
+    : codec.openChunks(index, input, out);
 }
 
 /**

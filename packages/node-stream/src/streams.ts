@@ -24,14 +24,13 @@ import {
   type StartedMessage,
 } from "@env/core/message";
 import { Engine } from "./engine.ts";
-import { sharedPool, shareOf, type WorkerPool } from "./pool.ts";
+import { shareBeside, sharedPool, type WorkerPool } from "./pool.ts";
 
 /** How a stream works, not what it writes. */
 export interface StreamOptions {
   /**
-   * How many runs (1 MiB) of a long message the pool's threads may have at once. 0: all is done in the
-   * calling thread. Default: two per thread where there are three cores or more, else 0: with two, a
-   * stream gains a fifth at best, for half as much work again and twice the memory.
+   * How many runs (1 MiB) of a long message the pool's threads may have at once, beside what the calling
+   * thread does. 0: all is done in the calling thread. Default: two for every core but one.
    */
   readonly concurrency?: number | undefined;
   /** Bytes each side of the stream holds before it asks to wait. Default: 1 MiB. */
@@ -87,7 +86,7 @@ export function encryptStreamOn(
   if (expected !== undefined && !(Number.isSafeInteger(expected) && expected >= 0)) {
     throw new RangeError("plaintextBytes must be a number of bytes");
   }
-  const share = shareOf(concurrency ?? defaultTasks(pool), pool);
+  const share = shareBeside(concurrency, pool);
 
   return new MessageStream(highWaterMark, options.signal, ({ signal, give, failed }) => {
     const watch = watchMessage(envelope, "encrypt");
@@ -140,7 +139,7 @@ export function decryptStreamOn(
   { concurrency, highWaterMark, ...options }: DecryptStreamOptions,
 ): Duplex {
   checkDecryptOptions(options);
-  const share = shareOf(concurrency ?? defaultTasks(pool), pool);
+  const share = shareBeside(concurrency, pool);
 
   return new MessageStream(highWaterMark, options.signal, ({ signal, give, failed }) => {
     const watch = watchMessage(envelope, "decrypt");
@@ -174,11 +173,6 @@ export function decryptStreamOn(
       },
     };
   });
-}
-
-/** See {@link StreamOptions.concurrency}. */
-function defaultTasks(pool: WorkerPool | undefined): number | undefined {
-  return pool !== undefined && pool.size > 2 ? undefined : 0;
 }
 
 /** Collects what stands in front of the chunks: header, salt and commitment. */

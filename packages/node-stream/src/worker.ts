@@ -55,12 +55,15 @@ async function run(codec: PayloadCodec, { operation, index, input }: RunTask): P
   for (let i = 0; i < count; i++) {
     const k = operation === "seal" ? count - 1 - i : i;
     const chunk = input.subarray(k * size, (k + 1) * size);
-    if (operation === "seal") {
-      const out = new Uint8Array(buffer, k * SEALED_CHUNK_BYTES, SEALED_CHUNK_BYTES);
-      await codec.sealChunk(index + k, chunk, out);
-    } else {
-      await codec.openChunk(index + k, chunk, new Uint8Array(buffer, k * CHUNK_BYTES, CHUNK_BYTES));
-    }
+    const done =
+      operation === "seal"
+        ? codec.sealChunk(
+            index + k,
+            chunk,
+            new Uint8Array(buffer, k * SEALED_CHUNK_BYTES, SEALED_CHUNK_BYTES),
+          )
+        : codec.openChunk(index + k, chunk, new Uint8Array(buffer, k * CHUNK_BYTES, CHUNK_BYTES));
+    if (done instanceof Promise) await done;
   }
 }
 

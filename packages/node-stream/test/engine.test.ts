@@ -1,15 +1,17 @@
 import { createSecretKey, randomBytes } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
-import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
 import fc from "fast-check";
-import { PayloadCodec, SEALED_CHUNK_BYTES } from "@env/core/message";
+import { CHUNK_BYTES, PayloadCodec, SEALED_CHUNK_BYTES } from "@env/core/message";
 import { Engine, LONG_BYTES, type EngineOptions } from "../src/engine.ts";
 import { ThreadLost, shareOf, type WorkerPool } from "../src/pool.ts";
+import type { RunTask } from "../src/tasks.ts";
 import { boundaryLengths, pattern, pieces, same } from "./support/bytes.ts";
-import { startedPool } from "./support/pools.ts";
+import { relayedThread, startedPool } from "./support/pools.ts";
 import { refuses } from "./support/refuses.ts";
 
 const MIB = 2 ** 20;
+const STEP_BYTES = MIB / 4;
 const codec = new PayloadCodec({
   key: createSecretKey(randomBytes(32)) as never,
   baseNonce: new Uint8Array(randomBytes(12)),
@@ -71,19 +73,103 @@ describe("Engine", () => {
     );
   });
 
-  it("asks the pool only once a message has proved long, and for large runs only", async () => {
-    const runs = vi.spyOn(pool, "run");
-    const { engine: sealing, output } = engine({ share: shareOf(undefined, pool) });
+  it("starts threads only once a message has proved long", async () => {
+    const idle = await startedPool(2);
+    await idle.close();
+    const start = vi.spyOn(idle, "start").mockResolvedValue(false);
+    const { engine: sealing } = engine({ share: shareOf(2, idle) });
     await sealing.write([long.subarray(0, LONG_BYTES - 1)]);
-    expect(runs).not.toHaveBeenCalled();
-    await sealing.write([long.subarray(LONG_BYTES - 1, LONG_BYTES + 100_000)]);
-    expect(runs).not.toHaveBeenCalled();
-    await sealing.write([...pieces(long.subarray(LONG_BYTES + 100_000), 70_000)]);
-    expect(runs).toHaveBeenCalledTimes(5);
+    expect(start).not.toHaveBeenCalled();
+    await sealing.write([long.subarray(LONG_BYTES - 1)]);
+    expect(start).toHaveBeenCalledWith(1);
+  });
+
+  it("sends large runs to threads, as many as its share, and does the small ones", async () => {
+    const sent: number[] = [];
+    const run = pool.run.bind(pool);
+    const runs = vi.spyOn(pool, "run").mockImplementation(((task: RunTask) => {
+      sent.push(task.input.length);
+      return run(task);
+    }) as typeof run);
+    const { engine: sealing, output } = engine({ share: shareOf(undefined, pool) });
+    await sealing.write([long.subarray(0, STEP_BYTES - 1)]);
+    expect(sent).toEqual([]);
+    await sealing.write([...pieces(long.subarray(STEP_BYTES - 1), 70_000)]);
     await sealing.end();
     runs.mockRestore();
+    // Its share at once, then whatever the calling thread left over.
+    expect(sent.slice(0, 4)).toEqual([MIB, MIB, MIB, MIB]);
+    for (const bytes of sent) expect(bytes).toBeGreaterThanOrEqual(STEP_BYTES);
     expect(same(Buffer.concat(output), await codec.sealChunks(0, long, true))).toBe(true);
     expect([pool.pending, pool.slots.lent]).toEqual([0, 0]);
+  });
+
+  describe("with a thread that takes its time", () => {
+    let held: (() => void)[] = [];
+    let slow: WorkerPool;
+    beforeEach(async () => {
+      held = [];
+      slow = await startedPool(1, () => relayedThread((deliver) => held.push(deliver)));
+    });
+    afterEach(() => slow.close());
+
+    /** Delivers its answers until `work` has settled. */
+    async function releasing(work: Promise<void>): Promise<void> {
+      const timer = setInterval(() => held.shift()?.(), 1);
+      await work.finally(() => clearInterval(timer));
+    }
+
+    it("works beside it, 4 MiB ahead and no more, and gives all in order", async () => {
+      const runs = vi.spyOn(slow, "run");
+      const { engine: sealing, output } = engine({ share: shareOf(1, slow) });
+      await sealing.write([long.subarray(0, 5 * MIB)]);
+      expect([output.length, runs.mock.calls.length]).toEqual([0, 1]);
+      let written = false;
+      const writing = sealing.write([long.subarray(5 * MIB)]).then(() => {
+        written = true;
+      });
+      await sleep(20);
+      expect([written, runs.mock.calls.length]).toEqual([false, 1]);
+      await releasing(writing.then(() => sealing.end()));
+      expect(same(Buffer.concat(output), await codec.sealChunks(0, long, true))).toBe(true);
+    });
+
+    it("gives what it still has before failing by what was opened here", async () => {
+      const sealed = await codec.sealChunks(0, long, true);
+      const altered = (64 + 20) * SEALED_CHUNK_BYTES;
+      sealed[altered] = (sealed[altered] ?? 0) ^ 1;
+      const { engine: opening, output } = engine({ operation: "open", share: shareOf(1, slow) });
+      const writing = opening.write([sealed]);
+      await refuses("ERR_ENV_DECRYPT", () => releasing(writing.then(() => opening.end())));
+      // The thread's run, and the step before the one that failed.
+      const given = long.subarray(0, (64 + 16) * CHUNK_BYTES);
+      expect(same(Buffer.concat(output), given)).toBe(true);
+    });
+
+    it("wipes what was ahead when it is stopped", async () => {
+      const sealed = await codec.sealChunks(0, long, true);
+      const { engine: opening } = engine({ operation: "open", share: shareOf(1, slow) });
+      const allocated = vi.spyOn(Buffer, "allocUnsafeSlow");
+      await opening.write([sealed.subarray(0, (64 + 16) * SEALED_CHUNK_BYTES)]);
+      const ahead = allocated.mock.results.map(({ value }) => value as Buffer);
+      allocated.mockRestore();
+      const opened = long.subarray(64 * CHUNK_BYTES, (64 + 16) * CHUNK_BYTES);
+      expect(ahead.map((bytes) => same(bytes, opened))).toEqual([true]);
+      opening.stop();
+      expect(ahead[0]?.every((byte) => byte === 0)).toBe(true);
+    });
+  });
+
+  it("works alone while others have all slots", async () => {
+    const slots = Array.from({ length: 4 }, () => pool.slots.borrow());
+    const runs = vi.spyOn(pool, "run");
+    const { engine: sealing, output } = engine({ share: shareOf(undefined, pool) });
+    await sealing.write([long]);
+    await sealing.end();
+    expect(runs).not.toHaveBeenCalled();
+    runs.mockRestore();
+    for (const slot of slots) if (slot !== undefined) pool.slots.giveBack(slot);
+    expect(same(Buffer.concat(output), await codec.sealChunks(0, long, true))).toBe(true);
   });
 
   it("has no more with the pool than its share, while nobody takes results", async () => {
@@ -92,14 +178,11 @@ describe("Engine", () => {
     const { engine: sealing } = engine({
       share: shareOf(2, pool),
       give: () =>
-        runs.mock.calls.length === 0
-          ? undefined
-          : new Promise((resolve) => {
-              goOn = resolve;
-            }),
+        new Promise((resolve) => {
+          goOn = resolve;
+        }),
     });
-    await sealing.write([long.subarray(0, LONG_BYTES - 1)]);
-    const writing = sealing.write([long.subarray(LONG_BYTES - 1)]);
+    const writing = sealing.write([long]);
     await sleep(50);
     expect(runs).toHaveBeenCalledTimes(2);
     runs.mockRestore();
@@ -111,7 +194,7 @@ describe("Engine", () => {
 
   it("gives what verified before an altered chunk, then fails, and says so on its own", async () => {
     const sealed = await codec.sealChunks(0, long, true);
-    const chunk = 1100; // In the pool's part.
+    const chunk = 1100;
     const at = chunk * SEALED_CHUNK_BYTES;
     sealed[at] = (sealed[at] ?? 0) ^ 1;
     const failures: unknown[] = [];
@@ -120,16 +203,27 @@ describe("Engine", () => {
       share: shareOf(undefined, pool),
       failed: (error) => failures.push(error),
     });
-    await opening.write([sealed.subarray(0, LONG_BYTES)]);
     await refuses("ERR_ENV_DECRYPT", async () => {
-      await opening.write([sealed.subarray(LONG_BYTES)]);
+      await opening.write([sealed]);
       await opening.end();
     });
     const given = Buffer.concat(output);
-    expect(given.length).toBeGreaterThan(LONG_BYTES - MIB);
+    expect(given.length).toBeGreaterThan((chunk - 64) * 16_384);
     expect(given.length).toBeLessThanOrEqual(chunk * 16_384);
     expect(same(given, long.subarray(0, given.length))).toBe(true);
     expect(failures[0]).toMatchObject({ code: "ERR_ENV_DECRYPT" });
+  });
+
+  it("leaves no plaintext in the slots", async () => {
+    const sealed = await codec.sealChunks(0, long, true);
+    const { engine: opening } = engine({ operation: "open", share: shareOf(undefined, pool) });
+    await opening.write([sealed]);
+    await opening.end();
+    const slots = Array.from({ length: 4 }, () => pool.slots.borrow());
+    for (const slot of slots) {
+      expect(slot?.every((byte) => byte === 0)).toBe(true);
+      if (slot !== undefined) pool.slots.giveBack(slot);
+    }
   });
 
   it("gives nothing more once it is stopped, and its slots go back", async () => {
@@ -145,10 +239,9 @@ describe("Engine", () => {
   });
 
   it("never seals a run again whose thread died: the message fails", async () => {
-    const dead = await startedPool(1);
+    const dead = await startedPool(1, () => relayedThread(() => undefined));
     const { engine: sealing } = engine({ share: shareOf(undefined, dead) });
-    await sealing.write([long.subarray(0, LONG_BYTES)]);
-    const writing = sealing.write([long.subarray(LONG_BYTES)]).then(() => sealing.end());
+    const writing = sealing.write([long]).then(() => sealing.end());
     await dead.close();
     await expect(writing).rejects.toBeInstanceOf(ThreadLost);
     expect(dead.slots.lent).toBe(0);

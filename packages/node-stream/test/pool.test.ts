@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { CHUNK_BYTES, PayloadCodec, SEALED_CHUNK_BYTES, type ChunkKeys } from "@env/core/message";
-import { RUN_CHUNKS, shareOf, Slots, ThreadLost, WorkerPool } from "../src/pool.ts";
+import { RUN_CHUNKS, shareBeside, shareOf, Slots, ThreadLost, WorkerPool } from "../src/pool.ts";
 import type { RunTask, SegmentTask } from "../src/tasks.ts";
 import { pattern, same } from "./support/bytes.ts";
 import { realThread, startedPool } from "./support/pools.ts";
@@ -18,12 +18,9 @@ const keys = {
 } satisfies ChunkKeys;
 const codec = new PayloadCodec(keys);
 
-async function runTask(
-  pool: WorkerPool,
-  bytes: Uint8Array,
-  rest: Partial<RunTask>,
-): Promise<RunTask> {
-  const slot = await pool.slots.borrow();
+function runTask(pool: WorkerPool, bytes: Uint8Array, rest: Partial<RunTask>): RunTask {
+  const slot = pool.slots.borrow();
+  if (slot === undefined) throw new Error("all slots are lent");
   const input = slot.subarray(0, bytes.length);
   input.set(bytes);
   return { kind: "run", operation: "seal", keys, index: 0, last: false, ...rest, input };
@@ -45,7 +42,7 @@ describe("WorkerPool", () => {
     "seals and opens %d chunks in their slot, as the codec does",
     async (count) => {
       const plaintext = pattern(count * CHUNK_BYTES);
-      const slot = await pool.run(await runTask(pool, plaintext, { index: 7 }));
+      const slot = await pool.run(runTask(pool, plaintext, { index: 7 }));
       expect(slot).toHaveLength(RUN_CHUNKS * SEALED_CHUNK_BYTES);
       const sealed = slot.subarray(0, count * SEALED_CHUNK_BYTES);
       expect(same(sealed, await codec.sealChunks(7, plaintext, false))).toBe(true);
@@ -100,7 +97,7 @@ describe("WorkerPool", () => {
   });
 
   it("gives errors back as what they were", async () => {
-    const altered = await runTask(pool, pattern(SEALED_CHUNK_BYTES), { operation: "open" });
+    const altered = runTask(pool, pattern(SEALED_CHUNK_BYTES), { operation: "open" });
     const refused = await pool.run(altered).catch((error: unknown) => error);
     expect(refused).toMatchObject({ name: "EnvelopeError", code: "ERR_ENV_DECRYPT" });
     const readOnly = await open(join(folder, "read-only"), "w+");
@@ -115,15 +112,45 @@ describe("WorkerPool", () => {
   });
 
   it("answers every task once, many more than it has threads", async () => {
-    const tasks = Array.from({ length: 100 }, async (_, index) => {
-      const plaintext = pattern(CHUNK_BYTES);
-      const slot = await pool.run(await runTask(pool, plaintext, { index }));
-      const opened = await codec.openChunks(index, slot.subarray(0, SEALED_CHUNK_BYTES));
-      pool.slots.giveBack(slot);
-      return same(opened, plaintext);
+    const plaintext = pattern(100 * CHUNK_BYTES);
+    const plain = await open(join(folder, "many-plain"), "w+");
+    const sealed = await open(join(folder, "many-sealed"), "w+");
+    await plain.write(plaintext);
+    const tasks = Array.from({ length: 100 }, (_, index) =>
+      pool.run({
+        kind: "segment",
+        operation: "seal",
+        keys,
+        index,
+        last: false,
+        bytes: CHUNK_BYTES,
+        source: { fd: plain.fd, position: index * CHUNK_BYTES },
+        target: { fd: sealed.fd, position: index * SEALED_CHUNK_BYTES },
+      }),
+    );
+    expect(pool.pending).toBe(100);
+    await Promise.all(tasks);
+    expect(pool.pending).toBe(0);
+    const found = Buffer.alloc(100 * SEALED_CHUNK_BYTES);
+    await sealed.read(found, 0, found.length, 0);
+    expect(same(await codec.openChunks(0, found), plaintext)).toBe(true);
+    await plain.close();
+    await sealed.close();
+  });
+
+  it("starts as many threads as are asked for, more when more are, and no more than its size", async () => {
+    let spawned = 0;
+    const growing = new WorkerPool(3, () => {
+      spawned++;
+      return realThread();
     });
-    expect(await Promise.all(tasks)).toEqual(Array.from({ length: 100 }, () => true));
-    expect([pool.pending, pool.slots.lent]).toEqual([0, 0]);
+    expect(await growing.start(1)).toBe(true);
+    expect(spawned).toBe(1);
+    expect(await growing.start(2)).toBe(true);
+    expect(spawned).toBe(2);
+    expect(await growing.start(99)).toBe(true);
+    expect(spawned).toBe(3);
+    await growing.close();
   });
 
   it("rejects all that a dead thread had, and replaces it", async () => {
@@ -146,8 +173,8 @@ describe("WorkerPool", () => {
         source: { fd: sparse.fd, position: 0 },
         target: undefined,
       }),
-      mortal.run(await runTask(mortal, pattern(CHUNK_BYTES), {})),
-      mortal.run(await runTask(mortal, pattern(CHUNK_BYTES), {})),
+      mortal.run(runTask(mortal, pattern(CHUNK_BYTES), {})),
+      mortal.run(runTask(mortal, pattern(CHUNK_BYTES), {})),
     ].map((run) => run.catch((error: unknown) => error));
     expect([mortal.pending, mortal.slots.lent]).toEqual([3, 2]);
     threads[0]?.emit("error", new Error("out of memory"));
@@ -160,7 +187,7 @@ describe("WorkerPool", () => {
     expect([mortal.pending, mortal.slots.lent]).toEqual([0, 0]);
     expect(threads).toHaveLength(2);
     expect(await mortal.start()).toBe(true);
-    const again = await mortal.run(await runTask(mortal, pattern(CHUNK_BYTES), {}));
+    const again = await mortal.run(runTask(mortal, pattern(CHUNK_BYTES), {}));
     const sealed = again.subarray(0, SEALED_CHUNK_BYTES);
     expect(same(await codec.openChunks(0, sealed), pattern(CHUNK_BYTES))).toBe(true);
     await mortal.close();
@@ -174,7 +201,7 @@ describe("WorkerPool", () => {
     });
     expect([await denied.start(), await denied.start()]).toEqual([false, false]);
     expect(spawned).toBe(1);
-    const task = await runTask(denied, pattern(16), {});
+    const task = runTask(denied, pattern(16), {});
     await expect(denied.run(task)).rejects.toBeInstanceOf(ThreadLost);
     expect(denied.slots.lent).toBe(0);
   });
@@ -211,42 +238,67 @@ describe("WorkerPool", () => {
 });
 
 describe("Slots", () => {
-  it("are lent in the order they are asked for, never more than there may be", async () => {
+  it("are as many as there may be, each for one run at a time", () => {
     const slots = new Slots(2);
-    const [one, two] = [await slots.borrow(), await slots.borrow()];
-    const got: string[] = [];
-    const waiting = ["third", "fourth"].map(async (name) => {
-      const slot = await slots.borrow();
-      got.push(name);
-      return slot;
-    });
-    await Promise.resolve();
-    expect(got).toEqual([]);
-    slots.giveBack(one.subarray(0, 5));
-    slots.lose();
-    expect(await Promise.all(waiting)).toMatchObject([
-      { length: one.length },
-      { length: one.length },
-    ]);
-    expect(got).toEqual(["third", "fourth"]);
-    expect(slots.lent).toBe(2);
-    slots.lose();
-    slots.lose();
-    expect(slots.lent).toBe(0);
+    const [one, two] = [slots.borrow(), slots.borrow()];
     expect(two).toHaveLength(RUN_CHUNKS * SEALED_CHUNK_BYTES);
+    expect(slots.borrow()).toBeUndefined();
+    expect(slots.lent).toBe(2);
+    slots.giveBack((one ?? new Uint8Array()).subarray(0, 5));
+    const again = slots.borrow();
+    expect(again?.buffer).toBe(one?.buffer);
+    expect(again).toHaveLength(RUN_CHUNKS * SEALED_CHUNK_BYTES);
+    expect(slots.borrow()).toBeUndefined();
+    slots.lose();
+    expect(slots.lent).toBe(1);
+    expect(slots.borrow()).toHaveLength(RUN_CHUNKS * SEALED_CHUNK_BYTES);
+    expect(slots.borrow()).toBeUndefined();
+  });
+
+  it("wipe what was secret as soon as none is lent, and nothing before", () => {
+    const slots = new Slots(3);
+    const [one, two, three] = [slots.borrow(), slots.borrow(), slots.borrow()];
+    const wiped = (): (boolean | undefined)[] =>
+      [one, two, three].map((slot) => slot?.every((byte) => byte === 0));
+    for (const slot of [one, two, three]) slot?.fill(1);
+    const unknown = new Uint8Array();
+    slots.giveBack(one ?? unknown);
+    slots.giveBack((two ?? unknown).subarray(0, 5), false);
+    expect(wiped()).toEqual([false, false, false]);
+    slots.giveBack(three ?? unknown);
+    expect(wiped()).toEqual([true, false, true]);
+    slots.borrow()?.fill(1);
+    const other = slots.borrow();
+    slots.giveBack(three ?? unknown);
+    expect(wiped()).toEqual([true, false, false]);
+    if (other !== undefined) slots.lose();
+    expect(wiped()).toEqual([true, false, true]);
   });
 });
 
 describe("shareOf", () => {
   it("bounds what a message may have, and refuses what is no number of tasks", () => {
     const pool = new WorkerPool(2, realThread);
-    expect(shareOf(undefined, pool)).toEqual({ pool, tasks: 4 });
-    expect(shareOf(3, pool)).toEqual({ pool, tasks: 3 });
-    expect(shareOf(99, pool)).toEqual({ pool, tasks: 4 });
+    expect(shareOf(undefined, pool)).toEqual({ pool, tasks: 4, threads: 2 });
+    expect(shareOf(3, pool)).toEqual({ pool, tasks: 3, threads: 2 });
+    expect(shareOf(2, pool)).toEqual({ pool, tasks: 2, threads: 1 });
+    expect(shareOf(99, pool)).toEqual({ pool, tasks: 4, threads: 2 });
     expect(shareOf(0, pool)).toBeUndefined();
     expect(shareOf(3, undefined)).toBeUndefined();
     for (const concurrency of [-1, 0.5, Number.NaN, "2" as never]) {
       expect(() => shareOf(concurrency, undefined)).toThrow(RangeError);
     }
+  });
+});
+
+describe("shareBeside", () => {
+  it("leaves a core to the calling thread where nothing else is asked for", () => {
+    const [one, two, eight] = [1, 2, 8].map((size) => new WorkerPool(size, realThread));
+    expect(shareBeside(undefined, one)).toMatchObject({ tasks: 2, threads: 1 });
+    expect(shareBeside(undefined, two)).toMatchObject({ tasks: 2, threads: 1 });
+    expect(shareBeside(undefined, eight)).toMatchObject({ tasks: 14, threads: 7 });
+    expect(shareBeside(16, eight)).toMatchObject({ tasks: 16, threads: 8 });
+    expect(shareBeside(0, eight)).toBeUndefined();
+    expect(shareBeside(undefined, undefined)).toBeUndefined();
   });
 });

@@ -5,10 +5,10 @@ import { pipeline } from "node:stream/promises";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { fromHeader, isEnvelopeError, type EnvelopeEvent } from "@env/core";
-import { ThreadLost, type WorkerPool } from "../src/pool.ts";
+import { ThreadLost, WorkerPool, type PoolThread } from "../src/pool.ts";
 import { decryptStream, decryptStreamOn, encryptStream, encryptStreamOn } from "../src/streams.ts";
 import { boundaryLengths, pattern, pieces, same } from "./support/bytes.ts";
-import { realThread, shuffledThread, startedPool } from "./support/pools.ts";
+import { realThread, relayedThread, shuffledThread, startedPool } from "./support/pools.ts";
 import { refuses } from "./support/refuses.ts";
 import { StubKms } from "./support/stub-kms.ts";
 
@@ -318,16 +318,21 @@ describe("on threads", () => {
     expect([pool.pending, pool.slots.lent]).toEqual([0, 0]);
   });
 
-  it("are not asked by default where there are two", async () => {
+  it("are asked by default, but for one, which is the calling thread's", async () => {
+    const started = vi.spyOn(pool, "start");
     const runs = vi.spyOn(pool, "run");
     await collect(source(long, MIB), encryptStreamOn(pool, envelope, { context }));
+    expect(runs).toHaveBeenCalled();
+    runs.mockClear();
+    await collect(source(long, MIB), encryptStreamOn(pool, envelope, { context, concurrency: 0 }));
     expect(runs).not.toHaveBeenCalled();
-    const more = await startedPool(3);
-    const moreRuns = vi.spyOn(more, "run");
-    await collect(source(long, MIB), encryptStreamOn(more, envelope, { context }));
-    expect(moreRuns).toHaveBeenCalled();
-    runs.mockRestore();
-    await more.close();
+    vi.restoreAllMocks();
+    const idle = new WorkerPool(3, realThread);
+    const asked = vi.spyOn(idle, "start");
+    await collect(source(long, MIB), encryptStreamOn(idle, envelope, { context }));
+    expect(asked).toHaveBeenCalledWith(2);
+    expect(started).not.toHaveBeenCalled();
+    await idle.close();
   });
 
   it("give results in order, however late each comes", async () => {
@@ -385,8 +390,8 @@ describe("on threads", () => {
     const held = read - written;
     await sleep(50);
     expect(read - written).toBe(held);
-    // Both high-water marks, what four tasks have, and a piece under way at either end.
-    expect(held).toBeLessThanOrEqual((1 + 1 + 4 + 2) * MIB);
+    // Both high-water marks, what four tasks have, what is ahead of them, a piece under way at either end.
+    expect(held).toBeLessThanOrEqual((1 + 1 + 4 + 4 + 2) * MIB);
     stalled[0]?.();
     await piping;
     expect(same(await envelope.decrypt(Buffer.concat(output), { context }), long)).toBe(true);
@@ -434,15 +439,16 @@ describe("on threads", () => {
   });
 
   it("fail with the reason where a thread dies, and the next stream works", async () => {
-    const spawned: ReturnType<typeof realThread>[] = [];
+    const spawned: PoolThread[] = [];
     const mortal = await startedPool(1, () => {
-      const thread = realThread();
+      const thread = spawned.length === 0 ? relayedThread(() => undefined) : realThread();
       spawned.push(thread);
       return thread;
     });
-    const stream = encryptStreamOn(mortal, envelope, { context, concurrency });
-    stream.once("data", () => undefined);
-    const run = collect(source(long, MIB), stream);
+    const run = collect(
+      source(long, MIB),
+      encryptStreamOn(mortal, envelope, { context, concurrency }),
+    );
     while (mortal.pending === 0) await sleep(0);
     void spawned[0]?.terminate();
     const { error } = await run;

@@ -12,6 +12,7 @@ const keys = {
   baseNonce: new Uint8Array(12),
 };
 const task = { kind: "run", operation: "seal", keys, index: 0, last: false } as const;
-const slot = await pool.slots.borrow();
+const slot = pool.slots.borrow();
+if (slot === undefined) throw new Error("all slots are lent");
 await pool.run({ ...task, input: slot.subarray(0, 16_384) });
 process.stdout.write("done\n");

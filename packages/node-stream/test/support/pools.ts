@@ -21,13 +21,14 @@ export async function startedPool(
   return pool;
 }
 
-/** A thread whose answers come in an order of `choose`'s making, and late. */
-export function shuffledThread(delayMs: () => number): PoolThread {
+/** A thread whose answers, but for that it is ready, are `relay`'s to deliver. */
+export function relayedThread(relay: (deliver: () => void) => void): PoolThread {
   const worker = realThread();
   const events = new EventEmitter();
   worker.on("message", (answer: Answer) => {
-    if (answer.id === undefined) events.emit("message", answer);
-    else setTimeout(() => events.emit("message", answer), delayMs());
+    const deliver = (): void => void events.emit("message", answer);
+    if (answer.id === undefined) deliver();
+    else relay(deliver);
   });
   for (const event of ["error", "messageerror", "exit"]) {
     worker.on(event, (value: unknown) => events.emit(event, value));
@@ -40,4 +41,9 @@ export function shuffledThread(delayMs: () => number): PoolThread {
     ref: () => worker.ref(),
     unref: () => worker.unref(),
   };
+}
+
+/** A thread whose answers come in an order of `delayMs`'s making, and late. */
+export function shuffledThread(delayMs: () => number): PoolThread {
+  return relayedThread((deliver) => setTimeout(deliver, delayMs()));
 }
