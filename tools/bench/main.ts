@@ -17,6 +17,7 @@ import { command } from "../command.ts";
 import { Bench, type Figure } from "./bench.ts";
 import { cores } from "./figures/cores.ts";
 import { files } from "./figures/files.ts";
+import { kms } from "./figures/kms.ts";
 import { memory } from "./figures/memory.ts";
 import { ranges } from "./figures/ranges.ts";
 import { rewrap } from "./figures/rewrap.ts";
@@ -29,7 +30,7 @@ import { toJson, writeReport, type Run } from "./report.ts";
 import { verdict, type Row } from "./row.ts";
 import { textTable } from "./table.ts";
 
-const figures: readonly Figure[] = [memory, cores, files, streams, rss, ranges, rewrap, small];
+const figures: readonly Figure[] = [memory, cores, files, streams, rss, ranges, rewrap, small, kms];
 
 /** So that each turn starts with a clean heap, however Node was started. */
 function exposeGarbageCollector(): void {

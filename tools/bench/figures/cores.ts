@@ -1,94 +1,57 @@
 /**
- * Measures what the second core gives: the same file in shared memory encrypted and decrypted by the
- * pool's threads and by the calling thread alone (`concurrency: 0`). The pool takes files without the
- * bytes crossing between threads, so that is from memory to memory.
+ * Measures what the second core gives, from memory to memory: streams that use the threads of the
+ * process, as they do where nothing else is asked for, and streams in the calling thread alone
+ * (`concurrency: 0`), over pieces of 1 MiB.
  *
- * The mistake it avoids: a pool that is started within the time. It runs once before.
+ * The mistake it avoids: threads that are started within the time. A long message passes before.
  *
  * @module
  */
-import { readFileSync, rmSync } from "node:fs";
 import { availableParallelism } from "node:os";
-import { join } from "node:path";
-import { decryptFile, encryptFile } from "@env/node-stream";
-import {
-  CONTEXT,
-  Data,
-  digestOf,
-  folderFor,
-  MIB,
-  openEnvelope,
-  requireSame,
-  seconds,
-  type Figure,
-} from "../bench.ts";
+import { decryptStream, encryptStream } from "@env/node-stream";
+import { CONTEXT, MIB, openEnvelope, type Figure } from "../bench.ts";
+import { measurePasses, through } from "../passes.ts";
 import type { Row } from "../row.ts";
+import { SideProcesses, type Measures, type Sides } from "../sides.ts";
 
-const POOL = "env, all cores";
+const ALL = "env, all cores";
 const ALONE = "env, one thread";
 
 export const cores: Figure = {
   name: "cores",
   async run(bench) {
-    const bytes = (bench.quick ? 256 : 1024) * MIB;
-    const folder = folderFor(3 * bytes);
-    const names = ["encrypt", "decrypt"] as const;
-    const figure = (name: string): string =>
-      `memory to memory, ${availableParallelism()} cores, ${name}`;
-    if (folder === undefined) {
-      return names.map((name) => ({
-        kind: "limit",
-        figure: figure(name),
-        unit: "MiB/s",
-        ours: undefined,
-        note: `no folder has ${(3 * bytes) / MIB} MiB free`,
-      }));
-    }
-    const { envelope } = openEnvelope();
-    const data = new Data(bytes);
-    const plain = join(folder.path, "plain");
-    const message = join(folder.path, "message");
-    const again = join(folder.path, "again");
-    const work = {
-      encrypt: (concurrency?: number) =>
-        encryptFile(envelope, plain, message, { ...CONTEXT, concurrency }),
-      decrypt: (concurrency?: number) =>
-        decryptFile(envelope, message, again, { ...CONTEXT, concurrency }),
-    };
-    const rows: Row[] = [];
+    const sides = await SideProcesses.start(bench, "cores", Object.keys(coreSides));
     try {
-      for (const name of names) {
-        const target = name === "encrypt" ? message : again;
-        const measure = async (concurrency?: number): Promise<number> => {
-          rmSync(target, { force: true });
-          return bytes / MIB / (await seconds(() => work[name](concurrency)));
-        };
-        const values = await bench.takeTurns(
-          [
-            { name: POOL, measure: () => measure() },
-            { name: ALONE, measure: () => measure(0) },
-          ],
-          () => {
-            if (name === "decrypt") return;
-            data.renew();
-            data.writeTo(plain);
-          },
-        );
+      const rows: Row[] = [];
+      for (const direction of ["encrypt", "decrypt"]) {
+        const values = await sides.takeTurns(bench, direction);
         rows.push({
           kind: "comparison",
-          figure: figure(name),
+          figure: `memory to memory, ${availableParallelism()} cores, ${direction}`,
           unit: "MiB/s",
-          ours: values.get(POOL) ?? [],
+          ours: values.get(ALL) ?? [],
           peer: ALONE,
-          theirs: values.get(ALONE) ?? [],
+          theirs: values.get(ALONE),
           atLeast: 1.5,
-          note: `files of ${bytes / MIB} MiB on ${folder.place}`,
         });
       }
-      requireSame("decrypted file", digestOf([readFileSync(again)]), data.digest());
       return rows;
     } finally {
-      folder.remove();
+      sides.end();
     }
   },
 };
+
+export const coreSides: Sides = {
+  [ALL]: (quick) => measured(quick, {}),
+  [ALONE]: (quick) => measured(quick, { concurrency: 0 }),
+};
+
+function measured(quick: boolean, options: { concurrency?: number }): Promise<Measures> {
+  const { envelope } = openEnvelope();
+  const passes = {
+    encrypt: through(() => encryptStream(envelope, { ...CONTEXT, ...options })),
+    decrypt: through(() => decryptStream(envelope, { ...CONTEXT, ...options })),
+  };
+  return measurePasses(passes, (quick ? 64 : 256) * MIB, MIB);
+}

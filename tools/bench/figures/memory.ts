@@ -17,9 +17,10 @@ import {
   startMessage,
 } from "@env/core/message";
 import { CONTEXT, Data, MIB, openEnvelope, requireSame, seconds, type Figure } from "../bench.ts";
-import type { Contender } from "../measure.ts";
+import { collectGarbage } from "../measure.ts";
 import { programVersion, runProgram } from "../peers.ts";
 import type { Comparison, Row } from "../row.ts";
+import { SideProcesses, type Sides } from "../sides.ts";
 
 const OURS = "env";
 const OPENSSL = "openssl speed";
@@ -27,75 +28,98 @@ const BARE = "bare createCipheriv, 16 KiB";
 const RUN = MIB;
 const RUN_CHUNKS = RUN / CHUNK_BYTES;
 const SEALED_RUN = RUN_CHUNKS * SEALED_CHUNK_BYTES;
+/** What is opened. Opening does no harm to an index: the same bytes pass again and again. */
 const SAMPLE = 64 * MIB;
 
 export const memory: Figure = {
   name: "memory",
   async run(bench) {
-    const bytes = (bench.quick ? 256 : 1024) * MIB;
-    const { envelope } = openEnvelope();
-    const start = async (plaintextBytes: number): Promise<PayloadCodec> =>
-      (await startMessage(envelope, { ...CONTEXT, plaintextBytes })).codec;
-    const data = new Data(bytes);
-    // What is opened. Opening does no harm to an index: the same 64 MiB pass again and again.
-    const sample = new Data(SAMPLE);
-    const sealed = new Uint8Array(sealedLength(SAMPLE, false));
-    const bareSealed = new Uint8Array(sealed.length);
-    let codec = await start(SAMPLE);
-    let bare = new Bare();
-    const prepare = async (): Promise<void> => {
-      data.renew();
-      sample.renew();
-      codec = await start(SAMPLE);
-      bare = new Bare();
-      let run = 0;
-      for (const piece of sample.pieces(RUN)) {
-        const [from, to] = [run * SEALED_RUN, (run + 1) * SEALED_RUN];
-        await codec.sealChunks(run * RUN_CHUNKS, piece, false, sealed.subarray(from, to));
-        bare.seal(run * RUN_CHUNKS, piece, bareSealed.subarray(from, to));
-        run++;
-      }
-    };
-
+    const sides = await SideProcesses.start(bench, "memory", Object.keys(memorySides));
     const hasOpenssl = programVersion("openssl", "version") !== undefined;
-    const rows: Row[] = [];
-    for (const direction of ["seal", "open"] as const) {
-      const contenders: Contender[] =
-        direction === "seal"
-          ? [
-              { name: OURS, measure: async () => sealAll(await start(bytes), data) },
-              { name: BARE, measure: () => new Bare().sealAll(data) },
-            ]
-          : [
-              { name: OURS, measure: () => openAll(codec, sealed, bytes, sample) },
-              { name: BARE, measure: () => bare.openAll(bareSealed, bytes) },
-            ];
-      if (hasOpenssl) {
-        contenders.push({ name: OPENSSL, measure: () => opensslSpeed(direction, bench.quick) });
+    try {
+      const rows: Row[] = [];
+      for (const direction of ["seal", "open"] as const) {
+        const limit = { name: OPENSSL, measure: () => opensslSpeed(direction, bench.quick) };
+        const values = await sides.takeTurns(bench, direction, hasOpenssl ? [limit] : []);
+        const row: Omit<Comparison, "peer" | "theirs"> = {
+          kind: "comparison",
+          figure: `memory to memory, one thread, ${direction}`,
+          unit: "MiB/s",
+          ours: values.get(OURS) ?? [],
+        };
+        const theirs = values.get(OPENSSL);
+        rows.push({
+          ...row,
+          peer: OPENSSL,
+          theirs,
+          atLeast: 0.45,
+          ...(theirs === undefined && { note: "missing: apt-get install openssl" }),
+        });
+        rows.push({ ...row, peer: BARE, theirs: values.get(BARE) });
       }
-      const values = await bench.takeTurns(contenders, prepare);
-      const row: Omit<Comparison, "peer" | "theirs"> = {
-        kind: "comparison",
-        figure: `memory to memory, one thread, ${direction}`,
-        unit: "MiB/s",
-        ours: values.get(OURS) ?? [],
-      };
-      const theirs = values.get(OPENSSL);
-      rows.push({
-        ...row,
-        peer: OPENSSL,
-        theirs,
-        atLeast: 0.45,
-        ...(theirs === undefined && { note: "missing: apt-get install openssl" }),
-      });
-      rows.push({ ...row, peer: BARE, theirs: values.get(BARE) });
+      return rows;
+    } finally {
+      sides.end();
     }
-    return rows;
   },
 };
 
+export const memorySides: Sides = {
+  async [OURS](quick) {
+    const { envelope } = openEnvelope();
+    const start = async (plaintextBytes: number): Promise<PayloadCodec> =>
+      (await startMessage(envelope, { ...CONTEXT, plaintextBytes })).codec;
+    const bytes = bytesOf(quick);
+    const data = new Data(bytes);
+    const sealed = new Uint8Array(sealedLength(SAMPLE, false));
+    return {
+      async seal() {
+        data.renew();
+        return sealAll(await start(bytes), data);
+      },
+      async open() {
+        const sample = new Data(SAMPLE);
+        const codec = await start(SAMPLE);
+        let run = 0;
+        for (const piece of sample.pieces(RUN)) {
+          const out = sealed.subarray(run * SEALED_RUN, (run + 1) * SEALED_RUN);
+          await codec.sealChunks(run * RUN_CHUNKS, piece, false, out);
+          run++;
+        }
+        return openAll(codec, sealed, bytes, sample);
+      },
+    };
+  },
+  [BARE](quick) {
+    const bytes = bytesOf(quick);
+    const data = new Data(bytes);
+    const sealed = new Uint8Array(sealedLength(SAMPLE, false));
+    return {
+      seal() {
+        data.renew();
+        return new Bare().sealAll(data);
+      },
+      open() {
+        const bare = new Bare();
+        let run = 0;
+        for (const piece of new Data(SAMPLE).pieces(RUN)) {
+          const out = sealed.subarray(run * SEALED_RUN, (run + 1) * SEALED_RUN);
+          bare.seal(run * RUN_CHUNKS, piece, out);
+          run++;
+        }
+        return bare.openAll(sealed, bytes);
+      },
+    };
+  },
+};
+
+function bytesOf(quick: boolean): number {
+  return (quick ? 256 : 1024) * MIB;
+}
+
 async function sealAll(codec: PayloadCodec, data: Data): Promise<number> {
   const out = new Uint8Array(SEALED_RUN);
+  collectGarbage();
   const took = await seconds(async () => {
     let index = 0;
     for (const piece of data.pieces(RUN)) {
@@ -114,6 +138,7 @@ async function openAll(
 ): Promise<number> {
   const out = new Uint8Array(RUN);
   const runs = sealed.length / SEALED_RUN;
+  collectGarbage();
   const took = await seconds(async () => {
     for (let run = 0; run < bytes / RUN; run++) {
       const at = (run % runs) * SEALED_RUN;
@@ -131,6 +156,7 @@ class Bare {
   readonly #nonce = Buffer.alloc(12);
 
   async sealAll(data: Data): Promise<number> {
+    collectGarbage();
     const took = await seconds(() => {
       let index = 0;
       for (const piece of data.pieces(CHUNK_BYTES)) {
@@ -157,6 +183,7 @@ class Bare {
 
   async openAll(sealed: Uint8Array, bytes: number): Promise<number> {
     const chunks = sealed.length / SEALED_CHUNK_BYTES;
+    collectGarbage();
     const took = await seconds(() => {
       for (let i = 0; i < bytes / CHUNK_BYTES; i++) {
         const index = i % chunks;

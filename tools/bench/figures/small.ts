@@ -10,21 +10,23 @@
  */
 import { createCipheriv, createDecipheriv, createSecretKey, randomBytes } from "node:crypto";
 import { CONTEXT, openEnvelope, requireSame, seconds, type Figure } from "../bench.ts";
-import {
-  missing,
-  openEsdk,
-  type EsdkOptions,
-  type EsdkMaterials,
-  type OpenedEsdk,
-} from "../peers.ts";
+import { collectGarbage } from "../measure.ts";
+import { missing, openEsdk, type EsdkMaterials, type EsdkOptions } from "../peers.ts";
 import type { Row } from "../row.ts";
+import { SideProcesses, type Measures, type Sides } from "../sides.ts";
 
 const BYTES = 256;
 const DIFFERENT = 1000;
 const OURS = "env";
 const HOUR = 3_600_000;
 
-interface Side {
+const atLeast = {
+  "ESDK, default": 120,
+  "ESDK, unsigned, cached": 20,
+  "bare createCipheriv": 0.15,
+} as const;
+
+interface Calls {
   /** How many messages one measurement takes: a second or so. */
   readonly messages: number;
   readonly encrypt: (plaintext: Buffer) => Promise<Uint8Array> | Uint8Array;
@@ -34,62 +36,57 @@ interface Side {
 export const small: Figure = {
   name: "small",
   async run(bench) {
-    const esdk = openEsdk(randomBytes(32));
-    const peers = [
-      { name: "ESDK, default", side: esdk && esdkSide(esdk, "default"), atLeast: 120 },
-      { name: "ESDK, unsigned, cached", side: esdk && esdkSide(esdk, "cached"), atLeast: 20 },
-      { name: "bare createCipheriv", side: bareSide(), atLeast: 0.15 },
-    ];
-    const sides: [string, Side][] = [[OURS, ourSide()]];
-    for (const { name, side } of peers) if (side !== undefined) sides.push([name, side]);
-
-    let plaintexts: Buffer[] = [];
-    const prepare = (): void => {
-      plaintexts = Array.from({ length: DIFFERENT }, () => randomBytes(BYTES));
-    };
-    const factor = bench.quick ? 0.2 : 1;
-    const encrypt = await bench.takeTurns(
-      sides.map(([name, side]) => ({
-        name,
-        measure: () => rate(side.messages * factor, plaintexts, side.encrypt),
-      })),
-      prepare,
-    );
-    const decrypt = await bench.takeTurns(
-      sides.map(([name, side]) => ({
-        name,
-        measure: async () => {
-          const messages: Uint8Array[] = [];
-          for (const plaintext of plaintexts) messages.push(await side.encrypt(plaintext));
-          for (const [i, message] of messages.slice(0, 10).entries()) {
-            const opened = await side.decrypt(message);
-            requireSame(`what ${name} decrypted`, plaintexts[i]?.equals(opened), true);
-          }
-          return rate(side.messages * factor, messages, side.decrypt);
-        },
-      })),
-      prepare,
-    );
-
-    const rows: Row[] = [];
-    for (const [name, values] of Object.entries({ encrypt, decrypt })) {
-      for (const { name: peer, atLeast } of peers) {
-        const theirs = values.get(peer);
-        rows.push({
-          kind: "comparison",
-          figure: `messages of ${BYTES} B, ${name}`,
-          unit: "messages/s",
-          ours: values.get(OURS) ?? [],
-          peer,
-          theirs,
-          atLeast,
-          ...(theirs === undefined && missing()),
-        });
+    const sides = await SideProcesses.start(bench, "small", Object.keys(smallSides));
+    try {
+      const rows: Row[] = [];
+      for (const direction of ["encrypt", "decrypt"]) {
+        const values = await sides.takeTurns(bench, direction);
+        for (const [peer, bound] of Object.entries(atLeast)) {
+          const theirs = values.get(peer);
+          rows.push({
+            kind: "comparison",
+            figure: `messages of ${BYTES} B, ${direction}`,
+            unit: "messages/s",
+            ours: values.get(OURS) ?? [],
+            peer,
+            theirs,
+            atLeast: bound,
+            ...(theirs === undefined && missing()),
+          });
+        }
       }
+      return rows;
+    } finally {
+      sides.end();
     }
-    return rows;
   },
 };
+
+export const smallSides: Sides = {
+  [OURS]: (quick) => measuresOf(ourCalls(), quick),
+  "ESDK, default": (quick) => measuresOf(esdkCalls("default"), quick),
+  "ESDK, unsigned, cached": (quick) => measuresOf(esdkCalls("cached"), quick),
+  "bare createCipheriv": (quick) => measuresOf(bareCalls(), quick),
+};
+
+function measuresOf(calls: Calls | undefined, quick: boolean): Measures | undefined {
+  if (calls === undefined) return undefined;
+  const count = calls.messages * (quick ? 0.2 : 1);
+  const different = (): Buffer[] => Array.from({ length: DIFFERENT }, () => randomBytes(BYTES));
+  return {
+    encrypt: () => rate(count, different(), calls.encrypt),
+    async decrypt() {
+      const plaintexts = different();
+      const messages: Uint8Array[] = [];
+      for (const plaintext of plaintexts) messages.push(await calls.encrypt(plaintext));
+      for (const [i, message] of messages.slice(0, 10).entries()) {
+        const opened = await calls.decrypt(message);
+        requireSame("what was decrypted", plaintexts[i]?.equals(opened), true);
+      }
+      return rate(count, messages, calls.decrypt);
+    },
+  };
+}
 
 /** Messages per second, each awaited. A synchronous side does not wait, as its users would not. */
 async function rate<T>(
@@ -97,6 +94,7 @@ async function rate<T>(
   inputs: readonly T[],
   work: (input: T) => Promise<Uint8Array> | Uint8Array,
 ): Promise<number> {
+  collectGarbage();
   const took = await seconds(async () => {
     for (let done = 0; done < count;) {
       for (const input of inputs) {
@@ -109,7 +107,7 @@ async function rate<T>(
   return count / took;
 }
 
-function ourSide(): Side {
+function ourCalls(): Calls {
   const { envelope } = openEnvelope({
     dataKeyCache: { maxAge: HOUR, maxMessages: 2 ** 32, maxBytes: 2 ** 40 },
   });
@@ -120,10 +118,10 @@ function ourSide(): Side {
   };
 }
 
-function esdkSide(
-  { esdk, client, keyring, unsigned }: OpenedEsdk,
-  mode: "default" | "cached",
-): Side {
+function esdkCalls(mode: "default" | "cached"): Calls | undefined {
+  const opened = openEsdk(randomBytes(32));
+  if (opened === undefined) return undefined;
+  const { esdk, client, keyring, unsigned } = opened;
   const encryptionContext = CONTEXT.context;
   let materials: EsdkMaterials = keyring;
   let options: EsdkOptions = { encryptionContext };
@@ -149,7 +147,7 @@ function esdkSide(
 }
 
 /** No format, no commitment, no key of its own per message: what the primitive alone costs. */
-function bareSide(): Side {
+function bareCalls(): Calls {
   const key = createSecretKey(randomBytes(32));
   const options = { authTagLength: 16 } as const;
   let count = 0;

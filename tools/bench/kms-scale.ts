@@ -1,0 +1,47 @@
+/**
+ * A process that opens a keystore of many CMKs, asks for one alias again and again and for others at
+ * random, and prints as JSON what that took and the most memory it ever held.
+ *
+ *     node --conditions=@env/source tools/bench/kms-scale.ts FILE COUNT
+ *
+ * @module
+ */
+import { readFileSync } from "node:fs";
+import { openKeystore } from "@env/kms";
+import { command } from "../command.ts";
+
+export interface ScaleFacts {
+  readonly openMs: number;
+  /** Microseconds for a DescribeKey by an alias that is used all the time. */
+  readonly hotUs: number;
+  /** The same by an alias picked at random. */
+  readonly randomUs: number;
+  readonly rssMb: number;
+}
+
+const CALLS = 5000;
+
+await command(import.meta, async ([path = "", count = ""]) => {
+  const started = performance.now();
+  using keystore = await openKeystore(path, {
+    root: { keyFile: `${path}.key` },
+    audit: { durability: { maxDelayMs: 1000, maxEvents: 10_000 } },
+  });
+  const openMs = performance.now() - started;
+  const client = keystore.as();
+  const micros = async (alias: () => string): Promise<number> => {
+    const from = performance.now();
+    for (let i = 0; i < CALLS; i++) await client.describeKey({ KeyId: alias() });
+    return ((performance.now() - from) * 1000) / CALLS;
+  };
+  const hot = (): string => "alias/key-7";
+  const random = (): string => `alias/key-${Math.floor(Math.random() * Number(count))}`;
+  await micros(hot);
+  const hotUs = await micros(hot);
+  await micros(random);
+  const randomUs = await micros(random);
+  const kib = Number(/^VmHWM:\s+(\d+) kB$/m.exec(readFileSync("/proc/self/status", "utf8"))?.[1]);
+  const facts: ScaleFacts = { openMs, hotUs, randomUs, rssMb: (kib * 1024) / 1e6 };
+  console.log(JSON.stringify(facts));
+  return 0;
+});
