@@ -153,7 +153,8 @@ describe("rewrap", () => {
       async rewrap(request) {
         const made = await key.driver.rewrap?.(request);
         if (made === undefined) throw new Error("the stub rewraps");
-        return { ...made, wrapped: made.wrapped.fill(9, 20, 21) };
+        const altered = made.wrapped.map((byte, i) => (i === 20 ? byte ^ 1 : byte));
+        return { ...made, wrapped: altered };
       },
     });
     const message = await new Envelope({ cmks: [key.cmk] }).encrypt(pattern(9), { context });

@@ -32,10 +32,10 @@ const STEP_BYTES = STEP * SEALED_CHUNK_BYTES;
 const MOST_AHEAD = 16;
 
 /**
- * Elements (120 KiB) of an array that each run of a thread drops. Outputs lie outside of the heap, and
- * the collection that frees the young ones starts by what is allocated on it, which is next to nothing
- * where threads do the work: 50 MiB of outputs would pile up until a major collection, and the next ones
- * be new to every cache and to the system.
+ * Elements (120 KiB) of an array that is made and dropped with each run of a thread. Outputs lie outside
+ * of the heap, and the collection that frees the young ones starts by what was allocated on it, which is
+ * next to nothing where threads do the work: 50 MiB of outputs would pile up until a major collection,
+ * and the next ones be new to every cache and to the system.
  */
 const BALLAST = 15 * 1024;
 
@@ -58,8 +58,6 @@ interface Run {
   /** What is left to give; absent until it is done. */
   output?: Bytes[];
   failure?: { readonly error: unknown };
-  /** See {@link BALLAST}. */
-  ballast?: readonly unknown[];
 }
 
 export class Engine {
@@ -225,7 +223,7 @@ export class Engine {
         ? []
         : copyOut(done.subarray(0, outputLength(operation, bytes, false)));
       // oxlint-disable-next-line unicorn/no-new-array -- not to be filled
-      run.ballast = new Array(BALLAST);
+      void new Array(BALLAST);
       slots.giveBack(done, operation === "open");
     } catch (error) {
       run.failure = { error };

@@ -98,7 +98,7 @@ describe("openVaultTransit", () => {
     const cmk = await openVaultTransit(`vault-transit:${server.url}/transit/first`, {
       auth,
       alsoUnwrap: ["transit/old"],
-      timeout: 200,
+      timeout: 4000,
     });
     onTestFinished(() => cmk.close());
     const moved = await cmk.rewrapEntry(entry, { context: {} });
@@ -106,7 +106,7 @@ describe("openVaultTransit", () => {
     expect(moved.entry.keyId).toBe("transit/first");
     server.fail({ kind: "stall" });
     expect(await rejection(cmk.unwrapDataKey(entry, { context: {} }))).toMatchObject({
-      cause: { hint: "no answer within 200 ms" },
+      cause: { hint: "no answer within 4000 ms" },
     });
   });
 });
