@@ -37,8 +37,8 @@ export interface DataKeyCacheOptions {
 export interface HeldKey {
   readonly inputKey: HmacKey;
   readonly entries: readonly Entry[];
-  /** The entries as a key block without padding. */
-  readonly keyBlock: Bytes;
+  /** Of a message that stores no context and has no padding. Shared by messages: not to be changed. */
+  readonly header: Bytes;
   readonly contextHash: Bytes;
 }
 

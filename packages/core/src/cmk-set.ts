@@ -9,13 +9,14 @@
  * @module
  */
 import { backend } from "#crypto";
-import { byteName } from "./bytes.ts";
+import { byteName, concat } from "./bytes.ts";
 import type { Cmk } from "./cmk.ts";
 import type { BoundContext } from "./context.ts";
 import { andThen, type Awaitable, type HmacKey } from "./crypto.ts";
 import type { DecryptionKeys, HeldKey } from "./cache.ts";
 import type { DataKey } from "./data-key.ts";
 import { EnvelopeError, errorCodes, isEnvelopeError, type Attempt } from "./error.ts";
+import { encodeFront } from "./header.ts";
 import { hashContext } from "./kdf.ts";
 import { encodeKeyBlock, keyBlockLimits, type Entry } from "./key-block.ts";
 import type { Observer } from "./observer.ts";
@@ -30,6 +31,7 @@ export class CmkSet {
   readonly #cmks: readonly Cmk[];
   readonly #minWrapped: number;
   readonly #observer: Observer | undefined;
+  #last: { entries: readonly Entry[]; context: BoundContext; names: readonly string[] } | undefined;
 
   constructor({ cmks, minWrapped, observer }: CmkSetOptions) {
     this.#cmks = cmks;
@@ -49,7 +51,7 @@ export class CmkSet {
       return {
         inputKey: await dataKey.use((bytes) => backend.hmacKey(bytes)),
         entries,
-        keyBlock: encodeKeyBlock(entries),
+        header: concat(encodeFront(undefined), encodeKeyBlock(entries)),
         contextHash: await hashContext(context),
       };
     } finally {
@@ -105,13 +107,22 @@ export class CmkSet {
   ): HmacKey[] {
     const held: HmacKey[] = [];
     if (cache === undefined) return held;
-    for (const index of this.#cmks.keys()) {
-      for (const entry of entries) {
-        const inputKey = cache.get(cacheKey(index, entry, context));
-        if (inputKey !== undefined) held.push(inputKey);
-      }
+    for (const name of this.#cacheKeys(entries, context)) {
+      const inputKey = cache.get(name);
+      if (inputKey !== undefined) held.push(inputKey);
     }
     return held;
+  }
+
+  /** Message after message asks for those of one header and context: they are kept. */
+  #cacheKeys(entries: readonly Entry[], context: BoundContext): readonly string[] {
+    if (this.#last?.entries !== entries || this.#last.context !== context) {
+      const names = [...this.#cmks.keys()].flatMap((index) =>
+        entries.map((entry) => cacheKey(index, entry, context)),
+      );
+      this.#last = { entries, context, names };
+    }
+    return this.#last.names;
   }
 
   /**

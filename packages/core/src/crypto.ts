@@ -29,6 +29,8 @@ export interface CryptoBackend {
   readonly synchronous: boolean;
   /** `length` bytes of the system's CSPRNG, over a buffer of their own. */
   random(length: number): Bytes;
+  /** As {@link random}, for bytes that will be public: they may have been drawn a little earlier. */
+  randomPublic(length: number): Bytes;
   sha256(data: Uint8Array): Awaitable<Bytes>;
   /** Copies `raw`, which stays the caller's to wipe. */
   hmacKey(raw: Uint8Array): Awaitable<HmacKey>;

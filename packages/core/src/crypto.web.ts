@@ -14,6 +14,7 @@ const HMAC = { name: "HMAC", hash: "SHA-512" } as const;
 export const backend: CryptoBackend = {
   synchronous: false,
   random: (length) => crypto.getRandomValues(new Uint8Array(length)),
+  randomPublic: (length) => crypto.getRandomValues(new Uint8Array(length)),
   sha256: async (data) => new Uint8Array(await crypto.subtle.digest("SHA-256", narrow(data))),
   hmacKey: async (raw) =>
     (await crypto.subtle.importKey("raw", narrow(raw), HMAC, false, [

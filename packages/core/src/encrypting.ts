@@ -13,7 +13,7 @@ import { concat, type Bytes } from "./bytes.ts";
 import type { HeldKey } from "./cache.ts";
 import type { Aad, BoundContext, Context } from "./context.ts";
 import { andThen, type Awaitable } from "./crypto.ts";
-import { encodeFront } from "./header.ts";
+import { encodeFront, PREAMBLE_BYTES } from "./header.ts";
 import { bind, deriveMessageKeys, SALT_BYTES } from "./kdf.ts";
 import { encodeKeyBlock, keyBlockLimits } from "./key-block.ts";
 import { checkOptions } from "./options.ts";
@@ -36,7 +36,7 @@ export interface EncryptOptions {
 
 /** How a message starts. */
 export interface MessageStart {
-  /** Ends with the key block, which begins at `keyBlockOffset`. */
+  /** Ends with the key block, which begins at `keyBlockOffset`. Other messages may share it. */
   readonly header: Bytes;
   readonly keyBlockOffset: number;
   /** Salt and commitment, 56 bytes: the front of the payload. */
@@ -72,23 +72,34 @@ export function startMessage(
   aadHash: Bytes,
   options: Pick<EncryptOptions, "storeContext" | "headerAlignment"> = {},
 ): Awaitable<MessageStart> {
-  const front = encodeFront(options.storeContext ? context.bytes : undefined);
-  const keyBlock = alignedKeyBlock(held, front.length, options.headerAlignment ?? 1);
-  const preamble = front.subarray(0, 8);
-  const salt = backend.random(SALT_BYTES);
+  const { header, keyBlockOffset } = encodeHeader(held, context, options);
+  const preamble = header.subarray(0, PREAMBLE_BYTES);
+  const salt = backend.randomPublic(SALT_BYTES);
   return andThen(
     deriveMessageKeys(held.inputKey, salt, bind(preamble, held.contextHash, aadHash)),
     (keys) => ({
-      header: concat(front, keyBlock),
-      keyBlockOffset: front.length,
+      header,
+      keyBlockOffset,
       prefix: concat(salt, keys.commitment),
       codec: new PayloadCodec(keys),
     }),
   );
 }
 
-function alignedKeyBlock(held: HeldKey, frontBytes: number, alignment: number): Bytes {
-  const bytes = frontBytes + held.keyBlock.length;
-  const aligned = Math.ceil(bytes / alignment) * alignment;
-  return aligned === bytes ? held.keyBlock : encodeKeyBlock(held.entries, aligned - frontBytes);
+function encodeHeader(
+  { header, entries }: HeldKey,
+  context: BoundContext,
+  {
+    storeContext = false,
+    headerAlignment = 1,
+  }: Pick<EncryptOptions, "storeContext" | "headerAlignment">,
+): Pick<MessageStart, "header" | "keyBlockOffset"> {
+  if (!storeContext && header.length % headerAlignment === 0) {
+    return { header, keyBlockOffset: PREAMBLE_BYTES };
+  }
+  const front = encodeFront(storeContext ? context.bytes : undefined);
+  const bytes = front.length + header.length - PREAMBLE_BYTES;
+  const aligned = Math.ceil(bytes / headerAlignment) * headerAlignment;
+  const keyBlock = encodeKeyBlock(entries, aligned - front.length);
+  return { header: concat(front, keyBlock), keyBlockOffset: front.length };
 }

@@ -15,7 +15,6 @@ import {
 } from "./decrypting.ts";
 import { checkEncryptOptions, type EncryptOptions } from "./encrypting.ts";
 import { openFields, type Fields, type FieldsOptions } from "./fields.ts";
-import { parseHeader } from "./header.ts";
 import { keyBlockLimits } from "./key-block.ts";
 import { Messages, Watch } from "./messages.ts";
 import type { Observer } from "./observer.ts";
@@ -123,7 +122,7 @@ export class Envelope {
     const given = bindDecryptOptions(options, this.#messages.bindContext);
     const watch = new Watch(this.#messages.observer, "decrypt");
     try {
-      const header = parseHeader(message);
+      const header = this.#messages.parseHeader(message);
       const entries = resolveEntries(header, options.keyBlock);
       const context = resolveContext(header, given);
       const payload = message.subarray(header.length);

@@ -8,7 +8,7 @@
  *
  * @module
  */
-import { ByteReader, compareBytes, concat, u16, utf8, type Bytes } from "./bytes.ts";
+import { ByteReader, concat, startsWith, u16, utf8, type Bytes } from "./bytes.ts";
 import { contextLimits, decodeContext, type Context } from "./context.ts";
 import { EnvelopeError } from "./error.ts";
 import { decodeKeyBlockBody, keyBlockLimits, type Entry } from "./key-block.ts";
@@ -28,8 +28,11 @@ export interface Header {
   readonly length: number;
 }
 
+/** What every header starts with, in bytes. */
+export const PREAMBLE_BYTES = 8;
 /** Longest header there is, in bytes: a reader need not hold back more than this. */
-export const MAX_HEADER_BYTES: number = 8 + 2 + contextLimits.bytes + 2 + keyBlockLimits.bytes;
+export const MAX_HEADER_BYTES: number =
+  PREAMBLE_BYTES + 2 + contextLimits.bytes + 2 + keyBlockLimits.bytes;
 
 const MAGIC = Uint8Array.of(0x8e, 0x45, 0x4e, 0x56);
 const VERSION = 1;
@@ -60,7 +63,7 @@ export function encodeFront(storedContextBytes: Bytes | undefined): Bytes {
 export function headerLength(bytes: Uint8Array): number | undefined {
   checkPreamble(bytes);
   const reader = new ByteReader(bytes);
-  const flags = reader.take(8)?.[6];
+  const flags = reader.take(PREAMBLE_BYTES)?.[6];
   if (flags === undefined) return undefined;
   if (flags & FLAG_STORED_CONTEXT) {
     const length = reader.u16();
@@ -87,7 +90,7 @@ export function parseHeader(bytes: Uint8Array): Header {
   const length = headerLength(bytes);
   if (length === undefined || length > bytes.length) throw malformed("it is cut short");
   const reader = new ByteReader(bytes.subarray(0, length));
-  const preamble = new Uint8Array(reader.take(8) ?? []);
+  const preamble = new Uint8Array(reader.take(PREAMBLE_BYTES) ?? []);
   let storedContextBytes: Bytes | undefined;
   if ((preamble[6] ?? 0) & FLAG_STORED_CONTEXT) {
     storedContextBytes = new Uint8Array(reader.take(reader.u16() ?? 0) ?? []);
@@ -97,6 +100,20 @@ export function parseHeader(bytes: Uint8Array): Header {
   const body = reader.take(reader.u16() ?? 0) ?? new Uint8Array(0);
   const entries = body.length === 0 ? undefined : decodeKeyBlockBody(body);
   return { preamble, storedContext, storedContextBytes, entries, keyBlockOffset, length };
+}
+
+/**
+ * {@link parseHeader} with a memory for the last one: messages under one data key have the same header,
+ * byte for byte, and one that is the same reads the same.
+ */
+export function rememberHeader(): typeof parseHeader {
+  let last: { readonly bytes: Bytes; readonly header: Header } | undefined;
+  return (bytes) => {
+    if (last !== undefined && startsWith(bytes, last.bytes)) return last.header;
+    const header = parseHeader(bytes);
+    last = { bytes: new Uint8Array(bytes.subarray(0, header.length)), header };
+    return header;
+  };
 }
 
 /** In the order the specification fixes: nothing after an unknown version is interpreted. */
@@ -131,9 +148,7 @@ const LOOKALIKES: readonly (readonly [prefix: Uint8Array, hint: string])[] = [
 ];
 
 function foreign(bytes: Uint8Array): EnvelopeError {
-  const known = LOOKALIKES.find(
-    ([prefix]) => compareBytes(bytes.subarray(0, prefix.length), prefix) === 0,
-  );
+  const known = LOOKALIKES.find(([prefix]) => startsWith(bytes, prefix));
   const hint = known?.[1] ?? "check that these are the stored bytes, from their first on";
   return new EnvelopeError("ERR_ENV_FORMAT", `not an envelope message: ${hint}`);
 }

@@ -33,6 +33,9 @@ const MESSAGE = utf8("env/1/message\0");
 const CONTEXT = utf8("env/1/context\0");
 const AAD = utf8("env/1/aad\0");
 const HMAC_BYTES = 64;
+/** Where T(1) will stand. */
+const ROOM = new Uint8Array(HMAC_BYTES);
+const ONE = Uint8Array.of(1);
 
 /** What most messages are bound to. */
 let noAad: Awaitable<Bytes> | undefined;
@@ -48,9 +51,13 @@ export function hashAad(aad: Aad | undefined): Awaitable<Bytes> {
   return backend.sha256(concat(AAD, encodeAad(aad)));
 }
 
-/** What the payload is bound to: Cobblestone's `context`. */
-export function bind(preamble: Uint8Array, contextHash: Uint8Array, aadHash: Uint8Array): Bytes {
-  return concat(MESSAGE, preamble, contextHash, aadHash);
+/** What the payload is bound to: Cobblestone's `context`, in parts. */
+export function bind(
+  preamble: Uint8Array,
+  contextHash: Uint8Array,
+  aadHash: Uint8Array,
+): readonly Uint8Array[] {
+  return [MESSAGE, preamble, contextHash, aadHash];
 }
 
 /**
@@ -58,15 +65,15 @@ export function bind(preamble: Uint8Array, contextHash: Uint8Array, aadHash: Uin
  *
  * @param inputKey - The data key, as an HMAC key.
  * @param salt - 24 bytes.
- * @param context - Cobblestone's: made by {@link bind}.
+ * @param context - Cobblestone's, in parts: made by {@link bind}.
  */
 export function deriveMessageKeys(
   inputKey: HmacKey,
   salt: Uint8Array,
-  context: Uint8Array,
+  context: readonly Uint8Array[],
 ): Awaitable<MessageKeys> {
   // Both inputs of HKDF-Expand in one array: T(1) || info || counter. The first starts behind T(1).
-  const input = concat(new Uint8Array(HMAC_BYTES), COBBLESTONE, salt, context, Uint8Array.of(1));
+  const input = concat(ROOM, COBBLESTONE, salt, ...context, ONE);
   return andThen(backend.hmacSha512(inputKey, input.subarray(HMAC_BYTES)), (first) => {
     input.set(first);
     input[input.length - 1] = 2;

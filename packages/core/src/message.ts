@@ -54,7 +54,8 @@ export async function startMessage(
   options: EncryptStreamOptions,
 ): Promise<StartedMessage> {
   checkEncryptOptions(options);
-  return messagesOf(envelope).start(options, options.plaintextBytes);
+  const started = await messagesOf(envelope).start(options, options.plaintextBytes);
+  return { ...started, header: new Uint8Array(started.header) }; // The caller's own.
 }
 
 export interface OpenMessageOptions extends DecryptOptions {

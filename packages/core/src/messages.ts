@@ -18,6 +18,7 @@ import { andThen, type Awaitable } from "./crypto.ts";
 import { fitTo, requireEntries, type DecryptOptions } from "./decrypting.ts";
 import { startMessage, type EncryptOptions, type MessageStart } from "./encrypting.ts";
 import { isEnvelopeError } from "./error.ts";
+import { rememberHeader, type parseHeader } from "./header.ts";
 import { hashAad } from "./kdf.ts";
 import type { Entry } from "./key-block.ts";
 import { notify, type MessageEvent, type Observer } from "./observer.ts";
@@ -34,6 +35,7 @@ export class Messages {
   readonly observer: Observer | undefined;
   readonly cacheLimits: DataKeyCacheOptions | undefined;
   readonly bindContext: typeof bindContext = rememberContexts();
+  readonly parseHeader: typeof parseHeader = rememberHeader();
   readonly #encryption: EncryptionKeys | undefined;
   readonly #decryption: DecryptionKeys | undefined;
 
@@ -113,12 +115,13 @@ export class Messages {
 export class Watch {
   readonly #observer: Observer | undefined;
   readonly #type: MessageEvent["type"];
-  readonly #started = performance.now();
+  readonly #started: number;
   #reported = false;
 
   constructor(observer: Observer | undefined, type: MessageEvent["type"]) {
     this.#observer = observer;
     this.#type = type;
+    this.#started = observer === undefined ? 0 : performance.now();
   }
 
   done(bytes: number): void {
@@ -131,7 +134,7 @@ export class Watch {
   }
 
   #report(bytes: number, outcome: MessageEvent["outcome"]): void {
-    if (this.#reported) return;
+    if (this.#reported || this.#observer === undefined) return;
     this.#reported = true;
     const durationMs = performance.now() - this.#started;
     notify(this.#observer, { type: this.#type, bytes, outcome, durationMs });

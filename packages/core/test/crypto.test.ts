@@ -27,6 +27,13 @@ describe.each([
     return out;
   };
 
+  it.each(["random", "randomPublic"] as const)("%s never gives the same bytes twice", (method) => {
+    const all = Array.from({ length: 1000 }, () => backend[method](24));
+    expect(new Set(all.map(hex)).size).toBe(1000);
+    for (const bytes of all) expect(bytes.buffer.byteLength).toBe(24);
+    expect(backend[method](4096)).toHaveLength(4096);
+  });
+
   it("hashes as FIPS 180-4 says", async () => {
     expect(hex(await backend.sha256(Buffer.from("abc")))).toBe(
       "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad",

@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { inspect, isEnvelopeError } from "@env/core";
 import { headerLength, MAX_HEADER_BYTES, parseHeader } from "@env/core/message";
 import { encodeContext } from "../src/context.ts";
-import { encodeFront } from "../src/header.ts";
+import { encodeFront, rememberHeader } from "../src/header.ts";
 import { encodeKeyBlock, type Entry } from "../src/key-block.ts";
 import { pattern } from "./support/lengths.ts";
 import { refuses } from "./support/refuses.ts";
@@ -96,3 +96,43 @@ describe("parseHeader", () => {
     await refuses("ERR_ENV_FORMAT", () => parseHeader(new Uint8Array(2 ** 24)));
   });
 });
+
+describe("rememberHeader", () => {
+  it("reads as parseHeader does, whatever was read before", () => {
+    const read = rememberHeader();
+    const remembered = { messages: [] as Uint8Array[] };
+    fc.assert(
+      fc.property(entries, stored, fc.boolean(), fc.nat(), (list, context, again, at) => {
+        const fresh = new Uint8Array([...encodeFront(context), ...encodeKeyBlock(list), 7, 7]);
+        const bytes = (again && remembered.messages.at(-1)) || fresh;
+        remembered.messages.push(bytes);
+        expect(read(bytes)).toEqual(parseHeader(bytes));
+        const altered = bytes.slice();
+        altered[at % bytes.length] = (altered[at % bytes.length] ?? 0) ^ 1;
+        expect(outcome(() => read(altered))).toEqual(outcome(() => parseHeader(altered)));
+      }),
+    );
+  });
+
+  it("gives the same header for the same bytes, and is not misled by a changed array", () => {
+    const read = rememberHeader();
+    const list: Entry[] = [{ provider: "stub", keyId: "one", wrapped: pattern(60) }];
+    const bytes = new Uint8Array([...encodeFront(undefined), ...encodeKeyBlock(list)]);
+    const header = read(bytes);
+    expect(read(new Uint8Array([...bytes, 1, 2, 3]))).toBe(header);
+    bytes[bytes.length - 1] = 0;
+    expect(read(bytes).entries?.[0]?.wrapped.at(-1)).toBe(0);
+    expect(header.entries).toEqual(list);
+    expect(() => read(bytes.subarray(0, -1))).toThrowError(
+      expect.objectContaining({ code: "ERR_ENV_FORMAT" }),
+    );
+  });
+});
+
+function outcome(fn: () => unknown): unknown {
+  try {
+    return fn();
+  } catch (error) {
+    return error;
+  }
+}

@@ -245,11 +245,9 @@ describe("Wycheproof's Cobblestone-256", () => {
       plaintextLength(payload.length);
       if (key.length !== 32) throw new RangeError("a data key has 32 bytes");
       const salt = payload.subarray(0, 24);
-      const keys = await deriveMessageKeys(
-        await backend.hmacKey(key),
-        salt,
+      const keys = await deriveMessageKeys(await backend.hmacKey(key), salt, [
         Buffer.from(test.ctx, "hex"),
-      );
+      ]);
       if (!backend.equal(keys.commitment, payload.subarray(24, 56)))
         throw new RangeError("commitment");
       return new PayloadCodec(keys).openChunks(0, payload.subarray(56));
