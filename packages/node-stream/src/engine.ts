@@ -68,6 +68,8 @@ export class Engine {
   #filled = 0;
   #index = 0;
   #bytes = 0;
+  /** Chunks that were done here since others could run. */
+  #sinceTurn = 0;
   /** In order. */
   readonly #queue: Run[] = [];
   /** Runs of threads in the queue. */
@@ -108,8 +110,9 @@ export class Engine {
       const share = chunks < STEP ? undefined : this.#readyShare();
       if (this.#held || this.#queue.length - this.#away >= MOST_AHEAD) await this.#movement();
       else if (share === undefined || !this.#sendAway(share, input, chunks)) {
-        await this.#doHere(input, Math.min(chunks, STEP));
-        if (this.#away > 0 && chunks > STEP) await turn(); // Answers may have come.
+        const some = Math.min(chunks, STEP);
+        await this.#doHere(input, some);
+        await this.#letOthersRun(some);
       }
     }
     if (this.#stopped) return;
@@ -131,6 +134,17 @@ export class Engine {
     if (cut && !this.#stopped) {
       throw new EnvelopeError("ERR_ENV_TRUNCATED", "the message ends without its final chunk");
     }
+  }
+
+  /**
+   * After a while of work a turn of the event loop: a source and a sink in memory would let nothing else
+   * run, and threads may have answered.
+   */
+  async #letOthersRun(chunks: number): Promise<void> {
+    this.#sinceTurn += chunks;
+    if (this.#sinceTurn < (this.#away > 0 ? STEP : RUN_CHUNKS)) return;
+    this.#sinceTurn = 0;
+    await turn();
   }
 
   /** @throws what made the message fail. */

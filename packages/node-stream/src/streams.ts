@@ -248,14 +248,12 @@ class MessageStream extends Duplex {
   }
 
   override _write(piece: Uint8Array, _: BufferEncoding, done: Done): void {
-    this.#write([piece], done);
+    settle(this.#started().write([piece]), done);
   }
 
   override _writev(pieces: { chunk: Uint8Array }[], done: Done): void {
-    this.#write(
-      pieces.map(({ chunk }) => chunk),
-      done,
-    );
+    const chunks = pieces.map(({ chunk }) => chunk);
+    settle(this.#started().write(chunks), done);
   }
 
   override _final(done: Done): void {
@@ -281,12 +279,6 @@ class MessageStream extends Duplex {
   #goOn(): void {
     this.#wanted?.();
     this.#wanted = undefined;
-  }
-
-  #write(pieces: readonly Uint8Array[], done: Done): void {
-    // After a turn of the event loop: a source and a sink in memory would let nothing else run, and
-    // what a fast writer adds meanwhile comes as one batch.
-    settle(this.#started().write(pieces), (error) => setImmediate(done, error));
   }
 
   #started(): Steps {
