@@ -145,9 +145,14 @@ export class CmkSet {
       const own = await selectAll(cmk, rest, signal, this.#observer);
       if (own.length === 0) missing.push(cmk);
       else {
-        const result = await firstOf(own, (entry) => cmk.rewrapEntry(entry, options));
+        let tries = 0;
+        const result = await firstOf(own, (entry) => {
+          tries++;
+          return cmk.rewrapEntry(entry, options);
+        });
         made.push(result.entry);
-        plaintextSeen ||= result.plaintextSeen;
+        // Of one that failed nobody knows how far it came.
+        plaintextSeen ||= result.plaintextSeen || tries > 1;
         report.push(row(result.entry, result.changed ? "rewrapped" : "current", result));
       }
       for (const entry of own) rest.delete(entry);
@@ -183,13 +188,16 @@ export class CmkSet {
   ): Promise<{ dataKey: DataKey; entries: Entry[] }> {
     const options = { context: context.map, signal, observer: this.#observer };
     const failures: EnvelopeError[] = [];
-    const fail = (error: unknown): void => {
+    const note = (error: unknown): void => {
       if (!isEnvelopeError(error)) throw error; // The caller's abort.
       failures.push(error);
+    };
+    const requireEnough = (): void => {
       if (this.#cmks.length - failures.length < this.#minWrapped) throw summary(failures);
     };
     for (const [index, cmk] of this.#cmks.entries()) {
-      const made = await cmk.generateDataKey(options).catch(fail);
+      const made = await cmk.generateDataKey(options).catch(note);
+      requireEnough();
       if (!made) continue;
       try {
         const others = this.#cmks.slice(index + 1);
@@ -199,8 +207,9 @@ export class CmkSet {
         const entries = [made.entry];
         for (const wrap of wraps) {
           if (wrap.status === "fulfilled") entries.push(wrap.value.entry);
-          else fail(wrap.reason);
+          else note(wrap.reason);
         }
+        requireEnough(); // Once all are known: the error names each that failed.
         requireDistinct(entries);
         return { dataKey: made.dataKey, entries };
       } catch (error) {

@@ -338,6 +338,15 @@ describe("several CMKs", () => {
     expect(error.attempts).toHaveLength(2);
   });
 
+  it("names each that failed to wrap, not the first alone", async () => {
+    const keys = three();
+    for (const key of keys.slice(1)) key.fails = "ERR_ENV_KMS_UNAVAILABLE";
+    const error = await refuses("ERR_ENV_KMS_UNAVAILABLE", () =>
+      new Envelope({ cmks: cmks(keys) }).encrypt(pattern(3), { context }),
+    );
+    expect(error.attempts.map(({ keyId }) => keyId)).toEqual(["b", "c"]);
+  });
+
   it("refuses two CMKs that turn out to be one key", async () => {
     const key = new StubKey("canonical");
     const alias = (name: string): Cmk => new Cmk({ ...key.driver, keyId: name });
