@@ -9,7 +9,7 @@
 import type { CmkDriver } from "@env/core";
 import { brokenBinding } from "./broken/binding.ts";
 import { brokenErrors } from "./broken/errors.ts";
-import { brokenRotation } from "./broken/rotation.ts";
+import { brokenRotation, forgivenRotation } from "./broken/rotation.ts";
 import { brokenRoundTrip } from "./broken/round-trip.ts";
 import { brokenSharing, forgivenSharing } from "./broken/sharing.ts";
 import type { Clause } from "./harness.ts";
@@ -35,4 +35,4 @@ export const brokenDrivers: readonly BrokenDriver[] = [
   ...brokenRotation,
 ];
 
-export const forgivenDrivers: readonly ForgivenDriver[] = forgivenSharing;
+export const forgivenDrivers: readonly ForgivenDriver[] = [...forgivenSharing, ...forgivenRotation];

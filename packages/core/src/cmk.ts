@@ -173,8 +173,8 @@ export class Cmk {
     const context = this.#enter(options);
     const keyId = await this.#requireKeyId(entry, options);
     const { rewrap } = this.#calls;
-    if (rewrap === undefined) return this.#rewrapHere(entry, keyId, options);
-    const made = await rewrap(entry.wrapped, keyId, context, options);
+    const made = await rewrap?.(entry.wrapped, keyId, context, options);
+    if (rewrap === undefined || made === undefined) return this.#rewrapHere(entry, keyId, options);
     const result = rewrapped(entry, made, made.fromVersion, false);
     // Proves that the new wrapped key opens under this key and context, without the plaintext.
     if (result.changed) await rewrap(made.entry.wrapped, this.keyId, context, options);

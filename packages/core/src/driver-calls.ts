@@ -100,14 +100,14 @@ export class DriverCalls {
     });
   }
 
-  /** `undefined` where the KMS cannot. */
+  /** `undefined` where the KMS cannot; so is the answer where it cannot from that key. */
   get rewrap():
     | ((
         wrapped: Uint8Array,
         keyId: string,
         context: KmsContext,
         options: DriverCallOptions,
-      ) => Promise<WrappedAnswer & { fromVersion: string | undefined }>)
+      ) => Promise<(WrappedAnswer & { fromVersion: string | undefined }) | undefined>)
     | undefined {
     const driver = this.#driver;
     if (driver.rewrap === undefined) return undefined;
@@ -115,10 +115,9 @@ export class DriverCalls {
     return (wrapped, keyId, context, options) =>
       this.#call("rewrap", keyId, options, {
         run: (signal) => rewrap({ wrapped: new Uint8Array(wrapped), keyId, context, signal }),
-        check: (answer) => ({
-          ...this.#wrapped(answer),
-          fromVersion: this.#version(answer.fromVersion),
-        }),
+        check: (answer) =>
+          answer && { ...this.#wrapped(answer), fromVersion: this.#version(answer.fromVersion) },
+        mayDecline: keyId !== driver.keyId,
       });
   }
 
@@ -153,25 +152,30 @@ export class DriverCalls {
       check: (answer: A) => T;
       /** Gets an answer that came too late. */
       drop?: (late: A) => void;
+      /** Whether `undefined` is an answer: that no KMS was called. */
+      mayDecline?: boolean;
     },
   ): Promise<T> {
     signal?.throwIfAborted();
     const { provider } = this.#driver;
     const started = performance.now();
-    let outcome: KmsCallEvent["outcome"] = "ok";
+    let outcome: KmsCallEvent["outcome"] | undefined = "ok";
     try {
       const answer = await this.#named(keyId, signal, () =>
         untilAborted(steps.run(signal), signal, steps.drop),
       );
-      if (answer === undefined || answer === null)
+      if (answer === undefined && steps.mayDecline === true) outcome = undefined;
+      else if (answer === undefined || answer === null)
         throw this.broken(`${operation} gives an answer`);
       return steps.check(answer);
     } catch (error) {
       outcome = error instanceof EnvelopeError ? error.code : "aborted";
       throw error;
     } finally {
-      const durationMs = performance.now() - started;
-      notify(observer, { type: "kms-call", operation, provider, keyId, outcome, durationMs });
+      if (outcome !== undefined) {
+        const durationMs = performance.now() - started;
+        notify(observer, { type: "kms-call", operation, provider, keyId, outcome, durationMs });
+      }
     }
   }
 

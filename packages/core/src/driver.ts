@@ -84,9 +84,11 @@ export interface CmkDriver {
 
   /**
    * Optional: wraps anew inside the KMS, from `request.keyId` to this driver's own key; the plaintext
-   * never leaves it. Without it `Cmk` unwraps and wraps.
+   * never leaves it. Gives `undefined`, without a call, where the KMS cannot from that key; within its
+   * own key it has to. `Cmk` then unwraps and wraps, as it does without this method, and reports that
+   * it saw the data key.
    */
-  rewrap?(request: UnwrapRequest): Promise<Rewrapped>;
+  rewrap?(request: UnwrapRequest): Promise<Rewrapped | undefined>;
 
   /**
    * Optional: whether an entry with this label was wrapped by this key. Default: `label === keyId`.

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { Cmk, Envelope, fromHeader, inspect, detachKeyBlock, encodeText } from "@env/core";
+import type { EnvelopeEvent } from "@env/core";
 import { pattern } from "./support/lengths.ts";
 import { refuses } from "./support/refuses.ts";
 import { StubKey } from "./support/stub-kms.ts";
@@ -161,6 +162,82 @@ describe("rewrap", () => {
     key.rotate();
     const envelope = new Envelope({ cmks: [faulty] });
     await refuses("ERR_ENV_KMS_REJECTED", () => envelope.rewrap(message, { context }));
+  });
+
+  it.each([
+    ["from a further key", "old", true, ["decline", "unwrap", "wrap", "unwrap"]],
+    ["within its key", "new", false, ["rewrap", "rewrap"]],
+  ] as const)(
+    "says whether the data key was here, of a KMS that rewraps within one key: %s",
+    async (_, from, seen, calls) => {
+      const log: string[] = [];
+      const keys = { old: new StubKey("old"), new: new StubKey("new", { withRewrap: true }) };
+      const { driver } = keys.new;
+      const cmk = new Cmk(
+        {
+          ...driver,
+          async rewrap(request) {
+            if (request.keyId === "new") return driver.rewrap?.(request);
+            log.push("decline");
+            return undefined;
+          },
+          // The stub of one key stands for a KMS that has both.
+          unwrap: (request) => keys[request.keyId as "old" | "new"].driver.unwrap(request),
+        },
+        { alsoUnwrap: ["old"] },
+      );
+      const message = await new Envelope({ cmks: [keys[from].cmk] }).encrypt(pattern(9), {
+        context,
+      });
+      keys.new.rotate();
+      const observer = (event: EnvelopeEvent): void => {
+        if (event.type === "kms-call") log.push(event.operation);
+      };
+      const envelope = new Envelope({ cmks: [cmk], observer });
+      const result = await envelope.rewrap(message, { context });
+      expect(result).toMatchObject({ changed: true, plaintextSeen: seen });
+      expect(log).toEqual(calls);
+      expect(inspect(result.message).entries).toMatchObject([{ keyId: "new" }]);
+      const reader = new Envelope({ cmks: [keys.new.cmk] });
+      expect(await reader.decrypt(result.message, { context })).toEqual(pattern(9));
+    },
+  );
+
+  it("does not say that the data key was not here after a try that failed", async () => {
+    const keys = { old: new StubKey("old"), new: new StubKey("new", { withRewrap: true }) };
+    const both = new Envelope({ cmks: [keys.old.cmk, keys.new.cmk] });
+    const message = await both.encrypt(pattern(9), { context });
+    keys.new.rotate();
+    keys.old.fails = "ERR_ENV_KMS_KEY_STATE";
+    const { driver } = keys.new;
+    const cmk = new Cmk(
+      {
+        ...driver,
+        rewrap: async (request) => (request.keyId === "new" ? driver.rewrap?.(request) : undefined),
+        unwrap: (request) => keys[request.keyId as "old" | "new"].driver.unwrap(request),
+      },
+      { alsoUnwrap: ["old"] },
+    );
+    const result = await new Envelope({ cmks: [cmk] }).rewrap(message, { context });
+    expect(result).toMatchObject({ changed: true, plaintextSeen: true });
+    expect(inspect(result.message).entries).toMatchObject([{ keyId: "new" }]);
+  });
+
+  it("takes a driver for broken that will not rewrap within its own key", async () => {
+    const key = new StubKey("one", { withRewrap: true });
+    const message = await new Envelope({ cmks: [key.cmk] }).encrypt(pattern(9), { context });
+    key.rotate();
+    for (const answers of [[], [1]]) {
+      const cmk = new Cmk({
+        ...key.driver,
+        // Neither the rewrap nor the second one, which is its proof.
+        rewrap: async (request) =>
+          answers.pop() === undefined ? undefined : key.driver.rewrap?.(request),
+      });
+      await refuses("ERR_ENV_DRIVER", () =>
+        new Envelope({ cmks: [cmk] }).rewrap(message, { context }),
+      );
+    }
   });
 
   it("follows a moved alias by its configured name, without asking for labels", async () => {

@@ -141,12 +141,15 @@ class Probes {
     const mayWrap = await this.#wrap();
     // Data keys are made here and wrapped there.
     const mayGenerate = derived ? generated : this.#as("generate", "wrap", mayWrap);
-    const mayRewrap =
+    const inside = derived ? await this.#rewrap() : true;
+    // What Vault does not rewrap by itself is unwrapped and wrapped here.
+    const here =
       derived && this.#settings.alsoUnwrap.length === 0
-        ? await this.#rewrap()
+        ? true
         : mayUnwrap === true
           ? this.#as("rewrap", "wrap", mayWrap)
           : this.#as("rewrap", "unwrap", mayUnwrap);
+    const mayRewrap = inside === true ? here : inside;
     return {
       ...nothing,
       reachable: true,

@@ -17,7 +17,6 @@ import {
   type Bytes,
   type CmkDriver,
   type KmsContext,
-  type Rewrapped,
   type Unwrapped,
   type UnwrapRequest,
   type Wrapped,
@@ -57,7 +56,7 @@ const DATA_KEY_BYTES = 32;
 /** An entry's. Source: spec/envelope-v1.md#limits */
 const MAX_WRAPPED_BYTES = 4096;
 
-function driverOf({ key, mode, alsoUnwrap }: Settings, calls: Calls): CmkDriver {
+function driverOf({ key, mode }: Settings, calls: Calls): CmkDriver {
   const keyId = labelOf(key);
   const check = new KeyCheck(calls, mode);
   const derived = mode === "derived";
@@ -124,11 +123,8 @@ function driverOf({ key, mode, alsoUnwrap }: Settings, calls: Calls): CmkDriver 
       throw invalidAnswer("datakey", `a data key has ${DATA_KEY_BYTES} bytes`);
     });
   };
-  // Left to `Cmk` where keys may be moved here, so that it reports who saw the data key.
-  if (alsoUnwrap.length > 0) return driver;
-
   driver.rewrap = async (request) => {
-    if (request.keyId !== keyId) return moved(request);
+    if (request.keyId !== keyId) return undefined; // Vault rewraps within one key.
     const ciphertext = textOf(request.wrapped, "rewrap");
     const path = `${key.mount}/rewrap/${key.name}`;
     const intent = { operation: "rewrap", path, body: { ciphertext } } as const;
@@ -137,16 +133,6 @@ function driverOf({ key, mode, alsoUnwrap }: Settings, calls: Calls): CmkDriver 
       fromVersion: versionOf(ciphertext),
     }));
   };
-
-  /** From another key: Vault rewraps within one. */
-  async function moved(request: UnwrapRequest): Promise<Rewrapped> {
-    const { plaintext, keyVersion: fromVersion } = await unwrap(request);
-    try {
-      return { ...(await wrap({ ...request, plaintext })), fromVersion };
-    } finally {
-      plaintext.fill(0);
-    }
-  }
   return driver;
 }
 

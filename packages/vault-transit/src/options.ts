@@ -27,7 +27,8 @@ export interface VaultTransitKey {
   readonly mode?: VaultTransitMode | undefined;
   /**
    * Labels of further keys that may unwrap, of the same namespace and mode, as `transit/orders-old`.
-   * With any, a rewrap passes through this process: Vault rewraps within one key. Default: none.
+   * What is moved away from them passes through this process: Vault rewraps within one key.
+   * Default: none.
    */
   readonly alsoUnwrap?: readonly string[] | undefined;
   /** Milliseconds for one operation, with logging in. Default: 10 000. */

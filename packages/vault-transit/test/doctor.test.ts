@@ -122,6 +122,11 @@ it("asks for all of alsoUnwrap", async () => {
   const without = await doctor({ ...options, auth: { token: tokenFor(server, [read, ...all]) } });
   expect(may(without)).toEqual([true, true, false, false]);
   expect(without.problems[0]?.message).toContain("allow update on transit/decrypt/old");
+  const unmoved = [read, update("datakey/plaintext"), update("encrypt"), update("decrypt")];
+  const old = { path: "transit/decrypt/old", capabilities: ["update"] as const };
+  const within = await doctor({ ...options, auth: { token: tokenFor(server, [...unmoved, old]) } });
+  expect(may(within)).toEqual([true, true, true, false]);
+  expect(within.problems.at(-1)?.message).toContain("allow update on transit/rewrap/first");
   const withOld = await doctor({ ...options, auth: { token: server.rootToken } });
   expect(may(withOld)).toEqual([true, true, true, true]);
 });

@@ -1,7 +1,7 @@
-import { encodeEncryptionContext, type Cmk } from "@env/core";
+import { Cmk, encodeEncryptionContext } from "@env/core";
 import type { TransitServer } from "@env/conformance/transit-server";
 import { describe, expect, it, onTestFinished } from "vitest";
-import { vaultTransit, type VaultTransitOptions } from "../src/index.ts";
+import { vaultTransit, vaultTransitDriver, type VaultTransitOptions } from "../src/index.ts";
 import { rejection, testServer } from "./support/server.ts";
 
 const context = { tenant: "acme" };
@@ -142,6 +142,32 @@ describe("further keys", () => {
       },
     );
   });
+});
+
+it("rewraps inside Vault within its key, whichever further keys may unwrap", async () => {
+  const server = await testServer();
+  server.createKey("old", { derived: true });
+  const { dataKey, entry } = await open(server, { key: "old" }).generateDataKey({ context });
+  // The second is a CMK that the driver knows nothing about.
+  const options = { address: server.url, auth: { token: server.rootToken }, key: "first" };
+  const alsoUnwrap = ["transit/old"];
+  for (const cmk of [
+    open(server, { alsoUnwrap }),
+    new Cmk(vaultTransitDriver(options), { alsoUnwrap }),
+  ]) {
+    const moved = await cmk.rewrapEntry(entry, { context });
+    expect(moved).toMatchObject({ changed: true, plaintextSeen: true });
+    expect(dataKey.equals(await cmk.unwrapDataKey(moved.entry, { context }))).toBe(true);
+    server.root("POST", "transit/keys/first/rotate");
+    const before = server.calls.length;
+    const within = await cmk.rewrapEntry(moved.entry, { context });
+    expect(within).toMatchObject({ changed: true, plaintextSeen: false });
+    expect(server.calls.slice(before).map(({ path }) => path)).toEqual([
+      "transit/rewrap/first",
+      "transit/rewrap/first",
+    ]);
+    await cmk.close();
+  }
 });
 
 it.each([

@@ -4,7 +4,7 @@
  * @module
  */
 import type { CmkDriver } from "@env/core";
-import type { BrokenDriver } from "../broken.ts";
+import type { BrokenDriver, ForgivenDriver } from "../broken.ts";
 import { hex, random } from "../bytes.ts";
 import { kmsContext } from "../check.ts";
 import { bare, Fault, faulty } from "./fault.ts";
@@ -168,6 +168,22 @@ export const brokenRotation: readonly BrokenDriver[] = [
           const { keyVersion } = await honest.unwrap(request);
           return { wrapped: request.wrapped.slice(), keyId: request.keyId, ...told(keyVersion) };
         },
+      }),
+  },
+  {
+    name: "has a rewrap that leaves everything to Cmk",
+    clause: "D11",
+    make: (honest) => faulty(honest, { rewrap: async () => undefined }),
+  },
+];
+
+export const forgivenRotation: readonly ForgivenDriver[] = [
+  {
+    name: "rewraps within its own key alone",
+    make: (honest) =>
+      faulty(honest, {
+        rewrap: async (request) =>
+          request.keyId === honest.keyId ? honest.rewrap?.(request) : undefined,
       }),
   },
 ];

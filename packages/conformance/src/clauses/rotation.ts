@@ -166,4 +166,15 @@ export const rotationCases: readonly CaseDefinition[] = [
       await opens(new Cmk(first), moved.entry, keyHex(dataKey));
     },
   },
+  {
+    clause: "D11",
+    name: "a rewrap within the own key is not left to Cmk, where there is one",
+    async run({ first }) {
+      const request = { context: kmsContext(context), signal: undefined };
+      const { wrapped, keyId } = await first.wrap({ ...request, plaintext: random(32) });
+      if (first.rewrap === undefined) return;
+      const made = await first.rewrap({ ...request, wrapped, keyId });
+      check(made !== undefined, "it gives an answer");
+    },
+  },
 ];
