@@ -367,8 +367,24 @@ export const grants: Vectors = {
     "another case of the name",
     alice(),
     grant(equals({ a: "1" })),
-    no,
+    ok,
     inContext({ A: "1" }),
+  ),
+  "constraint-equals-both-cases": by(
+    "G3",
+    "the name in both cases are two pairs",
+    alice(),
+    grant(equals({ a: "1" })),
+    no,
+    inContext({ a: "1", A: "1" }),
+  ),
+  "constraint-equals-swapped": by(
+    "G3",
+    "as many pairs, but not all of the constraint",
+    alice(),
+    grant(equals({ a: "1", A: "1" })),
+    no,
+    inContext({ a: "1", b: "1" }),
   ),
   "constraint-equals-case-of-value": by(
     "G3",
@@ -412,11 +428,11 @@ export const grants: Vectors = {
   ),
   "constraint-subset-case": by(
     "G3",
-    "not in this case",
+    "in another case of the name",
     alice(),
     grant(subset({ a: "1" })),
-    no,
-    inContext({ A: "1" }),
+    ok,
+    inContext({ A: "1", b: "2" }),
   ),
   "constraint-without-context": by(
     "G3",
@@ -504,6 +520,12 @@ export const grants: Vectors = {
     "the same equality",
     equals({ a: "1" }),
     decrypting({ encryptionContextEquals: { a: "1" } }),
+    true,
+  ),
+  "child-equals-case": child(
+    "the same equality in another case of the name",
+    equals({ a: "1" }),
+    decrypting({ encryptionContextEquals: { A: "1" } }),
     true,
   ),
   "child-equals-other": child(

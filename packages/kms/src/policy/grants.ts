@@ -12,6 +12,7 @@ import { createHash } from "node:crypto";
 import type { Context } from "@env/core";
 import { awsPrincipal, named, servicePrincipal, type Named } from "./principal.ts";
 import type { AccessRequest, Grant } from "./request.ts";
+import { lowerCase } from "./values.ts";
 
 /** Why a grant does not allow a request. */
 export type GrantMiss =
@@ -115,12 +116,19 @@ function meetsConstraints(
 }
 
 function isEqual(a: Context, b: Context): boolean {
-  return Object.keys(a).length === Object.keys(b).length && isSubset(a, b);
+  return Object.keys(a).length === Object.keys(b).length && isSubset(a, b) && isSubset(b, a);
 }
 
-/** Whether `b` has all pairs of `a`. */
+/**
+ * Whether `b` has all pairs of `a`. As in AWS (API reference, GrantConstraints) the case of values counts
+ * and that of names does not, unlike where a ciphertext is opened.
+ */
 function isSubset(a: Context, b: Context): boolean {
-  return Object.entries(a).every(([key, value]) => Object.hasOwn(b, key) && b[key] === value);
+  const inner = Object.entries(b);
+  return Object.entries(a).every(([name, value]) => {
+    const key = lowerCase(name);
+    return inner.some(([other, has]) => has === value && lowerCase(other) === key);
+  });
 }
 
 function sha256(token: string): string {

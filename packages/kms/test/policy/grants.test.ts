@@ -85,8 +85,8 @@ it("may be retired by the retiring principal, and by the grantee if it says so",
 });
 
 describe("isWithin", () => {
-  const context = fc.dictionary(fc.constantFrom("a", "b"), fc.constantFrom("1", "2"), {
-    maxKeys: 2,
+  const context = fc.dictionary(fc.constantFrom("a", "A", "b"), fc.constantFrom("1", "2"), {
+    maxKeys: 3,
     noNullPrototype: true,
   });
   const constraints = fc.option(
