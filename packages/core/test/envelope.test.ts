@@ -354,6 +354,22 @@ describe("several CMKs", () => {
     await refuses("ERR_ENV_CONFIG", () => envelope.encrypt(pattern(1), { context }));
   });
 
+  it("takes two keys that have one alias, as in two regions", async () => {
+    const keys = [new StubKey("one"), new StubKey("two")];
+    const byAlias = keys.map((key) => {
+      const matches = (label: string): boolean => label === key.driver.keyId;
+      return new Cmk({ ...key.driver, keyId: "alias/app", matches });
+    });
+    const envelope = new Envelope({ cmks: byAlias });
+    const message = await envelope.encrypt(pattern(3), { context });
+    expect(inspect(message).entries?.map(({ keyId }) => keyId)).toEqual(["one", "two"]);
+    for (const key of keys) {
+      const reader = new Envelope({ cmks: [key.cmk] });
+      expect(await reader.decrypt(message, { context })).toEqual(pattern(3));
+    }
+    expect(await envelope.decrypt(message, { context })).toEqual(pattern(3));
+  });
+
   it("refuses what cannot work when it is made", () => {
     const [a] = cmks(three());
     if (!a) throw new Error("a key");
