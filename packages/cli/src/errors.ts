@@ -27,7 +27,7 @@ export const exitCodes = {
   6: "The configuration or the keystore is missing, malformed or cannot be opened.",
   7: "A file exists already, or cannot be read or written.",
   8: "Some of several files failed; each is named.",
-  9: "The answer is no: access denied, a faulty policy, an unmet expectation, an altered audit log, a keystore that differs from its seed.",
+  9: "The answer is no: access denied, a faulty policy, an unmet expectation, an altered audit log, a keystore that differs from its seed, a CMK that lacks something.",
   130: "Interrupted; nothing half-written is left.",
 } as const;
 
@@ -124,10 +124,13 @@ export class NegativeAnswer extends Error {
 export class InputError extends Error {
   override readonly name = "InputError";
   readonly path: string;
+  /** `:3:5`, or nothing. */
+  readonly position: string;
 
-  constructor(path: string, cause: unknown) {
+  constructor(path: string, cause: unknown, position = "") {
     super(path, { cause });
     this.path = path;
+    this.position = position;
   }
 }
 
@@ -196,10 +199,11 @@ export interface ErrorReport {
 /** What to report of anything that was thrown. */
 export function reportOf(error: unknown): ErrorReport {
   if (error instanceof InputError) {
-    const { path, cause } = error;
+    const { path, position, cause } = error;
     const report = reportOf(cause);
     // Errors of the command name the file they are about, which may be the output.
-    const message = cause instanceof CommandError ? cause.message : `${path}: ${report.message}`;
+    const message =
+      cause instanceof CommandError ? cause.message : `${path}${position}: ${report.message}`;
     return { ...report, message, path };
   }
   if (error instanceof CommandError) {

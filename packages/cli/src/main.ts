@@ -7,6 +7,7 @@ import { readFileSync } from "node:fs";
 import { CommanderError } from "@commander-js/extra-typings";
 import { addAudit } from "./commands/audit.ts";
 import { addCat } from "./commands/cat.ts";
+import { addConfig } from "./commands/config.ts";
 import { addDecrypt } from "./commands/decrypt.ts";
 import { addEncrypt } from "./commands/encrypt.ts";
 import { addHelp } from "./commands/help.ts";
@@ -28,6 +29,7 @@ const COMMANDS = new Set([
   "cat",
   "inspect",
   "rewrap",
+  "config",
   "keys",
   "kms",
   "policy",
@@ -69,6 +71,7 @@ function buildProgram(ui: Ui): Program {
   addCat(program, ui);
   addInspect(program, ui);
   addRewrap(program, ui);
+  addConfig(program, ui);
   addKeys(program, ui);
   addKms(program, ui);
   addPolicy(program, ui);

@@ -4,8 +4,17 @@
  * @module
  */
 import { resolve } from "node:path";
-import { Envelope, EnvelopeError, openCmk, type Cmk, type CmkOpener } from "@env/core";
-import { loadConfig, openCmks, type EnvelopeConfig } from "@env/core/config";
+import type * as Aws from "@env/aws-kms";
+import {
+  Envelope,
+  EnvelopeError,
+  openCmk,
+  type Cmk,
+  type CmkOpener,
+  type Context,
+} from "@env/core";
+import { CONFIG_FILE, loadConfig, openCmks, type EnvelopeConfig } from "@env/core/config";
+import type * as Gcp from "@env/gcp-kms";
 import {
   inspectKeystore,
   openKeystore,
@@ -13,7 +22,13 @@ import {
   type RootKeyKind,
   type RootKeySource,
 } from "@env/kms";
-import { openLocalFile, parseLocalFileUri } from "@env/local-file";
+import {
+  doctor as localFileDoctor,
+  openLocalFile,
+  parseLocalFileUri,
+  type DoctorReport,
+} from "@env/local-file";
+import type * as Vault from "@env/vault-transit";
 import { CommandError, usageError } from "./errors.ts";
 import { readPassphrase } from "./passphrase.ts";
 import type { Ui } from "./ui.ts";
@@ -76,7 +91,8 @@ export async function withKeystore<T>(
   return await use(opened);
 }
 
-async function configOf(globals: GlobalOptions): Promise<EnvelopeConfig> {
+/** The environment that the options name; with `--cmk` one of their own. */
+export async function configOf(globals: GlobalOptions): Promise<EnvelopeConfig> {
   const { config: file, environment, cmk } = globals;
   if (cmk === undefined) return loadConfig({ file, environment });
   if (file !== undefined || environment !== undefined) {
@@ -85,18 +101,96 @@ async function configOf(globals: GlobalOptions): Promise<EnvelopeConfig> {
   return { environment: "command line", cmks: cmk, baseDirectory: process.cwd() };
 }
 
-function openers(ui: Ui): Readonly<Record<string, CmkOpener>> {
+// Loaded where they are named: none of them is a reason to wait for `envelope --help`.
+const aws = (): Promise<typeof Aws> => import("@env/aws-kms");
+const gcp = (): Promise<typeof Gcp> => import("@env/gcp-kms");
+const vault = (): Promise<typeof Vault> => import("@env/vault-transit");
+
+/** What the command asks of an adapter. */
+export interface Adapter {
+  /** The package to install beside it. */
+  readonly sdk?: string;
+  readonly open: CmkOpener;
+  /** What a URI names: nothing secret. Opens and calls nothing. */
+  readonly read: (uri: string) => Promise<Readonly<Record<string, unknown>>>;
+  readonly doctor: (uri: string, options: DoctorCall) => Promise<DoctorReport>;
+}
+
+interface DoctorCall {
+  readonly context: Context;
+  readonly baseDirectory: string;
+  /** For one call to the KMS, in ms. */
+  readonly timeout: number;
+  readonly signal: AbortSignal;
+}
+
+/**
+ * The adapter of a URI, and its scheme. Of a URI that has none nothing is shown.
+ *
+ * @throws EnvelopeError `ERR_ENV_CONFIG`
+ */
+export async function adapterOf(
+  ui: Ui,
+  uri: string,
+): Promise<{ readonly provider: string; readonly adapter: Adapter }> {
+  const provider = uri.slice(0, Math.max(0, uri.indexOf(":")));
+  const all = adapters(ui);
+  const adapter = Object.hasOwn(all, provider) ? all[provider] : undefined;
+  if (adapter !== undefined) return { provider, adapter };
+  await openCmk(uri, openers(ui)); // Refuses, and says which there are.
+  throw new TypeError("an opener without an adapter");
+}
+
+/** By the scheme of their URIs. */
+function adapters(ui: Ui): Readonly<Record<string, Adapter>> {
   return {
-    "local-file": async (uri, options = {}) => {
-      const path = resolve(options.baseDirectory ?? process.cwd(), parseLocalFileUri(uri).path);
-      return openLocalFile(uri, { ...options, root: await rootOf(ui, path) });
+    "local-file": {
+      async open(uri, options = {}) {
+        const path = resolve(options.baseDirectory ?? process.cwd(), parseLocalFileUri(uri).path);
+        return openLocalFile(uri, { ...options, root: await rootOf(ui, path) });
+      },
+      read: async (uri) => ({ ...parseLocalFileUri(uri) }),
+      async doctor(uri, { baseDirectory, context, signal }) {
+        const { path: written, key } = parseLocalFileUri(uri);
+        const path = resolve(baseDirectory, written);
+        using keystore = await openKeystore(path, { root: await rootOf(ui, path) });
+        return await localFileDoctor({ client: keystore.as(), key }, { context, signal });
+      },
     },
-    // Loaded where they are named: none of them is a reason to wait for `envelope --help`.
-    "aws-kms": async (...call) => (await import("@env/aws-kms")).openAwsKms(...call),
-    "gcp-kms": async (...call) => (await import("@env/gcp-kms")).openGcpKms(...call),
-    "vault-transit": async (...call) =>
-      (await import("@env/vault-transit")).openVaultTransit(...call),
+    "aws-kms": {
+      sdk: "@aws-sdk/client-kms",
+      open: async (...call) => (await aws()).openAwsKms(...call),
+      read: async (uri) => ({ ...(await aws()).parseAwsKmsUri(uri) }),
+      async doctor(uri, { context, timeout, signal }) {
+        const { doctor, parseAwsKmsUri } = await aws();
+        return doctor({ ...parseAwsKmsUri(uri), timeout }, { context, signal });
+      },
+    },
+    "gcp-kms": {
+      sdk: "@google-cloud/kms",
+      open: async (...call) => (await gcp()).openGcpKms(...call),
+      read: async (uri) => ({ ...(await gcp()).parseGcpKmsUri(uri) }),
+      async doctor(uri, { context, timeout, signal }) {
+        const { doctor, parseGcpKmsUri } = await gcp();
+        return doctor({ ...parseGcpKmsUri(uri), timeout }, { context, signal });
+      },
+    },
+    "vault-transit": {
+      sdk: "node-vault",
+      open: async (...call) => (await vault()).openVaultTransit(...call),
+      read: async (uri) => ({ ...(await vault()).parseVaultTransitUri(uri) }),
+      async doctor(uri, { context, timeout, signal }) {
+        const { doctor, parseVaultTransitUri } = await vault();
+        return doctor({ ...parseVaultTransitUri(uri), timeout }, { context, signal });
+      },
+    },
   };
+}
+
+function openers(ui: Ui): Readonly<Record<string, CmkOpener>> {
+  return Object.fromEntries(
+    Object.entries(adapters(ui)).map(([scheme, { open }]) => [scheme, open]),
+  );
 }
 
 /** By what the keystore says of itself. A passphrase that is not in the environment is asked for. */
@@ -121,7 +215,16 @@ export function rootSource(
   );
 }
 
-function makeEnvelope({ minWrapped, dataKeyCache }: EnvelopeConfig, cmks: Cmk[]): Envelope {
+/** The file that {@link configOf} reads; `undefined` with `--cmk`. */
+export function configFile({ config, cmk }: GlobalOptions): string | undefined {
+  return cmk === undefined ? resolve(config ?? CONFIG_FILE) : undefined;
+}
+
+/** @throws EnvelopeError `ERR_ENV_CONFIG` for settings that cannot work. */
+export function makeEnvelope(
+  { minWrapped, dataKeyCache }: EnvelopeConfig,
+  cmks: readonly Cmk[],
+): Envelope {
   try {
     return new Envelope({
       cmks,
@@ -135,7 +238,7 @@ function makeEnvelope({ minWrapped, dataKeyCache }: EnvelopeConfig, cmks: Cmk[])
   }
 }
 
-async function closeAll(cmks: readonly Cmk[]): Promise<void> {
+export async function closeAll(cmks: readonly Cmk[]): Promise<void> {
   await Promise.all(cmks.map((cmk) => cmk.close()));
 }
 

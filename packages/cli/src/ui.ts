@@ -19,7 +19,7 @@ export interface Host {
     readonly isTTY?: boolean;
     readonly setRawMode?: (raw: boolean) => unknown;
   };
-  readonly stdout: Writable & { readonly isTTY?: boolean };
+  readonly stdout: Writable & { readonly isTTY?: boolean; readonly columns?: number };
   readonly stderr: Writable & { readonly isTTY?: boolean; readonly columns?: number };
   /** Aborted when the user interrupts. */
   readonly signal: AbortSignal;
@@ -51,6 +51,10 @@ export class Ui {
 
   get json(): boolean {
     return this.#json;
+  }
+
+  get quiet(): boolean {
+    return this.#quiet;
   }
 
   /** A result: `text` for people, `data` as one line of JSON for programs. */

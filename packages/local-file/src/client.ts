@@ -35,7 +35,13 @@ export interface LocalFileClient {
     readonly DestinationKeyId: string;
     readonly DestinationEncryptionContext: Context;
   }): Promise<Encrypted>;
-  describeKey(request: {
-    readonly KeyId: string;
-  }): Promise<{ readonly KeyMetadata: { readonly KeyId: string } }>;
+  describeKey(request: { readonly KeyId: string }): Promise<{ readonly KeyMetadata: KeyFacts }>;
+}
+
+/** All but the id is for `doctor` alone. */
+export interface KeyFacts {
+  readonly KeyId: string;
+  readonly KeyState?: string;
+  readonly KeyUsage?: string;
+  readonly KeySpec?: string;
 }

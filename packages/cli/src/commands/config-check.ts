@@ -1,0 +1,300 @@
+/**
+ * `envelope config check`: asks the KMS of each configured CMK what these credentials may do, and looks
+ * at the configuration as a whole.
+ *
+ * @module
+ */
+import { encodeContext, EnvelopeError, isEnvelopeError, type Cmk, type Context } from "@env/core";
+import type { EnvelopeConfig } from "@env/core/config";
+import type { DoctorReport } from "@env/local-file";
+import { collectPair } from "../context.ts";
+import { NegativeAnswer, reportOf, usageError } from "../errors.ts";
+import {
+  adapterOf,
+  closeAll,
+  configFile,
+  configOf,
+  makeEnvelope,
+  type Adapter,
+} from "../providers.ts";
+import { count } from "../text.ts";
+import type { Ui } from "../ui.ts";
+import {
+  drawReport,
+  type CheckedCmk,
+  type CheckedConfig,
+  type ConfigProblem,
+} from "./config-report.ts";
+import { Waiting } from "./config-waiting.ts";
+import type { ConfigCommand } from "./config.ts";
+
+const DEFAULT_SECONDS = 20;
+const MAX_SECONDS = 3600;
+
+export function addCheck(config: ConfigCommand, ui: Ui): void {
+  config
+    .command("check")
+    .summary("Ask each CMK's KMS what these credentials may do with it.")
+    .description(
+      "Ask each CMK's KMS what these credentials may do with it: generate data keys, wrap, unwrap, rewrap. Nothing is changed, though the calls are logged there like any. Under the table stands what is missing, and the next step. The exit code is 9 where something is, 6 where the configuration itself cannot work.",
+    )
+    .option(
+      "--timeout <seconds>",
+      "how long one KMS may take; all are asked side by side",
+      parseSeconds,
+      DEFAULT_SECONDS,
+    )
+    .option(
+      "--context <key=value>",
+      "context to ask with, for policies with conditions on it; repeatable",
+      collectPair,
+    )
+    .addHelpText(
+      "after",
+      "\nExample:\n  envelope config check --environment production\n  envelope config check --json | jq '.cmks[] | select(.reachable | not)'",
+    )
+    .action(async ({ context: pairs, timeout }, command) => {
+      const globals = command.optsWithGlobals();
+      const context = Object.fromEntries(pairs ?? []);
+      encodeContext(context); // Before anything is opened.
+      const call = { context, timeoutMs: timeout * 1000 };
+      const { report, fatal } = await check(ui, await configOf(globals), call);
+      const { stdout } = ui.host;
+      const columns = stdout.isTTY === true ? (stdout.columns ?? 80) : undefined;
+      const file = configFile(globals) ?? null;
+      await ui.result(drawReport(report, columns), { config: file, ...report });
+      if (fatal !== undefined) throw fatal;
+      if (!report.ok) throw new NegativeAnswer();
+    });
+}
+
+interface Checked {
+  readonly report: CheckedConfig;
+  /** The first reason why nothing can work with this configuration, whatever the KMSs allow. */
+  readonly fatal: unknown;
+}
+
+/** What is the same for all CMKs. */
+interface Call {
+  readonly context: Context;
+  readonly timeoutMs: number;
+}
+
+async function check(ui: Ui, config: EnvelopeConfig, call: Call): Promise<Checked> {
+  const openings: Opening[] = [];
+  try {
+    // One after another: a keystore may ask for its passphrase. No KMS is called yet.
+    for (const uri of config.cmks) openings.push(await open(ui, uri, config.baseDirectory));
+    const cmks = await probeAll(ui, config, openings, call);
+    const settings = settingsProblems(config, openings, cmks);
+    const [fatal] = [
+      ...openings.flatMap(fatalOf),
+      ...settings.map(({ message }) => new EnvelopeError("ERR_ENV_CONFIG", message)),
+    ];
+    // Who wraps how often is a question for a configuration that can work.
+    const problems = fatal === undefined ? wrapProblems(config, cmks) : settings;
+    const ok = problems.length === 0 && cmks.every((cmk) => cmk.problems.length === 0);
+    return { report: { environment: config.environment, ok, cmks, problems }, fatal };
+  } finally {
+    await closeAll(openings.flatMap((opening) => ("cmk" in opening ? [opening.cmk] : [])));
+  }
+}
+
+/** What came of a URI. */
+type Opening =
+  | { readonly provider: string; readonly adapter: Adapter; readonly cmk: Cmk }
+  | {
+      readonly provider: string | undefined;
+      readonly error: EnvelopeError;
+      readonly next: string | undefined;
+    };
+
+async function open(ui: Ui, uri: string, baseDirectory: string): Promise<Opening> {
+  let provider: string | undefined;
+  let sdk: string | undefined;
+  try {
+    const found = await adapterOf(ui, uri);
+    ({ provider } = found);
+    ({ sdk } = found.adapter);
+    return { ...found, cmk: await found.adapter.open(uri, { baseDirectory }) };
+  } catch (error) {
+    ui.host.signal.throwIfAborted();
+    if (!isEnvelopeError(error)) throw error;
+    return { provider, error, next: nextStep(error, sdk, baseDirectory) };
+  }
+}
+
+function nextStep(
+  error: EnvelopeError,
+  sdk: string | undefined,
+  baseDirectory: string,
+): string | undefined {
+  if (sdk !== undefined && error.message.includes(`install ${sdk}`)) return `npm install ${sdk}`;
+  if (error.code === "ERR_ENV_KEYSTORE_IO") return `relative paths start at ${baseDirectory}`;
+  // What is wrong with a URI says how it is right.
+  return error.code === "ERR_ENV_CONFIG" ? undefined : reportOf(error).hint;
+}
+
+function withNext(message: string, next: string | undefined): string {
+  return next === undefined ? message : `${message}; ${next}`;
+}
+
+function fatalOf(opening: Opening, index: number): Error[] {
+  if ("cmk" in opening || opening.error.code !== "ERR_ENV_CONFIG") return [];
+  const { error: cause, next } = opening;
+  const message = `CMK ${index + 1}: ${withNext(cause.message, next)}`;
+  return [new EnvelopeError("ERR_ENV_CONFIG", message, { cause })];
+}
+
+/** All side by side, in the configured order. */
+async function probeAll(
+  ui: Ui,
+  { cmks: uris, baseDirectory }: EnvelopeConfig,
+  openings: readonly Opening[],
+  call: Call,
+): Promise<CheckedCmk[]> {
+  const opened = openings.flatMap((opening) => ("cmk" in opening ? [opening.provider] : []));
+  using waiting = new Waiting(ui.host.stderr, ui.quiet, opened);
+  return await Promise.all(
+    openings.map(async (opening, index) => {
+      if ("error" in opening) {
+        const { error, next, provider } = opening;
+        return unprobed(provider, undefined, error.code, withNext(error.message, next));
+      }
+      try {
+        return await probe(ui, uris[index] ?? "", opening, { ...call, baseDirectory });
+      } finally {
+        waiting.answered(opening.provider);
+      }
+    }),
+  );
+}
+
+async function probe(
+  ui: Ui,
+  uri: string,
+  { adapter, cmk: { provider, keyId } }: Extract<Opening, { readonly cmk: Cmk }>,
+  { baseDirectory, context, timeoutMs }: Call & { readonly baseDirectory: string },
+): Promise<CheckedCmk> {
+  const bound = new AbortController();
+  // Not AbortSignal.timeout(), which does not keep the process waiting.
+  const timer = setTimeout(() => bound.abort(), timeoutMs);
+  const signal = AbortSignal.any([ui.host.signal, bound.signal]);
+  // Half, so that one call that hangs does not hide what the others answer.
+  const timeout = Math.ceil(timeoutMs / 2);
+  try {
+    return toChecked(await adapter.doctor(uri, { baseDirectory, context, timeout, signal }));
+  } catch (error) {
+    ui.host.signal.throwIfAborted();
+    if (bound.signal.aborted) {
+      const message = `no full answer within ${timeoutMs / 1000} s; see whether the KMS is slow, or give it longer with --timeout`;
+      return unprobed(provider, keyId, "ERR_ENV_KMS_UNAVAILABLE", message);
+    }
+    if (!isEnvelopeError(error)) throw error;
+    return unprobed(provider, keyId, error.code, withNext(error.message, reportOf(error).hint));
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+function toChecked(report: DoctorReport): CheckedCmk {
+  return {
+    provider: report.provider,
+    keyId: report.keyId,
+    label: report.label ?? null,
+    reachable: report.reachable,
+    mayGenerate: report.mayGenerate ?? null,
+    mayWrap: report.mayWrap ?? null,
+    mayUnwrap: report.mayUnwrap ?? null,
+    mayRewrap: report.mayRewrap ?? null,
+    keyVersion: report.keyVersion ?? null,
+    latencyMs: report.latencyMs ?? null,
+    problems: report.problems.map(({ check: of, code, message }) => ({
+      check: of,
+      code,
+      message: withNext(message, of === "reach" && !message.includes("; ") ? REACH : undefined),
+    })),
+  };
+}
+
+/** Where the error of a connection says nothing but what it is. */
+const REACH = "check the address and the network, or try again";
+
+/** A CMK of which nothing was learnt. */
+function unprobed(
+  provider: string | undefined,
+  keyId: string | undefined,
+  code: string,
+  message: string,
+): CheckedCmk {
+  return {
+    provider: provider ?? null,
+    keyId: keyId ?? null,
+    label: null,
+    reachable: null,
+    mayGenerate: null,
+    mayWrap: null,
+    mayUnwrap: null,
+    mayRewrap: null,
+    keyVersion: null,
+    latencyMs: null,
+    problems: [{ check: keyId === undefined ? "open" : "reach", code, message }],
+  };
+}
+
+/** What no KMS could mend: `encrypt` and `decrypt` refuse it as well. */
+function settingsProblems(
+  config: EnvelopeConfig,
+  openings: readonly Opening[],
+  cmks: readonly CheckedCmk[],
+): ConfigProblem[] {
+  const same = sameKeys(config.cmks, cmks);
+  if (same.length > 0) return same;
+  const opened = openings.flatMap((opening) => ("cmk" in opening ? [opening.cmk] : []));
+  if (opened.length < openings.length) return [];
+  try {
+    makeEnvelope(config, opened);
+    return [];
+  } catch (error) {
+    if (!isEnvelopeError(error)) throw error;
+    return [{ check: "settings", message: error.message }];
+  }
+}
+
+/**
+ * By the id that entries carry: aliases hide it, and keys of two Vaults can share it. A message cannot hold
+ * two entries of one.
+ */
+function sameKeys(uris: readonly string[], cmks: readonly CheckedCmk[]): ConfigProblem[] {
+  return cmks.flatMap(({ provider, label }, index) => {
+    const first = cmks.findIndex(
+      (other, at) =>
+        uris[at] === uris[index] ||
+        (label !== null && other.label === label && other.provider === provider),
+    );
+    if (first === index) return [];
+    const named = label === null ? "" : ` to a message, ${label}`;
+    const message = `CMKs ${first + 1} and ${index + 1} are the same key${named}; leave one of them out`;
+    return [{ check: "same key", message }];
+  });
+}
+
+/** A new data key is made by the first CMK that can, and wrapped by those behind it. */
+function wrapProblems(
+  { minWrapped }: EnvelopeConfig,
+  cmks: readonly CheckedCmk[],
+): ConfigProblem[] {
+  const required = minWrapped ?? cmks.length;
+  const first = cmks.findIndex(({ mayGenerate }) => mayGenerate === true);
+  const others = cmks.slice(first + 1).filter(({ mayWrap }) => mayWrap === true);
+  const able = first === -1 ? 0 : 1 + others.length;
+  if (able >= required) return [];
+  const message = `a message must be wrapped by ${required} of ${count(cmks.length, "CMK")}, and ${able} can: nothing can be encrypted; mend the others, or lower minWrapped`;
+  return [{ check: "minWrapped", message }];
+}
+
+function parseSeconds(text: string): number {
+  const seconds = Number(text);
+  if (/^[0-9]+(?:\.[0-9]+)?$/.test(text) && seconds > 0 && seconds <= MAX_SECONDS) return seconds;
+  throw usageError(`--timeout must be seconds, more than 0 and at most ${MAX_SECONDS}`);
+}

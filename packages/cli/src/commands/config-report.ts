@@ -1,0 +1,137 @@
+/**
+ * What `envelope config check` found, as a table, or in a narrow terminal as a list.
+ *
+ * @module
+ */
+import { printableLine, table } from "../text.ts";
+
+/** As with `--json`. `null`: could not be told; `problems` says why. */
+export interface CheckedCmk {
+  readonly provider: string | null;
+  /** The key as configured. */
+  readonly keyId: string | null;
+  /** The canonical id that entries carry. */
+  readonly label: string | null;
+  readonly reachable: boolean | null;
+  readonly mayGenerate: boolean | null;
+  readonly mayWrap: boolean | null;
+  readonly mayUnwrap: boolean | null;
+  readonly mayRewrap: boolean | null;
+  readonly keyVersion: string | null;
+  readonly latencyMs: number | null;
+  readonly problems: readonly CmkProblem[];
+}
+
+interface CmkProblem {
+  /** `open`, or a check of the adapters' doctors: `reach`, `key`, `generate`, `wrap`, `unwrap`, `rewrap`. */
+  readonly check: string;
+  readonly code: string;
+  /** What is wrong, and the next step. */
+  readonly message: string;
+}
+
+/** Of the configuration as a whole. */
+export interface ConfigProblem {
+  readonly check: "same key" | "settings" | "minWrapped";
+  readonly message: string;
+}
+
+export interface CheckedConfig {
+  readonly environment: string;
+  readonly ok: boolean;
+  /** In the configured order. */
+  readonly cmks: readonly CheckedCmk[];
+  readonly problems: readonly ConfigProblem[];
+}
+
+/** @param columns - Of the terminal; `undefined` for a pipe, which takes all. */
+export function drawReport(report: CheckedConfig, columns: number | undefined): string {
+  const { cmks, environment, problems, ok } = report;
+  return [
+    drawCmks(cmks, columns),
+    ...cmks.flatMap((cmk, index) => drawProblems(cmk, index)),
+    ...(problems.length === 0 ? [] : ["", "configuration"]),
+    ...problems.map(({ check, message }) => printableLine(`  ${check}: ${message}`)),
+    "",
+    printableLine(`${environment}: ${ok ? "all well" : "not all is well"}`),
+  ].join("\n");
+}
+
+const HEAD = [
+  "CMK",
+  "PROVIDER",
+  "KEY",
+  "REACHABLE",
+  "GENERATE",
+  "WRAP",
+  "UNWRAP",
+  "REWRAP",
+  "VERSION",
+  "LATENCY",
+];
+const KEY = 2;
+/** Fewer characters of a key say too little. */
+const MIN_KEY = 20;
+/** AWS KMS tells versions by 64 hex digits; the whole is in the JSON. */
+const MAX_VERSION = 12;
+
+function drawCmks(cmks: readonly CheckedCmk[], columns: number | undefined): string {
+  const rows = cmks.map((cmk, index) => cellsOf(cmk, index));
+  const whole = table(HEAD, rows);
+  const excess = columns === undefined ? 0 : widthOf(whole) - columns;
+  if (excess <= 0) return whole;
+  const longest = Math.max(...rows.map((row) => row[KEY]?.length ?? 0));
+  const room = longest - excess;
+  if (room < MIN_KEY) return rows.map(drawList).join("\n\n");
+  const shortened = rows.map((row) => row.map((cell, i) => (i === KEY ? endOf(cell, room) : cell)));
+  return table(HEAD, shortened);
+}
+
+function cellsOf(cmk: CheckedCmk, index: number): string[] {
+  const { provider, keyId, keyVersion, latencyMs } = cmk;
+  return [
+    String(index + 1),
+    provider ?? "?",
+    printableLine(keyId ?? "?"),
+    ...[cmk.reachable, cmk.mayGenerate, cmk.mayWrap, cmk.mayUnwrap, cmk.mayRewrap].map(wordOf),
+    keyVersion === null ? "?" : startOf(keyVersion, MAX_VERSION),
+    latencyMs === null
+      ? "?"
+      : `${latencyMs < 10 ? latencyMs.toFixed(1) : Math.round(latencyMs)} ms`,
+  ];
+}
+
+function drawList(cells: readonly string[]): string {
+  const lines = cells.map((cell, column) => `${HEAD[column]?.toLowerCase().padEnd(9)}  ${cell}`);
+  return [`CMK ${cells[0]}`, ...lines.slice(1).map((line) => `  ${line}`)].join("\n");
+}
+
+function wordOf(answer: boolean | null): string {
+  return answer === null ? "?" : answer ? "yes" : "no";
+}
+
+/** What several checks met alike is said once. */
+function drawProblems({ provider, keyId, problems }: CheckedCmk, index: number): string[] {
+  if (problems.length === 0) return [];
+  const checks = new Map<string, string[]>();
+  for (const { check, code, message } of problems) {
+    const said = `${message} (${code})`;
+    checks.set(said, [...(checks.get(said) ?? []), check]);
+  }
+  const name = [`CMK ${index + 1}`, provider ?? "", keyId ?? ""].join(" ").trim();
+  const lines = [...checks].map(([said, of]) => printableLine(`  ${of.join(", ")}: ${said}`));
+  return ["", printableLine(name), ...lines];
+}
+
+function widthOf(text: string): number {
+  return Math.max(...text.split("\n").map((line) => line.length));
+}
+
+function startOf(text: string, length: number): string {
+  return text.length <= length ? text : `${text.slice(0, length - 1)}…`;
+}
+
+/** The end of a key tells it from others. */
+function endOf(text: string, length: number): string {
+  return text.length <= length ? text : `…${text.slice(1 - length)}`;
+}
