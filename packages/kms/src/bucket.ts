@@ -61,6 +61,22 @@ export class Bucket {
 
   /** The bucket with other marks for some names; `undefined`: without that name. */
   with(changes: ReadonlyMap<RecordName, string | undefined>): Bucket {
+    return this.#remarked(changes) ?? this.#rebuilt(changes);
+  }
+
+  /** The same names with other marks, which is what most changes come to; `undefined` where names come or go. */
+  #remarked(changes: ReadonlyMap<RecordName, string | undefined>): Bucket | undefined {
+    const bytes = Buffer.from(this.bytes);
+    for (const [name, mark] of changes) {
+      const { index, found } = this.#find(name);
+      const end = this.#bounds[index + 1];
+      if (!found || end === undefined || mark === undefined) return undefined;
+      bytes.write(mark, end - MARK_BYTES, "latin1");
+    }
+    return new Bucket(bytes, this.#bounds);
+  }
+
+  #rebuilt(changes: ReadonlyMap<RecordName, string | undefined>): Bucket {
     const parts: Buffer[] = [];
     let at = 0;
     // In Latin-1, the order of the texts is that of the bytes.

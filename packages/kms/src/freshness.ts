@@ -16,7 +16,7 @@
  *
  * @module
  */
-import { createHash } from "node:crypto";
+import { hash } from "node:crypto";
 import type { StatementSync } from "node:sqlite";
 import { Bucket, MARK_BYTES, type Kind, type RecordName } from "./bucket.ts";
 import { advance, newClock, reset, type Clock } from "./clock.ts";
@@ -297,7 +297,7 @@ export function principalName(arn: string): RecordName {
 }
 
 function bucketOf(name: string): number {
-  return createHash("sha256").update(name, "latin1").digest()[0] ?? 0;
+  return Number.parseInt(hash("sha256", Buffer.from(name, "latin1"), "hex").slice(0, 2), 16);
 }
 
 /** u32 length of head || head (JSON) || marks. */

@@ -15,29 +15,25 @@ import type { Database } from "./database.ts";
 import { Fault } from "./file-errors.ts";
 import { aliasName, keyName, type Freshness } from "./freshness.ts";
 import { decodeRecord, encodeRecord, isGone, type AliasRecord, type KeyRecord } from "./key.ts";
-import {
-  fault,
-  MAX_RECORD_BYTES,
-  SealedRows,
-  titleOf,
-  type Listed,
-  type RowSealer,
-} from "./sealed-rows.ts";
+import { fault, MAX_RECORD_BYTES, SealedRows, type Listed, type RowSealer } from "./sealed-rows.ts";
 
 /** What is read of a key. The names of the alias rows come along, in one consistent snapshot. */
 const columns = `
-  seq, CASE WHEN length(uuid) = 16 THEN uuid END AS uuid, deletion,
-  CASE WHEN length(sealed) <= ${MAX_RECORD_BYTES} THEN sealed END AS sealed,
-  (SELECT json_group_array(substr(name, 1, 257)) FROM (
-    SELECT name FROM alias WHERE alias.uuid = cmk.uuid ORDER BY name LIMIT 51
-  )) AS aliases`;
+  CASE WHEN seq BETWEEN 1 AND ${Number.MAX_SAFE_INTEGER} AND length(sealed) <= ${MAX_RECORD_BYTES}
+    THEN sealed END AS sealed,
+  ifnull(deletion, 'null') || ' ' || (
+    SELECT json_group_array(substr(name, 1, 257)) FROM (
+      SELECT name FROM alias WHERE alias.uuid = cmk.uuid ORDER BY name LIMIT 51
+    )
+  ) AS clear`;
+/** The same where more than one key is read, and which ones is not known. */
+const listColumns = `seq, CASE WHEN length(uuid) = 16 THEN uuid END AS uuid, ${columns}`;
 
-interface Row {
+interface ListedRow {
   readonly seq: number;
   readonly uuid: Uint8Array;
-  readonly sealed: Uint8Array;
-  /** The deletion date, and a JSON list of the alias rows, sorted by bytes: of ASCII, as they are. */
-  readonly clear: string;
+  /** As in the row of a single key. */
+  readonly columns: Record<string, unknown>;
 }
 
 /** To be used inside the store's transactions. A key past its deletion date is not there. */
@@ -69,9 +65,9 @@ export class KeyTable {
   /** Keys in the order of their creation. */
   list(after: number, limit: number): Listed<KeyRecord, number> {
     this.#requireAllKeys();
-    const rows = this.#statements.keys.all(after, limit + 1).map((row) => this.#row(row));
+    const rows = this.#statements.keys.all(after, limit + 1).map(toListedRow);
     const page = rows.slice(0, limit);
-    const items = page.flatMap((row) => this.#present(this.#open(row)) ?? []);
+    const items = page.flatMap((row) => this.#present(this.#open(row.uuid, row.columns)) ?? []);
     return { items, next: rows.length > limit ? page.at(-1)?.seq : undefined };
   }
 
@@ -114,11 +110,11 @@ export class KeyTable {
   purge(time: number): readonly KeyRecord[] {
     return this.#statements.expired.all(time).map((columnsOfRow) => {
       // A date in clear proves nothing: #open has compared it with the sealed one.
-      const row = this.#row(columnsOfRow);
-      const record = this.#open(row);
+      const { uuid, columns: found } = toListedRow(columnsOfRow);
+      const record = this.#open(uuid, found);
       this.#setAliases({ ...record, aliases: [] });
-      this.#statements.drop.run(row.uuid);
-      this.#rows.drop(keyName(row.uuid));
+      this.#statements.drop.run(uuid);
+      this.#rows.drop(keyName(uuid));
       return record;
     });
   }
@@ -129,7 +125,7 @@ export class KeyTable {
     const known = this.#rows.known(name);
     if (known !== undefined) return known;
     const row = this.#statements.key.get(uuid);
-    if (row !== undefined) return this.#open(this.#row(row));
+    if (row !== undefined) return this.#open(uuid, row);
     this.#rows.requireAbsent(name);
     return undefined;
   }
@@ -180,23 +176,15 @@ export class KeyTable {
     return record;
   }
 
-  #open({ uuid, sealed, clear }: Row): KeyRecord {
-    return this.#rows.open(keyName(uuid), sealed, clear);
-  }
-
-  #row({ seq, uuid, deletion, sealed, aliases }: Record<string, unknown>): Row {
-    if (
-      typeof seq === "number" &&
-      seq >= 1 &&
-      uuid instanceof Uint8Array &&
-      (deletion === null || typeof deletion === "number") &&
-      sealed instanceof Uint8Array &&
-      typeof aliases === "string"
-    ) {
-      return { seq, uuid, sealed, clear: `${deletion} ${aliases}` };
+  /**
+   * `clear` is the deletion date, and a JSON list of the alias rows, sorted by bytes: of ASCII, as they are.
+   */
+  #open(uuid: Uint8Array, { sealed, clear }: Record<string, unknown>): KeyRecord {
+    const name = keyName(uuid);
+    if (sealed instanceof Uint8Array && typeof clear === "string") {
+      return this.#rows.open(name, sealed, clear);
     }
-    const which = uuid instanceof Uint8Array ? titleOf(keyName(uuid)) : "a row of the keys";
-    throw new Fault(which, "its row is out of bounds");
+    throw fault(name, "its row is out of bounds");
   }
 
   #requireAllKeys(): void {
@@ -214,6 +202,14 @@ export class KeyTable {
       (name) => this.#statements.target.get(name.slice(1)) !== undefined,
     );
   }
+}
+
+function toListedRow(columnsOfRow: Record<string, unknown>): ListedRow {
+  const { seq, uuid } = columnsOfRow;
+  if (typeof seq === "number" && uuid instanceof Uint8Array) {
+    return { seq, uuid, columns: columnsOfRow };
+  }
+  throw new Fault("a row of the keys", "its row is out of bounds");
 }
 
 function decode(name: string, plaintext: Bytes): KeyRecord | undefined {
@@ -235,10 +231,10 @@ type StatementName = keyof ReturnType<typeof prepareAll>;
 function prepareAll(database: Database) {
   return {
     key: database.prepare(`SELECT ${columns} FROM cmk WHERE uuid = ?`),
-    keys: database.prepare(`SELECT ${columns} FROM cmk WHERE seq > ? ORDER BY seq LIMIT ?`),
+    keys: database.prepare(`SELECT ${listColumns} FROM cmk WHERE seq > ? ORDER BY seq LIMIT ?`),
     // By the index of the ids, which is short: not by seq.
     countKeys: database.prepare("SELECT count(*) AS n FROM cmk WHERE +seq > 0"),
-    expired: database.prepare(`SELECT ${columns} FROM cmk WHERE deletion <= ?`),
+    expired: database.prepare(`SELECT ${listColumns} FROM cmk WHERE deletion <= ?`),
     insert: database.prepare("INSERT INTO cmk (uuid, deletion, sealed) VALUES (?, ?, ?)"),
     update: database.prepare("UPDATE cmk SET deletion = ?, sealed = ? WHERE uuid = ?"),
     drop: database.prepare("DELETE FROM cmk WHERE uuid = ?"),

@@ -65,11 +65,10 @@ export function open(key: KeyObject, binding: Binding, sealed: Uint8Array): Byte
   const unverified = decipher.update(sealed.subarray(0, end));
   try {
     decipher.final();
-    return new Uint8Array(unverified);
+    return new Uint8Array(unverified.buffer, unverified.byteOffset, unverified.length);
   } catch {
-    return undefined;
-  } finally {
     unverified.fill(0);
+    return undefined;
   }
 }
 

@@ -14,24 +14,24 @@ import { keyIdFromBytes, keyIdToBytes } from "./arn.ts";
 import { Fault } from "./file-errors.ts";
 import { MARK_BYTES, type RecordName } from "./bucket.ts";
 import type { Freshness } from "./freshness.ts";
+import { RecordCache } from "./record-cache.ts";
 import { label, openRow, sealRow } from "./seal.ts";
 
 /** Bytes of a sealed record; a longer one is not read into memory. */
 export const MAX_RECORD_BYTES: number = 1 << 20;
 
 const LABEL = label("env/1/keystore");
-/** Opened records kept in memory: so many, and as many as were so long together when sealed. */
-const CACHED = { records: 4096, bytes: 1 << 24 } as const;
 
 /** Seals under the keystore's root key, bound to this keystore and to the name of a row. */
 export class RowSealer {
   readonly #root: KeyObject;
-  readonly #keystoreId: Uint8Array;
+  /** As the file has it in front of a name. */
+  readonly #keystoreId: string;
 
   /** @param root - 32 bytes. */
   constructor(root: KeyObject, keystoreId: string) {
     this.#root = root;
-    this.#keystoreId = keyIdToBytes(keystoreId);
+    this.#keystoreId = Buffer.from(keyIdToBytes(keystoreId)).toString("latin1");
   }
 
   /** `plaintext` stays the caller's to wipe. */
@@ -46,7 +46,7 @@ export class RowSealer {
 
   /** Keystore id || name in Latin-1. */
   #aad(name: string): Uint8Array {
-    return Buffer.concat([this.#keystoreId, Buffer.from(name, "latin1")]);
+    return Buffer.from(this.#keystoreId + name, "latin1");
   }
 }
 
@@ -58,8 +58,9 @@ export interface Listed<T, Position> {
 
 interface CacheEntry<T> {
   /** When the row was last compared with the file. */
-  readonly epoch: number;
+  epoch: number;
   readonly sealed: Uint8Array;
+  readonly bytes: number;
   readonly clear: string;
   readonly record: T;
 }
@@ -76,8 +77,7 @@ export class SealedRows<T> {
   readonly #sealer: RowSealer;
   readonly #freshness: Freshness;
   readonly #form: RowForm<T>;
-  readonly #cache = new Map<RecordName, CacheEntry<T>>();
-  #cachedBytes = 0;
+  readonly #cache = new RecordCache<CacheEntry<T>>();
 
   constructor(sealer: RowSealer, freshness: Freshness, form: RowForm<T>) {
     this.#sealer = sealer;
@@ -103,8 +103,13 @@ export class SealedRows<T> {
     const listed = this.#freshness.mark(name);
     if (listed === undefined) throw fault(name, "it was deleted, and its row was put back");
     if (listed !== markOf(sealed)) throw fault(name, "an older row of it was put back");
-    if (!same) this.#form.compare(record, clear);
-    this.#remember(name, { epoch: this.#freshness.epoch, sealed, clear, record });
+    const { epoch } = this.#freshness;
+    if (same) {
+      cached.epoch = epoch;
+    } else {
+      this.#form.compare(record, clear);
+      this.#cache.offer(name, { epoch, sealed, bytes: sealed.length, clear, record });
+    }
     return record;
   }
 
@@ -119,7 +124,7 @@ export class SealedRows<T> {
       const sealed = this.#sealer.seal(name, plaintext);
       if (sealed.length > MAX_RECORD_BYTES) throw new RangeError("a record has at most 1 MiB");
       this.#freshness.set(name, markOf(sealed));
-      this.#forget(name);
+      this.#cache.delete(name);
       return sealed;
     } finally {
       plaintext.fill(0);
@@ -129,7 +134,7 @@ export class SealedRows<T> {
   /** The record is deleted, and its row with it. */
   drop(name: RecordName): void {
     this.#freshness.set(name, undefined);
-    this.#forget(name);
+    this.#cache.delete(name);
   }
 
   #unseal(name: RecordName, sealed: Uint8Array): T {
@@ -137,21 +142,6 @@ export class SealedRows<T> {
     const record = plaintext === undefined ? undefined : this.#form.decode(name, plaintext);
     if (record !== undefined) return record;
     throw fault(name, "it was altered, or belongs to another row or keystore");
-  }
-
-  #remember(name: RecordName, entry: CacheEntry<T>): void {
-    this.#forget(name);
-    this.#cache.set(name, entry);
-    this.#cachedBytes += entry.sealed.length;
-    for (const oldest of this.#cache.keys()) {
-      if (this.#cache.size <= CACHED.records && this.#cachedBytes <= CACHED.bytes) return;
-      this.#forget(oldest);
-    }
-  }
-
-  #forget(name: RecordName): void {
-    this.#cachedBytes -= this.#cache.get(name)?.sealed.length ?? 0;
-    this.#cache.delete(name);
   }
 }
 

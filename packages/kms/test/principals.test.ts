@@ -47,6 +47,7 @@ async function problem({ path, store }: OpenStore, reading: () => unknown): Prom
 
 it("gives back what was put, the same object until it changes", async () => {
   const open = await setup();
+  expect(await get(open, ALICE)).toEqual(alice);
   const first = await get(open, ALICE);
   expect(first).toEqual(alice);
   expect(await get(open, ALICE)).toBe(first);
