@@ -40,7 +40,7 @@ import { KEY_BYTES, random, secretKey } from "./seal.ts";
 import { Seeding } from "./seed/seeding.ts";
 import { Session, type SessionOptions } from "./session.ts";
 import { Store } from "./store.ts";
-import { verifyStore, type Finding } from "./verify.ts";
+import { verifyKeystore, type Finding } from "./verify.ts";
 
 export interface OpenKeystoreOptions {
   /** Where to get the key that the root key is sealed under. */
@@ -276,8 +276,9 @@ export class Keystore implements Disposable {
   }
 
   /**
-   * Looks at every record and names what is wrong: altered, exchanged, put back from an older state of
-   * the file, removed or added. An empty list: all of it verifies. Others may read and write meanwhile.
+   * Looks at every record, those of the audit log too, and names what is wrong: altered, exchanged, put
+   * back from an older state of the file, removed or added. An empty list: all of it verifies. Others may
+   * read and write meanwhile. `audit.verify` looks at the log alone, and compares it with an anchor.
    *
    * @throws EnvelopeError `ERR_ENV_KEYSTORE_FORMAT` where the file is too damaged to look at its records.
    */
@@ -287,7 +288,8 @@ export class Keystore implements Disposable {
     const database = await Database.open(this.path, { busyTimeout: this.#database.busyTimeout });
     try {
       const store = new Store(database, this.#root, this.#descriptor.keystoreId);
-      return await verifyStore(database, store, () => latestDescriptor(database, store));
+      const log = new AuditLog(store, this.#root, this.#descriptor);
+      return await verifyKeystore(database, store, log, () => latestDescriptor(database, store));
     } finally {
       database.close();
     }

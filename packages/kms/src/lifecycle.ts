@@ -42,15 +42,19 @@ export function carryOutDue(
   const done: DueEvent[] = [];
   let record = found;
   const settled = store.settled();
-  const versions = record.versions.map((version, i) => {
+  const withoutExpired = (version: KeyVersion, i: number): KeyVersion => {
     if (!isExpired(version, settled)) return version;
-    done.push({
-      operation: "DeleteExpiredKeyMaterial",
-      keyMaterialId: materialIdOf(found, i + 1),
-    });
+    const keyMaterialId = materialIdOf(found, i + 1);
+    done.push({ operation: "DeleteExpiredKeyMaterial", keyMaterialId });
     return { ...version, material: undefined };
-  });
-  if (done.length > 0) record = { ...record, versions };
+  };
+  const { versions, pending } = found;
+  const kept = versions.map(withoutExpired);
+  const waiting = pending && withoutExpired(pending, versions.length);
+  if (done.length > 0) {
+    record = { ...record, versions: kept, pending: waiting };
+    store.destroysMaterial();
+  }
   const now = store.now();
   if (isRotationDue(record, now)) {
     record = rotated(record, newVersion(now, "AUTOMATIC"));
@@ -79,8 +83,10 @@ function isRotationDue(record: KeyRecord, now: number): boolean {
   return (record.rotation?.next ?? Infinity) <= now && keyState(record, now) === "Enabled";
 }
 
-function hasExpiredMaterial({ origin, versions }: KeyRecord, settled: number): boolean {
-  return origin === "EXTERNAL" && versions.some((version) => isExpired(version, settled));
+function hasExpiredMaterial({ origin, versions, pending }: KeyRecord, settled: number): boolean {
+  if (origin !== "EXTERNAL") return false;
+  const expired = (version: KeyVersion): boolean => isExpired(version, settled);
+  return versions.some(expired) || (pending !== undefined && expired(pending));
 }
 
 function isExpired({ material, imported }: KeyVersion, settled: number): boolean {

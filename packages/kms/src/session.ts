@@ -32,7 +32,7 @@ export interface SessionOptions {
   readonly tokenIssued?: Date;
   /**
    * Simulates a call that a service makes for the principal: `s3` gives `kms:ViaService`
-   * `s3.<region>.amazonaws.com`. Never to be taken from the caller: it opens AWS managed keys.
+   * `s3.<region>.amazonaws.com`, and in the audit log `invokedBy`. Never to be taken from the caller: it opens AWS managed keys.
    */
   readonly viaService?: string;
   /** `aws:SourceArn` and `aws:SourceAccount`, of the resource that a service acts for. */
@@ -44,6 +44,8 @@ export interface SessionOptions {
 export interface Identity {
   readonly principal: string;
   readonly accountId: string;
+  /** The service that made the call for the principal. */
+  readonly invokedBy?: string;
   readonly sourceIp?: string;
   readonly userAgent?: string;
 }
@@ -172,8 +174,13 @@ function ambient(realm: Realm, options: SessionOptions): ConditionValues {
 
 function identity(
   { principal, accountId }: Pick<Session, "principal" | "accountId">,
-  { sourceIp, userAgent }: SessionOptions,
+  { sourceIp, userAgent, viaService: service }: SessionOptions,
 ): Identity {
+  if (service !== undefined) {
+    // As CloudTrail has it: the service stands where the caller's address and agent would.
+    const invokedBy = `${service}.amazonaws.com`;
+    return { principal, accountId, invokedBy, sourceIp: invokedBy, userAgent: invokedBy };
+  }
   return {
     principal,
     accountId,

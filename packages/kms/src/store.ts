@@ -42,7 +42,7 @@ export class Store {
   /** The time of the transaction that is running. */
   #now: number | undefined;
   #writing = false;
-  #purged = false;
+  #destroyed = false;
   #onDelete: (record: KeyRecord) => void = () => undefined;
 
   /** @param root - The 32-byte root key of the keystore. */
@@ -202,6 +202,14 @@ export class Store {
     this.#keys.update(record);
   }
 
+  /**
+   * That the change replaces or removes key material for good: once it is on disk, nothing of it is left
+   * in the write-ahead log.
+   */
+  destroysMaterial(): void {
+    this.#destroyed = true;
+  }
+
   principal(arn: string): PrincipalRecord | undefined {
     return this.#principals.get(arn);
   }
@@ -249,7 +257,7 @@ export class Store {
   #flush(): void {
     const deleted = this.#keys.purge(this.settled());
     for (const record of deleted) this.#onDelete(record);
-    this.#purged = deleted.length > 0;
+    this.#destroyed ||= deleted.length > 0;
     this.#freshness.flush();
   }
 
@@ -257,8 +265,8 @@ export class Store {
     this.#now = undefined;
     this.#writing = false;
     this.#freshness.settle(committed);
-    if (committed && this.#purged) this.#database.checkpoint();
-    this.#purged = false;
+    if (committed && this.#destroyed) this.#database.checkpoint();
+    this.#destroyed = false;
   }
 
   /** The machine's clock, but behind neither the file's nor what this process has gone by. */

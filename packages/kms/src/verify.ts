@@ -8,6 +8,7 @@
  */
 import type { SQLOutputValue } from "node:sqlite";
 import { setImmediate } from "node:timers/promises";
+import type { AuditLog } from "./audit/log.ts";
 import type { Database } from "./database.ts";
 import { Fault } from "./file-errors.ts";
 import { aliasName, BUCKETS, keyName, principalName } from "./freshness.ts";
@@ -17,12 +18,27 @@ import type { Store } from "./store.ts";
 
 /** One thing that is wrong. */
 export interface Finding {
-  /** `key 0123…`, `alias alias/app`, `principal arn:…`, `bucket 17`, `the database`. */
+  /** `key 0123…`, `alias alias/app`, `principal arn:…`, `bucket 17`, `the audit log`, `the database`. */
   readonly record: string;
   readonly problem: string;
 }
 
 const PAGE = 500;
+const DATABASE = "the database";
+
+/** All of it: records, and the audit log. Parameters are those of {@link verifyStore}. */
+export async function verifyKeystore(
+  database: Database,
+  store: Store,
+  log: Pick<AuditLog, "verify">,
+  more: () => unknown,
+): Promise<readonly Finding[]> {
+  const findings = await verifyStore(database, store, more);
+  if (findings.some(({ record }) => record === DATABASE)) return findings;
+  const { problems } = await log.verify();
+  const logged = problems.map(({ message }) => ({ record: "the audit log", problem: message }));
+  return [...findings, ...logged];
+}
 
 /** @param more - Other checks, inside a `read`; throws {@link Fault}. */
 export async function verifyStore(
@@ -102,5 +118,5 @@ function integrity(database: Database): Finding[] {
   const rows = database.prepare("PRAGMA integrity_check(10)").all();
   const problems = rows.map((row) => String(row["integrity_check"]));
   if (problems[0] === "ok") return [];
-  return problems.map((problem) => ({ record: "the database", problem }));
+  return problems.map((problem) => ({ record: DATABASE, problem }));
 }

@@ -1,7 +1,15 @@
 import { describe, expect, it } from "vitest";
 import type { SessionOptions } from "../src/index.ts";
 import { Session } from "../src/session.ts";
-import { allow, document, newKey, rejection, ROOT, tempKeystore } from "./support/keystore.ts";
+import {
+  allow,
+  auditRecords,
+  document,
+  newKey,
+  rejection,
+  ROOT,
+  tempKeystore,
+} from "./support/keystore.ts";
 import { tempStore } from "./support/store.ts";
 
 const realm = { accountId: "000000000000", region: "local" };
@@ -164,6 +172,19 @@ describe("what a session brings along", () => {
     expect(() => keystore.as(SESSION, { policies: ["{"] })).toThrow(
       expect.objectContaining({ name: "MalformedPolicyDocumentException" }),
     );
+  });
+
+  it("is the service, in the audit log, where one calls for the principal", async () => {
+    const { keystore, client } = await tempKeystore();
+    const KeyId = await newKey(client);
+    await keystore.as(ROOT, { viaService: "s3", sourceIp: "10.1.2.3" }).describeKey({ KeyId });
+    const record = (await auditRecords(keystore)).at(-1);
+    expect(record).toMatchObject({
+      eventType: "AwsApiCall",
+      sourceIPAddress: "s3.amazonaws.com",
+      userAgent: "s3.amazonaws.com",
+      userIdentity: { type: "Root", arn: ROOT, invokedBy: "s3.amazonaws.com" },
+    });
   });
 
   it("is in the audit log as far as CloudTrail has it", () => {

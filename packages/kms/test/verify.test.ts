@@ -39,6 +39,17 @@ it("names everything that is wrong, while others go on", async () => {
   );
 });
 
+it("names what is wrong with the audit log", async () => {
+  const { path, keystore, client } = await tempKeystore();
+  const KeyId = await newKey(client);
+  await client.describeKey({ KeyId });
+  await client.disableKey({ KeyId });
+  attack(path, "DELETE FROM audit WHERE seq = 2");
+  expect(await keystore.verify()).toEqual([
+    { record: "the audit log", problem: "record 2: removed, there is no such row" },
+  ]);
+});
+
 it("reads more rows than a page has", async () => {
   const { path, keystore } = await tempKeystore();
   attack(
@@ -103,6 +114,8 @@ it("says what SQLite finds damaged", async () => {
   const { path, keystore, client, root } = await tempKeystore();
   await newKey(client, "alias/app");
   keystore.close();
+  // Of which nothing is said: no row of a damaged file is worth a look.
+  attack(path, "DELETE FROM audit WHERE seq = 1");
   const db = new DatabaseSync(path);
   const page = db
     .prepare("SELECT rootpage AS n FROM sqlite_schema WHERE name = 'alias_by_uuid'")

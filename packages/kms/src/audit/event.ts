@@ -19,6 +19,8 @@ export interface AuditEvent {
   /** As in `aws:userid`. */
   readonly principalId?: string;
   readonly accountId: string;
+  /** The service that called for the principal: `s3.amazonaws.com`. */
+  readonly invokedBy?: string;
   readonly readOnly: boolean;
   /** ARNs of the keys and aliases that were asked for, as far as they were found. */
   readonly resources: readonly string[];

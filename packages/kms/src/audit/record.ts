@@ -204,11 +204,16 @@ function toResource(arn: string): AuditRecord["resources"][number] {
 const PRINCIPAL = /^arn:[a-z-]+:(?:iam|sts)::([0-9]{12}):([a-z-]+)(?:\/(.+))?$/s;
 
 /** Who called, as far as the ARN says. */
-function userIdentity({ principal, principalId, accountId }: AuditEvent): UserIdentity {
+function userIdentity({ principal, principalId, accountId, invokedBy }: AuditEvent): UserIdentity {
   const arn = bounded(principal);
   const [, account, kind = "", path = ""] = PRINCIPAL.exec(principal) ?? [];
   if (account === undefined) return { type: "AWSService", accountId, invokedBy: arn };
-  const identity = { arn, accountId: account, principalId: boundText(principalId) };
+  const identity = {
+    arn,
+    accountId: account,
+    principalId: boundText(principalId),
+    invokedBy: boundText(invokedBy),
+  };
   const userName = bounded(path.slice(path.lastIndexOf("/") + 1));
   switch (kind) {
     case "root":

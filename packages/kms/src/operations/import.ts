@@ -49,10 +49,11 @@ export const getParametersForImport: Operation<
   name: "GetParametersForImport",
   members: ["KeyId", "WrappingAlgorithm", "WrappingKeySpec"],
   mode: "read",
-  parse: (request: GetParametersForImportRequest) => ({
-    keyId: check.requireKeyId(request.KeyId),
-    wrapping: parseWrapping(request),
-  }),
+  parse: (request: GetParametersForImportRequest) =>
+    check.all({
+      keyId: () => check.requireKeyId(request.KeyId),
+      wrapping: () => parseWrapping(request),
+    }),
   questions: ({ keyId, wrapping }) => ({
     key: {
       on: "key",
@@ -145,10 +146,11 @@ export const deleteImportedKeyMaterial: Operation<
   name: "DeleteImportedKeyMaterial",
   members: ["KeyId", "KeyMaterialId"],
   mode: "write",
-  parse: ({ KeyId, KeyMaterialId }: DeleteImportedKeyMaterialRequest) => ({
-    keyId: check.requireKeyId(KeyId),
-    materialId: check.keyMaterialId(KeyMaterialId),
-  }),
+  parse: ({ KeyId, KeyMaterialId }: DeleteImportedKeyMaterialRequest) =>
+    check.all({
+      keyId: () => check.requireKeyId(KeyId),
+      materialId: () => check.keyMaterialId(KeyMaterialId),
+    }),
   questions: ({ keyId }) => ({
     key: { on: "key", action: "DeleteImportedKeyMaterial", keyId, aliases: false } as const,
   }),
@@ -159,6 +161,7 @@ export const deleteImportedKeyMaterial: Operation<
     if (id === undefined) return { KeyId: keyArn(realm, key.keyId) };
     if (pending?.imported?.fingerprint === id) {
       store.update({ ...key, pending: undefined });
+      store.destroysMaterial();
       return answer(key, id, realm);
     }
     if (!versions.some(({ imported }) => imported?.fingerprint === id)) {
@@ -170,6 +173,7 @@ export const deleteImportedKeyMaterial: Operation<
         version.imported?.fingerprint === id ? withoutMaterial(version) : version,
       ),
     });
+    store.destroysMaterial();
     return answer(key, id, realm);
   },
 });
@@ -188,24 +192,27 @@ interface ImportInput {
 
 function parseImport(request: ImportKeyMaterialRequest): ImportInput {
   const { ImportType } = request;
-  return {
-    keyId: check.requireKeyId(request.KeyId),
-    token: check.bytes(request.ImportToken, "importToken", 6144),
-    wrapped: check.bytes(request.EncryptedKeyMaterial, "encryptedKeyMaterial", 6144),
-    model: check.oneOf(request.ExpirationModel, "expirationModel", expirationModels),
-    expires: check.optionalDate(request.ValidTo, "validTo"),
-    type: ImportType === undefined ? undefined : check.oneOf(ImportType, "importType", importTypes),
-    description: check.keyMaterialDescription(request.KeyMaterialDescription),
-    materialId: check.keyMaterialId(request.KeyMaterialId),
-  };
+  return check.all({
+    keyId: () => check.requireKeyId(request.KeyId),
+    token: () => check.bytes(request.ImportToken, "importToken", 6144),
+    wrapped: () => check.bytes(request.EncryptedKeyMaterial, "encryptedKeyMaterial", 6144),
+    model: () => check.oneOf(request.ExpirationModel, "expirationModel", expirationModels),
+    expires: () => check.optionalDate(request.ValidTo, "validTo"),
+    type: () =>
+      ImportType === undefined ? undefined : check.oneOf(ImportType, "importType", importTypes),
+    description: () => check.keyMaterialDescription(request.KeyMaterialDescription),
+    materialId: () => check.keyMaterialId(request.KeyMaterialId),
+  });
 }
 
 function parseWrapping({ WrappingAlgorithm, WrappingKeySpec }: GetParametersForImportRequest): {
   readonly algorithm: (typeof wrappingAlgorithms)[number];
   readonly keySpec: (typeof wrappingKeySpecs)[number];
 } {
-  const named = check.requireOneOf(WrappingAlgorithm, "wrappingAlgorithm", knownAlgorithms);
-  const namedSpec = check.requireOneOf(WrappingKeySpec, "wrappingKeySpec", knownKeySpecs);
+  const { named, namedSpec } = check.all({
+    named: () => check.requireOneOf(WrappingAlgorithm, "wrappingAlgorithm", knownAlgorithms),
+    namedSpec: () => check.requireOneOf(WrappingKeySpec, "wrappingKeySpec", knownKeySpecs),
+  });
   const algorithm = wrappingAlgorithms.find((one) => one === named);
   const keySpec = wrappingKeySpecs.find((one) => one === namedSpec);
   if (algorithm === undefined) throw notSupported(`WrappingAlgorithm ${named}`);

@@ -7,7 +7,7 @@
 import { keyArn } from "../arn.ts";
 import * as check from "../check.ts";
 import { KmsError } from "../errors.ts";
-import { kmsLimits, type KeyRecord } from "../key.ts";
+import { isPresent, kmsLimits, type KeyRecord } from "../key.ts";
 import { DAY_MS, newVersion, rotated } from "../lifecycle.ts";
 import { keyRotation } from "../metadata.ts";
 import { fromMarker, toPage } from "../page.ts";
@@ -29,15 +29,17 @@ export const enableKeyRotation: Operation<EnableKeyRotationRequest, void> = oper
   name: "EnableKeyRotation",
   members: ["KeyId", "RotationPeriodInDays"],
   mode: "write",
-  parse: ({ KeyId, RotationPeriodInDays }: EnableKeyRotationRequest) => ({
-    keyId: check.requireKeyId(KeyId),
-    periodInDays: check.integer(
-      RotationPeriodInDays ?? DEFAULT_PERIOD_DAYS,
-      "rotationPeriodInDays",
-      90,
-      2560,
-    ),
-  }),
+  parse: ({ KeyId, RotationPeriodInDays }: EnableKeyRotationRequest) =>
+    check.all({
+      keyId: () => check.requireKeyId(KeyId),
+      periodInDays: () =>
+        check.integer(
+          RotationPeriodInDays ?? DEFAULT_PERIOD_DAYS,
+          "rotationPeriodInDays",
+          90,
+          2560,
+        ),
+    }),
   questions: ({ keyId, periodInDays }) => ({
     key: {
       on: "key",
@@ -113,7 +115,7 @@ export const rotateKeyOnDemand: Operation<KeyRequest, KeyIdResponse> = operation
         `The on-demand rotations limit has been reached for the given keyId. No more on-demand rotations can be performed for this key: ${arn}`,
       );
     }
-    if (key.origin === "EXTERNAL" && pending === undefined) {
+    if (key.origin === "EXTERNAL" && (pending === undefined || !isPresent(pending, now))) {
       throw new KmsError(
         "KMSInvalidStateException",
         `No available key material pending rotation for the key: ${arn}.`,
@@ -134,15 +136,17 @@ export const listKeyRotations: Operation<ListKeyRotationsRequest, ListKeyRotatio
     name: "ListKeyRotations",
     members: ["KeyId", "IncludeKeyMaterial", "Limit", "Marker"],
     mode: "read",
-    parse: (request: ListKeyRotationsRequest) => ({
-      keyId: check.requireKeyId(request.KeyId),
-      which: check.oneOf(request.IncludeKeyMaterial, "includeKeyMaterial", [
-        "ROTATIONS_ONLY",
-        "ALL_KEY_MATERIAL",
-      ]),
-      limit: check.integer(request.Limit ?? 100, "limit", 1, 1000),
-      after: Number(fromMarker(request.Marker, /^[1-9][0-9]{0,6}$/) ?? 0),
-    }),
+    parse: (request: ListKeyRotationsRequest) =>
+      check.all({
+        keyId: () => check.requireKeyId(request.KeyId),
+        which: () =>
+          check.oneOf(request.IncludeKeyMaterial, "includeKeyMaterial", [
+            "ROTATIONS_ONLY",
+            "ALL_KEY_MATERIAL",
+          ]),
+        limit: () => check.integer(request.Limit ?? 100, "limit", 1, 1000),
+        after: () => Number(fromMarker(request.Marker, /^[1-9][0-9]{0,6}$/) ?? 0),
+      }),
     questions: ({ keyId }) => ({
       key: { on: "key", action: "ListKeyRotations", keyId, aliases: false } as const,
     }),

@@ -200,6 +200,17 @@ describe("who called", () => {
     expect(recorded(members).userIdentity).toEqual({ accountId: "111122223333", ...identity });
   });
 
+  it("names the service that called for a principal", () => {
+    const principal = "arn:aws:iam::111122223333:user/alice";
+    expect(recorded({ principal, invokedBy: "s3.amazonaws.com" }).userIdentity).toEqual({
+      type: "IAMUser",
+      accountId: "111122223333",
+      arn: principal,
+      userName: "alice",
+      invokedBy: "s3.amazonaws.com",
+    });
+  });
+
   it("has the account of the ARN, not that of the keystore", () => {
     const { userIdentity } = recorded({ principal: "arn:aws:iam::999988887777:user/x" });
     expect(userIdentity.accountId).toBe("999988887777");

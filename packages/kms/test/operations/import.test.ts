@@ -1,14 +1,24 @@
 import { randomBytes } from "node:crypto";
+import { readFileSync } from "node:fs";
 import { inspect } from "node:util";
 import fc from "fast-check";
 import { afterEach, describe, expect, it, vi } from "vitest";
-import { openKeystore, type KmsClient } from "../../src/index.ts";
+import { openKeystore, type ImportKeyMaterialRequest, type KmsClient } from "../../src/index.ts";
 import { fingerprint } from "../../src/material/import.ts";
 import { keySpecs, type KeySpec } from "../../src/material/key-specs.ts";
 import { encodeMaterial, generateMaterial } from "../../src/material/material.ts";
 import { bytes, denying } from "../support/kinds.ts";
-import { arn, newKey, NOWHERE, refusal, rejection, tempKeystore } from "../support/keystore.ts";
+import {
+  arn,
+  auditRecords,
+  newKey,
+  NOWHERE,
+  refusal,
+  rejection,
+  tempKeystore,
+} from "../support/keystore.ts";
 import { allSpecs, flipped, sample, utf8 } from "../support/material.ts";
+import { copyOf, openStore } from "../support/store.ts";
 import { importInto, wrapMaterial } from "../support/wrapping.ts";
 
 vi.mock(import("../../src/material/material.ts"), async (original) => {
@@ -667,6 +677,112 @@ describe("deleteImportedKeyMaterial", () => {
     const wrong = importInto(again, KeyId, other);
     expect((await rejection(wrong)).name).toBe("IncorrectKeyMaterialException");
     await importInto(again, KeyId, material);
+  });
+});
+
+describe("material that is destroyed", () => {
+  const expiring = (days: number) => ({
+    ExpirationModel: "KEY_MATERIAL_EXPIRES",
+    ValidTo: new Date(Date.now() + days * DAY_MS),
+  });
+
+  /** Every sealing that a key's row has had, each told by its random salt. */
+  function sealings(path: string) {
+    const seen: Buffer[] = [];
+    return {
+      note: (): void => {
+        for (const [{ sealed } = {}] of copyOf(path, "cmk").values()) {
+          seen.push(Buffer.from(sealed as Uint8Array).subarray(0, 64));
+        }
+      },
+      left: (): string[] => {
+        return [path, `${path}-wal`].filter((file) => {
+          const there = readFileSync(file);
+          return seen.some((one) => there.includes(one));
+        });
+      },
+    };
+  }
+
+  async function sealedKey(more: Partial<ImportKeyMaterialRequest> = {}) {
+    const { path, client, keystore } = await tempKeystore();
+    const KeyId = await externalKey(client);
+    const { note, left } = sealings(path);
+    const { KeyMaterialId } = await importInto(client, KeyId, material, more);
+    note();
+    await client.updateKeyDescription({ KeyId, Description: "sealed again" });
+    note();
+    expect(left()).not.toEqual([]);
+    return { path, keystore, client, KeyId, KeyMaterialId, note, left };
+  }
+
+  it("is left neither in the file nor in its log once it was deleted", async () => {
+    const { client, KeyId, left } = await sealedKey();
+    await client.deleteImportedKeyMaterial({ KeyId });
+    expect(left()).toEqual([]);
+  });
+
+  it("is left neither there once material that was pending was deleted", async () => {
+    const { client, KeyId, note, left } = await sealedKey();
+    const { KeyMaterialId } = await importInto(client, KeyId, other, {
+      ImportType: "NEW_KEY_MATERIAL",
+    });
+    note();
+    await client.deleteImportedKeyMaterial({ KeyId, KeyMaterialId });
+    expect(left()).toEqual([]);
+  });
+
+  it.each(["current", "pending"])(
+    "is left neither there once %s material has expired",
+    async (which) => {
+      vi.useFakeTimers({ toFake: ["Date"] });
+      const pending = which === "pending";
+      const key = await sealedKey(pending ? {} : expiring(1));
+      const { path, keystore, client, KeyId, note, left } = key;
+      if (pending) {
+        await importInto(client, KeyId, other, { ...expiring(1), ImportType: "NEW_KEY_MATERIAL" });
+        note();
+      }
+      for (let day = 0; day < 4; day++) {
+        vi.setSystemTime(Date.now() + DAY_MS);
+        await newKey(client);
+      }
+      await client.describeKey({ KeyId });
+      const records = await auditRecords(keystore);
+      const destroyed = records.filter(({ eventName }) => eventName === "DeleteExpiredKeyMaterial");
+      expect(destroyed).toHaveLength(1);
+      const { store } = await openStore(path);
+      const record = await store.read(() => store.key(KeyId));
+      const versions = [...(record?.versions ?? []), record?.pending];
+      const expired = versions.filter((version) => version?.imported?.expires !== undefined);
+      expect(expired.map((version) => version?.material)).toEqual([undefined]);
+      expect(left()).toEqual([]);
+    },
+  );
+
+  it("is not rotated to once it has expired, and can be imported again", async () => {
+    vi.useFakeTimers({ toFake: ["Date"] });
+    const { client, KeyId } = await setup();
+    const one = await importInto(client, KeyId, material);
+    const NEW = { ImportType: "NEW_KEY_MATERIAL" };
+    const two = await importInto(client, KeyId, other, { ...NEW, ...expiring(1) });
+    vi.setSystemTime(Date.now() + DAY_MS);
+    expect(await refusal(client.rotateKeyOnDemand({ KeyId }))).toBe(
+      `KMSInvalidStateException: No available key material pending rotation for the key: ${arn(KeyId)}.`,
+    );
+    const all = { KeyId, IncludeKeyMaterial: "ALL_KEY_MATERIAL" };
+    expect((await client.listKeyRotations(all)).Rotations[1]).toMatchObject({
+      KeyMaterialState: "PENDING_ROTATION",
+      ImportState: "PENDING_IMPORT",
+    });
+    // The key itself goes on with what it has.
+    expect(await metadata(client, KeyId)).toMatchObject({
+      KeyState: "Enabled",
+      CurrentKeyMaterialId: one.KeyMaterialId,
+    });
+    await importInto(client, KeyId, other, { KeyMaterialId: two.KeyMaterialId });
+    await client.rotateKeyOnDemand({ KeyId });
+    expect((await metadata(client, KeyId)).CurrentKeyMaterialId).toBe(two.KeyMaterialId);
   });
 });
 
