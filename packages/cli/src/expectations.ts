@@ -17,7 +17,7 @@ import {
 } from "yaml";
 import { CommandError } from "./errors.ts";
 import { readTextInput } from "./inputs.ts";
-import type { Question } from "./question.ts";
+import type { NewGrant, Question } from "./question.ts";
 import type { Ui } from "./ui.ts";
 
 export interface Expectation {
@@ -90,19 +90,15 @@ const MEMBERS = [
   "via",
   "conditions",
   "grantTokens",
+  "grant",
+  "newGrant",
   "expect",
   "because",
 ] as const;
 type Member = (typeof MEMBERS)[number];
 
 function readExpectation(map: YAMLMap, line: number, refuse: Refuse): Expectation {
-  const members = new Map<string, Node>();
-  for (const [name, node, at] of pairsOf(map, refuse)) {
-    if (!MEMBERS.some((known) => known === name)) {
-      refuse(at, `an expectation has no ${JSON.stringify(name)}, only ${MEMBERS.join(", ")}`);
-    }
-    members.set(name, node);
-  }
+  const members = membersOf(map, "an expectation", MEMBERS, refuse);
   const text = (name: Member): string | undefined =>
     members.has(name) ? textOf(members.get(name), name, refuse) : undefined;
   const required = (name: Member): string =>
@@ -115,6 +111,7 @@ function readExpectation(map: YAMLMap, line: number, refuse: Refuse): Expectatio
   const context = members.has("context") ? members.get("context") : undefined;
   const conditions = members.get("conditions");
   const grantTokens = members.get("grantTokens");
+  const newGrant = members.get("newGrant");
   return {
     line,
     name: text("name"),
@@ -127,10 +124,55 @@ function readExpectation(map: YAMLMap, line: number, refuse: Refuse): Expectatio
       via: text("via"),
       conditions: conditions && toRecord(conditions, "conditions", refuse, textOrTexts),
       grantTokens: grantTokens && textsOf(grantTokens, "grantTokens", refuse),
+      grant: text("grant"),
+      newGrant: newGrant && readNewGrant(newGrant, refuse),
     },
     expect: expect === "allow" ? "allow" : "deny",
     because: text("because"),
   };
+}
+
+const GRANT_MEMBERS = [
+  "operations",
+  "grantee",
+  "retiring",
+  "contextEquals",
+  "contextSubset",
+] as const;
+
+function readNewGrant(node: Node, refuse: Refuse): NewGrant {
+  if (!isMap(node)) return refuse(node, "newGrant is a map");
+  const members = membersOf(node, "newGrant", GRANT_MEMBERS, refuse);
+  const text = (name: "grantee" | "retiring"): string | undefined =>
+    members.has(name) ? textOf(members.get(name), name, refuse) : undefined;
+  const context = (name: "contextEquals" | "contextSubset"): Record<string, string> | undefined => {
+    const given = members.get(name);
+    return given && toRecord(given, name, refuse, textOf);
+  };
+  const operations = members.get("operations") ?? refuse(node, "newGrant needs operations");
+  return {
+    operations: textsOf(operations, "operations", refuse),
+    grantee: text("grantee"),
+    retiring: text("retiring"),
+    contextEquals: context("contextEquals"),
+    contextSubset: context("contextSubset"),
+  };
+}
+
+function membersOf(
+  map: YAMLMap,
+  what: string,
+  known: readonly string[],
+  refuse: Refuse,
+): ReadonlyMap<string, Node> {
+  const members = new Map<string, Node>();
+  for (const [name, node, at] of pairsOf(map, refuse)) {
+    if (!known.includes(name)) {
+      refuse(at, `${what} has no ${JSON.stringify(name)}, only ${known.join(", ")}`);
+    }
+    members.set(name, node);
+  }
+  return members;
 }
 
 function* pairsOf(

@@ -20,6 +20,20 @@ export interface Question {
   readonly via?: string | undefined;
   readonly conditions?: Readonly<Record<string, string | readonly string[]>> | undefined;
   readonly grantTokens?: readonly string[] | undefined;
+  /** The grant of the key that RetireGrant is about. */
+  readonly grant?: string | undefined;
+  /** What CreateGrant is to grant. */
+  readonly newGrant?: NewGrant | undefined;
+}
+
+/** At most one of the contexts. */
+export interface NewGrant {
+  readonly operations: readonly string[];
+  /** ARN, or short as in arn.ts. */
+  readonly grantee?: string | undefined;
+  readonly retiring?: string | undefined;
+  readonly contextEquals?: Readonly<Record<string, string>> | undefined;
+  readonly contextSubset?: Readonly<Record<string, string>> | undefined;
 }
 
 /**
@@ -64,29 +78,38 @@ function roleOf(caller: string): string | undefined {
   return account === undefined ? undefined : `arn:aws:iam::${account}:role/${role}`;
 }
 
-const WITH_CONTEXT =
-  /^(?:kms:)?(?:encrypt|decrypt|reencrypt(?:from|to)|generatedatakey(?:pair)?(?:withoutplaintext)?)$/i;
-
-/** As the operation itself would ask: without a context its context is empty, and its algorithm the usual one. */
-function toRequest(
-  { principal, action, key, alias, context, via, conditions, grantTokens }: Question,
-  realm: Realm,
-): ExplainRequest {
-  const operation = WITH_CONTEXT.test(action)
-    ? { encryptionContext: context ?? {}, conditions: { ...USUAL, ...conditions } }
-    : { encryptionContext: context, conditions };
+function toRequest(question: Question, realm: Realm): ExplainRequest {
+  const { principal, action, key, alias, context, via, conditions } = question;
+  const { grantTokens, grant, newGrant } = question;
   return {
     principal: principalArn(principal, realm),
     action,
     // Short, it would be a key of the caller's account, which may be another one.
     key: key === undefined ? undefined : keyArn(key, realm),
     alias,
+    encryptionContext: context,
+    conditions,
     grantTokens,
-    ...operation,
+    grantId: grant,
+    newGrant: newGrant && toNewGrant(newGrant, realm),
     ...(via === undefined ? {} : { session: { viaService: via } }),
+  };
+}
+
+function toNewGrant(
+  { operations, grantee, retiring, contextEquals, contextSubset }: NewGrant,
+  realm: Realm,
+): ExplainRequest["newGrant"] {
+  return {
+    operations,
+    grantee: grantee === undefined ? undefined : principalArn(grantee, realm),
+    retiring: retiring === undefined ? undefined : principalArn(retiring, realm),
+    constraints: {
+      encryptionContextEquals: contextEquals,
+      encryptionContextSubset: contextSubset,
+    },
   };
 }
 
 const PRINCIPALS =
   "short: user/alice, role/app, assumed-role/app/session or root, of this keystore";
-const USUAL = { "kms:EncryptionAlgorithm": "SYMMETRIC_DEFAULT" };

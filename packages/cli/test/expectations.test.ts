@@ -46,6 +46,49 @@ describe("a file of expectations", () => {
     ]);
   });
 
+  it("may be about a grant, one that is there or one to be made", () => {
+    const text = `
+- { ${one}, grant: "0f" }
+- principal: root
+  action: CreateGrant
+  newGrant:
+    operations: [Decrypt, Encrypt]
+    grantee: role/app
+    retiring: user/alice
+    contextEquals: { tenant: 7 }
+  expect: allow
+- { ${one}, newGrant: { operations: [Decrypt], contextSubset: { a: b } } }
+`;
+    const [first, second, third] = parseExpectations("x", text);
+    expect(first?.question).toMatchObject({ grant: "0f" });
+    expect(second?.question.newGrant).toEqual({
+      operations: ["Decrypt", "Encrypt"],
+      grantee: "role/app",
+      retiring: "user/alice",
+      contextEquals: { tenant: "7" },
+    });
+    expect(third?.question.newGrant).toEqual({
+      operations: ["Decrypt"],
+      contextSubset: { a: "b" },
+    });
+  });
+
+  it.each([
+    ["newGrant: 5", "x:1:64: newGrant is a map"],
+    ["newGrant: { grantee: a }", "x:1:64: newGrant needs operations"],
+    ["newGrant: { operations: Decrypt }", "x:1:78: operations is a list of text"],
+    ["newGrant: { operation: [] }", 'x:1:66: newGrant has no "operation", only operations'],
+    ["newGrant: { operations: [], contextEquals: 5 }", "x:1:97: contextEquals is a map"],
+  ])("names line and column of a grant that is none: %s", (member, problem) => {
+    let thrown = "";
+    try {
+      parseExpectations("x", `[{ ${one}, ${member} }]`);
+    } catch (error) {
+      thrown = (error as Error).message;
+    }
+    expect(thrown.slice(0, problem.length)).toBe(problem);
+  });
+
   it("is read as JSON as well", () => {
     const text = JSON.stringify([{ principal: "root", action: "ListKeys", expect: "deny" }]);
     expect(parseExpectations("x.json", text)).toMatchObject([

@@ -101,7 +101,9 @@ interface AccountQuestion extends Facts {
 interface GrantQuestion extends Facts {
   readonly on: "grant";
   readonly action: "RetireGrant";
-  readonly grant: { readonly token: string } | { readonly keyId: string; readonly grantId: string };
+  readonly grant:
+    | { readonly token: string }
+    | { readonly keyId: string; readonly grantId: string; readonly aliases?: boolean };
 }
 
 /** A key that merely filters a list: the list is asked for, the key is not. */
@@ -287,7 +289,8 @@ export class Access {
 
   #granted({ action, grant: wanted }: GrantQuestion): Pick<Resolved, "record" | "grant"> {
     if ("token" in wanted) return grantOfToken(this.#store, wanted.token);
-    const { record } = this.#named({ action, keyId: wanted.keyId }, false);
+    const { keyId, aliases = false } = wanted;
+    const { record } = this.#named({ action, keyId }, aliases);
     const grant = record?.grants.find(({ grantId }) => grantId === wanted.grantId);
     if (grant === undefined) throw notFoundGrant(wanted.grantId);
     return { record, grant };

@@ -1,25 +1,28 @@
 /**
- * Shapes of requests, checked before anything else: AWS's constraints and wording.
+ * Shapes of requests, checked before anything else: AWS's constraints and wording. Each check throws on
+ * its own; an operation runs those of its members in one `all`, which tells what is wrong with any.
  *
  * Callers may be JavaScript or a wire protocol, so types are not believed. Values are echoed where AWS
  * echoes them, which is never for bytes.
  *
  * @module
  */
-import { inspect } from "node:util";
 import type { Bytes, Context } from "@env/core";
 import { parsePrincipal } from "./arn.ts";
 import { MAX_PLAINTEXT_BYTES } from "./blob.ts";
 import { KmsError } from "./errors.ts";
 import { kmsLimits } from "./key.ts";
 import type { Tag } from "./shapes.ts";
+import { all, constraint, each, missing } from "./violations.ts";
+
+export { all, constraint, each } from "./violations.ts";
 
 const ALIAS_NAME = /^[a-zA-Z0-9:/_-]+$/;
 const GRANT_NAME = /^[a-zA-Z0-9:/_-]+$/;
 // What policies are written in: no control characters, nothing beyond Latin-1.
 const POLICY = /^[\t\n\r\u0020-\u00ff]+$/;
 const KEY_MATERIAL_ID = /^[a-f0-9]+$/;
-const MATERIAL_DESCRIPTION = /^[a-zA-Z0-9:/_\s.-]*$/;
+const MATERIAL_DESCRIPTION = /^[a-zA-Z0-9:/_\s.-]+$/;
 const PRINCIPAL = /^[\w+=,.@:/-]+$/;
 /** Lengths in the canonical encoding are two bytes. */
 const MAX_U16 = 0xff_ff;
@@ -40,16 +43,28 @@ export function requireMembers<T extends object>(request: T, known: readonly (ke
   const names: readonly PropertyKey[] = known;
   for (const [member, value] of Object.entries(request)) {
     if (value !== undefined && !names.includes(member)) {
-      throw new KmsError("UnsupportedOperationException", `${member} is not supported by this KMS`);
+      const next = instead.get(member);
+      const hint = next === undefined ? "" : `: ${next}`;
+      throw new KmsError(
+        "UnsupportedOperationException",
+        `${member} is not supported by this KMS${hint}`,
+      );
     }
   }
 }
+
+/** What to ask for in place of a member that is not there. */
+const instead: ReadonlyMap<string, string> = new Map([
+  ["GranteeServicePrincipal", "give the service's name as GranteePrincipal"],
+  ["RetiringServicePrincipal", "give the service's name as RetiringPrincipal"],
+  ["SourceArn", "constrain the encryption context, or allow it by a policy with aws:SourceArn"],
+]);
 
 /** `GrantTokens`: at most ten. */
 export function grantTokens(request: object): readonly string[] {
   const tokens: unknown = "GrantTokens" in request ? request.GrantTokens : undefined;
   if (tokens === undefined || tokens === null) return [];
-  return list(tokens, "grantTokens", 0, 10).map((token, i) =>
+  return each(list(tokens, "grantTokens", 0, 10), (token, i) =>
     text(token, `grantTokens.${i + 1}.member`, 1, 8192),
   );
 }
@@ -74,10 +89,7 @@ export function description(value: unknown): string {
 
 /** An alias that may be created, changed or deleted. */
 export function aliasName(value: unknown): string {
-  const name = text(value, "aliasName", 1, 256);
-  if (!ALIAS_NAME.test(name)) {
-    throw constraint("aliasName", "satisfy regular expression pattern: ^[a-zA-Z0-9:/_-]+$", name);
-  }
+  const name = text(value, "aliasName", 1, 256, ALIAS_NAME);
   if (!name.startsWith("alias/")) {
     throw new KmsError(
       "ValidationException",
@@ -194,6 +206,7 @@ export function list(
 export function policy(value: unknown): string {
   const document = text(value, "policy", 1, 131_072);
   if (POLICY.test(document)) return document;
+  // Not echoed, as it would be by its length: a policy is long.
   throw constraint(
     "policy",
     "satisfy regular expression pattern: [\\u0009\\u000A\\u000D\\u0020-\\u00FF]+",
@@ -202,11 +215,15 @@ export function policy(value: unknown): string {
 
 /** By key, in the order given. */
 export function tags(value: unknown, min: number): Readonly<Record<string, string>> {
-  const entries = list(value, "tags", min).map((tag, i): [string, string] => {
+  const entries = each(list(value, "tags", min), (tag, i): [string, string] => {
     const at = `tags.${i + 1}.member`;
     if (typeof tag !== "object" || tag === null) throw constraint(at, "be a tag");
     const { TagKey, TagValue }: Partial<Record<keyof Tag, unknown>> = tag;
-    return [text(TagKey, `${at}.tagKey`, 1, 128), text(TagValue, `${at}.tagValue`, 0, 256)];
+    const { key, one } = all({
+      key: () => text(TagKey, `${at}.tagKey`, 1, 128),
+      one: () => text(TagValue, `${at}.tagValue`, 0, 256),
+    });
+    return [key, one];
   });
   const names = entries.map(([name]) => name);
   requireTagKeys(names);
@@ -216,7 +233,7 @@ export function tags(value: unknown, min: number): Readonly<Record<string, strin
 }
 
 export function tagKeys(value: unknown): readonly string[] {
-  const names = list(value, "tagKeys", 1).map((name, i) =>
+  const names = each(list(value, "tagKeys", 1), (name, i) =>
     text(name, `tagKeys.${i + 1}.member`, 1, 128),
   );
   requireTagKeys(names);
@@ -229,19 +246,14 @@ export function tooManyTags(): KmsError {
 
 /** Who gets a grant, or may retire it. */
 export function principal(value: unknown, field: string): string {
-  const name = text(value, field, 1, 256);
-  if (!PRINCIPAL.test(name)) {
-    throw constraint(field, "satisfy regular expression pattern: ^[\\w+=,.@:/-]+$", name);
-  }
+  const name = text(value, field, 1, 256, PRINCIPAL);
   if (parsePrincipal(name) !== undefined) return name;
   throw new KmsError("InvalidArnException", `${name} is not the ARN of a principal`);
 }
 
 export function grantName(value: unknown): string | undefined {
   if (value === undefined || value === null) return undefined;
-  const name = text(value, "name", 1, 256);
-  if (GRANT_NAME.test(name)) return name;
-  throw constraint("name", "satisfy regular expression pattern: ^[a-zA-Z0-9:/_-]+$", name);
+  return text(value, "name", 1, 256, GRANT_NAME);
 }
 
 function requireTagKeys(names: readonly string[]): void {
@@ -249,36 +261,29 @@ function requireTagKeys(names: readonly string[]): void {
   throw new KmsError("TagException", "Tags beginning with aws: are reserved");
 }
 
-function missing(field: string): KmsError {
-  return violation(
-    `Value null at '${field}' failed to satisfy constraint: Member must not be null`,
-  );
-}
-
-export function text(value: unknown, field: string, min: number, max: number): string {
+/** @param pattern - Is told as it is written. */
+export function text(
+  value: unknown,
+  field: string,
+  min: number,
+  max: number,
+  pattern?: RegExp,
+): string {
   if (value === undefined || value === null) throw missing(field);
   if (typeof value !== "string" || !value.isWellFormed()) {
     throw constraint(field, "be well-formed text");
   }
   const { length } = value;
-  if (length < min) throw constraint(field, `have length greater than or equal to ${min}`, value);
-  if (length > max) throw constraint(field, `have length less than or equal to ${max}`, value);
+  const musts: string[] = [];
+  if (length < min) musts.push(`have length greater than or equal to ${min}`);
+  if (length > max) musts.push(`have length less than or equal to ${max}`);
+  if (pattern !== undefined && !pattern.test(value)) {
+    musts.push(`satisfy regular expression pattern: ${pattern.source}`);
+  }
+  each(musts, (must) => {
+    throw constraint(field, must, value);
+  });
   return value;
-}
-
-export function constraint(field: string, must: string, value?: unknown): KmsError {
-  const echoed = value === undefined ? "" : ` '${echo(value)}'`;
-  return violation(
-    `Value${echoed} at '${field}' failed to satisfy constraint: Member must ${must}`,
-  );
-}
-
-function violation(problem: string): KmsError {
-  return new KmsError("ValidationException", `1 validation error detected: ${problem}`);
-}
-
-function echo(value: unknown): string {
-  return typeof value === "string" ? value : inspect(value, { depth: 0, breakLength: Infinity });
 }
 
 /** A value out of `allowed` that must be there. */
@@ -302,19 +307,12 @@ export function optionalDate(value: unknown, field: string): number | undefined 
 /** `KeyMaterialId`: 64 hex digits; `undefined` where none is given. */
 export function keyMaterialId(value: unknown): string | undefined {
   if (value === undefined || value === null) return undefined;
-  const id = text(value, "keyMaterialId", 64, 64);
-  if (KEY_MATERIAL_ID.test(id)) return id;
-  throw constraint("keyMaterialId", "satisfy regular expression pattern: ^[a-f0-9]+$", id);
+  return text(value, "keyMaterialId", 64, 64, KEY_MATERIAL_ID);
 }
 
 /** `KeyMaterialDescription`; `undefined` where none is given. */
 export function keyMaterialDescription(value: unknown): string | undefined {
   if (value === undefined || value === null) return undefined;
-  const words = text(value, "keyMaterialDescription", 0, 256);
-  if (MATERIAL_DESCRIPTION.test(words)) return words;
-  throw constraint(
-    "keyMaterialDescription",
-    "satisfy regular expression pattern: ^[a-zA-Z0-9:/_\\s.-]+$",
-    words,
-  );
+  if (value === "") return value;
+  return text(value, "keyMaterialDescription", 0, 256, MATERIAL_DESCRIPTION);
 }

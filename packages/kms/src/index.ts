@@ -26,6 +26,7 @@ export type { SessionOptions } from "./session.ts";
 export { Seeding } from "./seed/seeding.ts";
 export type { ApplySeedOptions, PlanSeedOptions } from "./seed/seeding.ts";
 export { parseSeed } from "./seed/parse.ts";
+export { SeedError } from "./seed/place.ts";
 export type { ParseSeedOptions, Seed, SeedKey } from "./seed/parse.ts";
 export type { SeedChange, SeedPlan, SeedStep } from "./seed/plan.ts";
 export type {
@@ -39,7 +40,7 @@ export { defaultKeyPolicy } from "./policy/default-policy.ts";
 export { lintPolicy } from "./policy/lint.ts";
 export type { Finding as PolicyFinding, FindingCode, Severity } from "./policy/lint.ts";
 export type { Decision, NamedPolicy } from "./policy/request.ts";
-export type { ExplainRequest } from "./explain.ts";
+export type { ExplainRequest, NewGrant } from "./explain.ts";
 export type { Addition, Suggestion } from "./policy/additions.ts";
 export type {
   Check,

@@ -5,11 +5,11 @@
  * @module
  */
 import { collectPair, type Pairs } from "../context.ts";
-import { NegativeAnswer } from "../errors.ts";
+import { NegativeAnswer, usageError } from "../errors.ts";
 import { drawDecision, drawExplanation } from "../explanation.ts";
 import { collect } from "../program.ts";
 import { withKeystore } from "../providers.ts";
-import { ask, isKnown, type Question } from "../question.ts";
+import { ask, isKnown, type NewGrant, type Question } from "../question.ts";
 import { shortPrincipal } from "../arn.ts";
 import type { Ui } from "../ui.ts";
 import type { Explanation, Keystore } from "@env/kms";
@@ -73,7 +73,25 @@ function withQuestion(policy: PolicyCommand, name: "explain" | "check") {
       "a further condition key, as aws:SourceIp; repeatable",
       collect,
     )
-    .option("--grant-token <token>", "as CreateGrant answered it; repeatable", collect);
+    .option(
+      "--grant-token <token>",
+      "as CreateGrant answered it; repeatable; for RetireGrant without --key, the grant",
+      collect,
+    )
+    .option("--grant <id>", "of the key's grants, the one that RetireGrant is for")
+    .option("--grant-operation <operation>", "what CreateGrant is to grant; repeatable", collect)
+    .option("--grantee <principal>", "to whom")
+    .option("--retiring <principal>", "who may retire it")
+    .option(
+      "--grant-context-equals <key=value>",
+      "the context that the grant is for; repeatable",
+      collectPair,
+    )
+    .option(
+      "--grant-context-subset <key=value>",
+      "a pair of every context that the grant is for; repeatable",
+      collectPair,
+    );
 }
 
 interface Options {
@@ -85,6 +103,12 @@ interface Options {
   readonly via?: string | undefined;
   readonly condition?: string[] | undefined;
   readonly grantToken?: string[] | undefined;
+  readonly grant?: string | undefined;
+  readonly grantOperation?: string[] | undefined;
+  readonly grantee?: string | undefined;
+  readonly retiring?: string | undefined;
+  readonly grantContextEquals?: Pairs | undefined;
+  readonly grantContextSubset?: Pairs | undefined;
 }
 
 function toQuestion(options: Options): Question {
@@ -98,7 +122,19 @@ function toQuestion(options: Options): Question {
     via,
     conditions: conditionsOf(condition),
     grantTokens: grantToken,
+    grant: options.grant,
+    newGrant: newGrantOf(options),
   };
+}
+
+function newGrantOf(options: Options): NewGrant | undefined {
+  const { grantOperation, grantee, retiring, grantContextEquals, grantContextSubset } = options;
+  const contextEquals = grantContextEquals && Object.fromEntries(grantContextEquals);
+  const contextSubset = grantContextSubset && Object.fromEntries(grantContextSubset);
+  const facts = { grantee, retiring, contextEquals, contextSubset };
+  if (grantOperation !== undefined) return { operations: grantOperation, ...facts };
+  if (Object.values(facts).every((one) => one === undefined)) return undefined;
+  throw usageError("what is to be granted is missing", "add --grant-operation");
 }
 
 /** A condition key that is given more than once has several values. */

@@ -52,7 +52,7 @@ Example:
 
   envelope policy simulate permissions.yaml
 
-An expectation may also have: alias, via, conditions, grantTokens, name.`;
+An expectation may also have: alias, via, conditions, grantTokens, grant, newGrant, name.`;
 
 interface Outcome extends Omit<Expectation, "question"> {
   readonly principal: string;

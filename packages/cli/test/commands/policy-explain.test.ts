@@ -43,6 +43,52 @@ describe("envelope policy check", () => {
     expect(result.stdout.toString()).toBe("");
   });
 
+  it("asks about grants: that are to be made, through others, and that are to be retired", async () => {
+    const { run, open } = await populated();
+    const bounds = { EncryptionContextSubset: { tenant: "acme" } };
+    let granted = { GrantId: "", GrantToken: "" };
+    {
+      using keystore = await open({ grantDelay: 600_000 });
+      const { KeyMetadata } = await keystore.as().describeKey({ KeyId: "alias/app" });
+      granted = await keystore.as().createGrant({
+        KeyId: KeyMetadata.KeyId,
+        GranteePrincipal: `arn:aws:iam::${ACCOUNT}:role/app`,
+        RetiringPrincipal: `arn:aws:iam::${ACCOUNT}:user/alice`,
+        Operations: ["CreateGrant", "Decrypt"],
+        Constraints: bounds,
+      });
+    }
+    const check = async (as: string, action: string, ...more: string[]): Promise<string> => {
+      const args = ["policy", "check", "--as", as, "--action", action, ...more];
+      const { code, stdout, stderr } = await run(args);
+      return `${code} ${stdout.toString()}${stderr}`;
+    };
+    const key = ["--key", "alias/app"];
+    const create = [...key, "--grant-token", granted.GrantToken, "--grant-operation", "Decrypt"];
+    const subset = ["--grant-context-subset", "tenant=acme"];
+    const app = (...more: string[]): Promise<string> => check("role/app", "CreateGrant", ...more);
+    expect(await app(...create, ...subset, "--grantee", "user/alice")).toMatch(
+      /^0 allowed {2}grant/,
+    );
+    expect(await app(...create, "--grant-context-equals", "tenant=acme")).toMatch(/^0 allowed/);
+    expect(await app(...create)).toMatch(/^9 denied/);
+    expect(await app(...create, ...subset, "--grant-operation", "Encrypt")).toMatch(/^9 denied/);
+    expect(await app(...key, ...subset)).toBe(
+      "2 error: what is to be granted is missing\nhint: add --grant-operation\n",
+    );
+    expect(await app(...create, ...subset, "--grant-context-equals", "a=b")).toMatch(
+      /^2 error: More than one constraint supplied/,
+    );
+
+    const byToken = ["--grant-token", granted.GrantToken];
+    const byId = [...key, "--grant", granted.GrantId];
+    for (const grant of [byToken, byId]) {
+      expect(await check("user/alice", "RetireGrant", ...grant)).toMatch(/^0 allowed/);
+      expect(await check("role/app", "RetireGrant", ...grant)).toMatch(/^9 denied/);
+    }
+    expect(await check("user/alice", "RetireGrant")).toMatch(/^2 error: RetireGrant is asked for/);
+  });
+
   it("says nothing with --quiet, and all of it with --json", async () => {
     const { run } = await populated();
     const quiet = await run(["policy", "check", ...asks("user/eve"), "--quiet"]);

@@ -86,11 +86,12 @@ export const listAliases: Operation<ListAliasesRequest, ListAliasesResponse> = o
   name: "ListAliases",
   members: ["KeyId", "Limit", "Marker"],
   mode: "read",
-  parse: ({ KeyId, Limit, Marker }: ListAliasesRequest) => ({
-    limit: check.integer(Limit ?? 50, "limit", 1, 100),
-    keyId: check.optionalKeyId(KeyId),
-    after: fromMarker(Marker, /^alias\/[a-zA-Z0-9/_-]{1,250}$/) ?? "",
-  }),
+  parse: ({ KeyId, Limit, Marker }: ListAliasesRequest) =>
+    check.all({
+      limit: () => check.integer(Limit ?? 50, "limit", 1, 100),
+      keyId: () => check.optionalKeyId(KeyId),
+      after: () => fromMarker(Marker, /^alias\/[a-zA-Z0-9/_-]{1,250}$/) ?? "",
+    }),
   questions: ({ keyId }) => ({
     account: { on: "account", action: "ListAliases" } as const,
     key:
@@ -109,10 +110,15 @@ function parseTarget({ AliasName, TargetKeyId }: AliasTargetRequest): {
   readonly name: string;
   readonly keyId: string;
 } {
-  return {
-    name: check.aliasName(AliasName),
-    keyId: check.requireKeyId(TargetKeyId, "targetKeyId"),
-  };
+  const { name, keyId } = check.all({
+    name: () => check.aliasName(AliasName),
+    keyId: () => check.requireKeyId(TargetKeyId, "targetKeyId"),
+  });
+  // Elsewhere an alias in place of a key is an InvalidArnException.
+  if (/(?:^|:)alias\//.test(keyId)) {
+    throw new KmsError("ValidationException", "Aliases must refer to keys. Not aliases");
+  }
+  return { name, keyId };
 }
 
 interface Entries {

@@ -46,18 +46,20 @@ export const getPublicKey: Operation<GetPublicKeyRequest, GetPublicKeyResponse> 
   },
 });
 
+const agreements = ["ECDH"] as const;
+
 export const deriveSharedSecret: Operation<DeriveSharedSecretRequest, DeriveSharedSecretResponse> =
   operation({
     name: "DeriveSharedSecret",
     members: ["KeyId", "KeyAgreementAlgorithm", "PublicKey", "GrantTokens", "DryRun"],
     mode: "read",
-    parse: (request: DeriveSharedSecretRequest) => ({
-      keyId: check.requireKeyId(request.KeyId),
-      algorithm: check.requireOneOf(request.KeyAgreementAlgorithm, "keyAgreementAlgorithm", [
-        "ECDH",
-      ]),
-      publicKey: check.bytes(request.PublicKey, "publicKey", 8192),
-    }),
+    parse: (request: DeriveSharedSecretRequest) =>
+      check.all({
+        keyId: () => check.requireKeyId(request.KeyId),
+        algorithm: () =>
+          check.requireOneOf(request.KeyAgreementAlgorithm, "keyAgreementAlgorithm", agreements),
+        publicKey: () => check.bytes(request.PublicKey, "publicKey", 8192),
+      }),
     questions: ({ keyId, algorithm }) => ({
       key: {
         on: "key",

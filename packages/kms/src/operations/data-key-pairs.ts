@@ -43,11 +43,12 @@ function pairOperation<Response>(
     name,
     members: ["KeyId", "KeyPairSpec", "EncryptionContext", "GrantTokens", "DryRun"],
     mode: "read",
-    parse: (request: GenerateDataKeyPairRequest) => ({
-      keyId: check.requireKeyId(request.KeyId),
-      pairSpec: check.requireOneOf(request.KeyPairSpec, "keyPairSpec", known),
-      context: check.encryptionContext(request.EncryptionContext),
-    }),
+    parse: (request: GenerateDataKeyPairRequest) =>
+      check.all({
+        keyId: () => check.requireKeyId(request.KeyId),
+        pairSpec: () => check.requireOneOf(request.KeyPairSpec, "keyPairSpec", known),
+        context: () => check.encryptionContext(request.EncryptionContext),
+      }),
     questions: ({ keyId, pairSpec, context }) => ({
       key: {
         on: "key",

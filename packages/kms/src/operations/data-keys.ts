@@ -51,11 +51,12 @@ function dataKeyOperation<Response>(
     name,
     members: ["KeyId", "KeySpec", "NumberOfBytes", "EncryptionContext", "GrantTokens", "DryRun"],
     mode: "read",
-    parse: (request: GenerateDataKeyRequest) => ({
-      keyId: check.requireKeyId(request.KeyId),
-      length: check.dataKeyBytes(request.KeySpec, request.NumberOfBytes),
-      context: check.encryptionContext(request.EncryptionContext),
-    }),
+    parse: (request: GenerateDataKeyRequest) =>
+      check.all({
+        keyId: () => check.requireKeyId(request.KeyId),
+        length: () => check.dataKeyBytes(request.KeySpec, request.NumberOfBytes),
+        context: () => check.encryptionContext(request.EncryptionContext),
+      }),
     questions: ({ keyId, context }) => ({
       key: {
         on: "key",

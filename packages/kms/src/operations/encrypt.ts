@@ -44,13 +44,13 @@ export const encrypt: Operation<EncryptRequest, EncryptResponse> = operation({
     "DryRun",
   ],
   mode: "read",
-  parse: (request: EncryptRequest) => ({
-    keyId: check.requireKeyId(request.KeyId),
-    context: check.encryptionContext(request.EncryptionContext),
-    algorithm: check.oneOf(request.EncryptionAlgorithm, "encryptionAlgorithm", algorithms),
-    // Last: what is copied is wiped only once everything else is in order.
-    plaintext: check.plaintext(request.Plaintext),
-  }),
+  parse: (request: EncryptRequest) =>
+    check.all({
+      keyId: () => check.requireKeyId(request.KeyId),
+      context: () => check.encryptionContext(request.EncryptionContext),
+      algorithm: () => check.oneOf(request.EncryptionAlgorithm, "encryptionAlgorithm", algorithms),
+      plaintext: () => check.plaintext(request.Plaintext),
+    }),
   questions: ({ keyId, context, algorithm }) => ({
     key: {
       on: "key",
@@ -84,12 +84,13 @@ export const decrypt: Operation<DecryptRequest, DecryptResponse> = operation({
     "DryRun",
   ],
   mode: "read",
-  parse: (request: DecryptRequest) => ({
-    keyId: check.optionalKeyId(request.KeyId),
-    blob: check.ciphertextBlob(request.CiphertextBlob),
-    context: check.encryptionContext(request.EncryptionContext),
-    algorithm: check.oneOf(request.EncryptionAlgorithm, "encryptionAlgorithm", algorithms),
-  }),
+  parse: (request: DecryptRequest) =>
+    check.all({
+      keyId: () => check.optionalKeyId(request.KeyId),
+      blob: () => check.ciphertextBlob(request.CiphertextBlob),
+      context: () => check.encryptionContext(request.EncryptionContext),
+      algorithm: () => check.oneOf(request.EncryptionAlgorithm, "encryptionAlgorithm", algorithms),
+    }),
   questions: ({ keyId, blob, context, algorithm }) => ({
     key: source("Decrypt", keyId, blob, context, algorithm),
   }),
@@ -121,23 +122,22 @@ export const reEncrypt: Operation<ReEncryptRequest, ReEncryptResponse> = operati
     "DryRun",
   ],
   mode: "read",
-  parse: (request: ReEncryptRequest) => ({
-    blob: check.ciphertextBlob(request.CiphertextBlob),
-    sourceId: check.optionalKeyId(request.SourceKeyId, "sourceKeyId"),
-    destinationId: check.requireKeyId(request.DestinationKeyId, "destinationKeyId"),
-    from: check.encryptionContext(request.SourceEncryptionContext),
-    to: check.encryptionContext(request.DestinationEncryptionContext),
-    fromAlgorithm: check.oneOf(
-      request.SourceEncryptionAlgorithm,
-      "sourceEncryptionAlgorithm",
-      algorithms,
-    ),
-    toAlgorithm: check.oneOf(
-      request.DestinationEncryptionAlgorithm,
-      "destinationEncryptionAlgorithm",
-      algorithms,
-    ),
-  }),
+  parse: (request: ReEncryptRequest) =>
+    check.all({
+      blob: () => check.ciphertextBlob(request.CiphertextBlob),
+      sourceId: () => check.optionalKeyId(request.SourceKeyId, "sourceKeyId"),
+      destinationId: () => check.requireKeyId(request.DestinationKeyId, "destinationKeyId"),
+      from: () => check.encryptionContext(request.SourceEncryptionContext),
+      to: () => check.encryptionContext(request.DestinationEncryptionContext),
+      fromAlgorithm: () =>
+        check.oneOf(request.SourceEncryptionAlgorithm, "sourceEncryptionAlgorithm", algorithms),
+      toAlgorithm: () =>
+        check.oneOf(
+          request.DestinationEncryptionAlgorithm,
+          "destinationEncryptionAlgorithm",
+          algorithms,
+        ),
+    }),
   questions: ({ blob, sourceId, destinationId, from, to, fromAlgorithm, toAlgorithm }) => ({
     source: source("ReEncryptFrom", sourceId, blob, from, fromAlgorithm),
     destination: {

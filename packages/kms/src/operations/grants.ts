@@ -4,7 +4,7 @@
  * @module
  */
 import type { Context } from "@env/core";
-import { notFoundGrant } from "../access.ts";
+import { notFoundGrant, type KeyQuestion } from "../access.ts";
 import { accountRoot } from "../arn.ts";
 import * as check from "../check.ts";
 import { KmsError } from "../errors.ts";
@@ -54,31 +54,25 @@ export const createGrant: Operation<CreateGrantRequest, CreateGrantResponse> = o
     "DryRun",
   ],
   mode: "write",
-  parse: (request: CreateGrantRequest) => ({
-    keyId: check.requireKeyId(request.KeyId),
-    grantee: check.principal(request.GranteePrincipal, "granteePrincipal"),
-    retiring:
-      request.RetiringPrincipal === undefined
-        ? undefined
-        : check.principal(request.RetiringPrincipal, "retiringPrincipal"),
-    operations: parseOperations(request.Operations),
-    constraints: parseConstraints(request.Constraints),
-    name: check.grantName(request.Name),
-  }),
-  questions: ({ keyId, grantee, retiring, operations, constraints }) => ({
+  parse: (request: CreateGrantRequest) =>
+    check.all({
+      keyId: () => check.requireKeyId(request.KeyId),
+      grantee: () => check.principal(request.GranteePrincipal, "granteePrincipal"),
+      retiring: () =>
+        request.RetiringPrincipal === undefined
+          ? undefined
+          : check.principal(request.RetiringPrincipal, "retiringPrincipal"),
+      operations: () => parseOperations(request.Operations),
+      constraints: () => parseConstraints(request.Constraints),
+      name: () => check.grantName(request.Name),
+    }),
+  questions: ({ keyId, ...wanted }) => ({
     key: {
       on: "key",
       action: "CreateGrant",
       keyId,
       aliases: false,
-      newGrant: { operations, ...(constraints === undefined ? {} : { constraints }) },
-      ...contextOf(constraints),
-      conditions: {
-        "kms:GrantOperations": operations,
-        "kms:GranteePrincipal": grantee,
-        "kms:RetiringPrincipal": retiring,
-        "kms:GrantConstraintType": constraintType(constraints),
-      },
+      ...grantFacts(wanted),
     } as const,
   }),
   run: (call, input, { key }): CreateGrantResponse => {
@@ -115,17 +109,18 @@ export const listGrants: Operation<ListGrantsRequest, ListGrantsResponse> = oper
   name: "ListGrants",
   members: ["KeyId", "GrantId", "GranteePrincipal", "Limit", "Marker"],
   mode: "read",
-  parse: (request: ListGrantsRequest) => ({
-    keyId: check.requireKeyId(request.KeyId),
-    grantId:
-      request.GrantId === undefined ? undefined : check.text(request.GrantId, "grantId", 1, 128),
-    grantee:
-      request.GranteePrincipal === undefined
-        ? undefined
-        : check.principal(request.GranteePrincipal, "granteePrincipal"),
-    limit: check.integer(request.Limit ?? 50, "limit", 1, 100),
-    after: fromMarker(request.Marker, GRANT_POSITION) ?? "",
-  }),
+  parse: (request: ListGrantsRequest) =>
+    check.all({
+      keyId: () => check.requireKeyId(request.KeyId),
+      grantId: () =>
+        request.GrantId === undefined ? undefined : check.text(request.GrantId, "grantId", 1, 128),
+      grantee: () =>
+        request.GranteePrincipal === undefined
+          ? undefined
+          : check.principal(request.GranteePrincipal, "granteePrincipal"),
+      limit: () => check.integer(request.Limit ?? 50, "limit", 1, 100),
+      after: () => fromMarker(request.Marker, GRANT_POSITION) ?? "",
+    }),
   questions: ({ keyId }) => ({
     key: { on: "key", action: "ListGrants", keyId, aliases: false } as const,
   }),
@@ -151,14 +146,13 @@ export const listRetirableGrants: Operation<ListRetirableGrantsRequest, ListGran
     members: ["RetiringPrincipal", "Limit", "Marker"],
     mode: "read",
     parse: ({ RetiringPrincipal, Limit, Marker }: ListRetirableGrantsRequest) => {
-      const [seq = "0", skip = "0"] =
-        fromMarker(Marker, /^[0-9]{1,15}\.[0-9]{1,6}$/)?.split(".") ?? [];
-      return {
-        retiring: check.principal(RetiringPrincipal, "retiringPrincipal"),
-        limit: check.integer(Limit ?? 50, "limit", 1, 100),
-        after: Number(seq),
-        skip: Number(skip),
-      };
+      const { position, ...rest } = check.all({
+        retiring: () => check.principal(RetiringPrincipal, "retiringPrincipal"),
+        limit: () => check.integer(Limit ?? 50, "limit", 1, 100),
+        position: () => fromMarker(Marker, /^[0-9]{1,15}\.[0-9]{1,6}$/),
+      });
+      const [seq = "0", skip = "0"] = position?.split(".") ?? [];
+      return { ...rest, after: Number(seq), skip: Number(skip) };
     },
     questions: ({ retiring }) => ({
       account: { on: "account", action: "ListRetirableGrants", resource: retiring } as const,
@@ -199,10 +193,10 @@ export const retireGrant: Operation<RetireGrantRequest, void> = operation({
       );
     }
     if (byToken) return { token: check.text(GrantToken, "grantToken", 1, 8192) };
-    return {
-      keyId: check.requireKeyId(KeyId),
-      grantId: check.text(GrantId, "grantId", 1, 128),
-    };
+    return check.all({
+      keyId: () => check.requireKeyId(KeyId),
+      grantId: () => check.text(GrantId, "grantId", 1, 128),
+    });
   },
   questions: (grant) => ({ key: { on: "grant", action: "RetireGrant", grant } as const }),
   run: ({ store, asked }, _, { key }): void => {
@@ -216,10 +210,11 @@ export const revokeGrant: Operation<RevokeGrantRequest, void> = operation({
   name: "RevokeGrant",
   members: ["KeyId", "GrantId", "DryRun"],
   mode: "write",
-  parse: ({ KeyId, GrantId }: RevokeGrantRequest) => ({
-    keyId: check.requireKeyId(KeyId),
-    grantId: check.text(GrantId, "grantId", 1, 128),
-  }),
+  parse: ({ KeyId, GrantId }: RevokeGrantRequest) =>
+    check.all({
+      keyId: () => check.requireKeyId(KeyId),
+      grantId: () => check.text(GrantId, "grantId", 1, 128),
+    }),
   questions: ({ keyId }) => ({
     key: { on: "key", action: "RevokeGrant", keyId, aliases: false } as const,
   }),
@@ -236,9 +231,12 @@ function positionOf({ created, grantId }: Grant): string {
   return `${String(created).padStart(15, "0")}.${grantId}`;
 }
 
-function parseOperations(value: unknown): readonly GrantOperation[] {
+/** Operations that a grant can be for, at least one that is not CreateGrant. */
+export function parseOperations(value: unknown): readonly GrantOperation[] {
   const given = check.list(value, "operations", 1);
-  const operations = given.map((one) => check.oneOf(one ?? null, "operations", grantOperations));
+  const operations = check.each(given, (one) =>
+    check.oneOf(one ?? null, "operations", grantOperations),
+  );
   if (operations.every((name) => name === "CreateGrant")) {
     throw new KmsError(
       "ValidationException",
@@ -248,7 +246,35 @@ function parseOperations(value: unknown): readonly GrantOperation[] {
   return [...new Set(operations)];
 }
 
-function parseConstraints(value: unknown): Grant["constraints"] {
+/** What a decision about CreateGrant depends on, beside caller and key. */
+export function grantFacts({
+  operations,
+  grantee,
+  retiring,
+  constraints,
+}: WantedGrant): Pick<KeyQuestion, "newGrant" | "encryptionContext" | "conditions"> {
+  const context = constraints?.encryptionContextEquals ?? constraints?.encryptionContextSubset;
+  return {
+    newGrant: { operations, ...(constraints === undefined ? {} : { constraints }) },
+    ...(context === undefined ? {} : { encryptionContext: context }),
+    conditions: {
+      "kms:GrantOperations": operations,
+      "kms:GranteePrincipal": grantee,
+      "kms:RetiringPrincipal": retiring,
+      "kms:GrantConstraintType": constraintType(constraints),
+    },
+  };
+}
+
+export interface WantedGrant {
+  readonly constraints: Grant["constraints"] | undefined;
+  readonly operations: readonly GrantOperation[];
+  readonly grantee: string | undefined;
+  readonly retiring: string | undefined;
+}
+
+/** The pairs that a grant may be constrained to; at most one of the two. */
+export function parseConstraints(value: unknown): Grant["constraints"] {
   if (value === undefined || value === null) return undefined;
   if (typeof value !== "object") throw check.constraint("constraints", "be a structure");
   check.requireMembers<Readonly<Record<string, unknown>>>({ ...value }, [
@@ -277,11 +303,6 @@ function parsePairs(value: unknown): Context {
     );
   }
   return context;
-}
-
-function contextOf(constraints: Grant["constraints"]): { readonly encryptionContext?: Context } {
-  const context = constraints?.encryptionContextEquals ?? constraints?.encryptionContextSubset;
-  return context === undefined ? {} : { encryptionContext: context };
 }
 
 /** Whether a named grant was made by a request with the same members. */

@@ -51,19 +51,17 @@ export const createKey: Operation<CreateKeyRequest, KeyMetadataResponse> = opera
   ],
   mode: "write",
   parse: (request: CreateKeyRequest) => {
-    const kind = parseKind(request);
-    return {
-      ...kind,
-      description: check.description(request.Description ?? ""),
-      multiRegion: check.flag(request.MultiRegion, "multiRegion"),
-      policy: request.Policy === undefined ? undefined : parseKeyPolicy(request.Policy),
-      bypass: request.BypassPolicyLockoutSafetyCheck,
-      skipLockoutCheck: check.flag(
-        request.BypassPolicyLockoutSafetyCheck,
-        "bypassPolicyLockoutSafetyCheck",
-      ),
-      tags: request.Tags === undefined ? {} : check.tags(request.Tags, 0),
-    };
+    const { kind, ...rest } = check.all({
+      kind: () => parseKind(request),
+      description: () => check.description(request.Description ?? ""),
+      multiRegion: () => check.flag(request.MultiRegion, "multiRegion"),
+      policy: () => (request.Policy === undefined ? undefined : parseKeyPolicy(request.Policy)),
+      bypass: () => request.BypassPolicyLockoutSafetyCheck,
+      skipLockoutCheck: () =>
+        check.flag(request.BypassPolicyLockoutSafetyCheck, "bypassPolicyLockoutSafetyCheck"),
+      tags: () => (request.Tags === undefined ? {} : check.tags(request.Tags, 0)),
+    });
+    return { ...kind, ...rest };
   },
   questions: ({ keySpec, keyUsage, origin, multiRegion, bypass, tags }) => {
     const tagConditions = requestTags(tags);
@@ -140,10 +138,11 @@ export const listKeys: Operation<PageRequest, ListKeysResponse> = operation({
   name: "ListKeys",
   members: ["Limit", "Marker"],
   mode: "read",
-  parse: ({ Limit, Marker }: PageRequest) => ({
-    limit: check.integer(Limit ?? 100, "limit", 1, 1000),
-    after: Number(fromMarker(Marker, /^[0-9]{1,15}$/) ?? 0),
-  }),
+  parse: ({ Limit, Marker }: PageRequest) =>
+    check.all({
+      limit: () => check.integer(Limit ?? 100, "limit", 1, 1000),
+      after: () => Number(fromMarker(Marker, /^[0-9]{1,15}$/) ?? 0),
+    }),
   questions: () => ({ account: { on: "account", action: "ListKeys" } as const }),
   run: ({ store, realm }, { after, limit }): ListKeysResponse => {
     const { items, next } = store.keys(after, limit);
@@ -166,10 +165,11 @@ export const updateKeyDescription: Operation<UpdateKeyDescriptionRequest, void> 
   name: "UpdateKeyDescription",
   members: ["KeyId", "Description"],
   mode: "write",
-  parse: ({ KeyId, Description }: UpdateKeyDescriptionRequest) => ({
-    keyId: check.requireKeyId(KeyId),
-    description: check.description(Description),
-  }),
+  parse: ({ KeyId, Description }: UpdateKeyDescriptionRequest) =>
+    check.all({
+      keyId: () => check.requireKeyId(KeyId),
+      description: () => check.description(Description),
+    }),
   questions: ({ keyId }) => ({
     key: { on: "key", action: "UpdateKeyDescription", keyId, aliases: false } as const,
   }),
@@ -184,10 +184,11 @@ export const scheduleKeyDeletion: Operation<
   name: "ScheduleKeyDeletion",
   members: ["KeyId", "PendingWindowInDays"],
   mode: "write",
-  parse: ({ KeyId, PendingWindowInDays }: ScheduleKeyDeletionRequest) => ({
-    keyId: check.requireKeyId(KeyId),
-    windowDays: check.integer(PendingWindowInDays ?? 30, "pendingWindowInDays", 7, 30),
-  }),
+  parse: ({ KeyId, PendingWindowInDays }: ScheduleKeyDeletionRequest) =>
+    check.all({
+      keyId: () => check.requireKeyId(KeyId),
+      windowDays: () => check.integer(PendingWindowInDays ?? 30, "pendingWindowInDays", 7, 30),
+    }),
   questions: ({ keyId, windowDays }) => ({
     key: {
       on: "key",
@@ -260,7 +261,7 @@ export interface Kind {
 }
 
 /** What kind of key a request asks for, defaults filled in. */
-export function parseKind(request: CreateKeyRequest): Kind {
+function parseKind(request: CreateKeyRequest): Kind {
   const { KeySpec: spec, CustomerMasterKeySpec: oldSpec } = request;
   if (spec !== undefined && oldSpec !== undefined) {
     throw new KmsError(
@@ -268,16 +269,22 @@ export function parseKind(request: CreateKeyRequest): Kind {
       "You cannot specify KeySpec and CustomerMasterKeySpec in the same request. CustomerMasterKeySpec is deprecated.",
     );
   }
-  const keySpec = parseKeySpec(spec ?? oldSpec ?? "SYMMETRIC_DEFAULT");
-  const { Origin = "AWS_KMS" } = request;
-  if (Origin === "AWS_CLOUDHSM" || Origin === "EXTERNAL_KEY_STORE") {
-    throw unsupported(`Origin ${Origin}`, "there are no custom key stores");
-  }
-  const origin = check.oneOf(Origin, "origin", ["AWS_KMS", "EXTERNAL"]);
-  return { keySpec, keyUsage: parseKeyUsage(request.KeyUsage, keySpec), origin };
+  const { usage, ...rest } = check.all({
+    keySpec: () => parseKeySpec(spec ?? oldSpec ?? "SYMMETRIC_DEFAULT"),
+    usage: () => parseKeyUsage(request.KeyUsage),
+    origin: () => parseOrigin(request.Origin),
+  });
+  return { ...rest, keyUsage: fittingUsage(usage, rest.keySpec) };
 }
 
-function parseKeySpec(value: unknown): KeySpec {
+export function parseOrigin(value: unknown): Kind["origin"] {
+  if (value === "AWS_CLOUDHSM" || value === "EXTERNAL_KEY_STORE") {
+    throw unsupported(`Origin ${value}`, "there are no custom key stores");
+  }
+  return check.oneOf(value, "origin", ["AWS_KMS", "EXTERNAL"]);
+}
+
+export function parseKeySpec(value: unknown): KeySpec {
   if (typeof value === "string" && isKeySpec(value)) return value;
   const known: readonly unknown[] = keySpecsNotOffered;
   if (known.includes(value)) throw unsupported(`KeySpec ${String(value)}`, "see its README");
@@ -287,17 +294,20 @@ function parseKeySpec(value: unknown): KeySpec {
 
 const usages = ["ENCRYPT_DECRYPT", "SIGN_VERIFY", "GENERATE_VERIFY_MAC", "KEY_AGREEMENT"] as const;
 
-function parseKeyUsage(value: unknown, keySpec: KeySpec): KeyUsage {
-  const { usages: fitting } = keySpecs[keySpec];
-  if (value === undefined) {
+export function parseKeyUsage(value: unknown): KeyUsage | undefined {
+  return value === undefined ? undefined : check.oneOf(value, "keyUsage", usages);
+}
+
+/** The usage of a key of that spec, which has to be said where there are several. */
+export function fittingUsage(usage: KeyUsage | undefined, keySpec: KeySpec): KeyUsage {
+  if (usage === undefined) {
     if (keySpec === "SYMMETRIC_DEFAULT") return "ENCRYPT_DECRYPT";
     throw new KmsError(
       "ValidationException",
       "You must specify a KeyUsage value for all KMS keys except for symmetric encryption keys.",
     );
   }
-  const usage = check.oneOf(value, "keyUsage", usages);
-  if (fitting.includes(usage)) return usage;
+  if (keySpecs[keySpec].usages.includes(usage)) return usage;
   throw new KmsError(
     "ValidationException",
     `KeyUsage ${usage} is not compatible with KeySpec ${keySpec}`,

@@ -24,7 +24,7 @@ export const generateMac: Operation<GenerateMacRequest, GenerateMacResponse> = o
   name: "GenerateMac",
   members: ["KeyId", "Message", "MacAlgorithm", "GrantTokens", "DryRun"],
   mode: "read",
-  parse,
+  parse: (request: GenerateMacRequest) => check.all(checks(request)),
   questions: (input) => ({ key: question("GenerateMac", input) }),
   usage: "GENERATE_VERIFY_MAC",
   run: ({ realm }, { message, algorithm }, { key }): GenerateMacResponse => {
@@ -42,10 +42,8 @@ export const verifyMac: Operation<VerifyMacRequest, VerifyMacResponse> = operati
   name: "VerifyMac",
   members: ["KeyId", "Message", "MacAlgorithm", "Mac", "GrantTokens", "DryRun"],
   mode: "read",
-  parse: (request: VerifyMacRequest) => ({
-    mac: check.bytes(request.Mac, "mac", 6144),
-    ...parse(request),
-  }),
+  parse: (request: VerifyMacRequest) =>
+    check.all({ ...checks(request), mac: () => check.bytes(request.Mac, "mac", 6144) }),
   questions: (input) => ({ key: question("VerifyMac", input) }),
   usage: "GENERATE_VERIFY_MAC",
   run: ({ realm }, { message, algorithm, mac }, { key }): VerifyMacResponse => {
@@ -65,12 +63,13 @@ interface Input {
   readonly message: Uint8Array;
 }
 
-function parse({ KeyId, MacAlgorithm: algorithm, Message }: GenerateMacRequest): Input {
+type Checks = { readonly [Member in keyof Input]: () => Input[Member] };
+
+function checks({ KeyId, MacAlgorithm: algorithm, Message }: GenerateMacRequest): Checks {
   return {
-    keyId: check.requireKeyId(KeyId),
-    algorithm: check.requireOneOf(algorithm, "macAlgorithm", algorithms),
-    // Last: what is copied is wiped only once everything else is in order.
-    message: check.bytes(Message, "message", 4096),
+    keyId: () => check.requireKeyId(KeyId),
+    message: () => check.bytes(Message, "message", 4096),
+    algorithm: () => check.requireOneOf(algorithm, "macAlgorithm", algorithms),
   };
 }
 

@@ -76,7 +76,7 @@ export interface Definition<Request extends object, Input, Q extends Questions, 
   readonly members: readonly (keyof Request & string)[];
   /** `read` changes nothing. `write` is one transaction, and the audit record is part of it. */
   readonly mode: "read" | "write";
-  /** The shape of the request, and copies of its bytes. No look at any key. */
+  /** The shape of the request, and copies of its bytes: one `check.all`. No look at any key. */
   readonly parse: (request: Request) => Input;
   /** What is asked for, by name and in this order; at least one question that needs permission. */
   readonly questions: (input: Input) => Q;
@@ -127,11 +127,11 @@ async function perform<Request extends object, Input, Q extends Questions, Made,
   let answer: Response | undefined;
   try {
     check.requireMembers(request, definition.members);
-    const tokens = check.grantTokens(request);
-    const dryRun = check.dryRun(request);
-    trail.dryRun = dryRun;
-    const parsed = definition.parse(request);
-    input = parsed;
+    const { parsed, tokens, dryRun } = check.all({
+      parsed: () => (input = definition.parse(request)),
+      tokens: () => check.grantTokens(request),
+      dryRun: () => (trail.dryRun = check.dryRun(request)),
+    });
 
     const enter = (writing: boolean): Entered<Q> =>
       enterCall(environment, definition, parsed, tokens, trail, writing);

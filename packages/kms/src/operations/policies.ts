@@ -23,10 +23,11 @@ export const getKeyPolicy: Operation<GetKeyPolicyRequest, GetKeyPolicyResponse> 
   name: "GetKeyPolicy",
   members: ["KeyId", "PolicyName"],
   mode: "read",
-  parse: ({ KeyId, PolicyName }: GetKeyPolicyRequest) => ({
-    keyId: check.requireKeyId(KeyId),
-    policyName: policyName(PolicyName),
-  }),
+  parse: ({ KeyId, PolicyName }: GetKeyPolicyRequest) =>
+    check.all({
+      keyId: () => check.requireKeyId(KeyId),
+      policyName: () => policyName(PolicyName),
+    }),
   questions: ({ keyId }) => ({
     key: { on: "key", action: "GetKeyPolicy", keyId, aliases: false } as const,
   }),
@@ -40,16 +41,15 @@ export const putKeyPolicy: Operation<PutKeyPolicyRequest, void> = operation({
   name: "PutKeyPolicy",
   members: ["KeyId", "PolicyName", "Policy", "BypassPolicyLockoutSafetyCheck"],
   mode: "write",
-  parse: (request: PutKeyPolicyRequest) => ({
-    keyId: check.requireKeyId(request.KeyId),
-    policyName: policyName(request.PolicyName),
-    policy: parseKeyPolicy(request.Policy),
-    bypass: request.BypassPolicyLockoutSafetyCheck,
-    skipLockoutCheck: check.flag(
-      request.BypassPolicyLockoutSafetyCheck,
-      "bypassPolicyLockoutSafetyCheck",
-    ),
-  }),
+  parse: (request: PutKeyPolicyRequest) =>
+    check.all({
+      keyId: () => check.requireKeyId(request.KeyId),
+      policyName: () => policyName(request.PolicyName),
+      policy: () => parseKeyPolicy(request.Policy),
+      bypass: () => request.BypassPolicyLockoutSafetyCheck,
+      skipLockoutCheck: () =>
+        check.flag(request.BypassPolicyLockoutSafetyCheck, "bypassPolicyLockoutSafetyCheck"),
+    }),
   questions: ({ keyId, bypass }) => ({
     key: {
       on: "key",
@@ -73,13 +73,14 @@ export const listKeyPolicies: Operation<ListKeyPoliciesRequest, ListKeyPoliciesR
     name: "ListKeyPolicies",
     members: ["KeyId", "Limit", "Marker"],
     mode: "read",
-    parse: ({ KeyId, Limit, Marker }: ListKeyPoliciesRequest) => {
-      check.integer(Limit ?? 100, "limit", 1, 1000);
-      // One name fits any page, so no call returns a marker.
-      fromMarker(Marker, /^(?!)/);
-      return check.requireKeyId(KeyId);
-    },
-    questions: (keyId) => ({
+    parse: ({ KeyId, Limit, Marker }: ListKeyPoliciesRequest) =>
+      check.all({
+        keyId: () => check.requireKeyId(KeyId),
+        limit: () => check.integer(Limit ?? 100, "limit", 1, 1000),
+        // One name fits any page, so no call returns a marker.
+        after: () => fromMarker(Marker, /^(?!)/),
+      }),
+    questions: ({ keyId }) => ({
       key: { on: "key", action: "ListKeyPolicies", keyId, aliases: false } as const,
     }),
     run: (): ListKeyPoliciesResponse => ({ PolicyNames: ["default"], ...toPage(undefined) }),

@@ -42,7 +42,7 @@ export const sign: Operation<SignRequest, SignResponse> = operation({
   name: "Sign",
   members: ["KeyId", "Message", "MessageType", "SigningAlgorithm", "GrantTokens", "DryRun"],
   mode: "read",
-  parse,
+  parse: (request: SignRequest) => check.all(checks(request)),
   questions: (input) => ({ key: question("Sign", input) }),
   usage: "SIGN_VERIFY",
   run: ({ realm }, input, { key }): SignResponse => {
@@ -65,10 +65,11 @@ export const verify: Operation<VerifyRequest, VerifyResponse> = operation({
     "DryRun",
   ],
   mode: "read",
-  parse: (request: VerifyRequest) => ({
-    signature: check.bytes(request.Signature, "signature", 6144),
-    ...parse(request),
-  }),
+  parse: (request: VerifyRequest) =>
+    check.all({
+      ...checks(request),
+      signature: () => check.bytes(request.Signature, "signature", 6144),
+    }),
   questions: (input) => ({ key: question("Verify", input) }),
   usage: "SIGN_VERIFY",
   run: ({ realm }, input, { key }): VerifyResponse => {
@@ -90,13 +91,14 @@ interface Input {
   readonly message: Uint8Array;
 }
 
-function parse(request: SignRequest): Input {
+type Checks = { readonly [Member in keyof Input]: () => Input[Member] };
+
+function checks(request: SignRequest): Checks {
   return {
-    keyId: check.requireKeyId(request.KeyId),
-    algorithm: check.requireOneOf(request.SigningAlgorithm, "signingAlgorithm", algorithms),
-    type: check.oneOf(request.MessageType, "messageType", messageTypes),
-    // Last: what is copied is wiped only once everything else is in order.
-    message: check.bytes(request.Message, "message", 4096),
+    keyId: () => check.requireKeyId(request.KeyId),
+    message: () => check.bytes(request.Message, "message", 4096),
+    type: () => check.oneOf(request.MessageType, "messageType", messageTypes),
+    algorithm: () => check.requireOneOf(request.SigningAlgorithm, "signingAlgorithm", algorithms),
   };
 }
 

@@ -20,10 +20,11 @@ export const tagResource: Operation<TagResourceRequest, void> = operation({
   name: "TagResource",
   members: ["KeyId", "Tags"],
   mode: "write",
-  parse: ({ KeyId, Tags }: TagResourceRequest) => ({
-    keyId: check.requireKeyId(KeyId),
-    tags: check.tags(Tags, 0),
-  }),
+  parse: ({ KeyId, Tags }: TagResourceRequest) =>
+    check.all({
+      keyId: () => check.requireKeyId(KeyId),
+      tags: () => check.tags(Tags, 0),
+    }),
   questions: ({ keyId, tags }) => ({
     key: {
       on: "key",
@@ -45,10 +46,11 @@ export const untagResource: Operation<UntagResourceRequest, void> = operation({
   name: "UntagResource",
   members: ["KeyId", "TagKeys"],
   mode: "write",
-  parse: ({ KeyId, TagKeys }: UntagResourceRequest) => ({
-    keyId: check.requireKeyId(KeyId),
-    names: check.tagKeys(TagKeys),
-  }),
+  parse: ({ KeyId, TagKeys }: UntagResourceRequest) =>
+    check.all({
+      keyId: () => check.requireKeyId(KeyId),
+      names: () => check.tagKeys(TagKeys),
+    }),
   questions: ({ keyId, names }) => ({
     key: {
       on: "key",
@@ -70,11 +72,12 @@ export const listResourceTags: Operation<ListResourceTagsRequest, ListResourceTa
     name: "ListResourceTags",
     members: ["KeyId", "Limit", "Marker"],
     mode: "read",
-    parse: ({ KeyId, Limit, Marker }: ListResourceTagsRequest) => ({
-      keyId: check.requireKeyId(KeyId),
-      limit: check.integer(Limit ?? 50, "limit", 1, 50),
-      after: tagKeyIn(fromMarker(Marker, /^(?:[0-9a-f]{2}){1,512}$/)),
-    }),
+    parse: ({ KeyId, Limit, Marker }: ListResourceTagsRequest) =>
+      check.all({
+        keyId: () => check.requireKeyId(KeyId),
+        limit: () => check.integer(Limit ?? 50, "limit", 1, 50),
+        after: () => tagKeyIn(fromMarker(Marker, /^(?:[0-9a-f]{2}){1,512}$/)),
+      }),
     questions: ({ keyId }) => ({
       key: { on: "key", action: "ListResourceTags", keyId, aliases: false } as const,
     }),

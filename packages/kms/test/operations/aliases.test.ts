@@ -121,10 +121,19 @@ describe("aliases", () => {
       client.enableKey({ KeyId: "alias/app" }),
       client.scheduleKeyDeletion({ KeyId: "alias/app" }),
       client.getKeyPolicy({ KeyId: "alias/app" }),
-      client.createAlias({ AliasName: "alias/x", TargetKeyId: "alias/app" }),
     ]) {
       expect(await refusal(call)).toBe(
         "InvalidArnException: Key Aliases are not supported for this operation.",
+      );
+    }
+    const target = { AliasName: "alias/app", TargetKeyId: "alias/app" };
+    for (const call of [
+      client.createAlias({ ...target, AliasName: "alias/x" }),
+      client.updateAlias(target),
+      client.updateAlias({ ...target, TargetKeyId: "arn:aws:kms:local:000000000000:alias/app" }),
+    ]) {
+      expect(await refusal(call)).toBe(
+        "ValidationException: Aliases must refer to keys. Not aliases",
       );
     }
   });

@@ -511,7 +511,17 @@ describe("createGrant refuses", () => {
     [
       "an unknown constraint",
       { Constraints: { SourceArn: "x" } },
-      "UnsupportedOperationException: SourceArn is not supported by this KMS",
+      "UnsupportedOperationException: SourceArn is not supported by this KMS: constrain the encryption context, or allow it by a policy with aws:SourceArn",
+    ],
+    [
+      "a service as grantee by its other name",
+      { GranteePrincipal: undefined, GranteeServicePrincipal: "s3.amazonaws.com" },
+      "UnsupportedOperationException: GranteeServicePrincipal is not supported by this KMS: give the service's name as GranteePrincipal",
+    ],
+    [
+      "a service to retire it by its other name",
+      { RetiringServicePrincipal: "s3.amazonaws.com" },
+      "UnsupportedOperationException: RetiringServicePrincipal is not supported by this KMS: give the service's name as RetiringPrincipal",
     ],
     [
       "nine pairs",
