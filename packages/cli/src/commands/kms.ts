@@ -3,14 +3,21 @@
  *
  * @module
  */
-import { parseSeed, type SeedPlan, type SeedStep } from "@env/kms";
+import {
+  parseSeed,
+  SeedError,
+  type ParseSeedOptions,
+  type Seed,
+  type SeedPlan,
+  type SeedStep,
+} from "@env/kms";
 import { InputError, NegativeAnswer } from "../errors.ts";
 import { readTextInput } from "../inputs.ts";
 import type { Program } from "../program.ts";
 import { withKeystore } from "../providers.ts";
 import { printableLine } from "../text.ts";
 import type { Ui } from "../ui.ts";
-import { parseSeedText, seedText } from "./kms-seed.ts";
+import { parseSeedText, seedText, type SeedText } from "./kms-seed.ts";
 
 /** More than a hundred thousand keys take. */
 const MAX_BYTES = 2 ** 26;
@@ -40,9 +47,7 @@ export function addKms(program: Program, ui: Ui): void {
     .action(async (path, options, command) => {
       const { dryRun = false, prune = false, insecureFixedMaterial } = options;
       const text = await readTextInput(ui, path, MAX_BYTES);
-      const seed = ofFile(path, () =>
-        parseSeed(parseSeedText(path, text), { insecureFixedMaterial }),
-      );
+      const seed = readSeed(path, text, { insecureFixedMaterial });
       await withKeystore(ui, command.optsWithGlobals(), options.keystore, async (keystore) => {
         const { seeding } = keystore;
         const plan = await seeding.plan(seed, { prune });
@@ -74,11 +79,14 @@ export function addKms(program: Program, ui: Ui): void {
     );
 }
 
-function ofFile<T>(path: string, run: () => T): T {
+function readSeed(path: string, text: string, options: ParseSeedOptions): Seed {
+  let read: SeedText | undefined;
   try {
-    return run();
+    read = parseSeedText(path, text);
+    return parseSeed(read.value, options);
   } catch (error) {
-    throw new InputError(path, error);
+    const { place, of } = error instanceof SeedError ? error : {};
+    throw new InputError(path, error, place && of && read?.position(place, of));
   }
 }
 

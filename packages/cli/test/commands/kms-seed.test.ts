@@ -38,8 +38,36 @@ describe("parseSeedText", () => {
   });
 
   it("takes JSON with tabs, and anchors", () => {
-    expect(parseSeedText("s", '{\n\t"a": [\n\t\t1\n\t]\n}\n')).toEqual({ a: [1] });
-    expect(parseSeedText("s", "a: &p { b: 1 }\nc: *p")).toEqual({ a: { b: 1 }, c: { b: 1 } });
+    expect(parseSeedText("s", '{\n\t"a": [\n\t\t1\n\t]\n}\n').value).toEqual({ a: [1] });
+    expect(parseSeedText("s", "a: &p { b: 1 }\nc: *p").value).toEqual({
+      a: { b: 1 },
+      c: { b: 1 },
+    });
+  });
+
+  it.each<[string, (string | number)[], "name" | "value", string]>([
+    [
+      "version: 1\nkeys:\n  - keyId: x\n    tags: { a: 5 }\n",
+      ["keys", 0, "tags", "a"],
+      "value",
+      ":4:16",
+    ],
+    ["version: 1\nkeys:\n  - keyId: x\n    alias: x\n", ["keys", 0, "alias"], "name", ":4:5"],
+    ["version: 1\nkeys:\n  - keyId: x\n    alias: x\n", ["keys", 0, "alias"], "value", ":4:12"],
+    ['{\n "keys": [\n  {"aliases": ["a",\n   "b"]}]}', ["keys", 0, "aliases", 1], "value", ":4:4"],
+    ["a: &p\n  b: 1\nc: *p", ["c", "b"], "value", ":2:6"],
+    ["a:\n  enabled:\n  b: 1", ["a", "enabled"], "value", ":2:11"],
+    ["tags:\n  1: x\n  2: y", ["tags", "2"], "value", ":3:6"],
+  ])("finds in %j what is at %j, its %s", (text, place, of, position) => {
+    expect(parseSeedText("s", text).position(place, of)).toBe(position);
+  });
+
+  it("finds what a missing member is missing from", () => {
+    const { position } = parseSeedText("s", "version: 1\nkeys:\n  - description: x\n");
+    expect(position(["keys", 0, "keyId"], "value")).toBe(":3:5");
+    expect(position(["keys", 7, "keyId"], "value")).toBe(":3:3");
+    expect(parseSeedText("s", "# nothing\n").position(["version"], "value")).toBe(":1:1");
+    expect(parseSeedText("s", "\n  5").position([], "value")).toBe(":2:3");
   });
 });
 
@@ -61,7 +89,7 @@ it("writes what it reads, whatever is in it and shown on a terminal", () => {
   fc.assert(
     fc.property(text, fc.dictionary(text, text), (description, tags) => {
       const seed: SeedDocument = { version: 1, keys: [{ keyId: "x", description, tags }] };
-      const written = parseSeedText("s", printable(seedText(seed)));
+      const written = parseSeedText("s", printable(seedText(seed))).value;
       expect(JSON.parse(JSON.stringify(written))).toEqual(JSON.parse(JSON.stringify(seed)));
     }),
     { numRuns: process.env["SLOW"] === undefined ? 500 : 20_000 },

@@ -55,7 +55,7 @@ describe("envelope kms", () => {
     const refused = await run(["kms", "apply", path("seed.yaml")]);
     expect(refused).toMatchObject({
       code: 2,
-      stderr: expect.stringContaining("seed.yaml: insecureFixedMaterial: "),
+      stderr: expect.stringContaining("seed.yaml:2:24: insecureFixedMaterial: "),
     });
     const args = ["kms", "apply", path("seed.yaml"), "--insecure-fixed-material"];
     const json = await run([...args, "--dry-run", "--json"]);

@@ -9,14 +9,21 @@
 import type { KeyObject } from "node:crypto";
 import { isKeyId, isMultiRegionKeyId, keyIdToBytes } from "../arn.ts";
 import * as check from "../check.ts";
-import { isKmsError, KmsError } from "../errors.ts";
+import { isKmsError, type KmsError } from "../errors.ts";
 import { checkPrincipal, type CheckedPrincipal } from "../iam.ts";
 import { kmsLimits } from "../key.ts";
 import { decodeMaterial } from "../material/material.ts";
-import { parseKind } from "../operations/keys.ts";
+import {
+  fittingUsage,
+  parseKeySpec,
+  parseKeyUsage,
+  parseOrigin,
+  type Kind,
+} from "../operations/keys.ts";
 import { parseKeyPolicy } from "../operations/policies.ts";
 import { parsePolicy } from "../policy/document.ts";
 import { SEED_VERSION, type KeySettings } from "./document.ts";
+import { SeedError, written, type Place } from "./place.ts";
 
 /** A seed that can be planned: its keys' material is not in it as text any more. */
 export interface Seed {
@@ -37,26 +44,26 @@ export interface ParseSeedOptions {
 /**
  * Reads a seed as JSON or YAML gives it.
  *
- * @throws {@link KmsError} with the place in front: `ValidationException`, and what the members' own
- * operations answer. No message has key material in it.
+ * @throws {@link SeedError} `ValidationException`, and what the members' own operations answer. No
+ * message has key material in it.
  */
 export function parseSeed(value: unknown, options: ParseSeedOptions = {}): Seed {
-  const seed = members(value, "", ["version", "insecureFixedMaterial", "keys", "principals"]);
+  const seed = members(value, [], ["version", "insecureFixedMaterial", "keys", "principals"]);
   if (seed["version"] !== SEED_VERSION) {
-    throw problem("version", `it must be ${SEED_VERSION}, the only version there is`);
+    throw problem(["version"], `it must be ${SEED_VERSION}, the only version there is`);
   }
-  const named = at("insecureFixedMaterial", () =>
+  const named = at(["insecureFixedMaterial"], () =>
     check.flag(seed["insecureFixedMaterial"], "insecureFixedMaterial"),
   );
   if (named && options.insecureFixedMaterial !== true) {
     throw problem(
-      "insecureFixedMaterial",
+      ["insecureFixedMaterial"],
       "key material in a file is for tests only: it must be allowed where the seed is applied, too",
     );
   }
-  const keys = items(seed["keys"], "keys").map((key, i) => parseKey(key, `keys[${i}]`, named));
-  const principals = items(seed["principals"], "principals").map((principal, i) =>
-    parsePrincipal(principal, `principals[${i}]`),
+  const keys = items(seed["keys"], ["keys"]).map((key, i) => parseKey(key, ["keys", i], named));
+  const principals = items(seed["principals"], ["principals"]).map((principal, i) =>
+    parsePrincipal(principal, ["principals", i]),
   );
   requireUnique(keys, principals);
   return { keys, principals };
@@ -77,76 +84,77 @@ const KEY_MEMBERS = [
   "material",
 ];
 
-function parseKey(value: unknown, path: string, materialAllowed: boolean): SeedKey {
+function parseKey(value: unknown, path: Place, materialAllowed: boolean): SeedKey {
   const key = members(value, path, KEY_MEMBERS);
   const keyId = parseKeyId(key["keyId"], key["multiRegion"], path);
-  const kind = at(path, () =>
-    parseKind({
-      KeySpec: optionalText(key["keySpec"], `${path}.keySpec`),
-      KeyUsage: optionalText(key["keyUsage"], `${path}.keyUsage`),
-      Origin: optionalText(key["origin"], `${path}.origin`),
-    }),
-  );
+  const kind = parseKind(key, path);
   const rotates = kind.keySpec === "SYMMETRIC_DEFAULT" && kind.origin === "AWS_KMS";
   for (const member of ["rotation", "material"]) {
     if (key[member] !== undefined && !rotates) {
-      throw problem(`${path}.${member}`, "only symmetric encryption keys made here have it");
+      throw problem([...path, member], "only symmetric encryption keys made here have it");
     }
   }
   return {
     ...kind,
     keyId,
-    description: at(`${path}.description`, () => check.description(key["description"] ?? "")),
-    enabled: at(`${path}.enabled`, () => check.flag(key["enabled"] ?? true, "enabled")),
-    rotation: parseRotation(key["rotation"], `${path}.rotation`),
-    policy: parseKeyPolicyValue(key["policy"], `${path}.policy`),
-    tags: parseTags(key["tags"], `${path}.tags`),
-    aliases: parseAliases(key["aliases"], `${path}.aliases`),
-    material: parseMaterial(key["material"], `${path}.material`, materialAllowed),
+    description: at([...path, "description"], () => check.description(key["description"] ?? "")),
+    enabled: at([...path, "enabled"], () => check.flag(key["enabled"] ?? true, "enabled")),
+    rotation: parseRotation(key["rotation"], [...path, "rotation"]),
+    policy: parseKeyPolicyValue(key["policy"], [...path, "policy"]),
+    tags: parseTags(key["tags"], [...path, "tags"]),
+    aliases: parseAliases(key["aliases"], [...path, "aliases"]),
+    material: parseMaterial(key["material"], [...path, "material"], materialAllowed),
   };
 }
 
-function parseKeyId(value: unknown, multiRegion: unknown, path: string): string {
+function parseKind(key: Readonly<Record<string, unknown>>, path: Place): Kind {
+  const member = <T>(name: string, parse: (given: string | undefined) => T): T =>
+    at([...path, name], () => parse(optionalText(key[name], [...path, name])));
+  const keySpec = member("keySpec", (spec) => parseKeySpec(spec ?? "SYMMETRIC_DEFAULT"));
+  const keyUsage = member("keyUsage", (usage) => fittingUsage(parseKeyUsage(usage), keySpec));
+  return { keySpec, keyUsage, origin: member("origin", parseOrigin) };
+}
+
+function parseKeyId(value: unknown, multiRegion: unknown, path: Place): string {
   if (typeof value !== "string" || !isKeyId(value)) {
     throw problem(
-      `${path}.keyId`,
+      [...path, "keyId"],
       "it must be a lower-case UUID, or mrk- and 32 lower-case hex digits",
     );
   }
   if (multiRegion !== undefined && multiRegion !== isMultiRegionKeyId(value)) {
     throw problem(
-      `${path}.multiRegion`,
+      [...path, "multiRegion"],
       "it must be true or false, and true for just the ids that begin with mrk-",
     );
   }
   return value;
 }
 
-function parseRotation(value: unknown, path: string): number | undefined {
+function parseRotation(value: unknown, path: Place): number | undefined {
   if (value === undefined) return undefined;
   const { periodInDays } = members(value, path, ["periodInDays"]);
-  return at(`${path}.periodInDays`, () => check.integer(periodInDays, "periodInDays", 90, 2560));
+  return at([...path, "periodInDays"], () => check.integer(periodInDays, "periodInDays", 90, 2560));
 }
 
-function parseKeyPolicyValue(value: unknown, path: string): string | undefined {
+function parseKeyPolicyValue(value: unknown, path: Place): string | undefined {
   if (value === undefined || value === "default") return undefined;
   const document = policyText(value, path);
   return at(path, () => parseKeyPolicy(document));
 }
 
-function parseTags(value: unknown, path: string): Readonly<Record<string, string>> {
+function parseTags(value: unknown, path: Place): Readonly<Record<string, string>> {
   const entries = Object.entries(value === undefined ? {} : map(value, path));
   const tags = entries.map(([name, one]) => ({
     TagKey: name,
-    TagValue: text(one, memberPath(path, name)),
+    TagValue: text(one, [...path, name]),
   }));
+  for (const tag of tags) at([...path, tag.TagKey], () => check.tags([tag], 0));
   return at(path, () => check.tags(tags, 0));
 }
 
-function parseAliases(value: unknown, path: string): readonly string[] {
-  const names = items(value, path).map((name, i) =>
-    at(`${path}[${i}]`, () => check.aliasName(name)),
-  );
+function parseAliases(value: unknown, path: Place): readonly string[] {
+  const names = items(value, path).map((name, i) => at([...path, i], () => check.aliasName(name)));
   if (names.length > kmsLimits.aliasesPerKey) {
     throw problem(path, `a key has at most ${kmsLimits.aliasesPerKey} aliases`);
   }
@@ -157,7 +165,7 @@ const MATERIAL = /^[A-Za-z0-9+/]{43}=$/;
 
 function parseMaterial(
   value: unknown,
-  path: string,
+  path: Place,
   allowed: boolean,
 ): readonly KeyObject[] | undefined {
   if (value === undefined) return undefined;
@@ -177,47 +185,47 @@ function parseMaterial(
     const key = fits
       ? decodeMaterial("SYMMETRIC_DEFAULT", new Uint8Array(Buffer.from(version, "base64")))
       : undefined;
-    if (key === undefined) throw problem(`${path}[${i}]`, "it must be 32 bytes in base64");
+    if (key === undefined) throw problem([...path, i], "it must be 32 bytes in base64");
     return key;
   });
 }
 
-function parsePrincipal(value: unknown, path: string): CheckedPrincipal {
+function parsePrincipal(value: unknown, path: Place): CheckedPrincipal {
   const known = ["arn", "tags", "policies", "boundary", "groups"];
   const principal = members(value, path, known);
   const { arn, policies = {}, boundary } = principal;
-  const tags = parseTags(principal["tags"], `${path}.tags`);
-  const groups = items(principal["groups"], `${path}.groups`).map((group, i) =>
-    text(group, `${path}.groups[${i}]`),
+  const tags = parseTags(principal["tags"], [...path, "tags"]);
+  const groups = items(principal["groups"], [...path, "groups"]).map((group, i) =>
+    text(group, [...path, "groups", i]),
   );
-  const named = Object.entries(map(policies, `${path}.policies`)).map(([name, policy]) => ({
+  const named = Object.entries(map(policies, [...path, "policies"])).map(([name, policy]) => ({
     name,
-    text: identityPolicy(policy, memberPath(`${path}.policies`, name)),
+    text: identityPolicy(policy, [...path, "policies", name]),
   }));
   return at(path, () =>
     checkPrincipal({
-      arn: text(arn, `${path}.arn`),
+      arn: text(arn, [...path, "arn"]),
       tags,
       policies: named,
       groups,
-      boundary: boundary === undefined ? undefined : parseBoundary(boundary, `${path}.boundary`),
+      boundary: boundary === undefined ? undefined : parseBoundary(boundary, [...path, "boundary"]),
     }),
   );
 }
 
-function parseBoundary(value: unknown, path: string): { name: string; text: string } {
+function parseBoundary(value: unknown, path: Place): { name: string; text: string } {
   const { name, policy } = members(value, path, ["name", "policy"]);
-  return { name: text(name, `${path}.name`), text: identityPolicy(policy, `${path}.policy`) };
+  return { name: text(name, [...path, "name"]), text: identityPolicy(policy, [...path, "policy"]) };
 }
 
-function identityPolicy(value: unknown, path: string): string {
+function identityPolicy(value: unknown, path: Place): string {
   const document = policyText(value, path);
   at(path, () => parsePolicy(document, "identity"));
   return document;
 }
 
 /** A policy that is an object as text; one that is text as it is. */
-function policyText(value: unknown, path: string): string {
+function policyText(value: unknown, path: Place): string {
   if (typeof value === "string") return value;
   map(value, path);
   requireJson(value, path);
@@ -225,11 +233,11 @@ function policyText(value: unknown, path: string): string {
 }
 
 /** YAML can say more than JSON, and what JSON cannot say would be another thing in the policy. */
-function requireJson(value: unknown, path: string): void {
+function requireJson(value: unknown, path: Place): void {
   if (Array.isArray(value)) {
-    for (const [i, item] of value.entries()) requireJson(item, `${path}[${i}]`);
+    for (const [i, item] of value.entries()) requireJson(item, [...path, i]);
   } else if (isMap(value)) {
-    for (const [name, one] of Object.entries(value)) requireJson(one, memberPath(path, name));
+    for (const [name, one] of Object.entries(value)) requireJson(one, [...path, name]);
   } else if (
     value !== null &&
     typeof value !== "string" &&
@@ -242,60 +250,54 @@ function requireJson(value: unknown, path: string): void {
 
 /** A key, alias or principal that occurs twice would be whatever came last. */
 function requireUnique(keys: readonly SeedKey[], principals: readonly CheckedPrincipal[]): void {
-  const seen = new Map<string, string>();
-  const add = (name: string, path: string): void => {
+  const seen = new Map<string, Place>();
+  const add = (name: string, path: Place): void => {
     const first = seen.get(name);
-    if (first !== undefined) throw problem(path, `it is at ${first} already`);
+    if (first !== undefined) throw problem(path, `it is at ${written(first)} already`);
     seen.set(name, path);
   };
   for (const [i, { keyId, aliases }] of keys.entries()) {
     // A UUID and a multi-Region id of the same bytes would be one row.
-    add(Buffer.from(keyIdToBytes(keyId)).toString("hex"), `keys[${i}].keyId`);
-    for (const [n, alias] of aliases.entries()) add(alias, `keys[${i}].aliases[${n}]`);
+    add(Buffer.from(keyIdToBytes(keyId)).toString("hex"), ["keys", i, "keyId"]);
+    for (const [n, alias] of aliases.entries()) add(alias, ["keys", i, "aliases", n]);
   }
-  for (const [i, { arn }] of principals.entries()) add(arn, `principals[${i}].arn`);
+  for (const [i, { arn }] of principals.entries()) add(arn, ["principals", i, "arn"]);
 }
 
 /** Runs a check, and puts the place in front of what it has to say. */
-function at<T>(path: string, run: () => T): T {
+function at<T>(path: Place, run: () => T): T {
   try {
     return run();
   } catch (error) {
-    if (!isKmsError(error) || error instanceof Placed) throw error;
-    throw new Placed(error.name, path, error.message);
+    if (!isKmsError(error) || error instanceof SeedError) throw error;
+    throw new SeedError(error.name, path, error.message);
   }
 }
 
-/** A problem that knows its place. */
-class Placed extends KmsError {
-  constructor(name: KmsError["name"], path: string, message: string) {
-    super(name, path === "" ? message : `${path}: ${message}`);
-  }
-}
-
-function problem(path: string, message: string): KmsError {
-  return new Placed("ValidationException", path, message);
+function problem(path: Place, message: string): KmsError {
+  return new SeedError("ValidationException", path, message);
 }
 
 function members(
   value: unknown,
-  path: string,
+  path: Place,
   known: readonly string[],
 ): Readonly<Record<string, unknown>> {
   const found = map(value, path);
   for (const name of Object.keys(found)) {
-    const place = memberPath(path, name);
+    const place = [...path, name];
     if (!known.includes(name)) {
-      throw problem(place, `there is no such member; there are ${known.join(", ")}`);
+      const message = `there is no such member; there are ${known.join(", ")}`;
+      throw new SeedError("ValidationException", place, message, "name");
     }
     if (found[name] === null) throw problem(place, "it has no value");
   }
   return found;
 }
 
-function map(value: unknown, path: string): Readonly<Record<string, unknown>> {
+function map(value: unknown, path: Place): Readonly<Record<string, unknown>> {
   if (isMap(value)) return value;
-  throw problem(path === "" ? "the seed" : path, "it must be a map of members");
+  throw problem(path, "it must be a map of members");
 }
 
 function isMap(value: unknown): value is Readonly<Record<string, unknown>> {
@@ -305,23 +307,17 @@ function isMap(value: unknown): value is Readonly<Record<string, unknown>> {
 }
 
 /** A list; what is not there is an empty one. */
-function items(value: unknown, path: string): readonly unknown[] {
+function items(value: unknown, path: Place): readonly unknown[] {
   if (value === undefined) return [];
   if (Array.isArray(value)) return value;
   throw problem(path, "it must be a list");
 }
 
-function text(value: unknown, path: string): string {
+function text(value: unknown, path: Place): string {
   if (typeof value === "string") return value;
   throw problem(path, "it must be text: numbers, dates and true need quotes");
 }
 
-function optionalText(value: unknown, path: string): string | undefined {
+function optionalText(value: unknown, path: Place): string | undefined {
   return value === undefined ? undefined : text(value, path);
-}
-
-/** `path.name`, or `path["na me"]` where it takes quotes to see the end of the name. */
-export function memberPath(path: string, name: string): string {
-  if (!/^[\w/:+=,@-]+$/.test(name)) return `${path}[${JSON.stringify(name)}]`;
-  return path === "" ? name : `${path}.${name}`;
 }

@@ -28,7 +28,8 @@ import {
   presentGroups,
   principalDocument,
 } from "./document.ts";
-import { memberPath, type Seed, type SeedKey } from "./parse.ts";
+import type { Seed, SeedKey } from "./parse.ts";
+import { memberPath } from "./place.ts";
 
 /** One difference. What was not there, or will not be, is `undefined`. Never key material. */
 export interface SeedChange {

@@ -116,7 +116,7 @@ describe("parseSeed", () => {
     [
       "a spec that is none",
       key({ keySpec: "AES" }),
-      "ValidationException keys[0]: 1 validation error",
+      "ValidationException keys[0].keySpec: 1 validation error",
     ],
     [
       "a spec as a number",
@@ -126,7 +126,7 @@ describe("parseSeed", () => {
     [
       "a spec without usage",
       key({ keySpec: "RSA_2048" }),
-      "ValidationException keys[0]: You must specify",
+      "ValidationException keys[0].keyUsage: You must specify",
     ],
     [
       "rotation too often",
@@ -166,7 +166,7 @@ describe("parseSeed", () => {
     [
       "a reserved tag",
       key({ tags: { "aws:a": "" } }),
-      "TagException keys[0].tags: Tags beginning with aws:",
+      "TagException keys[0].tags.aws:a: Tags beginning with aws:",
     ],
     [
       "an alias without alias/",
