@@ -11,6 +11,7 @@
  *
  * @module
  */
+/// <reference lib="es2024.arraybuffer" />
 import { setImmediate as turn } from "node:timers/promises";
 import { EnvelopeError, type Bytes } from "@env/core";
 import { SEALED_CHUNK_BYTES, TAG_BYTES, type PayloadCodec } from "@env/core/message";
@@ -103,6 +104,7 @@ export class Engine {
   async write(pieces: readonly Uint8Array[]): Promise<void> {
     const input = new Input([this.#partial.subarray(0, this.#filled), ...pieces]);
     this.#bytes += input.left - this.#filled;
+    if (this.#bytes >= LONG_BYTES) keepFreedMemory();
     while (this.#goesOn()) {
       const chunks = Math.floor(input.left / this.#chunkBytes);
       if (chunks === 0) break;
@@ -306,6 +308,21 @@ function copyOut(bytes: Uint8Array): Bytes[] {
     copies.push(copy);
   }
   return copies;
+}
+
+let kept = false;
+
+/**
+ * Lets outputs that were freed be the memory of those that follow. glibc returns what is free at the end of
+ * its heap to the system; then each output is faulted in page by page, which halves the speed of a stream,
+ * or not, as the heap of a process happens to lie. The limit of that is twice the largest block that was
+ * mapped and freed, if under 32 MiB (mallopt(3), M_MMAP_THRESHOLD): so one is, untouched. Other
+ * allocators take no notice.
+ */
+function keepFreedMemory(): void {
+  if (kept) return;
+  kept = true;
+  new ArrayBuffer(31 * 2 ** 20).transfer(0);
 }
 
 /** Not zeroed first: every byte is written, or the array is dropped. */
