@@ -12,6 +12,7 @@ import {
   type Cmk,
   type CmkOpener,
   type Context,
+  type DoctorReport,
 } from "@env/core";
 import { CONFIG_FILE, loadConfig, openCmks, type EnvelopeConfig } from "@env/core/config";
 import type * as Gcp from "@env/gcp-kms";
@@ -22,12 +23,7 @@ import {
   type RootKeyKind,
   type RootKeySource,
 } from "@env/kms";
-import {
-  doctor as localFileDoctor,
-  openLocalFile,
-  parseLocalFileUri,
-  type DoctorReport,
-} from "@env/local-file";
+import { doctor as localFileDoctor, openLocalFile, parseLocalFileUri } from "@env/local-file";
 import type * as Vault from "@env/vault-transit";
 import { CommandError, usageError } from "./errors.ts";
 import { readPassphrase } from "./passphrase.ts";

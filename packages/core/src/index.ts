@@ -42,6 +42,7 @@ export type {
   Wrapped,
   WrapRequest,
 } from "./driver.ts";
+export type { DoctorCheck, DoctorOptions, DoctorProblem, DoctorReport } from "./doctor.ts";
 export { EnvelopeError, errorCodes, isEnvelopeError } from "./error.ts";
 export type {
   Attempt,

@@ -14,6 +14,10 @@ import {
   isEnvelopeError,
   type Cmk,
   type Context,
+  type DoctorCheck,
+  type DoctorOptions,
+  type DoctorProblem,
+  type DoctorReport,
   type Entry,
   type EnvelopeErrorCode,
 } from "@env/core";
@@ -21,44 +25,6 @@ import { isKmsError } from "@env/kms";
 import type { KeyFacts } from "./client.ts";
 import { cmkOptions, localFile, type LocalFileOptions } from "./driver.ts";
 import { classify } from "./errors.ts";
-
-/** What is probed, in this order. */
-export type DoctorCheck = "reach" | "key" | "generate" | "wrap" | "unwrap" | "rewrap";
-
-/** Why a check did not succeed. Safe to log. */
-export interface DoctorProblem {
-  readonly check: DoctorCheck;
-  /** As the same call through a `Cmk` would give. */
-  readonly code: EnvelopeErrorCode;
-  /** What is wrong, and the next step. */
-  readonly message: string;
-}
-
-export interface DoctorReport {
-  readonly provider: string;
-  /** The key as configured. */
-  readonly keyId: string;
-  /** The canonical id that entries carry; `undefined` where it was not learnt. */
-  readonly label: string | undefined;
-  /** Whether the KMS answered anything, a refusal included. */
-  readonly reachable: boolean;
-  /** `undefined`: could not be told; `problems` says why. */
-  readonly mayGenerate: boolean | undefined;
-  readonly mayWrap: boolean | undefined;
-  readonly mayUnwrap: boolean | undefined;
-  readonly mayRewrap: boolean | undefined;
-  /** Which version of the key wraps now, where the KMS tells. */
-  readonly keyVersion: string | undefined;
-  /** Of the quickest answer, in milliseconds; `undefined` where none came. */
-  readonly latencyMs: number | undefined;
-  readonly problems: readonly DoctorProblem[];
-}
-
-export interface DoctorOptions {
-  /** Context of the probes, for policies with conditions on it. Default: none but `env:format`. */
-  readonly context?: Context;
-  readonly signal?: AbortSignal | undefined;
-}
 
 /**
  * Probes a key as the principal of `client`. Keeps no data key; the keystore stays the caller's to close.

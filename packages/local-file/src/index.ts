@@ -7,6 +7,6 @@ export { localFile, localFileDriver } from "./driver.ts";
 export type { LocalFileOptions } from "./driver.ts";
 export type { LocalFileClient } from "./client.ts";
 export { doctor } from "./doctor.ts";
-export type { DoctorCheck, DoctorOptions, DoctorProblem, DoctorReport } from "./doctor.ts";
+export type { DoctorCheck, DoctorOptions, DoctorProblem, DoctorReport } from "@env/core";
 export { openLocalFile, parseLocalFileUri } from "./uri.ts";
 export type { LocalFileUri, OpenLocalFileOptions } from "./uri.ts";

@@ -4,9 +4,15 @@
  *
  * @module
  */
-import { encodeContext, EnvelopeError, isEnvelopeError, type Cmk, type Context } from "@env/core";
+import {
+  encodeContext,
+  EnvelopeError,
+  isEnvelopeError,
+  type Cmk,
+  type Context,
+  type DoctorReport,
+} from "@env/core";
 import type { EnvelopeConfig } from "@env/core/config";
-import type { DoctorReport } from "@env/local-file";
 import { collectPair } from "../context.ts";
 import { NegativeAnswer, reportOf, usageError } from "../errors.ts";
 import {

@@ -116,6 +116,12 @@ function parseKind(key: Readonly<Record<string, unknown>>, path: Place): Kind {
 }
 
 function parseKeyId(value: unknown, multiRegion: unknown, path: Place): string {
+  if (value === undefined) {
+    throw problem(
+      [...path, "keyId"],
+      "it is missing: choose a lower-case UUID, by which the key is found when the seed is applied again",
+    );
+  }
   if (typeof value !== "string" || !isKeyId(value)) {
     throw problem(
       [...path, "keyId"],

@@ -93,15 +93,11 @@ describe("parseSeed", () => {
       { version: 1, keys: {} },
       "ValidationException keys: it must be a list",
     ],
-    [
-      "no key id",
-      seedOf([{}] as never),
-      "ValidationException keys[0].keyId: it must be a lower-case UUID",
-    ],
+    ["no key id", seedOf([{}] as never), "ValidationException keys[0].keyId: it is missing"],
     [
       "a key id in capitals",
       seedOf([{ keyId: KEY.replace("8", "A") }]),
-      "ValidationException keys[0].keyId:",
+      "ValidationException keys[0].keyId: it must be a lower-case UUID",
     ],
     [
       "multiRegion of a UUID",
