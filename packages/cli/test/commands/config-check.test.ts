@@ -81,7 +81,8 @@ it("finds all well, and leaves nothing open", async () => {
   expect(stdout.toString()).toMatch(
     /^CMK {2}PROVIDER .*\n1 {4}local-file {2}alias\/app( +yes){5} +1 +[0-9.]+ ms\n\nproduction: all well\n$/,
   );
-  expect(timers()).toBe(before);
+  // Not more: those of the test runner come and go.
+  expect(timers()).toBeLessThanOrEqual(before);
   // SQLite removes its log when the last connection closes.
   expect(existsSync(`${path}-wal`)).toBe(false);
 });
