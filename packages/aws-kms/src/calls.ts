@@ -6,6 +6,7 @@
  *
  * @module
  */
+import { withDeadline } from "@env/core";
 import type { AwsKmsClient, SendOptions } from "./client.ts";
 import { Connection } from "./connection.ts";
 import { AwsKmsError, withoutSecrets } from "./errors.ts";
@@ -53,29 +54,18 @@ export class Calls {
     signal: AbortSignal | undefined,
     send: Send<T>,
   ): Promise<T> {
-    const controller = new AbortController();
-    const leave = (): void => controller.abort(signal?.reason);
     const late = new AwsKmsError("TimeoutError", {
       operation,
       hint: `no answer within ${this.#timeout} ms`,
     });
-    const deadline = setTimeout(() => controller.abort(late), this.#timeout);
-    signal?.addEventListener("abort", leave, { once: true });
-    if (signal?.aborted === true) leave();
-    const ended = new Promise<never>((_, reject) => {
-      controller.signal.addEventListener("abort", () => reject(controller.signal.reason));
-    });
-    const answer = this.#send(send, controller.signal);
-    try {
-      return await Promise.race([answer, ended]);
-    } catch (error) {
-      if (!controller.signal.aborted) throw withoutSecrets(error, operation);
-      answer.then(wipePlaintext, () => undefined);
-      throw controller.signal.reason;
-    } finally {
-      clearTimeout(deadline);
-      signal?.removeEventListener("abort", leave);
-    }
+    const work = async (ending: AbortSignal): Promise<T> => {
+      try {
+        return await this.#send(send, ending);
+      } catch (error) {
+        throw withoutSecrets(error, operation);
+      }
+    };
+    return withDeadline(work, { signal, timeout: this.#timeout, late, drop: wipePlaintext });
   }
 
   async #send<T>(send: Send<T>, abortSignal: AbortSignal): Promise<T> {

@@ -8,7 +8,8 @@
  * - gives results that are the caller's own: it neither keeps nor changes them afterwards;
  * - throws whatever its SDK threw, and names it in {@link CmkDriver.classify};
  * - binds the context or refuses it. Dropping it silently is the one unforgivable bug;
- * - hands `signal` to its SDK where that takes one. Where not, `Cmk` stops waiting all the same.
+ * - hands `signal` to its SDK where that takes one. Where not, `Cmk` stops waiting all the same. Its
+ *   deadline is its own: `withDeadline`.
  *
  * The numbered clauses are cases in `@env/conformance`, which is this contract's real definition.
  *

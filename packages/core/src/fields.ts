@@ -22,7 +22,6 @@ import { fitTo, requireEntries, resolveContext } from "./decrypting.ts";
 import { startMessage } from "./encrypting.ts";
 import { checkOptions } from "./options.ts";
 import { EnvelopeError } from "./error.ts";
-import { parseHeader } from "./header.ts";
 import { hashAad } from "./kdf.ts";
 import type { Entry } from "./key-block.ts";
 import type { Messages } from "./messages.ts";
@@ -196,7 +195,7 @@ class FieldCipher implements Fields {
     this.#messages.cmks.newKey(this.#context, signal);
 
   #parse(message: Uint8Array): { preamble: Bytes; entries: readonly Entry[]; payload: Uint8Array } {
-    const header = parseHeader(message);
+    const header = this.#messages.parseHeader(message);
     resolveContext(header, this.#context);
     const payload = message.subarray(header.length);
     plaintextLength(payload.length);

@@ -42,6 +42,8 @@ export type {
   Wrapped,
   WrapRequest,
 } from "./driver.ts";
+export { withDeadline } from "./deadline.ts";
+export type { DeadlineOptions } from "./deadline.ts";
 export type { DoctorCheck, DoctorOptions, DoctorProblem, DoctorReport } from "./doctor.ts";
 export { EnvelopeError, errorCodes, isEnvelopeError } from "./error.ts";
 export type {

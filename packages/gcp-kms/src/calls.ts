@@ -8,6 +8,7 @@
  *
  * @module
  */
+import { withDeadline } from "@env/core";
 import type { GcpKmsClient, SendOptions } from "./client.ts";
 import { Connection } from "./connection.ts";
 import { GcpKmsError, withoutSecrets } from "./errors.ts";
@@ -52,29 +53,18 @@ export class Calls {
     signal: AbortSignal | undefined,
     send: Send<T>,
   ): Promise<T> {
-    const controller = new AbortController();
-    const leave = (): void => controller.abort(signal?.reason);
     const late = new GcpKmsError("TimeoutError", {
       operation,
       hint: `no answer within ${this.#timeout} ms`,
     });
-    const deadline = setTimeout(() => controller.abort(late), this.#timeout);
-    signal?.addEventListener("abort", leave, { once: true });
-    if (signal?.aborted === true) leave();
-    const ended = new Promise<never>((_, reject) => {
-      controller.signal.addEventListener("abort", () => reject(controller.signal.reason));
-    });
-    const answer = this.#send(send, controller.signal);
-    try {
-      return await Promise.race([answer, ended]);
-    } catch (error) {
-      if (!controller.signal.aborted) throw withoutSecrets(error, operation);
-      answer.then(wipePlaintext, () => undefined);
-      throw controller.signal.reason;
-    } finally {
-      clearTimeout(deadline);
-      signal?.removeEventListener("abort", leave);
-    }
+    const work = async (ending: AbortSignal): Promise<T> => {
+      try {
+        return await this.#send(send, ending);
+      } catch (error) {
+        throw withoutSecrets(error, operation);
+      }
+    };
+    return withDeadline(work, { signal, timeout: this.#timeout, late, drop: wipePlaintext });
   }
 
   async #send<T extends object>(send: Send<T>, signal: AbortSignal): Promise<T> {

@@ -7,6 +7,7 @@
  *
  * @module
  */
+import { withDeadline } from "@env/core";
 import { Connection } from "./connection.ts";
 import { VaultTransitError, withoutSecrets } from "./errors.ts";
 import type { Settings } from "./options.ts";
@@ -98,30 +99,18 @@ export class Calls {
     signal: AbortSignal | undefined,
     work: (ending: AbortSignal) => Promise<T>,
   ): Promise<T> {
-    const controller = new AbortController();
-    const leave = (): void => controller.abort(signal?.reason);
     const late = new VaultTransitError("Timeout", {
       operation,
       hint: `no answer within ${this.#timeout} ms`,
     });
-    const deadline = setTimeout(() => controller.abort(late), this.#timeout);
-    signal?.addEventListener("abort", leave, { once: true });
-    if (signal?.aborted === true) leave();
-    const ended = new Promise<never>((_, reject) => {
-      controller.signal.addEventListener("abort", () => reject(controller.signal.reason));
-      if (controller.signal.aborted) reject(controller.signal.reason);
-    });
-    const result = work(controller.signal);
-    try {
-      return await Promise.race([result, ended]);
-    } catch (error) {
-      if (!controller.signal.aborted) throw withoutSecrets(error, operation);
-      result.then(wipePlaintext, () => undefined);
-      throw controller.signal.reason;
-    } finally {
-      clearTimeout(deadline);
-      signal?.removeEventListener("abort", leave);
-    }
+    const named = async (ending: AbortSignal): Promise<T> => {
+      try {
+        return await work(ending);
+      } catch (error) {
+        throw withoutSecrets(error, operation);
+      }
+    };
+    return withDeadline(named, { signal, timeout: this.#timeout, late, drop: wipePlaintext });
   }
 }
 

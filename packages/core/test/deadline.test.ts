@@ -1,0 +1,76 @@
+import { describe, expect, it } from "vitest";
+import { withDeadline } from "@env/core";
+
+const late = new Error("late");
+const never = new Promise<never>(() => undefined);
+const timers = (): number =>
+  process.getActiveResourcesInfo().filter((one) => one === "Timeout").length;
+
+describe("withDeadline", () => {
+  it("gives what the work gives, and leaves no timer and no listener", async () => {
+    const before = timers();
+    const controller = new AbortController();
+    const { signal } = controller;
+    let ending: AbortSignal | undefined;
+    const work = async (given: AbortSignal): Promise<number> => {
+      ending = given;
+      return 7;
+    };
+    expect(await withDeadline(work, { signal, timeout: 60_000, late })).toBe(7);
+    expect(timers()).toBeLessThanOrEqual(before);
+    controller.abort();
+    expect(ending?.aborted).toBe(false);
+  });
+
+  it("throws what the work throws", async () => {
+    const error = new Error("of the work");
+    const work = async (): Promise<never> => {
+      throw error;
+    };
+    await expect(withDeadline(work, { signal: undefined, timeout: 60_000, late })).rejects.toBe(
+      error,
+    );
+  });
+
+  it("throws `late` past the deadline, whether or not the work heeds its signal", async () => {
+    for (const heeds of [true, false]) {
+      const work = (ending: AbortSignal): Promise<never> =>
+        heeds
+          ? new Promise((_, reject) => {
+              ending.addEventListener("abort", () => reject(new Error("an SDK's")));
+            })
+          : never;
+      await expect(withDeadline(work, { signal: undefined, timeout: 1, late })).rejects.toBe(late);
+    }
+  });
+
+  it("throws the reason of the signal, one that was aborted before included", async () => {
+    const reason = new Error("left");
+    const controller = new AbortController();
+    const options = { signal: controller.signal, timeout: 60_000, late };
+    const running = withDeadline(() => never, options);
+    controller.abort(reason);
+    await expect(running).rejects.toBe(reason);
+    const seen: boolean[] = [];
+    const work = (ending: AbortSignal): Promise<never> => {
+      seen.push(ending.aborted);
+      return never;
+    };
+    await expect(withDeadline(work, options)).rejects.toBe(reason);
+    expect(seen).toEqual([true]);
+  });
+
+  it("gives a result that comes too late to `drop`", async () => {
+    let resolve: ((result: string) => void) | undefined;
+    const promise = new Promise<string>((done) => (resolve = done));
+    const dropped: string[] = [];
+    const drop = (result: string): void => void dropped.push(result);
+    const options = { signal: undefined, timeout: 1, late, drop };
+    await expect(withDeadline(() => promise, options)).rejects.toBe(late);
+    expect(dropped).toEqual([]);
+    resolve?.("secret");
+    await promise;
+    await Promise.resolve();
+    expect(dropped).toEqual(["secret"]);
+  });
+});
