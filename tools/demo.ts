@@ -114,9 +114,9 @@ async function refused(output: string, what: string, args: string[]): Promise<vo
   const [out, err] = [capture(), capture()];
   const code = await run([...args, "--json"], { stdout: out.stream, stderr: err.stream });
   controller.signal.throwIfAborted();
-  claim(code === 3 && err.text().includes('"ERR_ENV_DECRYPT"'), `${what}: it was not refused`);
+  claim(code === 3 && err.text().includes('"ERR_ENVELOPE_DECRYPT"'), `${what}: it was not refused`);
   claim(!existsSync(output), `${what}: it left plaintext behind`);
-  say("refused", `${what}: ERR_ENV_DECRYPT, exit code ${code}, no output file`);
+  say("refused", `${what}: ERR_ENVELOPE_DECRYPT, exit code ${code}, no output file`);
 }
 
 function run(args: string[], streams: Pick<Host, "stdout" | "stderr">): Promise<number> {

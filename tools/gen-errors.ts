@@ -33,7 +33,7 @@ import { isEnvelopeError } from "@env/core";
 try {
   await envelope.decrypt(message, { context });
 } catch (error) {
-  if (!isEnvelopeError(error, "ERR_ENV_DECRYPT")) throw error;
+  if (!isEnvelopeError(error, "ERR_ENVELOPE_DECRYPT")) throw error;
   for (const { provider, keyId, code } of error.attempts) console.error(provider, keyId, code);
 }
 \`\`\`

@@ -23,20 +23,20 @@ const CHUNK = 16_384;
 
 /** Codes that either reader may end with, `INVALID_CONTEXT` where it reads the stored one. */
 const CODES = new Set<string>([
-  "ERR_ENV_FORMAT",
-  "ERR_ENV_UNSUPPORTED",
-  "ERR_ENV_TRUNCATED",
-  "ERR_ENV_NO_KEY",
-  "ERR_ENV_DECRYPT",
-  "ERR_ENV_INVALID_CONTEXT",
+  "ERR_ENVELOPE_FORMAT",
+  "ERR_ENVELOPE_UNSUPPORTED",
+  "ERR_ENVELOPE_TRUNCATED",
+  "ERR_ENVELOPE_NO_KEY",
+  "ERR_ENVELOPE_DECRYPT",
+  "ERR_ENVELOPE_INVALID_CONTEXT",
 ]);
 /** Decided before a KMS is called. */
 const WITHOUT_KMS = new Set<string>([
-  "ERR_ENV_FORMAT",
-  "ERR_ENV_UNSUPPORTED",
-  "ERR_ENV_TRUNCATED",
-  "ERR_ENV_NO_KEY",
-  "ERR_ENV_INVALID_CONTEXT",
+  "ERR_ENVELOPE_FORMAT",
+  "ERR_ENVELOPE_UNSUPPORTED",
+  "ERR_ENVELOPE_TRUNCATED",
+  "ERR_ENVELOPE_NO_KEY",
+  "ERR_ENVELOPE_INVALID_CONTEXT",
 ]);
 
 class Refused extends Error {}
@@ -105,7 +105,7 @@ export class Messages {
       expect(Buffer.compare(whole.value, streamed.value) === 0, "two plaintexts of one message");
     } else if ("value" in whole || "value" in streamed) {
       throw new Finding("one of decrypt and decryptStream opens the message, the other does not");
-    } else if (whole.code !== streamed.code && whole.code !== "ERR_ENV_TRUNCATED") {
+    } else if (whole.code !== streamed.code && whole.code !== "ERR_ENVELOPE_TRUNCATED") {
       throw new Finding(`decrypt says ${whole.code}, decryptStream says ${streamed.code}`);
     }
   }
@@ -153,7 +153,8 @@ function stubDriver(keyId: string, calls: { count: number }): CmkDriver {
       }
       return { plaintext };
     },
-    classify: (error) => (error instanceof Refused ? "ERR_ENV_KMS_REJECTED" : "ERR_ENV_KMS_ERROR"),
+    classify: (error) =>
+      error instanceof Refused ? "ERR_ENVELOPE_KMS_REJECTED" : "ERR_ENVELOPE_KMS_ERROR",
   };
 }
 

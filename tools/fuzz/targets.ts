@@ -39,7 +39,11 @@ export const readers: Readers = {
 
 export type Target = (input: Bytes, readers: Readers) => void;
 
-const CODES = new Set<string>(["ERR_ENV_FORMAT", "ERR_ENV_UNSUPPORTED", "ERR_ENV_TRUNCATED"]);
+const CODES = new Set<string>([
+  "ERR_ENVELOPE_FORMAT",
+  "ERR_ENVELOPE_UNSUPPORTED",
+  "ERR_ENVELOPE_TRUNCATED",
+]);
 
 export type Verdict<T> = { readonly value: T } | { readonly code: string };
 
@@ -60,7 +64,10 @@ export const header: Target = (input, read) => {
   if ("code" in length) {
     expect(same(parsed, length), "headerLength refuses what parseHeader does not");
   } else if (length.value === undefined || length.value > input.length) {
-    expect(same(parsed, { code: "ERR_ENV_FORMAT" }), "a header that is cut short was accepted");
+    expect(
+      same(parsed, { code: "ERR_ENVELOPE_FORMAT" }),
+      "a header that is cut short was accepted",
+    );
   }
   growing(input, length, read.headerLength);
 
@@ -138,7 +145,7 @@ export const text: Target = (whole, read) => {
     const decoded = verdict("decodeText", () => read.decodeText(candidate));
     if ("value" in decoded) {
       expect(encodeText(decoded.value) === candidate, "two texts give one message");
-    } else expect(decoded.code === "ERR_ENV_FORMAT", `decodeText threw ${decoded.code}`);
+    } else expect(decoded.code === "ERR_ENVELOPE_FORMAT", `decodeText threw ${decoded.code}`);
   }
   if (input.length === 0) return; // No message is empty.
   const back = verdict("decodeText", () => read.decodeText(good));

@@ -21,8 +21,8 @@ from pathlib import Path
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-FORMAT, DECRYPT, TRUNCATED = "ERR_ENV_FORMAT", "ERR_ENV_DECRYPT", "ERR_ENV_TRUNCATED"
-REJECTED, INVALID = "ERR_ENV_KMS_REJECTED", "ERR_ENV_INVALID_CONTEXT"
+FORMAT, DECRYPT, TRUNCATED = "ERR_ENVELOPE_FORMAT", "ERR_ENVELOPE_DECRYPT", "ERR_ENVELOPE_TRUNCATED"
+REJECTED, INVALID = "ERR_ENVELOPE_KMS_REJECTED", "ERR_ENVELOPE_INVALID_CONTEXT"
 CHUNK = 16384 + 16
 
 
@@ -99,10 +99,10 @@ def check_context(context):
 
 def parse_header(cursor):
     need(cursor.take(4) == b"\x8eENV")
-    need(cursor.take(1) == b"\x01", "ERR_ENV_UNSUPPORTED")
-    need(cursor.take(1) == b"\x01", "ERR_ENV_UNSUPPORTED")
+    need(cursor.take(1) == b"\x01", "ERR_ENVELOPE_UNSUPPORTED")
+    need(cursor.take(1) == b"\x01", "ERR_ENVELOPE_UNSUPPORTED")
     flags = cursor.number(1)
-    need(flags <= 1, "ERR_ENV_UNSUPPORTED")
+    need(flags <= 1, "ERR_ENVELOPE_UNSUPPORTED")
     need(cursor.number(1) == 0)
     preamble = cursor.data[:8]
     stored = decode_context(cursor.take(cursor.number(2))) if flags else None
@@ -215,7 +215,7 @@ def read(vector, length_known, released, calls):
 
     labels = [(cmk["provider"], cmk["keyId"]) for cmk in vector["cmks"]]
     candidates = [pair for pair in zip(labels, vector["cmks"]) if pair[0] in (entries or {})]
-    need(candidates, "ERR_ENV_NO_KEY")
+    need(candidates, "ERR_ENVELOPE_NO_KEY")
     for label, cmk in candidates:
         try:
             data_key = unwrap(cmk, entries[label], context)
@@ -229,9 +229,9 @@ def read(vector, length_known, released, calls):
         calls.append("ok")
         return open_chunks(key, base_nonce, payload[56:], released)
     for reported, codes in {
-        "ERR_ENV_KMS_UNAVAILABLE": {"ERR_ENV_KMS_UNAVAILABLE", "ERR_ENV_KMS_THROTTLED"},
-        "ERR_ENV_KMS_ACCESS_DENIED": {"ERR_ENV_KMS_ACCESS_DENIED"},
-        "ERR_ENV_KMS_ERROR": {"ERR_ENV_KMS_ERROR"},
+        "ERR_ENVELOPE_KMS_UNAVAILABLE": {"ERR_ENVELOPE_KMS_UNAVAILABLE", "ERR_ENVELOPE_KMS_THROTTLED"},
+        "ERR_ENVELOPE_KMS_ACCESS_DENIED": {"ERR_ENVELOPE_KMS_ACCESS_DENIED"},
+        "ERR_ENVELOPE_KMS_ERROR": {"ERR_ENVELOPE_KMS_ERROR"},
     }.items():
         need(not codes & set(calls), reported)
     raise Refused(DECRYPT)

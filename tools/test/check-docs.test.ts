@@ -71,7 +71,7 @@ describe("code", () => {
       const bad = `import { inspect } from "@env/core";\ninspect("env1.");`;
       expect(brokenCode("README.md", fence("ts", bad))).toEqual([]);
       expect(brokenCode("README.md", fence("ts run", bad))).toEqual([
-        expect.stringMatching(/^README\.md:4: the program failed\n[\s\S]*ERR_ENV_FORMAT/),
+        expect.stringMatching(/^README\.md:4: the program failed\n[\s\S]*ERR_ENVELOPE_FORMAT/),
       ]);
     },
     TSC_TIMEOUT_MS,

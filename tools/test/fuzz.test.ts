@@ -43,7 +43,7 @@ describe("the targets", () => {
         try {
           return parseHeader(bytes);
         } catch {
-          throw new EnvelopeError("ERR_ENV_DECRYPT", "no");
+          throw new EnvelopeError("ERR_ENVELOPE_DECRYPT", "no");
         }
       },
     },

@@ -28,7 +28,7 @@ import { checkOptions, type AwsKmsOptions } from "./options.ts";
  * and logged as such.
  *
  * @param options - As for `awsKms`; what `parseAwsKmsUri` returns will do.
- * @throws TypeError for options, {@link EnvelopeError} `ERR_ENV_INVALID_CONTEXT`, and the signal's
+ * @throws TypeError for options, {@link EnvelopeError} `ERR_ENVELOPE_INVALID_CONTEXT`, and the signal's
  * reason. Everything else is in the report.
  */
 export async function doctor(
@@ -89,10 +89,10 @@ const order: readonly DoctorCheck[] = ["reach", "key", "generate", "wrap", "unwr
 
 /** What a refusal is, as opposed to no answer. */
 const refusals: ReadonlySet<EnvelopeErrorCode> = new Set([
-  "ERR_ENV_KMS_ACCESS_DENIED",
-  "ERR_ENV_KMS_KEY_NOT_FOUND",
-  "ERR_ENV_KMS_KEY_STATE",
-  "ERR_ENV_KMS_REJECTED",
+  "ERR_ENVELOPE_KMS_ACCESS_DENIED",
+  "ERR_ENVELOPE_KMS_KEY_NOT_FOUND",
+  "ERR_ENVELOPE_KMS_KEY_STATE",
+  "ERR_ENVELOPE_KMS_REJECTED",
 ]);
 
 class Probes {
@@ -228,7 +228,7 @@ class Probes {
 
   #examine(key: DescribeKeyOutput["KeyMetadata"]): void {
     const { KeyState, KeyUsage, KeySpec } = key ?? {};
-    const code = "ERR_ENV_KMS_KEY_STATE";
+    const code = "ERR_ENVELOPE_KMS_KEY_STATE";
     if (KeyState !== undefined && KeyState !== "Enabled") {
       this.#push("key", code, `the key is in state ${KeyState}; enable it, or cancel its deletion`);
     }
@@ -244,7 +244,8 @@ class Probes {
     if (this.#signal?.aborted === true) throw this.#signal.reason;
     const code = classify(error);
     const reason = error instanceof Error ? error.message : "no reason";
-    const next = code === "ERR_ENV_KMS_ACCESS_DENIED" && this.reached ? `; allow ${action}` : "";
+    const next =
+      code === "ERR_ENVELOPE_KMS_ACCESS_DENIED" && this.reached ? `; allow ${action}` : "";
     this.#push(check, code, `${reason}${next}`);
   }
 

@@ -253,7 +253,7 @@ function invalidAnswer(operation: Operation, rule: string): AwsKmsError {
 
 /** Says the way around a permission that reading does not need. */
 function withoutAlias(error: unknown): never {
-  if (!(error instanceof AwsKmsError) || classify(error) !== "ERR_ENV_KMS_ACCESS_DENIED") {
+  if (!(error instanceof AwsKmsError) || classify(error) !== "ERR_ENVELOPE_KMS_ACCESS_DENIED") {
     throw error;
   }
   throw error.with({

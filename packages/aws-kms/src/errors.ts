@@ -16,46 +16,46 @@ import type { KmsFailureCode } from "@env/core";
 
 /** By the name of the error; all that README.md lists. */
 export const codes: Readonly<Record<string, KmsFailureCode>> = {
-  InvalidCiphertextException: "ERR_ENV_KMS_REJECTED",
-  IncorrectKeyException: "ERR_ENV_KMS_REJECTED",
+  InvalidCiphertextException: "ERR_ENVELOPE_KMS_REJECTED",
+  IncorrectKeyException: "ERR_ENVELOPE_KMS_REJECTED",
 
-  NotFoundException: "ERR_ENV_KMS_KEY_NOT_FOUND",
-  InvalidArnException: "ERR_ENV_KMS_KEY_NOT_FOUND",
+  NotFoundException: "ERR_ENVELOPE_KMS_KEY_NOT_FOUND",
+  InvalidArnException: "ERR_ENVELOPE_KMS_KEY_NOT_FOUND",
 
-  DisabledException: "ERR_ENV_KMS_KEY_STATE",
-  KMSInvalidStateException: "ERR_ENV_KMS_KEY_STATE",
-  InvalidKeyUsageException: "ERR_ENV_KMS_KEY_STATE",
+  DisabledException: "ERR_ENVELOPE_KMS_KEY_STATE",
+  KMSInvalidStateException: "ERR_ENVELOPE_KMS_KEY_STATE",
+  InvalidKeyUsageException: "ERR_ENVELOPE_KMS_KEY_STATE",
 
-  AccessDeniedException: "ERR_ENV_KMS_ACCESS_DENIED",
-  NotAuthorizedException: "ERR_ENV_KMS_ACCESS_DENIED",
-  InvalidGrantTokenException: "ERR_ENV_KMS_ACCESS_DENIED",
-  UnrecognizedClientException: "ERR_ENV_KMS_ACCESS_DENIED",
-  InvalidClientTokenId: "ERR_ENV_KMS_ACCESS_DENIED",
-  InvalidSignatureException: "ERR_ENV_KMS_ACCESS_DENIED",
-  IncompleteSignatureException: "ERR_ENV_KMS_ACCESS_DENIED",
-  MissingAuthenticationTokenException: "ERR_ENV_KMS_ACCESS_DENIED",
-  ExpiredTokenException: "ERR_ENV_KMS_ACCESS_DENIED",
-  ExpiredToken: "ERR_ENV_KMS_ACCESS_DENIED",
-  OptInRequired: "ERR_ENV_KMS_ACCESS_DENIED",
-  CredentialsProviderError: "ERR_ENV_KMS_ACCESS_DENIED",
-  TokenProviderError: "ERR_ENV_KMS_ACCESS_DENIED",
-  GrantTokensError: "ERR_ENV_KMS_ACCESS_DENIED",
+  AccessDeniedException: "ERR_ENVELOPE_KMS_ACCESS_DENIED",
+  NotAuthorizedException: "ERR_ENVELOPE_KMS_ACCESS_DENIED",
+  InvalidGrantTokenException: "ERR_ENVELOPE_KMS_ACCESS_DENIED",
+  UnrecognizedClientException: "ERR_ENVELOPE_KMS_ACCESS_DENIED",
+  InvalidClientTokenId: "ERR_ENVELOPE_KMS_ACCESS_DENIED",
+  InvalidSignatureException: "ERR_ENVELOPE_KMS_ACCESS_DENIED",
+  IncompleteSignatureException: "ERR_ENVELOPE_KMS_ACCESS_DENIED",
+  MissingAuthenticationTokenException: "ERR_ENVELOPE_KMS_ACCESS_DENIED",
+  ExpiredTokenException: "ERR_ENVELOPE_KMS_ACCESS_DENIED",
+  ExpiredToken: "ERR_ENVELOPE_KMS_ACCESS_DENIED",
+  OptInRequired: "ERR_ENVELOPE_KMS_ACCESS_DENIED",
+  CredentialsProviderError: "ERR_ENVELOPE_KMS_ACCESS_DENIED",
+  TokenProviderError: "ERR_ENVELOPE_KMS_ACCESS_DENIED",
+  GrantTokensError: "ERR_ENVELOPE_KMS_ACCESS_DENIED",
 
-  ThrottlingException: "ERR_ENV_KMS_THROTTLED",
-  Throttling: "ERR_ENV_KMS_THROTTLED",
-  TooManyRequestsException: "ERR_ENV_KMS_THROTTLED",
-  RequestLimitExceeded: "ERR_ENV_KMS_THROTTLED",
+  ThrottlingException: "ERR_ENVELOPE_KMS_THROTTLED",
+  Throttling: "ERR_ENVELOPE_KMS_THROTTLED",
+  TooManyRequestsException: "ERR_ENVELOPE_KMS_THROTTLED",
+  RequestLimitExceeded: "ERR_ENVELOPE_KMS_THROTTLED",
 
-  KMSInternalException: "ERR_ENV_KMS_UNAVAILABLE",
-  KeyUnavailableException: "ERR_ENV_KMS_UNAVAILABLE",
-  DependencyTimeoutException: "ERR_ENV_KMS_UNAVAILABLE",
-  InternalFailure: "ERR_ENV_KMS_UNAVAILABLE",
-  ServiceUnavailable: "ERR_ENV_KMS_UNAVAILABLE",
-  ServiceUnavailableException: "ERR_ENV_KMS_UNAVAILABLE",
-  RequestTimeout: "ERR_ENV_KMS_UNAVAILABLE",
-  TimeoutError: "ERR_ENV_KMS_UNAVAILABLE",
-  AbortError: "ERR_ENV_KMS_UNAVAILABLE", // Not by our signal, or nobody would ask.
-  UnreadableAnswer: "ERR_ENV_KMS_UNAVAILABLE",
+  KMSInternalException: "ERR_ENVELOPE_KMS_UNAVAILABLE",
+  KeyUnavailableException: "ERR_ENVELOPE_KMS_UNAVAILABLE",
+  DependencyTimeoutException: "ERR_ENVELOPE_KMS_UNAVAILABLE",
+  InternalFailure: "ERR_ENVELOPE_KMS_UNAVAILABLE",
+  ServiceUnavailable: "ERR_ENVELOPE_KMS_UNAVAILABLE",
+  ServiceUnavailableException: "ERR_ENVELOPE_KMS_UNAVAILABLE",
+  RequestTimeout: "ERR_ENVELOPE_KMS_UNAVAILABLE",
+  TimeoutError: "ERR_ENVELOPE_KMS_UNAVAILABLE",
+  AbortError: "ERR_ENVELOPE_KMS_UNAVAILABLE", // Not by our signal, or nobody would ask.
+  UnreadableAnswer: "ERR_ENVELOPE_KMS_UNAVAILABLE",
 };
 
 /** Of sockets, DNS and TLS. */
@@ -162,17 +162,17 @@ export function classify(error: unknown): KmsFailureCode {
   const { name, code, message, keyState = keyStateIn(message), ...rest } = membersOf(error);
   const status = rest["httpStatus"] ?? membersOf(rest["$metadata"])["httpStatusCode"];
   if (typeof name === "string" && Object.hasOwn(codes, name)) {
-    if (isForeign(message)) return "ERR_ENV_KMS_REJECTED";
-    if (passingStates.has(keyState)) return "ERR_ENV_KMS_UNAVAILABLE";
-    return codes[name] ?? "ERR_ENV_KMS_ERROR";
+    if (isForeign(message)) return "ERR_ENVELOPE_KMS_REJECTED";
+    if (passingStates.has(keyState)) return "ERR_ENVELOPE_KMS_UNAVAILABLE";
+    return codes[name] ?? "ERR_ENVELOPE_KMS_ERROR";
   }
-  if (networkCodes.has(code)) return "ERR_ENV_KMS_UNAVAILABLE";
-  if (status === 429) return "ERR_ENV_KMS_THROTTLED";
+  if (networkCodes.has(code)) return "ERR_ENVELOPE_KMS_UNAVAILABLE";
+  if (status === 429) return "ERR_ENVELOPE_KMS_THROTTLED";
   // KMS names its errors: a redirect or a bare 5xx comes from something in front of it.
   if (typeof status === "number" && (status >= 500 || (status >= 300 && status < 400))) {
-    return "ERR_ENV_KMS_UNAVAILABLE";
+    return "ERR_ENVELOPE_KMS_UNAVAILABLE";
   }
-  return "ERR_ENV_KMS_ERROR";
+  return "ERR_ENVELOPE_KMS_ERROR";
 }
 
 function describe(name: string, facts: AwsKmsErrorFacts): string {

@@ -27,7 +27,7 @@ const SCHEME = "aws-kms:";
 /**
  * Opens the key that a URI names. Closing the CMK closes the client made for it.
  *
- * @throws {@link EnvelopeError} `ERR_ENV_CONFIG` for a malformed URI, a missing SDK or an unknown region.
+ * @throws {@link EnvelopeError} `ERR_ENVELOPE_CONFIG` for a malformed URI, a missing SDK or an unknown region.
  * Whether the key exists and the credentials are good shows at the first call.
  *
  * @example
@@ -58,7 +58,7 @@ export async function openAwsKms(uri: string, options: OpenAwsKmsOptions = {}): 
  * Reads `aws-kms:<key>` with the parameters `region`, `profile`, `endpoint`, `fips` and `dualstack`
  * (`true` or `false`) and any number of `alsoUnwrap`.
  *
- * @throws {@link EnvelopeError} `ERR_ENV_CONFIG`
+ * @throws {@link EnvelopeError} `ERR_ENVELOPE_CONFIG`
  */
 export function parseAwsKmsUri(uri: string): AwsKmsUri {
   if (typeof uri !== "string" || !uri.startsWith(SCHEME)) {
@@ -114,5 +114,5 @@ function decode(text: string, what: string): string {
 }
 
 function config(problem: string): EnvelopeError {
-  return new EnvelopeError("ERR_ENV_CONFIG", `aws-kms URI: ${problem}`);
+  return new EnvelopeError("ERR_ENVELOPE_CONFIG", `aws-kms URI: ${problem}`);
 }

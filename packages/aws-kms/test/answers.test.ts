@@ -25,11 +25,11 @@ async function hexOf(cmk: Cmk, entry: Parameters<Cmk["unwrapDataKey"]>[0]): Prom
 
 describe("an answer for another key", () => {
   it.each([
-    ["unwrap", "KeyId", "ERR_ENV_KMS_REJECTED"],
-    ["rewrap", "SourceKeyId", "ERR_ENV_KMS_REJECTED"],
-    ["rewrap", "KeyId", "ERR_ENV_KMS_ERROR"],
-    ["generate", "KeyId", "ERR_ENV_KMS_ERROR"],
-    ["wrap", "KeyId", "ERR_ENV_KMS_ERROR"],
+    ["unwrap", "KeyId", "ERR_ENVELOPE_KMS_REJECTED"],
+    ["rewrap", "SourceKeyId", "ERR_ENVELOPE_KMS_REJECTED"],
+    ["rewrap", "KeyId", "ERR_ENVELOPE_KMS_ERROR"],
+    ["generate", "KeyId", "ERR_ENVELOPE_KMS_ERROR"],
+    ["wrap", "KeyId", "ERR_ENVELOPE_KMS_ERROR"],
   ] as const)("is not believed: %s, %s", async (what, member, code) => {
     const { endpoint, client } = await testEndpoint();
     const cmk = awsKms({ client, key: await endpoint.newKey() });
@@ -108,7 +108,7 @@ describe("an answer that is none", () => {
     ]) {
       const error = await rejection(Promise.resolve(call));
       expect(error.name).toBe("InvalidAnswer");
-      expect(driver.classify(error)).toBe("ERR_ENV_KMS_ERROR");
+      expect(driver.classify(error)).toBe("ERR_ENVELOPE_KMS_ERROR");
     }
   });
 
@@ -127,9 +127,9 @@ describe("an answer that is none", () => {
     const cmk = awsKms({ client: fakeClient({ decrypt }), key: arn });
     const entry = { provider: "aws-kms", keyId: arn, wrapped: new Uint8Array(1) };
     decrypt.mockResolvedValueOnce({ KeyId: arn });
-    expect(await rejection(hexOf(cmk, entry))).toMatchObject({ code: "ERR_ENV_KMS_ERROR" });
+    expect(await rejection(hexOf(cmk, entry))).toMatchObject({ code: "ERR_ENVELOPE_KMS_ERROR" });
     decrypt.mockResolvedValueOnce({ KeyId: arn, Plaintext: new Uint8Array(33) });
-    expect(await rejection(hexOf(cmk, entry))).toMatchObject({ code: "ERR_ENV_KMS_REJECTED" });
+    expect(await rejection(hexOf(cmk, entry))).toMatchObject({ code: "ERR_ENVELOPE_KMS_REJECTED" });
   });
 
   it("tells a version that is no text: it is left out", async () => {

@@ -136,7 +136,7 @@ describe("an answer", () => {
     if (name === undefined) expect((await call).entry.keyId).toBe(key);
     else {
       const error = await rejection(call);
-      expect(error).toMatchObject({ code: "ERR_ENV_KMS_UNAVAILABLE", cause: { name } });
+      expect(error).toMatchObject({ code: "ERR_ENVELOPE_KMS_UNAVAILABLE", cause: { name } });
       expect(endpoint.requests).toHaveLength(1);
     }
   });

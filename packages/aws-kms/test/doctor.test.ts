@@ -109,7 +109,7 @@ describe("a role of its own", () => {
     expect(report.problems).toEqual([
       {
         check,
-        code: "ERR_ENV_KMS_ACCESS_DENIED",
+        code: "ERR_ENVELOPE_KMS_ACCESS_DENIED",
         message: `${operation}: AccessDeniedException (HTTP 400, request 11111111-2222-4333-8444-555555555555); ${words}; allow ${action.replace("KEY", key)}`,
       },
     ]);
@@ -183,7 +183,7 @@ describe("the key", () => {
     expect(may(report)).toBe("nnnn");
     expect(report.problems).toHaveLength(5);
     expect(new Set(report.problems.map(({ code }) => code))).toEqual(
-      new Set(["ERR_ENV_KMS_KEY_STATE"]),
+      new Set(["ERR_ENVELOPE_KMS_KEY_STATE"]),
     );
     expect(report.problems.map(({ check }) => check)).toEqual([
       "key",
@@ -203,7 +203,7 @@ describe("the key", () => {
     expect(may(report)).toBe("nnnn");
     expect(report.reachable).toBe(true);
     expect(new Set(report.problems.map(({ code }) => code))).toEqual(
-      new Set(["ERR_ENV_KMS_KEY_NOT_FOUND"]),
+      new Set(["ERR_ENVELOPE_KMS_KEY_NOT_FOUND"]),
     );
   });
 
@@ -224,7 +224,7 @@ describe("the key", () => {
     expect(problems).toEqual([
       {
         check: "key",
-        code: "ERR_ENV_KMS_KEY_STATE",
+        code: "ERR_ENVELOPE_KMS_KEY_STATE",
         message: "the key is not a symmetric key for encryption; make one that is",
       },
     ]);
@@ -251,7 +251,7 @@ describe("no answer", () => {
       problems: [
         {
           check: "reach",
-          code: "ERR_ENV_KMS_UNAVAILABLE",
+          code: "ERR_ENVELOPE_KMS_UNAVAILABLE",
           message: "DescribeKey: Error (ECONNREFUSED)",
         },
       ],
@@ -269,7 +269,7 @@ describe("no answer", () => {
     const report = await doctor({ client, key, timeout: 500 });
     expect(report.reachable).toBe(false);
     expect(report.problems.map(({ check, code }) => [check, code])).toEqual([
-      ["reach", "ERR_ENV_KMS_UNAVAILABLE"],
+      ["reach", "ERR_ENVELOPE_KMS_UNAVAILABLE"],
     ]);
   });
 
@@ -283,7 +283,7 @@ describe("no answer", () => {
     expect(report.problems).toEqual([
       {
         check: "reach",
-        code: "ERR_ENV_KMS_ACCESS_DENIED",
+        code: "ERR_ENVELOPE_KMS_ACCESS_DENIED",
         message:
           "DescribeKey: CredentialsProviderError; the SDK's default chain found no credentials",
       },
@@ -297,7 +297,9 @@ describe("no answer", () => {
     endpoint.fail(awsError("ThrottlingException"), ["Decrypt"]);
     const report = await doctor({ client, key });
     expect(may(report)).toBe("yy?y");
-    expect(report.problems).toMatchObject([{ check: "unwrap", code: "ERR_ENV_KMS_THROTTLED" }]);
+    expect(report.problems).toMatchObject([
+      { check: "unwrap", code: "ERR_ENVELOPE_KMS_THROTTLED" },
+    ]);
   });
 });
 
@@ -320,7 +322,7 @@ it("ends with the caller's signal", async () => {
 it("refuses a context that is none before it asks", async () => {
   const context = { "env:format": "2" };
   const error = await rejection(doctor({ client: fakeClient({}), key: "alias/app" }, { context }));
-  expect(error).toMatchObject({ code: "ERR_ENV_INVALID_CONTEXT" });
+  expect(error).toMatchObject({ code: "ERR_ENVELOPE_INVALID_CONTEXT" });
 });
 
 it("closes what it opened, and wipes what a server without dry runs answers", async () => {

@@ -215,7 +215,7 @@ describe("matches", () => {
       const alias = driver("arn:aws:kms:eu-west-1:111122223333:alias/app");
       const error = await rejection(Promise.resolve(alias.matches?.(arn, signal)));
       expect(error.name).toBe("InvalidAnswer");
-      expect(alias.classify(error)).toBe("ERR_ENV_KMS_ERROR");
+      expect(alias.classify(error)).toBe("ERR_ENVELOPE_KMS_ERROR");
     },
   );
 
@@ -227,7 +227,7 @@ describe("matches", () => {
     const entry = { provider: "aws-kms", keyId: arn, wrapped: new Uint8Array(1) };
     const cmk = awsKms({ client: fakeClient({ describeKey }), key: "alias/app" });
     const error = await rejection(cmk.unwrapDataKey(entry, { context }));
-    expect(error).toMatchObject({ code: "ERR_ENV_KMS_ACCESS_DENIED" });
+    expect(error).toMatchObject({ code: "ERR_ENVELOPE_KMS_ACCESS_DENIED" });
     expect((error.cause as Error).message).toBe(
       "DescribeKey: AccessDeniedException; to find the key of an alias; allow kms:DescribeKey, or name the key's ARN in alsoUnwrap",
     );
@@ -254,7 +254,7 @@ describe("an alias that was moved", () => {
     await endpoint.root.updateAlias({ AliasName: key, TargetKeyId: moved });
     expect((await awsKms({ client, key }).generateDataKey({ context })).entry.keyId).toBe(moved);
     expect(await rejection(hexOf(awsKms({ client, key }), entry))).toMatchObject({
-      code: "ERR_ENV_NO_KEY",
+      code: "ERR_ENVELOPE_NO_KEY",
     });
     const cmk = awsKms({ client, key, alsoUnwrap: [old] });
     const hex = await hexOf(cmk, entry);
@@ -399,7 +399,7 @@ describe("a multi-Region key", () => {
   it("is another key with another id, whatever the region", async () => {
     const { client } = replica(mrk.replace("1234", "4321"));
     expect(await rejection(hexOf(awsKms({ client, key: mrk }), entry))).toMatchObject({
-      code: "ERR_ENV_KMS_REJECTED",
+      code: "ERR_ENVELOPE_KMS_REJECTED",
       cause: { name: "IncorrectKeyException" },
     });
   });

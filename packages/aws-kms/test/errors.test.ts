@@ -21,7 +21,7 @@ function sdkError(name: string, message = "UnknownError", httpStatusCode = 400):
 const documented = readFileSync(`${import.meta.dirname}/../README.md`, "utf8")
   .split("\n")
   .flatMap((line) => {
-    const [, names, code] = /^\| (.*?) +\| `(ERR_ENV_KMS_[A-Z_]+)` +\|$/.exec(line) ?? [];
+    const [, names, code] = /^\| (.*?) +\| `(ERR_ENVELOPE_KMS_[A-Z_]+)` +\|$/.exec(line) ?? [];
     const found =
       names?.match(
         /\b(?:[A-Z][A-Za-z]+)?(?:Exception|Error|Throttling|Exceeded|Failure|Unavailable|Timeout|Token|TokenId|Required|Answer)\b/g,
@@ -31,7 +31,7 @@ const documented = readFileSync(`${import.meta.dirname}/../README.md`, "utf8")
 
 describe("every error that the README names has the code it says", () => {
   it("and no other has one", () => {
-    const named = documented.filter(([, code]) => code !== "ERR_ENV_KMS_ERROR");
+    const named = documented.filter(([, code]) => code !== "ERR_ENVELOPE_KMS_ERROR");
     expect(Object.fromEntries(named)).toEqual(codes);
   });
 
@@ -58,17 +58,17 @@ it("names every error that the service model gives to the operations in use", ()
   ];
   for (const Modelled of modelled) {
     const thrown = new Modelled({ $metadata: {}, message: "" });
-    expect(classify(thrown), thrown.name).not.toBe("ERR_ENV_KMS_ERROR");
+    expect(classify(thrown), thrown.name).not.toBe("ERR_ENVELOPE_KMS_ERROR");
   }
 });
 
 it.each([
-  ["ECONNREFUSED", "ERR_ENV_KMS_UNAVAILABLE"],
-  ["ECONNRESET", "ERR_ENV_KMS_UNAVAILABLE"],
-  ["ENOTFOUND", "ERR_ENV_KMS_UNAVAILABLE"],
-  ["EAI_AGAIN", "ERR_ENV_KMS_UNAVAILABLE"],
-  ["CERT_HAS_EXPIRED", "ERR_ENV_KMS_ERROR"],
-  ["DEPTH_ZERO_SELF_SIGNED_CERT", "ERR_ENV_KMS_ERROR"],
+  ["ECONNREFUSED", "ERR_ENVELOPE_KMS_UNAVAILABLE"],
+  ["ECONNRESET", "ERR_ENVELOPE_KMS_UNAVAILABLE"],
+  ["ENOTFOUND", "ERR_ENVELOPE_KMS_UNAVAILABLE"],
+  ["EAI_AGAIN", "ERR_ENVELOPE_KMS_UNAVAILABLE"],
+  ["CERT_HAS_EXPIRED", "ERR_ENVELOPE_KMS_ERROR"],
+  ["DEPTH_ZERO_SELF_SIGNED_CERT", "ERR_ENVELOPE_KMS_ERROR"],
 ])("code %s is %s", (code, expected) => {
   const thrown = Object.assign(new Error("x"), { code });
   expect(classify(thrown)).toBe(expected);
@@ -78,13 +78,13 @@ it.each([
 });
 
 it.each([
-  [200, "ERR_ENV_KMS_ERROR"],
-  [302, "ERR_ENV_KMS_UNAVAILABLE"],
-  [400, "ERR_ENV_KMS_ERROR"],
-  [403, "ERR_ENV_KMS_ERROR"],
-  [429, "ERR_ENV_KMS_THROTTLED"],
-  [500, "ERR_ENV_KMS_UNAVAILABLE"],
-  [503, "ERR_ENV_KMS_UNAVAILABLE"],
+  [200, "ERR_ENVELOPE_KMS_ERROR"],
+  [302, "ERR_ENVELOPE_KMS_UNAVAILABLE"],
+  [400, "ERR_ENVELOPE_KMS_ERROR"],
+  [403, "ERR_ENVELOPE_KMS_ERROR"],
+  [429, "ERR_ENVELOPE_KMS_THROTTLED"],
+  [500, "ERR_ENVELOPE_KMS_UNAVAILABLE"],
+  [503, "ERR_ENVELOPE_KMS_UNAVAILABLE"],
 ])("an error without a name of AWS and with status %i is %s", (status, code) => {
   const thrown = sdkError("Unknown", "UnknownError", status);
   expect(classify(thrown)).toBe(code);
@@ -92,24 +92,27 @@ it.each([
 });
 
 it.each([
-  ["pending deletion", "ERR_ENV_KMS_KEY_STATE"],
-  ["pending import", "ERR_ENV_KMS_KEY_STATE"],
-  ["unavailable", "ERR_ENV_KMS_KEY_STATE"],
-  ["creating", "ERR_ENV_KMS_UNAVAILABLE"],
-  ["updating", "ERR_ENV_KMS_UNAVAILABLE"],
+  ["pending deletion", "ERR_ENVELOPE_KMS_KEY_STATE"],
+  ["pending import", "ERR_ENVELOPE_KMS_KEY_STATE"],
+  ["unavailable", "ERR_ENVELOPE_KMS_KEY_STATE"],
+  ["creating", "ERR_ENVELOPE_KMS_UNAVAILABLE"],
+  ["updating", "ERR_ENVELOPE_KMS_UNAVAILABLE"],
 ])("a key that is %s is %s", (state, code) => {
   const thrown = sdkError("KMSInvalidStateException", `${arn} is ${state}.`);
   expect(classify(thrown)).toBe(code);
   const error = withoutSecrets(thrown, "Decrypt");
   expect(classify(error)).toBe(code);
   expect(error.keyState).toBe(state);
-  expect(errorCodes[classify(error)].retryable ?? false).toBe(code === "ERR_ENV_KMS_UNAVAILABLE");
+  expect(errorCodes[classify(error)].retryable ?? false).toBe(
+    code === "ERR_ENVELOPE_KMS_UNAVAILABLE",
+  );
 });
 
 it("takes a denial that is about the bytes for what it is", () => {
   for (const message of [foreign, `${foreign} `, `${user} ${foreign.toLowerCase()}`, "denied"]) {
     const thrown = sdkError("AccessDeniedException", message);
-    const code = message === foreign ? "ERR_ENV_KMS_REJECTED" : "ERR_ENV_KMS_ACCESS_DENIED";
+    const code =
+      message === foreign ? "ERR_ENVELOPE_KMS_REJECTED" : "ERR_ENVELOPE_KMS_ACCESS_DENIED";
     expect(classify(thrown), message).toBe(code);
     expect(classify(withoutSecrets(thrown, "Decrypt")), message).toBe(code);
   }
@@ -178,7 +181,7 @@ describe("what remains of an error", () => {
     (thrown) => {
       const error = withoutSecrets(thrown, "Decrypt");
       expect(error.message).toBe("Decrypt: UnknownError");
-      expect(classify(error)).toBe("ERR_ENV_KMS_ERROR");
+      expect(classify(error)).toBe("ERR_ENVELOPE_KMS_ERROR");
     },
   );
 
@@ -187,10 +190,10 @@ describe("what remains of an error", () => {
       const error = withoutSecrets(sdkError(name, "Unexpected SECRET", 200), "Decrypt");
       expect(error.name).toBe("UnreadableAnswer");
       expect(error.message).not.toContain("SECRET");
-      expect(classify(error)).toBe("ERR_ENV_KMS_UNAVAILABLE");
+      expect(classify(error)).toBe("ERR_ENVELOPE_KMS_UNAVAILABLE");
       // Without an answer it is a bug, ours or the SDK's.
       const bug = withoutSecrets(Object.assign(new Error("x"), { name }), "Decrypt");
-      expect(classify(bug)).toBe("ERR_ENV_KMS_ERROR");
+      expect(classify(bug)).toBe("ERR_ENVELOPE_KMS_ERROR");
     }
   });
 
@@ -205,6 +208,6 @@ describe("what remains of an error", () => {
 it.each([undefined, null, "NotFoundException", new Error("x"), { name: "toString" }, { name: 1 }])(
   "has no name for %o",
   (error) => {
-    expect(classify(error)).toBe("ERR_ENV_KMS_ERROR");
+    expect(classify(error)).toBe("ERR_ENVELOPE_KMS_ERROR");
   },
 );

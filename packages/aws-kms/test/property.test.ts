@@ -39,8 +39,8 @@ it("shows nothing of an error's texts, wherever they stand", () => {
 it("names whatever is thrown", () => {
   fc.assert(
     fc.property(fc.anything(), (thrown) => {
-      expect(classify(thrown)).toMatch(/^ERR_ENV_KMS_/);
-      expect(classify(withoutSecrets(thrown, "Decrypt"))).toMatch(/^ERR_ENV_KMS_/);
+      expect(classify(thrown)).toMatch(/^ERR_ENVELOPE_KMS_/);
+      expect(classify(withoutSecrets(thrown, "Decrypt"))).toMatch(/^ERR_ENVELOPE_KMS_/);
     }),
   );
 });
@@ -58,7 +58,7 @@ it("reads a URI, or refuses it without repeating it", () => {
       try {
         expect(parseAwsKmsUri(text).key).toBeTypeOf("string");
       } catch (error) {
-        if (!isEnvelopeError(error, "ERR_ENV_CONFIG")) throw error;
+        if (!isEnvelopeError(error, "ERR_ENVELOPE_CONFIG")) throw error;
         expect(inspect(error, { showHidden: true })).not.toContain(secret);
       }
     }),

@@ -87,7 +87,7 @@ it.each([
   ],
 ])("refuses %s without repeating it", async (uri, problem) => {
   const error = await rejection(openAwsKms(uri));
-  expect(error).toMatchObject({ code: "ERR_ENV_CONFIG", message: `aws-kms URI: ${problem}` });
+  expect(error).toMatchObject({ code: "ERR_ENVELOPE_CONFIG", message: `aws-kms URI: ${problem}` });
   expect(error).not.toHaveProperty("cause");
 });
 
@@ -104,7 +104,7 @@ describe("openAwsKms", () => {
     await cmk.close();
     await endpoint.disconnected();
     expect(await rejection(cmk.generateDataKey({ context }))).toMatchObject({
-      code: "ERR_ENV_CLOSED",
+      code: "ERR_ENVELOPE_CLOSED",
     });
   });
 
@@ -139,7 +139,7 @@ describe("openAwsKms", () => {
 
   it("says at once that no region is known", async () => {
     expect(await rejection(openAwsKms("aws-kms:alias/app"))).toMatchObject({
-      code: "ERR_ENV_CONFIG",
+      code: "ERR_ENVELOPE_CONFIG",
       message:
         "aws-kms URI: it cannot be opened; name the region, or the key by its ARN, or set AWS_REGION",
     });

@@ -34,28 +34,28 @@ export const exitCodes = {
 export type ExitCode = keyof typeof exitCodes;
 
 const byCode = {
-  ERR_ENV_FORMAT: 3,
-  ERR_ENV_UNSUPPORTED: 3,
-  ERR_ENV_TRUNCATED: 3,
-  ERR_ENV_DECRYPT: 3,
-  ERR_ENV_INVALID_CONTEXT: 3,
-  ERR_ENV_LIMIT: 3,
-  ERR_ENV_KMS_REJECTED: 3,
-  ERR_ENV_NO_KEY: 4,
-  ERR_ENV_KMS_KEY_NOT_FOUND: 4,
-  ERR_ENV_KMS_KEY_STATE: 4,
-  ERR_ENV_KMS_ACCESS_DENIED: 4,
-  ERR_ENV_KMS_THROTTLED: 5,
-  ERR_ENV_KMS_UNAVAILABLE: 5,
-  ERR_ENV_KMS_ERROR: 5,
-  ERR_ENV_KEYSTORE_BUSY: 5,
-  ERR_ENV_CONFIG: 6,
-  ERR_ENV_KEYSTORE_FORMAT: 6,
-  ERR_ENV_KEYSTORE_ROOT_KEY: 6,
-  ERR_ENV_KEYSTORE_IO: 6,
-  ERR_ENV_NOT_HELD: 1,
-  ERR_ENV_DRIVER: 1,
-  ERR_ENV_CLOSED: 1,
+  ERR_ENVELOPE_FORMAT: 3,
+  ERR_ENVELOPE_UNSUPPORTED: 3,
+  ERR_ENVELOPE_TRUNCATED: 3,
+  ERR_ENVELOPE_DECRYPT: 3,
+  ERR_ENVELOPE_INVALID_CONTEXT: 3,
+  ERR_ENVELOPE_LIMIT: 3,
+  ERR_ENVELOPE_KMS_REJECTED: 3,
+  ERR_ENVELOPE_NO_KEY: 4,
+  ERR_ENVELOPE_KMS_KEY_NOT_FOUND: 4,
+  ERR_ENVELOPE_KMS_KEY_STATE: 4,
+  ERR_ENVELOPE_KMS_ACCESS_DENIED: 4,
+  ERR_ENVELOPE_KMS_THROTTLED: 5,
+  ERR_ENVELOPE_KMS_UNAVAILABLE: 5,
+  ERR_ENVELOPE_KMS_ERROR: 5,
+  ERR_ENVELOPE_KEYSTORE_BUSY: 5,
+  ERR_ENVELOPE_CONFIG: 6,
+  ERR_ENVELOPE_KEYSTORE_FORMAT: 6,
+  ERR_ENVELOPE_KEYSTORE_ROOT_KEY: 6,
+  ERR_ENVELOPE_KEYSTORE_IO: 6,
+  ERR_ENVELOPE_NOT_HELD: 1,
+  ERR_ENVELOPE_DRIVER: 1,
+  ERR_ENVELOPE_CLOSED: 1,
 } as const satisfies Record<EnvelopeErrorCode, ExitCode>;
 
 const byKmsName: Readonly<Partial<Record<KmsErrorName, ExitCode>>> = {
@@ -238,22 +238,23 @@ function hintOf(code: EnvelopeErrorCode): string {
 }
 
 const hints: Readonly<Partial<Record<EnvelopeErrorCode, string>>> = {
-  ERR_ENV_NO_KEY: "`envelope inspect` lists the keys; configure one of them, or give it with --cmk",
-  ERR_ENV_DECRYPT: "check --context and --aad first: they must be those of the encryption",
-  ERR_ENV_KMS_REJECTED: "check --context first: it must be that of the encryption",
-  ERR_ENV_INVALID_CONTEXT:
+  ERR_ENVELOPE_NO_KEY:
+    "`envelope inspect` lists the keys; configure one of them, or give it with --cmk",
+  ERR_ENVELOPE_DECRYPT: "check --context and --aad first: they must be those of the encryption",
+  ERR_ENVELOPE_KMS_REJECTED: "check --context first: it must be that of the encryption",
+  ERR_ENVELOPE_INVALID_CONTEXT:
     "give --context key=value as for the encryption, within the limits, or --no-context for none",
-  ERR_ENV_KMS_UNAVAILABLE: "try again",
-  ERR_ENV_KMS_ERROR: "set ENVELOPE_DEBUG=1 for the cause",
+  ERR_ENVELOPE_KMS_UNAVAILABLE: "try again",
+  ERR_ENVELOPE_KMS_ERROR: "set ENVELOPE_DEBUG=1 for the cause",
 };
 
 /**
- * The code to act on. Core answers `ERR_ENV_DECRYPT` also where every CMK that was called is disabled or
+ * The code to act on. Core answers `ERR_ENVELOPE_DECRYPT` also where every CMK that was called is disabled or
  * gone; whoever runs a command can do something about that.
  */
 function causeOf({ code, attempts }: EnvelopeError): EnvelopeErrorCode {
   const [first] = attempts;
-  if (code !== "ERR_ENV_DECRYPT" || first === undefined) return code;
+  if (code !== "ERR_ENVELOPE_DECRYPT" || first === undefined) return code;
   const alike = attempts.every((attempt) => attempt.code === first.code);
   return alike && exitCodeOf(first.code) === 4 ? first.code : code;
 }

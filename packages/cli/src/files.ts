@@ -16,7 +16,7 @@ export const PIECE_BYTES: number = 2 ** 20;
 export const BUFFER_BYTES: number = 4 * PIECE_BYTES;
 
 /** What node-stream puts beside a file while it writes it, and what a killed process leaves of that. */
-const TEMPORARY = /^\..*\.env-(?:part|lock|journal)$/s;
+const TEMPORARY = /^\..*\.envelope-(?:part|lock|journal)$/s;
 
 /**
  * `writeFileWhole` of node-stream; what the file system refuses is told in the words of the command.

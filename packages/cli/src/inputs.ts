@@ -16,8 +16,8 @@ import type { Host, Ui } from "./ui.ts";
 
 /** stdin or stdout, as a path. */
 export const STANDARD = "-";
-/** What encrypted files are called: `x` becomes `x.env`. */
-export const EXTENSION = ".env";
+/** What encrypted files are called: `x` becomes `x.envelope`. */
+export const EXTENSION = ".envelope";
 
 const MAGIC = "8e454e56";
 const TEXT_PREFIX = Buffer.from("env1.").toString("hex");

@@ -17,7 +17,7 @@ const BACKSPACE: ReadonlySet<string> = new Set(["\b", "\u007F"]);
 
 /**
  * @param purpose - `create` asks twice.
- * @throws {@link EnvelopeError} `ERR_ENV_KEYSTORE_ROOT_KEY` where there is none and nobody to ask.
+ * @throws {@link EnvelopeError} `ERR_ENVELOPE_KEYSTORE_ROOT_KEY` where there is none and nobody to ask.
  */
 export async function readPassphrase(
   ui: Ui,
@@ -77,5 +77,5 @@ async function ask(ui: Ui, question: string): Promise<string> {
 }
 
 function noPassphrase(problem: string): EnvelopeError {
-  return new EnvelopeError("ERR_ENV_KEYSTORE_ROOT_KEY", problem);
+  return new EnvelopeError("ERR_ENVELOPE_KEYSTORE_ROOT_KEY", problem);
 }

@@ -123,7 +123,7 @@ interface DoctorCall {
 /**
  * The adapter of a URI, and its scheme. Of a URI that has none nothing is shown.
  *
- * @throws EnvelopeError `ERR_ENV_CONFIG`
+ * @throws EnvelopeError `ERR_ENVELOPE_CONFIG`
  */
 export async function adapterOf(
   ui: Ui,
@@ -206,7 +206,7 @@ export function rootSource(
   if (kind === "environment") return { environment: rootKeyVariable };
   if (kind === "passphrase") return { passphrase: () => readPassphrase(ui, path, purpose) };
   throw new EnvelopeError(
-    "ERR_ENV_CONFIG",
+    "ERR_ENVELOPE_CONFIG",
     `keystore ${path}: its root key is wrapped by a CMK, which the command line has no way to name`,
   );
 }
@@ -216,7 +216,7 @@ export function configFile({ config, cmk }: GlobalOptions): string | undefined {
   return cmk === undefined ? resolve(config ?? CONFIG_FILE) : undefined;
 }
 
-/** @throws EnvelopeError `ERR_ENV_CONFIG` for settings that cannot work. */
+/** @throws EnvelopeError `ERR_ENVELOPE_CONFIG` for settings that cannot work. */
 export function makeEnvelope(
   { minWrapped, dataKeyCache }: EnvelopeConfig,
   cmks: readonly Cmk[],
@@ -230,7 +230,7 @@ export function makeEnvelope(
   } catch (cause) {
     // Misuse by a program, but here it was a person who wrote the list of CMKs.
     if (!(cause instanceof TypeError) && !(cause instanceof RangeError)) throw cause;
-    throw new EnvelopeError("ERR_ENV_CONFIG", cause.message, { cause });
+    throw new EnvelopeError("ERR_ENVELOPE_CONFIG", cause.message, { cause });
   }
 }
 

@@ -115,7 +115,7 @@ export class Ui {
       for (const { provider, keyId, code } of report.attempts.length > 1 ? report.attempts : []) {
         stderr.write(`  ${printableLine(`${provider} ${keyId}: ${code}`)}\n`);
       }
-      const code = report.code.startsWith("ERR_ENV_") ? ` (${report.code})` : "";
+      const code = report.code.startsWith("ERR_ENVELOPE_") ? ` (${report.code})` : "";
       if (report.hint !== undefined || code !== "") {
         const hint = printableLine(`${report.hint ?? "see the code"}${code}`);
         stderr.write(`${this.style("cyan", "hint:")} ${hint}\n`);

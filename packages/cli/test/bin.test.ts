@@ -57,7 +57,7 @@ describe("an interrupted encrypt", { timeout: 30_000 }, () => {
     async (signal) => {
       const env = await project();
       writeFileSync(env.path("x"), big);
-      const prepare = (): void => rmSync(env.path("x.env"), { force: true });
+      const prepare = (): void => rmSync(env.path("x.envelope"), { force: true });
       const { code, stderr } = await hit(env, ["encrypt", ...none, "x"], signal, prepare);
       expect({ code, stderr }).toEqual({ code: 130, stderr: "error: interrupted\n" });
       expect(readdirSync(env.folder).toSorted()).toEqual([
@@ -73,34 +73,34 @@ describe("an interrupted encrypt", { timeout: 30_000 }, () => {
   it("leaves at most a temporary file on SIGKILL, and never half a target", async () => {
     const env = await project();
     writeFileSync(env.path("x"), big);
-    const prepare = (): void => rmSync(env.path("x.env"), { force: true });
+    const prepare = (): void => rmSync(env.path("x.envelope"), { force: true });
     await hit(env, ["encrypt", ...none, "x"], "SIGKILL", prepare);
-    expect(existsSync(env.path("x.env"))).toBe(false);
-    expect(temporaries(env.folder)).toEqual([".x.env.env-part"]);
+    expect(existsSync(env.path("x.envelope"))).toBe(false);
+    expect(temporaries(env.folder)).toEqual([".x.envelope.envelope-part"]);
     expect(readFileSync(env.path("x")).equals(big)).toBe(true);
     expect((await env.run(["encrypt", ...none, env.path("x")])).code).toBe(0);
-    expect((await decrypted(env, "x.env")).equals(big)).toBe(true);
+    expect((await decrypted(env, "x.envelope")).equals(big)).toBe(true);
     expect(readdirSync(env.folder).filter((name) => name.startsWith("."))).toEqual([]);
   });
 
   it("keeps the old target with --force", async () => {
     const env = await project();
     writeFileSync(env.path("x"), big);
-    const prepare = (): void => writeFileSync(env.path("x.env"), "old");
+    const prepare = (): void => writeFileSync(env.path("x.envelope"), "old");
     await hit(env, ["encrypt", ...none, "--force", "x"], "SIGKILL", prepare);
-    expect(readFileSync(env.path("x.env"), "utf8")).toBe("old");
+    expect(readFileSync(env.path("x.envelope"), "utf8")).toBe("old");
   });
 
   it("ends though it waits for a pipe that nobody writes to", async () => {
     const env = await project();
     expect(spawnSync("mkfifo", [env.path("pipe")]).status).toBe(0);
-    const child = start(["encrypt", ...none, "pipe", "-o", "x.env"], env.folder);
+    const child = start(["encrypt", ...none, "pipe", "-o", "x.envelope"], env.folder);
     const end = ended(child);
     await sleep(1000);
     child.kill("SIGINT");
     child.kill("SIGINT");
     expect(await end).toMatchObject({ signal: "SIGINT" });
-    expect(existsSync(env.path("x.env"))).toBe(false);
+    expect(existsSync(env.path("x.envelope"))).toBe(false);
   });
 });
 
@@ -108,14 +108,14 @@ describe("a command that cannot be interrupted", () => {
   it("ends all the same after a signal, and leaves nothing half-written", async () => {
     const env = await project();
     expect(spawnSync("mkfifo", [env.path("pipe")]).status).toBe(0);
-    const child = start(["encrypt", ...none, "pipe", "-o", "x.env"], env.folder);
+    const child = start(["encrypt", ...none, "pipe", "-o", "x.envelope"], env.folder);
     const end = ended(child);
     const writer = await open(env.path("pipe"), "w"); // And writes nothing.
     while (temporaries(env.folder).length === 0) await sleep(5);
     child.kill("SIGINT");
     expect(await end).toMatchObject({ signal: "SIGINT" });
     await writer.close();
-    expect(readdirSync(env.folder).filter((name) => name.includes("x.env"))).toEqual([]);
+    expect(readdirSync(env.folder).filter((name) => name.includes("x.envelope"))).toEqual([]);
   });
 });
 
@@ -128,16 +128,18 @@ describe("an interrupted rewrap", { timeout: 30_000 }, () => {
     await env.run(["keys", "create", "--alias", "alias/next"]);
     const prepare = (): void => {
       for (const name of temporaries(env.folder)) rmSync(env.path(name));
-      writeFileSync(env.path("x.env"), before);
+      writeFileSync(env.path("x.envelope"), before);
     };
-    await hit(env, ["rewrap", ...none, ...twoCmks(env), "x.env"], signal, prepare);
-    expect(readFileSync(env.path("x.env")).equals(before)).toBe(true);
-    expect((await decrypted(env, "x.env")).equals(big)).toBe(true);
-    expect(temporaries(env.folder)).toEqual(signal === "SIGKILL" ? [".x.env.env-part"] : []);
+    await hit(env, ["rewrap", ...none, ...twoCmks(env), "x.envelope"], signal, prepare);
+    expect(readFileSync(env.path("x.envelope")).equals(before)).toBe(true);
+    expect((await decrypted(env, "x.envelope")).equals(big)).toBe(true);
+    expect(temporaries(env.folder)).toEqual(
+      signal === "SIGKILL" ? [".x.envelope.envelope-part"] : [],
+    );
     // The next one goes on from there, whether it has anything to write or not.
-    expect((await env.run(["rewrap", ...none, env.path("x.env")])).code).toBe(0);
+    expect((await env.run(["rewrap", ...none, env.path("x.envelope")])).code).toBe(0);
     expect(readdirSync(env.folder).filter((name) => name.startsWith("."))).toEqual([]);
-    expect((await decrypted(env, "x.env")).equals(big)).toBe(true);
+    expect((await decrypted(env, "x.envelope")).equals(big)).toBe(true);
   });
 });
 
@@ -156,19 +158,32 @@ describe("a file system that does not take the file", () => {
     const problem = mount(env.path("small"), "size=4m");
     if (problem !== undefined) ctx.skip(problem);
     writeFileSync(env.path("x"), big);
-    const full = await env.run(["encrypt", ...none, env.path("x"), "-o", env.path("small/x.env")]);
+    const full = await env.run([
+      "encrypt",
+      ...none,
+      env.path("x"),
+      "-o",
+      env.path("small/x.envelope"),
+    ]);
     expect(full).toMatchObject({ code: 7, stderr: expect.stringContaining("no space") });
     expect(readdirSync(env.path("small"))).toEqual([]);
 
     writeFileSync(env.path("y"), big.subarray(0, 3_000_000));
     const { stdout: before } = await env.run(["encrypt", ...none, env.path("y"), "-o", "-"]);
-    writeFileSync(env.path("small/y.env"), before);
+    writeFileSync(env.path("small/y.envelope"), before);
     await env.run(["keys", "create", "--alias", "alias/next"]);
-    const rewrap = await runAnywhere(["rewrap", ...none, ...twoCmks(env), env.path("small/y.env")]);
+    const rewrap = await runAnywhere([
+      "rewrap",
+      ...none,
+      ...twoCmks(env),
+      env.path("small/y.envelope"),
+    ]);
     expect(rewrap).toMatchObject({ code: 7, stderr: expect.stringContaining("no space") });
-    expect(readdirSync(env.path("small"))).toEqual(["y.env"]);
-    expect(readFileSync(env.path("small/y.env")).equals(before)).toBe(true);
-    expect((await decrypted(env, "small/y.env")).equals(big.subarray(0, 3_000_000))).toBe(true);
+    expect(readdirSync(env.path("small"))).toEqual(["y.envelope"]);
+    expect(readFileSync(env.path("small/y.envelope")).equals(before)).toBe(true);
+    expect((await decrypted(env, "small/y.envelope")).equals(big.subarray(0, 3_000_000))).toBe(
+      true,
+    );
   });
 
   it("is reported where it is read-only", async (ctx) => {
@@ -181,7 +196,7 @@ describe("a file system that does not take the file", () => {
       ...none,
       env.path("x"),
       "-o",
-      env.path("fixed/x.env"),
+      env.path("fixed/x.envelope"),
     ]);
     expect({ code, stderr }).toMatchObject({
       code: 7,
@@ -199,7 +214,7 @@ describe("a file system that does not take the file", () => {
       ...none,
       env.path("x"),
       "-o",
-      env.path("closed/x.env"),
+      env.path("closed/x.envelope"),
     ]);
     expect({ code, stderr }).toMatchObject({
       code: 7,
@@ -214,7 +229,7 @@ describe("the executable", () => {
     writeFileSync(env.path("x"), big);
     await env.run(["encrypt", ...none, env.path("x")]);
     for (const more of [[], ["--stream"]]) {
-      const args = [...nodeArgs, "decrypt", ...none, "x.env", "-o", "-", ...more];
+      const args = [...nodeArgs, "decrypt", ...none, "x.envelope", "-o", "-", ...more];
       const child = spawn(process.execPath, args, { cwd: env.folder, env: environment() });
       const errors: Buffer[] = [];
       child.stderr.on("data", (data: Buffer) => errors.push(data));
@@ -229,7 +244,7 @@ describe("the executable", () => {
     mkdirSync(env.path("tmp"));
     writeFileSync(env.path("x"), Buffer.alloc(70_000_000));
     await env.run(["encrypt", ...none, env.path("x")]);
-    const args = [...nodeArgs, "decrypt", ...none, "x.env", "-o", "-"];
+    const args = [...nodeArgs, "decrypt", ...none, "x.envelope", "-o", "-"];
     const child = spawn(process.execPath, args, {
       cwd: env.folder,
       env: environment({ TMPDIR: env.path("tmp") }),

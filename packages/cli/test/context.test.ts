@@ -69,7 +69,7 @@ describe("contextToWrite", () => {
 
   it("checks the rules of the format before anything is read", async () => {
     const reserved = contextToWrite({ context: [["env:format", "1"]] });
-    await expect(reserved).rejects.toMatchObject({ code: "ERR_ENV_INVALID_CONTEXT" });
+    await expect(reserved).rejects.toMatchObject({ code: "ERR_ENVELOPE_INVALID_CONTEXT" });
   });
 });
 

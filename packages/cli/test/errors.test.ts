@@ -19,7 +19,7 @@ describe("exit codes", () => {
     expect(retryable.length).toBeGreaterThan(2);
     for (const code of retryable) expect(exitCodeOf(code)).toBe(5);
     expect(codes.filter((code) => exitCodeOf(code) === 5 && !errorCodes[code].retryable)).toEqual([
-      "ERR_ENV_KMS_ERROR",
+      "ERR_ENVELOPE_KMS_ERROR",
     ]);
   });
 
@@ -44,28 +44,32 @@ describe("reportOf", () => {
   });
 
   it("names the input in front of what core says", () => {
-    const report = reportOf(new InputError("a.env", new EnvelopeError("ERR_ENV_FORMAT", "no")));
+    const report = reportOf(
+      new InputError("a.envelope", new EnvelopeError("ERR_ENVELOPE_FORMAT", "no")),
+    );
     expect(report).toMatchObject({
-      code: "ERR_ENV_FORMAT",
-      message: "a.env: no",
-      path: "a.env",
+      code: "ERR_ENVELOPE_FORMAT",
+      message: "a.envelope: no",
+      path: "a.envelope",
       exitCode: 3,
     });
   });
 
-  it("acts on a disabled key as on a disabled key, though core answers ERR_ENV_DECRYPT", () => {
-    const attempts = [attempt("ERR_ENV_KMS_KEY_STATE"), attempt("ERR_ENV_KMS_KEY_STATE")];
-    const report = reportOf(new EnvelopeError("ERR_ENV_DECRYPT", "no", { attempts }));
+  it("acts on a disabled key as on a disabled key, though core answers ERR_ENVELOPE_DECRYPT", () => {
+    const attempts = [attempt("ERR_ENVELOPE_KMS_KEY_STATE"), attempt("ERR_ENVELOPE_KMS_KEY_STATE")];
+    const report = reportOf(new EnvelopeError("ERR_ENVELOPE_DECRYPT", "no", { attempts }));
     expect(report).toMatchObject({
-      code: "ERR_ENV_DECRYPT",
+      code: "ERR_ENVELOPE_DECRYPT",
       exitCode: 4,
       hint: "enable the key, or cancel its deletion",
     });
   });
 
   it("does not where one of the CMKs had refused the data", () => {
-    const attempts = [attempt("ERR_ENV_KMS_KEY_STATE"), attempt("ERR_ENV_KMS_REJECTED")];
-    expect(reportOf(new EnvelopeError("ERR_ENV_DECRYPT", "no", { attempts })).exitCode).toBe(3);
+    const attempts = [attempt("ERR_ENVELOPE_KMS_KEY_STATE"), attempt("ERR_ENVELOPE_KMS_REJECTED")];
+    expect(reportOf(new EnvelopeError("ERR_ENVELOPE_DECRYPT", "no", { attempts })).exitCode).toBe(
+      3,
+    );
   });
 
   it.each([
@@ -111,7 +115,7 @@ describe("fileError", () => {
     expect(fileError("./x", refused("EBUSY", resolve("x")))).toMatchObject({
       message: "./x: something else is writing to it",
     });
-    for (const error of [refused("EEXIST", ".x.env-lock"), refused("ENOTSUP", "x")]) {
+    for (const error of [refused("EEXIST", ".x.envelope-lock"), refused("ENOTSUP", "x")]) {
       expect(fileError("x", error)).toMatchObject({
         message: "as the library says it",
         hint: undefined,
@@ -121,7 +125,7 @@ describe("fileError", () => {
 
   it("leaves other errors alone", () => {
     const others = [
-      new EnvelopeError("ERR_ENV_DECRYPT", "no"),
+      new EnvelopeError("ERR_ENVELOPE_DECRYPT", "no"),
       new Error("no"),
       Object.assign(new Error("no"), { code: "ERR_INVALID_ARG_TYPE", path: "x" }),
     ];

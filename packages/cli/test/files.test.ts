@@ -140,7 +140,7 @@ describe("betweenFiles", () => {
     for (const [about, named] of [
       ["in", "in"],
       ["out", "out"],
-      [".out.env-part", "out"],
+      [".out.envelope-part", "out"],
     ] as const) {
       await expect(betweenFiles("in", "out", failing(about))).rejects.toMatchObject({
         message: `${named}: the device reports an error`,
@@ -216,15 +216,20 @@ describe("walk", () => {
     writeFileSync(join(folder, "b", "2"), "12");
     writeFileSync(join(folder, "a"), "1");
     symlinkSync("/", join(folder, "c"));
-    for (const name of [".a.env.env-part", ".a.env.env-lock", ".a.env.env-journal", ".a.env"]) {
+    for (const name of [
+      ".a.envelope.envelope-part",
+      ".a.envelope.envelope-lock",
+      ".a.envelope.envelope-journal",
+      ".a.envelope",
+    ]) {
       writeFileSync(join(folder, name), name);
     }
     const sizes = (await found()).map(({ path, size }) => [path.slice(folder.length + 1), size]);
     expect(sizes).toEqual([
-      [".a.env", 6],
-      [".a.env.env-journal", undefined],
-      [".a.env.env-lock", undefined],
-      [".a.env.env-part", undefined],
+      [".a.envelope", 11],
+      [".a.envelope.envelope-journal", undefined],
+      [".a.envelope.envelope-lock", undefined],
+      [".a.envelope.envelope-part", undefined],
       ["a", 1],
       ["b/2", 2],
       ["c", undefined],

@@ -53,7 +53,7 @@ describe("readPassphrase", () => {
     type("secret\n");
     await vi.waitFor(() => expect(shown()).toContain("again"));
     type("secrat\n");
-    await expect(asked).rejects.toMatchObject({ code: "ERR_ENV_KEYSTORE_ROOT_KEY" });
+    await expect(asked).rejects.toMatchObject({ code: "ERR_ENVELOPE_KEYSTORE_ROOT_KEY" });
   });
 
   it("ends on Ctrl-C and on a signal, with the terminal as it was", async () => {
@@ -76,7 +76,7 @@ describe("readPassphrase", () => {
     const { host } = ui;
     const deaf = new Ui({ ...host, stdin: new PassThrough() }, {});
     await expect(readPassphrase(deaf, "dev.kms", "open")).rejects.toMatchObject({
-      code: "ERR_ENV_KEYSTORE_ROOT_KEY",
+      code: "ERR_ENVELOPE_KEYSTORE_ROOT_KEY",
     });
   });
 });

@@ -8,7 +8,7 @@ it.each([
   ["gcp-kms:alias/app", 6, "gcp-kms URI: key must be projects/P/locations/L"],
   ["vault-transit:app", 6, "vault-transit URI: write the address"],
   ["azure:app", 6, "a CMK URI must start with the"],
-  [`vault-transit:${unreachable}/transit/app`, 5, "ERR_ENV_KMS_UNAVAILABLE"],
+  [`vault-transit:${unreachable}/transit/app`, 5, "ERR_ENVELOPE_KMS_UNAVAILABLE"],
 ])("opens %s by its adapter", async (uri, code, text) => {
   process.env["VAULT_TOKEN"] = "token";
   try {

@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import { parseRange, resolveRange } from "../src/range.ts";
 
 const resolved = (text: string, size: number): readonly [number, number] => {
-  const { start, end } = resolveRange(parseRange(text, undefined), size, "a.env");
+  const { start, end } = resolveRange(parseRange(text, undefined), size, "a.envelope");
   return [start, end];
 };
 
@@ -44,7 +44,7 @@ describe("a range", () => {
     expect(() => resolved(text, size)).toThrow(
       expect.objectContaining({
         code: "ERR_CLI_RANGE",
-        message: `a.env: the plaintext has no bytes ${text}`,
+        message: `a.envelope: the plaintext has no bytes ${text}`,
         hint,
       }),
     );

@@ -48,7 +48,7 @@ export async function refusedBy(
   driver: CmkDriver,
   what: string,
   call: () => Promise<unknown>,
-  code: KmsFailureCode = "ERR_ENV_KMS_REJECTED",
+  code: KmsFailureCode = "ERR_ENVELOPE_KMS_REJECTED",
 ): Promise<void> {
   try {
     await call();

@@ -36,12 +36,12 @@ export class MemoryKmsError extends Error {
 }
 
 const codes: Readonly<Record<MemoryKmsFault, KmsFailureCode>> = {
-  KeyNotFound: "ERR_ENV_KMS_KEY_NOT_FOUND",
-  KeyDisabled: "ERR_ENV_KMS_KEY_STATE",
-  AccessDenied: "ERR_ENV_KMS_ACCESS_DENIED",
-  InvalidCiphertext: "ERR_ENV_KMS_REJECTED",
-  TooManyCalls: "ERR_ENV_KMS_THROTTLED",
-  ConnectionLost: "ERR_ENV_KMS_UNAVAILABLE",
+  KeyNotFound: "ERR_ENVELOPE_KMS_KEY_NOT_FOUND",
+  KeyDisabled: "ERR_ENVELOPE_KMS_KEY_STATE",
+  AccessDenied: "ERR_ENVELOPE_KMS_ACCESS_DENIED",
+  InvalidCiphertext: "ERR_ENVELOPE_KMS_REJECTED",
+  TooManyCalls: "ERR_ENVELOPE_KMS_THROTTLED",
+  ConnectionLost: "ERR_ENVELOPE_KMS_UNAVAILABLE",
 };
 
 type Secret = Awaited<ReturnType<typeof globalThis.crypto.subtle.importKey>>;
@@ -116,7 +116,7 @@ export class MemoryKms {
       },
       matches: (label) => this.#resolve(keyId) === label,
       classify: (error) =>
-        error instanceof MemoryKmsError ? codes[error.fault] : "ERR_ENV_KMS_ERROR",
+        error instanceof MemoryKmsError ? codes[error.fault] : "ERR_ENVELOPE_KMS_ERROR",
     };
   }
 

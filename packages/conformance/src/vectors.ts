@@ -84,14 +84,14 @@ export interface ContextVector extends Vector {
   readonly contextBytes?: string;
   /** Hex, for `ok`. */
   readonly kmsContextBytes?: string;
-  readonly expect: "ok" | "ERR_ENV_INVALID_CONTEXT";
+  readonly expect: "ok" | "ERR_ENVELOPE_INVALID_CONTEXT";
 }
 
 export interface TextVector extends Vector {
   readonly text: string;
   /** Hex, for `ok`. */
   readonly message?: string;
-  readonly expect: "ok" | "ERR_ENV_FORMAT";
+  readonly expect: "ok" | "ERR_ENVELOPE_FORMAT";
 }
 
 export interface LocalWrapVector extends Vector, LocalKey {
@@ -169,20 +169,20 @@ function vectorDriver(cmk: VectorCmk): VectorDriver {
     },
     async wrap() {
       calls++;
-      throw new VectorFailure("fails" in cmk ? cmk.fails : "ERR_ENV_KMS_ACCESS_DENIED");
+      throw new VectorFailure("fails" in cmk ? cmk.fails : "ERR_ENVELOPE_KMS_ACCESS_DENIED");
     },
     async unwrap({ wrapped, keyId, context }) {
       calls++;
       if ("fails" in cmk) throw new VectorFailure(cmk.fails);
-      if (keyId !== cmk.keyId) throw new VectorFailure("ERR_ENV_KMS_KEY_NOT_FOUND");
+      if (keyId !== cmk.keyId) throw new VectorFailure("ERR_ENVELOPE_KMS_KEY_NOT_FOUND");
       const plaintext =
         "versions" in cmk
           ? openLocalBlob(cmk, wrapped, context.bytes)
           : cmk.unwraps.filter((row) => row.wrapped === hex(wrapped)).map(dataKeyOf)[0];
-      if (plaintext === undefined) throw new VectorFailure("ERR_ENV_KMS_REJECTED");
+      if (plaintext === undefined) throw new VectorFailure("ERR_ENVELOPE_KMS_REJECTED");
       return { plaintext };
     },
-    classify: (error) => (error instanceof VectorFailure ? error.code : "ERR_ENV_KMS_ERROR"),
+    classify: (error) => (error instanceof VectorFailure ? error.code : "ERR_ENVELOPE_KMS_ERROR"),
   };
 }
 

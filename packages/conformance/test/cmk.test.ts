@@ -86,7 +86,7 @@ describe("cmkCases", () => {
         return { ...setup, missing: setup.first, close: () => void log.push("close") };
       }),
     );
-    await expect(named(cases, MISSING_KEY).run()).rejects.toThrow("ERR_ENV_KMS_KEY_NOT_FOUND");
+    await expect(named(cases, MISSING_KEY).run()).rejects.toThrow("ERR_ENVELOPE_KMS_KEY_NOT_FOUND");
     await named(cases, "D1 wraps of one data key differ").run();
     expect(log).toEqual(["open", "close", "open", "close"]);
   });

@@ -73,7 +73,7 @@ describe("vectorDrivers, with core as the reader", () => {
     const [driver, failing] = vectorDrivers({
       cmks: [
         { provider: "x.test", keyId: "k", unwraps: [{ wrapped: "01", dataKey: "00".repeat(32) }] },
-        { provider: "x.test", keyId: "f", fails: "ERR_ENV_KMS_THROTTLED" },
+        { provider: "x.test", keyId: "f", fails: "ERR_ENVELOPE_KMS_THROTTLED" },
       ],
     });
     if (driver === undefined || failing === undefined) throw new Error("two drivers");
@@ -81,11 +81,11 @@ describe("vectorDrivers, with core as the reader", () => {
     const request = { wrapped: Uint8Array.of(1), context, signal: undefined };
     expect((await driver.unwrap({ ...request, keyId: "k" })).plaintext).toHaveLength(32);
     const other = await driver.unwrap({ ...request, keyId: "f" }).catch((error: unknown) => error);
-    expect(driver.classify(other)).toBe("ERR_ENV_KMS_KEY_NOT_FOUND");
+    expect(driver.classify(other)).toBe("ERR_ENVELOPE_KMS_KEY_NOT_FOUND");
     const failed = await failing
       .unwrap({ ...request, keyId: "f" })
       .catch((error: unknown) => error);
-    expect(failing.classify(failed)).toBe("ERR_ENV_KMS_THROTTLED");
+    expect(failing.classify(failed)).toBe("ERR_ENVELOPE_KMS_THROTTLED");
     expect([driver.calls, failing.calls]).toEqual([2, 1]);
   });
 });

@@ -176,7 +176,10 @@ export class CmkSet {
     const result = [...made, ...rest];
     requireDistinct(result);
     if (result.length > keyBlockLimits.entries) {
-      throw new EnvelopeError("ERR_ENV_LIMIT", `${result.length} entries, at most 16 are allowed`);
+      throw new EnvelopeError(
+        "ERR_ENVELOPE_LIMIT",
+        `${result.length} entries, at most 16 are allowed`,
+      );
     }
     const changed = report.some(({ action }) => action !== "current" && action !== "kept");
     return { entries: result, changed, plaintextSeen, report };
@@ -381,7 +384,7 @@ class Tries {
     try {
       const result = await fn();
       // Unwrapped, yet the commitment does not fit: another message's key, or another context or aad.
-      if (result === undefined && this.#current !== undefined) this.#note("ERR_ENV_DECRYPT");
+      if (result === undefined && this.#current !== undefined) this.#note("ERR_ENVELOPE_DECRYPT");
       return result;
     } catch (error) {
       if (!isEnvelopeError(error) || !isAttempt(error)) throw error;
@@ -412,11 +415,11 @@ class Tries {
       const labels = entries.map(({ provider, keyId }) => `${provider} ${keyId}`).join(", ");
       const hints = this.#hints.map((hint) => `; ${hint}`).join("");
       return new EnvelopeError(
-        "ERR_ENV_NO_KEY",
+        "ERR_ENVELOPE_NO_KEY",
         `none of the configured CMKs can open this message; it names ${labels}${hints}`,
       );
     }
-    const code = outcomeOf(attempts) ?? "ERR_ENV_DECRYPT";
+    const code = outcomeOf(attempts) ?? "ERR_ENVELOPE_DECRYPT";
     const options = this.#cause === undefined ? { attempts } : { attempts, cause: this.#cause };
     return new EnvelopeError(code, describe(code, attempts), options);
   }
@@ -424,17 +427,18 @@ class Tries {
 
 /** Whether an error is a KMS's answer, so that the next CMK may be tried. */
 function isAttempt({ code }: EnvelopeError): boolean {
-  return code.startsWith("ERR_ENV_KMS_") || code === "ERR_ENV_DRIVER";
+  return code.startsWith("ERR_ENVELOPE_KMS_") || code === "ERR_ENVELOPE_DRIVER";
 }
 
 /** The worst that happened, by what the caller can do about it: wait, ask for access, look at `cause`. */
 function outcomeOf(attempts: readonly Attempt[]): EnvelopeError["code"] | undefined {
   const any = (test: (code: Attempt["code"]) => boolean): boolean =>
     attempts.some(({ code }) => test(code));
-  if (any((code) => errorCodes[code].retryable ?? false)) return "ERR_ENV_KMS_UNAVAILABLE";
-  if (any((code) => code === "ERR_ENV_KMS_ACCESS_DENIED")) return "ERR_ENV_KMS_ACCESS_DENIED";
-  if (any((code) => code === "ERR_ENV_KMS_ERROR" || code === "ERR_ENV_DRIVER")) {
-    return "ERR_ENV_KMS_ERROR";
+  if (any((code) => errorCodes[code].retryable ?? false)) return "ERR_ENVELOPE_KMS_UNAVAILABLE";
+  if (any((code) => code === "ERR_ENVELOPE_KMS_ACCESS_DENIED"))
+    return "ERR_ENVELOPE_KMS_ACCESS_DENIED";
+  if (any((code) => code === "ERR_ENVELOPE_KMS_ERROR" || code === "ERR_ENVELOPE_DRIVER")) {
+    return "ERR_ENVELOPE_KMS_ERROR";
   }
   return undefined;
 }
@@ -443,7 +447,7 @@ function outcomeOf(attempts: readonly Attempt[]): EnvelopeError["code"] | undefi
 function summary(failures: readonly EnvelopeError[]): EnvelopeError {
   const [first] = failures;
   if (first === undefined || failures.length === 1)
-    return first ?? new EnvelopeError("ERR_ENV_KMS_ERROR", "no CMK was called");
+    return first ?? new EnvelopeError("ERR_ENVELOPE_KMS_ERROR", "no CMK was called");
   const attempts = failures.flatMap((failure) => failure.attempts);
   const code = outcomeOf(attempts) ?? first.code;
   return new EnvelopeError(code, describe(code, attempts), { attempts, cause: first.cause });
@@ -451,10 +455,10 @@ function summary(failures: readonly EnvelopeError[]): EnvelopeError {
 
 function describe(code: EnvelopeError["code"], attempts: readonly Attempt[]): string {
   const lines = attempts.map(({ provider, keyId, code: each }) => `${provider} ${keyId}: ${each}`);
-  // ERR_ENV_DECRYPT is also the format's word for keys that are all disabled or gone: say that.
+  // ERR_ENVELOPE_DECRYPT is also the format's word for keys that are all disabled or gone: say that.
   const [first] = attempts;
   const alike = first !== undefined && attempts.every((attempt) => attempt.code === first.code);
-  const cause = alike && code === "ERR_ENV_DECRYPT" ? first.code : code;
+  const cause = alike && code === "ERR_ENVELOPE_DECRYPT" ? first.code : code;
   return `${errorCodes[cause].meaning} (${lines.join("; ")})`;
 }
 
@@ -462,7 +466,7 @@ function requireDistinct(entries: readonly Entry[]): void {
   const labels = new Set(entries.map(({ provider, keyId }) => `${provider} ${keyId}`));
   if (labels.size < entries.length) {
     throw new EnvelopeError(
-      "ERR_ENV_CONFIG",
+      "ERR_ENVELOPE_CONFIG",
       "two of the configured CMKs are the same key, perhaps by two aliases: name it once",
     );
   }

@@ -97,7 +97,7 @@ export class Cmk {
    * Whether `entry` names this CMK, so that {@link unwrapDataKey} is worth a call. Asks the KMS at
    * most for the canonical id behind an alias.
    *
-   * @throws {@link EnvelopeError} `ERR_ENV_KMS_…` where that question failed, `ERR_ENV_CLOSED`.
+   * @throws {@link EnvelopeError} `ERR_ENVELOPE_KMS_…` where that question failed, `ERR_ENVELOPE_CLOSED`.
    */
   async matches(entry: Entry, options: Omit<CmkCallOptions, "context"> = {}): Promise<boolean> {
     this.#requireOpen();
@@ -107,9 +107,9 @@ export class Cmk {
   /**
    * Makes a data key and wraps it, in one KMS call where the KMS can.
    *
-   * @throws {@link EnvelopeError} `ERR_ENV_INVALID_CONTEXT`, `ERR_ENV_KMS_KEY_NOT_FOUND`,
-   * `ERR_ENV_KMS_KEY_STATE`, `ERR_ENV_KMS_ACCESS_DENIED`, `ERR_ENV_KMS_THROTTLED`,
-   * `ERR_ENV_KMS_UNAVAILABLE`, `ERR_ENV_KMS_ERROR`, `ERR_ENV_DRIVER`, `ERR_ENV_CLOSED`; the signal's
+   * @throws {@link EnvelopeError} `ERR_ENVELOPE_INVALID_CONTEXT`, `ERR_ENVELOPE_KMS_KEY_NOT_FOUND`,
+   * `ERR_ENVELOPE_KMS_KEY_STATE`, `ERR_ENVELOPE_KMS_ACCESS_DENIED`, `ERR_ENVELOPE_KMS_THROTTLED`,
+   * `ERR_ENVELOPE_KMS_UNAVAILABLE`, `ERR_ENVELOPE_KMS_ERROR`, `ERR_ENVELOPE_DRIVER`, `ERR_ENVELOPE_CLOSED`; the signal's
    * reason once it aborts.
    */
   async generateDataKey(options: CmkCallOptions): Promise<GeneratedDataKey> {
@@ -151,8 +151,8 @@ export class Cmk {
    * Unwraps a data key.
    *
    * @returns The key, which the caller disposes.
-   * @throws {@link EnvelopeError} `ERR_ENV_NO_KEY` for an entry that does not name this CMK,
-   * `ERR_ENV_KMS_REJECTED` for another key, another context or altered bytes alike, else as
+   * @throws {@link EnvelopeError} `ERR_ENVELOPE_NO_KEY` for an entry that does not name this CMK,
+   * `ERR_ENVELOPE_KMS_REJECTED` for another key, another context or altered bytes alike, else as
    * {@link generateDataKey}; TypeError for an entry the format cannot carry.
    */
   async unwrapDataKey(entry: Entry, options: CmkCallOptions): Promise<DataKey> {
@@ -181,7 +181,7 @@ export class Cmk {
     return result;
   }
 
-  /** Frees what the driver opened. Idempotent; later calls throw `ERR_ENV_CLOSED`. */
+  /** Frees what the driver opened. Idempotent; later calls throw `ERR_ENVELOPE_CLOSED`. */
   close(): Promise<void> {
     this.#closed ??= (async () => this.#driver.close?.())();
     return this.#closed;
@@ -205,7 +205,7 @@ export class Cmk {
     const keyId = await this.#keyIdFor(entry, options);
     if (keyId !== undefined) return keyId;
     throw new EnvelopeError(
-      "ERR_ENV_NO_KEY",
+      "ERR_ENVELOPE_NO_KEY",
       `the entry of ${entry.provider} ${entry.keyId} does not name ${this.provider} ${this.keyId}`,
     );
   }
@@ -228,7 +228,7 @@ export class Cmk {
 
   #requireOpen(): void {
     if (this.#closed === undefined) return;
-    throw new EnvelopeError("ERR_ENV_CLOSED", `${this.provider}: the CMK is closed`);
+    throw new EnvelopeError("ERR_ENVELOPE_CLOSED", `${this.provider}: the CMK is closed`);
   }
 }
 

@@ -43,7 +43,7 @@ export interface EnvelopeConfig {
 /**
  * Reads one environment.
  *
- * @throws {@link EnvelopeError} `ERR_ENV_CONFIG` where the file is missing or malformed, has no such
+ * @throws {@link EnvelopeError} `ERR_ENVELOPE_CONFIG` where the file is missing or malformed, has no such
  * environment, or has a setting that is not known.
  */
 export async function loadConfig(options: LoadConfigOptions = {}): Promise<EnvelopeConfig> {
@@ -76,7 +76,7 @@ export async function loadConfig(options: LoadConfigOptions = {}): Promise<Envel
 /**
  * Opens all CMKs of a configuration. If one fails, those opened before it are closed again.
  *
- * @throws {@link EnvelopeError} `ERR_ENV_CONFIG`, and what the adapters throw.
+ * @throws {@link EnvelopeError} `ERR_ENVELOPE_CONFIG`, and what the adapters throw.
  */
 export async function openCmks(
   config: EnvelopeConfig,
@@ -118,7 +118,7 @@ async function readJson(file: string): Promise<unknown> {
     const problem = missing
       ? "there is no such file; `envelope init` makes one"
       : "it cannot be read";
-    throw new EnvelopeError("ERR_ENV_CONFIG", `${file}: ${problem}`, { cause });
+    throw new EnvelopeError("ERR_ENVELOPE_CONFIG", `${file}: ${problem}`, { cause });
   }
   try {
     return JSON.parse(text) as unknown;
@@ -159,5 +159,5 @@ function names(all: object): string {
 }
 
 function invalid(place: string, problem: string): EnvelopeError {
-  return new EnvelopeError("ERR_ENV_CONFIG", `${place}: ${problem}`);
+  return new EnvelopeError("ERR_ENVELOPE_CONFIG", `${place}: ${problem}`);
 }

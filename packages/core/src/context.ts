@@ -51,7 +51,7 @@ type Fault = (problem: string) => Error;
 type Pair = readonly [key: Bytes, value: Bytes];
 
 const invalidContext: Fault = (problem) =>
-  new EnvelopeError("ERR_ENV_INVALID_CONTEXT", `context: ${problem}`);
+  new EnvelopeError("ERR_ENVELOPE_INVALID_CONTEXT", `context: ${problem}`);
 
 /** A context that was checked: a frozen copy, its canonical bytes, and what follows from them. */
 export class BoundContext {
@@ -77,7 +77,7 @@ export class BoundContext {
 /**
  * Checks a caller's context and takes a copy, so that what was checked is what is bound.
  *
- * @throws {@link EnvelopeError} `ERR_ENV_INVALID_CONTEXT` for anything but a plain map of strings
+ * @throws {@link EnvelopeError} `ERR_ENVELOPE_INVALID_CONTEXT` for anything but a plain map of strings
  * within the limits and without reserved keys.
  */
 export function bindContext(context: Context): BoundContext {
@@ -128,10 +128,10 @@ export function kmsContext(context: BoundContext): KmsContext {
 /**
  * Reads a stored context.
  *
- * @throws {@link EnvelopeError} `ERR_ENV_FORMAT` for bytes that {@link encodeContext} would not write.
+ * @throws {@link EnvelopeError} `ERR_ENVELOPE_FORMAT` for bytes that {@link encodeContext} would not write.
  */
 export function decodeContext(bytes: Uint8Array): Context {
-  const malformed = new EnvelopeError("ERR_ENV_FORMAT", "the stored context is malformed");
+  const malformed = new EnvelopeError("ERR_ENVELOPE_FORMAT", "the stored context is malformed");
   const reader = new ByteReader(bytes);
   const map = copyOf([]);
   const count = reader.u16();

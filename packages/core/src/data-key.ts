@@ -35,11 +35,11 @@ export class DataKey implements Disposable {
   /**
    * Lends the bytes to `fn`, which must neither keep nor change them.
    *
-   * @throws {@link EnvelopeError} `ERR_ENV_CLOSED` once disposed.
+   * @throws {@link EnvelopeError} `ERR_ENVELOPE_CLOSED` once disposed.
    */
   use<T>(fn: (bytes: Bytes) => T): T {
     if (this.#bytes === undefined) {
-      throw new EnvelopeError("ERR_ENV_CLOSED", "the data key was disposed");
+      throw new EnvelopeError("ERR_ENVELOPE_CLOSED", "the data key was disposed");
     }
     return fn(this.#bytes);
   }

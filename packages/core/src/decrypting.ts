@@ -67,7 +67,7 @@ export function bindDecryptOptions(options: DecryptOptions, toBound: BindContext
   return bindGiven(options.context, toBound);
 }
 
-/** @throws {@link EnvelopeError} `ERR_ENV_INVALID_CONTEXT` for a malformed map. */
+/** @throws {@link EnvelopeError} `ERR_ENVELOPE_INVALID_CONTEXT` for a malformed map. */
 export function bindGiven(given: Context | FromHeader, toBound: BindContext): GivenContext {
   return isFromHeader(given) ? given : toBound(given);
 }
@@ -75,15 +75,15 @@ export function bindGiven(given: Context | FromHeader, toBound: BindContext): Gi
 /**
  * The context to unwrap with.
  *
- * @throws {@link EnvelopeError} `ERR_ENV_INVALID_CONTEXT` for `fromHeader` where nothing is
- * stored; `ERR_ENV_DECRYPT` where map and stored context differ.
+ * @throws {@link EnvelopeError} `ERR_ENVELOPE_INVALID_CONTEXT` for `fromHeader` where nothing is
+ * stored; `ERR_ENVELOPE_DECRYPT` where map and stored context differ.
  */
 export function resolveContext(header: Header, given: GivenContext): BoundContext {
   const { storedContext, storedContextBytes } = header;
   if (given instanceof BoundContext) {
     if (storedContextBytes !== undefined && compareBytes(storedContextBytes, given.bytes) !== 0) {
       throw new EnvelopeError(
-        "ERR_ENV_DECRYPT",
+        "ERR_ENVELOPE_DECRYPT",
         "the context is not the one stored in the message",
       );
     }
@@ -91,14 +91,14 @@ export function resolveContext(header: Header, given: GivenContext): BoundContex
   }
   if (storedContext === undefined || storedContextBytes === undefined) {
     throw new EnvelopeError(
-      "ERR_ENV_INVALID_CONTEXT",
+      "ERR_ENVELOPE_INVALID_CONTEXT",
       "the message stores no context: pass the map it was encrypted with instead of fromHeader",
     );
   }
   for (const [key, value] of Object.entries(given.require)) {
     if (storedContext[key] !== value) {
       throw new EnvelopeError(
-        "ERR_ENV_DECRYPT",
+        "ERR_ENVELOPE_DECRYPT",
         `the stored context does not have the required value of ${JSON.stringify(key)}`,
       );
     }
@@ -109,8 +109,8 @@ export function resolveContext(header: Header, given: GivenContext): BoundContex
 /**
  * The entries to choose from: the message's own, or those of the detached key block.
  *
- * @throws {@link EnvelopeError} `ERR_ENV_FORMAT` where both are there or the block is malformed;
- * `ERR_ENV_NO_KEY` where neither is (by {@link requireEntries}).
+ * @throws {@link EnvelopeError} `ERR_ENVELOPE_FORMAT` where both are there or the block is malformed;
+ * `ERR_ENVELOPE_NO_KEY` where neither is (by {@link requireEntries}).
  */
 export function resolveEntries(
   header: Header,
@@ -119,7 +119,7 @@ export function resolveEntries(
   if (keyBlock === undefined) return header.entries;
   if (header.entries !== undefined) {
     throw new EnvelopeError(
-      "ERR_ENV_FORMAT",
+      "ERR_ENVELOPE_FORMAT",
       "a key block was passed, but the message has its own",
     );
   }
@@ -129,7 +129,7 @@ export function resolveEntries(
 export function requireEntries(entries: readonly Entry[] | undefined): readonly Entry[] {
   if (entries === undefined) {
     throw new EnvelopeError(
-      "ERR_ENV_NO_KEY",
+      "ERR_ENVELOPE_NO_KEY",
       "the message's key block is stored elsewhere: pass it as `keyBlock`",
     );
   }

@@ -93,7 +93,7 @@ export class DriverCalls {
       check: (answer) => {
         const dataKey = this.#dataKey(answer);
         // Not the driver's fault: this key and context may have wrapped something that is no data key.
-        if (dataKey === undefined) throw this.#failure("ERR_ENV_KMS_REJECTED", keyId);
+        if (dataKey === undefined) throw this.#failure("ERR_ENVELOPE_KMS_REJECTED", keyId);
         return { dataKey, keyVersion: this.#version(answer.keyVersion) };
       },
       drop: wipePlaintext,
@@ -140,7 +140,7 @@ export class DriverCalls {
   broken(clause: string, cause?: unknown): EnvelopeError {
     const { provider } = this.#driver;
     const message = `${provider} driver breaks its contract: ${clause}`;
-    return this.#error("ERR_ENV_DRIVER", this.#driver.keyId, message, cause);
+    return this.#error("ERR_ENVELOPE_DRIVER", this.#driver.keyId, message, cause);
   }
 
   async #call<A, T>(
@@ -194,7 +194,7 @@ export class DriverCalls {
   }
 
   #classify(cause: unknown): KmsFailureCode {
-    const clause = "classify gives one of the ERR_ENV_KMS_ codes";
+    const clause = "classify gives one of the ERR_ENVELOPE_KMS_ codes";
     let code: unknown;
     try {
       code = this.#driver.classify(cause);

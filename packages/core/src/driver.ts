@@ -97,7 +97,7 @@ export interface CmkDriver {
    */
   matches?(label: string, signal: AbortSignal | undefined): Awaitable<boolean>;
 
-  /** D5: names any error the driver threw. `ERR_ENV_KMS_ERROR` is for the truly unforeseen. */
+  /** D5: names any error the driver threw. `ERR_ENVELOPE_KMS_ERROR` is for the truly unforeseen. */
   classify(error: unknown): KmsFailureCode;
 
   /** Optional: frees what the driver opened itself. A client that was passed in is not its own. */

@@ -84,8 +84,8 @@ export class Envelope {
    *
    * @param plaintext - Borrowed until the promise settles; do not change it meanwhile.
    * @returns A message of its own: header, 56 bytes, and 16 bytes for every 16 KiB begun.
-   * @throws {@link EnvelopeError} `ERR_ENV_INVALID_CONTEXT`, `ERR_ENV_LIMIT`, `ERR_ENV_KMS_…`,
-   * `ERR_ENV_DRIVER`, `ERR_ENV_CONFIG`; TypeError, RangeError for misuse; the signal's reason.
+   * @throws {@link EnvelopeError} `ERR_ENVELOPE_INVALID_CONTEXT`, `ERR_ENVELOPE_LIMIT`, `ERR_ENVELOPE_KMS_…`,
+   * `ERR_ENVELOPE_DRIVER`, `ERR_ENVELOPE_CONFIG`; TypeError, RangeError for misuse; the signal's reason.
    */
   async encrypt(plaintext: Uint8Array, options: EncryptOptions): Promise<Bytes> {
     requireBytes(plaintext, "plaintext");
@@ -113,9 +113,9 @@ export class Envelope {
    *
    * @param message - As {@link encrypt} returned it. Borrowed until the promise settles.
    * @returns The plaintext, in an array of its own.
-   * @throws {@link EnvelopeError} `ERR_ENV_FORMAT`, `ERR_ENV_UNSUPPORTED`, `ERR_ENV_TRUNCATED`,
-   * `ERR_ENV_INVALID_CONTEXT`, `ERR_ENV_NO_KEY`, `ERR_ENV_DECRYPT`, `ERR_ENV_KMS_UNAVAILABLE`,
-   * `ERR_ENV_KMS_ACCESS_DENIED`, `ERR_ENV_KMS_ERROR`; TypeError for misuse; the signal's reason.
+   * @throws {@link EnvelopeError} `ERR_ENVELOPE_FORMAT`, `ERR_ENVELOPE_UNSUPPORTED`, `ERR_ENVELOPE_TRUNCATED`,
+   * `ERR_ENVELOPE_INVALID_CONTEXT`, `ERR_ENVELOPE_NO_KEY`, `ERR_ENVELOPE_DECRYPT`, `ERR_ENVELOPE_KMS_UNAVAILABLE`,
+   * `ERR_ENVELOPE_KMS_ACCESS_DENIED`, `ERR_ENVELOPE_KMS_ERROR`; TypeError for misuse; the signal's reason.
    */
   async decrypt(message: Uint8Array, options: DecryptOptions): Promise<Bytes> {
     requireBytes(message, "message");
@@ -143,7 +143,7 @@ export class Envelope {
    * Encrypts text to text (`env1.…`), for columns and JSON. Message bytes: at most 1 MiB.
    *
    * @param plaintext - Well-formed: a lone surrogate would not come back.
-   * @throws as {@link encrypt}; `ERR_ENV_FORMAT` for more than 1 MiB.
+   * @throws as {@link encrypt}; `ERR_ENVELOPE_FORMAT` for more than 1 MiB.
    */
   async encryptText(plaintext: string, options: EncryptOptions): Promise<string> {
     return encodeText(await this.encrypt(encodePlaintext(plaintext), options));
@@ -152,7 +152,7 @@ export class Envelope {
   /**
    * Decrypts what {@link encryptText} wrote.
    *
-   * @throws as {@link decrypt}; `ERR_ENV_FORMAT` also where the plaintext is no UTF-8 text.
+   * @throws as {@link decrypt}; `ERR_ENVELOPE_FORMAT` also where the plaintext is no UTF-8 text.
    */
   async decryptText(text: string, options: DecryptOptions): Promise<string> {
     return decodePlaintext(await this.decrypt(decodeText(text), options));
@@ -179,7 +179,7 @@ export class Envelope {
    * A synchronous cipher for small values under data keys held in memory, for ORMs and serialisers.
    * Makes one KMS call now.
    *
-   * @throws {@link EnvelopeError} `ERR_ENV_UNSUPPORTED` where the runtime's cryptography is asynchronous
+   * @throws {@link EnvelopeError} `ERR_ENVELOPE_UNSUPPORTED` where the runtime's cryptography is asynchronous
    * only (browsers, edge), else as {@link encrypt}.
    */
   async fields(options: FieldsOptions): Promise<Fields> {
@@ -193,7 +193,7 @@ export class Envelope {
    * This retires a CMK or a version of it. It does not help once a data key or plaintext has leaked.
    *
    * @param message - Bytes, or a text form; the result has the same form.
-   * @throws as {@link decrypt}, except `ERR_ENV_TRUNCATED`.
+   * @throws as {@link decrypt}, except `ERR_ENVELOPE_TRUNCATED`.
    */
   async rewrap<T extends Uint8Array | string>(
     message: T,

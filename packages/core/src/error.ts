@@ -10,96 +10,96 @@
 
 /** One row per code: the source of the type, of `docs/errors.md` and of the tests. */
 const table = {
-  ERR_ENV_FORMAT: {
+  ERR_ENVELOPE_FORMAT: {
     meaning: "The bytes are not an envelope message, or break a rule of the format.",
     next: "Check that the whole message was stored and read back as bytes, unchanged.",
   },
-  ERR_ENV_UNSUPPORTED: {
+  ERR_ENVELOPE_UNSUPPORTED: {
     meaning:
       "A version, suite or flag this build does not read, or a call this runtime cannot serve.",
     next: "Update the package; the message names what it met.",
   },
-  ERR_ENV_TRUNCATED: {
+  ERR_ENVELOPE_TRUNCATED: {
     meaning: "The payload has no possible length, or ends without its final chunk.",
     next: "Fetch the message again; part of it is missing or something was appended.",
   },
-  ERR_ENV_NO_KEY: {
+  ERR_ENVELOPE_NO_KEY: {
     meaning:
       "No entry of the key block names a CMK that was configured, or the key block was not passed.",
     next: "Configure one of the CMKs that the error lists, or name a moved key in `alsoUnwrap`.",
   },
-  ERR_ENV_DECRYPT: {
+  ERR_ENVELOPE_DECRYPT: {
     meaning: "Wrong key, context or aad, or altered bytes: not told apart, on purpose.",
     next: "Check context and aad first; `attempts` says what each CMK answered.",
   },
-  ERR_ENV_INVALID_CONTEXT: {
+  ERR_ENVELOPE_INVALID_CONTEXT: {
     meaning: "The context breaks a rule of the format, or none was given.",
     next: "Pass strings to strings, within the limits; write `{}` if no context is meant.",
   },
-  ERR_ENV_LIMIT: {
+  ERR_ENVELOPE_LIMIT: {
     meaning: "More data than the format or a given limit allows.",
     next: "Split the data, or raise the limit that the message names.",
   },
-  ERR_ENV_NOT_HELD: {
+  ERR_ENVELOPE_NOT_HELD: {
     meaning: "A synchronous call needs a data key that is not held.",
     next: "Await `prepare()` with the values, or `refresh()` before encrypting.",
   },
-  ERR_ENV_KMS_REJECTED: {
+  ERR_ENVELOPE_KMS_REJECTED: {
     meaning: "The CMK refused to unwrap: another key, another context, or altered bytes.",
     next: "Check that the context equals the one used to encrypt.",
   },
-  ERR_ENV_KMS_KEY_NOT_FOUND: {
+  ERR_ENVELOPE_KMS_KEY_NOT_FOUND: {
     meaning: "The KMS knows no such key.",
     next: "Check the key's name, region and account.",
   },
-  ERR_ENV_KMS_KEY_STATE: {
+  ERR_ENVELOPE_KMS_KEY_STATE: {
     meaning: "The key exists but is disabled, pending deletion, or of another usage.",
     next: "Enable the key, or cancel its deletion.",
   },
-  ERR_ENV_KMS_ACCESS_DENIED: {
+  ERR_ENVELOPE_KMS_ACCESS_DENIED: {
     meaning: "The KMS denies the call, or the credentials are missing or expired.",
     next: "Check the key policy for this principal and the credentials.",
   },
-  ERR_ENV_KMS_THROTTLED: {
+  ERR_ENVELOPE_KMS_THROTTLED: {
     meaning: "The KMS sheds load.",
     next: "Try again later; a data-key cache lowers the number of calls.",
     retryable: true,
   },
-  ERR_ENV_KMS_UNAVAILABLE: {
+  ERR_ENVELOPE_KMS_UNAVAILABLE: {
     meaning: "The KMS could not be reached, or timed out.",
     next: "Try again; `attempts` says what each CMK answered.",
     retryable: true,
   },
-  ERR_ENV_KMS_ERROR: {
+  ERR_ENVELOPE_KMS_ERROR: {
     meaning: "The KMS failed in a way the driver cannot name.",
     next: "Look at `cause`.",
   },
-  ERR_ENV_DRIVER: {
+  ERR_ENVELOPE_DRIVER: {
     meaning: "A CMK driver broke its contract.",
     next: "Report it to the driver's author; the message names the clause.",
   },
-  ERR_ENV_CLOSED: {
+  ERR_ENVELOPE_CLOSED: {
     meaning: "A call after `close()`, or use of a disposed data key.",
     next: "Keep the object open for as long as it is used.",
   },
-  ERR_ENV_CONFIG: {
+  ERR_ENVELOPE_CONFIG: {
     meaning: "A CMK URI or a configuration file is malformed, or names what does not exist.",
     next: "Correct the configuration; the message names the place.",
   },
-  ERR_ENV_KEYSTORE_FORMAT: {
+  ERR_ENVELOPE_KEYSTORE_FORMAT: {
     meaning: "The file is not a keystore, is one of another version, or was altered.",
     next: "Check the path, or restore the keystore from a backup.",
   },
-  ERR_ENV_KEYSTORE_ROOT_KEY: {
+  ERR_ENVELOPE_KEYSTORE_ROOT_KEY: {
     meaning: "The keystore's root key is missing, or is not the one it was made with.",
     next: "Provide the key file, environment variable, passphrase or CMK it was created with.",
   },
-  ERR_ENV_KEYSTORE_BUSY: {
+  ERR_ENVELOPE_KEYSTORE_BUSY: {
     meaning: "Another process holds the keystore's write lock for too long.",
     next: "Try again; if it stays, find the process that holds the file.",
     retryable: true,
   },
-  ERR_ENV_KEYSTORE_IO: {
+  ERR_ENVELOPE_KEYSTORE_IO: {
     meaning:
       "The keystore cannot be read or written: missing, a folder, read-only, or a full disk.",
     next: "Check the path, its permissions and the free space. Nothing was changed.",
@@ -120,11 +120,11 @@ export interface ErrorCodeRow {
 export const errorCodes: Readonly<Record<EnvelopeErrorCode, ErrorCodeRow>> = table;
 
 /** The codes a driver may answer with: how one call to a KMS failed. */
-export type KmsFailureCode = Extract<EnvelopeErrorCode, `ERR_ENV_KMS_${string}`>;
+export type KmsFailureCode = Extract<EnvelopeErrorCode, `ERR_ENVELOPE_KMS_${string}`>;
 
 /** Whether `code` is one a driver may answer with. */
 export function isKmsFailureCode(code: string): code is KmsFailureCode {
-  return code.startsWith("ERR_ENV_KMS_") && Object.hasOwn(errorCodes, code);
+  return code.startsWith("ERR_ENVELOPE_KMS_") && Object.hasOwn(errorCodes, code);
 }
 
 /** What one CMK answered. Holds no secret, so it is safe to log. */
@@ -174,7 +174,7 @@ export class EnvelopeError extends Error {
  * try {
  *   await envelope.decrypt(message, { context });
  * } catch (error) {
- *   if (!isEnvelopeError(error, "ERR_ENV_DECRYPT")) throw error;
+ *   if (!isEnvelopeError(error, "ERR_ENVELOPE_DECRYPT")) throw error;
  *   for (const { provider, keyId, code } of error.attempts) console.error(provider, keyId, code);
  * }
  * ```

@@ -45,14 +45,14 @@ export interface FieldOptions {
 /** Encrypts and decrypts without awaiting. Every method throws instead of rejecting. */
 export interface Fields extends Disposable {
   /**
-   * @throws `ERR_ENV_NOT_HELD` once the held data key is spent and no other has come; `ERR_ENV_LIMIT`
+   * @throws `ERR_ENVELOPE_NOT_HELD` once the held data key is spent and no other has come; `ERR_ENVELOPE_LIMIT`
    * for a value larger than `maxBytes`.
    */
   encrypt(plaintext: Uint8Array, options?: FieldOptions): Bytes;
   /**
    * Also what was encrypted here must be {@link prepare}d: whether it may be decrypted is the KMS's word.
    *
-   * @throws `ERR_ENV_NOT_HELD` for a value that was not prepared; else as `Envelope.decrypt`.
+   * @throws `ERR_ENVELOPE_NOT_HELD` for a value that was not prepared; else as `Envelope.decrypt`.
    */
   decrypt(message: Uint8Array, options?: FieldOptions): Bytes;
   /** As {@link encrypt}, from text to the text form. */
@@ -68,7 +68,7 @@ export interface Fields extends Disposable {
   prepare(values: Iterable<Uint8Array | string>, options?: { signal?: AbortSignal }): Promise<void>;
   /** Fetches a data key for encrypting, unless one is held that has refused no value yet. */
   refresh(options?: { signal?: AbortSignal }): Promise<void>;
-  /** Forgets all held data keys; later calls throw `ERR_ENV_CLOSED`. */
+  /** Forgets all held data keys; later calls throw `ERR_ENVELOPE_CLOSED`. */
   [Symbol.dispose](): void;
 }
 
@@ -86,7 +86,7 @@ export async function openFields(messages: Messages, options: FieldsOptions): Pr
   if (options.dataKeyCache !== undefined) checkCacheOptions(options.dataKeyCache);
   if (!backend.synchronous) {
     throw new EnvelopeError(
-      "ERR_ENV_UNSUPPORTED",
+      "ERR_ENVELOPE_UNSUPPORTED",
       "fields() needs synchronous cryptography (Node, Bun, Deno): use encryptText() and decryptText() here",
     );
   }
@@ -115,14 +115,14 @@ class FieldCipher implements Fields {
     this.#requireOpen();
     if (!this.#encryption.admits(plaintext.length)) {
       throw new EnvelopeError(
-        "ERR_ENV_LIMIT",
+        "ERR_ENVELOPE_LIMIT",
         `a value of ${plaintext.length} bytes is more than dataKeyCache.maxBytes allows`,
       );
     }
     const lease = this.#encryption.leaseHeld(this.#context.name, plaintext.length, this.#make);
     if (lease === undefined) {
       throw new EnvelopeError(
-        "ERR_ENV_NOT_HELD",
+        "ERR_ENVELOPE_NOT_HELD",
         "no data key with room for this value is held: await refresh() first",
       );
     }
@@ -137,7 +137,7 @@ class FieldCipher implements Fields {
     const held = this.#messages.cmks.findHeld(entries, this.#context, this.#decryption);
     if (held.length === 0) {
       throw new EnvelopeError(
-        "ERR_ENV_NOT_HELD",
+        "ERR_ENVELOPE_NOT_HELD",
         "the data key of this value is not held: await prepare() with it first",
       );
     }
@@ -146,7 +146,7 @@ class FieldCipher implements Fields {
       const codec = now(fit(inputKey));
       if (codec !== undefined) return now(codec.openChunks(0, payload.subarray(PREFIX_BYTES)));
     }
-    throw new EnvelopeError("ERR_ENV_DECRYPT", "wrong context or aad, or altered bytes");
+    throw new EnvelopeError("ERR_ENVELOPE_DECRYPT", "wrong context or aad, or altered bytes");
   }
 
   encryptText(plaintext: string, options?: FieldOptions): string {
@@ -188,7 +188,7 @@ class FieldCipher implements Fields {
   }
 
   #requireOpen(): void {
-    if (this.#disposed) throw new EnvelopeError("ERR_ENV_CLOSED", "the fields were disposed");
+    if (this.#disposed) throw new EnvelopeError("ERR_ENVELOPE_CLOSED", "the fields were disposed");
   }
 
   readonly #make = (signal: AbortSignal | undefined): Promise<HeldKey> =>

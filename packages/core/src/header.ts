@@ -58,7 +58,7 @@ export function encodeFront(storedContextBytes: Bytes | undefined): Bytes {
 /**
  * Bytes of the header that `bytes` starts with, or `undefined` while too few are there to tell.
  *
- * @throws {@link EnvelopeError} `ERR_ENV_FORMAT`, `ERR_ENV_UNSUPPORTED` as soon as they are certain.
+ * @throws {@link EnvelopeError} `ERR_ENVELOPE_FORMAT`, `ERR_ENVELOPE_UNSUPPORTED` as soon as they are certain.
  */
 export function headerLength(bytes: Uint8Array): number | undefined {
   checkPreamble(bytes);
@@ -84,7 +84,7 @@ export function headerLength(bytes: Uint8Array): number | undefined {
  *
  * @param bytes - At least the whole header; what follows it is not looked at.
  * @returns Copies, so `bytes` may be reused.
- * @throws {@link EnvelopeError} `ERR_ENV_FORMAT`, `ERR_ENV_UNSUPPORTED`.
+ * @throws {@link EnvelopeError} `ERR_ENVELOPE_FORMAT`, `ERR_ENVELOPE_UNSUPPORTED`.
  */
 export function parseHeader(bytes: Uint8Array): Header {
   const length = headerLength(bytes);
@@ -150,16 +150,16 @@ const LOOKALIKES: readonly (readonly [prefix: Uint8Array, hint: string])[] = [
 function foreign(bytes: Uint8Array): EnvelopeError {
   const known = LOOKALIKES.find(([prefix]) => startsWith(bytes, prefix));
   const hint = known?.[1] ?? "check that these are the stored bytes, from their first on";
-  return new EnvelopeError("ERR_ENV_FORMAT", `not an envelope message: ${hint}`);
+  return new EnvelopeError("ERR_ENVELOPE_FORMAT", `not an envelope message: ${hint}`);
 }
 
 function unsupported(field: string, found: number): EnvelopeError {
   return new EnvelopeError(
-    "ERR_ENV_UNSUPPORTED",
+    "ERR_ENVELOPE_UNSUPPORTED",
     `the message has ${field} ${found}, which this build does not read: update the package`,
   );
 }
 
 function malformed(problem: string): EnvelopeError {
-  return new EnvelopeError("ERR_ENV_FORMAT", `the message header is malformed: ${problem}`);
+  return new EnvelopeError("ERR_ENVELOPE_FORMAT", `the message header is malformed: ${problem}`);
 }

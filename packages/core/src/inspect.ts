@@ -31,7 +31,7 @@ export interface MessageFacts {
  * Reads a message's header.
  *
  * @param message - Bytes, or a text form. The header alone will do.
- * @throws {@link EnvelopeError} `ERR_ENV_FORMAT`, `ERR_ENV_UNSUPPORTED`.
+ * @throws {@link EnvelopeError} `ERR_ENVELOPE_FORMAT`, `ERR_ENVELOPE_UNSUPPORTED`.
  */
 export function inspect(message: Uint8Array | string): MessageFacts {
   const bytes = typeof message === "string" ? decodeText(message) : message;
@@ -55,13 +55,13 @@ export function inspect(message: Uint8Array | string): MessageFacts {
  * Takes the key block out of a message, to be stored elsewhere (object metadata, a column).
  *
  * @returns The message without it, and the key block for {@link attachKeyBlock} or `decrypt`.
- * @throws {@link EnvelopeError} `ERR_ENV_FORMAT`, also where it is detached already; `ERR_ENV_UNSUPPORTED`.
+ * @throws {@link EnvelopeError} `ERR_ENVELOPE_FORMAT`, also where it is detached already; `ERR_ENVELOPE_UNSUPPORTED`.
  */
 export function detachKeyBlock(message: Uint8Array): { message: Uint8Array; keyBlock: Uint8Array } {
   requireBytes(message, "message");
   const { entries, keyBlockOffset, length } = parseHeader(message);
   if (entries === undefined) {
-    throw new EnvelopeError("ERR_ENV_FORMAT", "the message's key block is detached already");
+    throw new EnvelopeError("ERR_ENVELOPE_FORMAT", "the message's key block is detached already");
   }
   return {
     message: concat(
@@ -76,15 +76,15 @@ export function detachKeyBlock(message: Uint8Array): { message: Uint8Array; keyB
 /**
  * Puts a detached key block back.
  *
- * @throws {@link EnvelopeError} `ERR_ENV_FORMAT` where the block is malformed or the message has one;
- * `ERR_ENV_UNSUPPORTED`.
+ * @throws {@link EnvelopeError} `ERR_ENVELOPE_FORMAT` where the block is malformed or the message has one;
+ * `ERR_ENVELOPE_UNSUPPORTED`.
  */
 export function attachKeyBlock(message: Uint8Array, keyBlock: Uint8Array): Uint8Array {
   requireBytes(message, "message");
   requireBytes(keyBlock, "keyBlock");
   const { entries, keyBlockOffset, length } = parseHeader(message);
   if (entries !== undefined)
-    throw new EnvelopeError("ERR_ENV_FORMAT", "the message has a key block of its own");
+    throw new EnvelopeError("ERR_ENVELOPE_FORMAT", "the message has a key block of its own");
   decodeKeyBlock(keyBlock);
   return concat(message.subarray(0, keyBlockOffset), keyBlock, message.subarray(length));
 }

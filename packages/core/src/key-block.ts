@@ -65,7 +65,7 @@ export function isEntry(entry: Entry): boolean {
  *
  * @param entries - 1 to 16, within the limits; the caller has checked what drivers answered.
  * @param padTo - Least length of the result, in bytes; zeros fill it. Default: no padding.
- * @throws {@link EnvelopeError} `ERR_ENV_LIMIT` when the entries do not fit in 16 KiB.
+ * @throws {@link EnvelopeError} `ERR_ENVELOPE_LIMIT` when the entries do not fit in 16 KiB.
  */
 export function encodeKeyBlock(entries: readonly Entry[], padTo = 0): Bytes {
   const parts: Uint8Array[] = [Uint8Array.of(entries.length)];
@@ -78,7 +78,7 @@ export function encodeKeyBlock(entries: readonly Entry[], padTo = 0): Bytes {
   const length = Math.max(body.length, padTo - 2);
   if (length > keyBlockLimits.bytes) {
     throw new EnvelopeError(
-      "ERR_ENV_LIMIT",
+      "ERR_ENVELOPE_LIMIT",
       `the key block has ${length} bytes, at most ${keyBlockLimits.bytes} are allowed; configure fewer CMKs`,
     );
   }
@@ -92,7 +92,7 @@ export function encodeKeyBlock(entries: readonly Entry[], padTo = 0): Bytes {
  * Reads the body of a key block (without its length).
  *
  * @returns At least one entry; their bytes are copies.
- * @throws {@link EnvelopeError} `ERR_ENV_FORMAT`.
+ * @throws {@link EnvelopeError} `ERR_ENVELOPE_FORMAT`.
  */
 export function decodeKeyBlockBody(body: Uint8Array): Entry[] {
   const reader = new ByteReader(body);
@@ -117,7 +117,7 @@ export function decodeKeyBlockBody(body: Uint8Array): Entry[] {
 /**
  * Reads a detached key block: length and body, with nothing behind.
  *
- * @throws {@link EnvelopeError} `ERR_ENV_FORMAT`.
+ * @throws {@link EnvelopeError} `ERR_ENVELOPE_FORMAT`.
  */
 export function decodeKeyBlock(bytes: Uint8Array): Entry[] {
   const reader = new ByteReader(bytes);
@@ -154,5 +154,5 @@ function readText(reader: ByteReader, length: number | undefined): string | unde
 }
 
 function malformed(problem: string): EnvelopeError {
-  return new EnvelopeError("ERR_ENV_FORMAT", `the key block is malformed: ${problem}`);
+  return new EnvelopeError("ERR_ENVELOPE_FORMAT", `the key block is malformed: ${problem}`);
 }

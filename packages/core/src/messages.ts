@@ -74,8 +74,8 @@ export class Messages {
    * and the backend is synchronous.
    *
    * @param prefix - The first 56 bytes of the payload.
-   * @throws {@link EnvelopeError} `ERR_ENV_NO_KEY`, `ERR_ENV_DECRYPT`, `ERR_ENV_KMS_UNAVAILABLE`,
-   * `ERR_ENV_KMS_ACCESS_DENIED`, `ERR_ENV_KMS_ERROR`.
+   * @throws {@link EnvelopeError} `ERR_ENVELOPE_NO_KEY`, `ERR_ENVELOPE_DECRYPT`, `ERR_ENVELOPE_KMS_UNAVAILABLE`,
+   * `ERR_ENVELOPE_KMS_ACCESS_DENIED`, `ERR_ENVELOPE_KMS_ERROR`.
    */
   open(
     preamble: Bytes,

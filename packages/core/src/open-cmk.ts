@@ -22,7 +22,7 @@ export type CmkOpener = (uri: string, options?: OpenCmkOptions) => Promise<Cmk>;
  *
  * @param uri - `local-file:./dev.kms?key=alias/app`, `aws-kms:alias/app?region=eu-west-1`, …
  * @param openers - By scheme, the adapters this application installed.
- * @throws {@link EnvelopeError} `ERR_ENV_CONFIG`, and what the adapter throws.
+ * @throws {@link EnvelopeError} `ERR_ENVELOPE_CONFIG`, and what the adapter throws.
  */
 export async function openCmk(
   uri: string,
@@ -35,7 +35,7 @@ export async function openCmk(
   if (opener === undefined) {
     const known = Object.keys(openers).join(", ") || "none";
     throw new EnvelopeError(
-      "ERR_ENV_CONFIG",
+      "ERR_ENVELOPE_CONFIG",
       `a CMK URI must start with the scheme of an adapter and a colon; adapters given: ${known}`,
     );
   }

@@ -33,7 +33,7 @@ export const MAX_CHUNKS: number = 2 ** 38;
 /**
  * Bytes of the payload of `plaintextBytes` of plaintext.
  *
- * @throws {@link EnvelopeError} `ERR_ENV_LIMIT` past 2^38 chunks.
+ * @throws {@link EnvelopeError} `ERR_ENVELOPE_LIMIT` past 2^38 chunks.
  */
 export function payloadLength(plaintextBytes: number): number {
   const full = Math.floor(plaintextBytes / CHUNK_BYTES);
@@ -44,7 +44,7 @@ export function payloadLength(plaintextBytes: number): number {
 /**
  * Bytes of the plaintext of a payload, by arithmetic: not authentic until the final chunk verified.
  *
- * @throws {@link EnvelopeError} `ERR_ENV_TRUNCATED` for a length no payload has, `ERR_ENV_FORMAT` past
+ * @throws {@link EnvelopeError} `ERR_ENVELOPE_TRUNCATED` for a length no payload has, `ERR_ENVELOPE_FORMAT` past
  * 2^38 chunks.
  */
 export function plaintextLength(payloadBytes: number): number {
@@ -52,13 +52,13 @@ export function plaintextLength(payloadBytes: number): number {
   const final = chunkBytes % SEALED_CHUNK_BYTES;
   if (chunkBytes < TAG_BYTES || final < TAG_BYTES) {
     throw new EnvelopeError(
-      "ERR_ENV_TRUNCATED",
+      "ERR_ENVELOPE_TRUNCATED",
       `no message has a payload of ${payloadBytes} bytes: it is cut short, or something was appended`,
     );
   }
   const full = Math.floor(chunkBytes / SEALED_CHUNK_BYTES);
   if (full >= MAX_CHUNKS)
-    throw new EnvelopeError("ERR_ENV_FORMAT", "the payload has over 2^38 chunks");
+    throw new EnvelopeError("ERR_ENVELOPE_FORMAT", "the payload has over 2^38 chunks");
   return full * CHUNK_BYTES + final - TAG_BYTES;
 }
 
@@ -91,7 +91,7 @@ export class PayloadCodec {
    *
    * @param plaintext - 16384 bytes, or 0 to 16383 for the final chunk. Borrowed for the call.
    * @param out - 16 bytes longer than `plaintext`.
-   * @throws {@link EnvelopeError} `ERR_ENV_LIMIT` past 2^38 chunks.
+   * @throws {@link EnvelopeError} `ERR_ENVELOPE_LIMIT` past 2^38 chunks.
    */
   sealChunk(index: number, plaintext: Uint8Array, out: Bytes): Awaitable<void> {
     if (index >= MAX_CHUNKS) throw tooLong();
@@ -103,16 +103,16 @@ export class PayloadCodec {
    *
    * @param sealed - 16400 bytes, or 16 to 16399 for the final chunk. Borrowed for the call.
    * @param out - 16 bytes shorter than `sealed`.
-   * @throws {@link EnvelopeError} `ERR_ENV_DECRYPT` (as a rejection where the backend is asynchronous).
+   * @throws {@link EnvelopeError} `ERR_ENVELOPE_DECRYPT` (as a rejection where the backend is asynchronous).
    */
   openChunk(index: number, sealed: Uint8Array, out: Bytes): Awaitable<void> {
     if (index >= MAX_CHUNKS) {
-      throw new EnvelopeError("ERR_ENV_FORMAT", "the payload has over 2^38 chunks");
+      throw new EnvelopeError("ERR_ENVELOPE_FORMAT", "the payload has over 2^38 chunks");
     }
     return andThen(backend.open(this.#keys.key, this.#nonceOf(index), sealed, out), (verified) => {
       if (!verified) {
         throw new EnvelopeError(
-          "ERR_ENV_DECRYPT",
+          "ERR_ENVELOPE_DECRYPT",
           `chunk ${index} was altered, moved or is another message's`,
         );
       }
@@ -199,12 +199,12 @@ function settle(
 
 /** For a payload that is shorter than salt and commitment. */
 export function endsBeforeChunks(): EnvelopeError {
-  return new EnvelopeError("ERR_ENV_TRUNCATED", "the message ends before its first chunk");
+  return new EnvelopeError("ERR_ENVELOPE_TRUNCATED", "the message ends before its first chunk");
 }
 
 function tooLong(): EnvelopeError {
   return new EnvelopeError(
-    "ERR_ENV_LIMIT",
+    "ERR_ENVELOPE_LIMIT",
     "a message has at most 2^38 chunks (4 PiB); split the data",
   );
 }

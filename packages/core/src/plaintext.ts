@@ -15,11 +15,14 @@ export function encodePlaintext(plaintext: string): Bytes {
   return utf8(plaintext);
 }
 
-/** @throws {@link EnvelopeError} `ERR_ENV_FORMAT`. */
+/** @throws {@link EnvelopeError} `ERR_ENVELOPE_FORMAT`. */
 export function decodePlaintext(plaintext: Bytes): string {
   const text = decodeUtf8(plaintext);
   if (text === undefined) {
-    throw new EnvelopeError("ERR_ENV_FORMAT", "the plaintext is not UTF-8 text: use decrypt()");
+    throw new EnvelopeError(
+      "ERR_ENVELOPE_FORMAT",
+      "the plaintext is not UTF-8 text: use decrypt()",
+    );
   }
   return text;
 }

@@ -67,7 +67,10 @@ export function encryptStream(
       bytes += chunk.length;
       if (expected === undefined) started.spend(chunk.length);
       else if (bytes > expected) {
-        throw new EnvelopeError("ERR_ENV_LIMIT", `more than the ${expected} announced bytes came`);
+        throw new EnvelopeError(
+          "ERR_ENVELOPE_LIMIT",
+          `more than the ${expected} announced bytes came`,
+        );
       }
       for (const block of blocks.push(chunk)) {
         controller.enqueue(await started.codec.sealChunks(index, block, false));
@@ -77,7 +80,7 @@ export function encryptStream(
     async flush(controller) {
       if (expected !== undefined && bytes < expected) {
         throw new EnvelopeError(
-          "ERR_ENV_TRUNCATED",
+          "ERR_ENVELOPE_TRUNCATED",
           `${bytes} of ${expected} announced bytes came`,
         );
       }
@@ -113,7 +116,10 @@ export function decryptStream(
       const codec = front.finish();
       const final = blocks.rest();
       if (final.length < TAG_BYTES) {
-        throw new EnvelopeError("ERR_ENV_TRUNCATED", "the message ends without its final chunk");
+        throw new EnvelopeError(
+          "ERR_ENVELOPE_TRUNCATED",
+          "the message ends without its final chunk",
+        );
       }
       const plaintext = await codec.openChunks(index, final);
       bytes += plaintext.length;

@@ -24,7 +24,7 @@ const VALUES: ReadonlyMap<number, number> = new Map(
  * Writes a message as text.
  *
  * @param message - At most 1 MiB.
- * @throws {@link EnvelopeError} `ERR_ENV_FORMAT` for a longer one.
+ * @throws {@link EnvelopeError} `ERR_ENVELOPE_FORMAT` for a longer one.
  */
 export function encodeText(message: Uint8Array): string {
   if (message.length > MAX_TEXT_MESSAGE_BYTES) throw tooLong();
@@ -40,7 +40,7 @@ export function encodeText(message: Uint8Array): string {
 /**
  * Reads a message from text.
  *
- * @throws {@link EnvelopeError} `ERR_ENV_FORMAT` for anything {@link encodeText} would not write.
+ * @throws {@link EnvelopeError} `ERR_ENVELOPE_FORMAT` for anything {@link encodeText} would not write.
  */
 export function decodeText(text: string): Bytes {
   if (typeof text !== "string") throw new TypeError("text must be a string");
@@ -72,11 +72,11 @@ export function decodeText(text: string): Bytes {
 
 function tooLong(): EnvelopeError {
   return new EnvelopeError(
-    "ERR_ENV_FORMAT",
+    "ERR_ENVELOPE_FORMAT",
     "the text form holds messages of at most 1 MiB: store larger ones as bytes",
   );
 }
 
 function malformed(problem: string): EnvelopeError {
-  return new EnvelopeError("ERR_ENV_FORMAT", `not a message in text form: ${problem}`);
+  return new EnvelopeError("ERR_ENVELOPE_FORMAT", `not a message in text form: ${problem}`);
 }

@@ -70,9 +70,9 @@ describe("single flight", () => {
 
   it("gives a failure to all who wait and does not keep it", async () => {
     const { key, envelope } = cached();
-    key.fails = "ERR_ENV_KMS_UNAVAILABLE";
+    key.fails = "ERR_ENVELOPE_KMS_UNAVAILABLE";
     const calls = Array.from({ length: 10 }, () =>
-      refuses("ERR_ENV_KMS_UNAVAILABLE", () => envelope.encrypt(pattern(1), { context })),
+      refuses("ERR_ENVELOPE_KMS_UNAVAILABLE", () => envelope.encrypt(pattern(1), { context })),
     );
     await Promise.all(calls);
     expect(key.calls).toEqual(["generate"]);
@@ -249,7 +249,7 @@ describe("age", () => {
   it("has one refresh under way at a time, and lets a failing KMS breathe", async () => {
     const { key, envelope } = cached({ maxAge: 1000 });
     await envelope.encrypt(pattern(1), { context });
-    key.fails = "ERR_ENV_KMS_UNAVAILABLE";
+    key.fails = "ERR_ENVELOPE_KMS_UNAVAILABLE";
     vi.advanceTimersByTime(800);
     for (let i = 0; i < 100; i++) {
       await envelope.encrypt(pattern(1), { context });
@@ -261,11 +261,11 @@ describe("age", () => {
   it("never lets a data key serve past its end, even if no other can be had", async () => {
     const { key, envelope } = cached({ maxAge: 1000 });
     await envelope.encrypt(pattern(1), { context });
-    key.fails = "ERR_ENV_KMS_UNAVAILABLE";
+    key.fails = "ERR_ENVELOPE_KMS_UNAVAILABLE";
     vi.advanceTimersByTime(999);
     await envelope.encrypt(pattern(1), { context });
     vi.advanceTimersByTime(1);
-    await refuses("ERR_ENV_KMS_UNAVAILABLE", () => envelope.encrypt(pattern(1), { context }));
+    await refuses("ERR_ENVELOPE_KMS_UNAVAILABLE", () => envelope.encrypt(pattern(1), { context }));
   });
 });
 
@@ -281,15 +281,15 @@ describe("separation", () => {
   it("what was encrypted here is not decrypted without the KMS's word", async () => {
     const { key, envelope } = cached();
     const message = await envelope.encrypt(pattern(1), { context });
-    key.fails = "ERR_ENV_KMS_ACCESS_DENIED";
-    await refuses("ERR_ENV_KMS_ACCESS_DENIED", () => envelope.decrypt(message, { context }));
+    key.fails = "ERR_ENVELOPE_KMS_ACCESS_DENIED";
+    await refuses("ERR_ENVELOPE_KMS_ACCESS_DENIED", () => envelope.decrypt(message, { context }));
   });
 
   it("a data key unwrapped for one context does not open for another", async () => {
     const { key, envelope } = cached();
     const message = await envelope.encrypt(pattern(1), { context });
     await envelope.decrypt(message, { context });
-    await refuses("ERR_ENV_DECRYPT", () =>
+    await refuses("ERR_ENVELOPE_DECRYPT", () =>
       envelope.decrypt(message, { context: { tenant: "evil" } }),
     );
     expect(key.count("unwrap")).toBe(2);
@@ -321,7 +321,7 @@ describe("separation", () => {
     const { key, envelope } = cached();
     const message = await envelope.encrypt(pattern(1), { context });
     const aad = Uint8Array.of(1);
-    await refuses("ERR_ENV_DECRYPT", () => envelope.decrypt(message, { context, aad }));
+    await refuses("ERR_ENVELOPE_DECRYPT", () => envelope.decrypt(message, { context, aad }));
     expect(await envelope.decrypt(message, { context })).toEqual(pattern(1));
     expect(key.count("unwrap")).toBe(1);
   });

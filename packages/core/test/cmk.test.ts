@@ -102,7 +102,7 @@ describe("Cmk", () => {
       "classify",
     ],
   ])("calls a driver that answers %s broken", async (_, change, clause) => {
-    const error = await refuses("ERR_ENV_DRIVER", () =>
+    const error = await refuses("ERR_ENVELOPE_DRIVER", () =>
       broken(change).generateDataKey({ context }),
     );
     expect(error.message).toContain(clause);
@@ -111,7 +111,7 @@ describe("Cmk", () => {
   it("takes an unwrapped 16 bytes for somebody else's, not for a broken driver", async () => {
     const cmk = broken({ unwrap: async () => ({ plaintext: pattern(16) }) });
     const entry: Entry = { provider: "stub", keyId: "one", wrapped: pattern(10) };
-    await refuses("ERR_ENV_KMS_REJECTED", () => cmk.unwrapDataKey(entry, { context }));
+    await refuses("ERR_ENVELOPE_KMS_REJECTED", () => cmk.unwrapDataKey(entry, { context }));
   });
 
   it("calls only configured keys, whatever an entry says", async () => {
@@ -131,10 +131,10 @@ describe("Cmk", () => {
       await cmk.unwrapDataKey({ ...entry, keyId }, { context });
     }
     expect(called).toEqual(["own", "old", "own"]);
-    await refuses("ERR_ENV_NO_KEY", () =>
+    await refuses("ERR_ENVELOPE_NO_KEY", () =>
       cmk.unwrapDataKey({ ...entry, keyId: "evil" }, { context }),
     );
-    await refuses("ERR_ENV_NO_KEY", () =>
+    await refuses("ERR_ENVELOPE_NO_KEY", () =>
       cmk.unwrapDataKey({ ...entry, provider: "evil" }, { context }),
     );
     expect(called).toHaveLength(3);
@@ -142,14 +142,14 @@ describe("Cmk", () => {
 
   it("keeps the driver's error as cause, once, with one attempt", async () => {
     const key = new StubKey("one");
-    key.fails = "ERR_ENV_KMS_THROTTLED";
-    const error = await refuses("ERR_ENV_KMS_THROTTLED", () =>
+    key.fails = "ERR_ENVELOPE_KMS_THROTTLED";
+    const error = await refuses("ERR_ENVELOPE_KMS_THROTTLED", () =>
       key.cmk.generateDataKey({ context }),
     );
     expect(error.cause).toMatchObject({ message: "the stub fails as told" });
     expect(error).toMatchObject({
       retryable: true,
-      attempts: [{ provider: "stub", keyId: "one", code: "ERR_ENV_KMS_THROTTLED" }],
+      attempts: [{ provider: "stub", keyId: "one", code: "ERR_ENVELOPE_KMS_THROTTLED" }],
     });
   });
 
@@ -214,11 +214,11 @@ describe("Cmk", () => {
       },
     });
     const observer = (event: EnvelopeEvent): void => void events.push(event);
-    const error = await refuses("ERR_ENV_DRIVER", () =>
+    const error = await refuses("ERR_ENVELOPE_DRIVER", () =>
       clumsy.unwrapDataKey(entry, { context, observer }),
     );
     expect(error.cause).toBe(cause);
-    expect(events).toMatchObject([{ type: "kms-call", outcome: "ERR_ENV_DRIVER" }]);
+    expect(events).toMatchObject([{ type: "kms-call", outcome: "ERR_ENVELOPE_DRIVER" }]);
   });
 
   it("reports a data key of another length as rejected, to the observer too", async () => {
@@ -226,8 +226,10 @@ describe("Cmk", () => {
     const cmk = broken({ unwrap: async () => ({ plaintext: pattern(16) }) });
     const entry: Entry = { provider: "stub", keyId: "one", wrapped: pattern(10) };
     const observer = (event: EnvelopeEvent): void => void events.push(event);
-    await refuses("ERR_ENV_KMS_REJECTED", () => cmk.unwrapDataKey(entry, { context, observer }));
-    expect(events).toMatchObject([{ outcome: "ERR_ENV_KMS_REJECTED" }]);
+    await refuses("ERR_ENVELOPE_KMS_REJECTED", () =>
+      cmk.unwrapDataKey(entry, { context, observer }),
+    );
+    expect(events).toMatchObject([{ outcome: "ERR_ENVELOPE_KMS_REJECTED" }]);
   });
 
   it("closes its driver once and refuses calls afterwards", async () => {
@@ -241,8 +243,8 @@ describe("Cmk", () => {
     await cmk.close();
     expect(closed).toBe(1);
     const entry: Entry = { provider: "stub", keyId: "one", wrapped: pattern(9) };
-    await refuses("ERR_ENV_CLOSED", () => cmk.matches(entry));
-    await refuses("ERR_ENV_CLOSED", () => cmk.generateDataKey({ context }));
+    await refuses("ERR_ENVELOPE_CLOSED", () => cmk.matches(entry));
+    await refuses("ERR_ENVELOPE_CLOSED", () => cmk.generateDataKey({ context }));
   });
 
   it("refuses a provider or key id the format cannot carry", () => {
@@ -263,11 +265,13 @@ describe("Cmk", () => {
     const key = new StubKey("one");
     const observer = (event: EnvelopeEvent): void => void events.push(event);
     await key.cmk.generateDataKey({ context, observer });
-    key.fails = "ERR_ENV_KMS_KEY_STATE";
-    await refuses("ERR_ENV_KMS_KEY_STATE", () => key.cmk.generateDataKey({ context, observer }));
+    key.fails = "ERR_ENVELOPE_KMS_KEY_STATE";
+    await refuses("ERR_ENVELOPE_KMS_KEY_STATE", () =>
+      key.cmk.generateDataKey({ context, observer }),
+    );
     expect(events).toMatchObject([
       { type: "kms-call", operation: "generate", provider: "stub", keyId: "one", outcome: "ok" },
-      { type: "kms-call", operation: "generate", outcome: "ERR_ENV_KMS_KEY_STATE" },
+      { type: "kms-call", operation: "generate", outcome: "ERR_ENVELOPE_KMS_KEY_STATE" },
     ]);
     expect(events.every((event) => "durationMs" in event && event.durationMs >= 0)).toBe(true);
   });
@@ -288,7 +292,7 @@ describe("DataKey", () => {
     const dataKey = new DataKey(pattern(32));
     dataKey[Symbol.dispose]();
     dataKey[Symbol.dispose]();
-    await refuses("ERR_ENV_CLOSED", () => dataKey.use((bytes) => bytes));
+    await refuses("ERR_ENVELOPE_CLOSED", () => dataKey.use((bytes) => bytes));
   });
 
   it("has 32 bytes", () => {

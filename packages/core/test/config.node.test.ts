@@ -68,20 +68,22 @@ describe("loadConfig", () => {
     ["constructor", "an object"],
   ])("refuses %j and names the place", async (config, hint) => {
     await write(config);
-    const error = await refuses("ERR_ENV_CONFIG", () => loadConfig({ file: file() }));
+    const error = await refuses("ERR_ENVELOPE_CONFIG", () => loadConfig({ file: file() }));
     expect(error.message).toContain(hint);
   });
 
   it("does not take an inherited name for an environment", async () => {
     await write({ environments: {} });
-    await refuses("ERR_ENV_CONFIG", () => loadConfig({ file: file(), environment: "toString" }));
+    await refuses("ERR_ENVELOPE_CONFIG", () =>
+      loadConfig({ file: file(), environment: "toString" }),
+    );
   });
 
   it("says that the file is missing, and quotes nothing of one that is no JSON", async () => {
-    const missing = await refuses("ERR_ENV_CONFIG", () => loadConfig({ file: file() }));
+    const missing = await refuses("ERR_ENVELOPE_CONFIG", () => loadConfig({ file: file() }));
     expect(missing.message).toContain("envelope init");
     await writeFile(file(), '{"password": hunter2');
-    const error = await refuses("ERR_ENV_CONFIG", () => loadConfig({ file: file() }));
+    const error = await refuses("ERR_ENVELOPE_CONFIG", () => loadConfig({ file: file() }));
     expect(error.message).not.toContain("hunter2");
   });
 });
@@ -98,7 +100,7 @@ describe("openCmk, openCmks and openEnvelope", () => {
   it.each(["", "x", ":x", "hunter2:secret", "toString:x"])(
     "refuse %j without repeating it",
     async (uri) => {
-      const error = await refuses("ERR_ENV_CONFIG", () => openCmk(uri, { stub: opener }));
+      const error = await refuses("ERR_ENVELOPE_CONFIG", () => openCmk(uri, { stub: opener }));
       if (uri.length > 2) expect(error.message).not.toContain(uri);
       expect(error.message).not.toContain("hunter2");
       expect(error.message).toContain("stub");
@@ -117,7 +119,7 @@ describe("openCmk, openCmks and openEnvelope", () => {
       bad: () => Promise.reject(new Error("no")),
     };
     await expect(openCmks(await loadConfig({ file: file() }), openers)).rejects.toThrow("no");
-    await refuses("ERR_ENV_CLOSED", async () => opened[0]?.generateDataKey({ context: {} }));
+    await refuses("ERR_ENVELOPE_CLOSED", async () => opened[0]?.generateDataKey({ context: {} }));
   });
 
   it("make an Envelope that works", async () => {

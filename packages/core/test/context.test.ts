@@ -65,7 +65,7 @@ describe("encodeContext", () => {
       encodeContext({ ok: "sentinel-value\uD800" });
       expect.unreachable();
     } catch (error) {
-      expect(isEnvelopeError(error, "ERR_ENV_INVALID_CONTEXT")).toBe(true);
+      expect(isEnvelopeError(error, "ERR_ENVELOPE_INVALID_CONTEXT")).toBe(true);
       expect(String(error)).not.toContain("sentinel-value");
     }
   });
@@ -119,7 +119,7 @@ describe("rememberContexts", () => {
       const bind = rememberContexts();
       for (let i = 0; i < 2; i++) {
         expect(() => bind(map as never)).toThrow(
-          expect.objectContaining({ code: "ERR_ENV_INVALID_CONTEXT" }),
+          expect.objectContaining({ code: "ERR_ENVELOPE_INVALID_CONTEXT" }),
         );
       }
     },
@@ -133,7 +133,7 @@ describe("decodeContext", () => {
         try {
           expect(encodeContext(decodeContext(bytes))).toEqual(new Uint8Array(bytes));
         } catch (error) {
-          if (!isEnvelopeError(error, "ERR_ENV_FORMAT")) throw error;
+          if (!isEnvelopeError(error, "ERR_ENVELOPE_FORMAT")) throw error;
         }
       }),
       { numRuns: 2000 },

@@ -53,14 +53,14 @@ describe("encrypt and decrypt", () => {
     expect(await envelope.decrypt(message, { context: other })).toEqual(pattern(3));
   });
 
-  it("refuses another context with ERR_ENV_DECRYPT and tells what the CMK answered", async () => {
+  it("refuses another context with ERR_ENVELOPE_DECRYPT and tells what the CMK answered", async () => {
     const { envelope } = single();
     const message = await envelope.encrypt(pattern(3), { context });
-    const error = await refuses("ERR_ENV_DECRYPT", () =>
+    const error = await refuses("ERR_ENVELOPE_DECRYPT", () =>
       envelope.decrypt(message, { context: { ...context, tenant: "evil" } }),
     );
     expect(error.attempts).toEqual([
-      { provider: "stub", keyId: "one", code: "ERR_ENV_KMS_REJECTED" },
+      { provider: "stub", keyId: "one", code: "ERR_ENVELOPE_KMS_REJECTED" },
     ]);
   });
 
@@ -78,10 +78,12 @@ describe("encrypt and decrypt", () => {
     const envelope = new Envelope({ cmks: [lax] });
     const message = await envelope.encrypt(pattern(3), { context });
     expect(await envelope.decrypt(message, { context })).toEqual(pattern(3));
-    const error = await refuses("ERR_ENV_DECRYPT", () =>
+    const error = await refuses("ERR_ENVELOPE_DECRYPT", () =>
       envelope.decrypt(message, { context: { tenant: "evil" } }),
     );
-    expect(error.attempts).toEqual([{ provider: "stub", keyId: "one", code: "ERR_ENV_DECRYPT" }]);
+    expect(error.attempts).toEqual([
+      { provider: "stub", keyId: "one", code: "ERR_ENVELOPE_DECRYPT" },
+    ]);
   });
 
   it.each([
@@ -91,7 +93,7 @@ describe("encrypt and decrypt", () => {
   ])("refuses %s as aad", async (_, aad) => {
     const { envelope } = single();
     const message = await envelope.encrypt(pattern(3), { context, aad: Uint8Array.of(1) });
-    await refuses("ERR_ENV_DECRYPT", () => envelope.decrypt(message, { context, aad }));
+    await refuses("ERR_ENVELOPE_DECRYPT", () => envelope.decrypt(message, { context, aad }));
   });
 
   it("takes a record as aad, in any order", async () => {
@@ -113,14 +115,14 @@ describe("encrypt and decrypt", () => {
         (error: { code: string }) => error.code,
       );
       const allowed = [
-        "ERR_ENV_FORMAT",
-        "ERR_ENV_UNSUPPORTED",
-        "ERR_ENV_TRUNCATED",
-        "ERR_ENV_NO_KEY",
-        "ERR_ENV_DECRYPT",
+        "ERR_ENVELOPE_FORMAT",
+        "ERR_ENVELOPE_UNSUPPORTED",
+        "ERR_ENVELOPE_TRUNCATED",
+        "ERR_ENVELOPE_NO_KEY",
+        "ERR_ENVELOPE_DECRYPT",
       ];
       expect(allowed, `byte ${i} of ${headerBytes} + payload`).toContain(outcome);
-      if (i >= headerBytes) expect(outcome).toBe("ERR_ENV_DECRYPT");
+      if (i >= headerBytes) expect(outcome).toBe("ERR_ENVELOPE_DECRYPT");
     }
   });
 
@@ -141,8 +143,8 @@ describe("encrypt and decrypt", () => {
     const message = await envelope.encrypt(pattern(3), { context });
     key.calls.length = 0;
     const wrong = { context: bad as never };
-    await refuses("ERR_ENV_INVALID_CONTEXT", () => envelope.encrypt(pattern(3), wrong));
-    await refuses("ERR_ENV_INVALID_CONTEXT", () => envelope.decrypt(message, wrong));
+    await refuses("ERR_ENVELOPE_INVALID_CONTEXT", () => envelope.encrypt(pattern(3), wrong));
+    await refuses("ERR_ENVELOPE_INVALID_CONTEXT", () => envelope.decrypt(message, wrong));
     expect(key.calls).toEqual([]);
   });
 
@@ -171,25 +173,29 @@ describe("encrypt and decrypt", () => {
   it("names the cause where all keys are disabled or gone, though the code is the format's", async () => {
     const { key, envelope } = single();
     const message = await envelope.encrypt(pattern(3), { context });
-    key.fails = "ERR_ENV_KMS_KEY_STATE";
-    const error = await refuses("ERR_ENV_DECRYPT", () => envelope.decrypt(message, { context }));
-    expect(error.message).toMatch(/disabled, pending deletion.*stub one: ERR_ENV_KMS_KEY_STATE/);
+    key.fails = "ERR_ENVELOPE_KMS_KEY_STATE";
+    const error = await refuses("ERR_ENVELOPE_DECRYPT", () =>
+      envelope.decrypt(message, { context }),
+    );
+    expect(error.message).toMatch(
+      /disabled, pending deletion.*stub one: ERR_ENVELOPE_KMS_KEY_STATE/,
+    );
   });
 
   it("closes its CMKs, once", async () => {
     const { key, envelope } = single();
     await envelope.close();
     await envelope[Symbol.asyncDispose]();
-    await refuses("ERR_ENV_CLOSED", () => key.cmk.generateDataKey({ context }));
+    await refuses("ERR_ENVELOPE_CLOSED", () => key.cmk.generateDataKey({ context }));
   });
 
   it("says that a CMK is closed", async () => {
     const { key, envelope } = single();
     const message = await envelope.encrypt(pattern(3), { context });
     await key.cmk.close();
-    await refuses("ERR_ENV_CLOSED", () => envelope.decrypt(message, { context }));
-    await refuses("ERR_ENV_CLOSED", () => envelope.encrypt(pattern(3), { context }));
-    await refuses("ERR_ENV_CLOSED", () => envelope.rewrap(message, { context }));
+    await refuses("ERR_ENVELOPE_CLOSED", () => envelope.decrypt(message, { context }));
+    await refuses("ERR_ENVELOPE_CLOSED", () => envelope.encrypt(pattern(3), { context }));
+    await refuses("ERR_ENVELOPE_CLOSED", () => envelope.rewrap(message, { context }));
   });
 
   it("is a TypeError to misspell an option or to pass a string as bytes", async () => {
@@ -230,11 +236,11 @@ describe("stored context", () => {
     const message = await envelope.encrypt(pattern(3), { context, storeContext: true });
     key.calls.length = 0;
     for (const require of [{ tenant: "evil" }, { missing: "x" }, { toString: "x" }]) {
-      await refuses("ERR_ENV_DECRYPT", () =>
+      await refuses("ERR_ENVELOPE_DECRYPT", () =>
         envelope.decrypt(message, { context: fromHeader({ require }) }),
       );
     }
-    await refuses("ERR_ENV_DECRYPT", () => envelope.decrypt(message, { context: {} }));
+    await refuses("ERR_ENVELOPE_DECRYPT", () => envelope.decrypt(message, { context: {} }));
     expect(key.calls).toEqual([]);
   });
 
@@ -242,14 +248,14 @@ describe("stored context", () => {
     const { envelope } = single();
     const message = await envelope.encrypt(pattern(3), { context });
     const opted = { context: fromHeader({ require: {} }) };
-    await refuses("ERR_ENV_INVALID_CONTEXT", () => envelope.decrypt(message, opted));
+    await refuses("ERR_ENVELOPE_INVALID_CONTEXT", () => envelope.decrypt(message, opted));
   });
 
   it("is not impersonated by a map that looks like fromHeader's result", async () => {
     const { envelope } = single();
     const message = await envelope.encrypt(pattern(3), { context, storeContext: true });
     const forged = { require: "x" };
-    await refuses("ERR_ENV_DECRYPT", () => envelope.decrypt(message, { context: forged }));
+    await refuses("ERR_ENVELOPE_DECRYPT", () => envelope.decrypt(message, { context: forged }));
   });
 });
 
@@ -273,16 +279,16 @@ describe("several CMKs", () => {
     for (const key of keys) key.calls.length = 0;
     const [a, b, c] = keys;
     if (!a || !b || !c) throw new Error("three keys");
-    c.fails = "ERR_ENV_KMS_UNAVAILABLE";
+    c.fails = "ERR_ENVELOPE_KMS_UNAVAILABLE";
     const reader = new Envelope({ cmks: cmks([c, a, b]) });
     expect(await reader.decrypt(message, { context })).toEqual(pattern(3));
     expect([c.calls, a.calls, b.calls]).toEqual([["unwrap"], ["unwrap"], []]);
   });
 
-  it("says ERR_ENV_NO_KEY, and which keys the message names, where no CMK is one of them", async () => {
+  it("says ERR_ENVELOPE_NO_KEY, and which keys the message names, where no CMK is one of them", async () => {
     const message = await new Envelope({ cmks: cmks(three()) }).encrypt(pattern(3), { context });
     const other = new StubKey("other");
-    const error = await refuses("ERR_ENV_NO_KEY", () =>
+    const error = await refuses("ERR_ENVELOPE_NO_KEY", () =>
       new Envelope({ cmks: [other.cmk] }).decrypt(message, { context }),
     );
     expect(error.message).toContain("stub a, stub b, stub c");
@@ -290,11 +296,20 @@ describe("several CMKs", () => {
   });
 
   it.each([
-    [["ERR_ENV_KMS_REJECTED", "ERR_ENV_KMS_KEY_STATE"], "ERR_ENV_DECRYPT"],
-    [["ERR_ENV_KMS_REJECTED", "ERR_ENV_KMS_ERROR"], "ERR_ENV_KMS_ERROR"],
-    [["ERR_ENV_KMS_ERROR", "ERR_ENV_KMS_ACCESS_DENIED"], "ERR_ENV_KMS_ACCESS_DENIED"],
-    [["ERR_ENV_KMS_ACCESS_DENIED", "ERR_ENV_KMS_THROTTLED"], "ERR_ENV_KMS_UNAVAILABLE"],
-    [["ERR_ENV_KMS_UNAVAILABLE", "ERR_ENV_KMS_KEY_NOT_FOUND"], "ERR_ENV_KMS_UNAVAILABLE"],
+    [["ERR_ENVELOPE_KMS_REJECTED", "ERR_ENVELOPE_KMS_KEY_STATE"], "ERR_ENVELOPE_DECRYPT"],
+    [["ERR_ENVELOPE_KMS_REJECTED", "ERR_ENVELOPE_KMS_ERROR"], "ERR_ENVELOPE_KMS_ERROR"],
+    [
+      ["ERR_ENVELOPE_KMS_ERROR", "ERR_ENVELOPE_KMS_ACCESS_DENIED"],
+      "ERR_ENVELOPE_KMS_ACCESS_DENIED",
+    ],
+    [
+      ["ERR_ENVELOPE_KMS_ACCESS_DENIED", "ERR_ENVELOPE_KMS_THROTTLED"],
+      "ERR_ENVELOPE_KMS_UNAVAILABLE",
+    ],
+    [
+      ["ERR_ENVELOPE_KMS_UNAVAILABLE", "ERR_ENVELOPE_KMS_KEY_NOT_FOUND"],
+      "ERR_ENVELOPE_KMS_UNAVAILABLE",
+    ],
   ] as const)("of %j makes %s, with a line for each", async (codes, expected) => {
     const keys = [new StubKey("a"), new StubKey("b")];
     const envelope = new Envelope({ cmks: cmks(keys) });
@@ -302,25 +317,25 @@ describe("several CMKs", () => {
     for (const [i, key] of keys.entries()) key.fails = codes[i];
     const error = await refuses(expected, () => envelope.decrypt(message, { context }));
     expect(error.attempts.map(({ code }) => code)).toEqual(codes);
-    expect(error.retryable).toBe(expected === "ERR_ENV_KMS_UNAVAILABLE");
+    expect(error.retryable).toBe(expected === "ERR_ENVELOPE_KMS_UNAVAILABLE");
   });
 
   it("writes nothing unless all wrap", async () => {
     const keys = three();
     const [, b] = keys;
-    if (b) b.fails = "ERR_ENV_KMS_ACCESS_DENIED";
-    const error = await refuses("ERR_ENV_KMS_ACCESS_DENIED", () =>
+    if (b) b.fails = "ERR_ENVELOPE_KMS_ACCESS_DENIED";
+    const error = await refuses("ERR_ENVELOPE_KMS_ACCESS_DENIED", () =>
       new Envelope({ cmks: cmks(keys) }).encrypt(pattern(3), { context }),
     );
     expect(error.attempts).toEqual([
-      { provider: "stub", keyId: "b", code: "ERR_ENV_KMS_ACCESS_DENIED" },
+      { provider: "stub", keyId: "b", code: "ERR_ENVELOPE_KMS_ACCESS_DENIED" },
     ]);
   });
 
   it.each([0, 1, 2])("is content with minWrapped where CMK %d fails", async (failing) => {
     const keys = three();
     const key = keys[failing];
-    if (key) key.fails = "ERR_ENV_KMS_UNAVAILABLE";
+    if (key) key.fails = "ERR_ENVELOPE_KMS_UNAVAILABLE";
     const envelope = new Envelope({ cmks: cmks(keys), minWrapped: 2 });
     const message = await envelope.encrypt(pattern(3), { context });
     expect(inspect(message).entries?.map(({ keyId }) => keyId)).toEqual(
@@ -331,8 +346,8 @@ describe("several CMKs", () => {
 
   it("fails with all attempts where fewer than minWrapped wrap", async () => {
     const keys = three();
-    for (const key of keys.slice(1)) key.fails = "ERR_ENV_KMS_KEY_STATE";
-    const error = await refuses("ERR_ENV_KMS_KEY_STATE", () =>
+    for (const key of keys.slice(1)) key.fails = "ERR_ENVELOPE_KMS_KEY_STATE";
+    const error = await refuses("ERR_ENVELOPE_KMS_KEY_STATE", () =>
       new Envelope({ cmks: cmks(keys), minWrapped: 2 }).encrypt(pattern(3), { context }),
     );
     expect(error.attempts).toHaveLength(2);
@@ -340,8 +355,8 @@ describe("several CMKs", () => {
 
   it("names each that failed to wrap, not the first alone", async () => {
     const keys = three();
-    for (const key of keys.slice(1)) key.fails = "ERR_ENV_KMS_UNAVAILABLE";
-    const error = await refuses("ERR_ENV_KMS_UNAVAILABLE", () =>
+    for (const key of keys.slice(1)) key.fails = "ERR_ENVELOPE_KMS_UNAVAILABLE";
+    const error = await refuses("ERR_ENVELOPE_KMS_UNAVAILABLE", () =>
       new Envelope({ cmks: cmks(keys) }).encrypt(pattern(3), { context }),
     );
     expect(error.attempts.map(({ keyId }) => keyId)).toEqual(["b", "c"]);
@@ -351,7 +366,7 @@ describe("several CMKs", () => {
     const key = new StubKey("canonical");
     const alias = (name: string): Cmk => new Cmk({ ...key.driver, keyId: name });
     const envelope = new Envelope({ cmks: [alias("alias/x"), alias("alias/y")] });
-    await refuses("ERR_ENV_CONFIG", () => envelope.encrypt(pattern(1), { context }));
+    await refuses("ERR_ENVELOPE_CONFIG", () => envelope.encrypt(pattern(1), { context }));
   });
 
   it("takes two keys that have one alias, as in two regions", async () => {
@@ -401,7 +416,7 @@ describe("text", () => {
     const text = await envelope.encryptText("4111 \u{1F600}", { context, aad });
     expect(text).toMatch(/^env1\.[A-Za-z0-9_-]+$/);
     expect(await envelope.decryptText(text, { context, aad })).toBe("4111 \u{1F600}");
-    await refuses("ERR_ENV_DECRYPT", () =>
+    await refuses("ERR_ENVELOPE_DECRYPT", () =>
       envelope.decryptText(text, { context, aad: { ...aad, id: "43" } }),
     );
   });
@@ -411,7 +426,9 @@ describe("text", () => {
     await expect(envelope.encryptText("\uD800", { context })).rejects.toThrow(TypeError);
     const message = await envelope.encrypt(Uint8Array.of(0xff), { context });
     const { encodeText } = await import("@env/core");
-    await refuses("ERR_ENV_FORMAT", () => envelope.decryptText(encodeText(message), { context }));
+    await refuses("ERR_ENVELOPE_FORMAT", () =>
+      envelope.decryptText(encodeText(message), { context }),
+    );
   });
 });
 
@@ -422,11 +439,11 @@ describe("detached key block", () => {
     const { message, keyBlock } = detachKeyBlock(whole);
     expect(inspect(message).entries).toBeUndefined();
     expect(await envelope.decrypt(message, { context, keyBlock })).toEqual(pattern(3));
-    await refuses("ERR_ENV_NO_KEY", () => envelope.decrypt(message, { context }));
-    await refuses("ERR_ENV_FORMAT", () => envelope.decrypt(whole, { context, keyBlock }));
+    await refuses("ERR_ENVELOPE_NO_KEY", () => envelope.decrypt(message, { context }));
+    await refuses("ERR_ENVELOPE_FORMAT", () => envelope.decrypt(whole, { context, keyBlock }));
     expect(attachKeyBlock(message, keyBlock)).toEqual(whole);
-    await refuses("ERR_ENV_FORMAT", () => attachKeyBlock(whole, keyBlock));
-    await refuses("ERR_ENV_FORMAT", () => detachKeyBlock(message));
+    await refuses("ERR_ENVELOPE_FORMAT", () => attachKeyBlock(whole, keyBlock));
+    await refuses("ERR_ENVELOPE_FORMAT", () => detachKeyBlock(message));
   });
 });
 
@@ -457,7 +474,7 @@ describe("events and errors", () => {
     const options = { context: { tenant: secret }, aad: { row: secret } };
     const text = await envelope.encryptText(secret, options);
     await envelope.decryptText(text, options);
-    const error = await refuses("ERR_ENV_DECRYPT", () =>
+    const error = await refuses("ERR_ENVELOPE_DECRYPT", () =>
       envelope.decryptText(text, { ...options, context: { tenant: `${secret}2` } }),
     );
     expect(events.map(({ type }) => type)).toEqual([
@@ -472,7 +489,7 @@ describe("events and errors", () => {
       "decrypt",
     ]);
     expect(events[2]).toMatchObject({ type: "encrypt", bytes: secret.length, outcome: "ok" });
-    expect(events.at(-1)).toMatchObject({ type: "decrypt", outcome: "ERR_ENV_DECRYPT" });
+    expect(events.at(-1)).toMatchObject({ type: "decrypt", outcome: "ERR_ENVELOPE_DECRYPT" });
     const shown = show([events, error, envelope, key.cmk], { depth: 20, showHidden: true });
     expect(shown).not.toContain(secret);
   });

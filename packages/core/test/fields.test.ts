@@ -16,7 +16,7 @@ function single(): { key: StubKey; envelope: Envelope; open: () => Promise<Field
 describe.skipIf(backend.synchronous)("fields() where cryptography is asynchronous", () => {
   it("says so and names the way out, before any KMS call", async () => {
     const { key, open } = single();
-    const error = await refuses("ERR_ENV_UNSUPPORTED", open);
+    const error = await refuses("ERR_ENVELOPE_UNSUPPORTED", open);
     expect(error.message).toContain("encryptText()");
     expect(key.calls).toEqual([]);
   });
@@ -53,11 +53,11 @@ describe.runIf(backend.synchronous)("fields()", () => {
     expect(key.calls).toHaveLength(2);
   });
 
-  it("says ERR_ENV_NOT_HELD of a value that was not prepared", async () => {
+  it("says ERR_ENVELOPE_NOT_HELD of a value that was not prepared", async () => {
     const { open } = single();
     const [a, b] = [await open(), await open()];
     const text = a.encryptText("x");
-    const error = await refuses("ERR_ENV_NOT_HELD", () => b.decryptText(text));
+    const error = await refuses("ERR_ENVELOPE_NOT_HELD", () => b.decryptText(text));
     expect(error.message).toContain("prepare()");
   });
 
@@ -66,20 +66,20 @@ describe.runIf(backend.synchronous)("fields()", () => {
     const fields = await open();
     const message = fields.encrypt(pattern(5), { aad: { id: "1" } });
     await fields.prepare([message]);
-    await refuses("ERR_ENV_DECRYPT", () => fields.decrypt(message, { aad: { id: "2" } }));
+    await refuses("ERR_ENVELOPE_DECRYPT", () => fields.decrypt(message, { aad: { id: "2" } }));
     const altered = message.slice();
     altered[altered.length - 1] = (altered.at(-1) ?? 0) ^ 1;
-    await refuses("ERR_ENV_DECRYPT", () => fields.decrypt(altered, { aad: { id: "1" } }));
+    await refuses("ERR_ENVELOPE_DECRYPT", () => fields.decrypt(altered, { aad: { id: "1" } }));
     const other = await envelope.fields({ context: { tenant: "evil" } });
-    await refuses("ERR_ENV_DECRYPT", () => other.prepare([message]));
+    await refuses("ERR_ENVELOPE_DECRYPT", () => other.prepare([message]));
   });
 
   it("passes a failing KMS on from prepare", async () => {
     const { key, open } = single();
     const fields = await open();
     const text = fields.encryptText("x");
-    key.fails = "ERR_ENV_KMS_ACCESS_DENIED";
-    await refuses("ERR_ENV_KMS_ACCESS_DENIED", () => fields.prepare([text]));
+    key.fails = "ERR_ENVELOPE_KMS_ACCESS_DENIED";
+    await refuses("ERR_ENVELOPE_KMS_ACCESS_DENIED", () => fields.prepare([text]));
   });
 
   it("is of no use once disposed", async () => {
@@ -88,10 +88,10 @@ describe.runIf(backend.synchronous)("fields()", () => {
     const text = fields.encryptText("x");
     fields[Symbol.dispose]();
     key.calls.length = 0;
-    await refuses("ERR_ENV_CLOSED", () => fields.encryptText("x"));
-    await refuses("ERR_ENV_CLOSED", () => fields.decryptText(text));
-    await refuses("ERR_ENV_CLOSED", () => fields.prepare([text]));
-    await refuses("ERR_ENV_CLOSED", () => fields.refresh());
+    await refuses("ERR_ENVELOPE_CLOSED", () => fields.encryptText("x"));
+    await refuses("ERR_ENVELOPE_CLOSED", () => fields.decryptText(text));
+    await refuses("ERR_ENVELOPE_CLOSED", () => fields.prepare([text]));
+    await refuses("ERR_ENVELOPE_CLOSED", () => fields.refresh());
     expect(key.calls).toEqual([]);
   });
 
@@ -128,10 +128,10 @@ describe.runIf(backend.synchronous)("fields()", () => {
       const second = fields.encrypt(pattern(1));
       const wrapped = (message: Uint8Array): unknown => inspect(message).entries?.[0]?.wrapped;
       expect(wrapped(second)).not.toEqual(wrapped(first));
-      key.fails = "ERR_ENV_KMS_UNAVAILABLE";
+      key.fails = "ERR_ENVELOPE_KMS_UNAVAILABLE";
       vi.advanceTimersByTime(1000);
-      await refuses("ERR_ENV_NOT_HELD", () => fields.encrypt(pattern(1)));
-      await refuses("ERR_ENV_KMS_UNAVAILABLE", () => fields.refresh());
+      await refuses("ERR_ENVELOPE_NOT_HELD", () => fields.encrypt(pattern(1)));
+      await refuses("ERR_ENVELOPE_KMS_UNAVAILABLE", () => fields.refresh());
       key.fails = undefined;
       await fields.refresh();
       expect(fields.encrypt(pattern(1))).toBeInstanceOf(Uint8Array);
@@ -141,12 +141,12 @@ describe.runIf(backend.synchronous)("fields()", () => {
       const { envelope } = single();
       const dataKeyCache = { maxAge: 1000, maxMessages: 3, maxBytes: 10 };
       const fields = await envelope.fields({ context, dataKeyCache });
-      await refuses("ERR_ENV_LIMIT", () => fields.encrypt(pattern(11)));
+      await refuses("ERR_ENVELOPE_LIMIT", () => fields.encrypt(pattern(11)));
       for (let i = 0; i < 3; i++) fields.encrypt(pattern(1));
-      await refuses("ERR_ENV_NOT_HELD", () => fields.encrypt(pattern(1)));
+      await refuses("ERR_ENVELOPE_NOT_HELD", () => fields.encrypt(pattern(1)));
       await fields.refresh();
       fields.encrypt(pattern(6));
-      await refuses("ERR_ENV_NOT_HELD", () => fields.encrypt(pattern(5)));
+      await refuses("ERR_ENVELOPE_NOT_HELD", () => fields.encrypt(pattern(5)));
       await fields.refresh(); // The held key has room, but not for what was refused.
       expect(fields.encrypt(pattern(5))).toBeInstanceOf(Uint8Array);
     });

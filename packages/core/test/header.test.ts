@@ -44,7 +44,7 @@ describe("parseHeader", () => {
     for (let length = 0; length < bytes.length; length++) {
       const prefix = bytes.subarray(0, length);
       expect(() => parseHeader(prefix)).toThrowError(
-        expect.objectContaining({ code: "ERR_ENV_FORMAT" }),
+        expect.objectContaining({ code: "ERR_ENVELOPE_FORMAT" }),
       );
       const total = headerLength(prefix);
       if (total !== undefined) expect(total).toBe(bytes.length);
@@ -61,7 +61,7 @@ describe("parseHeader", () => {
           parseHeader(new Uint8Array([...Buffer.from(start, "hex"), ...rest]));
         } catch (error) {
           if (!isEnvelopeError(error)) throw error;
-          expect(["ERR_ENV_FORMAT", "ERR_ENV_UNSUPPORTED"]).toContain(error.code);
+          expect(["ERR_ENVELOPE_FORMAT", "ERR_ENVELOPE_UNSUPPORTED"]).toContain(error.code);
         }
       }),
       { numRuns: 2000 },
@@ -77,7 +77,7 @@ describe("parseHeader", () => {
   it("refuses entries that need more than 16 KiB", async () => {
     const wrapped = pattern(4096);
     const list = [1, 2, 3, 4].map((i): Entry => ({ provider: "p", keyId: `${i}`, wrapped }));
-    await refuses("ERR_ENV_LIMIT", () => encodeKeyBlock(list));
+    await refuses("ERR_ENVELOPE_LIMIT", () => encodeKeyBlock(list));
   });
 
   it.each([
@@ -88,12 +88,12 @@ describe("parseHeader", () => {
     ["\u0002\u0005x", "AWS Encryption SDK"],
     ["something else", "stored bytes"],
   ])("tells what %j looks like", async (text, hint) => {
-    const error = await refuses("ERR_ENV_FORMAT", () => parseHeader(Buffer.from(text)));
+    const error = await refuses("ERR_ENVELOPE_FORMAT", () => parseHeader(Buffer.from(text)));
     expect(error.message).toContain(hint);
   });
 
   it("refuses 16 MiB of zeros at once", async () => {
-    await refuses("ERR_ENV_FORMAT", () => parseHeader(new Uint8Array(2 ** 24)));
+    await refuses("ERR_ENVELOPE_FORMAT", () => parseHeader(new Uint8Array(2 ** 24)));
   });
 });
 
@@ -124,7 +124,7 @@ describe("rememberHeader", () => {
     expect(read(bytes).entries?.[0]?.wrapped.at(-1)).toBe(0);
     expect(header.entries).toEqual(list);
     expect(() => read(bytes.subarray(0, -1))).toThrowError(
-      expect.objectContaining({ code: "ERR_ENV_FORMAT" }),
+      expect.objectContaining({ code: "ERR_ENVELOPE_FORMAT" }),
     );
   });
 });

@@ -32,7 +32,7 @@ describe("sizes", () => {
       } catch (error) {
         code = isEnvelopeError(error) ? error.code : "another";
       }
-      expect(code).toBe(possible.has(bytes) ? "ok" : "ERR_ENV_TRUNCATED");
+      expect(code).toBe(possible.has(bytes) ? "ok" : "ERR_ENVELOPE_TRUNCATED");
     }
   });
 
@@ -47,8 +47,8 @@ describe("sizes", () => {
   it("end at 2^38 chunks", async () => {
     const most = MAX_CHUNKS * CHUNK_BYTES - 1;
     expect(plaintextLength(payloadLength(most))).toBe(most);
-    await refuses("ERR_ENV_LIMIT", () => payloadLength(most + 1));
-    await refuses("ERR_ENV_FORMAT", () => plaintextLength(chunkOffset(MAX_CHUNKS) + 16));
+    await refuses("ERR_ENVELOPE_LIMIT", () => payloadLength(most + 1));
+    await refuses("ERR_ENVELOPE_FORMAT", () => plaintextLength(chunkOffset(MAX_CHUNKS) + 16));
   });
 });
 
@@ -81,8 +81,10 @@ describe("PayloadCodec", () => {
 
   it("refuses chunk 2^38, for writing and for reading", async () => {
     const chunks = await codec();
-    await refuses("ERR_ENV_LIMIT", () => chunks.sealChunk(2 ** 38, pattern(1), new Uint8Array(17)));
-    await refuses("ERR_ENV_FORMAT", () =>
+    await refuses("ERR_ENVELOPE_LIMIT", () =>
+      chunks.sealChunk(2 ** 38, pattern(1), new Uint8Array(17)),
+    );
+    await refuses("ERR_ENVELOPE_FORMAT", () =>
       chunks.openChunk(2 ** 38, pattern(17), new Uint8Array(1)),
     );
   });
@@ -91,6 +93,6 @@ describe("PayloadCodec", () => {
     const chunks = await codec();
     const sealed = await chunks.sealChunks(5, pattern(length), true);
     expect(await chunks.openChunks(5, sealed)).toEqual(pattern(length));
-    await refuses("ERR_ENV_DECRYPT", () => chunks.openChunks(6, sealed));
+    await refuses("ERR_ENVELOPE_DECRYPT", () => chunks.openChunks(6, sealed));
   });
 });

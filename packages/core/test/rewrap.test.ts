@@ -93,7 +93,7 @@ describe("rewrap", () => {
     expect(await new Envelope({ cmks: [b.cmk] }).decrypt(result.message, { context })).toEqual(
       pattern(9),
     );
-    await refuses("ERR_ENV_NO_KEY", () =>
+    await refuses("ERR_ENVELOPE_NO_KEY", () =>
       new Envelope({ cmks: [a.cmk] }).decrypt(result.message, { context }),
     );
   });
@@ -120,7 +120,7 @@ describe("rewrap", () => {
     const envelope = new Envelope({ cmks: [key.cmk] });
     const message = await envelope.encrypt(pattern(9), { context });
     const before = message.slice();
-    await refuses("ERR_ENV_KMS_REJECTED", () =>
+    await refuses("ERR_ENVELOPE_KMS_REJECTED", () =>
       envelope.rewrap(message, { context: { tenant: "x" } }),
     );
     expect(message).toEqual(before);
@@ -131,7 +131,7 @@ describe("rewrap", () => {
       context,
     });
     const other = new Envelope({ cmks: [new StubKey("b").cmk] });
-    await refuses("ERR_ENV_NO_KEY", () => other.rewrap(message, { context }));
+    await refuses("ERR_ENVELOPE_NO_KEY", () => other.rewrap(message, { context }));
   });
 
   it("notices a KMS that does not give back what it wrapped, before the old entry is dropped", async () => {
@@ -142,7 +142,7 @@ describe("rewrap", () => {
     });
     const message = await new Envelope({ cmks: [key.cmk] }).encrypt(pattern(9), { context });
     key.rotate();
-    await refuses("ERR_ENV_DRIVER", () =>
+    await refuses("ERR_ENVELOPE_DRIVER", () =>
       new Envelope({ cmks: [faulty] }).rewrap(message, { context }),
     );
   });
@@ -161,7 +161,7 @@ describe("rewrap", () => {
     const message = await new Envelope({ cmks: [key.cmk] }).encrypt(pattern(9), { context });
     key.rotate();
     const envelope = new Envelope({ cmks: [faulty] });
-    await refuses("ERR_ENV_KMS_REJECTED", () => envelope.rewrap(message, { context }));
+    await refuses("ERR_ENVELOPE_KMS_REJECTED", () => envelope.rewrap(message, { context }));
   });
 
   it.each([
@@ -208,7 +208,7 @@ describe("rewrap", () => {
     const both = new Envelope({ cmks: [keys.old.cmk, keys.new.cmk] });
     const message = await both.encrypt(pattern(9), { context });
     keys.new.rotate();
-    keys.old.fails = "ERR_ENV_KMS_KEY_STATE";
+    keys.old.fails = "ERR_ENVELOPE_KMS_KEY_STATE";
     const { driver } = keys.new;
     const cmk = new Cmk(
       {
@@ -234,7 +234,7 @@ describe("rewrap", () => {
         rewrap: async (request) =>
           answers.pop() === undefined ? undefined : key.driver.rewrap?.(request),
       });
-      await refuses("ERR_ENV_DRIVER", () =>
+      await refuses("ERR_ENVELOPE_DRIVER", () =>
         new Envelope({ cmks: [cmk] }).rewrap(message, { context }),
       );
     }
@@ -282,6 +282,6 @@ describe("rewrap", () => {
     expect(detached.message).toEqual(bare);
     const opened = await envelope.decrypt(bare, { context, keyBlock: detached.keyBlock });
     expect(opened).toEqual(pattern(9));
-    await refuses("ERR_ENV_NO_KEY", () => envelope.rewrap(bare, stored));
+    await refuses("ERR_ENVELOPE_NO_KEY", () => envelope.rewrap(bare, stored));
   });
 });

@@ -70,7 +70,7 @@ describe("encryptStream and decryptStream", () => {
     const message = await envelope.encrypt(plaintext, { context });
     const cut = message.subarray(0, message.length - (40_000 - 32_768) - 16);
     const { output, error } = await pump(envelope.decryptStream({ context }), [cut]);
-    expect(error).toMatchObject({ code: "ERR_ENV_TRUNCATED" });
+    expect(error).toMatchObject({ code: "ERR_ENVELOPE_TRUNCATED" });
     expect(Buffer.compare(output, plaintext.subarray(0, 32_768))).toBe(0);
   });
 
@@ -83,7 +83,7 @@ describe("encryptStream and decryptStream", () => {
       envelope.decryptStream({ context }),
       pieces(message, 1000),
     );
-    expect(error).toMatchObject({ code: "ERR_ENV_DECRYPT" });
+    expect(error).toMatchObject({ code: "ERR_ENVELOPE_DECRYPT" });
     expect(output).toHaveLength(32_768);
   });
 
@@ -135,11 +135,14 @@ describe("encryptStream and decryptStream", () => {
 
   it("pass a failing KMS on to both sides", async () => {
     const { key, envelope, events } = single();
-    key.fails = "ERR_ENV_KMS_ACCESS_DENIED";
+    key.fails = "ERR_ENVELOPE_KMS_ACCESS_DENIED";
     const { output, error } = await pump(envelope.encryptStream({ context }), [pattern(1)]);
-    expect(error).toMatchObject({ code: "ERR_ENV_KMS_ACCESS_DENIED" });
+    expect(error).toMatchObject({ code: "ERR_ENVELOPE_KMS_ACCESS_DENIED" });
     expect(output).toHaveLength(0);
-    expect(events.at(-1)).toMatchObject({ type: "encrypt", outcome: "ERR_ENV_KMS_ACCESS_DENIED" });
+    expect(events.at(-1)).toMatchObject({
+      type: "encrypt",
+      outcome: "ERR_ENVELOPE_KMS_ACCESS_DENIED",
+    });
   });
 
   it("report plaintext bytes and success once", async () => {
@@ -164,8 +167,8 @@ describe("encryptStream and decryptStream", () => {
         pieces(pattern(bytes), 999),
       );
     expect((await run(20_000)).error).toBeUndefined();
-    expect((await run(19_999)).error).toMatchObject({ code: "ERR_ENV_TRUNCATED" });
-    expect((await run(20_001)).error).toMatchObject({ code: "ERR_ENV_LIMIT" });
+    expect((await run(19_999)).error).toMatchObject({ code: "ERR_ENVELOPE_TRUNCATED" });
+    expect((await run(20_001)).error).toMatchObject({ code: "ERR_ENVELOPE_LIMIT" });
     expect(() => envelope.encryptStream({ context, plaintextBytes: -1 })).toThrow(RangeError);
   });
 
@@ -173,7 +176,7 @@ describe("encryptStream and decryptStream", () => {
     const { key, envelope } = single();
     const { error } = await pump(envelope.encryptStream({ context }), ["text" as never]);
     expect(error).toBeInstanceOf(TypeError);
-    await refuses("ERR_ENV_INVALID_CONTEXT", () =>
+    await refuses("ERR_ENVELOPE_INVALID_CONTEXT", () =>
       envelope.encryptStream({ context: { a: 1 } as never }),
     );
     expect(key.calls).toEqual([]);

@@ -21,7 +21,7 @@ describe("text form", () => {
         try {
           expect(encodeText(decodeText(`env1.${tail}`))).toBe(`env1.${tail}`);
         } catch (error) {
-          if (!isEnvelopeError(error, "ERR_ENV_FORMAT")) throw error;
+          if (!isEnvelopeError(error, "ERR_ENVELOPE_FORMAT")) throw error;
         }
       }),
       { numRuns: 3000 },
@@ -31,8 +31,8 @@ describe("text form", () => {
   it("ends at 1 MiB of message, for writers and readers", async () => {
     const most = new Uint8Array(2 ** 20);
     expect(decodeText(encodeText(most))).toHaveLength(2 ** 20);
-    await refuses("ERR_ENV_FORMAT", () => encodeText(new Uint8Array(2 ** 20 + 1)));
+    await refuses("ERR_ENVELOPE_FORMAT", () => encodeText(new Uint8Array(2 ** 20 + 1)));
     const larger = `env1.${Buffer.alloc(2 ** 20 + 1).toString("base64url")}`;
-    await refuses("ERR_ENV_FORMAT", () => decodeText(larger));
+    await refuses("ERR_ENVELOPE_FORMAT", () => decodeText(larger));
   });
 });

@@ -30,7 +30,7 @@ import { checkOptions, type GcpKmsOptions } from "./options.ts";
  * and logged as such.
  *
  * @param options - As for `gcpKms`; what `parseGcpKmsUri` returns will do.
- * @throws TypeError for options, {@link EnvelopeError} `ERR_ENV_INVALID_CONTEXT`, and the signal's
+ * @throws TypeError for options, {@link EnvelopeError} `ERR_ENVELOPE_INVALID_CONTEXT`, and the signal's
  * reason. Everything else is in the report.
  */
 export async function doctor(
@@ -83,10 +83,10 @@ const order: readonly DoctorCheck[] = ["reach", "key", "generate", "wrap", "unwr
 
 /** What a refusal is, as opposed to no answer. */
 const refusals: ReadonlySet<EnvelopeErrorCode> = new Set([
-  "ERR_ENV_KMS_ACCESS_DENIED",
-  "ERR_ENV_KMS_KEY_NOT_FOUND",
-  "ERR_ENV_KMS_KEY_STATE",
-  "ERR_ENV_KMS_REJECTED",
+  "ERR_ENVELOPE_KMS_ACCESS_DENIED",
+  "ERR_ENVELOPE_KMS_KEY_NOT_FOUND",
+  "ERR_ENVELOPE_KMS_KEY_STATE",
+  "ERR_ENVELOPE_KMS_REJECTED",
 ]);
 
 /** Errors that are nobody's answer, or not that of Cloud KMS. */
@@ -167,7 +167,7 @@ class Probes {
         const dataKey = await this.#timed(() => this.#cmk.unwrapDataKey(entry, this.#options));
         dataKey[Symbol.dispose]();
       } catch (error) {
-        const refusedBytes = isEnvelopeError(error, "ERR_ENV_KMS_REJECTED") && entry !== made;
+        const refusedBytes = isEnvelopeError(error, "ERR_ENVELOPE_KMS_REJECTED") && entry !== made;
         if (refusedBytes) continue;
         const permission = `cloudkms.cryptoKeyVersions.useToDecrypt on ${entry.keyId}`;
         return this.#add(["unwrap"], error, permission);
@@ -208,7 +208,7 @@ class Probes {
   }
 
   #examine({ purpose, primary }: CryptoKeyOutput): void {
-    const code = "ERR_ENV_KMS_KEY_STATE";
+    const code = "ERR_ENVELOPE_KMS_KEY_STATE";
     // By name or, from a client that keeps numbers, by number.
     if (purpose !== "ENCRYPT_DECRYPT" && purpose !== 1) {
       const message = "the key is not for symmetric encryption; make one with that purpose";
@@ -229,7 +229,7 @@ class Probes {
     const code = isEnvelopeError(error) ? error.code : classify(error);
     const reason = cause instanceof Error ? cause.message : "no reason";
     const next =
-      code === "ERR_ENV_KMS_ACCESS_DENIED" && this.reached ? `; allow ${permission}` : "";
+      code === "ERR_ENVELOPE_KMS_ACCESS_DENIED" && this.reached ? `; allow ${permission}` : "";
     const message = `${reason}${next}`;
     for (const check of checks) this.#problems.push({ check, code, message });
     return refusals.has(code) ? false : undefined;

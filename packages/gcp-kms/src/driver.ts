@@ -250,7 +250,7 @@ function invalidAnswer(operation: Operation, rule: string): GcpKmsError {
 
 /** Says the way around a permission that reading does not need. */
 function withoutNumber(error: unknown): never {
-  if (!(error instanceof GcpKmsError) || classify(error) !== "ERR_ENV_KMS_ACCESS_DENIED") {
+  if (!(error instanceof GcpKmsError) || classify(error) !== "ERR_ENVELOPE_KMS_ACCESS_DENIED") {
     throw error;
   }
   throw error.with({

@@ -15,28 +15,28 @@ import type { KmsFailureCode } from "@env/core";
 
 /** By the name of the error; all that README.md lists. */
 export const codes: Readonly<Record<string, KmsFailureCode>> = {
-  DecryptionFailed: "ERR_ENV_KMS_REJECTED",
+  DecryptionFailed: "ERR_ENVELOPE_KMS_REJECTED",
 
-  NOT_FOUND: "ERR_ENV_KMS_KEY_NOT_FOUND",
+  NOT_FOUND: "ERR_ENVELOPE_KMS_KEY_NOT_FOUND",
 
-  FAILED_PRECONDITION: "ERR_ENV_KMS_KEY_STATE",
-  WrongPurpose: "ERR_ENV_KMS_KEY_STATE",
+  FAILED_PRECONDITION: "ERR_ENVELOPE_KMS_KEY_STATE",
+  WrongPurpose: "ERR_ENVELOPE_KMS_KEY_STATE",
 
-  PERMISSION_DENIED: "ERR_ENV_KMS_ACCESS_DENIED",
-  UNAUTHENTICATED: "ERR_ENV_KMS_ACCESS_DENIED",
-  CredentialsError: "ERR_ENV_KMS_ACCESS_DENIED",
+  PERMISSION_DENIED: "ERR_ENVELOPE_KMS_ACCESS_DENIED",
+  UNAUTHENTICATED: "ERR_ENVELOPE_KMS_ACCESS_DENIED",
+  CredentialsError: "ERR_ENVELOPE_KMS_ACCESS_DENIED",
 
-  RESOURCE_EXHAUSTED: "ERR_ENV_KMS_THROTTLED",
+  RESOURCE_EXHAUSTED: "ERR_ENVELOPE_KMS_THROTTLED",
 
-  UNAVAILABLE: "ERR_ENV_KMS_UNAVAILABLE",
-  DEADLINE_EXCEEDED: "ERR_ENV_KMS_UNAVAILABLE",
-  INTERNAL: "ERR_ENV_KMS_UNAVAILABLE",
-  UNKNOWN: "ERR_ENV_KMS_UNAVAILABLE",
-  ABORTED: "ERR_ENV_KMS_UNAVAILABLE",
-  CANCELLED: "ERR_ENV_KMS_UNAVAILABLE", // Not by our signal, or nobody would ask.
-  TimeoutError: "ERR_ENV_KMS_UNAVAILABLE",
-  IntegrityMismatch: "ERR_ENV_KMS_UNAVAILABLE",
-  UnreadableAnswer: "ERR_ENV_KMS_UNAVAILABLE",
+  UNAVAILABLE: "ERR_ENVELOPE_KMS_UNAVAILABLE",
+  DEADLINE_EXCEEDED: "ERR_ENVELOPE_KMS_UNAVAILABLE",
+  INTERNAL: "ERR_ENVELOPE_KMS_UNAVAILABLE",
+  UNKNOWN: "ERR_ENVELOPE_KMS_UNAVAILABLE",
+  ABORTED: "ERR_ENVELOPE_KMS_UNAVAILABLE",
+  CANCELLED: "ERR_ENVELOPE_KMS_UNAVAILABLE", // Not by our signal, or nobody would ask.
+  TimeoutError: "ERR_ENVELOPE_KMS_UNAVAILABLE",
+  IntegrityMismatch: "ERR_ENVELOPE_KMS_UNAVAILABLE",
+  UnreadableAnswer: "ERR_ENVELOPE_KMS_UNAVAILABLE",
 };
 
 /** By the numbers of gRPC. */
@@ -156,8 +156,8 @@ export function withoutSecrets(thrown: unknown, operation?: string): GcpKmsError
 /** D5 of the driver contract. Takes the SDK's own errors as well. */
 export function classify(error: unknown): KmsFailureCode {
   const { name, keyState } = withoutSecrets(error);
-  if (passingStates.has(keyState)) return "ERR_ENV_KMS_UNAVAILABLE";
-  return (Object.hasOwn(codes, name) && codes[name]) || "ERR_ENV_KMS_ERROR";
+  if (passingStates.has(keyState)) return "ERR_ENVELOPE_KMS_UNAVAILABLE";
+  return (Object.hasOwn(codes, name) && codes[name]) || "ERR_ENVELOPE_KMS_ERROR";
 }
 
 /** Says what a number alone does not. */

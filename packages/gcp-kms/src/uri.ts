@@ -25,7 +25,7 @@ const SCHEME = "gcp-kms:";
 /**
  * Opens the key that a URI names. Closing the CMK closes the client made for it.
  *
- * @throws {@link EnvelopeError} `ERR_ENV_CONFIG` for a malformed URI or a missing SDK. Whether the key
+ * @throws {@link EnvelopeError} `ERR_ENVELOPE_CONFIG` for a malformed URI or a missing SDK. Whether the key
  * exists and the credentials are good shows at the first call.
  *
  * @example
@@ -55,7 +55,7 @@ export async function openGcpKms(uri: string, options: OpenGcpKmsOptions = {}): 
  * Reads `gcp-kms:<key>` with the parameters `endpoint`, `universeDomain` and any number of
  * `alsoUnwrap`.
  *
- * @throws {@link EnvelopeError} `ERR_ENV_CONFIG`
+ * @throws {@link EnvelopeError} `ERR_ENVELOPE_CONFIG`
  */
 export function parseGcpKmsUri(uri: string): GcpKmsUri {
   if (typeof uri !== "string" || !uri.startsWith(SCHEME)) {
@@ -96,5 +96,5 @@ function decode(text: string, what: string): string {
 }
 
 function config(problem: string): EnvelopeError {
-  return new EnvelopeError("ERR_ENV_CONFIG", `gcp-kms URI: ${problem}`);
+  return new EnvelopeError("ERR_ENVELOPE_CONFIG", `gcp-kms URI: ${problem}`);
 }

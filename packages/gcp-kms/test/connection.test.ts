@@ -80,7 +80,7 @@ it("without application default credentials says so: access denied, and nothing 
     await using cmk = gcpKms({ key, ...options });
     for (let i = 0; i < 2; i++) {
       expect(await rejection(cmk.generateDataKey({ context: {} }))).toMatchObject({
-        code: "ERR_ENV_KMS_ACCESS_DENIED",
+        code: "ERR_ENVELOPE_KMS_ACCESS_DENIED",
         cause: {
           message:
             "Encrypt: CredentialsError; no usable application default credentials; set them up, or pass a client",

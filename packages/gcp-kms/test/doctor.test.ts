@@ -82,7 +82,7 @@ describe("a role of its own", () => {
     expect(report.keyVersion).toBe("1");
     const message = `${method}: PERMISSION_DENIED; allow ${permission.replace("KEY", key)}`;
     for (const problem of report.problems) {
-      expect(problem).toMatchObject({ code: "ERR_ENV_KMS_ACCESS_DENIED", message });
+      expect(problem).toMatchObject({ code: "ERR_ENVELOPE_KMS_ACCESS_DENIED", message });
     }
   });
 
@@ -103,7 +103,7 @@ describe("a role of its own", () => {
     const report = await doctor({ client, key, alsoUnwrap: [`${key}-missing`] });
     expect(may(report)).toBe("yynn");
     expect(checks(report)).toBe("unwrap rewrap");
-    expect(codes(report)).toEqual(["ERR_ENV_KMS_KEY_NOT_FOUND"]);
+    expect(codes(report)).toEqual(["ERR_ENVELOPE_KMS_KEY_NOT_FOUND"]);
   });
 });
 
@@ -115,10 +115,10 @@ describe("the key", () => {
     const report = await doctor({ client, key });
     // Decrypt refuses the bytes that are none, and not the caller.
     expect(may(report)).toBe("nnyn");
-    expect(codes(report)).toEqual(["ERR_ENV_KMS_KEY_STATE"]);
+    expect(codes(report)).toEqual(["ERR_ENVELOPE_KMS_KEY_STATE"]);
     expect(report.problems[0]).toEqual({
       check: "key",
-      code: "ERR_ENV_KMS_KEY_STATE",
+      code: "ERR_ENVELOPE_KMS_KEY_STATE",
       message: "the primary version is not enabled; enable it, or make another one primary",
     });
   });
@@ -128,7 +128,7 @@ describe("the key", () => {
     const report = await doctor({ client, key: `${server.createKey()}-missing` });
     expect(may(report)).toBe("nnnn");
     expect(report.reachable).toBe(true);
-    expect(codes(report)).toEqual(["ERR_ENV_KMS_KEY_NOT_FOUND"]);
+    expect(codes(report)).toEqual(["ERR_ENVELOPE_KMS_KEY_NOT_FOUND"]);
   });
 
   it("is for something else", async () => {
@@ -171,7 +171,7 @@ describe("the key", () => {
     server.fail(gcpKmsFaults.shortPlaintext);
     const report = await doctor({ client, key });
     expect(may(report)).toBe("yynn");
-    expect(codes(report)).toEqual(["ERR_ENV_KMS_REJECTED"]);
+    expect(codes(report)).toEqual(["ERR_ENVELOPE_KMS_REJECTED"]);
   });
 });
 
@@ -194,7 +194,7 @@ describe("no answer", () => {
       problems: [
         {
           check: "reach",
-          code: "ERR_ENV_KMS_UNAVAILABLE",
+          code: "ERR_ENVELOPE_KMS_UNAVAILABLE",
           message: "GetCryptoKey: UNAVAILABLE (ECONNREFUSED)",
         },
       ],
@@ -226,7 +226,7 @@ describe("no answer", () => {
       expect(may(report)).toBe(expected);
       expect(report.problems.at(-1)).toMatchObject({
         check: "rewrap",
-        code: "ERR_ENV_KMS_ACCESS_DENIED",
+        code: "ERR_ENVELOPE_KMS_ACCESS_DENIED",
       });
     }
   });
@@ -240,7 +240,7 @@ describe("no answer", () => {
     expect(report.problems).toEqual([
       {
         check: "reach",
-        code: "ERR_ENV_KMS_UNAVAILABLE",
+        code: "ERR_ENVELOPE_KMS_UNAVAILABLE",
         message: "GetCryptoKey: TimeoutError; no answer within 200 ms",
       },
     ]);
@@ -257,7 +257,7 @@ describe("no answer", () => {
     const report = await doctor({ client, key });
     expect(may(report)).toBe(expected);
     expect(checks(report)).toBe(of);
-    expect(codes(report)).toEqual(["ERR_ENV_KMS_THROTTLED"]);
+    expect(codes(report)).toEqual(["ERR_ENVELOPE_KMS_THROTTLED"]);
   });
 });
 
@@ -280,7 +280,7 @@ it("refuses a context that is none before it asks", async () => {
   const key = "projects/p/locations/l/keyRings/r/cryptoKeys/k";
   const context = { "env:format": "2" };
   const error = await rejection(doctor({ client: fakeClient({}), key }, { context }));
-  expect(error).toMatchObject({ code: "ERR_ENV_INVALID_CONTEXT" });
+  expect(error).toMatchObject({ code: "ERR_ENVELOPE_INVALID_CONTEXT" });
 });
 
 it("shows no secret, whatever is answered", async () => {

@@ -107,7 +107,7 @@ describe("what is sent", () => {
     for (const call of calls) {
       const error = await rejection(call);
       expect(error.name).toBe("RequestTooLarge");
-      expect(driver.classify(error)).toBe("ERR_ENV_KMS_ERROR");
+      expect(driver.classify(error)).toBe("ERR_ENVELOPE_KMS_ERROR");
     }
     expect(server.calls).toHaveLength(sent);
   });
@@ -299,7 +299,7 @@ describe("versions of a key", () => {
     for (const state of ["DISABLED", "DESTROY_SCHEDULED", "DESTROYED"] as const) {
       server.setState(`${name}/cryptoKeyVersions/1`, state);
       expect(await rejection(hexOf(cmk, entry))).toMatchObject({
-        code: "ERR_ENV_KMS_KEY_STATE",
+        code: "ERR_ENVELOPE_KMS_KEY_STATE",
         cause: { keyState: state },
       });
       await cmk.generateDataKey({ context });
@@ -313,7 +313,7 @@ describe("versions of a key", () => {
     const { entry } = await cmk.generateDataKey({ context });
     server.setState(server.rotate(name), "DISABLED");
     expect(await rejection(cmk.generateDataKey({ context }))).toMatchObject({
-      code: "ERR_ENV_KMS_KEY_STATE",
+      code: "ERR_ENVELOPE_KMS_KEY_STATE",
     });
     await hexOf(cmk, entry);
   });
@@ -383,7 +383,7 @@ describe("a project's number", () => {
     server.fail({ kind: "status", status: "PERMISSION_DENIED", message: "no" }, ["GetCryptoKey"]);
     const error = await rejection(hexOf(gcpKms({ client, key: keyOf(name) }), entry));
     expect(error).toMatchObject({
-      code: "ERR_ENV_KMS_ACCESS_DENIED",
+      code: "ERR_ENVELOPE_KMS_ACCESS_DENIED",
       cause: {
         message:
           "GetCryptoKey: PERMISSION_DENIED; to find the project of a number; allow cloudkms.cryptoKeys.get, or name the key with the project's id",
@@ -417,5 +417,5 @@ it("takes no data key of another length for one", async () => {
   const cmk = gcpKms({ client, key: server.createKey() });
   const { entry } = await cmk.generateDataKey({ context });
   server.fail(gcpKmsFaults.shortPlaintext);
-  expect(await rejection(hexOf(cmk, entry))).toMatchObject({ code: "ERR_ENV_KMS_REJECTED" });
+  expect(await rejection(hexOf(cmk, entry))).toMatchObject({ code: "ERR_ENVELOPE_KMS_REJECTED" });
 });

@@ -16,14 +16,14 @@ function grpcError(code: number, details = "SECRET"): Error {
 const documented = readFileSync(`${import.meta.dirname}/../README.md`, "utf8")
   .split("\n")
   .flatMap((line) => {
-    const [, names, code] = /^\| (.*?) +\| `(ERR_ENV_KMS_[A-Z_]+)` +\|$/.exec(line) ?? [];
+    const [, names, code] = /^\| (.*?) +\| `(ERR_ENVELOPE_KMS_[A-Z_]+)` +\|$/.exec(line) ?? [];
     const found = names?.replaceAll(/\(.*?\)/g, "").match(/\b[A-Z]\w{4,}\b/g) ?? [];
     return found.map((name) => [name, code as KmsFailureCode] as const);
   });
 
 describe("every error that the README names has the code it says", () => {
   it("and no other has one", () => {
-    const named = documented.filter(([, code]) => code !== "ERR_ENV_KMS_ERROR");
+    const named = documented.filter(([, code]) => code !== "ERR_ENVELOPE_KMS_ERROR");
     expect(Object.fromEntries(named)).toEqual(codes);
   });
 
@@ -33,22 +33,22 @@ describe("every error that the README names has the code it says", () => {
 });
 
 it.each([
-  [1, "CANCELLED", "ERR_ENV_KMS_UNAVAILABLE"],
-  [2, "UNKNOWN", "ERR_ENV_KMS_UNAVAILABLE"],
-  [3, "INVALID_ARGUMENT", "ERR_ENV_KMS_ERROR"],
-  [4, "DEADLINE_EXCEEDED", "ERR_ENV_KMS_UNAVAILABLE"],
-  [5, "NOT_FOUND", "ERR_ENV_KMS_KEY_NOT_FOUND"],
-  [6, "ALREADY_EXISTS", "ERR_ENV_KMS_ERROR"],
-  [7, "PERMISSION_DENIED", "ERR_ENV_KMS_ACCESS_DENIED"],
-  [8, "RESOURCE_EXHAUSTED", "ERR_ENV_KMS_THROTTLED"],
-  [9, "FAILED_PRECONDITION", "ERR_ENV_KMS_KEY_STATE"],
-  [10, "ABORTED", "ERR_ENV_KMS_UNAVAILABLE"],
-  [11, "OUT_OF_RANGE", "ERR_ENV_KMS_ERROR"],
-  [12, "UNIMPLEMENTED", "ERR_ENV_KMS_ERROR"],
-  [13, "INTERNAL", "ERR_ENV_KMS_UNAVAILABLE"],
-  [14, "UNAVAILABLE", "ERR_ENV_KMS_UNAVAILABLE"],
-  [15, "DATA_LOSS", "ERR_ENV_KMS_ERROR"],
-  [16, "UNAUTHENTICATED", "ERR_ENV_KMS_ACCESS_DENIED"],
+  [1, "CANCELLED", "ERR_ENVELOPE_KMS_UNAVAILABLE"],
+  [2, "UNKNOWN", "ERR_ENVELOPE_KMS_UNAVAILABLE"],
+  [3, "INVALID_ARGUMENT", "ERR_ENVELOPE_KMS_ERROR"],
+  [4, "DEADLINE_EXCEEDED", "ERR_ENVELOPE_KMS_UNAVAILABLE"],
+  [5, "NOT_FOUND", "ERR_ENVELOPE_KMS_KEY_NOT_FOUND"],
+  [6, "ALREADY_EXISTS", "ERR_ENVELOPE_KMS_ERROR"],
+  [7, "PERMISSION_DENIED", "ERR_ENVELOPE_KMS_ACCESS_DENIED"],
+  [8, "RESOURCE_EXHAUSTED", "ERR_ENVELOPE_KMS_THROTTLED"],
+  [9, "FAILED_PRECONDITION", "ERR_ENVELOPE_KMS_KEY_STATE"],
+  [10, "ABORTED", "ERR_ENVELOPE_KMS_UNAVAILABLE"],
+  [11, "OUT_OF_RANGE", "ERR_ENVELOPE_KMS_ERROR"],
+  [12, "UNIMPLEMENTED", "ERR_ENVELOPE_KMS_ERROR"],
+  [13, "INTERNAL", "ERR_ENVELOPE_KMS_UNAVAILABLE"],
+  [14, "UNAVAILABLE", "ERR_ENVELOPE_KMS_UNAVAILABLE"],
+  [15, "DATA_LOSS", "ERR_ENVELOPE_KMS_ERROR"],
+  [16, "UNAUTHENTICATED", "ERR_ENVELOPE_KMS_ACCESS_DENIED"],
 ])("status %i is %s", (code, name, expected) => {
   const error = withoutSecrets(grpcError(code), "Encrypt");
   expect(error.name).toBe(name);
@@ -74,11 +74,11 @@ describe("a status says more", () => {
   });
 
   it.each([
-    ["DISABLED", "ERR_ENV_KMS_KEY_STATE"],
-    ["DESTROY_SCHEDULED", "ERR_ENV_KMS_KEY_STATE"],
-    ["DESTROYED", "ERR_ENV_KMS_KEY_STATE"],
-    ["PENDING_GENERATION", "ERR_ENV_KMS_UNAVAILABLE"],
-    ["PENDING_IMPORT", "ERR_ENV_KMS_UNAVAILABLE"],
+    ["DISABLED", "ERR_ENVELOPE_KMS_KEY_STATE"],
+    ["DESTROY_SCHEDULED", "ERR_ENVELOPE_KMS_KEY_STATE"],
+    ["DESTROYED", "ERR_ENVELOPE_KMS_KEY_STATE"],
+    ["PENDING_GENERATION", "ERR_ENVELOPE_KMS_UNAVAILABLE"],
+    ["PENDING_IMPORT", "ERR_ENVELOPE_KMS_UNAVAILABLE"],
   ])("of a version that is %s", (state, code) => {
     const text = `${version} is not enabled, current state is: ${state}.`;
     const error = withoutSecrets(grpcError(9, text), "Decrypt");
@@ -146,7 +146,7 @@ describe("what an SDK throws without a status of gRPC", () => {
     expect(error.message).toBe(
       "Encrypt: CredentialsError; no usable application default credentials; set them up, or pass a client",
     );
-    expect(classify(error)).toBe("ERR_ENV_KMS_ACCESS_DENIED");
+    expect(classify(error)).toBe("ERR_ENVELOPE_KMS_ACCESS_DENIED");
   });
 
   it("is about the network even where a token was to be got", () => {
@@ -201,7 +201,7 @@ describe("what remains of an error", () => {
     (thrown) => {
       const error = withoutSecrets(thrown, "Decrypt");
       expect(error.message).toBe("Decrypt: UnknownError");
-      expect(classify(error)).toBe("ERR_ENV_KMS_ERROR");
+      expect(classify(error)).toBe("ERR_ENVELOPE_KMS_ERROR");
     },
   );
 
@@ -216,6 +216,6 @@ describe("what remains of an error", () => {
 it.each([undefined, null, "NOT_FOUND", new Error("x"), { name: "toString" }, { code: 99 }])(
   "has no code for %o",
   (error) => {
-    expect(classify(error)).toBe("ERR_ENV_KMS_ERROR");
+    expect(classify(error)).toBe("ERR_ENVELOPE_KMS_ERROR");
   },
 );

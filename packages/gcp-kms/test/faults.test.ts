@@ -63,90 +63,90 @@ const faults: readonly FaultCase[] = [
   {
     what: "throttled",
     fault: gcpKmsFaults.throttled,
-    code: "ERR_ENV_KMS_THROTTLED",
+    code: "ERR_ENVELOPE_KMS_THROTTLED",
     name: "RESOURCE_EXHAUSTED",
     calls: 1,
   },
   {
     what: "unavailable",
     fault: gcpKmsFaults.unavailable,
-    code: "ERR_ENV_KMS_UNAVAILABLE",
+    code: "ERR_ENVELOPE_KMS_UNAVAILABLE",
     name: "UNAVAILABLE",
     calls: 2,
   },
   ...(["INTERNAL", "UNKNOWN", "ABORTED", "CANCELLED"] as const).map((name) => ({
     what: `an answer of ${name}`,
     fault: status(name),
-    code: "ERR_ENV_KMS_UNAVAILABLE" as const,
+    code: "ERR_ENVELOPE_KMS_UNAVAILABLE" as const,
     name,
     calls: 1,
   })),
   {
     what: "too late inside of Cloud KMS, which is not repeated",
     fault: status("DEADLINE_EXCEEDED"),
-    code: "ERR_ENV_KMS_UNAVAILABLE",
+    code: "ERR_ENVELOPE_KMS_UNAVAILABLE",
     name: "DEADLINE_EXCEEDED",
     calls: 1,
   },
   {
     what: "a connection reset in the answer",
     fault: gcpKmsFaults.reset,
-    code: "ERR_ENV_KMS_UNAVAILABLE",
+    code: "ERR_ENVELOPE_KMS_UNAVAILABLE",
     name: "UNAVAILABLE",
   },
   {
     what: "no answer",
     fault: gcpKmsFaults.stall,
-    code: "ERR_ENV_KMS_UNAVAILABLE",
+    code: "ERR_ENVELOPE_KMS_UNAVAILABLE",
     name: "TimeoutError",
     calls: 1,
   },
   {
     what: "expired credentials",
     fault: gcpKmsFaults.unauthenticated,
-    code: "ERR_ENV_KMS_ACCESS_DENIED",
+    code: "ERR_ENVELOPE_KMS_ACCESS_DENIED",
     name: "UNAUTHENTICATED",
     calls: 1,
   },
   {
     what: "a denied call",
     fault: gcpKmsDenial("cloudkms.cryptoKeyVersions.useToEncrypt", version),
-    code: "ERR_ENV_KMS_ACCESS_DENIED",
+    code: "ERR_ENVELOPE_KMS_ACCESS_DENIED",
     name: "PERMISSION_DENIED",
     calls: 1,
   },
   ...["DISABLED", "DESTROY_SCHEDULED", "DESTROYED"].map((name) => ({
     what: `a version that is ${name}`,
     fault: state(name),
-    code: "ERR_ENV_KMS_KEY_STATE" as const,
+    code: "ERR_ENVELOPE_KMS_KEY_STATE" as const,
     name: "FAILED_PRECONDITION",
     calls: 1,
   })),
   {
     what: "a version in the making",
     fault: state("PENDING_GENERATION"),
-    code: "ERR_ENV_KMS_UNAVAILABLE",
+    code: "ERR_ENVELOPE_KMS_UNAVAILABLE",
     name: "FAILED_PRECONDITION",
     calls: 1,
   },
   {
     what: "a missing key",
     fault: status("NOT_FOUND", "CryptoKey SECRET not found."),
-    code: "ERR_ENV_KMS_KEY_NOT_FOUND",
+    code: "ERR_ENVELOPE_KMS_KEY_NOT_FOUND",
     name: "NOT_FOUND",
     calls: 1,
   },
   {
     what: "a key of another purpose",
     fault: status("INVALID_ARGUMENT", "The purpose of the key is SECRET."),
-    code: "ERR_ENV_KMS_KEY_STATE",
+    code: "ERR_ENVELOPE_KMS_KEY_STATE",
     name: "WrongPurpose",
     calls: 1,
   },
   {
     what: "a request that is wrong",
     fault: status("INVALID_ARGUMENT"),
-    code: "ERR_ENV_KMS_ERROR",
+    code: "ERR_ENVELOPE_KMS_ERROR",
     name: "INVALID_ARGUMENT",
     calls: 1,
     only: encrypting,
@@ -154,7 +154,7 @@ const faults: readonly FaultCase[] = [
   {
     what: "altered bytes",
     fault: status("INVALID_ARGUMENT"),
-    code: "ERR_ENV_KMS_REJECTED",
+    code: "ERR_ENVELOPE_KMS_REJECTED",
     name: "DecryptionFailed",
     calls: 1,
     only: decrypting,
@@ -162,21 +162,21 @@ const faults: readonly FaultCase[] = [
   {
     what: "bytes altered on the way there",
     fault: status("INVALID_ARGUMENT", "The checksum in field SECRET did not match the data."),
-    code: "ERR_ENV_KMS_UNAVAILABLE",
+    code: "ERR_ENVELOPE_KMS_UNAVAILABLE",
     name: "IntegrityMismatch",
     calls: 1,
   },
   {
     what: "bytes altered on the way back",
     fault: gcpKmsFaults.corruptCrc32c,
-    code: "ERR_ENV_KMS_UNAVAILABLE",
+    code: "ERR_ENVELOPE_KMS_UNAVAILABLE",
     name: "IntegrityMismatch",
     calls: 1,
   },
   {
     what: "checksums that did not arrive",
     fault: gcpKmsFaults.unverified,
-    code: "ERR_ENV_KMS_UNAVAILABLE",
+    code: "ERR_ENVELOPE_KMS_UNAVAILABLE",
     name: "IntegrityMismatch",
     calls: 1,
     only: encrypting,
@@ -184,7 +184,7 @@ const faults: readonly FaultCase[] = [
   {
     what: "an answer for another key",
     fault: gcpKmsFaults.otherName,
-    code: "ERR_ENV_KMS_UNAVAILABLE",
+    code: "ERR_ENVELOPE_KMS_UNAVAILABLE",
     name: "IntegrityMismatch",
     calls: 1,
     only: encrypting,
@@ -192,14 +192,14 @@ const faults: readonly FaultCase[] = [
   {
     what: "an answer without anything",
     fault: { kind: "alter", alter: () => ({}) },
-    code: "ERR_ENV_KMS_UNAVAILABLE",
+    code: "ERR_ENVELOPE_KMS_UNAVAILABLE",
     name: "IntegrityMismatch",
     calls: 1,
   },
   {
     what: "a method that nobody serves",
     fault: status("UNIMPLEMENTED"),
-    code: "ERR_ENV_KMS_ERROR",
+    code: "ERR_ENVELOPE_KMS_ERROR",
     name: "UNIMPLEMENTED",
     calls: 1,
   },
@@ -284,7 +284,7 @@ describe.each(["grpc", "rest"] as const)("over %s", (transport) => {
     for (const operation of operations) {
       const { error } = await failing(setup, operation);
       expect(error).toMatchObject({
-        code: "ERR_ENV_KMS_UNAVAILABLE",
+        code: "ERR_ENVELOPE_KMS_UNAVAILABLE",
         retryable: true,
         cause: { name: "UNAVAILABLE" },
       });
@@ -296,7 +296,9 @@ describe.each(["grpc", "rest"] as const)("over %s", (transport) => {
     const setup = await open(transport);
     setup.server.fail(gcpKmsFaults.shortPlaintext);
     // What was wrapped may be no data key: that is no fault of Cloud KMS.
-    expect((await failing(setup, "unwrap")).error).toMatchObject({ code: "ERR_ENV_KMS_REJECTED" });
+    expect((await failing(setup, "unwrap")).error).toMatchObject({
+      code: "ERR_ENVELOPE_KMS_REJECTED",
+    });
   });
 
   it("ends with the caller's signal, and the call with it", async () => {
@@ -332,7 +334,7 @@ it("takes no answer of more than 64 KiB", async () => {
   for (const operation of operations) {
     const { error } = await failing(setup, operation);
     expect(error).toMatchObject({
-      code: "ERR_ENV_KMS_UNAVAILABLE",
+      code: "ERR_ENVELOPE_KMS_UNAVAILABLE",
       cause: { name: "UnreadableAnswer" },
     });
     expect(shows(error)).not.toContain("SECRET");
@@ -358,7 +360,7 @@ describe("a proxy", () => {
       await using cmk = gcpKms({ key, endpoint: `http://127.0.0.1:${port}`, maxAttempts: 1 });
       for (const operation of ["generate", "unwrap"] as const) {
         const { error } = await failing({ cmk, entry }, operation);
-        expect(error.code).toBe("ERR_ENV_KMS_UNAVAILABLE");
+        expect(error.code).toBe("ERR_ENVELOPE_KMS_UNAVAILABLE");
         expect(error.cause).toMatchObject({ name: "UnreadableAnswer" });
         expect(shows(error)).not.toContain("SECRET");
       }
@@ -375,7 +377,7 @@ describe("a proxy", () => {
     const { port } = proxy.address() as AddressInfo;
     await using cmk = gcpKms({ key, endpoint: `http://127.0.0.1:${port}`, maxAttempts: 1 });
     const { error } = await failing({ cmk, entry }, "generate");
-    expect(error.code).toBe("ERR_ENV_KMS_UNAVAILABLE");
+    expect(error.code).toBe("ERR_ENVELOPE_KMS_UNAVAILABLE");
     expect(shows(error)).not.toContain("SECRET");
     proxy.close();
     proxy.closeAllConnections();
@@ -394,7 +396,7 @@ describe("a proxy", () => {
       const cmk = gcpKms({ key, client, maxAttempts: 1 });
       for (const operation of ["generate", "unwrap"] as const) {
         const { error } = await failing({ cmk, entry }, operation);
-        expect(error.code).toBe("ERR_ENV_KMS_UNAVAILABLE");
+        expect(error.code).toBe("ERR_ENVELOPE_KMS_UNAVAILABLE");
         expect(error.cause).toMatchObject({ name: "UnreadableAnswer" });
         expect(shows(error)).not.toContain("SECRET");
       }

@@ -54,13 +54,13 @@ it("a URI names the key that is written in it, percent-encoded or not", () => {
   );
 });
 
-it("a URI of any text gives a key or ERR_ENV_CONFIG", () => {
+it("a URI of any text gives a key or ERR_ENVELOPE_CONFIG", () => {
   fc.assert(
     fc.property(fc.string({ unit: "grapheme" }), (text) => {
       try {
         expect(parseKeyName(parseGcpKmsUri(`gcp-kms:${text}`).key)).toBeDefined();
       } catch (error) {
-        expect(error).toMatchObject({ code: "ERR_ENV_CONFIG" });
+        expect(error).toMatchObject({ code: "ERR_ENVELOPE_CONFIG" });
       }
     }),
   );
@@ -84,8 +84,8 @@ it("whatever is thrown has a code and a short message", () => {
     fc.property(fc.anything(), (thrown) => {
       const error = withoutSecrets(thrown, "Encrypt");
       expect(error.message.length).toBeLessThan(300);
-      expect(classify(thrown)).toMatch(/^ERR_ENV_KMS_/);
-      expect(classify(error)).toMatch(/^ERR_ENV_KMS_/);
+      expect(classify(thrown)).toMatch(/^ERR_ENVELOPE_KMS_/);
+      expect(classify(error)).toMatch(/^ERR_ENVELOPE_KMS_/);
     }),
   );
 });

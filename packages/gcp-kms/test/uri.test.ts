@@ -68,7 +68,7 @@ it.each([
   [`gcp-kms:${key}?alsoUnwrap=SECRET`, `alsoUnwrap must list names of keys, ${form}`],
 ])("refuses %s without repeating it", async (uri, problem) => {
   const error = await rejection(openGcpKms(uri));
-  expect(error).toMatchObject({ code: "ERR_ENV_CONFIG", message: `gcp-kms URI: ${problem}` });
+  expect(error).toMatchObject({ code: "ERR_ENVELOPE_CONFIG", message: `gcp-kms URI: ${problem}` });
   expect(error).not.toHaveProperty("cause");
 });
 
@@ -84,7 +84,7 @@ describe("openGcpKms", () => {
     await cmk.close();
     await server.disconnected();
     expect(await rejection(cmk.generateDataKey({ context }))).toMatchObject({
-      code: "ERR_ENV_CLOSED",
+      code: "ERR_ENVELOPE_CLOSED",
     });
   });
 
@@ -125,7 +125,7 @@ describe("openGcpKms", () => {
       vi.doUnmock("@google-cloud/kms");
     });
     expect(await rejection(openGcpKms(`gcp-kms:${key}`))).toMatchObject({
-      code: "ERR_ENV_CONFIG",
+      code: "ERR_ENVELOPE_CONFIG",
       message: "gcp-kms URI: it cannot be opened; install @google-cloud/kms",
     });
   });

@@ -163,7 +163,7 @@ export class Database {
 
   /** As {@link write}, at once: where another process has the lock, this one stands still. */
   writeSync<T>(fn: () => T, settle: (committed: boolean) => void): T {
-    if (this.#closed) throw new EnvelopeError("ERR_ENV_CLOSED", "the keystore is closed");
+    if (this.#closed) throw new EnvelopeError("ERR_ENVELOPE_CLOSED", "the keystore is closed");
     try {
       this.#db.exec(`PRAGMA busy_timeout = ${Math.min(this.busyTimeout, MAX_TIMEOUT_MS)}`);
       return this.#transaction(fn, settle);
@@ -229,13 +229,13 @@ export class Database {
   async #patiently<T>(fn: () => T, path: string = this.path): Promise<T> {
     let deadline: number | undefined;
     for (;;) {
-      if (this.#closed) throw new EnvelopeError("ERR_ENV_CLOSED", "the keystore is closed");
+      if (this.#closed) throw new EnvelopeError("ERR_ENVELOPE_CLOSED", "the keystore is closed");
       try {
         return fn();
       } catch (error) {
         const problem = named(error, path);
         deadline ??= performance.now() + this.busyTimeout;
-        const busy = isEnvelopeError(problem, "ERR_ENV_KEYSTORE_BUSY");
+        const busy = isEnvelopeError(problem, "ERR_ENVELOPE_KEYSTORE_BUSY");
         if (!busy || performance.now() >= deadline) throw problem;
       }
       // Not in step with the other process, nor with this one's other callers.

@@ -1,7 +1,7 @@
 /**
  * What the KMS answers when a call is wrong: AWS's names, so that whoever knows AWS KMS knows these.
  *
- * Act on `name`. Problems with the file are `EnvelopeError`s instead (`ERR_ENV_KEYSTORE_…`). Neither
+ * Act on `name`. Problems with the file are `EnvelopeError`s instead (`ERR_ENVELOPE_KEYSTORE_…`). Neither
  * holds plaintext, key material, ciphertext or values of an encryption context.
  *
  * Source: the error lists of the AWS KMS API reference.

@@ -6,7 +6,7 @@
  */
 import { EnvelopeError, type EnvelopeErrorCode } from "@env/core";
 
-/** What is wrong with a row: thrown inside a transaction, whose caller gets `ERR_ENV_KEYSTORE_FORMAT`. */
+/** What is wrong with a row: thrown inside a transaction, whose caller gets `ERR_ENVELOPE_KEYSTORE_FORMAT`. */
 export class Fault extends Error {
   /** `key 0123…`, `alias alias/app`, … */
   readonly record: string;
@@ -31,7 +31,7 @@ export function named(error: unknown, path: string): unknown {
     if (known !== undefined) return keystoreError(known[0], path, known[1], error);
     // Corrupt pages, a missing table, a broken constraint: not as a keystore writes them.
     return keystoreError(
-      "ERR_ENV_KEYSTORE_FORMAT",
+      "ERR_ENVELOPE_KEYSTORE_FORMAT",
       path,
       "the database is damaged; restore it from a backup",
       error,
@@ -40,19 +40,21 @@ export function named(error: unknown, path: string): unknown {
   // An INTEGER beyond 2^53 in a row: node:sqlite refuses to read it.
   if (error.code === "ERR_OUT_OF_RANGE") return format(path, "a row holds a number out of bounds");
   const problem = fileProblems.get(error.code);
-  return problem === undefined ? error : keystoreError("ERR_ENV_KEYSTORE_IO", path, problem, error);
+  return problem === undefined
+    ? error
+    : keystoreError("ERR_ENVELOPE_KEYSTORE_IO", path, problem, error);
 }
 
 export function format(path: string, problem: string): EnvelopeError {
   return keystoreError(
-    "ERR_ENV_KEYSTORE_FORMAT",
+    "ERR_ENVELOPE_KEYSTORE_FORMAT",
     path,
     `${problem}. Check the path, or restore the file from a backup`,
   );
 }
 
 export function io(path: string, problem: string): EnvelopeError {
-  return keystoreError("ERR_ENV_KEYSTORE_IO", path, problem);
+  return keystoreError("ERR_ENVELOPE_KEYSTORE_IO", path, problem);
 }
 
 function keystoreError(
@@ -82,30 +84,45 @@ const fileProblems: ReadonlyMap<unknown, string> = new Map([
 
 /** What SQLite says, by primary result code. */
 const sqliteProblems: ReadonlyMap<number, readonly [EnvelopeErrorCode, string]> = new Map([
-  [5, ["ERR_ENV_KEYSTORE_BUSY", "another process holds its lock; try again, or find that process"]],
-  [6, ["ERR_ENV_KEYSTORE_BUSY", "another process holds its lock; try again, or find that process"]],
+  [
+    5,
+    [
+      "ERR_ENVELOPE_KEYSTORE_BUSY",
+      "another process holds its lock; try again, or find that process",
+    ],
+  ],
+  [
+    6,
+    [
+      "ERR_ENVELOPE_KEYSTORE_BUSY",
+      "another process holds its lock; try again, or find that process",
+    ],
+  ],
   [
     8,
     [
-      "ERR_ENV_KEYSTORE_IO",
+      "ERR_ENVELOPE_KEYSTORE_IO",
       "it is read-only; a keystore and its folder must be writable, also to read",
     ],
   ],
   [
     10,
     [
-      "ERR_ENV_KEYSTORE_IO",
+      "ERR_ENVELOPE_KEYSTORE_IO",
       "reading or writing failed; nothing was changed. Check the disk and its free space",
     ],
   ],
   [
     13,
-    ["ERR_ENV_KEYSTORE_IO", "the disk is full; nothing was changed. Free some space and try again"],
+    [
+      "ERR_ENVELOPE_KEYSTORE_IO",
+      "the disk is full; nothing was changed. Free some space and try again",
+    ],
   ],
   [
     14,
     [
-      "ERR_ENV_KEYSTORE_IO",
+      "ERR_ENVELOPE_KEYSTORE_IO",
       "it cannot be opened; check the permissions of the file and its folder",
     ],
   ],

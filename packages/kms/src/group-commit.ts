@@ -102,7 +102,8 @@ export class GroupCommit {
 
   async #retry(batch: readonly Change[], error: unknown): Promise<void> {
     const waited =
-      isEnvelopeError(error, "ERR_ENV_KEYSTORE_BUSY") || isEnvelopeError(error, "ERR_ENV_CLOSED");
+      isEnvelopeError(error, "ERR_ENVELOPE_KEYSTORE_BUSY") ||
+      isEnvelopeError(error, "ERR_ENVELOPE_CLOSED");
     if (batch.length === 1 || waited) {
       for (const { reject } of batch) reject(error);
       return;

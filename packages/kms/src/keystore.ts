@@ -77,7 +77,7 @@ export interface KeystoreFacts extends Realm {
 /**
  * Makes a keystore in a new file of mode 0600. Never overwrites: neither the file nor a key file.
  *
- * @throws EnvelopeError `ERR_ENV_KEYSTORE_IO`, `ERR_ENV_KEYSTORE_ROOT_KEY`; TypeError or RangeError
+ * @throws EnvelopeError `ERR_ENVELOPE_KEYSTORE_IO`, `ERR_ENVELOPE_KEYSTORE_ROOT_KEY`; TypeError or RangeError
  * for options out of bounds. Then nothing was left behind.
  *
  * @example
@@ -117,8 +117,8 @@ export async function createKeystore(
 /**
  * Opens a keystore. Many processes may have the same one open.
  *
- * @throws EnvelopeError `ERR_ENV_KEYSTORE_FORMAT`, `ERR_ENV_KEYSTORE_ROOT_KEY`,
- * `ERR_ENV_KEYSTORE_BUSY`, `ERR_ENV_KEYSTORE_IO`; what the CMK of `root` throws.
+ * @throws EnvelopeError `ERR_ENVELOPE_KEYSTORE_FORMAT`, `ERR_ENVELOPE_KEYSTORE_ROOT_KEY`,
+ * `ERR_ENVELOPE_KEYSTORE_BUSY`, `ERR_ENVELOPE_KEYSTORE_IO`; what the CMK of `root` throws.
  */
 export async function openKeystore(path: string, options: OpenKeystoreOptions): Promise<Keystore> {
   const database = await Database.open(path, { busyTimeout: busyTimeout(options) });
@@ -142,7 +142,7 @@ export async function openKeystore(path: string, options: OpenKeystoreOptions): 
 /**
  * What a keystore says of itself, without its root key: nothing of it is authenticated.
  *
- * @throws EnvelopeError `ERR_ENV_KEYSTORE_FORMAT`, `ERR_ENV_KEYSTORE_BUSY`, `ERR_ENV_KEYSTORE_IO`.
+ * @throws EnvelopeError `ERR_ENVELOPE_KEYSTORE_FORMAT`, `ERR_ENVELOPE_KEYSTORE_BUSY`, `ERR_ENVELOPE_KEYSTORE_IO`.
  */
 export async function inspectKeystore(path: string): Promise<KeystoreFacts> {
   const database = await Database.open(path, { busyTimeout: DEFAULT_BUSY_TIMEOUT });
@@ -280,7 +280,7 @@ export class Keystore implements Disposable {
    * back from an older state of the file, removed or added. An empty list: all of it verifies. Others may
    * read and write meanwhile. `audit.verify` looks at the log alone, and compares it with an anchor.
    *
-   * @throws EnvelopeError `ERR_ENV_KEYSTORE_FORMAT` where the file is too damaged to look at its records.
+   * @throws EnvelopeError `ERR_ENVELOPE_KEYSTORE_FORMAT` where the file is too damaged to look at its records.
    */
   async verify(): Promise<readonly Finding[]> {
     // What this process knows of the past; and then somebody who knows nothing and reads every row.
@@ -300,7 +300,7 @@ export class Keystore implements Disposable {
    * on disk. Others may read and write meanwhile; this process waits. The copy opens with the same
    * root key, and to put it back is to open it: it knows nothing of what came after it.
    *
-   * @throws EnvelopeError `ERR_ENV_KEYSTORE_IO` and what reading throws. Then nothing was left behind.
+   * @throws EnvelopeError `ERR_ENVELOPE_KEYSTORE_IO` and what reading throws. Then nothing was left behind.
    */
   backup(path: string): Promise<void> {
     return backupDatabase(this.#database, path);
@@ -322,7 +322,7 @@ export class Keystore implements Disposable {
     }
   }
 
-  /** Closes the file. Idempotent; later calls of its clients throw `ERR_ENV_CLOSED`. */
+  /** Closes the file. Idempotent; later calls of its clients throw `ERR_ENVELOPE_CLOSED`. */
   close(): void {
     try {
       this.audit.close();

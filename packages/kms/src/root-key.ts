@@ -77,7 +77,7 @@ export function generateRootKey(): string {
 /**
  * A key from a source that has not been used for this keystore.
  *
- * @throws {@link EnvelopeError} `ERR_ENV_KEYSTORE_ROOT_KEY`; what the CMK throws; RangeError for `scryptN`.
+ * @throws {@link EnvelopeError} `ERR_ENVELOPE_KEYSTORE_ROOT_KEY`; what the CMK throws; RangeError for `scryptN`.
  */
 export async function newSourceKey(
   source: RootKeySource,
@@ -110,7 +110,7 @@ export async function newSourceKey(
 /**
  * The key that the descriptor's facts ask for.
  *
- * @throws {@link EnvelopeError} `ERR_ENV_KEYSTORE_ROOT_KEY` for a missing or malformed key or another
+ * @throws {@link EnvelopeError} `ERR_ENVELOPE_KEYSTORE_ROOT_KEY` for a missing or malformed key or another
  * kind of source; what the CMK throws where it could not answer.
  */
 export async function sourceKey(
@@ -253,7 +253,8 @@ async function unwrapWith(
     return dataKey.use((bytes) => secretKey(bytes.slice()));
   } catch (error) {
     const another =
-      isEnvelopeError(error, "ERR_ENV_NO_KEY") || isEnvelopeError(error, "ERR_ENV_KMS_REJECTED");
+      isEnvelopeError(error, "ERR_ENVELOPE_NO_KEY") ||
+      isEnvelopeError(error, "ERR_ENVELOPE_KMS_REJECTED");
     if (!another) throw error;
     throw rootKeyError(
       `the root key is wrapped by ${provider} ${keyId}; the CMK given did not unwrap it`,
@@ -281,7 +282,7 @@ function codeOf(error: unknown): string {
 
 export function rootKeyError(problem: string, cause?: unknown): EnvelopeError {
   return new EnvelopeError(
-    "ERR_ENV_KEYSTORE_ROOT_KEY",
+    "ERR_ENVELOPE_KEYSTORE_ROOT_KEY",
     problem,
     cause === undefined ? {} : { cause },
   );

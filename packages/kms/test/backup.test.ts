@@ -83,7 +83,7 @@ it.each(["", "-wal", "-shm", "-journal"])(
     const target = join(tempFolder(), "backup.kms");
     writeFileSync(`${target}${suffix}`, "precious");
     const error = await rejection(keystore.backup(target));
-    expect(error).toMatchObject({ code: "ERR_ENV_KEYSTORE_IO" });
+    expect(error).toMatchObject({ code: "ERR_ENVELOPE_KEYSTORE_IO" });
     expect(error.message).toContain(target);
     expect(readFileSync(`${target}${suffix}`, "utf8")).toBe("precious");
     expect(readdirSync(dirname(target))).toEqual([`backup.kms${suffix}`]);
@@ -94,7 +94,9 @@ it("follows no link, not even one to nowhere", async () => {
   const { keystore } = await tempKeystore();
   const target = join(tempFolder(), "backup.kms");
   symlinkSync(`${target}.elsewhere`, target);
-  expect(await rejection(keystore.backup(target))).toMatchObject({ code: "ERR_ENV_KEYSTORE_IO" });
+  expect(await rejection(keystore.backup(target))).toMatchObject({
+    code: "ERR_ENVELOPE_KEYSTORE_IO",
+  });
   expect(existsSync(`${target}.elsewhere`)).toBe(false);
 });
 
@@ -105,7 +107,7 @@ it("does not take the name of what has come to lie there meanwhile", async () =>
     throw Object.assign(new Error("EEXIST: file already exists, link"), { code: "EEXIST" });
   });
   const error = await rejection(keystore.backup(target));
-  expect(error).toMatchObject({ code: "ERR_ENV_KEYSTORE_IO" });
+  expect(error).toMatchObject({ code: "ERR_ENVELOPE_KEYSTORE_IO" });
   expect(error.message).toContain("never overwritten");
   expect(readdirSync(dirname(target))).toEqual([]);
 });
@@ -124,7 +126,7 @@ it("does without links where the file system has none", async () => {
     return noLinks();
   });
   expect(await rejection(keystore.backup(`${target}2`))).toMatchObject({
-    code: "ERR_ENV_KEYSTORE_IO",
+    code: "ERR_ENVELOPE_KEYSTORE_IO",
   });
   expect(readFileSync(`${target}2`, "utf8")).toBe("precious");
   using copy = await openKeystore(target, { root });
@@ -145,10 +147,10 @@ it("leaves nothing behind where it fails", async () => {
   );
   using damaged = await openKeystore(path, { root });
   expect(await rejection(damaged.backup(join(folder, "backup.kms")))).toMatchObject({
-    code: "ERR_ENV_KEYSTORE_FORMAT",
+    code: "ERR_ENVELOPE_KEYSTORE_FORMAT",
   });
   expect(await rejection(damaged.backup(join(folder, "none", "backup.kms")))).toMatchObject({
-    code: "ERR_ENV_KEYSTORE_IO",
+    code: "ERR_ENVELOPE_KEYSTORE_IO",
   });
   expect(readdirSync(folder)).toEqual([]);
 });
@@ -157,7 +159,7 @@ it("is refused once the keystore is closed", async () => {
   const { path, keystore } = await tempKeystore();
   keystore.close();
   expect(await rejection(keystore.backup(`${path}.backup`))).toMatchObject({
-    code: "ERR_ENV_CLOSED",
+    code: "ERR_ENVELOPE_CLOSED",
   });
   expect(existsSync(`${path}.backup`)).toBe(false);
 });

@@ -46,13 +46,13 @@ function sql(path: string, statements: string): void {
 }
 
 const format = (path: string, what: string): string =>
-  `ERR_ENV_KEYSTORE_FORMAT: keystore ${path}: ${what}. Check the path, or restore the file from a backup`;
+  `ERR_ENVELOPE_KEYSTORE_FORMAT: keystore ${path}: ${what}. Check the path, or restore the file from a backup`;
 
 describe("a file that is no keystore", () => {
   it("is missing", async () => {
     const path = tempPath();
     expect(await problem(path)).toBe(
-      `ERR_ENV_KEYSTORE_IO: keystore ${path}: no such file; check the path, or create a keystore there`,
+      `ERR_ENVELOPE_KEYSTORE_IO: keystore ${path}: no such file; check the path, or create a keystore there`,
     );
     expect(existsSync(path)).toBe(false);
   });
@@ -60,14 +60,14 @@ describe("a file that is no keystore", () => {
   it("is a folder", async () => {
     const path = tempFolder();
     expect(await problem(path)).toBe(
-      `ERR_ENV_KEYSTORE_IO: keystore ${path}: it is a folder; give the path of a file in it`,
+      `ERR_ENVELOPE_KEYSTORE_IO: keystore ${path}: it is a folder; give the path of a file in it`,
     );
   });
 
   it("lies beyond a file", async () => {
     const path = tempPath();
     writeFileSync(path, "");
-    expect(await problem(join(path, "x"))).toMatch(/^ERR_ENV_KEYSTORE_IO: .*is not a folder$/);
+    expect(await problem(join(path, "x"))).toMatch(/^ERR_ENVELOPE_KEYSTORE_IO: .*is not a folder$/);
   });
 
   it("is empty", async () => {
@@ -139,7 +139,7 @@ describe("a damaged file", () => {
     const whole = readFileSync(path);
     for (let size = whole.length - 1; size > 0; size -= 1111) {
       truncateSync(path, size);
-      expect(await problem(path), `${size} bytes`).toMatch(/^ERR_ENV_KEYSTORE_FORMAT: /);
+      expect(await problem(path), `${size} bytes`).toMatch(/^ERR_ENVELOPE_KEYSTORE_FORMAT: /);
       writeFileSync(path, whole);
     }
   });
@@ -150,7 +150,7 @@ describe("a damaged file", () => {
     bytes.fill(0xa5, 4096);
     writeFileSync(path, bytes);
     expect(await problem(path)).toBe(
-      `ERR_ENV_KEYSTORE_FORMAT: keystore ${path}: the database is damaged; restore it from a backup`,
+      `ERR_ENVELOPE_KEYSTORE_FORMAT: keystore ${path}: the database is damaged; restore it from a backup`,
     );
   });
 });
@@ -173,7 +173,7 @@ describe("creating", () => {
       const path = tempPath();
       writeFileSync(`${path}${suffix}`, "precious");
       const error = await rejection(createKeystore(path, { root: { keyFile: `${path}.key` } }));
-      expect(error).toMatchObject({ code: "ERR_ENV_KEYSTORE_IO" });
+      expect(error).toMatchObject({ code: "ERR_ENVELOPE_KEYSTORE_IO" });
       expect(readdirSync(dirname(path))).toEqual([`test.kms${suffix}`]);
       expect(readFileSync(`${path}${suffix}`, "utf8")).toBe("precious");
     },
@@ -183,7 +183,7 @@ describe("creating", () => {
     const path = tempPath();
     symlinkSync(`${path}.elsewhere`, path);
     const error = await rejection(createKeystore(path, { root: { keyFile: `${path}.key` } }));
-    expect(error).toMatchObject({ code: "ERR_ENV_KEYSTORE_IO" });
+    expect(error).toMatchObject({ code: "ERR_ENVELOPE_KEYSTORE_IO" });
     expect(existsSync(`${path}.elsewhere`)).toBe(false);
   });
 
@@ -192,7 +192,7 @@ describe("creating", () => {
     const error = await rejection(
       createKeystore(path, { root: { passphrase: "x", scryptN: 2 ** 15 } }),
     );
-    expect(error).toMatchObject({ code: "ERR_ENV_KEYSTORE_IO" });
+    expect(error).toMatchObject({ code: "ERR_ENVELOPE_KEYSTORE_IO" });
   });
 });
 
@@ -221,7 +221,7 @@ describe("a locked file", () => {
     const db = new DatabaseSync(path);
     db.exec("BEGIN IMMEDIATE");
     const error = await rejection(client.disableKey({ KeyId }));
-    expect(error).toMatchObject({ code: "ERR_ENV_KEYSTORE_BUSY", retryable: true });
+    expect(error).toMatchObject({ code: "ERR_ENVELOPE_KEYSTORE_BUSY", retryable: true });
     expect(await impatient.verify()).toEqual([]);
     db.exec("ROLLBACK");
     db.close();
@@ -234,7 +234,7 @@ describe("a locked file", () => {
     db.exec("PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE");
     const root = { keyFile: `${path}.key` };
     const error = await rejection(openKeystore(path, { root, busyTimeout: 60 }));
-    expect(error).toMatchObject({ code: "ERR_ENV_KEYSTORE_BUSY" });
+    expect(error).toMatchObject({ code: "ERR_ENVELOPE_KEYSTORE_BUSY" });
     db.close();
   });
 });
@@ -243,8 +243,8 @@ it("refuses calls after close, and closes twice", async () => {
   const { keystore, client } = await tempKeystore();
   keystore.close();
   keystore.close();
-  expect(await rejection(client.listKeys())).toMatchObject({ code: "ERR_ENV_CLOSED" });
-  expect(await rejection(client.createKey())).toMatchObject({ code: "ERR_ENV_CLOSED" });
+  expect(await rejection(client.listKeys())).toMatchObject({ code: "ERR_ENVELOPE_CLOSED" });
+  expect(await rejection(client.createKey())).toMatchObject({ code: "ERR_ENVELOPE_CLOSED" });
 });
 
 /** Runs a module as another process; gives its exit code and output. */
@@ -288,10 +288,12 @@ describe.runIf(process.platform === "linux")("a file that cannot be written", ()
     if (asNobody.uid !== undefined) chownSync(folder, nobody, nobody);
     expect(await child(open, asNobody)).toBe("opened");
     chmodSync(path, 0o400);
-    expect(await child(open, asNobody)).toMatch(/^ERR_ENV_KEYSTORE_IO .*check the owner and mode/);
+    expect(await child(open, asNobody)).toMatch(
+      /^ERR_ENVELOPE_KEYSTORE_IO .*check the owner and mode/,
+    );
     chmodSync(path, 0o600);
     chmodSync(folder, 0o500);
-    expect(await child(open, asNobody)).toMatch(/^ERR_ENV_KEYSTORE_IO .*folder/);
+    expect(await child(open, asNobody)).toMatch(/^ERR_ENVELOPE_KEYSTORE_IO .*folder/);
     chmodSync(folder, 0o700);
   });
 
@@ -336,7 +338,7 @@ describe.runIf(process.platform === "linux")("a file that cannot be written", ()
 
   const expected = {
     failure: {
-      code: "ERR_ENV_KEYSTORE_IO",
+      code: "ERR_ENVELOPE_KEYSTORE_IO",
       message: expect.stringMatching(/nothing was changed/) as unknown,
       wrong: [],
     },

@@ -188,13 +188,13 @@ it("refuses all of them where another process keeps the lock", async () => {
   const holder = new DatabaseSync(open.path);
   holder.exec("BEGIN IMMEDIATE");
   const [first, second] = [1, 2].map(() => rejection(store.write(() => undefined)));
-  expect(await first).toMatchObject({ code: "ERR_ENV_KEYSTORE_BUSY", retryable: true });
+  expect(await first).toMatchObject({ code: "ERR_ENVELOPE_KEYSTORE_BUSY", retryable: true });
   holder.exec("COMMIT");
   // They have waited together, and would now succeed.
-  expect(await second).toMatchObject({ code: "ERR_ENV_KEYSTORE_BUSY" });
+  expect(await second).toMatchObject({ code: "ERR_ENVELOPE_KEYSTORE_BUSY" });
   holder.exec("BEGIN IMMEDIATE");
   expect(() => store.writeSync(() => undefined)).toThrow(
-    expect.objectContaining({ code: "ERR_ENV_KEYSTORE_BUSY" }),
+    expect.objectContaining({ code: "ERR_ENVELOPE_KEYSTORE_BUSY" }),
   );
   holder.exec("COMMIT");
   holder.close();
@@ -207,10 +207,10 @@ it("refuses what is still waiting when the file is closed", async () => {
   const waiting = [1, 2].map(() => rejection(store.write(() => undefined)));
   database.close();
   for (const error of await Promise.all(waiting)) {
-    expect(error).toMatchObject({ code: "ERR_ENV_CLOSED" });
+    expect(error).toMatchObject({ code: "ERR_ENVELOPE_CLOSED" });
   }
   expect(() => store.writeSync(() => undefined)).toThrow(
-    expect.objectContaining({ code: "ERR_ENV_CLOSED" }),
+    expect.objectContaining({ code: "ERR_ENVELOPE_CLOSED" }),
   );
 });
 

@@ -61,7 +61,7 @@ it("refuses a descriptor that was edited", async () => {
   db.exec("UPDATE descriptor SET facts = replace(facts, 'local', 'other')");
   db.close();
   const error = await rejection(openKeystore(path, { root }));
-  expect(error).toMatchObject({ code: "ERR_ENV_KEYSTORE_ROOT_KEY" });
+  expect(error).toMatchObject({ code: "ERR_ENVELOPE_KEYSTORE_ROOT_KEY" });
   expect(error.message).toContain("descriptor was altered");
 });
 
@@ -69,7 +69,7 @@ it("refuses the root key of another keystore", async () => {
   const { path } = await tempKeystore();
   const { root: other } = await tempKeystore();
   const error = await rejection(openKeystore(path, { root: other }));
-  expect(error).toMatchObject({ code: "ERR_ENV_KEYSTORE_ROOT_KEY" });
+  expect(error).toMatchObject({ code: "ERR_ENVELOPE_KEYSTORE_ROOT_KEY" });
 });
 
 describe("changeRoot", () => {
@@ -81,7 +81,7 @@ describe("changeRoot", () => {
     await client.generateDataKey({ KeyId, KeySpec: "AES_256" });
     keystore.close();
     expect(await rejection(openKeystore(path, { root }))).toMatchObject({
-      code: "ERR_ENV_KEYSTORE_ROOT_KEY",
+      code: "ERR_ENVELOPE_KEYSTORE_ROOT_KEY",
     });
     using again = await openKeystore(path, { root: PASSPHRASE });
     await again.as().generateDataKey({ KeyId, KeySpec: "AES_256" });
@@ -96,7 +96,7 @@ describe("changeRoot", () => {
     ];
     for (const source of failing) {
       expect(await rejection(keystore.changeRoot(source))).toMatchObject({
-        code: "ERR_ENV_KEYSTORE_ROOT_KEY",
+        code: "ERR_ENVELOPE_KEYSTORE_ROOT_KEY",
       });
     }
     expect(keystore.facts.rootKind).toBe("key-file");

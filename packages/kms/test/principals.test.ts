@@ -39,7 +39,7 @@ const get = ({ store }: OpenStore, arn: string): Promise<PrincipalRecord | undef
 
 async function problem({ path, store }: OpenStore, reading: () => unknown): Promise<string> {
   const error = await rejection(store.read(reading));
-  expect(error).toMatchObject({ code: "ERR_ENV_KEYSTORE_FORMAT" });
+  expect(error).toMatchObject({ code: "ERR_ENVELOPE_KEYSTORE_FORMAT" });
   return error.message
     .replace(`keystore ${path}: `, "")
     .replace(". Check the path, or restore the file from a backup", "");

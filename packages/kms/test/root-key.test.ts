@@ -37,7 +37,7 @@ describe("a key file", () => {
     const path = tempPath();
     writeFileSync(`${path}.key`, "precious");
     const call = createKeystore(path, { root: { keyFile: `${path}.key` } });
-    expect(await code(call)).toBe("ERR_ENV_KEYSTORE_ROOT_KEY");
+    expect(await code(call)).toBe("ERR_ENVELOPE_KEYSTORE_ROOT_KEY");
     expect(readFileSync(`${path}.key`, "utf8")).toBe("precious");
     expect(existsSync(path)).toBe(false);
   });
@@ -46,7 +46,7 @@ describe("a key file", () => {
     const path = tempPath();
     writeFileSync(path, "precious");
     const call = createKeystore(path, { root: { keyFile: `${path}.key` } });
-    expect(await code(call)).toBe("ERR_ENV_KEYSTORE_IO");
+    expect(await code(call)).toBe("ERR_ENVELOPE_KEYSTORE_IO");
     expect(readFileSync(path, "utf8")).toBe("precious");
     expect(existsSync(`${path}.key`)).toBe(false);
   });
@@ -57,7 +57,7 @@ describe("a key file", () => {
     for (const mode of [0o640, 0o604, 0o660, 0o601]) {
       chmodSync(keyFile, mode);
       const error = await rejection(openKeystore(path, { root: { keyFile } }));
-      expect(error).toMatchObject({ code: "ERR_ENV_KEYSTORE_ROOT_KEY" });
+      expect(error).toMatchObject({ code: "ERR_ENVELOPE_KEYSTORE_ROOT_KEY" });
       expect(error.message).toContain(`chmod 600 ${keyFile}`);
     }
     chmodSync(keyFile, 0o400);
@@ -81,7 +81,7 @@ describe("a key file", () => {
     ]) {
       writeFileSync(keyFile, wrong);
       const error = await rejection(openKeystore(path, { root: { keyFile } }));
-      expect(error).toMatchObject({ code: "ERR_ENV_KEYSTORE_ROOT_KEY" });
+      expect(error).toMatchObject({ code: "ERR_ENVELOPE_KEYSTORE_ROOT_KEY" });
       expect(error.message).not.toContain(text.slice(11, 20));
     }
     for (const right of [text, `${text}\n`, `${text}\r\n`]) {
@@ -89,10 +89,12 @@ describe("a key file", () => {
       await openWith(path, { keyFile });
     }
     writeFileSync(keyFile, generateRootKey());
-    expect(await code(openKeystore(path, { root: { keyFile } }))).toBe("ERR_ENV_KEYSTORE_ROOT_KEY");
+    expect(await code(openKeystore(path, { root: { keyFile } }))).toBe(
+      "ERR_ENVELOPE_KEYSTORE_ROOT_KEY",
+    );
     rmSync(keyFile);
     const error = await rejection(openKeystore(path, { root: { keyFile } }));
-    expect(error).toMatchObject({ code: "ERR_ENV_KEYSTORE_ROOT_KEY" });
+    expect(error).toMatchObject({ code: "ERR_ENVELOPE_KEYSTORE_ROOT_KEY" });
     expect(error.message).toContain("ENOENT");
   });
 });
@@ -105,10 +107,10 @@ describe("an environment variable", () => {
     const path = await createWith(root);
     await openWith(path, root);
     vi.stubEnv("KMS_TEST_ROOT", generateRootKey());
-    expect(await code(openKeystore(path, { root }))).toBe("ERR_ENV_KEYSTORE_ROOT_KEY");
+    expect(await code(openKeystore(path, { root }))).toBe("ERR_ENVELOPE_KEYSTORE_ROOT_KEY");
     vi.stubEnv("KMS_TEST_ROOT", undefined);
     const error = await rejection(openKeystore(path, { root }));
-    expect(error).toMatchObject({ code: "ERR_ENV_KEYSTORE_ROOT_KEY" });
+    expect(error).toMatchObject({ code: "ERR_ENVELOPE_KEYSTORE_ROOT_KEY" });
     expect(error.message).toContain("KMS_TEST_ROOT is not set");
   });
 });
@@ -120,14 +122,14 @@ describe("a passphrase", () => {
     await openWith(path, { passphrase: new TextEncoder().encode("caf\u00e9") });
     await openWith(path, { passphrase: async () => "caf\u00e9" });
     expect(await code(openKeystore(path, { root: { passphrase: "cafe" } }))).toBe(
-      "ERR_ENV_KEYSTORE_ROOT_KEY",
+      "ERR_ENVELOPE_KEYSTORE_ROOT_KEY",
     );
   });
 
   it("must not be empty", async () => {
-    expect(await code(createWith({ passphrase: "" }))).toBe("ERR_ENV_KEYSTORE_ROOT_KEY");
+    expect(await code(createWith({ passphrase: "" }))).toBe("ERR_ENVELOPE_KEYSTORE_ROOT_KEY");
     expect(await code(createWith({ passphrase: new Uint8Array(0) }))).toBe(
-      "ERR_ENV_KEYSTORE_ROOT_KEY",
+      "ERR_ENVELOPE_KEYSTORE_ROOT_KEY",
     );
   });
 
@@ -143,7 +145,7 @@ describe("a passphrase", () => {
       const facts = { kind: "passphrase", n: scryptN, salt: "AAAA" } as const;
       const passphrase = vi.fn<() => Promise<string>>(async () => "x");
       const call = sourceKey({ passphrase }, facts, keystoreId);
-      expect(await code(call)).toBe("ERR_ENV_KEYSTORE_ROOT_KEY");
+      expect(await code(call)).toBe("ERR_ENVELOPE_KEYSTORE_ROOT_KEY");
       expect(passphrase).not.toHaveBeenCalled();
     }
   });
@@ -193,7 +195,7 @@ describe("a CMK", () => {
     const path = await createWith({ cmk: new Cmk(kms.driver(id)) });
     const other = new Cmk(kms.driver(kms.createKey()));
     expect(await code(openKeystore(path, { root: { cmk: other } }))).toBe(
-      "ERR_ENV_KEYSTORE_ROOT_KEY",
+      "ERR_ENVELOPE_KEYSTORE_ROOT_KEY",
     );
   });
 
@@ -202,9 +204,11 @@ describe("a CMK", () => {
     const cmk = new Cmk(kms.driver(own));
     const path = await createWith({ cmk });
     kms.fail(own, "ConnectionLost");
-    expect(await code(openKeystore(path, { root: { cmk } }))).toBe("ERR_ENV_KMS_UNAVAILABLE");
+    expect(await code(openKeystore(path, { root: { cmk } }))).toBe("ERR_ENVELOPE_KMS_UNAVAILABLE");
     kms.fail(own, "AccessDenied");
-    expect(await code(openKeystore(path, { root: { cmk } }))).toBe("ERR_ENV_KMS_ACCESS_DENIED");
+    expect(await code(openKeystore(path, { root: { cmk } }))).toBe(
+      "ERR_ENVELOPE_KMS_ACCESS_DENIED",
+    );
   });
 });
 
@@ -212,7 +216,7 @@ it("asks for the kind of source that the keystore was made with", async () => {
   const keyFile = `${tempPath()}.key`;
   const path = await createWith({ keyFile });
   const error = await rejection(openKeystore(path, { root: { passphrase: "x" } }));
-  expect(error).toMatchObject({ code: "ERR_ENV_KEYSTORE_ROOT_KEY" });
+  expect(error).toMatchObject({ code: "ERR_ENVELOPE_KEYSTORE_ROOT_KEY" });
   expect(error.message).toContain("key-file");
 });
 

@@ -67,7 +67,7 @@ async function problem(
   );
   if (outcome === undefined) return undefined;
   if (!(outcome instanceof Error)) throw new TypeError("no error");
-  expect(outcome).toMatchObject({ code: "ERR_ENV_KEYSTORE_FORMAT" });
+  expect(outcome).toMatchObject({ code: "ERR_ENVELOPE_KEYSTORE_FORMAT" });
   return outcome.message
     .replace(`keystore ${path}: `, "")
     .replace(". Check the path, or restore the file from a backup", "");

@@ -76,7 +76,7 @@ it.each([
       { record: "the descriptor", problem: "an older row of it was put back" },
     ]);
     const error = await rejection(openKeystore(path, { root }));
-    expect(error).toMatchObject({ code: "ERR_ENV_KEYSTORE_FORMAT" });
+    expect(error).toMatchObject({ code: "ERR_ENVELOPE_KEYSTORE_FORMAT" });
     expect(error.message).toContain(
       "the descriptor does not verify: an older row of it was put back",
     );
@@ -141,10 +141,10 @@ it("refuses a file that is back at an older state", async () => {
   attack(path, "DELETE FROM cmk; DELETE FROM alias; DELETE FROM bucket; DELETE FROM audit");
   putBack(path, old);
   const error = await rejection(keystore.verify());
-  expect(error).toMatchObject({ code: "ERR_ENV_KEYSTORE_FORMAT" });
+  expect(error).toMatchObject({ code: "ERR_ENVELOPE_KEYSTORE_FORMAT" });
   expect(error.message).toMatch(/the whole file is back at its change [0-9]+, and was at [0-9]+/);
   expect(await rejection(client.describeKey({ KeyId }))).toMatchObject({
-    code: "ERR_ENV_KEYSTORE_FORMAT",
+    code: "ERR_ENVELOPE_KEYSTORE_FORMAT",
   });
 });
 

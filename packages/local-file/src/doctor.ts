@@ -30,7 +30,7 @@ import { classify } from "./errors.ts";
  * Probes a key as the principal of `client`. Keeps no data key; the keystore stays the caller's to close.
  *
  * @param options - As for `localFile`.
- * @throws {@link EnvelopeError} `ERR_ENV_INVALID_CONTEXT`, and the signal's reason. Everything else is in
+ * @throws {@link EnvelopeError} `ERR_ENVELOPE_INVALID_CONTEXT`, and the signal's reason. Everything else is in
  * the report.
  */
 export async function doctor(
@@ -45,10 +45,10 @@ export async function doctor(
 
 /** What a refusal is, as opposed to no answer. */
 const refusals: ReadonlySet<EnvelopeErrorCode> = new Set([
-  "ERR_ENV_KMS_ACCESS_DENIED",
-  "ERR_ENV_KMS_KEY_NOT_FOUND",
-  "ERR_ENV_KMS_KEY_STATE",
-  "ERR_ENV_KMS_REJECTED",
+  "ERR_ENVELOPE_KMS_ACCESS_DENIED",
+  "ERR_ENVELOPE_KMS_KEY_NOT_FOUND",
+  "ERR_ENVELOPE_KMS_KEY_STATE",
+  "ERR_ENVELOPE_KMS_REJECTED",
 ]);
 
 interface ProbeOptions {
@@ -127,7 +127,7 @@ class Probes {
   }
 
   #examine({ KeyState, KeyUsage, KeySpec }: KeyFacts): void {
-    const code = "ERR_ENV_KMS_KEY_STATE";
+    const code = "ERR_ENVELOPE_KMS_KEY_STATE";
     if (KeyState !== undefined && KeyState !== "Enabled") {
       const message = `the key is in state ${KeyState}; enable it, or cancel its deletion`;
       this.#problems.push({ check: "key", code, message });
@@ -246,7 +246,7 @@ class Probes {
     const what = isEnvelopeError(cause)
       ? cause.message
       : `${operation}: ${cause instanceof Error ? cause.name : "failed"}`;
-    const next = code === "ERR_ENV_KMS_ACCESS_DENIED" ? `allow ${actions}` : nextSteps[code];
+    const next = code === "ERR_ENVELOPE_KMS_ACCESS_DENIED" ? `allow ${actions}` : nextSteps[code];
     const problem = { check, code, message: next === undefined ? what : `${what}; ${next}` };
     this.#problems.push(problem);
     return problem;
@@ -254,10 +254,10 @@ class Probes {
 }
 
 const nextSteps: Readonly<Partial<Record<EnvelopeErrorCode, string>>> = {
-  ERR_ENV_KMS_KEY_NOT_FOUND: "check the name of the key, and which keystore it is",
-  ERR_ENV_KMS_KEY_STATE: "enable the key, cancel its deletion, or name another one",
-  ERR_ENV_KMS_THROTTLED: "try again later",
-  ERR_ENV_KMS_UNAVAILABLE: "try again once no other process holds the keystore",
+  ERR_ENVELOPE_KMS_KEY_NOT_FOUND: "check the name of the key, and which keystore it is",
+  ERR_ENVELOPE_KMS_KEY_STATE: "enable the key, cancel its deletion, or name another one",
+  ERR_ENVELOPE_KMS_THROTTLED: "try again later",
+  ERR_ENVELOPE_KMS_UNAVAILABLE: "try again once no other process holds the keystore",
 };
 
 /** What the keystore threw, of an error that says which code that is. */

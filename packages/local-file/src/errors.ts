@@ -10,20 +10,20 @@
 import { isEnvelopeError, type KmsFailureCode } from "@env/core";
 
 const byName: ReadonlyMap<string, KmsFailureCode> = new Map([
-  ["InvalidCiphertextException", "ERR_ENV_KMS_REJECTED"],
-  ["IncorrectKeyException", "ERR_ENV_KMS_REJECTED"],
-  ["NotFoundException", "ERR_ENV_KMS_KEY_NOT_FOUND"],
-  ["InvalidArnException", "ERR_ENV_KMS_KEY_NOT_FOUND"],
-  ["DisabledException", "ERR_ENV_KMS_KEY_STATE"],
-  ["KMSInvalidStateException", "ERR_ENV_KMS_KEY_STATE"],
-  ["InvalidKeyUsageException", "ERR_ENV_KMS_KEY_STATE"],
-  ["AccessDeniedException", "ERR_ENV_KMS_ACCESS_DENIED"],
-  ["ThrottlingException", "ERR_ENV_KMS_THROTTLED"],
+  ["InvalidCiphertextException", "ERR_ENVELOPE_KMS_REJECTED"],
+  ["IncorrectKeyException", "ERR_ENVELOPE_KMS_REJECTED"],
+  ["NotFoundException", "ERR_ENVELOPE_KMS_KEY_NOT_FOUND"],
+  ["InvalidArnException", "ERR_ENVELOPE_KMS_KEY_NOT_FOUND"],
+  ["DisabledException", "ERR_ENVELOPE_KMS_KEY_STATE"],
+  ["KMSInvalidStateException", "ERR_ENVELOPE_KMS_KEY_STATE"],
+  ["InvalidKeyUsageException", "ERR_ENVELOPE_KMS_KEY_STATE"],
+  ["AccessDeniedException", "ERR_ENVELOPE_KMS_ACCESS_DENIED"],
+  ["ThrottlingException", "ERR_ENVELOPE_KMS_THROTTLED"],
 ]);
 
 export function classify(error: unknown): KmsFailureCode {
   // Another process holds the file: the one problem with it that passes by itself.
-  if (isEnvelopeError(error, "ERR_ENV_KEYSTORE_BUSY")) return "ERR_ENV_KMS_UNAVAILABLE";
-  if (!(error instanceof Error)) return "ERR_ENV_KMS_ERROR";
-  return byName.get(error.name) ?? "ERR_ENV_KMS_ERROR";
+  if (isEnvelopeError(error, "ERR_ENVELOPE_KEYSTORE_BUSY")) return "ERR_ENVELOPE_KMS_UNAVAILABLE";
+  if (!(error instanceof Error)) return "ERR_ENVELOPE_KMS_ERROR";
+  return byName.get(error.name) ?? "ERR_ENVELOPE_KMS_ERROR";
 }

@@ -36,7 +36,7 @@ const SCHEME = "local-file:";
  * Opens the keystore that a URI names and makes a {@link Cmk} of the key. Closing the CMK closes the
  * keystore.
  *
- * @throws {@link EnvelopeError} `ERR_ENV_CONFIG` for a malformed URI, `ERR_ENV_KEYSTORE_…` for a
+ * @throws {@link EnvelopeError} `ERR_ENVELOPE_CONFIG` for a malformed URI, `ERR_ENVELOPE_KEYSTORE_…` for a
  * keystore that does not open. Whether the key exists shows at the first call.
  *
  * @example
@@ -61,7 +61,7 @@ export async function openLocalFile(uri: string, options: OpenLocalFileOptions =
 /**
  * Reads `local-file:<path>?key=<key>`.
  *
- * @throws {@link EnvelopeError} `ERR_ENV_CONFIG`
+ * @throws {@link EnvelopeError} `ERR_ENVELOPE_CONFIG`
  */
 export function parseLocalFileUri(uri: string): LocalFileUri {
   if (typeof uri !== "string" || !uri.startsWith(SCHEME)) {
@@ -103,7 +103,7 @@ function passphraseInEnvironment(): string {
   const passphrase = process.env["ENVELOPE_PASSPHRASE"];
   if (passphrase !== undefined && passphrase !== "") return passphrase;
   throw new EnvelopeError(
-    "ERR_ENV_KEYSTORE_ROOT_KEY",
+    "ERR_ENVELOPE_KEYSTORE_ROOT_KEY",
     "the keystore asks for a passphrase; set ENVELOPE_PASSPHRASE, or pass options.root",
   );
 }
@@ -117,5 +117,5 @@ function decode(text: string, what: string): string {
 }
 
 function config(problem: string): EnvelopeError {
-  return new EnvelopeError("ERR_ENV_CONFIG", `local-file URI: ${problem}`);
+  return new EnvelopeError("ERR_ENVELOPE_CONFIG", `local-file URI: ${problem}`);
 }

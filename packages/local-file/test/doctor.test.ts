@@ -25,7 +25,7 @@ const may = ({ mayGenerate, mayWrap, mayUnwrap, mayRewrap }: DoctorReport) =>
     .map((one) => (one === undefined ? "?" : one ? "y" : "n"))
     .join("");
 const problems = (report: DoctorReport) =>
-  report.problems.map(({ check, code }) => `${check} ${code.replace("ERR_ENV_KMS_", "")}`);
+  report.problems.map(({ check, code }) => `${check} ${code.replace("ERR_ENVELOPE_KMS_", "")}`);
 
 it("finds nothing wrong where nothing is", async () => {
   const { client, keyId } = await tempKeystore();
@@ -166,7 +166,7 @@ it("tells a key that is for something else", async () => {
   expect(report.mayGenerate).toBe(false);
   expect(report.problems[0]).toEqual({
     check: "key",
-    code: "ERR_ENV_KMS_KEY_STATE",
+    code: "ERR_ENVELOPE_KMS_KEY_STATE",
     message: "the key is not a symmetric key for encryption; make one that is",
   });
 });
@@ -222,7 +222,7 @@ it("refuses a context that the format refuses, and ends with the signal's reason
   const options = { client: noted, key: keyId };
   const context = { "env:format": "2" };
   expect(await rejection(doctor(options, { context }))).toMatchObject({
-    code: "ERR_ENV_INVALID_CONTEXT",
+    code: "ERR_ENVELOPE_INVALID_CONTEXT",
   });
   const reason = new Error("enough");
   const signal = AbortSignal.abort(reason);

@@ -119,7 +119,7 @@ describe("matches", () => {
     const { KeyMetadata } = await client.createKey();
     await client.updateAlias({ AliasName: key, TargetKeyId: KeyMetadata.KeyId });
     const without = localFile({ client, key }).unwrapDataKey(entry, { context });
-    expect(await rejection(without)).toMatchObject({ code: "ERR_ENV_NO_KEY" });
+    expect(await rejection(without)).toMatchObject({ code: "ERR_ENVELOPE_NO_KEY" });
     for (const name of [keyId, arn(keyId)]) {
       const cmk = localFile({ client, key, alsoUnwrap: [name] });
       using opened = await cmk.unwrapDataKey(entry, { context });
@@ -185,7 +185,7 @@ describe("a client that answers for another key", () => {
     }));
     const error = await rejection(driver.unwrap({ wrapped, keyId, context: kms, signal }));
     expect(error.name).toBe("IncorrectKeyException");
-    expect(driver.classify(error)).toBe("ERR_ENV_KMS_REJECTED");
+    expect(driver.classify(error)).toBe("ERR_ENVELOPE_KMS_REJECTED");
     expect(plaintext).toEqual(new Uint8Array(32));
   });
 
@@ -241,7 +241,7 @@ it("rejects what is no blob of a keystore without asking", async () => {
       if (wrapped[0] === 0 || wrapped.length === 0) {
         expect(error.name).toBe("InvalidCiphertextException");
       }
-      expect(driver.classify(error)).toBe("ERR_ENV_KMS_REJECTED");
+      expect(driver.classify(error)).toBe("ERR_ENVELOPE_KMS_REJECTED");
     }
   }
   expect(calls).toEqual(["decrypt", "reEncrypt"]); // Those of the one that looks like a blob.
@@ -254,7 +254,7 @@ it("calls a lock that lasts unavailable", async () => {
   db.exec("BEGIN IMMEDIATE");
   const busy = await rejection(client.disableKey({ KeyId: keyId }));
   const driver = localFileDriver({ client, key: keyId });
-  expect(driver.classify(busy)).toBe("ERR_ENV_KMS_UNAVAILABLE");
+  expect(driver.classify(busy)).toBe("ERR_ENVELOPE_KMS_UNAVAILABLE");
   db.exec("ROLLBACK");
   db.close();
   const { dataKey } = await cmk.generateDataKey({ context });

@@ -5,31 +5,31 @@ import { classify } from "../src/errors.ts";
 
 /** Every name of the KMS, so that a new one is thought about. */
 const expected: Record<KmsErrorName, EnvelopeErrorCode> = {
-  AccessDeniedException: "ERR_ENV_KMS_ACCESS_DENIED",
-  AlreadyExistsException: "ERR_ENV_KMS_ERROR",
-  DisabledException: "ERR_ENV_KMS_KEY_STATE",
-  DryRunOperationException: "ERR_ENV_KMS_ERROR",
-  ExpiredImportTokenException: "ERR_ENV_KMS_ERROR",
-  IncorrectKeyException: "ERR_ENV_KMS_REJECTED",
-  IncorrectKeyMaterialException: "ERR_ENV_KMS_ERROR",
-  InvalidAliasNameException: "ERR_ENV_KMS_ERROR",
-  InvalidArnException: "ERR_ENV_KMS_KEY_NOT_FOUND",
-  InvalidCiphertextException: "ERR_ENV_KMS_REJECTED",
-  InvalidGrantTokenException: "ERR_ENV_KMS_ERROR",
-  InvalidImportTokenException: "ERR_ENV_KMS_ERROR",
-  InvalidKeyUsageException: "ERR_ENV_KMS_KEY_STATE",
-  InvalidMarkerException: "ERR_ENV_KMS_ERROR",
-  KMSInvalidMacException: "ERR_ENV_KMS_ERROR",
-  KMSInvalidSignatureException: "ERR_ENV_KMS_ERROR",
-  KMSInvalidStateException: "ERR_ENV_KMS_KEY_STATE",
-  LimitExceededException: "ERR_ENV_KMS_ERROR",
-  MalformedPolicyDocumentException: "ERR_ENV_KMS_ERROR",
-  NotAuthorizedException: "ERR_ENV_KMS_ERROR",
-  NotFoundException: "ERR_ENV_KMS_KEY_NOT_FOUND",
-  TagException: "ERR_ENV_KMS_ERROR",
-  ThrottlingException: "ERR_ENV_KMS_THROTTLED",
-  UnsupportedOperationException: "ERR_ENV_KMS_ERROR",
-  ValidationException: "ERR_ENV_KMS_ERROR",
+  AccessDeniedException: "ERR_ENVELOPE_KMS_ACCESS_DENIED",
+  AlreadyExistsException: "ERR_ENVELOPE_KMS_ERROR",
+  DisabledException: "ERR_ENVELOPE_KMS_KEY_STATE",
+  DryRunOperationException: "ERR_ENVELOPE_KMS_ERROR",
+  ExpiredImportTokenException: "ERR_ENVELOPE_KMS_ERROR",
+  IncorrectKeyException: "ERR_ENVELOPE_KMS_REJECTED",
+  IncorrectKeyMaterialException: "ERR_ENVELOPE_KMS_ERROR",
+  InvalidAliasNameException: "ERR_ENVELOPE_KMS_ERROR",
+  InvalidArnException: "ERR_ENVELOPE_KMS_KEY_NOT_FOUND",
+  InvalidCiphertextException: "ERR_ENVELOPE_KMS_REJECTED",
+  InvalidGrantTokenException: "ERR_ENVELOPE_KMS_ERROR",
+  InvalidImportTokenException: "ERR_ENVELOPE_KMS_ERROR",
+  InvalidKeyUsageException: "ERR_ENVELOPE_KMS_KEY_STATE",
+  InvalidMarkerException: "ERR_ENVELOPE_KMS_ERROR",
+  KMSInvalidMacException: "ERR_ENVELOPE_KMS_ERROR",
+  KMSInvalidSignatureException: "ERR_ENVELOPE_KMS_ERROR",
+  KMSInvalidStateException: "ERR_ENVELOPE_KMS_KEY_STATE",
+  LimitExceededException: "ERR_ENVELOPE_KMS_ERROR",
+  MalformedPolicyDocumentException: "ERR_ENVELOPE_KMS_ERROR",
+  NotAuthorizedException: "ERR_ENVELOPE_KMS_ERROR",
+  NotFoundException: "ERR_ENVELOPE_KMS_KEY_NOT_FOUND",
+  TagException: "ERR_ENVELOPE_KMS_ERROR",
+  ThrottlingException: "ERR_ENVELOPE_KMS_THROTTLED",
+  UnsupportedOperationException: "ERR_ENVELOPE_KMS_ERROR",
+  ValidationException: "ERR_ENVELOPE_KMS_ERROR",
 };
 
 it.each(Object.keys(kmsErrors) as KmsErrorName[])("names %s", (name) => {
@@ -38,12 +38,12 @@ it.each(Object.keys(kmsErrors) as KmsErrorName[])("names %s", (name) => {
 });
 
 it.each(Object.keys(errorCodes) as EnvelopeErrorCode[])("names %s", (code) => {
-  const busy = code === "ERR_ENV_KEYSTORE_BUSY";
+  const busy = code === "ERR_ENVELOPE_KEYSTORE_BUSY";
   expect(classify(new EnvelopeError(code, ""))).toBe(
-    busy ? "ERR_ENV_KMS_UNAVAILABLE" : "ERR_ENV_KMS_ERROR",
+    busy ? "ERR_ENVELOPE_KMS_UNAVAILABLE" : "ERR_ENVELOPE_KMS_ERROR",
   );
 });
 
 it.each([undefined, null, "NotFoundException", new Error("x")])("has no name for %o", (error) => {
-  expect(classify(error)).toBe("ERR_ENV_KMS_ERROR");
+  expect(classify(error)).toBe("ERR_ENVELOPE_KMS_ERROR");
 });

@@ -53,7 +53,7 @@ it.each([
 ])("refuses %s without repeating it", async (uri, problem) => {
   const error = await rejection(openLocalFile(uri));
   expect(error).toMatchObject({
-    code: "ERR_ENV_CONFIG",
+    code: "ERR_ENVELOPE_CONFIG",
     message: `local-file URI: ${problem}`,
   });
   expect(error).not.toHaveProperty("cause");
@@ -69,7 +69,7 @@ describe("openLocalFile", () => {
     await cmk.close();
     await cmk.close();
     expect(await rejection(cmk.generateDataKey({ context }))).toMatchObject({
-      code: "ERR_ENV_CLOSED",
+      code: "ERR_ENVELOPE_CLOSED",
     });
   });
 
@@ -114,12 +114,12 @@ describe("openLocalFile", () => {
   it("tells a missing keystore and a missing key apart, each when it can", async () => {
     const { folder } = await tempKeystore();
     const none = openLocalFile("local-file:none.kms?key=x", { baseDirectory: folder });
-    expect(await rejection(none)).toMatchObject({ code: "ERR_ENV_KEYSTORE_IO" });
+    expect(await rejection(none)).toMatchObject({ code: "ERR_ENVELOPE_KEYSTORE_IO" });
     await using cmk = await openLocalFile("local-file:dev.kms?key=alias/none", {
       baseDirectory: folder,
     });
     expect(await rejection(cmk.generateDataKey({ context }))).toMatchObject({
-      code: "ERR_ENV_KMS_KEY_NOT_FOUND",
+      code: "ERR_ENVELOPE_KMS_KEY_NOT_FOUND",
     });
   });
 
@@ -147,7 +147,7 @@ describe("the root key", () => {
     const { path } = await tempKeystore();
     expect(await open(path)).toBe("local-file");
     renameSync(`${path}.key`, `${path}.elsewhere`);
-    expect(await rejection(open(path))).toMatchObject({ code: "ERR_ENV_KEYSTORE_ROOT_KEY" });
+    expect(await rejection(open(path))).toMatchObject({ code: "ERR_ENVELOPE_KEYSTORE_ROOT_KEY" });
     const root = { keyFile: `${path}.elsewhere` };
     await using cmk = await openLocalFile(`local-file:${path}?key=alias/app`, { root });
     expect(cmk.provider).toBe("local-file");
@@ -159,26 +159,26 @@ describe("the root key", () => {
     expect(await open(path)).toBe("local-file");
     vi.stubEnv("ENVELOPE_ROOT_KEY", undefined);
     const error = await rejection(open(path));
-    expect(error).toMatchObject({ code: "ERR_ENV_KEYSTORE_ROOT_KEY" });
+    expect(error).toMatchObject({ code: "ERR_ENVELOPE_KEYSTORE_ROOT_KEY" });
     expect(error.message).toContain("ENVELOPE_ROOT_KEY");
   });
 
   it("is sealed under the passphrase in ENVELOPE_PASSPHRASE", async () => {
     const { path } = await tempKeystore({ passphrase: "correct horse", scryptN: 2 ** 15 });
     const error = await rejection(open(path));
-    expect(error).toMatchObject({ code: "ERR_ENV_KEYSTORE_ROOT_KEY" });
+    expect(error).toMatchObject({ code: "ERR_ENVELOPE_KEYSTORE_ROOT_KEY" });
     expect(error.message).toContain("ENVELOPE_PASSPHRASE");
     vi.stubEnv("ENVELOPE_PASSPHRASE", "correct horse");
     expect(await open(path)).toBe("local-file");
     vi.stubEnv("ENVELOPE_PASSPHRASE", "battery staple");
-    expect(await rejection(open(path))).toMatchObject({ code: "ERR_ENV_KEYSTORE_ROOT_KEY" });
+    expect(await rejection(open(path))).toMatchObject({ code: "ERR_ENVELOPE_KEYSTORE_ROOT_KEY" });
   });
 
   it("must be given where a CMK holds it", async () => {
     const kms = new MemoryKms();
     const root = { cmk: new Cmk(kms.driver(kms.createKey())) };
     const { path } = await tempKeystore(root);
-    expect(await rejection(open(path))).toMatchObject({ code: "ERR_ENV_CONFIG" });
+    expect(await rejection(open(path))).toMatchObject({ code: "ERR_ENVELOPE_CONFIG" });
     await using cmk = await openLocalFile(`local-file:${path}?key=alias/app`, { root });
     expect((await cmk.generateDataKey({ context })).keyVersion).toBe("1");
     using keystore = await openKeystore(path, { root });

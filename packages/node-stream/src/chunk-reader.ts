@@ -78,7 +78,7 @@ export class ChunkReader {
   /**
    * Shows chunks `first` to `last`, at most {@link RUN_CHUNKS} of them, to `visit`, in any order.
    *
-   * @throws {@link EnvelopeError} `ERR_ENV_DECRYPT`; what the source throws; the signal's reason.
+   * @throws {@link EnvelopeError} `ERR_ENVELOPE_DECRYPT`; what the source throws; the signal's reason.
    */
   async visit(first: number, last: number, visit: Visit, signal: AbortSignal): Promise<void> {
     const waits: Promise<void>[] = [];

@@ -125,7 +125,7 @@ export class Engine {
   /**
    * Ends the message: what is left is its final chunk. All has been given when this resolves.
    *
-   * @throws as {@link write}; `ERR_ENV_TRUNCATED` where a message ends without its final chunk.
+   * @throws as {@link write}; `ERR_ENVELOPE_TRUNCATED` where a message ends without its final chunk.
    */
   async end(): Promise<void> {
     const final = this.#partial.subarray(0, this.#filled);
@@ -134,7 +134,7 @@ export class Engine {
     this.#partial.fill(0);
     while (this.#goesOn() && (this.#queue.length > 0 || this.#held)) await this.#movement();
     if (cut && !this.#stopped) {
-      throw new EnvelopeError("ERR_ENV_TRUNCATED", "the message ends without its final chunk");
+      throw new EnvelopeError("ERR_ENVELOPE_TRUNCATED", "the message ends without its final chunk");
     }
   }
 

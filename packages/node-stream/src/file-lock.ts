@@ -17,9 +17,9 @@ import { closeSync, constants, fstatSync, lstatSync, openSync, realpathSync } fr
 import { unlink } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 
-/** Where the lock of a file is: `.<name>.env-lock` beside it. */
+/** Where the lock of a file is: `.<name>.envelope-lock` beside it. */
 export function lockPath(path: string): string {
-  return join(dirname(path), `.${basename(path)}.env-lock`);
+  return join(dirname(path), `.${basename(path)}.envelope-lock`);
 }
 
 /**

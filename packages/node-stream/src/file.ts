@@ -103,7 +103,7 @@ export interface FileResult {
  *
  * @example
  * ```ts
- * await encryptFile(envelope, "dump.sql", "dump.sql.env", { context: { tenant: "acme" } });
+ * await encryptFile(envelope, "dump.sql", "dump.sql.envelope", { context: { tenant: "acme" } });
  * ```
  */
 export function encryptFile(

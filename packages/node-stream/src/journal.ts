@@ -1,7 +1,7 @@
 /**
  * The journal of a rewrap in place: a torn write of a header must not destroy the only copy of a key.
  *
- * Before a header is overwritten, the old one and the new one lie in `.<name>.env-journal` beside the
+ * Before a header is overwritten, the old one and the new one lie in `.<name>.envelope-journal` beside the
  * file, on the disk. A complete journal is a promise: whoever finds it writes the new header, forces
  * it to the disk and removes the journal, however much of that was done before. Writing it again is
  * harmless, and trusting what is there is not: after a failed fsync the cache may hold what the disk
@@ -46,9 +46,9 @@ export interface Journal {
 /** What became of a journal: there was none, it was torn and removed, or its rewrap was finished. */
 export type Recovery = "none" | "discarded" | "finished";
 
-/** Where the journal of a file is: `.<name>.env-journal` beside it. */
+/** Where the journal of a file is: `.<name>.envelope-journal` beside it. */
 export function journalPath(path: string): string {
-  return join(dirname(path), `.${basename(path)}.env-journal`);
+  return join(dirname(path), `.${basename(path)}.envelope-journal`);
 }
 
 /**
@@ -56,8 +56,8 @@ export function journalPath(path: string): string {
  * so by themselves. Needs no KMS.
  *
  * @param path - Of the encrypted file, not of the journal. No symbolic link.
- * @throws {@link EnvelopeError} `ERR_ENV_FORMAT` where the journal is not this file's, or is torn and
- * so is the header; `ERR_ENV_UNSUPPORTED` for one of a later version; an Error with code `EBUSY` while a
+ * @throws {@link EnvelopeError} `ERR_ENVELOPE_FORMAT` where the journal is not this file's, or is torn and
+ * so is the header; `ERR_ENVELOPE_UNSUPPORTED` for one of a later version; an Error with code `EBUSY` while a
  * rewrap is under way; what the file system throws. Nothing was changed then, unless in writing.
  */
 export async function recoverFile(path: string | URL): Promise<Recovery> {
@@ -206,7 +206,7 @@ export function encodeJournal({ fileBytes, prefix, oldHeader, newHeader }: Journ
  * Reads a journal.
  *
  * @returns `undefined` for anything that is not whole.
- * @throws {@link EnvelopeError} `ERR_ENV_UNSUPPORTED` for a later version.
+ * @throws {@link EnvelopeError} `ERR_ENVELOPE_UNSUPPORTED` for a later version.
  */
 export function decodeJournal(bytes: Uint8Array): Journal | undefined {
   const view = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
@@ -214,7 +214,7 @@ export function decodeJournal(bytes: Uint8Array): Journal | undefined {
   const version = view[MAGIC.length] ?? 0;
   if (version > VERSION) {
     throw new EnvelopeError(
-      "ERR_ENV_UNSUPPORTED",
+      "ERR_ENVELOPE_UNSUPPORTED",
       `the journal has version ${version}, which this build does not read: update the package`,
     );
   }
@@ -293,7 +293,7 @@ async function requireHeader(file: FileHandle, path: string): Promise<void> {
     parseHeader(bytes.subarray(0, await readInto(file, bytes, 0)));
   } catch (cause) {
     const message = `${journalPath(path)} and the header of the file are damaged: restore a backup`;
-    throw new EnvelopeError("ERR_ENV_FORMAT", message, { cause });
+    throw new EnvelopeError("ERR_ENVELOPE_FORMAT", message, { cause });
   }
 }
 
@@ -312,7 +312,7 @@ async function requireBound(
 
 function foreign(path: string, reason: string): EnvelopeError {
   return new EnvelopeError(
-    "ERR_ENV_FORMAT",
+    "ERR_ENVELOPE_FORMAT",
     `${journalPath(path)} does not belong to the file beside it (${reason}): if the file was replaced, remove the journal`,
   );
 }

@@ -5,7 +5,7 @@
  * the disk it gets its final name in one step of the file system. Refusing to overwrite is that same
  * step (`link` fails where the name is taken), so nobody can slip in between a check and a rename.
  *
- * What must stay true: `.<name>.env-part` is made only by who holds the target's lock. So whoever
+ * What must stay true: `.<name>.envelope-part` is made only by who holds the target's lock. So whoever
  * holds the lock finds there what a killed process has left, and removes it. Where nothing can be
  * locked the name is random, and what a killed process leaves is for its owner to remove.
  *
@@ -38,7 +38,7 @@ export interface WriteFileOptions {
  * Writes a file that appears under its name once `write` is done and the bytes are on the disk. For
  * what comes as a stream; `encryptFile` and `decryptFile` do so by themselves.
  *
- * Beside the target, `.<name>.env-part` holds what is written so far, and `.<name>.env-lock` keeps
+ * Beside the target, `.<name>.envelope-part` holds what is written so far, and `.<name>.envelope-lock` keeps
  * others from writing the same target. Where the file system has no hard links (FAT), a new name is
  * taken by an empty file for the moment before the whole one replaces it.
  *
@@ -52,7 +52,7 @@ export interface WriteFileOptions {
  *
  * @example
  * ```ts
- * await writeFileWhole("upload.env", {}, (file) =>
+ * await writeFileWhole("upload.envelope", {}, (file) =>
  *   pipeline(request, encryptStream(envelope, { context }), (pieces) => file.writeFile(pieces)),
  * );
  * ```
@@ -233,12 +233,12 @@ function othersToo(target: string): Error {
 }
 
 function partPath(target: string): string {
-  return join(dirname(target), `.${basename(target)}.env-part`);
+  return join(dirname(target), `.${basename(target)}.envelope-part`);
 }
 
 /** Shortened: with the ends added the name must not be too long for the file system. */
 function randomName(target: string): string {
-  const name = `.${basename(target).slice(0, 48)}.${randomBytes(8).toString("hex")}.env-part`;
+  const name = `.${basename(target).slice(0, 48)}.${randomBytes(8).toString("hex")}.envelope-part`;
   return join(dirname(target), name);
 }
 

@@ -58,7 +58,7 @@ export async function fileSource(
       const now = (await file.stat()).size;
       if (now !== size) {
         throw new EnvelopeError(
-          "ERR_ENV_TRUNCATED",
+          "ERR_ENVELOPE_TRUNCATED",
           `the file had ${size} bytes when it was opened and has ${now} now: it is being written`,
         );
       }
@@ -85,7 +85,7 @@ export function checkedSource(source: RangeSource): OpenSource {
 /**
  * Reads exactly `length` bytes.
  *
- * @throws {@link EnvelopeError} `ERR_ENV_TRUNCATED` for fewer; RangeError for more; TypeError for what
+ * @throws {@link EnvelopeError} `ERR_ENVELOPE_TRUNCATED` for fewer; RangeError for more; TypeError for what
  * is no byte array; what the source throws.
  */
 export async function readExactly(
@@ -99,7 +99,7 @@ export async function readExactly(
   if (!(bytes instanceof Uint8Array)) throw new TypeError("source.read must give a Uint8Array");
   if (bytes.length < length) {
     throw new EnvelopeError(
-      "ERR_ENV_TRUNCATED",
+      "ERR_ENVELOPE_TRUNCATED",
       `the source gave ${bytes.length} of ${length} bytes at ${position}: it is shorter than its size says`,
     );
   }

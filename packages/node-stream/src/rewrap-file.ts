@@ -67,13 +67,13 @@ const OPTIONS = new Set(["context", "from", "signal"]); // And those of this fil
  *
  * In place, the file keeps its inode, owner, mode and links; readers that have it open go on. A copy
  * takes over permission bits and, where this process may set it, owner; other hard links keep the old
- * file. What a killed copy leaves, `.<name>.env-part`, the next rewrap of the file removes. The
+ * file. What a killed copy leaves, `.<name>.envelope-part`, the next rewrap of the file removes. The
  * modification time is new in both cases: backup tools go by it, and the new header belongs in a backup.
  *
  * @param path - Of a regular file. Symbolic links are refused, so that nobody else decides what is
  * written to. An interrupted rewrap is finished first.
  * @param options - `signal` is obeyed until the first byte of the file is written, or the copy is named.
- * @throws {@link EnvelopeError} as `Envelope.rewrap`, `ERR_ENV_TRUNCATED` for a file that is cut, and as
+ * @throws {@link EnvelopeError} as `Envelope.rewrap`, `ERR_ENVELOPE_TRUNCATED` for a file that is cut, and as
  * `recoverFile`; an Error with code `EBUSY` where the file is being written already or was changed
  * meanwhile, `ELOOP` for a symbolic link; what the file system throws; TypeError for misuse.
  */

@@ -71,12 +71,12 @@ const MAX_CACHE_CHUNKS = 65_536;
  * where this process may write; where not, its journal is read in place of the header.
  * @param options - As for `Envelope.decrypt`. `signal` is for the opening only.
  * @returns To be closed: it holds the message's keys, plaintext, and for a path the file.
- * @throws {@link EnvelopeError} as `Envelope.decrypt`, and `ERR_ENV_FORMAT` for a journal beside the
+ * @throws {@link EnvelopeError} as `Envelope.decrypt`, and `ERR_ENVELOPE_FORMAT` for a journal beside the
  * file that belongs to another; TypeError, RangeError for misuse; what the source or file throws.
  *
  * @example
  * ```ts
- * await using reader = await openEncrypted(envelope, "backup.tar.env", { context });
+ * await using reader = await openEncrypted(envelope, "backup.tar.envelope", { context });
  * const head = await reader.read(0, 512);
  * ```
  */
@@ -123,8 +123,8 @@ export async function openEncrypted(
  * others wait for.
  *
  * Positions and sizes are bytes of the plaintext. All methods throw {@link EnvelopeError}
- * `ERR_ENV_DECRYPT` for altered chunks, `ERR_ENV_TRUNCATED` for a source that is shorter than it was,
- * `ERR_ENV_CLOSED` after `close()`; what the source throws, as it is; the signal's reason.
+ * `ERR_ENVELOPE_DECRYPT` for altered chunks, `ERR_ENVELOPE_TRUNCATED` for a source that is shorter than it was,
+ * `ERR_ENVELOPE_CLOSED` after `close()`; what the source throws, as it is; the signal's reason.
  *
  * The envelope's observer is told of each read and each stream as one decryption of its bytes. Of the
  * opening and of `size()`, which give no plaintext out, it is told where they fail.
@@ -194,7 +194,7 @@ export class EncryptedReader implements AsyncDisposable {
     return new RangeStream(read, { start, end, highWaterMark, signal, watch: this.#watch() });
   }
 
-  /** Ends reads and streams under way with `ERR_ENV_CLOSED`, wipes plaintext, closes its own file. */
+  /** Ends reads and streams under way with `ERR_ENVELOPE_CLOSED`, wipes plaintext, closes its own file. */
   close(): Promise<void> {
     this.#closed ??= this.#close();
     return this.#closed;
@@ -205,7 +205,7 @@ export class EncryptedReader implements AsyncDisposable {
   }
 
   async #close(): Promise<void> {
-    this.#closing.abort(new EnvelopeError("ERR_ENV_CLOSED", "the reader is closed"));
+    this.#closing.abort(new EnvelopeError("ERR_ENVELOPE_CLOSED", "the reader is closed"));
     this.#chunks.close();
     await this.#source.close();
   }

@@ -45,13 +45,13 @@ export interface DecryptStreamOptions extends DecryptOptions, StreamOptions {}
  *
  * @param options - As `Envelope.encryptStream`. An aborted `signal` destroys the stream.
  * @returns The stream. Its output arrays are the reader's own.
- * @throws TypeError, RangeError for options that cannot work; `ERR_ENV_INVALID_CONTEXT`. The stream
- * fails as `Envelope.encrypt`; with `ERR_ENV_TRUNCATED` or `ERR_ENV_LIMIT` where fewer or more than
+ * @throws TypeError, RangeError for options that cannot work; `ERR_ENVELOPE_INVALID_CONTEXT`. The stream
+ * fails as `Envelope.encrypt`; with `ERR_ENVELOPE_TRUNCATED` or `ERR_ENVELOPE_LIMIT` where fewer or more than
  * `plaintextBytes` come.
  *
  * @example
  * ```ts
- * await pipeline(request, encryptStream(envelope, { context }), createWriteStream("upload.env"));
+ * await pipeline(request, encryptStream(envelope, { context }), createWriteStream("upload.envelope"));
  * ```
  */
 export function encryptStream(envelope: Envelope, options: EncryptStreamOptions): Duplex {
@@ -67,7 +67,7 @@ export function encryptStream(envelope: Envelope, options: EncryptStreamOptions)
  *
  * @param options - As `Envelope.decryptStream`. An aborted `signal` destroys the stream.
  * @returns The stream. Its output arrays are the reader's own.
- * @throws TypeError, RangeError for options that cannot work; `ERR_ENV_INVALID_CONTEXT`. The stream
+ * @throws TypeError, RangeError for options that cannot work; `ERR_ENVELOPE_INVALID_CONTEXT`. The stream
  * fails as `Envelope.decrypt`.
  */
 export function decryptStream(envelope: Envelope, options: DecryptStreamOptions): Duplex {
@@ -104,7 +104,7 @@ export function encryptStreamOn(
         bytes += more;
         if (expected !== undefined && bytes > expected) {
           throw new EnvelopeError(
-            "ERR_ENV_LIMIT",
+            "ERR_ENVELOPE_LIMIT",
             `more than the ${expected} announced bytes came`,
           );
         }
@@ -116,7 +116,7 @@ export function encryptStreamOn(
       async end() {
         if (expected !== undefined && bytes < expected) {
           throw new EnvelopeError(
-            "ERR_ENV_TRUNCATED",
+            "ERR_ENVELOPE_TRUNCATED",
             `${bytes} of ${expected} announced bytes came`,
           );
         }
@@ -199,7 +199,7 @@ class Front {
     return undefined;
   }
 
-  /** @throws {@link EnvelopeError} `ERR_ENV_FORMAT` where the header is malformed or cut. */
+  /** @throws {@link EnvelopeError} `ERR_ENVELOPE_FORMAT` where the header is malformed or cut. */
   parse(): { header: Header; prefix: Uint8Array } {
     const bytes = this.#bytes.subarray(0, this.#filled);
     const header = parseHeader(bytes);

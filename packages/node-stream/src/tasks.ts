@@ -67,7 +67,7 @@ export function revive({ message, code, errno, syscall }: Failure): Error {
 
 /** For a source that ends before its time. */
 export function endedEarly(): EnvelopeError {
-  return new EnvelopeError("ERR_ENV_TRUNCATED", "the source became shorter while it was read");
+  return new EnvelopeError("ERR_ENVELOPE_TRUNCATED", "the source became shorter while it was read");
 }
 
 function isEnvelopeErrorCode(code: string): code is EnvelopeErrorCode {

@@ -58,7 +58,7 @@ const LOCAL_LANES = 4;
 /**
  * Resolves once all chunks are written, and rejects once nothing is under way any more.
  *
- * @throws what the codec, the file system and `onProgress` throw; `ERR_ENV_TRUNCATED` where the source
+ * @throws what the codec, the file system and `onProgress` throw; `ERR_ENVELOPE_TRUNCATED` where the source
  * ends early; ThreadLost; the signal's reason.
  */
 export async function transcode(job: Transcoding): Promise<void> {

@@ -140,7 +140,7 @@ describe("Engine", () => {
       sealed[altered] = (sealed[altered] ?? 0) ^ 1;
       const { engine: opening, output } = engine({ operation: "open", share: shareOf(1, slow) });
       const writing = opening.write([sealed]);
-      await refuses("ERR_ENV_DECRYPT", () => releasing(writing.then(() => opening.end())));
+      await refuses("ERR_ENVELOPE_DECRYPT", () => releasing(writing.then(() => opening.end())));
       // The thread's run, and the step before the one that failed.
       const given = long.subarray(0, (64 + 16) * CHUNK_BYTES);
       expect(same(Buffer.concat(output), given)).toBe(true);
@@ -203,7 +203,7 @@ describe("Engine", () => {
       share: shareOf(undefined, pool),
       failed: (error) => failures.push(error),
     });
-    await refuses("ERR_ENV_DECRYPT", async () => {
+    await refuses("ERR_ENVELOPE_DECRYPT", async () => {
       await opening.write([sealed]);
       await opening.end();
     });
@@ -211,7 +211,7 @@ describe("Engine", () => {
     expect(given.length).toBeGreaterThan((chunk - 64) * 16_384);
     expect(given.length).toBeLessThanOrEqual(chunk * 16_384);
     expect(same(given, long.subarray(0, given.length))).toBe(true);
-    expect(failures[0]).toMatchObject({ code: "ERR_ENV_DECRYPT" });
+    expect(failures[0]).toMatchObject({ code: "ERR_ENVELOPE_DECRYPT" });
   });
 
   it("leaves no plaintext in the slots", async () => {
@@ -261,6 +261,6 @@ describe("Engine", () => {
     const { engine: opening } = engine({ operation: "open" });
     await opening.write([(await codec.sealChunks(0, pattern(16_384), false)).subarray(0)]);
     await opening.write([pattern(15)]);
-    await refuses("ERR_ENV_TRUNCATED", () => opening.end());
+    await refuses("ERR_ENVELOPE_TRUNCATED", () => opening.end());
   });
 });

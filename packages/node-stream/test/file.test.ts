@@ -69,7 +69,7 @@ describe("encryptFile and decryptFile", () => {
     const reader = { context: fromHeader({ require: context }), aad };
     await decryptFile(envelope, path("sealed"), path("again"), reader);
     expect(await readFile(path("again"), "utf8")).toBe("hello");
-    await refuses("ERR_ENV_DECRYPT", () => verifyFile(envelope, path("sealed"), { context }));
+    await refuses("ERR_ENVELOPE_DECRYPT", () => verifyFile(envelope, path("sealed"), { context }));
   });
 
   it("read messages that were written elsewhere, headers of any length", async () => {
@@ -173,11 +173,11 @@ describe("encryptFile and decryptFile", () => {
     await encryptFile(own, path("plain"), path("sealed"), { context });
     await verifyFile(own, path("sealed"), { context });
     await truncate(path("sealed"), 10_000);
-    await refuses("ERR_ENV_DECRYPT", () => verifyFile(own, path("sealed"), { context }));
+    await refuses("ERR_ENVELOPE_DECRYPT", () => verifyFile(own, path("sealed"), { context }));
     expect(events.filter(({ type }) => type !== "kms-call")).toMatchObject([
       { type: "encrypt", bytes: 50_000, outcome: "ok" },
       { type: "decrypt", bytes: 50_000, outcome: "ok" },
-      { type: "decrypt", outcome: "ERR_ENV_DECRYPT" },
+      { type: "decrypt", outcome: "ERR_ENVELOPE_DECRYPT" },
     ]);
   });
 
@@ -204,7 +204,7 @@ describe("encryptFile and decryptFile", () => {
       await expect(verifyFile(own.envelope(), path("plain"), options)).rejects.toThrow(option);
     }
     await expect(run("plain", "new", { context, concurrency: -1 })).rejects.toThrow(RangeError);
-    await refuses("ERR_ENV_INVALID_CONTEXT", () => run("plain", "new", {}));
+    await refuses("ERR_ENVELOPE_INVALID_CONTEXT", () => run("plain", "new", {}));
     await expect(run("plain", "new", { context, signal: AbortSignal.abort() })).rejects.toThrow(
       "aborted",
     );
@@ -220,11 +220,11 @@ describe("damaged files", () => {
   });
 
   it.each([
-    ["empty", 0, "ERR_ENV_FORMAT"],
-    ["cut in the header", 30, "ERR_ENV_FORMAT"],
-    ["cut in the last chunk", -1, "ERR_ENV_DECRYPT"],
-    ["cut between chunks", -7248, "ERR_ENV_TRUNCATED"],
-    ["cut in the salt", -40_048 - 30, "ERR_ENV_TRUNCATED"],
+    ["empty", 0, "ERR_ENVELOPE_FORMAT"],
+    ["cut in the header", 30, "ERR_ENVELOPE_FORMAT"],
+    ["cut in the last chunk", -1, "ERR_ENVELOPE_DECRYPT"],
+    ["cut between chunks", -7248, "ERR_ENVELOPE_TRUNCATED"],
+    ["cut in the salt", -40_048 - 30, "ERR_ENVELOPE_TRUNCATED"],
   ] as const)("that are %s are refused, and no target is there", async (_, length, code) => {
     const { size } = await stat(path("sealed"));
     await truncate(path("sealed"), length < 0 ? size + length : length);
@@ -238,7 +238,7 @@ describe("damaged files", () => {
     for (const back of [1, 7248, 7249, 20_000, 40_048, 40_049]) {
       const at = message.length - back;
       await writeFile(path("sealed"), message.with(at, (message[at] ?? 0) ^ 0x80));
-      await refuses("ERR_ENV_DECRYPT", () =>
+      await refuses("ERR_ENVELOPE_DECRYPT", () =>
         decryptFile(envelope, path("sealed"), path("plain"), { context }),
       );
     }
@@ -290,7 +290,7 @@ describe("a source that changes meanwhile", () => {
     await handle.write(Buffer.of(1, 2, 3, 4), 0, 4, MIB);
     await handle.close();
     const onProgress = (): void => void utimes(path("sealed"), 1, 1);
-    await refuses("ERR_ENV_DECRYPT", () =>
+    await refuses("ERR_ENVELOPE_DECRYPT", () =>
       decryptFile(envelope, path("sealed"), path("plain"), { context, onProgress }),
     );
   });
@@ -468,7 +468,7 @@ describe("on threads", () => {
     const handle = await open(path("sealed"), "r+");
     await handle.write(Buffer.of(1, 2, 3, 4), 0, 4, 19 * MIB);
     await handle.close();
-    await refuses("ERR_ENV_DECRYPT", () =>
+    await refuses("ERR_ENVELOPE_DECRYPT", () =>
       decryptFileOn(machine, envelope, path("sealed"), path("plain"), { context }),
     );
     await expectOnly(["sealed"]);
@@ -558,7 +558,7 @@ describe("kill -9", () => {
       expect(outcomes.thereAfterDeath).toBe(5);
       expect(outcomes.survived).toBeGreaterThan(0);
       // Whoever writes these targets next removes what was left of them.
-      expect((await readdir(folder)).some((name) => name.endsWith(".env-part"))).toBe(true);
+      expect((await readdir(folder)).some((name) => name.endsWith(".envelope-part"))).toBe(true);
       const work = operation === "encrypt" ? encryptFile : decryptFile;
       for (const call of calls) {
         const options = { context: {}, overwrite: true };

@@ -42,7 +42,7 @@ let folder = "";
 let path = "";
 beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), "env-journal-"));
-  path = join(folder, "data.env");
+  path = join(folder, "data.envelope");
 });
 afterEach(() => rm(folder, { recursive: true }));
 
@@ -70,7 +70,7 @@ const withHeader = (message: Uint8Array, header: Uint8Array): Buffer =>
   Buffer.concat([header, message.subarray(header.length)]);
 
 async function requireTidy(): Promise<void> {
-  expect(await readdir(folder)).toEqual(["data.env"]);
+  expect(await readdir(folder)).toEqual(["data.envelope"]);
 }
 
 /** `use` meets a journal it may not act on, as a process without write permission does. */
@@ -119,7 +119,7 @@ describe("a journal", () => {
     const later = encodeJournal(journal);
     later[4] = 2;
     expect(() => decodeJournal(later)).toThrow(
-      expect.objectContaining({ code: "ERR_ENV_UNSUPPORTED" }),
+      expect.objectContaining({ code: "ERR_ENVELOPE_UNSUPPORTED" }),
     );
     later[4] = 0;
     expect(decodeJournal(later)).toBeUndefined();
@@ -166,7 +166,7 @@ describe("recoverFile", () => {
     const torn = encodeJournal(journal).subarray(0, -1);
     await writeFile(journalPath(path), torn);
     await writeFile(path, withHeader(message, new Uint8Array(512)));
-    await expect(recoverFile(path)).rejects.toMatchObject({ code: "ERR_ENV_FORMAT" });
+    await expect(recoverFile(path)).rejects.toMatchObject({ code: "ERR_ENVELOPE_FORMAT" });
     expect(await readFile(journalPath(path))).toEqual(Buffer.from(torn));
   });
 
@@ -178,7 +178,10 @@ describe("recoverFile", () => {
     const { journal, message } = await interrupted();
     const other = alter(message);
     await writeFile(path, other);
-    const refused = { code: "ERR_ENV_FORMAT", message: expect.stringContaining("does not belong") };
+    const refused = {
+      code: "ERR_ENVELOPE_FORMAT",
+      message: expect.stringContaining("does not belong"),
+    };
     await expect(recoverFile(path)).rejects.toMatchObject(refused);
     await expect(rewrapFile(after, path, { context })).rejects.toMatchObject(refused);
     await expect(openEncrypted(after, path, { context })).rejects.toMatchObject(refused);
@@ -191,10 +194,10 @@ describe("recoverFile", () => {
 
   it("never applies a journal that was moved beside another file", async () => {
     await interrupted();
-    const other = join(folder, "other.env");
+    const other = join(folder, "other.envelope");
     await writeFile(other, await before.encrypt(plaintext, { context, headerAlignment: 512 }));
     await rename(journalPath(path), journalPath(other));
-    await expect(recoverFile(other)).rejects.toMatchObject({ code: "ERR_ENV_FORMAT" });
+    await expect(recoverFile(other)).rejects.toMatchObject({ code: "ERR_ENVELOPE_FORMAT" });
     expect(await recoverFile(path)).toBe("none");
   });
 
@@ -203,7 +206,7 @@ describe("recoverFile", () => {
     const later = encodeJournal(journal);
     later[4] = 2;
     await writeFile(journalPath(path), later);
-    await expect(recoverFile(path)).rejects.toMatchObject({ code: "ERR_ENV_UNSUPPORTED" });
+    await expect(recoverFile(path)).rejects.toMatchObject({ code: "ERR_ENVELOPE_UNSUPPORTED" });
     expect(await readFile(path)).toEqual(Buffer.from(message));
     expect(await readFile(journalPath(path))).toEqual(Buffer.from(later));
   });
@@ -212,7 +215,7 @@ describe("recoverFile", () => {
     const { message } = await interrupted();
     await chown(journalPath(path), 54_321, 54_321);
     await expect(recoverFile(path)).rejects.toMatchObject({
-      code: "ERR_ENV_FORMAT",
+      code: "ERR_ENVELOPE_FORMAT",
       message: expect.stringContaining("another user"),
     });
     expect(await readFile(path)).toEqual(Buffer.from(message));
@@ -286,7 +289,11 @@ describe("rewrapFile beside a journal", () => {
 });
 
 describe("a recovery", () => {
-  const steps = ["write data.env", "sync data.env", "unlink .data.env.env-journal"];
+  const steps = [
+    "write data.envelope",
+    "sync data.envelope",
+    "unlink .data.envelope.envelope-journal",
+  ];
 
   it("writes, forces to the disk, and only then removes the journal", async () => {
     await interrupted();
@@ -378,7 +385,7 @@ describe("openEncrypted beside a journal", () => {
     await rm(journalPath(path));
     const { cmk, calls } = rotatingCmk("one", 2);
     const other = openEncrypted(new Envelope({ cmks: [cmk] }), path, { context: { tenant: "x" } });
-    await expect(other).rejects.toMatchObject({ code: "ERR_ENV_DECRYPT" });
+    await expect(other).rejects.toMatchObject({ code: "ERR_ENVELOPE_DECRYPT" });
     expect(calls()).toBe(1);
   });
 });
@@ -391,7 +398,7 @@ describe("the lock", () => {
         path,
       });
       expect(await withFileLock(join(folder, "other"), async () => 2)).toBe(2);
-      expect(await readdir(folder)).toEqual([".data.env.env-lock"]);
+      expect(await readdir(folder)).toEqual([".data.envelope.envelope-lock"]);
       const { mode, size } = await lstat(lockPath(path));
       expect([mode & 0o777, size]).toEqual([0o600, 0]);
     });

@@ -38,8 +38,8 @@ beforeEach(async () => {
 afterEach(() => rm(folder, { recursive: true }));
 
 const target = (): string => join(folder, "target");
-const PART = ".target.env-part";
-const LOCK = ".target.env-lock";
+const PART = ".target.envelope-part";
+const LOCK = ".target.envelope-lock";
 
 function write(
   text: string,
@@ -354,7 +354,7 @@ describe("what a killed process has left", () => {
     await writeFile(join(folder, PART), "half of it");
     await write("new", {}, async () => {
       expect(await readdir(folder)).toContainEqual(
-        expect.stringMatching(/^\.target\.[0-9a-f]{16}\.env-part$/),
+        expect.stringMatching(/^\.target\.[0-9a-f]{16}\.envelope-part$/),
       );
     });
     expect(await readFile(join(folder, PART), "utf8")).toBe("half of it");
@@ -366,16 +366,16 @@ describe("what a killed process has left", () => {
     await writeFile(journalPath(target()), "not a whole journal");
     // Where the header is damaged too, both are kept for whoever has to find out.
     await expect(write("new", { overwrite: true })).rejects.toMatchObject({
-      code: "ERR_ENV_FORMAT",
+      code: "ERR_ENVELOPE_FORMAT",
     });
-    await expectOnly(".target.env-journal", "target");
+    await expectOnly(".target.envelope-journal", "target");
   });
 });
 
 it("a journal of a file that is gone is not touched: it may be all there is of its key", async () => {
   await writeFile(journalPath(target()), "a journal");
   expect(await write("new", { overwrite: true })).toBe("written");
-  await expectOnly(".target.env-journal", "target");
+  await expectOnly(".target.envelope-journal", "target");
 });
 
 describe("removeTemporaries", () => {

@@ -91,7 +91,7 @@ describe("WorkerPool", () => {
       source: task.target ?? task.source,
       target: undefined,
     } as const;
-    await expect(pool.run(cut)).rejects.toMatchObject({ code: "ERR_ENV_TRUNCATED" });
+    await expect(pool.run(cut)).rejects.toMatchObject({ code: "ERR_ENVELOPE_TRUNCATED" });
     await plain.close();
     await sealed.close();
   });
@@ -99,7 +99,7 @@ describe("WorkerPool", () => {
   it("gives errors back as what they were", async () => {
     const altered = runTask(pool, pattern(SEALED_CHUNK_BYTES), { operation: "open" });
     const refused = await pool.run(altered).catch((error: unknown) => error);
-    expect(refused).toMatchObject({ name: "EnvelopeError", code: "ERR_ENV_DECRYPT" });
+    expect(refused).toMatchObject({ name: "EnvelopeError", code: "ERR_ENVELOPE_DECRYPT" });
     const readOnly = await open(join(folder, "read-only"), "w+");
     await readOnly.close();
     const file = await open(join(folder, "read-only"), "r");

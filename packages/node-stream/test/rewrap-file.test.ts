@@ -41,7 +41,7 @@ let folder = "";
 let path = "";
 beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), "env-rewrap-"));
-  path = join(folder, "data.env");
+  path = join(folder, "data.envelope");
 });
 afterEach(() => rm(folder, { recursive: true }));
 
@@ -61,7 +61,7 @@ const versionOf = (message: Uint8Array): number | undefined =>
 
 /** Nothing but the file is left in the folder. */
 async function requireTidy(): Promise<void> {
-  expect(await readdir(folder)).toEqual(["data.env"]);
+  expect(await readdir(folder)).toEqual(["data.envelope"]);
 }
 
 describe("rewrapFile", () => {
@@ -143,7 +143,7 @@ describe("rewrapFile", () => {
 
   it("removes what a killed copy has left, even where it has nothing to do itself", async () => {
     await store();
-    await writeFile(join(folder, ".data.env.env-part"), "half of it");
+    await writeFile(join(folder, ".data.envelope.envelope-part"), "half of it");
     await rewrapFile(before, path, { context, dryRun: true });
     expect(await readdir(folder)).toHaveLength(2);
     expect(await rewrapFile(before, path, { context })).toMatchObject({ method: "none" });
@@ -233,7 +233,7 @@ describe("rewrapFile refuses", () => {
   it("another context and leaves the file alone", async () => {
     const message = await store();
     const call = rewrapFile(after, path, { context: { tenant: "other" } });
-    await expect(call).rejects.toMatchObject({ code: "ERR_ENV_KMS_REJECTED" });
+    await expect(call).rejects.toMatchObject({ code: "ERR_ENVELOPE_KMS_REJECTED" });
     await untouched(message);
   });
 
@@ -263,7 +263,7 @@ describe("rewrapFile refuses", () => {
     await truncate(path, 512 + 56 + 16_400);
     const { cmk, calls } = rotatingCmk("one", 2);
     const call = rewrapFile(new Envelope({ cmks: [cmk] }), path, { context });
-    await expect(call).rejects.toMatchObject({ code: "ERR_ENV_TRUNCATED" });
+    await expect(call).rejects.toMatchObject({ code: "ERR_ENVELOPE_TRUNCATED" });
     expect(calls()).toBe(0);
     await untouched(message.subarray(0, 512 + 56 + 16_400));
   });
@@ -271,12 +271,12 @@ describe("rewrapFile refuses", () => {
   it("what is no message, and one whose key block is elsewhere", async () => {
     await writeFile(path, "hello");
     await expect(rewrapFile(after, path, { context })).rejects.toMatchObject({
-      code: "ERR_ENV_FORMAT",
+      code: "ERR_ENVELOPE_FORMAT",
     });
     const { message, keyBlock } = detachKeyBlock(await store());
     await writeFile(path, message);
     await expect(rewrapFile(after, path, { context })).rejects.toMatchObject({
-      code: "ERR_ENV_NO_KEY",
+      code: "ERR_ENVELOPE_NO_KEY",
     });
     const withBlock = { context, keyBlock };
     await expect(rewrapFile(after, path, withBlock)).rejects.toThrow(/"keyBlock"/);
@@ -355,7 +355,7 @@ describe("rewrapFile refuses", () => {
     await store();
     const elsewhere = join(folder, "elsewhere");
     await writeFile(elsewhere, "");
-    for (const name of [".data.env.env-lock", ".data.env.env-journal"]) {
+    for (const name of [".data.envelope.envelope-lock", ".data.envelope.envelope-journal"]) {
       await symlink(elsewhere, join(folder, name));
       await expect(rewrapFile(after, path, { context })).rejects.toMatchObject({
         code: expect.stringMatching(/^(EEXIST|ELOOP)$/),
@@ -423,8 +423,8 @@ async function requireWhole(message: Uint8Array): Promise<"old" | "new"> {
 
 /** Leftovers: temporary files, and an unlocked lock. Never a journal. */
 async function requireRewrappable(): Promise<void> {
-  const left = (await readdir(folder)).filter((name) => name !== "data.env");
-  for (const name of left) expect(name).toMatch(/\.env-(?:part|lock)$/);
+  const left = (await readdir(folder)).filter((name) => name !== "data.envelope");
+  for (const name of left) expect(name).toMatch(/\.envelope-(?:part|lock)$/);
   const { changed, method } = await rewrapFile(wider, path, { context });
   expect(changed || method === "none").toBe(true);
   expect(await wider.decrypt(await readFile(path), { context, aad })).toEqual(plaintext);
@@ -450,19 +450,19 @@ async function stepsOf(envelope: Envelope): Promise<string[]> {
 describe("an interrupted rewrap", () => {
   it("goes through known steps, so that the tests below reach each of them", async () => {
     expect(await stepsOf(after)).toEqual([
-      "unlink .data.env.env-part", // Of a killed process, were there one.
-      "create .data.env.env-journal",
-      "write .data.env.env-journal",
-      "sync .data.env.env-journal",
+      "unlink .data.envelope.envelope-part", // Of a killed process, were there one.
+      "create .data.envelope.envelope-journal",
+      "write .data.envelope.envelope-journal",
+      "sync .data.envelope.envelope-journal",
       `sync ${basename(folder)}`,
-      "write data.env",
-      "sync data.env",
-      "unlink .data.env.env-journal",
+      "write data.envelope",
+      "sync data.envelope",
+      "unlink .data.envelope.envelope-journal",
       `sync ${basename(folder)}`,
     ]);
     const copied = await stepsOf(wider);
     expect(copied.at(-2)).toBe("rename");
-    expect(copied.slice(-3)[0]).toBe("sync .data.env.env-part");
+    expect(copied.slice(-3)[0]).toBe("sync .data.envelope.envelope-part");
   });
 
   describe.each(journeys)("%s", (_, envelope, added) => {
@@ -517,7 +517,7 @@ describe("an interrupted rewrap", () => {
 
 it("a hard link keeps the rewrapped header in place, and the old file after a copy", async () => {
   await store();
-  const other = join(folder, "other.env");
+  const other = join(folder, "other.envelope");
   await link(path, other);
   await rewrapFile(after, path, { context });
   expect(versionOf(await readFile(other))).toBe(2);

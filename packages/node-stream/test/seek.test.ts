@@ -245,7 +245,7 @@ describe("openEncrypted", () => {
   );
 
   it("takes paths, URLs and file handles, and closes only what it opened", async () => {
-    const path = join(folder, "plain.env");
+    const path = join(folder, "plain.envelope");
     await writeFile(path, await messageOf(50_000));
     for (const source of [path, pathToFileURL(path)]) {
       await using reader = await openEncrypted(envelope, source, { context });
@@ -262,7 +262,7 @@ describe("openEncrypted", () => {
   });
 
   it("goes on over a file that is replaced meanwhile", async () => {
-    const path = join(folder, "replaced.env");
+    const path = join(folder, "replaced.envelope");
     await writeFile(path, await messageOf(200_000));
     await using reader = await openEncrypted(envelope, path, { context });
     await writeFile(`${path}.new`, await messageOf(10));
@@ -277,7 +277,7 @@ describe("openEncrypted", () => {
     await using reader = await openEncrypted(envelope, sourceOf(bare), { context, aad, keyBlock });
     expect(same(await reader.read(1, 70_000), pattern(70_000).subarray(1))).toBe(true);
     const without = openEncrypted(envelope, sourceOf(bare), { context, keyBlock });
-    await expect(without).rejects.toMatchObject({ code: "ERR_ENV_DECRYPT" });
+    await expect(without).rejects.toMatchObject({ code: "ERR_ENVELOPE_DECRYPT" });
   });
 });
 
@@ -321,7 +321,7 @@ describe("what is not authentic", () => {
     const cut = message.subarray(0, 4096 + chunkOffset(5));
     const before = calls();
     await expect(openEncrypted(envelope, sourceOf(cut), { context })).rejects.toMatchObject({
-      code: "ERR_ENV_TRUNCATED",
+      code: "ERR_ENVELOPE_TRUNCATED",
     });
     expect(calls()).toBe(before);
   });
@@ -337,7 +337,7 @@ describe("what is not authentic", () => {
     const source = sourceOf(altered);
     await using reader = await openEncrypted(envelope, source, { context });
     expect(same(await reader.read(0, 100), pattern(100))).toBe(true);
-    const refused = { code: "ERR_ENV_DECRYPT" };
+    const refused = { code: "ERR_ENVELOPE_DECRYPT" };
     await expect(reader.size()).rejects.toMatchObject(refused);
     await expect(reader.read(0, Infinity)).rejects.toMatchObject(refused);
     await expect(reader.read(length + 50_000, length + 60_000)).rejects.toMatchObject(refused);
@@ -353,14 +353,14 @@ describe("what is not authentic", () => {
       await using reader = await openEncrypted(envelope, sourceOf(message), { context });
       const start = 2 * CHUNK_BYTES;
       await expect(reader.read(start + 5, start + 6)).rejects.toMatchObject({
-        code: "ERR_ENV_DECRYPT",
+        code: "ERR_ENVELOPE_DECRYPT",
       });
       // Side by side with a read that fails, a range beside the altered chunk is given.
       const [all, beside] = await Promise.allSettled([
         reader.read(0, length),
         reader.read(start - 10, start),
       ]);
-      expect(all).toMatchObject({ status: "rejected", reason: { code: "ERR_ENV_DECRYPT" } });
+      expect(all).toMatchObject({ status: "rejected", reason: { code: "ERR_ENVELOPE_DECRYPT" } });
       expect(beside.status).toBe("fulfilled");
       expect(await reader.size()).toBe(length);
     }
@@ -372,7 +372,7 @@ describe("what is not authentic", () => {
     message[at] = (message[at] ?? 0) ^ 1;
     const source = sourceOf(message);
     await using reader = await openEncrypted(envelope, source, { context });
-    await expect(reader.read(0, Infinity)).rejects.toMatchObject({ code: "ERR_ENV_DECRYPT" });
+    await expect(reader.read(0, Infinity)).rejects.toMatchObject({ code: "ERR_ENVELOPE_DECRYPT" });
     const fetched = source.reads.length;
     await sleep(50);
     expect(source.reads.length).toBeLessThanOrEqual(fetched + 3); // The other lanes end theirs.
@@ -385,7 +385,7 @@ describe("what is not authentic", () => {
     message.copyWithin(at(1), at(2), at(3));
     await using reader = await openEncrypted(envelope, sourceOf(message), { context });
     await expect(reader.read(CHUNK_BYTES, CHUNK_BYTES + 1)).rejects.toMatchObject({
-      code: "ERR_ENV_DECRYPT",
+      code: "ERR_ENVELOPE_DECRYPT",
     });
   });
 
@@ -393,7 +393,7 @@ describe("what is not authentic", () => {
     const [message, other] = [await messageOf(length), await messageOf(length)];
     message.set(other.subarray(0, 4096));
     await expect(openEncrypted(envelope, sourceOf(message), { context })).rejects.toMatchObject({
-      code: "ERR_ENV_DECRYPT",
+      code: "ERR_ENVELOPE_DECRYPT",
     });
   });
 
@@ -402,13 +402,13 @@ describe("what is not authentic", () => {
       (path: string) => truncate(path, 60_000),
       (path: string) => appendFile(path, "x"),
     ]) {
-      const path = join(folder, "changing.env");
+      const path = join(folder, "changing.envelope");
       await writeFile(path, await messageOf(length));
       await using reader = await openEncrypted(envelope, path, { context });
       await change(path);
-      await expect(reader.size()).rejects.toMatchObject({ code: "ERR_ENV_TRUNCATED" });
+      await expect(reader.size()).rejects.toMatchObject({ code: "ERR_ENVELOPE_TRUNCATED" });
       await expect(reader.read(50_000, 80_000)).rejects.toMatchObject({
-        code: "ERR_ENV_TRUNCATED",
+        code: "ERR_ENVELOPE_TRUNCATED",
       });
     }
   });
@@ -429,7 +429,7 @@ describe("a source that misbehaves", () => {
 
   it("by answering short is told so", async () => {
     const read = await opened((bytes) => bytes.subarray(1));
-    await expect(read()).rejects.toMatchObject({ code: "ERR_ENV_TRUNCATED" });
+    await expect(read()).rejects.toMatchObject({ code: "ERR_ENVELOPE_TRUNCATED" });
   });
 
   it("by answering more than was asked, as a server without ranges does, is told so", async () => {
@@ -516,7 +516,7 @@ describe("reading", () => {
     await expect(late).rejects.toThrow("x");
   });
 
-  it("after and during close ends with ERR_ENV_CLOSED", async () => {
+  it("after and during close ends with ERR_ENVELOPE_CLOSED", async () => {
     const source = sourceOf(await messageOf(200_000));
     const reader = await openEncrypted(envelope, source, { context });
     source.delay = 20;
@@ -526,10 +526,10 @@ describe("reading", () => {
     await reader.close();
     await reader.close();
     for (const result of await settled) {
-      expect(result).toMatchObject({ status: "rejected", reason: { code: "ERR_ENV_CLOSED" } });
+      expect(result).toMatchObject({ status: "rejected", reason: { code: "ERR_ENVELOPE_CLOSED" } });
     }
-    await expect(reader.read(0, 1)).rejects.toMatchObject({ code: "ERR_ENV_CLOSED" });
-    await expect(reader.size()).rejects.toSatisfy((e) => isEnvelopeError(e, "ERR_ENV_CLOSED"));
+    await expect(reader.read(0, 1)).rejects.toMatchObject({ code: "ERR_ENVELOPE_CLOSED" });
+    await expect(reader.size()).rejects.toSatisfy((e) => isEnvelopeError(e, "ERR_ENVELOPE_CLOSED"));
   });
 
   it("one slow reader of many raises no warning about listeners", async () => {
@@ -589,7 +589,7 @@ describe("createReadStream", () => {
     expect(same(whole, pattern(length))).toBe(true);
     for (const end of [length + 1, undefined]) {
       await expect(collect(reader.createReadStream({ end }))).rejects.toMatchObject({
-        code: "ERR_ENV_DECRYPT",
+        code: "ERR_ENVELOPE_DECRYPT",
       });
     }
   });
@@ -673,14 +673,16 @@ describe("the observer", () => {
     const altered = message.with(message.length - 1, (message.at(-1) ?? 0) ^ 1);
     await expect(
       openEncrypted(own, sourceOf(altered), { context: { tenant: "other" } }),
-    ).rejects.toMatchObject({ code: "ERR_ENV_DECRYPT" });
+    ).rejects.toMatchObject({ code: "ERR_ENVELOPE_DECRYPT" });
     await using reader = await openEncrypted(own, sourceOf(altered), { context });
-    await expect(reader.size()).rejects.toMatchObject({ code: "ERR_ENV_DECRYPT" });
-    await expect(reader.read(99_999, Infinity)).rejects.toMatchObject({ code: "ERR_ENV_DECRYPT" });
-    await expect(collect(reader.createReadStream())).rejects.toMatchObject({
-      code: "ERR_ENV_DECRYPT",
+    await expect(reader.size()).rejects.toMatchObject({ code: "ERR_ENVELOPE_DECRYPT" });
+    await expect(reader.read(99_999, Infinity)).rejects.toMatchObject({
+      code: "ERR_ENVELOPE_DECRYPT",
     });
-    const failure = { type: "decrypt", bytes: 0, outcome: "ERR_ENV_DECRYPT" };
+    await expect(collect(reader.createReadStream())).rejects.toMatchObject({
+      code: "ERR_ENVELOPE_DECRYPT",
+    });
+    const failure = { type: "decrypt", bytes: 0, outcome: "ERR_ENVELOPE_DECRYPT" };
     expect(events).toMatchObject([failure, failure, failure, failure]);
   });
 

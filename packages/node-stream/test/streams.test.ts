@@ -83,7 +83,7 @@ describe("encryptStream and decryptStream", () => {
       source(output, 100),
       decryptStream(envelope, { ...reader, aad: { row: "2" } }),
     );
-    expect(other.error).toMatchObject({ code: "ERR_ENV_DECRYPT" });
+    expect(other.error).toMatchObject({ code: "ERR_ENVELOPE_DECRYPT" });
   });
 
   it("call the KMS with the first bytes, not before, and also for an empty message", async () => {
@@ -121,14 +121,14 @@ describe("encryptStream and decryptStream", () => {
         encryptStream(envelope, { context, plaintextBytes: 20_000 }),
       );
     expect((await run(20_000)).error).toBeUndefined();
-    expect((await run(19_999)).error).toMatchObject({ code: "ERR_ENV_TRUNCATED" });
-    expect((await run(20_001)).error).toMatchObject({ code: "ERR_ENV_LIMIT" });
+    expect((await run(19_999)).error).toMatchObject({ code: "ERR_ENVELOPE_TRUNCATED" });
+    expect((await run(20_001)).error).toMatchObject({ code: "ERR_ENVELOPE_LIMIT" });
   });
 
   it("refuse what cannot work when they are made", async () => {
     const make = (options: object): unknown => encryptStream(envelope, { context, ...options });
-    await refuses("ERR_ENV_INVALID_CONTEXT", () => make({ context: { a: 1 } }));
-    await refuses("ERR_ENV_INVALID_CONTEXT", () =>
+    await refuses("ERR_ENVELOPE_INVALID_CONTEXT", () => make({ context: { a: 1 } }));
+    await refuses("ERR_ENVELOPE_INVALID_CONTEXT", () =>
       decryptStream(envelope, { context: { a: 1 } } as never),
     );
     expect(() => make({ colour: "red" })).toThrow(TypeError);
@@ -150,7 +150,7 @@ describe("encryptStream and decryptStream", () => {
     expect(events.filter(({ type }) => type === "encrypt" || type === "decrypt")).toMatchObject([
       { type: "encrypt", bytes: 50_000, outcome: "ok" },
       { type: "decrypt", bytes: 50_000, outcome: "ok" },
-      { type: "decrypt", bytes: 16_384, outcome: "ERR_ENV_DECRYPT" },
+      { type: "decrypt", bytes: 16_384, outcome: "ERR_ENVELOPE_DECRYPT" },
     ]);
   });
 });
@@ -194,7 +194,7 @@ describe("damaged messages", () => {
     stream.on("end", () => (ended = true)).resume();
     stream.end(message.subarray(0, -7248));
     const [error] = await once(stream, "error");
-    expect(error).toMatchObject({ code: "ERR_ENV_TRUNCATED" });
+    expect(error).toMatchObject({ code: "ERR_ENVELOPE_TRUNCATED" });
     await sleep(5);
     expect(ended).toBe(false);
   });
@@ -248,12 +248,12 @@ describe("back-pressure and ends", () => {
     setTimeout(() => failing.destroy(reason), 5);
     expect((await collect(failing, encryptStream(envelope, { context }))).error).toBe(reason);
     const own = new StubKms();
-    own.fails = "ERR_ENV_KMS_ACCESS_DENIED";
+    own.fails = "ERR_ENVELOPE_KMS_ACCESS_DENIED";
     const { output, error } = await collect(
       source(pattern(10), 1),
       encryptStream(own.envelope(), { context }),
     );
-    expect(error).toMatchObject({ code: "ERR_ENV_KMS_ACCESS_DENIED" });
+    expect(error).toMatchObject({ code: "ERR_ENVELOPE_KMS_ACCESS_DENIED" });
     expect(output).toHaveLength(0);
   });
 
@@ -356,7 +356,7 @@ describe("on threads", () => {
       source(flipped(message, at), MIB),
       decryptStreamOn(pool, envelope, { context, concurrency }),
     );
-    expect(error).toMatchObject({ code: "ERR_ENV_DECRYPT" });
+    expect(error).toMatchObject({ code: "ERR_ENVELOPE_DECRYPT" });
     expect(output.length).toBeGreaterThan(16 * MIB);
     expect(output.length).toBeLessThan(at);
     expect(same(output, long.subarray(0, output.length))).toBe(true);

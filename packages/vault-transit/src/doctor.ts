@@ -30,7 +30,7 @@ import { checkOptions, type Settings, type VaultTransitOptions } from "./options
  * Probes a key with the token at hand: a handful of calls, in Vault's audit log as any. Keeps no data key.
  *
  * @param options - As for `vaultTransit`; what `parseVaultTransitUri` returns will do.
- * @throws TypeError for options, {@link EnvelopeError} `ERR_ENV_INVALID_CONTEXT`, and the signal's
+ * @throws TypeError for options, {@link EnvelopeError} `ERR_ENVELOPE_INVALID_CONTEXT`, and the signal's
  * reason. Everything else is in the report.
  */
 export async function doctor(
@@ -51,9 +51,9 @@ const order: readonly DoctorCheck[] = ["reach", "key", "generate", "wrap", "unwr
 
 /** What a refusal is, as opposed to no answer. */
 const refusals: ReadonlySet<EnvelopeErrorCode> = new Set([
-  "ERR_ENV_KMS_ACCESS_DENIED",
-  "ERR_ENV_KMS_KEY_NOT_FOUND",
-  "ERR_ENV_KMS_KEY_STATE",
+  "ERR_ENVELOPE_KMS_ACCESS_DENIED",
+  "ERR_ENVELOPE_KMS_KEY_NOT_FOUND",
+  "ERR_ENVELOPE_KMS_KEY_STATE",
 ]);
 
 /** Of version 1, with 60 bytes of nothing: no key wrote it. */
@@ -146,7 +146,7 @@ class Probes {
   }
 
   #examine({ exportable, allow_plaintext_backup: backup, soft_deleted: deleted }: Data): void {
-    const code = "ERR_ENV_KMS_KEY_STATE";
+    const code = "ERR_ENVELOPE_KMS_KEY_STATE";
     const push = (message: string): void => {
       this.#problems.push({ check: "key", code, message });
     };
@@ -228,7 +228,7 @@ class Probes {
       return true;
     } catch (error) {
       const problem = this.#add(check, error, `update on ${path}`);
-      if (problem.code === "ERR_ENV_KMS_KEY_NOT_FOUND") this.#missing = problem;
+      if (problem.code === "ERR_ENVELOPE_KMS_KEY_NOT_FOUND") this.#missing = problem;
       return refusals.has(problem.code) ? false : undefined;
     }
   }

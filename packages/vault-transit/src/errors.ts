@@ -42,37 +42,37 @@ export type ErrorName =
 
 /** Every name, with its code; all that README.md lists. */
 export const codes: Readonly<Record<ErrorName, KmsFailureCode>> = {
-  InvalidCiphertext: "ERR_ENV_KMS_REJECTED",
-  KeyVersionUnknown: "ERR_ENV_KMS_REJECTED",
+  InvalidCiphertext: "ERR_ENVELOPE_KMS_REJECTED",
+  KeyVersionUnknown: "ERR_ENVELOPE_KMS_REJECTED",
 
-  KeyNotFound: "ERR_ENV_KMS_KEY_NOT_FOUND",
-  MountNotFound: "ERR_ENV_KMS_KEY_NOT_FOUND",
+  KeyNotFound: "ERR_ENVELOPE_KMS_KEY_NOT_FOUND",
+  MountNotFound: "ERR_ENVELOPE_KMS_KEY_NOT_FOUND",
 
-  KeyDisabled: "ERR_ENV_KMS_KEY_STATE",
-  KeyVersionRetired: "ERR_ENV_KMS_KEY_STATE",
-  KeyUnsuitable: "ERR_ENV_KMS_KEY_STATE",
-  ContextRequired: "ERR_ENV_KMS_KEY_STATE",
+  KeyDisabled: "ERR_ENVELOPE_KMS_KEY_STATE",
+  KeyVersionRetired: "ERR_ENVELOPE_KMS_KEY_STATE",
+  KeyUnsuitable: "ERR_ENVELOPE_KMS_KEY_STATE",
+  ContextRequired: "ERR_ENVELOPE_KMS_KEY_STATE",
 
-  AccessDenied: "ERR_ENV_KMS_ACCESS_DENIED",
-  LoginFailed: "ERR_ENV_KMS_ACCESS_DENIED",
-  TokenMissing: "ERR_ENV_KMS_ACCESS_DENIED",
+  AccessDenied: "ERR_ENVELOPE_KMS_ACCESS_DENIED",
+  LoginFailed: "ERR_ENVELOPE_KMS_ACCESS_DENIED",
+  TokenMissing: "ERR_ENVELOPE_KMS_ACCESS_DENIED",
 
-  Throttled: "ERR_ENV_KMS_THROTTLED",
+  Throttled: "ERR_ENVELOPE_KMS_THROTTLED",
 
-  Sealed: "ERR_ENV_KMS_UNAVAILABLE",
-  Redirected: "ERR_ENV_KMS_UNAVAILABLE",
-  Inconsistent: "ERR_ENV_KMS_UNAVAILABLE",
-  Unavailable: "ERR_ENV_KMS_UNAVAILABLE",
-  Unreachable: "ERR_ENV_KMS_UNAVAILABLE",
-  UnreadableAnswer: "ERR_ENV_KMS_UNAVAILABLE",
-  Timeout: "ERR_ENV_KMS_UNAVAILABLE",
+  Sealed: "ERR_ENVELOPE_KMS_UNAVAILABLE",
+  Redirected: "ERR_ENVELOPE_KMS_UNAVAILABLE",
+  Inconsistent: "ERR_ENVELOPE_KMS_UNAVAILABLE",
+  Unavailable: "ERR_ENVELOPE_KMS_UNAVAILABLE",
+  Unreachable: "ERR_ENVELOPE_KMS_UNAVAILABLE",
+  UnreadableAnswer: "ERR_ENVELOPE_KMS_UNAVAILABLE",
+  Timeout: "ERR_ENVELOPE_KMS_UNAVAILABLE",
 
-  InvalidRequest: "ERR_ENV_KMS_ERROR",
-  InvalidAnswer: "ERR_ENV_KMS_ERROR",
-  IgnoredParameters: "ERR_ENV_KMS_ERROR",
-  TlsFailure: "ERR_ENV_KMS_ERROR",
-  ClientMissing: "ERR_ENV_KMS_ERROR",
-  UnknownError: "ERR_ENV_KMS_ERROR",
+  InvalidRequest: "ERR_ENVELOPE_KMS_ERROR",
+  InvalidAnswer: "ERR_ENVELOPE_KMS_ERROR",
+  IgnoredParameters: "ERR_ENVELOPE_KMS_ERROR",
+  TlsFailure: "ERR_ENVELOPE_KMS_ERROR",
+  ClientMissing: "ERR_ENVELOPE_KMS_ERROR",
+  UnknownError: "ERR_ENVELOPE_KMS_ERROR",
 };
 
 const hints: Readonly<Partial<Record<ErrorName, string>>> = {

@@ -36,7 +36,7 @@ const SCHEME = "vault-transit:";
 /**
  * Opens the key that a URI names. Closing the CMK closes the connections made for it.
  *
- * @throws {@link EnvelopeError} `ERR_ENV_CONFIG` for a malformed URI or a missing client. Whether the key
+ * @throws {@link EnvelopeError} `ERR_ENVELOPE_CONFIG` for a malformed URI or a missing client. Whether the key
  * exists and the token is good shows at the first call.
  *
  * @example
@@ -72,7 +72,7 @@ export async function openVaultTransit(
  * `namespace`, `kubernetes` (a role to log in with; `kubernetesMount` says where) and any number of
  * `alsoUnwrap` and `redirectTo`.
  *
- * @throws {@link EnvelopeError} `ERR_ENV_CONFIG`
+ * @throws {@link EnvelopeError} `ERR_ENVELOPE_CONFIG`
  */
 export function parseVaultTransitUri(uri: string): VaultTransitUri {
   if (typeof uri !== "string" || !uri.startsWith(SCHEME)) {
@@ -152,5 +152,5 @@ function decode(text: string, what: string): string {
 }
 
 function config(problem: string): EnvelopeError {
-  return new EnvelopeError("ERR_ENV_CONFIG", `vault-transit URI: ${problem}`);
+  return new EnvelopeError("ERR_ENVELOPE_CONFIG", `vault-transit URI: ${problem}`);
 }

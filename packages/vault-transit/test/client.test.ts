@@ -18,7 +18,7 @@ it("is fitted by a client of node-vault, as it comes", async () => {
   const { entry } = await cmk.generateDataKey({ context });
   await expect(cmk.unwrapDataKey(entry, { context })).resolves.toBeDefined();
   const refused = rejection(cmk.unwrapDataKey(entry, { context: {} }));
-  expect(await refused).toMatchObject({ code: "ERR_ENV_KMS_REJECTED" });
+  expect(await refused).toMatchObject({ code: "ERR_ENVELOPE_KMS_REJECTED" });
 });
 
 it("gives up a client that takes no signal", async () => {
@@ -26,7 +26,7 @@ it("gives up a client that takes no signal", async () => {
   const client = { read: never, write: never };
   const cmk = vaultTransit({ client, key: "first", timeout: 20 });
   expect(await rejection(cmk.generateDataKey({ context: {} }))).toMatchObject({
-    code: "ERR_ENV_KMS_UNAVAILABLE",
+    code: "ERR_ENVELOPE_KMS_UNAVAILABLE",
     cause: { name: "Timeout" },
   });
 });

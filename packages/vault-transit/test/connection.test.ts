@@ -132,7 +132,7 @@ describe("a redirect of a standby", () => {
     const auth = { token: () => leader.rootToken };
     const cmk = open({ address: standby.url, auth, redirectTo: listed ? [leader.url] : [] });
     expect(await rejection(cmk.generateDataKey({ context }))).toMatchObject({
-      code: "ERR_ENV_KMS_UNAVAILABLE",
+      code: "ERR_ENVELOPE_KMS_UNAVAILABLE",
       cause: { name: "Redirected", httpStatus: status },
     });
     expect(leader.calls).toEqual([]);
@@ -161,7 +161,7 @@ describe("TLS", () => {
       const server = await testServer({ tls: { cert: pem("server"), key: pem("server-key") } });
       const cmk = open({ address: server.url, auth: { token: server.rootToken } });
       expect(await rejection(cmk.generateDataKey({ context }))).toMatchObject({
-        code: "ERR_ENV_KMS_ERROR",
+        code: "ERR_ENVELOPE_KMS_ERROR",
         cause: { name: "TlsFailure" },
       });
       expect(server.calls).toEqual([]);

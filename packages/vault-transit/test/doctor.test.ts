@@ -21,7 +21,7 @@ const may = ({ mayGenerate, mayWrap, mayUnwrap, mayRewrap }: DoctorReport) => [
   mayRewrap,
 ];
 const problems = (report: DoctorReport) =>
-  report.problems.map(({ check, code }) => `${check} ${code.replace("ERR_ENV_KMS_", "")}`);
+  report.problems.map(({ check, code }) => `${check} ${code.replace("ERR_ENVELOPE_KMS_", "")}`);
 
 it("finds nothing wrong where nothing is", async () => {
   const server = await testServer();
@@ -148,7 +148,7 @@ it("tells a key that is not fit, or not safe", async () => {
   expect(may(deleted)).toEqual([false, false, false, false]);
   expect(deleted.problems[0]).toEqual({
     check: "key",
-    code: "ERR_ENV_KMS_KEY_STATE",
+    code: "ERR_ENVELOPE_KMS_KEY_STATE",
     message: "the key is soft-deleted; restore it",
   });
 });
@@ -173,7 +173,7 @@ it("throws for misuse before any call, and the signal's reason", async () => {
   const options = { address: server.url, auth: { token: server.rootToken }, key: "first" };
   const reserved = { context: { "env:format": "2" } };
   expect(await rejection(doctor(options, reserved))).toMatchObject({
-    code: "ERR_ENV_INVALID_CONTEXT",
+    code: "ERR_ENVELOPE_INVALID_CONTEXT",
   });
   expect(await rejection(doctor({ ...options, key: "a/b" }))).toBeInstanceOf(TypeError);
   const reason = new Error("the caller has left");

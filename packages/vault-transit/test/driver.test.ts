@@ -88,7 +88,7 @@ describe("in mode derived", () => {
       server.root("POST", "transit/keys/first/config", { min_decryption_version: version });
     config(2);
     expect(await rejection(cmk.unwrapDataKey(entry, { context }))).toMatchObject({
-      code: "ERR_ENV_KMS_KEY_STATE",
+      code: "ERR_ENVELOPE_KMS_KEY_STATE",
       cause: { name: "KeyVersionRetired" },
     });
     config(1);
@@ -138,7 +138,7 @@ describe("further keys", () => {
     expect(moved.entry.keyId).toBe("transit/first");
     expect(await rejection(open(server, { mode }).unwrapDataKey(entry, { context }))).toMatchObject(
       {
-        code: "ERR_ENV_NO_KEY",
+        code: "ERR_ENVELOPE_NO_KEY",
       },
     );
   });
@@ -188,7 +188,7 @@ it.each([
     cmk.rewrapEntry(altered, { context }),
   ]) {
     expect(await rejection(call)).toMatchObject({
-      code: "ERR_ENV_KMS_REJECTED",
+      code: "ERR_ENVELOPE_KMS_REJECTED",
       cause: { name: "InvalidCiphertext", httpStatus: undefined },
     });
   }

@@ -37,7 +37,7 @@ it("shows nothing of an error's texts, wherever they stand", () => {
 it("names whatever is thrown", () => {
   fc.assert(
     fc.property(fc.anything(), (thrown) => {
-      expect(classify(thrown)).toMatch(/^ERR_ENV_KMS_/);
+      expect(classify(thrown)).toMatch(/^ERR_ENVELOPE_KMS_/);
     }),
   );
 });
@@ -71,7 +71,7 @@ describe("VaultTransitError", () => {
 it("is listed in the README, every name beside its code", () => {
   const readme = readFileSync(new URL("../README.md", import.meta.url), "utf8");
   const listed = new Map(
-    [...readme.matchAll(/^\| (.*?) +\| `(ERR_ENV_KMS_\w+)` +\|$/gm)].flatMap(
+    [...readme.matchAll(/^\| (.*?) +\| `(ERR_ENVELOPE_KMS_\w+)` +\|$/gm)].flatMap(
       ([, names = "", code]) =>
         [...names.matchAll(/\b[A-Z][a-z]+(?:[A-Z][a-z]+)*\b(?=:|,|;|$)/g)].map(([name]) => [
           name,

@@ -40,142 +40,152 @@ function body(value: unknown): TransitFault {
 }
 
 const faults: readonly [what: string, TransitFault, KmsFailureCode, name: string][] = [
-  ["throttled", transitFaults.rateLimited, "ERR_ENV_KMS_THROTTLED", "Throttled"],
-  ["throttled by a load balancer", page(429), "ERR_ENV_KMS_THROTTLED", "Throttled"],
-  ["sealed", transitFaults.sealed, "ERR_ENV_KMS_UNAVAILABLE", "Sealed"],
-  ["a sealed namespace", refusal(503, "namespace is sealed"), "ERR_ENV_KMS_UNAVAILABLE", "Sealed"],
-  ["a standby without a leader", transitFaults.noLeader, "ERR_ENV_KMS_UNAVAILABLE", "Unavailable"],
-  ["a node not active", transitFaults.notActive, "ERR_ENV_KMS_UNAVAILABLE", "Unavailable"],
-  ["a node behind", transitFaults.inconsistent, "ERR_ENV_KMS_UNAVAILABLE", "Inconsistent"],
-  ["a standby of a second site", refusal(473, ""), "ERR_ENV_KMS_UNAVAILABLE", "Unavailable"],
-  ["an internal error", transitFaults.internal, "ERR_ENV_KMS_UNAVAILABLE", "Unavailable"],
-  ["a page from a load balancer", page(502), "ERR_ENV_KMS_UNAVAILABLE", "Unavailable"],
+  ["throttled", transitFaults.rateLimited, "ERR_ENVELOPE_KMS_THROTTLED", "Throttled"],
+  ["throttled by a load balancer", page(429), "ERR_ENVELOPE_KMS_THROTTLED", "Throttled"],
+  ["sealed", transitFaults.sealed, "ERR_ENVELOPE_KMS_UNAVAILABLE", "Sealed"],
+  [
+    "a sealed namespace",
+    refusal(503, "namespace is sealed"),
+    "ERR_ENVELOPE_KMS_UNAVAILABLE",
+    "Sealed",
+  ],
+  [
+    "a standby without a leader",
+    transitFaults.noLeader,
+    "ERR_ENVELOPE_KMS_UNAVAILABLE",
+    "Unavailable",
+  ],
+  ["a node not active", transitFaults.notActive, "ERR_ENVELOPE_KMS_UNAVAILABLE", "Unavailable"],
+  ["a node behind", transitFaults.inconsistent, "ERR_ENVELOPE_KMS_UNAVAILABLE", "Inconsistent"],
+  ["a standby of a second site", refusal(473, ""), "ERR_ENVELOPE_KMS_UNAVAILABLE", "Unavailable"],
+  ["an internal error", transitFaults.internal, "ERR_ENVELOPE_KMS_UNAVAILABLE", "Unavailable"],
+  ["a page from a load balancer", page(502), "ERR_ENVELOPE_KMS_UNAVAILABLE", "Unavailable"],
   [
     "a standby that sends elsewhere",
     { kind: "standby", leader: "http://127.0.0.1:1" },
-    "ERR_ENV_KMS_UNAVAILABLE",
+    "ERR_ENVELOPE_KMS_UNAVAILABLE",
     "Redirected",
   ],
   [
     "a login page to go to",
     { kind: "standby", leader: "http://127.0.0.1:1", status: 302 },
-    "ERR_ENV_KMS_UNAVAILABLE",
+    "ERR_ENVELOPE_KMS_UNAVAILABLE",
     "Redirected",
   ],
-  ["no answer", transitFaults.stall, "ERR_ENV_KMS_UNAVAILABLE", "Timeout"],
-  ["half an answer", { kind: "stall", midBody: true }, "ERR_ENV_KMS_UNAVAILABLE", "Timeout"],
-  ["a connection that ends", transitFaults.drop, "ERR_ENV_KMS_UNAVAILABLE", "Unreachable"],
+  ["no answer", transitFaults.stall, "ERR_ENVELOPE_KMS_UNAVAILABLE", "Timeout"],
+  ["half an answer", { kind: "stall", midBody: true }, "ERR_ENVELOPE_KMS_UNAVAILABLE", "Timeout"],
+  ["a connection that ends", transitFaults.drop, "ERR_ENVELOPE_KMS_UNAVAILABLE", "Unreachable"],
   [
     "a connection that ends in the answer",
     { kind: "drop", midBody: true },
-    "ERR_ENV_KMS_UNAVAILABLE",
+    "ERR_ENVELOPE_KMS_UNAVAILABLE",
     "Unreachable",
   ],
   [
     "HTML from a proxy, as success",
     transitFaults.html,
-    "ERR_ENV_KMS_UNAVAILABLE",
+    "ERR_ENVELOPE_KMS_UNAVAILABLE",
     "UnreadableAnswer",
   ],
-  ["HTML from a proxy, forbidden", page(403), "ERR_ENV_KMS_UNAVAILABLE", "UnreadableAnswer"],
+  ["HTML from a proxy, forbidden", page(403), "ERR_ENVELOPE_KMS_UNAVAILABLE", "UnreadableAnswer"],
   [
     "more than an answer has",
     transitFaults.oversized,
-    "ERR_ENV_KMS_UNAVAILABLE",
+    "ERR_ENVELOPE_KMS_UNAVAILABLE",
     "UnreadableAnswer",
   ],
   [
     "JSON cut short",
     { kind: "answer", status: 200, body: '{"data":{"plaintext":"SECRET' },
-    "ERR_ENV_KMS_UNAVAILABLE",
+    "ERR_ENVELOPE_KMS_UNAVAILABLE",
     "UnreadableAnswer",
   ],
-  ["JSON of another service", body(["SECRET"]), "ERR_ENV_KMS_UNAVAILABLE", "UnreadableAnswer"],
+  ["JSON of another service", body(["SECRET"]), "ERR_ENVELOPE_KMS_UNAVAILABLE", "UnreadableAnswer"],
   [
     "an error of another service",
     { kind: "answer", status: 404, body: '{"message":"SECRET"}' },
-    "ERR_ENV_KMS_UNAVAILABLE",
+    "ERR_ENVELOPE_KMS_UNAVAILABLE",
     "UnreadableAnswer",
   ],
   [
     "denied",
     refusal(403, "1 error occurred:\n\t* permission denied\n\n"),
-    "ERR_ENV_KMS_ACCESS_DENIED",
+    "ERR_ENVELOPE_KMS_ACCESS_DENIED",
     "AccessDenied",
   ],
   [
     "an expired token",
     refusal(403, "2 errors occurred:\n\t* permission denied\n\t* invalid token\n\n"),
-    "ERR_ENV_KMS_ACCESS_DENIED",
+    "ERR_ENVELOPE_KMS_ACCESS_DENIED",
     "AccessDenied",
   ],
   [
     "a missing key",
     refusal(400, "encryption key not found"),
-    "ERR_ENV_KMS_KEY_NOT_FOUND",
+    "ERR_ENVELOPE_KMS_KEY_NOT_FOUND",
     "KeyNotFound",
   ],
   [
     "a missing mount",
     refusal(404, 'no handler for route "transit/SECRET". route entry not found.'),
-    "ERR_ENV_KMS_KEY_NOT_FOUND",
+    "ERR_ENVELOPE_KMS_KEY_NOT_FOUND",
     "MountNotFound",
   ],
   [
     "a soft-deleted key",
     refusal(400, "refusing to use soft-deleted key"),
-    "ERR_ENV_KMS_KEY_STATE",
+    "ERR_ENVELOPE_KMS_KEY_STATE",
     "KeyDisabled",
   ],
   [
     "a version that was retired",
     refusal(400, "ciphertext or signature version is disallowed by policy (too old)"),
-    "ERR_ENV_KMS_KEY_STATE",
+    "ERR_ENVELOPE_KMS_KEY_STATE",
     "KeyVersionRetired",
   ],
   [
     "a key of another type",
     refusal(400, "message encryption not supported for key type ed25519"),
-    "ERR_ENV_KMS_KEY_STATE",
+    "ERR_ENVELOPE_KMS_KEY_STATE",
     "KeyUnsuitable",
   ],
   [
     "altered bytes",
     refusal(400, "cipher: message authentication failed"),
-    "ERR_ENV_KMS_REJECTED",
+    "ERR_ENVELOPE_KMS_REJECTED",
     "InvalidCiphertext",
   ],
   [
     "altered bytes of another cipher",
     refusal(400, "chacha20poly1305: message authentication failed"),
-    "ERR_ENV_KMS_REJECTED",
+    "ERR_ENVELOPE_KMS_REJECTED",
     "InvalidCiphertext",
   ],
   [
     "a version to come",
     refusal(400, "invalid ciphertext: version is too new"),
-    "ERR_ENV_KMS_REJECTED",
+    "ERR_ENVELOPE_KMS_REJECTED",
     "KeyVersionUnknown",
   ],
-  ["a request that is wrong", refusal(400, "SECRET"), "ERR_ENV_KMS_ERROR", "InvalidRequest"],
+  ["a request that is wrong", refusal(400, "SECRET"), "ERR_ENVELOPE_KMS_ERROR", "InvalidRequest"],
   [
     "a request that is wrong inside",
     refusal(500, "1 error occurred:\n\t* illegal base64 data at input byte 0\n\n"),
-    "ERR_ENV_KMS_ERROR",
+    "ERR_ENVELOPE_KMS_ERROR",
     "InvalidRequest",
   ],
   [
     "a request too long",
     refusal(413, "http: request body too large"),
-    "ERR_ENV_KMS_ERROR",
+    "ERR_ENVELOPE_KMS_ERROR",
     "InvalidRequest",
   ],
-  ["an answer without anything", body({}), "ERR_ENV_KMS_ERROR", "InvalidAnswer"],
-  ["an answer with nothing in it", body({ data: {} }), "ERR_ENV_KMS_ERROR", "InvalidAnswer"],
+  ["an answer without anything", body({}), "ERR_ENVELOPE_KMS_ERROR", "InvalidAnswer"],
+  ["an answer with nothing in it", body({ data: {} }), "ERR_ENVELOPE_KMS_ERROR", "InvalidAnswer"],
   [
     "an answer of the wrong kinds",
     body({ data: { ciphertext: 1, plaintext: ["SECRET"] } }),
-    "ERR_ENV_KMS_ERROR",
+    "ERR_ENVELOPE_KMS_ERROR",
     "InvalidAnswer",
   ],
   [
@@ -187,7 +197,7 @@ const faults: readonly [what: string, TransitFault, KmsFailureCode, name: string
         warnings: ["Endpoint ignored these unrecognized parameters: [context]"],
       }),
     },
-    "ERR_ENV_KMS_ERROR",
+    "ERR_ENVELOPE_KMS_ERROR",
     "IgnoredParameters",
   ],
 ];
@@ -265,10 +275,10 @@ describe.each(["derived", "aad"] as const)("in mode %s", (mode) => {
       alter: (answer) => ({ ...answer, data: { ...(answer["data"] as object), plaintext } }),
     });
     // What was wrapped may be no data key: that is no fault of Vault.
-    expect(await failing(setup, "unwrap")).toMatchObject({ code: "ERR_ENV_KMS_REJECTED" });
+    expect(await failing(setup, "unwrap")).toMatchObject({ code: "ERR_ENVELOPE_KMS_REJECTED" });
     if (mode === "aad") return;
     expect(await failing(setup, "generate")).toMatchObject({
-      code: "ERR_ENV_KMS_ERROR",
+      code: "ERR_ENVELOPE_KMS_ERROR",
       cause: { name: "InvalidAnswer" },
     });
   });
@@ -286,7 +296,7 @@ describe.each(["derived", "aad"] as const)("in mode %s", (mode) => {
       alter: (answer) => ({ ...answer, data: { ...(answer["data"] as object), ...data } }),
     });
     expect(await failing(setup, "wrap")).toMatchObject({
-      code: "ERR_ENV_KMS_ERROR",
+      code: "ERR_ENVELOPE_KMS_ERROR",
       cause: { name: "InvalidAnswer" },
     });
   });
@@ -297,7 +307,7 @@ describe.each(["derived", "aad"] as const)("in mode %s", (mode) => {
     for (const operation of operations) {
       const error = await failing(setup, operation);
       expect(error).toMatchObject({
-        code: "ERR_ENV_KMS_UNAVAILABLE",
+        code: "ERR_ENVELOPE_KMS_UNAVAILABLE",
         retryable: true,
         // What was open is reset, what is new is refused.
         cause: { code: expect.stringMatching(/^ECONN(?:REFUSED|RESET)$/), name: "Unreachable" },
@@ -326,7 +336,7 @@ it("has no token: access denied, and nothing is sent", async () => {
   const cmk = vaultTransit({ address: server.url, key: "first" });
   onTestFinished(() => cmk.close());
   expect(await rejection(cmk.generateDataKey({ context }))).toMatchObject({
-    code: "ERR_ENV_KMS_ACCESS_DENIED",
+    code: "ERR_ENVELOPE_KMS_ACCESS_DENIED",
     cause: { name: "TokenMissing", message: "read: TokenMissing; pass auth, or set VAULT_TOKEN" },
   });
   expect(server.calls).toEqual([]);
@@ -348,7 +358,7 @@ it("drops what the description of another key would say", async () => {
   });
   onTestFinished(() => cmk.close());
   expect(await rejection(cmk.generateDataKey({ context }))).toMatchObject({
-    code: "ERR_ENV_KMS_ERROR",
+    code: "ERR_ENVELOPE_KMS_ERROR",
     cause: { name: "InvalidAnswer", operation: "read" },
   });
 });

@@ -17,7 +17,7 @@ async function opening(): Promise<Error> {
 it("is refused where it does not take the transport: it would send data keys its own way", async () => {
   vi.doMock("node-vault", () => ({ default: () => ({}) }));
   expect(await opening()).toMatchObject({
-    code: "ERR_ENV_CONFIG",
+    code: "ERR_ENVELOPE_CONFIG",
     message: expect.stringContaining("install node-vault 0.12"),
   });
 });
@@ -27,7 +27,7 @@ it("is told to be missing", async () => {
     throw new Error("not found");
   });
   expect(await opening()).toMatchObject({
-    code: "ERR_ENV_CONFIG",
+    code: "ERR_ENVELOPE_CONFIG",
     message: expect.stringContaining("install node-vault"),
   });
 });

@@ -58,7 +58,7 @@ describe("a key whose description may be read", () => {
     onTestFinished(() => cmk.close());
     const error = await rejection(cmk.generateDataKey({ context }));
     expect(error).toMatchObject({
-      code: "ERR_ENV_KMS_KEY_STATE",
+      code: "ERR_ENVELOPE_KMS_KEY_STATE",
       cause: { name: "KeyUnsuitable", hint: expect.stringMatching(hint) },
     });
     expect(paths(server).filter((path) => path.startsWith("POST"))).toEqual([]);
@@ -73,7 +73,7 @@ describe("a key whose description may be read", () => {
     });
     onTestFinished(() => cmk.close());
     expect(await rejection(cmk.generateDataKey({ context }))).toMatchObject({
-      code: "ERR_ENV_KMS_KEY_NOT_FOUND",
+      code: "ERR_ENVELOPE_KMS_KEY_NOT_FOUND",
     });
     server.createKey("late", { derived: true });
     await expect(cmk.generateDataKey({ context })).resolves.toBeDefined();
@@ -105,7 +105,7 @@ describe("a key whose description is out of reach, in mode derived", () => {
       const outcome: unknown = await call().catch((error: unknown) => error);
       if (!derived) {
         expect(outcome).toMatchObject({
-          code: "ERR_ENV_KMS_KEY_STATE",
+          code: "ERR_ENVELOPE_KMS_KEY_STATE",
           cause: { name: "KeyUnsuitable" },
         });
         continue;
@@ -152,7 +152,7 @@ describe("a key whose description is out of reach, in mode aad", () => {
     ]);
     const cmk = open(server, "aad", [update("encrypt"), update("decrypt")]);
     expect(await rejection(cmk.generateDataKey({ context }))).toMatchObject({
-      code: "ERR_ENV_KMS_KEY_STATE",
+      code: "ERR_ENVELOPE_KMS_KEY_STATE",
       cause: { name: "KeyUnsuitable" },
     });
   });
@@ -161,7 +161,7 @@ describe("a key whose description is out of reach, in mode aad", () => {
     const server = await testServer({ derived: true });
     const cmk = open(server, "aad", [update("encrypt")]);
     expect(await rejection(cmk.generateDataKey({ context }))).toMatchObject({
-      code: "ERR_ENV_KMS_KEY_STATE",
+      code: "ERR_ENVELOPE_KMS_KEY_STATE",
       cause: { name: "ContextRequired" },
     });
   });
@@ -174,7 +174,7 @@ it("makes no key of a mistyped name", async () => {
     const cmk = vaultTransit(options);
     onTestFinished(() => cmk.close());
     expect(await rejection(cmk.generateDataKey({ context }))).toMatchObject({
-      code: "ERR_ENV_KMS_KEY_NOT_FOUND",
+      code: "ERR_ENVELOPE_KMS_KEY_NOT_FOUND",
     });
   }
   expect(server.root("GET", "transit/keys/typo").status).toBe(404);

@@ -70,7 +70,7 @@ describe("a token", () => {
     await call();
     pass(server, 91);
     expect(await rejection(call())).toMatchObject({
-      code: "ERR_ENV_KMS_ACCESS_DENIED",
+      code: "ERR_ENVELOPE_KMS_ACCESS_DENIED",
       cause: { name: "AccessDenied" },
     });
   });
@@ -121,7 +121,7 @@ describe("a token", () => {
     const server = await testServer();
     const error = await rejection(open(server, { token })());
     expect(error).toMatchObject({
-      code: "ERR_ENV_KMS_ACCESS_DENIED",
+      code: "ERR_ENVELOPE_KMS_ACCESS_DENIED",
       cause: { name: "TokenMissing", hint },
     });
     expect(server.calls).toEqual([]);
@@ -225,7 +225,7 @@ describe("AppRole", () => {
     const server = await testServer();
     server.addAppRole({ ...role, ...everything });
     const error = await rejection(open(server, { appRole })());
-    expect(error).toMatchObject({ code: "ERR_ENV_KMS_ACCESS_DENIED", cause: { name } });
+    expect(error).toMatchObject({ code: "ERR_ENVELOPE_KMS_ACCESS_DENIED", cause: { name } });
     expect(JSON.stringify([error.message, (error.cause as Error).message])).not.toContain("SECRET");
   });
 
@@ -234,7 +234,7 @@ describe("AppRole", () => {
     server.addAppRole({ ...role, ...everything });
     server.fail(transitFaults.sealed);
     expect(await rejection(open(server, auth)())).toMatchObject({
-      code: "ERR_ENV_KMS_UNAVAILABLE",
+      code: "ERR_ENVELOPE_KMS_UNAVAILABLE",
       cause: { name: "Sealed", operation: "login" },
     });
   });

@@ -69,7 +69,7 @@ describe("a URI", () => {
         return thrown;
       }
     })();
-    expect(error).toMatchObject({ code: "ERR_ENV_CONFIG" });
+    expect(error).toMatchObject({ code: "ERR_ENVELOPE_CONFIG" });
     expect((error as Error).message).toContain(problem);
     expect((error as Error).message).not.toContain("SECRET");
   });

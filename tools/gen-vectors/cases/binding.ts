@@ -10,7 +10,7 @@ import {
 } from "../format.ts";
 import { flip, type EnvelopeCases, type Kit, type Sealed } from "../testkit.ts";
 
-const DECRYPT = "ERR_ENV_DECRYPT";
+const DECRYPT = "ERR_ENVELOPE_DECRYPT";
 
 function aad(kit: Kit): Sealed {
   return kit.seal({ aad: Buffer.from("row 42") });

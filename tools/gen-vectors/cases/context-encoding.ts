@@ -9,7 +9,7 @@ interface ContextVector {
   readonly context: unknown;
   readonly contextBytes?: string;
   readonly kmsContextBytes?: string;
-  readonly expect: "ok" | "ERR_ENV_INVALID_CONTEXT";
+  readonly expect: "ok" | "ERR_ENVELOPE_INVALID_CONTEXT";
 }
 
 function encodes(context: Context, comment: string, spec = "context"): () => ContextVector {
@@ -24,7 +24,7 @@ function encodes(context: Context, comment: string, spec = "context"): () => Con
 }
 
 function refuses(context: unknown, comment: string, spec = "context"): () => ContextVector {
-  const expect = "ERR_ENV_INVALID_CONTEXT";
+  const expect = "ERR_ENVELOPE_INVALID_CONTEXT";
   return () => ({ spec: `envelope-v1.md#${spec}`, comment, context, expect });
 }
 

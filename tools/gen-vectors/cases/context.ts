@@ -3,9 +3,9 @@
 import { cat, encodePairs, u16, type Context, type Pairs } from "../format.ts";
 import { type EnvelopeCases, type EnvelopeVector, type Kit, type Sealed } from "../testkit.ts";
 
-const DECRYPT = "ERR_ENV_DECRYPT";
-const FORMAT = "ERR_ENV_FORMAT";
-const INVALID = "ERR_ENV_INVALID_CONTEXT";
+const DECRYPT = "ERR_ENVELOPE_DECRYPT";
+const FORMAT = "ERR_ENVELOPE_FORMAT";
+const INVALID = "ERR_ENVELOPE_INVALID_CONTEXT";
 
 const acme: Context = { purpose: "orders", tenant: "acme" };
 

@@ -4,12 +4,12 @@ import { cat } from "../format.ts";
 import { type EnvelopeCases, type EnvelopeVector, type Kit, type Wrapped } from "../testkit.ts";
 
 const spec = "decrypting";
-const UNAVAILABLE = "ERR_ENV_KMS_UNAVAILABLE";
-const THROTTLED = "ERR_ENV_KMS_THROTTLED";
-const DENIED = "ERR_ENV_KMS_ACCESS_DENIED";
-const UNNAMED = "ERR_ENV_KMS_ERROR";
-const REJECTED = "ERR_ENV_KMS_REJECTED";
-const DECRYPT = "ERR_ENV_DECRYPT";
+const UNAVAILABLE = "ERR_ENVELOPE_KMS_UNAVAILABLE";
+const THROTTLED = "ERR_ENVELOPE_KMS_THROTTLED";
+const DENIED = "ERR_ENVELOPE_KMS_ACCESS_DENIED";
+const UNNAMED = "ERR_ENVELOPE_KMS_ERROR";
+const REJECTED = "ERR_ENVELOPE_KMS_REJECTED";
+const DECRYPT = "ERR_ENVELOPE_DECRYPT";
 
 /** Every attempt fails, each in its own way. */
 function attempts(
@@ -67,19 +67,22 @@ export const decrypting: EnvelopeCases = {
   "no-key": (kit) => {
     const sealed = kit.seal();
     sealed.cmks = [kit.table("another").cmk];
-    return sealed.refused("ERR_ENV_NO_KEY", { spec, comment: "no entry names the reader's CMK" });
+    return sealed.refused("ERR_ENVELOPE_NO_KEY", {
+      spec,
+      comment: "no entry names the reader's CMK",
+    });
   },
   "no-key-other-provider": (kit) => {
     const sealed = kit.seal({ keys: [kit.table()] });
     sealed.cmks = [kit.table("k", kit.dataKey, "y.test").cmk];
-    return sealed.refused("ERR_ENV_NO_KEY", { spec, comment: "right key id, other provider" });
+    return sealed.refused("ERR_ENVELOPE_NO_KEY", { spec, comment: "right key id, other provider" });
   },
 
   "attempts-rejected": (kit) => attempts(kit, [REJECTED], DECRYPT, "the only attempt is rejected"),
   "attempts-key-not-found": (kit) =>
-    attempts(kit, ["ERR_ENV_KMS_KEY_NOT_FOUND"], DECRYPT, "the KMS does not know the key"),
+    attempts(kit, ["ERR_ENVELOPE_KMS_KEY_NOT_FOUND"], DECRYPT, "the KMS does not know the key"),
   "attempts-key-state": (kit) =>
-    attempts(kit, ["ERR_ENV_KMS_KEY_STATE"], DECRYPT, "the key is disabled or being deleted"),
+    attempts(kit, ["ERR_ENVELOPE_KMS_KEY_STATE"], DECRYPT, "the key is disabled or being deleted"),
   "attempts-throttled": (kit) =>
     attempts(kit, [THROTTLED], UNAVAILABLE, "throttling is transient: reported as unavailable"),
   "attempts-unavailable": (kit) => attempts(kit, [UNAVAILABLE], UNAVAILABLE, "the KMS is down"),
@@ -111,7 +114,7 @@ export const decrypting: EnvelopeCases = {
   "attempts-mismatch": (kit) =>
     attempts(kit, [], DECRYPT, "the unwrapped key does not fit the commitment", [wrongKey(kit)]),
   "attempts-all-named-failures": (kit) => {
-    const failures = [REJECTED, "ERR_ENV_KMS_KEY_NOT_FOUND", "ERR_ENV_KMS_KEY_STATE"];
+    const failures = [REJECTED, "ERR_ENVELOPE_KMS_KEY_NOT_FOUND", "ERR_ENVELOPE_KMS_KEY_STATE"];
     return attempts(
       kit,
       failures,
@@ -131,7 +134,7 @@ export const decrypting: EnvelopeCases = {
     sealed.context = { tenant: "umbrella" };
     sealed.keyBlock.writeUInt8(0, 2);
     const comment = "a malformed key block and a wrong context: the header is parsed first";
-    return sealed.refused("ERR_ENV_FORMAT", { spec, comment });
+    return sealed.refused("ERR_ENVELOPE_FORMAT", { spec, comment });
   },
   "precedence-context-over-truncated": (kit) => {
     const sealed = kit.seal({ context: { tenant: "acme" }, store: true });
@@ -151,28 +154,28 @@ export const decrypting: EnvelopeCases = {
     sealed.cmks = [kit.table("another").cmk];
     const comment = "an impossible length and no candidate: a stream learns of the length last";
     const message = cat(sealed.header, sealed.payload.subarray(0, 71));
-    const verdict = { spec, stream: "ERR_ENV_NO_KEY", comment };
-    return sealed.refused("ERR_ENV_TRUNCATED", verdict, message);
+    const verdict = { spec, stream: "ERR_ENVELOPE_NO_KEY", comment };
+    return sealed.refused("ERR_ENVELOPE_TRUNCATED", verdict, message);
   },
   "precedence-truncated-over-kms": (kit) => {
     const sealed = kit.seal({ keys: [kit.failing("down", UNAVAILABLE)] });
     const comment = "56 bytes of payload and a KMS that is down: no call where the length is known";
     const message = cat(sealed.header, sealed.payload.subarray(0, 56));
     const verdict = { spec, stream: UNAVAILABLE, comment };
-    return sealed.refused("ERR_ENV_TRUNCATED", verdict, message);
+    return sealed.refused("ERR_ENVELOPE_TRUNCATED", verdict, message);
   },
   "precedence-truncated-over-commitment": (kit) => {
     const sealed = kit.seal();
     sealed.aad = Buffer.from("wrong");
     const comment = "an impossible length and a wrong aad";
     const message = cat(sealed.header, sealed.payload.subarray(0, 71));
-    return sealed.refused("ERR_ENV_TRUNCATED", { spec, stream: DECRYPT, comment }, message);
+    return sealed.refused("ERR_ENVELOPE_TRUNCATED", { spec, stream: DECRYPT, comment }, message);
   },
   "precedence-short-payload-over-no-key": (kit) => {
     const sealed = kit.seal();
     sealed.cmks = [kit.table("another").cmk];
     const comment = "55 bytes of payload and no candidate: a stream has waited for 56";
     const message = cat(sealed.header, sealed.payload.subarray(0, 55));
-    return sealed.refused("ERR_ENV_TRUNCATED", { spec, comment }, message);
+    return sealed.refused("ERR_ENVELOPE_TRUNCATED", { spec, comment }, message);
   },
 };

@@ -4,7 +4,7 @@ import { cat, u16 } from "../format.ts";
 import { flip, type EnvelopeCases, type Kit, type Sealed } from "../testkit.ts";
 
 const spec = "detached-key-block";
-const FORMAT = "ERR_ENV_FORMAT";
+const FORMAT = "ERR_ENVELOPE_FORMAT";
 
 function detached(kit: Kit): Sealed {
   const sealed = kit.seal();
@@ -33,15 +33,15 @@ export const detachedKeyBlock: EnvelopeCases = {
   "detached-not-passed": (kit) => {
     const sealed = detached(kit);
     sealed.passedBlock = undefined;
-    return sealed.refused("ERR_ENV_NO_KEY", { spec, comment: "no key block anywhere" });
+    return sealed.refused("ERR_ENVELOPE_NO_KEY", { spec, comment: "no key block anywhere" });
   },
   "detached-not-passed-truncated": (kit) => {
     const sealed = detached(kit);
     sealed.passedBlock = undefined;
     const comment = "no key block, and 71 bytes of payload: only a stream looks for a key first";
     const message = cat(sealed.header, sealed.payload.subarray(0, 71));
-    const verdict = { spec: "decrypting", stream: "ERR_ENV_NO_KEY", comment };
-    return sealed.refused("ERR_ENV_TRUNCATED", verdict, message);
+    const verdict = { spec: "decrypting", stream: "ERR_ENVELOPE_NO_KEY", comment };
+    return sealed.refused("ERR_ENVELOPE_TRUNCATED", verdict, message);
   },
   "detached-both": (kit) => {
     const sealed = kit.seal();

@@ -3,7 +3,7 @@
 import { cat, entry, keyBlockBody, prefixed } from "../format.ts";
 import { flip, type EnvelopeCases, type EnvelopeVector, type Kit } from "../testkit.ts";
 
-const FORMAT = "ERR_ENV_FORMAT";
+const FORMAT = "ERR_ENVELOPE_FORMAT";
 
 /** A key block that a reader without the check would read on from, and then open. */
 function body(kit: Kit, bytes: Buffer, comment: string): EnvelopeVector {
@@ -160,7 +160,7 @@ export const keyBlock: EnvelopeCases = {
     keyId(kit, Buffer.from([0x61, 0xc1, 0xa1]), "key id with an overlong sequence"),
   "key-id-bom-distinct": (kit) => {
     const sealed = kit.seal({
-      keys: [kit.failing("\ufeffk", "ERR_ENV_KMS_ERROR"), kit.table("k")],
+      keys: [kit.failing("\ufeffk", "ERR_ENVELOPE_KMS_ERROR"), kit.table("k")],
     });
     sealed.cmks = sealed.cmks.slice(1);
     const comment = "k and U+FEFF k are two labels; a decoder that strips a BOM sees a duplicate";
@@ -170,20 +170,20 @@ export const keyBlock: EnvelopeCases = {
     const sealed = kit.seal({ keys: [kit.table("\ufeffk")] });
     sealed.cmks = [{ ...kit.table("k").cmk, keyId: "k" }];
     const comment = "the reader's CMK is k, the entry names U+FEFF k";
-    return sealed.refused("ERR_ENV_NO_KEY", { spec: "key-block", comment });
+    return sealed.refused("ERR_ENVELOPE_NO_KEY", { spec: "key-block", comment });
   },
   "key-id-not-normalized": (kit) => {
     const sealed = kit.seal({ keys: [kit.table("e\u0301")] });
     sealed.cmks = [kit.table("\u00e9").cmk];
     const comment = "labels are compared as bytes: composed and decomposed differ";
-    return sealed.refused("ERR_ENV_NO_KEY", { spec: "key-block", comment });
+    return sealed.refused("ERR_ENVELOPE_NO_KEY", { spec: "key-block", comment });
   },
   "key-id-uuid-upper-case": (kit) => {
     const key = kit.local();
     const upper = key.entry.toString("latin1").replace(key.cmk.keyId, (id) => id.toUpperCase());
     const sealed = kit.seal({ keys: [{ cmk: key.cmk, entry: Buffer.from(upper, "latin1") }] });
     const comment = "labels of local-file are lower-case; an upper-case one is another label";
-    return sealed.refused("ERR_ENV_NO_KEY", { spec: "local-wrap", comment });
+    return sealed.refused("ERR_ENVELOPE_NO_KEY", { spec: "local-wrap", comment });
   },
 
   "wrapped-1": (kit) =>

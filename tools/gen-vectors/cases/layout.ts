@@ -13,16 +13,16 @@ function cutAt(kit: Kit, length: number, comment: string): EnvelopeVector {
   const context = { tenant: "acme" };
   const sealed = kit.seal({ context, store: true, keys: [kit.local(context)] });
   const message = sealed.message.subarray(0, length);
-  return sealed.refused("ERR_ENV_FORMAT", { spec: "layout", comment }, message);
+  return sealed.refused("ERR_ENVELOPE_FORMAT", { spec: "layout", comment }, message);
 }
 
 /** A reader is handed something that is no envelope message. */
 function instead(kit: Kit, bytes: Buffer, comment: string): EnvelopeVector {
-  return kit.seal().refused("ERR_ENV_FORMAT", { spec: "layout", comment }, bytes);
+  return kit.seal().refused("ERR_ENVELOPE_FORMAT", { spec: "layout", comment }, bytes);
 }
 
-const FORMAT = "ERR_ENV_FORMAT";
-const UNSUPPORTED = "ERR_ENV_UNSUPPORTED";
+const FORMAT = "ERR_ENVELOPE_FORMAT";
+const UNSUPPORTED = "ERR_ENVELOPE_UNSUPPORTED";
 
 export const layout: EnvelopeCases = {
   "magic-first-byte": (kit) => {

@@ -10,8 +10,8 @@ import {
 } from "../testkit.ts";
 import { createHmac } from "node:crypto";
 
-const DECRYPT = "ERR_ENV_DECRYPT";
-const TRUNCATED = "ERR_ENV_TRUNCATED";
+const DECRYPT = "ERR_ENVELOPE_DECRYPT";
+const TRUNCATED = "ERR_ENVELOPE_TRUNCATED";
 
 const lengths = [0, 1, 16383, 16384, 16385, 32767, 32768, 32769];
 

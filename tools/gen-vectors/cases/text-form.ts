@@ -8,7 +8,7 @@ interface TextVector {
   readonly comment: string;
   readonly text: string;
   readonly message?: string;
-  readonly expect: "ok" | "ERR_ENV_FORMAT";
+  readonly expect: "ok" | "ERR_ENVELOPE_FORMAT";
 }
 
 type TextCases = Readonly<Record<string, () => TextVector>>;
@@ -34,7 +34,7 @@ function ok(bytes: Buffer, comment: string): TextVector {
 }
 
 function bad(text: string, comment: string): TextVector {
-  return { spec, comment, text, expect: "ERR_ENV_FORMAT" };
+  return { spec, comment, text, expect: "ERR_ENVELOPE_FORMAT" };
 }
 
 /** The text with its last character replaced by the next one: only unused bits differ. */

@@ -52,11 +52,11 @@ it.each([
   const always = ["--config", config, "--environment", "production", "--quiet"];
   const tenant = ["--context", "tenant=acme", ...always];
   const providers = (): unknown => {
-    const message = readFileSync(`${file}.env`);
+    const message = readFileSync(`${file}.envelope`);
     return inspect(message).entries?.map(({ provider }) => provider);
   };
   const payload = (): Buffer => {
-    const message = readFileSync(`${file}.env`);
+    const message = readFileSync(`${file}.envelope`);
     return message.subarray(inspect(message).headerBytes);
   };
 
@@ -67,14 +67,14 @@ it.each([
   const before = payload();
 
   configure(old, next);
-  await envelope("rewrap", `${file}.env`, ...tenant);
+  await envelope("rewrap", `${file}.envelope`, ...tenant);
   expect(providers()).toEqual([old.provider, next.provider]);
 
   configure(next);
-  await envelope("rewrap", `${file}.env`, "--from", old.uri, ...tenant);
+  await envelope("rewrap", `${file}.envelope`, "--from", old.uri, ...tenant);
   expect(providers()).toEqual([next.provider]);
   expect(payload()).toEqual(before);
 
   await old.retire();
-  expect(await envelope("decrypt", `${file}.env`, "-o", "-", ...tenant)).toBe("the report");
+  expect(await envelope("decrypt", `${file}.envelope`, "-o", "-", ...tenant)).toBe("the report");
 });

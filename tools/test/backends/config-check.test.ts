@@ -152,9 +152,9 @@ it("tells what one may not, and the permission to add", async () => {
 
   const ran = await check({ cmks: uris });
   expect({ code: ran.code, stderr: ran.stderr }).toEqual({ code: 9, stderr: "" });
-  expect(ran.stdout).toContain(`allow ${permission} on ${gcpKey} (ERR_ENV_KMS_ACCESS_DENIED)`);
+  expect(ran.stdout).toContain(`allow ${permission} on ${gcpKey} (ERR_ENVELOPE_KMS_ACCESS_DENIED)`);
   expect(ran.stdout).toContain(
-    "allow update on transit/decrypt/orders (ERR_ENV_KMS_ACCESS_DENIED)",
+    "allow update on transit/decrypt/orders (ERR_ENVELOPE_KMS_ACCESS_DENIED)",
   );
   // Wrapping is what encryption needs, and that is there.
   expect(ran.stdout).not.toContain("minWrapped");
@@ -211,7 +211,7 @@ it("shows the others where one is out of reach, and says that nothing can be enc
       reachable: false,
       mayUnwrap: null,
       latencyMs: null,
-      problems: [{ check: "reach", code: "ERR_ENV_KMS_UNAVAILABLE" }],
+      problems: [{ check: "reach", code: "ERR_ENVELOPE_KMS_UNAVAILABLE" }],
     },
     yes,
   ]);
@@ -237,7 +237,7 @@ it("waits for none longer than --timeout says", async () => {
   expect(ran.code).toBe(9);
   const cmks = cmksOf(ran);
   expect(cmks.slice(0, 3).map(({ problems }) => problems)).toMatchObject(
-    Array.from({ length: 3 }, () => [{ check: "reach", code: "ERR_ENV_KMS_UNAVAILABLE" }]),
+    Array.from({ length: 3 }, () => [{ check: "reach", code: "ERR_ENVELOPE_KMS_UNAVAILABLE" }]),
   );
   expect(cmks[3]).toMatchObject(yes);
 });
@@ -248,7 +248,7 @@ it("tells the rest where one call hangs", async () => {
   gcp.fail({ kind: "stall" }, ["Decrypt"]);
   vault.fail(transitFaults.stall, ["transit/decrypt/"]);
   const [inAws, inGcp, inVault] = cmksOf(await check({ cmks: uris }, ["--timeout", "2", "--json"]));
-  const unavailable = (name: string) => ({ check: name, code: "ERR_ENV_KMS_UNAVAILABLE" });
+  const unavailable = (name: string) => ({ check: name, code: "ERR_ENVELOPE_KMS_UNAVAILABLE" });
   expect(inAws).toMatchObject({ reachable: true, mayGenerate: true, mayWrap: null });
   expect(inAws?.problems).toContainEqual(expect.objectContaining(unavailable("wrap")));
   expect(inGcp).toMatchObject({ reachable: true, mayGenerate: true, mayUnwrap: null });

@@ -23,12 +23,12 @@ describe.each([0, 1, 2])("where number %i of three KMSs does not answer", (down)
     const out = clouds[down] ?? clouds[0];
     const others = clouds.filter((cloud) => cloud !== out);
     const attempts = [
-      { provider: out.provider, keyId: out.label, code: "ERR_ENV_KMS_UNAVAILABLE" },
+      { provider: out.provider, keyId: out.label, code: "ERR_ENVELOPE_KMS_UNAVAILABLE" },
     ];
     const strict = new Envelope({ cmks }); // minWrapped: 3
     out.fail("unavailable");
     expect(await refusal(strict.encrypt(plaintext, { context }))).toMatchObject({
-      code: "ERR_ENV_KMS_UNAVAILABLE",
+      code: "ERR_ENVELOPE_KMS_UNAVAILABLE",
       attempts,
     });
 
@@ -36,13 +36,14 @@ describe.each([0, 1, 2])("where number %i of three KMSs does not answer", (down)
     expect(providersOf(message)).toEqual(others.map(({ provider }) => provider));
     for (const [index, cmk] of cmks.entries()) {
       const reads = new Envelope({ cmks: [cmk] }).decrypt(message, { context });
-      if (index === down) expect(await refusal(reads)).toMatchObject({ code: "ERR_ENV_NO_KEY" });
+      if (index === down)
+        expect(await refusal(reads)).toMatchObject({ code: "ERR_ENVELOPE_NO_KEY" });
       else expect(await reads).toEqual(plaintext);
     }
 
     const before = message.slice();
     expect(await refusal(strict.rewrap(message, { context }))).toMatchObject({
-      code: "ERR_ENV_KMS_UNAVAILABLE",
+      code: "ERR_ENVELOPE_KMS_UNAVAILABLE",
       attempts,
     });
     expect(message).toEqual(before);
@@ -74,10 +75,10 @@ it("is not written where fewer wrap than minWrapped asks for, and says why of ea
   clouds[0].fail("denied");
   clouds[2].fail("unavailable");
   const error = await refusal(envelope.encrypt(plaintext, { context }));
-  expect(error.code).toBe("ERR_ENV_KMS_UNAVAILABLE");
+  expect(error.code).toBe("ERR_ENVELOPE_KMS_UNAVAILABLE");
   expect(error.attempts).toEqual([
-    { provider: "aws-kms", keyId: clouds[0].label, code: "ERR_ENV_KMS_ACCESS_DENIED" },
-    { provider: "vault-transit", keyId: clouds[2].label, code: "ERR_ENV_KMS_UNAVAILABLE" },
+    { provider: "aws-kms", keyId: clouds[0].label, code: "ERR_ENVELOPE_KMS_ACCESS_DENIED" },
+    { provider: "vault-transit", keyId: clouds[2].label, code: "ERR_ENVELOPE_KMS_UNAVAILABLE" },
   ]);
   clouds[2].fail(undefined);
   expect(providersOf(await envelope.encrypt(plaintext, { context }))).toEqual([
@@ -88,20 +89,20 @@ it("is not written where fewer wrap than minWrapped asks for, and says why of ea
 
 /** What an attempt says of it. */
 const codes: Readonly<Partial<Record<Failure, EnvelopeErrorCode>>> = {
-  unavailable: "ERR_ENV_KMS_UNAVAILABLE",
-  reset: "ERR_ENV_KMS_UNAVAILABLE",
-  denied: "ERR_ENV_KMS_ACCESS_DENIED",
-  nonsense: "ERR_ENV_KMS_ERROR",
-  "wrong key": "ERR_ENV_DECRYPT",
+  unavailable: "ERR_ENVELOPE_KMS_UNAVAILABLE",
+  reset: "ERR_ENVELOPE_KMS_UNAVAILABLE",
+  denied: "ERR_ENVELOPE_KMS_ACCESS_DENIED",
+  nonsense: "ERR_ENVELOPE_KMS_ERROR",
+  "wrong key": "ERR_ENVELOPE_DECRYPT",
 };
 
 type Failures = readonly [Failure, Failure, Failure];
 const sums: readonly (readonly [Failures, EnvelopeErrorCode])[] = [
-  [["denied", "unavailable", "wrong key"], "ERR_ENV_KMS_UNAVAILABLE"],
-  [["denied", "reset", "nonsense"], "ERR_ENV_KMS_UNAVAILABLE"],
-  [["denied", "wrong key", "nonsense"], "ERR_ENV_KMS_ACCESS_DENIED"],
-  [["nonsense", "wrong key", "wrong key"], "ERR_ENV_KMS_ERROR"],
-  [["wrong key", "wrong key", "wrong key"], "ERR_ENV_DECRYPT"],
+  [["denied", "unavailable", "wrong key"], "ERR_ENVELOPE_KMS_UNAVAILABLE"],
+  [["denied", "reset", "nonsense"], "ERR_ENVELOPE_KMS_UNAVAILABLE"],
+  [["denied", "wrong key", "nonsense"], "ERR_ENVELOPE_KMS_ACCESS_DENIED"],
+  [["nonsense", "wrong key", "wrong key"], "ERR_ENVELOPE_KMS_ERROR"],
+  [["wrong key", "wrong key", "wrong key"], "ERR_ENVELOPE_DECRYPT"],
 ];
 /** Each failure at each of the KMSs. */
 const everywhere = sums.flatMap(([[a, b, c], code]) =>
@@ -133,7 +134,7 @@ it.each(everywhere)("%j add up to %s, and tell no secret", async (failures, code
     new Envelope({ cmks, observer }).decrypt(message, { context: sensitive }),
   );
   expect(error.code).toBe(code);
-  expect(error.retryable).toBe(code === "ERR_ENV_KMS_UNAVAILABLE");
+  expect(error.retryable).toBe(code === "ERR_ENVELOPE_KMS_UNAVAILABLE");
   expect(error.attempts).toEqual(
     clouds.map(({ provider, label }, index) => ({
       provider,
@@ -188,11 +189,11 @@ it("opens while one key is left, and then says what became of each", async () =>
   expect(await envelope.decrypt(message, { context })).toEqual(plaintext);
   await clouds[2].retire();
   const error = await refusal(envelope.decrypt(message, { context }));
-  expect(error).toMatchObject({ code: "ERR_ENV_DECRYPT", retryable: false });
+  expect(error).toMatchObject({ code: "ERR_ENVELOPE_DECRYPT", retryable: false });
   expect(error.attempts.map(({ code }) => code)).toEqual([
-    "ERR_ENV_KMS_KEY_STATE",
-    "ERR_ENV_KMS_KEY_STATE",
-    "ERR_ENV_KMS_KEY_NOT_FOUND",
+    "ERR_ENVELOPE_KMS_KEY_STATE",
+    "ERR_ENVELOPE_KMS_KEY_STATE",
+    "ERR_ENVELOPE_KMS_KEY_NOT_FOUND",
   ]);
 });
 

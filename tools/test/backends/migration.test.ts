@@ -72,17 +72,17 @@ describe.each(moves)("from $from to $to", ({ from, to }) => {
     const movedText = await mover.rewrap(text, { context, from: [oldCmk] });
     expect(movedText.message).toMatch(/^env1\./);
     expect(await refusal(before.decrypt(moved.message, { context, aad }))).toMatchObject({
-      code: "ERR_ENV_NO_KEY",
+      code: "ERR_ENVELOPE_NO_KEY",
     });
 
     await old.retire();
     expect(await refusal(before.decrypt(message, { context, aad }))).toMatchObject({
-      code: "ERR_ENV_DECRYPT",
+      code: "ERR_ENVELOPE_DECRYPT",
       attempts: [
         {
           provider: old.provider,
           keyId: old.label,
-          code: expect.stringMatching(/^ERR_ENV_KMS_KEY_(?:STATE|NOT_FOUND)$/),
+          code: expect.stringMatching(/^ERR_ENVELOPE_KMS_KEY_(?:STATE|NOT_FOUND)$/),
         },
       ],
     });
@@ -95,7 +95,7 @@ describe.each(moves)("from $from to $to", ({ from, to }) => {
       { context, aad: { ...aad, id: "43" } },
     ]) {
       expect(await refusal(after.decrypt(moved.message, wrong))).toMatchObject({
-        code: "ERR_ENV_DECRYPT",
+        code: "ERR_ENVELOPE_DECRYPT",
       });
     }
     const again = await after.rewrap(moved.message, { context });
@@ -107,7 +107,7 @@ describe.each(moves)("from $from to $to", ({ from, to }) => {
     const [oldCmk, nextCmk] = [old.open(), next.open()];
     const folder = tempFolder();
     const clear = join(folder, "clear");
-    const secret = join(folder, "secret.env");
+    const secret = join(folder, "secret.envelope");
     const back = join(folder, "back");
     const content = Buffer.alloc(50_000, "0123456789");
     writeFileSync(clear, content);
@@ -187,7 +187,7 @@ it("refuses to move between two Vaults whose keys have one name", async () => {
   const message = await new Envelope({ cmks: [oldCmk] }).encrypt(plaintext, { context });
   const mover = new Envelope({ cmks: [next.open()] });
   expect(await refusal(mover.rewrap(message, { context, from: [oldCmk] }))).toMatchObject({
-    code: "ERR_ENV_KMS_REJECTED",
+    code: "ERR_ENVELOPE_KMS_REJECTED",
     attempts: [{ provider: "vault-transit", keyId: "transit/orders" }],
   });
 });
@@ -199,8 +199,8 @@ it("does not leave a cloud that is out of order where no other has the data key"
   aws.fail("unavailable");
   const mover = new Envelope({ cmks: [next] });
   expect(await refusal(mover.rewrap(message, { context, from: [old] }))).toMatchObject({
-    code: "ERR_ENV_KMS_UNAVAILABLE",
-    attempts: [{ provider: "aws-kms", keyId: aws.label, code: "ERR_ENV_KMS_UNAVAILABLE" }],
+    code: "ERR_ENVELOPE_KMS_UNAVAILABLE",
+    attempts: [{ provider: "aws-kms", keyId: aws.label, code: "ERR_ENVELOPE_KMS_UNAVAILABLE" }],
   });
   // Nothing was wrapped for a message that is not to be.
   expect(gcp.requests()).toBe(0);

@@ -103,8 +103,8 @@ describe("a message under three KMSs", () => {
       const unopened = await refusal(envelope.decrypt(message, { context }));
       const unwritten = await refusal(envelope.encrypt(plaintext, { context }));
       for (const error of [unopened, unwritten]) {
-        expect(error).toMatchObject({ code: "ERR_ENV_KMS_UNAVAILABLE", retryable: true });
-        expect(error.attempts).toEqual(attemptsOf(clouds, "ERR_ENV_KMS_UNAVAILABLE"));
+        expect(error).toMatchObject({ code: "ERR_ENVELOPE_KMS_UNAVAILABLE", retryable: true });
+        expect(error.attempts).toEqual(attemptsOf(clouds, "ERR_ENVELOPE_KMS_UNAVAILABLE"));
       }
       expect(calls).toEqual([
         ...clouds.map(({ provider }) => unavailable(provider, "unwrap")),
@@ -122,8 +122,8 @@ describe("a message under three KMSs", () => {
     const message = await patient.encrypt(plaintext, { context });
     for (const cloud of clouds) cloud.fail("stall");
     const error = await refusal(new Envelope({ cmks }).decrypt(message, { context }));
-    expect(error).toMatchObject({ code: "ERR_ENV_KMS_UNAVAILABLE", retryable: true });
-    expect(error.attempts).toEqual(attemptsOf(clouds, "ERR_ENV_KMS_UNAVAILABLE"));
+    expect(error).toMatchObject({ code: "ERR_ENVELOPE_KMS_UNAVAILABLE", retryable: true });
+    expect(error.attempts).toEqual(attemptsOf(clouds, "ERR_ENVELOPE_KMS_UNAVAILABLE"));
     expect(error.cause).toMatchObject({ name: "TimeoutError", hint: "no answer within 150 ms" });
   });
 
@@ -166,7 +166,7 @@ describe("a message under three KMSs", () => {
     const { calls, observer } = watchCalls();
     const stranger = new Envelope({ cmks: [(await startLocal()).open()], observer });
     const error = await refusal(stranger.decrypt(message, { context }));
-    expect(error).toMatchObject({ code: "ERR_ENV_NO_KEY", attempts: [] });
+    expect(error).toMatchObject({ code: "ERR_ENVELOPE_NO_KEY", attempts: [] });
     for (const { provider, label } of clouds) {
       expect(error.message).toContain(`${provider} ${label}`);
     }
@@ -191,7 +191,7 @@ describe("a message under three KMSs", () => {
         setUp(writing);
         const writes = envelope.encrypt(plaintext, { context });
         if (writing.length < minWrapped) {
-          expect(await refusal(writes)).toMatchObject({ code: "ERR_ENV_KMS_UNAVAILABLE" });
+          expect(await refusal(writes)).toMatchObject({ code: "ERR_ENVELOPE_KMS_UNAVAILABLE" });
           return;
         }
         const message = await writes;
@@ -203,8 +203,8 @@ describe("a message under three KMSs", () => {
           expect(await reads).toEqual(plaintext);
         } else {
           const error = await refusal(reads);
-          expect(error).toMatchObject({ code: "ERR_ENV_KMS_UNAVAILABLE", retryable: true });
-          expect(error.attempts).toEqual(attemptsOf(wrote, "ERR_ENV_KMS_UNAVAILABLE"));
+          expect(error).toMatchObject({ code: "ERR_ENVELOPE_KMS_UNAVAILABLE", retryable: true });
+          expect(error.attempts).toEqual(attemptsOf(wrote, "ERR_ENVELOPE_KMS_UNAVAILABLE"));
         }
       }),
       { numRuns: 40 },
@@ -242,7 +242,9 @@ describe("a data-key cache over three KMSs", () => {
     expect(reading.calls).toEqual([unavailable("aws-kms", "unwrap"), "gcp-kms unwrap ok"]);
 
     reader.clearDataKeyCache();
-    expect(await refusal(read(messages[0]))).toMatchObject({ code: "ERR_ENV_KMS_UNAVAILABLE" });
+    expect(await refusal(read(messages[0]))).toMatchObject({
+      code: "ERR_ENVELOPE_KMS_UNAVAILABLE",
+    });
   });
 
   it("asks once for many readers at once", async () => {
@@ -264,5 +266,5 @@ async function bring(cloud: Remote, how: "stopped" | "unavailable" | "reset"): P
 }
 
 function unavailable(provider: string, operation: string): string {
-  return `${provider} ${operation} ERR_ENV_KMS_UNAVAILABLE`;
+  return `${provider} ${operation} ERR_ENVELOPE_KMS_UNAVAILABLE`;
 }

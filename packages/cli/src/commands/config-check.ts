@@ -95,7 +95,7 @@ async function check(ui: Ui, config: EnvelopeConfig, call: Call): Promise<Checke
     const settings = settingsProblems(config, openings, cmks);
     const [fatal] = [
       ...openings.flatMap(fatalOf),
-      ...settings.map(({ message }) => new EnvelopeError("ERR_ENV_CONFIG", message)),
+      ...settings.map(({ message }) => new EnvelopeError("ERR_ENVELOPE_CONFIG", message)),
     ];
     // Who wraps how often is a question for a configuration that can work.
     const problems = fatal === undefined ? wrapProblems(config, cmks) : settings;
@@ -136,9 +136,9 @@ function nextStep(
   baseDirectory: string,
 ): string | undefined {
   if (sdk !== undefined && error.message.includes(`install ${sdk}`)) return `npm install ${sdk}`;
-  if (error.code === "ERR_ENV_KEYSTORE_IO") return `relative paths start at ${baseDirectory}`;
+  if (error.code === "ERR_ENVELOPE_KEYSTORE_IO") return `relative paths start at ${baseDirectory}`;
   // What is wrong with a URI says how it is right.
-  return error.code === "ERR_ENV_CONFIG" ? undefined : reportOf(error).hint;
+  return error.code === "ERR_ENVELOPE_CONFIG" ? undefined : reportOf(error).hint;
 }
 
 function withNext(message: string, next: string | undefined): string {
@@ -146,10 +146,10 @@ function withNext(message: string, next: string | undefined): string {
 }
 
 function fatalOf(opening: Opening, index: number): Error[] {
-  if ("cmk" in opening || opening.error.code !== "ERR_ENV_CONFIG") return [];
+  if ("cmk" in opening || opening.error.code !== "ERR_ENVELOPE_CONFIG") return [];
   const { error: cause, next } = opening;
   const message = `CMK ${index + 1}: ${withNext(cause.message, next)}`;
-  return [new EnvelopeError("ERR_ENV_CONFIG", message, { cause })];
+  return [new EnvelopeError("ERR_ENVELOPE_CONFIG", message, { cause })];
 }
 
 /** All side by side, in the configured order. */
@@ -194,7 +194,7 @@ async function probe(
     ui.host.signal.throwIfAborted();
     if (bound.signal.aborted) {
       const message = `no full answer within ${timeoutMs / 1000} s; see whether the KMS is slow, or give it longer with --timeout`;
-      return unprobed(provider, keyId, "ERR_ENV_KMS_UNAVAILABLE", message);
+      return unprobed(provider, keyId, "ERR_ENVELOPE_KMS_UNAVAILABLE", message);
     }
     if (!isEnvelopeError(error)) throw error;
     return unprobed(provider, keyId, error.code, withNext(error.message, reportOf(error).hint));

@@ -54,7 +54,9 @@ const MAX_TEXT_BYTES = 5 + Math.ceil((2 ** 20 * 4) / 3) + 2;
 export function addDecrypt(program: Program, ui: Ui): void {
   program
     .command("decrypt")
-    .description("Decrypt files: x.env becomes x, and x.env stays. - reads stdin, writes stdout.")
+    .description(
+      "Decrypt files: x.envelope becomes x, and x.envelope stays. - reads stdin, writes stdout.",
+    )
     .argument("<paths...>", "messages, folders with --recursive, or - for stdin")
     .option("-o, --output <path>", "where to write; - for stdout (one input only)")
     .option("--context <key=value>", "the context of the encryption; repeatable", collectPair)
@@ -68,7 +70,7 @@ export function addDecrypt(program: Program, ui: Ui): void {
       "--stream",
       "write to stdout while decrypting; every byte is authentic, but the end may still turn out to be missing: check the exit code",
     )
-    .option("-r, --recursive", "all .env messages in folders, each beside its original")
+    .option("-r, --recursive", "all .envelope messages in folders, each beside its original")
     .option("--force", "replace existing files")
     .action(async (paths, options, command) => {
       const globals = command.optsWithGlobals();
@@ -188,7 +190,7 @@ async function decryptPieces(
 export async function readText(pieces: AsyncIterable<Uint8Array>): Promise<string> {
   const bytes = await gather(pieces, MAX_TEXT_BYTES);
   if (bytes === undefined) {
-    throw new EnvelopeError("ERR_ENV_FORMAT", "the text form holds messages of at most 1 MiB");
+    throw new EnvelopeError("ERR_ENVELOPE_FORMAT", "the text form holds messages of at most 1 MiB");
   }
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)
     .toString("latin1")

@@ -46,7 +46,9 @@ const HEADER_ALIGNMENT = 4096;
 export function addEncrypt(program: Program, ui: Ui): void {
   program
     .command("encrypt")
-    .description("Encrypt files: x becomes x.env, and x stays. - reads stdin and writes stdout.")
+    .description(
+      "Encrypt files: x becomes x.envelope, and x stays. - reads stdin and writes stdout.",
+    )
     .argument("<paths...>", "files, folders with --recursive, or - for stdin")
     .option("-o, --output <path>", "where to write; - for stdout (one input only)")
     .option("--context <key=value>", "who may open it and what it is for; repeatable", collectPair)

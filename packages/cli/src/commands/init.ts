@@ -134,6 +134,6 @@ function nextSteps(data: {
     `Keep a backup of ${data.root === "key-file" ? "both" : "the keystore and the root key"}: without them what you encrypt is lost.`,
     "Next:",
     "  envelope encrypt --context purpose=try README.md",
-    "  envelope inspect README.md.env",
+    "  envelope inspect README.md.envelope",
   ].join("\n");
 }

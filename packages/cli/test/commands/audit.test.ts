@@ -198,7 +198,7 @@ describe("envelope audit query", () => {
     tamper(env, "UPDATE audit SET sealed = zeroblob(100) WHERE seq = 3");
     const { code, stdout, stderr } = await env.run(["audit", "query", "--json"]);
     expect({ code, numbers: numbers(stdout) }).toEqual({ code: 6, numbers: [1, 2] });
-    expect(JSON.parse(stderr)).toMatchObject({ error: { code: "ERR_ENV_KEYSTORE_FORMAT" } });
+    expect(JSON.parse(stderr)).toMatchObject({ error: { code: "ERR_ENVELOPE_KEYSTORE_FORMAT" } });
   });
 
   it("stops when it is interrupted", async () => {

@@ -18,14 +18,14 @@ beforeEach(async () => {
   env = await project();
   writeFileSync(env.path("x"), plaintext);
   await env.run(["encrypt", ...none, env.path("x")]);
-  message = readFileSync(env.path("x.env"));
+  message = readFileSync(env.path("x.envelope"));
 });
 
 const cat = (...args: string[]): Promise<Ran> =>
-  env.run(["cat", ...none, ...args, env.path("x.env")]);
+  env.run(["cat", ...none, ...args, env.path("x.envelope")]);
 
 const altered = (position: number): void =>
-  writeFileSync(env.path("x.env"), message.with(position, (message[position] ?? 0) ^ 1));
+  writeFileSync(env.path("x.envelope"), message.with(position, (message[position] ?? 0) ^ 1));
 
 describe("envelope cat", () => {
   it("writes all of the plaintext", async () => {
@@ -57,7 +57,7 @@ describe("envelope cat", () => {
     const { code, stderr } = await cat("--range", "0-");
     expect({ code, stderr }).toEqual({
       code: 2,
-      stderr: `error: ${env.path("x.env")}: the plaintext has no bytes 0-\nhint: it is empty\n`,
+      stderr: `error: ${env.path("x.envelope")}: the plaintext has no bytes 0-\nhint: it is empty\n`,
     });
   });
 
@@ -72,11 +72,11 @@ describe("envelope cat", () => {
 
   it("refuses a cut message before the first byte, whatever the range", async () => {
     for (const end of [-1, HEADER + 56 + 16_400 * 100 - message.length]) {
-      writeFileSync(env.path("x.env"), message.subarray(0, end));
+      writeFileSync(env.path("x.envelope"), message.subarray(0, end));
       for (const range of [[], ["--range", "0-0"]]) {
         const { code, stdout, stderr } = await cat(...range);
         expect({ code, bytes: stdout.length }).toEqual({ code: 3, bytes: 0 });
-        expect(stderr).toMatch(/ERR_ENV_(?:DECRYPT|TRUNCATED)/);
+        expect(stderr).toMatch(/ERR_ENVELOPE_(?:DECRYPT|TRUNCATED)/);
       }
     }
   });
@@ -90,7 +90,7 @@ describe("envelope cat", () => {
     expect(await cat("--range", "1638400-1638400")).toMatchObject({
       code: 3,
       stdout: Buffer.alloc(0),
-      stderr: expect.stringContaining("ERR_ENV_DECRYPT"),
+      stderr: expect.stringContaining("ERR_ENVELOPE_DECRYPT"),
     });
   });
 
@@ -103,7 +103,7 @@ describe("envelope cat", () => {
   it("reads the text form", async () => {
     const input = Buffer.from("hello world");
     const { stdout: text } = await env.run(["encrypt", ...none, "--text", "-"], { input });
-    writeFileSync(env.path("x.env"), text);
+    writeFileSync(env.path("x.envelope"), text);
     expect((await cat()).stdout.toString()).toBe("hello world");
     expect((await cat("--range", "-5")).stdout.toString()).toBe("world");
     expect(await cat("--range", "11-")).toMatchObject({ code: 2 });
@@ -112,7 +112,7 @@ describe("envelope cat", () => {
   it("takes context, aad and stored context as decrypt does", async () => {
     const bound = ["--context", "a=b", "--aad", "id=1"];
     await env.run(["encrypt", ...bound, "--store-context", "--force", env.path("x")]);
-    const range = ["--range", "0-9", env.path("x.env")];
+    const range = ["--range", "0-9", env.path("x.envelope")];
     const stored = ["--from-header", "--require", "a=b", "--aad", "id=1"];
     for (const args of [bound, stored]) {
       const { stdout } = await env.run(["cat", ...args, ...range]);
@@ -126,7 +126,7 @@ describe("envelope cat", () => {
     ["a folder", 7, "it is a folder", (): void => mkdirSync(env.path("y"))],
     ["nothing", 7, "no such file", (): void => undefined],
     ["a device", 2, "regular files", (): void => symlinkSync("/dev/null", env.path("y"))],
-    ["no message", 3, "ERR_ENV_FORMAT", (): void => writeFileSync(env.path("y"), "hello")],
+    ["no message", 3, "ERR_ENVELOPE_FORMAT", (): void => writeFileSync(env.path("y"), "hello")],
   ])("says what is wrong with %s", async (_, code, problem, make) => {
     make();
     const ran = await env.run(["cat", ...none, env.path("y")]);
@@ -135,18 +135,18 @@ describe("envelope cat", () => {
   });
 
   it("says what is in its way", async () => {
-    symlinkSync("nowhere", env.path(".x.env.env-journal"));
+    symlinkSync("nowhere", env.path(".x.envelope.envelope-journal"));
     const { code, stderr } = await cat();
     expect({ code, stderr }).toMatchObject({
       code: 7,
-      stderr: expect.stringContaining(".x.env.env-journal is a symbolic link"),
+      stderr: expect.stringContaining(".x.envelope.envelope-journal is a symbolic link"),
     });
   });
 
   it("finishes an interrupted rewrap first", async () => {
     await env.run(["keys", "rotate", "alias/app"]);
-    await env.run(["rewrap", ...none, env.path("x.env")]);
-    interruptRewrap(env.path("x.env"), message, readFileSync(env.path("x.env")));
+    await env.run(["rewrap", ...none, env.path("x.envelope")]);
+    interruptRewrap(env.path("x.envelope"), message, readFileSync(env.path("x.envelope")));
     expect((await cat("--range", "-9")).stdout.equals(plaintext.subarray(-9))).toBe(true);
   });
 
@@ -163,8 +163,8 @@ describe("envelope cat", () => {
 
   it("follows a link to the message, and writes nothing beside it", async () => {
     mkdirSync(env.path("d"));
-    symlinkSync("../x.env", env.path("d/link"));
-    chmodSync(env.path("x.env"), 0o400);
+    symlinkSync("../x.envelope", env.path("d/link"));
+    chmodSync(env.path("x.envelope"), 0o400);
     const { stdout } = await env.run(["cat", ...none, env.path("d/link")]);
     expect(stdout.equals(plaintext)).toBe(true);
     expect(temporaries(env.folder)).toEqual([]);
@@ -179,7 +179,7 @@ describe("envelope cat", () => {
     const stderr = capture();
     const host = { stdin: Readable.from([]), stdout, stderr: stderr.stream, signal };
     const config = ["--config", env.path("envelope.config.json"), "--environment", "development"];
-    const code = await main(["cat", ...none, env.path("x.env"), ...config], host);
+    const code = await main(["cat", ...none, env.path("x.envelope"), ...config], host);
     return { code, stderr: stderr.bytes().toString() };
   };
 

@@ -124,7 +124,7 @@ it("is one line of JSON, whose shape stays", async () => {
         problems: [
           {
             check: "reach",
-            code: "ERR_ENV_KMS_UNAVAILABLE",
+            code: "ERR_ENVELOPE_KMS_UNAVAILABLE",
             message: expect.stringMatching(/; check the address and the network, or try again$/),
           },
         ],
@@ -162,7 +162,7 @@ it("refuses a context that the format refuses, before anything is opened", async
   const context = ["--context", "env:format=2"];
   const { code, stdout, stderr } = await check({ cmks: [local] }, ...context);
   expect({ code, stdout: stdout.toString() }).toEqual({ code: 3, stdout: "" });
-  expect(stderr).toContain("(ERR_ENV_INVALID_CONTEXT)");
+  expect(stderr).toContain("(ERR_ENVELOPE_INVALID_CONTEXT)");
 });
 
 it("tells a disabled key, what that means for each use, and the next step", async () => {
@@ -174,7 +174,7 @@ it("tells a disabled key, what that means for each use, and the next step", asyn
   const { code, stdout, stderr } = await check({ cmks: [local] });
   expect({ code, stderr }).toEqual({ code: 9, stderr: "" });
   expect(stdout.toString()).toContain(
-    "  key: the key is in state Disabled; enable it, or cancel its deletion (ERR_ENV_KMS_KEY_STATE)\n",
+    "  key: the key is in state Disabled; enable it, or cancel its deletion (ERR_ENVELOPE_KMS_KEY_STATE)\n",
   );
 });
 
@@ -186,7 +186,7 @@ it("tells where it looked for a keystore that is not there, and goes on", async 
   expect(stdout.toString()).toMatch(/\n2 {4}local-file {2}alias\/app( +yes){5}/);
   expect(stdout.toString()).toMatch(
     new RegExp(
-      `open: keystore ${folder}/no/such.kms: .*relative paths start at ${folder} \\(ERR_ENV_KEYSTORE_IO\\)`,
+      `open: keystore ${folder}/no/such.kms: .*relative paths start at ${folder} \\(ERR_ENVELOPE_KEYSTORE_IO\\)`,
     ),
   );
   expect(stdout.toString()).not.toContain("minWrapped");
@@ -242,7 +242,7 @@ describe("what cannot work", () => {
       ],
     });
     expect(JSON.parse(ran.stderr)).toMatchObject({
-      error: { code: "ERR_ENV_CONFIG", exitCode: 6, message },
+      error: { code: "ERR_ENVELOPE_CONFIG", exitCode: 6, message },
     });
   });
 
@@ -278,7 +278,7 @@ it("takes the passphrase of a keystore, and tells a wrong one", async () => {
   vi.stubEnv("ENVELOPE_PASSPHRASE", "battery staple");
   const { code, stdout } = await check({ cmks: ["local-file:./sealed.kms?key=alias/app"] });
   expect(code).toBe(9);
-  expect(stdout.toString()).toContain("(ERR_ENV_KEYSTORE_ROOT_KEY)");
+  expect(stdout.toString()).toContain("(ERR_ENVELOPE_KEYSTORE_ROOT_KEY)");
   expect(stdout.toString()).not.toContain("battery");
 });
 
@@ -292,7 +292,7 @@ describe("as a process", () => {
     expect({ code, stderr }).toEqual({ code: 9, stderr: "" });
     expect(JSON.parse(stdout.toString())).toMatchObject({
       cmks: [
-        { problems: [{ check: "reach", code: "ERR_ENV_KMS_UNAVAILABLE" }] },
+        { problems: [{ check: "reach", code: "ERR_ENVELOPE_KMS_UNAVAILABLE" }] },
         { mayUnwrap: true },
       ],
     });

@@ -24,7 +24,7 @@ const poor: CheckedCmk = {
   latencyMs: 0.34,
   problems: ["unwrap", "rewrap"].map((check) => ({
     check,
-    code: "ERR_ENV_KMS_ACCESS_DENIED",
+    code: "ERR_ENVELOPE_KMS_ACCESS_DENIED",
     message: "denied; allow update on transit/decrypt/orders",
   })),
 };
@@ -42,7 +42,7 @@ CMK  PROVIDER       KEY${" ".repeat(72)}  REACHABLE  GENERATE  WRAP  UNWRAP  REW
 2    vault-transit  transit/orders${" ".repeat(61)}  yes        yes       yes   no      ?       ?             0.3 ms
 
 CMK 2 vault-transit transit/orders
-  unwrap, rewrap: denied; allow update on transit/decrypt/orders (ERR_ENV_KMS_ACCESS_DENIED)
+  unwrap, rewrap: denied; allow update on transit/decrypt/orders (ERR_ENVELOPE_KMS_ACCESS_DENIED)
 
 production: not all is well`);
   });

@@ -18,12 +18,12 @@ beforeEach(async () => {
   env = await project();
   writeFileSync(env.path("x"), plaintext);
   await env.run(["encrypt", ...none, env.path("x")]);
-  message = readFileSync(env.path("x.env"));
+  message = readFileSync(env.path("x.envelope"));
 });
 
 const decrypt = (bytes: Uint8Array, ...more: string[]): ReturnType<typeof env.run> => {
-  writeFileSync(env.path("m.env"), bytes);
-  return env.run(["decrypt", ...none, env.path("m.env"), ...more]);
+  writeFileSync(env.path("m.envelope"), bytes);
+  return env.run(["decrypt", ...none, env.path("m.envelope"), ...more]);
 };
 
 const flipped = (position: number): Buffer => {
@@ -34,30 +34,30 @@ const flipped = (position: number): Buffer => {
 
 describe("envelope decrypt", () => {
   it.each([
-    ["not a message at all", () => randomBytes(5000), 3, "ERR_ENV_FORMAT"],
-    ["nothing", () => Buffer.alloc(0), 3, "ERR_ENV_FORMAT"],
-    ["another version", () => flipped(4), 3, "ERR_ENV_UNSUPPORTED"],
-    ["padding that is not zero", () => flipped(HEADER - 1), 3, "ERR_ENV_FORMAT"],
-    ["another key's label", () => flipped(40), 4, "ERR_ENV_NO_KEY"],
-    ["an altered wrapped key", () => flipped(100), 3, "ERR_ENV_DECRYPT"],
-    ["an altered salt", () => flipped(HEADER), 3, "ERR_ENV_DECRYPT"],
-    ["an altered commitment", () => flipped(HEADER + 55), 3, "ERR_ENV_DECRYPT"],
-    ["an altered first chunk", () => flipped(HEADER + 56), 3, "ERR_ENV_DECRYPT"],
-    ["an altered last byte", () => flipped(message.length - 1), 3, "ERR_ENV_DECRYPT"],
-    ["its last byte missing", () => message.subarray(0, -1), 3, "ERR_ENV_DECRYPT"],
+    ["not a message at all", () => randomBytes(5000), 3, "ERR_ENVELOPE_FORMAT"],
+    ["nothing", () => Buffer.alloc(0), 3, "ERR_ENVELOPE_FORMAT"],
+    ["another version", () => flipped(4), 3, "ERR_ENVELOPE_UNSUPPORTED"],
+    ["padding that is not zero", () => flipped(HEADER - 1), 3, "ERR_ENVELOPE_FORMAT"],
+    ["another key's label", () => flipped(40), 4, "ERR_ENVELOPE_NO_KEY"],
+    ["an altered wrapped key", () => flipped(100), 3, "ERR_ENVELOPE_DECRYPT"],
+    ["an altered salt", () => flipped(HEADER), 3, "ERR_ENVELOPE_DECRYPT"],
+    ["an altered commitment", () => flipped(HEADER + 55), 3, "ERR_ENVELOPE_DECRYPT"],
+    ["an altered first chunk", () => flipped(HEADER + 56), 3, "ERR_ENVELOPE_DECRYPT"],
+    ["an altered last byte", () => flipped(message.length - 1), 3, "ERR_ENVELOPE_DECRYPT"],
+    ["its last byte missing", () => message.subarray(0, -1), 3, "ERR_ENVELOPE_DECRYPT"],
     [
       "its last chunk missing",
       () => message.subarray(0, HEADER + 56 + 16_400 * 183),
       3,
-      "ERR_ENV_TRUNCATED",
+      "ERR_ENVELOPE_TRUNCATED",
     ],
-    ["a byte appended", () => Buffer.concat([message, Buffer.of(0)]), 3, "ERR_ENV_DECRYPT"],
-    ["the header alone", () => message.subarray(0, HEADER), 3, "ERR_ENV_TRUNCATED"],
+    ["a byte appended", () => Buffer.concat([message, Buffer.of(0)]), 3, "ERR_ENVELOPE_DECRYPT"],
+    ["the header alone", () => message.subarray(0, HEADER), 3, "ERR_ENVELOPE_TRUNCATED"],
   ])("refuses %s, and leaves no byte of plaintext", async (_, bytes, code, error) => {
     const toFile = await decrypt(bytes(), "-o", env.path("y"), "--json");
     expect({ code: toFile.code, error: JSON.parse(toFile.stderr) }).toMatchObject({
       code,
-      error: { error: { code: error, exitCode: code, path: env.path("m.env") } },
+      error: { error: { code: error, exitCode: code, path: env.path("m.envelope") } },
     });
     expect(existsSync(env.path("y"))).toBe(false);
     expect(temporaries(env.folder)).toEqual([]);
@@ -80,13 +80,13 @@ describe("envelope decrypt", () => {
     const { code, stderr } = await env.run([
       "decrypt",
       ...args,
-      env.path("x.env"),
+      env.path("x.envelope"),
       "-o",
       env.path("y"),
     ]);
     expect({ code, stderr }).toMatchObject({
       code: 3,
-      stderr: expect.stringContaining("ERR_ENV_DECRYPT"),
+      stderr: expect.stringContaining("ERR_ENVELOPE_DECRYPT"),
     });
     expect(existsSync(env.path("y"))).toBe(false);
   });
@@ -116,20 +116,20 @@ describe("envelope decrypt", () => {
       const { code, stderr } = await decrypt(Buffer.from(bytes), "-o", "-");
       expect({ code, stderr }).toMatchObject({
         code: 3,
-        stderr: expect.stringContaining("ERR_ENV_FORMAT"),
+        stderr: expect.stringContaining("ERR_ENVELOPE_FORMAT"),
       });
     }
   });
 
   it("keeps the permissions of the message", async () => {
-    chmodSync(env.path("x.env"), 0o640);
-    await env.run(["decrypt", ...none, env.path("x.env"), "-o", env.path("y")]);
+    chmodSync(env.path("x.envelope"), 0o640);
+    await env.run(["decrypt", ...none, env.path("x.envelope"), "-o", env.path("y")]);
     expect(statSync(env.path("y")).mode & 0o777).toBe(0o640);
   });
 
   it("does not replace what is there", async () => {
     writeFileSync(env.path("y"), "old");
-    const args = ["decrypt", ...none, env.path("x.env"), "-o", env.path("y")];
+    const args = ["decrypt", ...none, env.path("x.envelope"), "-o", env.path("y")];
     expect((await env.run(args)).code).toBe(7);
     expect(readFileSync(env.path("y"), "utf8")).toBe("old");
     expect((await env.run([...args, "--force"])).code).toBe(0);
@@ -139,23 +139,23 @@ describe("envelope decrypt", () => {
   it("reads the text form into a file", async () => {
     const input = Buffer.from("hello");
     const { stdout: text } = await env.run(["encrypt", ...none, "--text", "-"], { input });
-    chmodSync(env.path("x.env"), 0o640);
+    chmodSync(env.path("x.envelope"), 0o640);
     expect(await decrypt(text, "-o", env.path("y"))).toMatchObject({ code: 0 });
     expect(readFileSync(env.path("y"), "utf8")).toBe("hello");
   });
 
   it("does not write over the message, even with --force", async () => {
-    const { code, stderr } = await decrypt(message, "-o", env.path("m.env"), "--force");
+    const { code, stderr } = await decrypt(message, "-o", env.path("m.envelope"), "--force");
     expect({ code, stderr }).toMatchObject({ code: 7, stderr: expect.stringMatching(/the input/) });
-    expect(readFileSync(env.path("m.env")).equals(message)).toBe(true);
+    expect(readFileSync(env.path("m.envelope")).equals(message)).toBe(true);
   });
 
   it("finishes an interrupted rewrap first", async () => {
     await env.run(["keys", "rotate", "alias/app"]);
-    await env.run(["rewrap", ...none, env.path("x.env")]);
-    interruptRewrap(env.path("m.env"), message, readFileSync(env.path("x.env")));
+    await env.run(["rewrap", ...none, env.path("x.envelope")]);
+    interruptRewrap(env.path("m.envelope"), message, readFileSync(env.path("x.envelope")));
     expect(
-      await env.run(["decrypt", ...none, env.path("m.env"), "-o", env.path("y")]),
+      await env.run(["decrypt", ...none, env.path("m.envelope"), "-o", env.path("y")]),
     ).toMatchObject({ code: 0 });
     expect(readFileSync(env.path("y")).equals(plaintext)).toBe(true);
     expect(readdirSync(env.folder).filter((name) => name.startsWith("."))).toEqual([]);
@@ -163,7 +163,7 @@ describe("envelope decrypt", () => {
 
   it("tells how far it is, to the last byte of the message, wherever the plaintext goes", async () => {
     for (const target of [env.path("y"), "-"]) {
-      const args = ["decrypt", ...none, env.path("x.env"), "-o", target];
+      const args = ["decrypt", ...none, env.path("x.envelope"), "-o", target];
       expect(await progressOf(() => env.run(args))).toBe(message.length);
     }
   });
@@ -181,7 +181,9 @@ describe("envelope decrypt", () => {
       signal: new AbortController().signal,
     };
     const config = ["--config", env.path("envelope.config.json"), "--environment", "development"];
-    expect(await main(["decrypt", ...none, env.path("x.env"), "-o", "-", ...config], host)).toBe(0);
+    expect(
+      await main(["decrypt", ...none, env.path("x.envelope"), "-o", "-", ...config], host),
+    ).toBe(0);
     expect(stderr.bytes().toString()).toBe("");
   });
 });

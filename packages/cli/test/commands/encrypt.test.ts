@@ -27,7 +27,7 @@ describe("envelope encrypt", () => {
     writeFileSync(path("x"), plaintext);
     expect(await run(["encrypt", "--context", "a=b", path("x")])).toMatchObject({ code: 0 });
     expect(
-      await run(["decrypt", "--context", "a=b", path("x.env"), "-o", path("y")]),
+      await run(["decrypt", "--context", "a=b", path("x.envelope"), "-o", path("y")]),
     ).toMatchObject({
       code: 0,
       stderr: "",
@@ -41,8 +41,8 @@ describe("envelope encrypt", () => {
     writeFileSync(path("x"), "hello");
     await run(["encrypt", ...none, path("x")]);
     const { stdout } = await run(["encrypt", ...none, "-o", "-", path("x")]);
-    await run(["encrypt", ...none, "-", "-o", path("y.env")], { input: Buffer.from("hello") });
-    for (const name of ["x.env", "y.env"]) {
+    await run(["encrypt", ...none, "-", "-o", path("y.envelope")], { input: Buffer.from("hello") });
+    for (const name of ["x.envelope", "y.envelope"]) {
       expect(statSync(path(name)).size).toBe(4096 + 56 + 5 + 16);
     }
     expect(stdout.length).toBeLessThan(300);
@@ -53,22 +53,22 @@ describe("envelope encrypt", () => {
     writeFileSync(path("x"), "hello");
     chmodSync(path("x"), 0o604);
     await run(["encrypt", ...none, path("x")]);
-    await run(["encrypt", ...none, "-", "-o", path("y.env")], { input: Buffer.from("hello") });
-    expect(statSync(path("x.env")).mode & 0o777).toBe(0o604);
-    expect(statSync(path("y.env")).mode & 0o777).toBe(0o600);
+    await run(["encrypt", ...none, "-", "-o", path("y.envelope")], { input: Buffer.from("hello") });
+    expect(statSync(path("x.envelope")).mode & 0o777).toBe(0o604);
+    expect(statSync(path("y.envelope")).mode & 0o777).toBe(0o600);
   });
 
   it("writes the text form where it is asked to, and only as long as it may be", async () => {
     const { path, run } = await project();
     writeFileSync(path("x"), "hello");
     expect(await run(["encrypt", ...none, "--text", path("x")])).toMatchObject({ code: 0 });
-    expect(readFileSync(path("x.env"), "latin1")).toMatch(/^env1\.[\w-]+\n$/);
-    expect((await run(["decrypt", ...none, path("x.env"), "-o", "-"])).stdout.toString()).toBe(
+    expect(readFileSync(path("x.envelope"), "latin1")).toMatch(/^env1\.[\w-]+\n$/);
+    expect((await run(["decrypt", ...none, path("x.envelope"), "-o", "-"])).stdout.toString()).toBe(
       "hello",
     );
     writeFileSync(path("y"), Buffer.alloc(2 ** 20 + 1));
     expect(await run(["encrypt", ...none, "--text", path("y")])).toMatchObject({ code: 2 });
-    expect(existsSync(path("y.env"))).toBe(false);
+    expect(existsSync(path("y.envelope"))).toBe(false);
   });
 
   it.each([
@@ -84,14 +84,14 @@ describe("envelope encrypt", () => {
       code: 7,
       stderr: expect.stringContaining("something else is writing to it"),
     });
-    expect(existsSync(path("x.env"))).toBe(false);
+    expect(existsSync(path("x.envelope"))).toBe(false);
     expect(temporaries(folder)).toEqual([]);
   });
 
   it("tells how far it is, to the last byte, wherever the message goes", async () => {
     const { path, run } = await project();
     writeFileSync(path("x"), Buffer.alloc(3_000_000));
-    for (const target of [path("x.env"), "-"]) {
+    for (const target of [path("x.envelope"), "-"]) {
       const args = ["encrypt", ...none, path("x"), "-o", target];
       expect(await progressOf(() => run(args))).toBe(3_000_000);
     }
@@ -106,7 +106,7 @@ describe("envelope encrypt", () => {
       code: 4,
       stderr: expect.stringContaining("KEY_STATE"),
     });
-    expect(existsSync(path("x.env"))).toBe(false);
+    expect(existsSync(path("x.envelope"))).toBe(false);
     expect(temporaries(folder)).toEqual([]);
   });
 
@@ -115,14 +115,14 @@ describe("envelope encrypt", () => {
     const controller = new AbortController();
     const input = new Readable({ read: () => undefined });
     input.push(Buffer.alloc(3_000_000));
-    const running = run(["encrypt", ...none, "-", "-o", path("x.env")], {
+    const running = run(["encrypt", ...none, "-", "-o", path("x.envelope")], {
       input,
       signal: controller.signal,
     });
     while (temporaries(folder).length === 0) await new Promise(setImmediate);
     controller.abort(new Error("stop"));
     expect((await running).code).not.toBe(0);
-    expect(existsSync(path("x.env"))).toBe(false);
+    expect(existsSync(path("x.envelope"))).toBe(false);
     expect(temporaries(folder)).toEqual([]);
   });
 
@@ -135,7 +135,7 @@ describe("envelope encrypt", () => {
     while (temporaries(folder).length === 0) await new Promise(setImmediate);
     controller.abort(interrupted());
     expect(await running).toMatchObject({ code: 130, stderr: "error: interrupted\n" });
-    expect(existsSync(path("x.env")) || existsSync(path("y.env"))).toBe(false);
+    expect(existsSync(path("x.envelope")) || existsSync(path("y.envelope"))).toBe(false);
   });
 
   it("does not write binary to a terminal", async () => {
@@ -161,10 +161,10 @@ describe("envelope encrypt", () => {
     writeFileSync(path("outside"), "hello");
     symlinkSync("../outside", path("d/link"));
     expect(await run(["encrypt", ...none, "--recursive", path("d")])).toMatchObject({ code: 0 });
-    expect(existsSync(path("d/e/x.env"))).toBe(true);
-    expect(existsSync(path("d/link.env"))).toBe(false);
+    expect(existsSync(path("d/e/x.envelope"))).toBe(true);
+    expect(existsSync(path("d/link.envelope"))).toBe(false);
     await run(["encrypt", ...none, "--recursive", "--force", path("d")]);
-    expect(existsSync(path("d/e/x.env.env"))).toBe(false);
+    expect(existsSync(path("d/e/x.envelope.envelope"))).toBe(false);
   });
 
   it("never prints key material", async () => {
@@ -175,7 +175,7 @@ describe("envelope encrypt", () => {
       ["keys", "list", "--json"],
       ["keys", "show", "alias/app", "--json"],
       ["encrypt", ...none, path("x")],
-      ["inspect", path("x.env"), "--json"],
+      ["inspect", path("x.envelope"), "--json"],
     ];
     for (const args of commands) {
       const { stdout, stderr } = await run(args);

@@ -17,7 +17,7 @@ const inspect = async (name: string): Promise<Record<string, unknown>> =>
 
 describe("envelope inspect", () => {
   it("tells what the header says", async () => {
-    expect(await inspect("x.env")).toMatchObject({
+    expect(await inspect("x.envelope")).toMatchObject({
       form: "binary",
       version: 1,
       suite: "Cobblestone-256",
@@ -31,26 +31,26 @@ describe("envelope inspect", () => {
 
   it("lets no stored value act on the terminal", async () => {
     for (const args of [[], ["--json"]]) {
-      const { stdout } = await env.run(["inspect", env.path("x.env"), ...args]);
+      const { stdout } = await env.run(["inspect", env.path("x.envelope"), ...args]);
       for (const control of ["\u001b", "\u202e"]) expect(stdout.toString()).not.toContain(control);
       expect(stdout.toString()).toContain("\\u001b[31macme\\u202e");
     }
   });
 
   it("reads the header only: a file of 1 TB takes no time", async () => {
-    truncateSync(env.path("x.env"), 1e12);
-    expect(await inspect("x.env")).toMatchObject({ payloadBytes: 1e12 - 4096 });
+    truncateSync(env.path("x.envelope"), 1e12);
+    expect(await inspect("x.envelope")).toMatchObject({ payloadBytes: 1e12 - 4096 });
   });
 
   it("says where no plaintext can have the length", async () => {
-    truncateSync(env.path("x.env"), 4096 + 60);
-    expect(await inspect("x.env")).not.toHaveProperty("plaintextBytes");
-    const { stdout } = await env.run(["inspect", env.path("x.env")]);
+    truncateSync(env.path("x.envelope"), 4096 + 60);
+    expect(await inspect("x.envelope")).not.toHaveProperty("plaintextBytes");
+    const { stdout } = await env.run(["inspect", env.path("x.envelope")]);
     expect(stdout.toString()).toContain("cut short");
   });
 
   it("reads stdin, also one that does not end", async () => {
-    const message = readFileSync(env.path("x.env"));
+    const message = readFileSync(env.path("x.envelope"));
     const whole = await env.run(["inspect", "-", "--json"], { input: message });
     expect(JSON.parse(whole.stdout.toString())).toMatchObject({ payloadBytes: 77 });
     const endless = new Readable({
@@ -67,6 +67,6 @@ describe("envelope inspect", () => {
 
   it("needs neither configuration nor keystore", async () => {
     writeFileSync(env.path("envelope.config.json"), "not JSON");
-    expect(await inspect("x.env")).toMatchObject({ plaintextBytes: 5 });
+    expect(await inspect("x.envelope")).toMatchObject({ plaintextBytes: 5 });
   });
 });

@@ -17,12 +17,12 @@ beforeEach(async () => {
   env = await project();
   writeFileSync(env.path("x"), plaintext);
   await env.run(["encrypt", ...none, env.path("x")]);
-  before = readFileSync(env.path("x.env"));
+  before = readFileSync(env.path("x.envelope"));
 });
 
 const rotate = (): Promise<unknown> => env.run(["keys", "rotate", "alias/app"]);
-const message = (): Buffer => readFileSync(env.path("x.env"));
-const opens = async (name = "x.env"): Promise<boolean> => {
+const message = (): Buffer => readFileSync(env.path("x.envelope"));
+const opens = async (name = "x.envelope"): Promise<boolean> => {
   const { stdout } = await env.run(["decrypt", ...none, env.path(name), "-o", "-"]);
   return stdout.equals(plaintext);
 };
@@ -35,25 +35,25 @@ const lines = (stdout: Buffer): Record<string, unknown>[] =>
 
 describe("envelope rewrap", () => {
   it("changes the header, keeps the payload and the permissions", async () => {
-    chmodSync(env.path("x.env"), 0o640);
+    chmodSync(env.path("x.envelope"), 0o640);
     await rotate();
-    expect(await env.run(["rewrap", ...none, env.path("x.env")])).toMatchObject({
+    expect(await env.run(["rewrap", ...none, env.path("x.envelope")])).toMatchObject({
       code: 0,
       stderr: "",
     });
     expect(message().subarray(HEADER).equals(before.subarray(HEADER))).toBe(true);
     expect(message().subarray(0, HEADER).equals(before.subarray(0, HEADER))).toBe(false);
-    expect(statSync(env.path("x.env")).mode & 0o777).toBe(0o640);
+    expect(statSync(env.path("x.envelope")).mode & 0o777).toBe(0o640);
     expect(temporaries(env.folder)).toEqual([]);
     expect(await opens()).toBe(true);
   });
 
   it("reports per key version how many files depend on it", async () => {
     await rotate();
-    const { stdout } = await env.run(["rewrap", ...none, env.path("x.env"), "--json"]);
+    const { stdout } = await env.run(["rewrap", ...none, env.path("x.envelope"), "--json"]);
     const [file, summary] = lines(stdout);
     expect(file).toMatchObject({
-      path: env.path("x.env"),
+      path: env.path("x.envelope"),
       changed: true,
       plaintextSeen: false,
       entries: [{ action: "rewrapped", fromVersion: "1", keyVersion: "2" }],
@@ -72,15 +72,21 @@ describe("envelope rewrap", () => {
   });
 
   it("does not touch a file that is current", async () => {
-    utimesSync(env.path("x.env"), 1000, 1000);
-    const { ino, mtimeMs } = statSync(env.path("x.env"));
-    await env.run(["rewrap", ...none, env.path("x.env")]);
-    expect(statSync(env.path("x.env"))).toMatchObject({ ino, mtimeMs });
+    utimesSync(env.path("x.envelope"), 1000, 1000);
+    const { ino, mtimeMs } = statSync(env.path("x.envelope"));
+    await env.run(["rewrap", ...none, env.path("x.envelope")]);
+    expect(statSync(env.path("x.envelope"))).toMatchObject({ ino, mtimeMs });
   });
 
   it("writes nothing with --dry-run, and reports what it would", async () => {
     await rotate();
-    const { stdout } = await env.run(["rewrap", ...none, "--dry-run", env.path("x.env"), "--json"]);
+    const { stdout } = await env.run([
+      "rewrap",
+      ...none,
+      "--dry-run",
+      env.path("x.envelope"),
+      "--json",
+    ]);
     expect(lines(stdout)[0]).toMatchObject({ changed: true });
     expect(lines(stdout)[1]).toMatchObject({ summary: { dryRun: true, changed: 1 } });
     expect(message().equals(before)).toBe(true);
@@ -91,9 +97,9 @@ describe("envelope rewrap", () => {
     mkdirSync(env.path("d"));
     const bad = Buffer.from(before);
     bad[110] = (bad[110] ?? 0) ^ 1;
-    writeFileSync(env.path("d/1.env"), bad);
-    writeFileSync(env.path("d/2.env"), before);
-    writeFileSync(env.path("d/3.env"), before.subarray(0, -20_000));
+    writeFileSync(env.path("d/1.envelope"), bad);
+    writeFileSync(env.path("d/2.envelope"), before);
+    writeFileSync(env.path("d/3.envelope"), before.subarray(0, -20_000));
     writeFileSync(env.path("d/notes"), "not a message");
     const { code, stdout, stderr } = await env.run([
       "rewrap",
@@ -117,28 +123,28 @@ describe("envelope rewrap", () => {
     });
     const errors = lines(Buffer.from(stderr));
     expect(errors).toMatchObject([
-      { error: { code: "ERR_ENV_KMS_REJECTED", path: env.path("d/1.env") } },
+      { error: { code: "ERR_ENVELOPE_KMS_REJECTED", path: env.path("d/1.envelope") } },
       { error: { code: "ERR_CLI_SOME_FAILED", exitCode: 8 } },
     ]);
-    expect(readFileSync(env.path("d/1.env")).equals(bad)).toBe(true);
-    expect(await opens("d/2.env")).toBe(true);
+    expect(readFileSync(env.path("d/1.envelope")).equals(bad)).toBe(true);
+    expect(await opens("d/2.envelope")).toBe(true);
   });
 
   it("leaves a file alone whose payload cannot be right", async () => {
     await rotate();
     const cut = before.subarray(0, HEADER + 60);
-    writeFileSync(env.path("cut.env"), cut);
-    const { code, stderr } = await env.run(["rewrap", ...none, env.path("cut.env")]);
+    writeFileSync(env.path("cut.envelope"), cut);
+    const { code, stderr } = await env.run(["rewrap", ...none, env.path("cut.envelope")]);
     expect({ code, stderr }).toMatchObject({
       code: 3,
-      stderr: expect.stringContaining("ERR_ENV_TRUNCATED"),
+      stderr: expect.stringContaining("ERR_ENVELOPE_TRUNCATED"),
     });
-    expect(readFileSync(env.path("cut.env")).equals(cut)).toBe(true);
+    expect(readFileSync(env.path("cut.envelope")).equals(cut)).toBe(true);
   });
 
   it("refuses another context and leaves the file as it was", async () => {
     await rotate();
-    expect((await env.run(["rewrap", "--context", "a=b", env.path("x.env")])).code).toBe(3);
+    expect((await env.run(["rewrap", "--context", "a=b", env.path("x.envelope")])).code).toBe(3);
     expect(message().equals(before)).toBe(true);
   });
 
@@ -146,57 +152,57 @@ describe("envelope rewrap", () => {
     await env.run(["keys", "create", "--alias", "alias/next"]);
     const uri = (alias: string): string => `local-file:${env.path("dev.kms")}?key=${alias}`;
     const cmks = ["--cmk", uri("alias/next"), "--from", uri("alias/app")];
-    const args = ["rewrap", ...none, env.path("x.env"), "--json", ...cmks];
+    const args = ["rewrap", ...none, env.path("x.envelope"), "--json", ...cmks];
     const { code, stdout } = await run(args);
     expect(code).toBe(0);
     expect(lines(stdout)[0]).toMatchObject({
       plaintextSeen: true,
       entries: [{ action: "removed" }, { action: "added" }],
     });
-    expect(await env.run(["decrypt", ...none, env.path("x.env"), "-o", "-"])).toMatchObject({
+    expect(await env.run(["decrypt", ...none, env.path("x.envelope"), "-o", "-"])).toMatchObject({
       code: 4,
     });
     expect(message().subarray(HEADER).equals(before.subarray(HEADER))).toBe(true);
   });
 
   it("keeps a symbolic link one, and works on what it points to", async () => {
-    symlinkSync("x.env", env.path("link"));
+    symlinkSync("x.envelope", env.path("link"));
     await rotate();
     expect((await env.run(["rewrap", ...none, env.path("link")])).code).toBe(0);
-    expect(readlinkSync(env.path("link"))).toBe("x.env");
+    expect(readlinkSync(env.path("link"))).toBe("x.envelope");
     expect(message().equals(before)).toBe(false);
   });
 
   it("writes the header in place where it has room, and says so", async () => {
-    linkSync(env.path("x.env"), env.path("other"));
-    const { ino } = statSync(env.path("x.env"));
+    linkSync(env.path("x.envelope"), env.path("other"));
+    const { ino } = statSync(env.path("x.envelope"));
     await rotate();
-    const { stdout } = await env.run(["rewrap", ...none, env.path("x.env")]);
+    const { stdout } = await env.run(["rewrap", ...none, env.path("x.envelope")]);
     expect(stdout.toString().split("\n")[0]).toBe(
-      `rewrapped ${env.path("x.env")}  (header in place)`,
+      `rewrapped ${env.path("x.envelope")}  (header in place)`,
     );
-    expect(statSync(env.path("x.env")).ino).toBe(ino);
+    expect(statSync(env.path("x.envelope")).ino).toBe(ino);
     expect(readFileSync(env.path("other")).equals(message())).toBe(true);
     expect(await opens()).toBe(true);
   });
 
   it("writes a new file where the header has no room, and says so", async () => {
     const { stdout: unpadded } = await env.run(["encrypt", ...none, env.path("x"), "-o", "-"]);
-    writeFileSync(env.path("y.env"), unpadded);
-    chmodSync(env.path("y.env"), 0o640);
-    linkSync(env.path("y.env"), env.path("other"));
+    writeFileSync(env.path("y.envelope"), unpadded);
+    chmodSync(env.path("y.envelope"), 0o640);
+    linkSync(env.path("y.envelope"), env.path("other"));
     await env.run(["keys", "create", "--alias", "alias/next"]);
     const cmks = ["app", "next"].flatMap((name) => [
       "--cmk",
       `local-file:${env.path("dev.kms")}?key=alias/${name}`,
     ]);
-    const args = ["rewrap", ...none, ...cmks, env.path("y.env")];
+    const args = ["rewrap", ...none, ...cmks, env.path("y.envelope")];
     const dry = await run([...args, "--dry-run"]);
     expect(dry.stdout.toString()).toContain("would rewrap");
     let stdout: Buffer = Buffer.alloc(0);
     const told = await progressOf(async () => ({ stdout } = await run([...args, "--json"])));
     expect(told).toBe(unpadded.length);
-    const written = readFileSync(env.path("y.env"));
+    const written = readFileSync(env.path("y.envelope"));
     expect(lines(stdout)[0]).toMatchObject({
       method: "copied",
       bytesWritten: written.length,
@@ -207,19 +213,19 @@ describe("envelope rewrap", () => {
       { keyVersion: "1", before: 0, after: 1 },
       { keyVersion: "1", before: 1, after: 1 },
     ]);
-    expect(statSync(env.path("y.env")).mode & 0o777).toBe(0o640);
+    expect(statSync(env.path("y.envelope")).mode & 0o777).toBe(0o640);
     expect(readFileSync(env.path("other")).equals(unpadded)).toBe(true);
     expect(readdirSync(env.folder).filter((name) => name.startsWith("."))).toEqual([]);
-    expect(await opens("y.env")).toBe(true);
+    expect(await opens("y.envelope")).toBe(true);
   });
 
   it("counts entries that it keeps, of CMKs that are not configured", async () => {
     await env.run(["keys", "create", "--alias", "alias/next"]);
     const uri = (name: string): string => `local-file:${env.path("dev.kms")}?key=alias/${name}`;
     const both = ["--cmk", uri("app"), "--cmk", uri("next")];
-    await run(["rewrap", ...none, ...both, env.path("x.env")]);
+    await run(["rewrap", ...none, ...both, env.path("x.envelope")]);
     await env.run(["keys", "rotate", "alias/next"]);
-    const { stdout } = await env.run(["rewrap", ...none, env.path("x.env"), "--json"]);
+    const { stdout } = await env.run(["rewrap", ...none, env.path("x.envelope"), "--json"]);
     expect(lines(stdout)[0]).toMatchObject({ changed: false, method: "none" });
     expect(lines(stdout)[1]).toMatchObject({
       summary: {
@@ -233,10 +239,10 @@ describe("envelope rewrap", () => {
 
   it("does not touch what somebody else is writing", async () => {
     await rotate();
-    await writeFileWhole(env.path("x.env"), { overwrite: true }, async (file) => {
-      expect(await env.run(["rewrap", ...none, env.path("x.env")])).toMatchObject({
+    await writeFileWhole(env.path("x.envelope"), { overwrite: true }, async (file) => {
+      expect(await env.run(["rewrap", ...none, env.path("x.envelope")])).toMatchObject({
         code: 7,
-        stderr: expect.stringContaining("x.env: something else is writing to it"),
+        stderr: expect.stringContaining("x.envelope: something else is writing to it"),
       });
       await file.writeFile(before);
     });
@@ -244,20 +250,22 @@ describe("envelope rewrap", () => {
   });
 
   it("says what is in the way of its lock", async () => {
-    writeFileSync(env.path(".x.env.env-lock"), "in the way");
-    const { code, stderr } = await env.run(["rewrap", ...none, env.path("x.env")]);
+    writeFileSync(env.path(".x.envelope.envelope-lock"), "in the way");
+    const { code, stderr } = await env.run(["rewrap", ...none, env.path("x.envelope")]);
     expect(code).toBe(7);
-    expect(stderr).toContain(`${env.path(".x.env.env-lock")} is in the way of the lock: remove it`);
+    expect(stderr).toContain(
+      `${env.path(".x.envelope.envelope-lock")} is in the way of the lock: remove it`,
+    );
   });
 
   it("finishes an interrupted rewrap, and then has nothing to do", async () => {
     await rotate();
-    await env.run(["rewrap", ...none, env.path("x.env")]);
+    await env.run(["rewrap", ...none, env.path("x.envelope")]);
     const after = message();
-    interruptRewrap(env.path("x.env"), before, after);
-    const dry = await env.run(["rewrap", ...none, "--dry-run", env.path("x.env")]);
+    interruptRewrap(env.path("x.envelope"), before, after);
+    const dry = await env.run(["rewrap", ...none, "--dry-run", env.path("x.envelope")]);
     expect(dry).toMatchObject({ code: 0, stdout: expect.anything() });
-    const { code, stdout } = await env.run(["rewrap", ...none, env.path("x.env")]);
+    const { code, stdout } = await env.run(["rewrap", ...none, env.path("x.envelope")]);
     expect({ code, text: stdout.toString() }).toMatchObject({
       code: 0,
       text: expect.stringContaining("is current"),
@@ -267,7 +275,7 @@ describe("envelope rewrap", () => {
   });
 
   it("tells how far it is where it writes in place, or nothing", async () => {
-    const args = ["rewrap", ...none, env.path("x.env")];
+    const args = ["rewrap", ...none, env.path("x.envelope")];
     expect(await progressOf(() => env.run(args))).toBe(before.length);
     await rotate();
     expect(await progressOf(() => env.run(args))).toBe(before.length);

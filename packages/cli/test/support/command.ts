@@ -97,7 +97,7 @@ export async function ended(child: ChildProcess): Promise<Ended> {
 
 /** What is half-written in a folder. */
 export function temporaries(folder: string): string[] {
-  return readdirSync(folder).filter((name) => name.endsWith(".env-part"));
+  return readdirSync(folder).filter((name) => name.endsWith(".envelope-part"));
 }
 
 export function capture(): { readonly stream: Writable; readonly bytes: () => Buffer } {
@@ -137,7 +137,7 @@ export function interruptRewrap(path: string, before: Uint8Array, after: Uint8Ar
     after.subarray(0, headerBytes),
   ]);
   const checksum = createHash("sha256").update(journal).digest();
-  const name = `.${basename(path)}.env-journal`;
+  const name = `.${basename(path)}.envelope-journal`;
   writeFileSync(join(dirname(path), name), Buffer.concat([journal, checksum]));
   writeFileSync(path, Buffer.concat([after.subarray(0, 60), before.subarray(60)]).fill(255, 8, 60));
 }

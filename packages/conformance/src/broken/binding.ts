@@ -69,7 +69,7 @@ export const brokenBinding: readonly BrokenDriver[] = [
               return honest.wrap({ ...request, plaintext: half });
             }),
           );
-          if (one === undefined || two === undefined) throw new Fault("ERR_ENV_KMS_ERROR");
+          if (one === undefined || two === undefined) throw new Fault("ERR_ENVELOPE_KMS_ERROR");
           return { ...one, wrapped: concat(one.wrapped, two.wrapped) };
         },
         async unwrap(request) {
@@ -80,7 +80,7 @@ export const brokenBinding: readonly BrokenDriver[] = [
             ),
           );
           const inOrder = halves.every(({ plaintext }, i) => plaintext[31] === i * 16);
-          if (!inOrder) throw new Fault("ERR_ENV_KMS_REJECTED");
+          if (!inOrder) throw new Fault("ERR_ENVELOPE_KMS_REJECTED");
           return { plaintext: concat(...halves.map(({ plaintext }) => plaintext.slice(0, 16))) };
         },
       }),
@@ -94,7 +94,7 @@ export const brokenBinding: readonly BrokenDriver[] = [
           try {
             return await honest.unwrap(request);
           } catch (error) {
-            if (honest.classify(error) !== "ERR_ENV_KMS_REJECTED") throw error;
+            if (honest.classify(error) !== "ERR_ENVELOPE_KMS_REJECTED") throw error;
             return { plaintext: random(32) };
           }
         },
@@ -240,7 +240,7 @@ function framing(
         },
         async unwrap(request) {
           const wrapped = read(request.wrapped);
-          if (wrapped === undefined) throw new Fault("ERR_ENV_KMS_REJECTED");
+          if (wrapped === undefined) throw new Fault("ERR_ENVELOPE_KMS_REJECTED");
           return honest.unwrap({ ...request, wrapped });
         },
       }),

@@ -12,35 +12,35 @@ export const brokenErrors: readonly BrokenDriver[] = [
   {
     name: "says unknown to everything",
     clause: "D5",
-    make: (honest) => faulty(honest, { classify: () => "ERR_ENV_KMS_ERROR" }),
+    make: (honest) => faulty(honest, { classify: () => "ERR_ENVELOPE_KMS_ERROR" }),
   },
   {
     name: "says rejected to everything",
     clause: "D5",
-    make: (honest) => faulty(honest, { classify: () => "ERR_ENV_KMS_REJECTED" }),
+    make: (honest) => faulty(honest, { classify: () => "ERR_ENVELOPE_KMS_REJECTED" }),
   },
   {
     name: "has a code that core does not know",
     clause: "D5",
-    make: (honest) => faulty(honest, { classify: () => JSON.parse('"ERR_ENV_KMS_WEATHER"') }),
+    make: (honest) => faulty(honest, { classify: () => JSON.parse('"ERR_ENVELOPE_KMS_WEATHER"') }),
   },
   misnaming("says rejected for a missing key", {
-    ERR_ENV_KMS_KEY_NOT_FOUND: "ERR_ENV_KMS_REJECTED",
+    ERR_ENVELOPE_KMS_KEY_NOT_FOUND: "ERR_ENVELOPE_KMS_REJECTED",
   }),
   misnaming("says denied for a disabled key", {
-    ERR_ENV_KMS_KEY_STATE: "ERR_ENV_KMS_ACCESS_DENIED",
+    ERR_ENVELOPE_KMS_KEY_STATE: "ERR_ENVELOPE_KMS_ACCESS_DENIED",
   }),
   misnaming("says not found for a denied call", {
-    ERR_ENV_KMS_ACCESS_DENIED: "ERR_ENV_KMS_KEY_NOT_FOUND",
+    ERR_ENVELOPE_KMS_ACCESS_DENIED: "ERR_ENVELOPE_KMS_KEY_NOT_FOUND",
   }),
   misnaming("says unknown where it has no connection", {
-    ERR_ENV_KMS_UNAVAILABLE: "ERR_ENV_KMS_ERROR",
+    ERR_ENVELOPE_KMS_UNAVAILABLE: "ERR_ENVELOPE_KMS_ERROR",
   }),
   misnaming("says unavailable where it is throttled", {
-    ERR_ENV_KMS_THROTTLED: "ERR_ENV_KMS_UNAVAILABLE",
+    ERR_ENVELOPE_KMS_THROTTLED: "ERR_ENVELOPE_KMS_UNAVAILABLE",
   }),
   misnaming("says rejected for what it cannot name", {
-    ERR_ENV_KMS_ERROR: "ERR_ENV_KMS_REJECTED",
+    ERR_ENVELOPE_KMS_ERROR: "ERR_ENVELOPE_KMS_REJECTED",
   }),
   {
     name: "fails to classify what is no Error",
@@ -165,12 +165,12 @@ function leaking(
 }
 
 const kmsFailures = [
-  "ERR_ENV_KMS_REJECTED",
-  "ERR_ENV_KMS_KEY_NOT_FOUND",
-  "ERR_ENV_KMS_KEY_STATE",
-  "ERR_ENV_KMS_ACCESS_DENIED",
-  "ERR_ENV_KMS_THROTTLED",
-  "ERR_ENV_KMS_UNAVAILABLE",
+  "ERR_ENVELOPE_KMS_REJECTED",
+  "ERR_ENVELOPE_KMS_KEY_NOT_FOUND",
+  "ERR_ENVELOPE_KMS_KEY_STATE",
+  "ERR_ENVELOPE_KMS_ACCESS_DENIED",
+  "ERR_ENVELOPE_KMS_THROTTLED",
+  "ERR_ENVELOPE_KMS_UNAVAILABLE",
 ] as const satisfies readonly KmsFailureCode[];
 
 /** A copy: `Cmk` wipes what it lent. */

@@ -27,7 +27,7 @@ export const brokenRotation: readonly BrokenDriver[] = [
         async unwrap(request) {
           const result = await honest.unwrap(request);
           if (result.keyVersion !== (await currentVersion(honest))) {
-            throw new Fault("ERR_ENV_KMS_REJECTED");
+            throw new Fault("ERR_ENVELOPE_KMS_REJECTED");
           }
           return result;
         },

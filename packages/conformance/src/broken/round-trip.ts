@@ -29,7 +29,7 @@ export const brokenRoundTrip: readonly BrokenDriver[] = [
       bare(honest, {
         async wrap(request) {
           const trimmed = latin1(request.plaintext).trim();
-          if (trimmed.length < 32) throw new Fault("ERR_ENV_KMS_ERROR");
+          if (trimmed.length < 32) throw new Fault("ERR_ENVELOPE_KMS_ERROR");
           return honest.wrap(request);
         },
       }),
@@ -40,7 +40,8 @@ export const brokenRoundTrip: readonly BrokenDriver[] = [
     make: (honest) =>
       bare(honest, {
         async wrap(request) {
-          if (Object.keys(request.context.map).length > 9) throw new Fault("ERR_ENV_KMS_ERROR");
+          if (Object.keys(request.context.map).length > 9)
+            throw new Fault("ERR_ENVELOPE_KMS_ERROR");
           return honest.wrap(request);
         },
       }),
@@ -51,7 +52,7 @@ export const brokenRoundTrip: readonly BrokenDriver[] = [
     make: (honest) =>
       bare(honest, {
         async wrap(request) {
-          if (request.context.bytes.length > 2048) throw new Fault("ERR_ENV_KMS_ERROR");
+          if (request.context.bytes.length > 2048) throw new Fault("ERR_ENVELOPE_KMS_ERROR");
           return honest.wrap(request);
         },
       }),
@@ -205,7 +206,7 @@ export const brokenRoundTrip: readonly BrokenDriver[] = [
     make: (honest) =>
       faulty(honest, {
         async unwrap(request) {
-          if (request.wrapped.length >= 4096) throw new Fault("ERR_ENV_KMS_ERROR");
+          if (request.wrapped.length >= 4096) throw new Fault("ERR_ENVELOPE_KMS_ERROR");
           return honest.unwrap(request);
         },
       }),

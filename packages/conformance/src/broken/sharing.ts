@@ -188,7 +188,7 @@ export const brokenSharing: readonly BrokenDriver[] = [
       let busy = false;
       return bare(honest, {
         async unwrap(request) {
-          if (busy) throw new Fault("ERR_ENV_KMS_UNAVAILABLE");
+          if (busy) throw new Fault("ERR_ENVELOPE_KMS_UNAVAILABLE");
           busy = true;
           try {
             return await honest.unwrap(request);
@@ -240,7 +240,7 @@ export const brokenSharing: readonly BrokenDriver[] = [
           request.signal?.addEventListener("abort", () => {
             dead = true;
           });
-          if (dead) throw new Fault("ERR_ENV_KMS_UNAVAILABLE");
+          if (dead) throw new Fault("ERR_ENVELOPE_KMS_UNAVAILABLE");
           return honest.wrap(request);
         },
         generate: undefined,
@@ -271,7 +271,7 @@ export const forgivenSharing: readonly ForgivenDriver[] = [
     make: (honest) =>
       faulty(honest, {
         unwrap(request) {
-          if (request.wrapped.length < 32) throw new Fault("ERR_ENV_KMS_REJECTED");
+          if (request.wrapped.length < 32) throw new Fault("ERR_ENVELOPE_KMS_REJECTED");
           return honest.unwrap(request);
         },
       }),

@@ -76,7 +76,7 @@ export const contextCases: readonly CaseDefinition[] = [
     name: `unwrap refuses ${what}`,
     async run(setup) {
       const { cmk, entry, key } = await wrappedByFirst(setup, made);
-      await refuses("ERR_ENV_KMS_REJECTED", what, () =>
+      await refuses("ERR_ENVELOPE_KMS_REJECTED", what, () =>
         cmk.unwrapDataKey(entry, { context: asked }),
       );
       await opens(cmk, entry, key, { context: made, what: "the right context still opens it" });
@@ -89,7 +89,7 @@ export const contextCases: readonly CaseDefinition[] = [
       const { cmk, entry } = await wrappedByFirst(setup, { a: "1", b: "2" });
       await forEach(separators, async ([pair, value]) => {
         const asked = { a: `1${pair}b${value}2` };
-        await refuses("ERR_ENV_KMS_REJECTED", JSON.stringify(asked), () =>
+        await refuses("ERR_ENVELOPE_KMS_REJECTED", JSON.stringify(asked), () =>
           cmk.unwrapDataKey(entry, { context: asked }),
         );
       });

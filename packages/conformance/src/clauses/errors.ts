@@ -14,15 +14,30 @@ const failures: readonly {
   readonly code: KmsFailureCode;
   readonly retryable: boolean;
 }[] = [
-  { ability: "disable", what: "a disabled key", code: "ERR_ENV_KMS_KEY_STATE", retryable: false },
-  { ability: "deny", what: "a denied call", code: "ERR_ENV_KMS_ACCESS_DENIED", retryable: false },
+  {
+    ability: "disable",
+    what: "a disabled key",
+    code: "ERR_ENVELOPE_KMS_KEY_STATE",
+    retryable: false,
+  },
+  {
+    ability: "deny",
+    what: "a denied call",
+    code: "ERR_ENVELOPE_KMS_ACCESS_DENIED",
+    retryable: false,
+  },
   {
     ability: "unreachable",
     what: "an unreachable KMS",
-    code: "ERR_ENV_KMS_UNAVAILABLE",
+    code: "ERR_ENVELOPE_KMS_UNAVAILABLE",
     retryable: true,
   },
-  { ability: "throttle", what: "a throttled call", code: "ERR_ENV_KMS_THROTTLED", retryable: true },
+  {
+    ability: "throttle",
+    what: "a throttled call",
+    code: "ERR_ENVELOPE_KMS_THROTTLED",
+    retryable: true,
+  },
 ];
 
 export const errorCases: readonly CaseDefinition[] = [
@@ -32,7 +47,7 @@ export const errorCases: readonly CaseDefinition[] = [
     async run(setup) {
       const { entry } = await wrappedByFirst(setup);
       const { missing } = setup;
-      const error = await refuses("ERR_ENV_KMS_KEY_NOT_FOUND", name, () =>
+      const error = await refuses("ERR_ENVELOPE_KMS_KEY_NOT_FOUND", name, () =>
         call(new Cmk(missing), { ...entry, keyId: missing.keyId }, { context }),
       );
       check(!error.retryable, "it is not worth a retry");
@@ -62,10 +77,10 @@ export const errorCases: readonly CaseDefinition[] = [
       const last = entry.wrapped.length - 1;
       const altered = { ...entry, wrapped: flipped(entry.wrapped, last, 1) };
       const errors = [
-        await refuses("ERR_ENV_KMS_REJECTED", "altered bytes", () =>
+        await refuses("ERR_ENVELOPE_KMS_REJECTED", "altered bytes", () =>
           cmk.unwrapDataKey(altered, { context }),
         ),
-        await refuses("ERR_ENV_KMS_KEY_NOT_FOUND", "a missing key", () =>
+        await refuses("ERR_ENVELOPE_KMS_KEY_NOT_FOUND", "a missing key", () =>
           new Cmk(setup.missing).generateDataKey({ context }),
         ),
       ];
@@ -81,13 +96,13 @@ export const errorCases: readonly CaseDefinition[] = [
   },
   {
     clause: "D5",
-    name: "classify gives ERR_ENV_KMS_ERROR for what nobody could foresee, and never throws",
+    name: "classify gives ERR_ENVELOPE_KMS_ERROR for what nobody could foresee, and never throws",
     async run({ first }) {
       const unforeseen: readonly unknown[] = [
         undefined,
         null,
         0,
-        "ERR_ENV_KMS_REJECTED",
+        "ERR_ENVELOPE_KMS_REJECTED",
         Symbol("reason"),
         {},
         Object.create(null),
@@ -104,7 +119,10 @@ export const errorCases: readonly CaseDefinition[] = [
         } catch {
           // `code` says it.
         }
-        check(code === "ERR_ENV_KMS_ERROR", `the ${i}th gives ERR_ENV_KMS_ERROR, not ${code}`);
+        check(
+          code === "ERR_ENVELOPE_KMS_ERROR",
+          `the ${i}th gives ERR_ENVELOPE_KMS_ERROR, not ${code}`,
+        );
       }
     },
   },

@@ -95,7 +95,7 @@ async function refusesAll(
   const all = alter(copyOf(entry.wrapped));
   check(all.length > 0, "there is something to alter");
   await forEach(all, async ([what, wrapped]) => {
-    await refuses("ERR_ENV_KMS_REJECTED", what, () =>
+    await refuses("ERR_ENVELOPE_KMS_REJECTED", what, () =>
       cmk.unwrapDataKey({ ...entry, wrapped }, { context }),
     );
   });

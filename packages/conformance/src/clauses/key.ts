@@ -35,7 +35,7 @@ export const keyCases: readonly CaseDefinition[] = [
           return first.unwrap(request);
         },
       });
-      await refuses("ERR_ENV_NO_KEY", "an entry of another key", () =>
+      await refuses("ERR_ENVELOPE_NO_KEY", "an entry of another key", () =>
         new Cmk(counted).unwrapDataKey(entry, { context }),
       );
       check(calls === 0, "the driver was not called");
@@ -49,7 +49,7 @@ export const keyCases: readonly CaseDefinition[] = [
       const { entry } = await new Cmk(second).generateDataKey({ context });
       const { entry: own } = await new Cmk(first).generateDataKey({ context });
       await forEach([first.keyId, own.keyId], async (keyId) => {
-        await refuses("ERR_ENV_KMS_REJECTED", "a false label", () =>
+        await refuses("ERR_ENVELOPE_KMS_REJECTED", "a false label", () =>
           new Cmk(first, { alsoUnwrap: [own.keyId] }).unwrapDataKey(
             { ...entry, keyId },
             { context },
@@ -65,7 +65,7 @@ export const keyCases: readonly CaseDefinition[] = [
       const { entry } = await new Cmk(first).generateDataKey({ context });
       const { entry: others } = await new Cmk(second).generateDataKey({ context });
       const cmk = new Cmk(first, { alsoUnwrap: [others.keyId] });
-      await refuses("ERR_ENV_KMS_REJECTED", "a false label", () =>
+      await refuses("ERR_ENVELOPE_KMS_REJECTED", "a false label", () =>
         cmk.unwrapDataKey({ ...entry, keyId: others.keyId }, { context }),
       );
     },
@@ -95,7 +95,7 @@ export const keyCases: readonly CaseDefinition[] = [
     name: "rewrap refuses another key's work under a false label",
     async run({ first, second }) {
       const { entry } = await new Cmk(second).generateDataKey({ context });
-      await refuses("ERR_ENV_KMS_REJECTED", "a false label", () =>
+      await refuses("ERR_ENVELOPE_KMS_REJECTED", "a false label", () =>
         new Cmk(first).rewrapEntry({ ...entry, keyId: first.keyId }, { context }),
       );
     },
@@ -155,10 +155,10 @@ export const keyCases: readonly CaseDefinition[] = [
       if (alias === undefined) return;
       const { entry } = await new Cmk(second).generateDataKey({ context });
       const cmk = new Cmk(alias);
-      await refuses("ERR_ENV_NO_KEY", "the other key's label", () =>
+      await refuses("ERR_ENVELOPE_NO_KEY", "the other key's label", () =>
         cmk.unwrapDataKey(entry, { context }),
       );
-      await refuses("ERR_ENV_KMS_REJECTED", "a false label", () =>
+      await refuses("ERR_ENVELOPE_KMS_REJECTED", "a false label", () =>
         cmk.unwrapDataKey({ ...entry, keyId: alias.keyId }, { context }),
       );
     },

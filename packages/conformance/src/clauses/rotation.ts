@@ -102,7 +102,7 @@ export const rotationCases: readonly CaseDefinition[] = [
       const made = await cmk.rewrapEntry(entry, { context });
       await opens(cmk, made.entry, key, { context, what: "it opens to the same data key" });
       for (const other of [{}, { ...context, tenant: "evil" }]) {
-        await refuses("ERR_ENV_KMS_REJECTED", "another context", () =>
+        await refuses("ERR_ENVELOPE_KMS_REJECTED", "another context", () =>
           cmk.unwrapDataKey(made.entry, { context: other }),
         );
       }
@@ -132,11 +132,11 @@ export const rotationCases: readonly CaseDefinition[] = [
       const { length } = entry.wrapped;
       for (const at of [0, length >> 1, length - 1]) {
         const wrapped = flipped(entry.wrapped, at, 1);
-        await refuses("ERR_ENV_KMS_REJECTED", `byte ${at}`, () =>
+        await refuses("ERR_ENVELOPE_KMS_REJECTED", `byte ${at}`, () =>
           cmk.rewrapEntry({ ...entry, wrapped }, { context }),
         );
       }
-      await refuses("ERR_ENV_KMS_REJECTED", "garbage", () =>
+      await refuses("ERR_ENVELOPE_KMS_REJECTED", "garbage", () =>
         cmk.rewrapEntry({ ...entry, wrapped: random(64) }, { context }),
       );
     },
@@ -147,7 +147,7 @@ export const rotationCases: readonly CaseDefinition[] = [
     async run(setup) {
       const { cmk, entry } = await wrappedByFirst(setup);
       for (const other of [{}, { ...context, tenant: "evil" }, { tenant: "acme" }]) {
-        await refuses("ERR_ENV_KMS_REJECTED", "another context", () =>
+        await refuses("ERR_ENVELOPE_KMS_REJECTED", "another context", () =>
           cmk.rewrapEntry(entry, { context: other }),
         );
       }

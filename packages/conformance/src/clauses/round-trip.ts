@@ -193,7 +193,7 @@ export const roundTripCases: readonly CaseDefinition[] = [
       const lengths = [1, 2, 5, 15, 16, 17, 28, 32, 44, 45, 46, 61, 77, own - 1, own, own + 1];
       await forEach([...lengths, 128, 1024, 4095, MAX_WRAPPED_BYTES], async (length) => {
         const wrapped = filled(fill, Math.min(Math.max(length, 1), MAX_WRAPPED_BYTES));
-        await refuses("ERR_ENV_KMS_REJECTED", `${length} bytes`, () =>
+        await refuses("ERR_ENVELOPE_KMS_REJECTED", `${length} bytes`, () =>
           cmk.unwrapDataKey({ ...entry, wrapped }, { context }),
         );
       });

@@ -185,7 +185,7 @@ export const sharingCases: readonly CaseDefinition[] = [
       await Promise.all(
         Array.from({ length: 30 }, async (_, i) => {
           if (i % 3 !== 0) return opens(cmk, entry, key);
-          return refuses("ERR_ENV_KMS_REJECTED", "another context", () =>
+          return refuses("ERR_ENVELOPE_KMS_REJECTED", "another context", () =>
             cmk.unwrapDataKey(entry, { context: { tenant: `t${i}` } }),
           );
         }),

@@ -105,13 +105,13 @@ export class StubKey {
             },
           }
         : {}),
-      classify: (error) => (error instanceof StubError ? error.code : "ERR_ENV_KMS_REJECTED"),
+      classify: (error) => (error instanceof StubError ? error.code : "ERR_ENVELOPE_KMS_REJECTED"),
     };
   }
 
   #key(index: number): KeyObject {
     const key = this.#versions[index];
-    if (key === undefined) throw new StubError("ERR_ENV_KMS_REJECTED");
+    if (key === undefined) throw new StubError("ERR_ENVELOPE_KMS_REJECTED");
     return key;
   }
 }

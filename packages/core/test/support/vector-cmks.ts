@@ -22,7 +22,7 @@ export function vectorCmk(vector: VectorCmk, calls: Calls): Cmk {
       calls.count++;
       return { plaintext: unwrap(vector, wrapped, context.map) };
     },
-    classify: () => ("fails" in vector ? vector.fails : "ERR_ENV_KMS_REJECTED"),
+    classify: () => ("fails" in vector ? vector.fails : "ERR_ENVELOPE_KMS_REJECTED"),
   });
 }
 

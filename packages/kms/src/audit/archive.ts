@@ -57,7 +57,7 @@ export class ArchiveWriter {
   /**
    * @param folder - Must exist. The file is named after the records, `audit-…1-…2.json`, mode 0600.
    * @param previous - The place before the first record.
-   * @throws EnvelopeError `ERR_ENV_KEYSTORE_IO`; the methods also.
+   * @throws EnvelopeError `ERR_ENVELOPE_KEYSTORE_IO`; the methods also.
    */
   constructor(folder: string, keystoreId: string, previous: Link, last: Link) {
     const first = previous.sequence + 1;
@@ -116,7 +116,7 @@ export class ArchiveWriter {
       return fn();
     } catch (error) {
       throw new EnvelopeError(
-        "ERR_ENV_KEYSTORE_IO",
+        "ERR_ENVELOPE_KEYSTORE_IO",
         `audit archive ${this.#path}: it cannot be written (${codeOf(error)}); nothing was cut off. Check the folder and its disk`,
         { cause: error },
       );
@@ -127,7 +127,7 @@ export class ArchiveWriter {
 /**
  * Reads an archive and recomputes its chain.
  *
- * @throws EnvelopeError `ERR_ENV_KEYSTORE_IO` if it cannot be read, `ERR_ENV_KEYSTORE_FORMAT` if it is no archive.
+ * @throws EnvelopeError `ERR_ENVELOPE_KEYSTORE_IO` if it cannot be read, `ERR_ENVELOPE_KEYSTORE_FORMAT` if it is no archive.
  */
 export async function verifyArchive(path: string, chain: Chain): Promise<ArchiveReport> {
   let header: Header | undefined;
@@ -166,7 +166,7 @@ async function* linesOf(path: string): AsyncGenerator<string, void, undefined> {
   } catch (error) {
     if (isEnvelopeError(error)) throw error;
     throw new EnvelopeError(
-      "ERR_ENV_KEYSTORE_IO",
+      "ERR_ENVELOPE_KEYSTORE_IO",
       `audit archive ${path}: it cannot be read (${codeOf(error)}). Check the path`,
       { cause: error },
     );
@@ -176,7 +176,7 @@ async function* linesOf(path: string): AsyncGenerator<string, void, undefined> {
 
 function noArchive(path: string, problem: string): EnvelopeError {
   return new EnvelopeError(
-    "ERR_ENV_KEYSTORE_FORMAT",
+    "ERR_ENVELOPE_KEYSTORE_FORMAT",
     `audit archive ${path}: ${problem}. Check the path, or restore the file from a backup`,
   );
 }

@@ -98,8 +98,8 @@ export class AuditLog implements AuditSink {
    * Keeps what happened. Inside a write transaction the record is written at once and commits with it.
    * Elsewhere it settles when the record is as durable as was agreed: await it before answering.
    *
-   * @throws EnvelopeError `ERR_ENV_KEYSTORE_IO`, `ERR_ENV_KEYSTORE_BUSY`, `ERR_ENV_KEYSTORE_FORMAT`,
-   * `ERR_ENV_CLOSED`: there is no record, and the call must not be answered.
+   * @throws EnvelopeError `ERR_ENVELOPE_KEYSTORE_IO`, `ERR_ENVELOPE_KEYSTORE_BUSY`, `ERR_ENVELOPE_KEYSTORE_FORMAT`,
+   * `ERR_ENVELOPE_CLOSED`: there is no record, and the call must not be answered.
    */
   append(event: AuditEvent): void | Promise<void> {
     const record = encodeRecord(toRecord(event, this.#realm));

@@ -193,5 +193,5 @@ export class Pending {
 }
 
 function closed(): EnvelopeError {
-  return new EnvelopeError("ERR_ENV_CLOSED", "the keystore is closed");
+  return new EnvelopeError("ERR_ENVELOPE_CLOSED", "the keystore is closed");
 }

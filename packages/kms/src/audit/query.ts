@@ -56,7 +56,7 @@ const MARKER = /^([0-9]{1,16})-([0-9]{1,16})$/;
 
 /**
  * @yields Records in the order of their time.
- * @throws RangeError for a query out of bounds; EnvelopeError `ERR_ENV_KEYSTORE_FORMAT`.
+ * @throws RangeError for a query out of bounds; EnvelopeError `ERR_ENVELOPE_KEYSTORE_FORMAT`.
  */
 export async function* query(
   store: AuditStore,

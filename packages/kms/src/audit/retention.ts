@@ -78,8 +78,8 @@ export class Retention {
   /**
    * Cuts off all that is no longer kept. One at a time in a process; of several processes, one gets each piece.
    *
-   * @throws EnvelopeError `ERR_ENV_KEYSTORE_FORMAT` for records that do not verify: they are evidence, and stay.
-   * `ERR_ENV_KEYSTORE_IO` if an archive cannot be written.
+   * @throws EnvelopeError `ERR_ENVELOPE_KEYSTORE_FORMAT` for records that do not verify: they are evidence, and stay.
+   * `ERR_ENVELOPE_KEYSTORE_IO` if an archive cannot be written.
    */
   apply(): Promise<RetentionReport> {
     this.#underway ??= this.#apply().finally(() => {

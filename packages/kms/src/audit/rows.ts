@@ -65,7 +65,7 @@ export class Rows {
     this.#statements = prepareAll(store);
   }
 
-  /** @throws EnvelopeError `ERR_ENV_KEYSTORE_FORMAT`. */
+  /** @throws EnvelopeError `ERR_ENVELOPE_KEYSTORE_FORMAT`. */
   head(): Head {
     const head = decodeHead(this.#store.head(HEAD));
     if (head === undefined) throw malformed("its head is not one that a log writes");
@@ -123,7 +123,7 @@ export class Rows {
     return this.#statements.indexed.get(time, sequence) !== undefined;
   }
 
-  /** @throws EnvelopeError `ERR_ENV_KEYSTORE_FORMAT` for a row that was altered or moved. */
+  /** @throws EnvelopeError `ERR_ENVELOPE_KEYSTORE_FORMAT` for a row that was altered or moved. */
   open(row: SealedRow): Opened {
     const opened = this.#chain.open(row);
     if (opened === undefined || typeof opened === "number") {
@@ -135,7 +135,7 @@ export class Rows {
 
 export function malformed(problem: string): EnvelopeError {
   return new EnvelopeError(
-    "ERR_ENV_KEYSTORE_FORMAT",
+    "ERR_ENVELOPE_KEYSTORE_FORMAT",
     `audit log: ${problem}. Run its verification, which names every record concerned, and keep the file as evidence`,
   );
 }

@@ -32,7 +32,7 @@ const ROWS = 256;
  * Where retention has cut off what is to be followed, it goes on behind the cut: numbers then have a gap.
  *
  * @yields Records in the order of their numbers.
- * @throws RangeError; EnvelopeError `ERR_ENV_KEYSTORE_FORMAT` for a record that does not verify or
+ * @throws RangeError; EnvelopeError `ERR_ENVELOPE_KEYSTORE_FORMAT` for a record that does not verify or
  * does not follow the one before it.
  */
 export async function* tail(

@@ -272,7 +272,7 @@ function settle<Response>(fn: () => Response): Outcome<Response> {
 
 /** For the log: an answer to the call, or a record that does not verify; no mistake of the program, no full disk. */
 function isRefusal(error: unknown): error is Error {
-  return isKmsError(error) || isEnvelopeError(error, "ERR_ENV_KEYSTORE_FORMAT");
+  return isKmsError(error) || isEnvelopeError(error, "ERR_ENVELOPE_KEYSTORE_FORMAT");
 }
 
 /** Wipes the bytes of an answer that nobody gets. */

@@ -104,7 +104,7 @@ describe("a record of a change", () => {
     const change = store.write(() => {
       for (let i = 0; i < 100; i++) void log.append(event());
     });
-    await expect(change).rejects.toMatchObject({ code: "ERR_ENV_KEYSTORE_IO" });
+    await expect(change).rejects.toMatchObject({ code: "ERR_ENVELOPE_KEYSTORE_IO" });
     setRoom(1000);
     await log.append(event({ operation: "After" }));
     expect(await names(log)).toEqual(["After"]);
@@ -118,7 +118,7 @@ describe("on a full disk", () => {
     const refused = Array.from({ length: 40 }, () => event({ operation: "Refused" }));
     const calls = appendAll(log, refused);
     for (const outcome of await Promise.allSettled(calls)) {
-      expect(outcome).toMatchObject({ reason: { code: "ERR_ENV_KEYSTORE_IO" } });
+      expect(outcome).toMatchObject({ reason: { code: "ERR_ENVELOPE_KEYSTORE_IO" } });
     }
     setRoom(1000);
     expect(await names(log)).toEqual(["Operation1", "Operation2", "Operation3"]);
@@ -133,9 +133,9 @@ describe("on a full disk", () => {
     setRoom(0);
     await fill(log, 40);
     await fill(log, 1);
-    expect(warn.mock.calls).toMatchObject([[{ code: "ERR_ENV_KEYSTORE_IO" }]]);
+    expect(warn.mock.calls).toMatchObject([[{ code: "ERR_ENVELOPE_KEYSTORE_IO" }]]);
     expect(await names(log)).toEqual([]);
-    await expect(log.flush()).rejects.toMatchObject({ code: "ERR_ENV_KEYSTORE_IO" });
+    await expect(log.flush()).rejects.toMatchObject({ code: "ERR_ENVELOPE_KEYSTORE_IO" });
     setRoom(1000);
     await log.append(event({ operation: "After" }));
     const written = await names(log);
@@ -200,7 +200,7 @@ describe("in batches", () => {
   it("a closed log takes no more", async () => {
     const { log, close } = await tempLog(batched(60_000, 1000));
     close();
-    await expect(log.append(event())).rejects.toMatchObject({ code: "ERR_ENV_CLOSED" });
+    await expect(log.append(event())).rejects.toMatchObject({ code: "ERR_ENVELOPE_CLOSED" });
   });
 
   it("when a batch cannot be written, calls are refused until one can", async () => {
@@ -208,9 +208,9 @@ describe("in batches", () => {
     const { log, setRoom } = await tempLog(batched(50, 1000));
     setRoom(0);
     for (let i = 0; i < 30; i++) expect(log.append(event({ operation: "Kept" }))).toBeUndefined();
-    await expect(log.flush()).rejects.toMatchObject({ code: "ERR_ENV_KEYSTORE_IO" });
+    await expect(log.flush()).rejects.toMatchObject({ code: "ERR_ENVELOPE_KEYSTORE_IO" });
     await expect(log.append(event({ operation: "Refused" }))).rejects.toMatchObject({
-      code: "ERR_ENV_KEYSTORE_IO",
+      code: "ERR_ENVELOPE_KEYSTORE_IO",
     });
     setRoom(1000);
     await log.append(event({ operation: "Waited" }));
@@ -224,7 +224,7 @@ describe("in batches", () => {
     const { log, setRoom } = await tempLog(batched(60_000, 11_000));
     setRoom(0);
     for (let i = 0; i < 10_500; i++) expect(log.append(event())).toBeUndefined();
-    await expect(log.flush()).rejects.toMatchObject({ code: "ERR_ENV_KEYSTORE_IO" });
+    await expect(log.flush()).rejects.toMatchObject({ code: "ERR_ENVELOPE_KEYSTORE_IO" });
     setRoom(100_000);
     await log.flush();
     expect((await log.verify()).last.sequence).toBe(10_500);
@@ -235,7 +235,7 @@ describe("in batches", () => {
     const { log, setRoom, commits } = await tempLog(batched(50, 1000));
     setRoom(0);
     for (let i = 0; i < 30; i++) void log.append(event());
-    await expect(log.flush()).rejects.toMatchObject({ code: "ERR_ENV_KEYSTORE_IO" });
+    await expect(log.flush()).rejects.toMatchObject({ code: "ERR_ENVELOPE_KEYSTORE_IO" });
     setRoom(1000);
     const before = commits();
     vi.advanceTimersByTime(1000);
@@ -251,8 +251,8 @@ describe("closing", () => {
     close();
     await waiting;
     expect(() => log.close()).not.toThrow();
-    await expect(log.append(event())).rejects.toMatchObject({ code: "ERR_ENV_CLOSED" });
-    await expect(log.flush()).rejects.toMatchObject({ code: "ERR_ENV_CLOSED" });
+    await expect(log.append(event())).rejects.toMatchObject({ code: "ERR_ENVELOPE_CLOSED" });
+    await expect(log.flush()).rejects.toMatchObject({ code: "ERR_ENVELOPE_CLOSED" });
     const { log: other } = await openLog(path);
     expect(await names(other)).toEqual(["Decrypt"]);
   });
@@ -272,9 +272,11 @@ describe("closing", () => {
     const { log } = await openLog(path, {}, 20);
     const release = lock(path);
     const waiting = log.append(event());
-    expect(() => log.close()).toThrow(expect.objectContaining({ code: "ERR_ENV_KEYSTORE_BUSY" }));
+    expect(() => log.close()).toThrow(
+      expect.objectContaining({ code: "ERR_ENVELOPE_KEYSTORE_BUSY" }),
+    );
     release();
-    await expect(waiting).rejects.toMatchObject({ code: "ERR_ENV_KEYSTORE_BUSY" });
+    await expect(waiting).rejects.toMatchObject({ code: "ERR_ENVELOPE_KEYSTORE_BUSY" });
   });
 });
 

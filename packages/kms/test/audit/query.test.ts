@@ -146,7 +146,7 @@ describe("a record that was altered", () => {
       for await (const { sequence } of log.query()) found.push(sequence);
     })();
     await expect(reading).rejects.toMatchObject({
-      code: "ERR_ENV_KEYSTORE_FORMAT",
+      code: "ERR_ENVELOPE_KEYSTORE_FORMAT",
       message: expect.stringContaining("record 7 was altered"),
     });
     expect(found).toEqual([1, 2, 3, 4, 5, 6]);

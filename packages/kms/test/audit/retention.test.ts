@@ -258,7 +258,7 @@ describe("an archive", () => {
       writeFileSync(path, text);
       const { log } = await tempLog();
       await expect(log.verifyArchive(path)).rejects.toMatchObject({
-        code: "ERR_ENV_KEYSTORE_FORMAT",
+        code: "ERR_ENVELOPE_KEYSTORE_FORMAT",
       });
     },
   );
@@ -273,7 +273,7 @@ describe("an archive", () => {
     await expect(log.verifyArchive(path)).rejects.toThrow("a line is longer than any record");
     for (const unreadable of [`${path}.not`, archive]) {
       await expect(log.verifyArchive(unreadable)).rejects.toMatchObject({
-        code: "ERR_ENV_KEYSTORE_IO",
+        code: "ERR_ENVELOPE_KEYSTORE_IO",
       });
     }
   });
@@ -282,11 +282,11 @@ describe("an archive", () => {
     const folder = tempFolder();
     const archive = join(folder, "none");
     const { log } = await filledLog(50, { retention: { maxRecords: 20, archive } });
-    await expect(log.applyRetention()).rejects.toMatchObject({ code: "ERR_ENV_KEYSTORE_IO" });
+    await expect(log.applyRetention()).rejects.toMatchObject({ code: "ERR_ENVELOPE_KEYSTORE_IO" });
     expect(await log.verify()).toMatchObject({ intact: true, base: { sequence: 0 } });
     // A folder of the archive's name: it is written, and cannot get its name.
     mkdirSync(join(archive, "audit-0000000000000001-0000000000000031.json"), { recursive: true });
-    await expect(log.applyRetention()).rejects.toMatchObject({ code: "ERR_ENV_KEYSTORE_IO" });
+    await expect(log.applyRetention()).rejects.toMatchObject({ code: "ERR_ENVELOPE_KEYSTORE_IO" });
     expect(readdirSync(archive)).toHaveLength(1);
     expect((await log.verify()).base.sequence).toBe(0);
   });
@@ -352,7 +352,7 @@ describe("a log that does not verify", () => {
     await fill(log, 1000, 50);
     await vi.waitFor(() => expect(warn).toHaveBeenCalled());
     expect(warn.mock.calls[0]?.[0]).toMatchObject({
-      code: "ERR_ENV_KEYSTORE_FORMAT",
+      code: "ERR_ENVELOPE_KEYSTORE_FORMAT",
       message: expect.stringContaining("record 35 was altered"),
     });
     warn.mockRestore();

@@ -132,7 +132,7 @@ describe("following the log", () => {
     await cut.log.append(event());
     cut.attack("DELETE FROM audit WHERE seq = 4");
     await cut.log.append(event());
-    await expect(take(entries, 1)).rejects.toMatchObject({ code: "ERR_ENV_KEYSTORE_FORMAT" });
+    await expect(take(entries, 1)).rejects.toMatchObject({ code: "ERR_ENVELOPE_KEYSTORE_FORMAT" });
   });
 
   it.each([9, 60_001, Number.NaN])("does not look every %d ms", async (pollMs) => {

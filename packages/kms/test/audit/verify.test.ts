@@ -242,7 +242,9 @@ describe("what is done to the rows of 20 records is found and named", () => {
     const { log, store } = await tempLog();
     await store.write(() => store.setHead("audit", Uint8Array.of(1, 2, 3)));
     await expect(log.verify()).rejects.toThrow("its head is not one that a log writes");
-    await expect(log.append(event())).rejects.toMatchObject({ code: "ERR_ENV_KEYSTORE_FORMAT" });
+    await expect(log.append(event())).rejects.toMatchObject({
+      code: "ERR_ENVELOPE_KEYSTORE_FORMAT",
+    });
   });
 
   it("says which ranges are good, and what is wrong in words", async () => {
@@ -316,7 +318,7 @@ describe("older rows that are put back", () => {
     attack(
       `ATTACH '${old}' AS old; UPDATE state SET (revision, sealed) = (SELECT revision, sealed FROM old.state)`,
     );
-    await expect(log.verify()).rejects.toMatchObject({ code: "ERR_ENV_KEYSTORE_FORMAT" });
+    await expect(log.verify()).rejects.toMatchObject({ code: "ERR_ENVELOPE_KEYSTORE_FORMAT" });
   });
 
   it("the whole file is seen by whoever has an anchor", async () => {

@@ -270,7 +270,7 @@ describe("the audit log", () => {
   it("refuses the call, and the change, when it cannot be written", async () => {
     const { keystore, client } = await tempKeystore();
     const KeyId = await newKey(client);
-    const failure = Object.assign(new Error("full"), { code: "ERR_ENV_KEYSTORE_IO" });
+    const failure = Object.assign(new Error("full"), { code: "ERR_ENVELOPE_KEYSTORE_IO" });
     const append = vi.spyOn(keystore.audit, "append").mockImplementation(() => {
       throw failure;
     });
@@ -298,7 +298,7 @@ describe("the audit log", () => {
     const db = new DatabaseSync(path);
     db.exec("UPDATE cmk SET deletion = 5");
     db.close();
-    const code = "ERR_ENV_KEYSTORE_FORMAT";
+    const code = "ERR_ENVELOPE_KEYSTORE_FORMAT";
     await expect(client.describeKey({ KeyId })).rejects.toMatchObject({ code });
     expect((await auditRecords(keystore)).at(-1)).toMatchObject({
       eventName: "DescribeKey",
@@ -313,7 +313,7 @@ describe("the audit log", () => {
     const append = vi.spyOn(keystore.audit, "append");
     const db = new DatabaseSync(path);
     db.exec("BEGIN IMMEDIATE");
-    const code = "ERR_ENV_KEYSTORE_BUSY";
+    const code = "ERR_ENVELOPE_KEYSTORE_BUSY";
     await expect(client.disableKey({ KeyId })).rejects.toMatchObject({ code });
     expect(append).not.toHaveBeenCalled();
     db.close();

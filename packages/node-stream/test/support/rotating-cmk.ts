@@ -40,7 +40,7 @@ export function rotatingCmk(keyId: string, version: number): RotatingCmk {
       ]);
       return { plaintext: new Uint8Array(plaintext), keyVersion: String(of) };
     },
-    classify: () => "ERR_ENV_KMS_REJECTED",
+    classify: () => "ERR_ENVELOPE_KMS_REJECTED",
   };
   return { cmk: new Cmk(driver), driver, calls: () => calls };
 }

@@ -36,7 +36,7 @@ export class StubKms {
         const body = [decipher.update(wrapped.subarray(12, -16)), decipher.final()];
         return { plaintext: new Uint8Array(Buffer.concat(body)) };
       },
-      classify: (error) => (error instanceof StubError ? error.code : "ERR_ENV_KMS_REJECTED"),
+      classify: (error) => (error instanceof StubError ? error.code : "ERR_ENVELOPE_KMS_REJECTED"),
     });
   }
 
