@@ -28,7 +28,9 @@ export class Bucket {
     this.#bounds = bounds;
   }
 
-  static readonly empty: Bucket = new Bucket(Buffer.alloc(0), [0]);
+  // TypeScript names the class by a variable that it sets only after the class, since #find names it
+  // too; `this` is the class already here.
+  static readonly empty: Bucket = new this(Buffer.alloc(0), [0]);
 
   /** Reads the bytes, which it keeps; `undefined` for what is no bucket. */
   static parse(plaintext: Uint8Array): Bucket | undefined {
