@@ -12,7 +12,7 @@ import { DATA_KEY_BYTES, DataKey } from "./data-key.ts";
 import type { CmkDriver, Wrapped } from "./driver.ts";
 import {
   EnvelopeError,
-  errorCodes,
+  errorFacts,
   isKmsFailureCode,
   type EnvelopeErrorCode,
   type KmsFailureCode,
@@ -206,7 +206,7 @@ export class DriverCalls {
   }
 
   #failure(code: KmsFailureCode, keyId: string, cause?: unknown): EnvelopeError {
-    const message = `${this.#driver.provider} ${keyId}: ${errorCodes[code].meaning}`;
+    const message = `${this.#driver.provider} ${keyId}: ${errorFacts[code].meaning}`;
     return this.#error(code, keyId, message, cause);
   }
 

@@ -45,14 +45,9 @@ export type {
 export { withDeadline } from "./deadline.ts";
 export type { DeadlineOptions } from "./deadline.ts";
 export type { DoctorCheck, DoctorOptions, DoctorProblem, DoctorReport } from "./doctor.ts";
-export { EnvelopeError, errorCodes, isEnvelopeError } from "./error.ts";
-export type {
-  Attempt,
-  EnvelopeErrorCode,
-  EnvelopeErrorOptions,
-  ErrorCodeRow,
-  KmsFailureCode,
-} from "./error.ts";
+export { errorCodes, type ErrorCodeRow } from "./error-codes.ts";
+export { EnvelopeError, isEnvelopeError } from "./error.ts";
+export type { Attempt, EnvelopeErrorCode, EnvelopeErrorOptions, KmsFailureCode } from "./error.ts";
 export type { Entry } from "./key-block.ts";
 export type {
   CacheEvent,
