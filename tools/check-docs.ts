@@ -1,7 +1,8 @@
 /**
  * The mistake it stops: documentation that was true once. All `ts` code in Markdown files is
  * type-checked against the sources, what is marked `ts run` is run by node in an empty folder, and
- * relative links and their anchors must lead somewhere, those in source comments too.
+ * relative links and their anchors must lead somewhere, also those in source comments. Documents,
+ * sources and tools keep to the style list of `style.ts`.
  *
  * Code that is not a whole program uses names that a comment in its document declares:
  *
@@ -9,7 +10,10 @@
  *     declare const envelope: import("@env/core").Envelope;
  *     -->
  *
- *     node tools/check-docs.ts
+ *     node --conditions=@env/source tools/check-docs.ts
+ *     node --conditions=@env/source tools/check-docs.ts --style packages/core spec
+ *
+ * The second form lists only what the style list finds in these files and folders.
  *
  * @module
  */
@@ -19,6 +23,7 @@ import { tmpdir } from "node:os";
 import { join, posix } from "node:path";
 import { command, report } from "./command.ts";
 import { anchorsOf, fencesOf, linksOf, preludeOf, type Fence } from "./markdown.ts";
+import { bannedForms, styleOf } from "./style.ts";
 import { findFiles, readText, root } from "./workspace.ts";
 
 const RUN_TIMEOUT_MS = 30_000;
@@ -139,13 +144,24 @@ function run(document: string, folder: string, { line }: Fence): string[] {
   ];
 }
 
-await command(import.meta, () => {
+await command(import.meta, ([option, ...places]) => {
   const markdown = findFiles("**/*.md", ".changeset/*.md").filter(
     (file) => !file.endsWith("CHANGELOG.md"),
   );
   const sources = findFiles("packages/*/src/**/*.ts");
+  // Tests are left out: their names follow other rules, and those of this check quote the list.
+  const tools = findFiles("tools/**/*.ts", "examples/**/*.ts").filter(
+    (file) => !file.startsWith("tools/test/"),
+  );
+  const written = [...markdown, ...sources, ...tools];
+  if (option === "--style") {
+    const asked = written.filter((file) => places.some((place) => file.startsWith(place)));
+    const forms = asked.flatMap((file) => bannedForms(file, readText(file)));
+    return report("check-docs", forms, `${asked.length} files have no banned form`);
+  }
   const exists = (file: string): boolean => existsSync(join(root, file));
   const found = [
+    ...styleOf(written, readText),
     ...brokenLinks({ markdown, sources, read: readText, exists }),
     ...markdown.flatMap((file) => brokenCode(file, readText(file))),
   ];

@@ -84,7 +84,7 @@ export function linksOf(markdown: string): Link[] {
 }
 
 /** The document with its fenced code emptied, line by line. */
-function withoutCode(markdown: string): string {
+export function withoutCode(markdown: string): string {
   const lines = markdown.split("\n");
   for (const { line, code } of fencesOf(markdown)) {
     const count = code === "\n" ? 0 : code.split("\n").length - 1;

@@ -1,0 +1,146 @@
+/**
+ * The mistake it stops: sentences that a native reader has to read twice. Each form below was once
+ * common in this repository; CONTRIBUTING.md#style shows pairs. Scans Markdown outside of code, and
+ * whole TypeScript files, where comments and texts are the only lines that such words fit.
+ *
+ * Words in code spans are exempt, so that a document can name a form or quote an output.
+ *
+ * @module
+ */
+import { withoutCode } from "./markdown.ts";
+
+interface Form {
+  readonly found: RegExp;
+  readonly better: string;
+}
+
+/** A space between two words, wherever the line was broken. */
+const words = (pattern: RegExp): RegExp =>
+  new RegExp(pattern.source.replaceAll(" ", String.raw`\s+`), "g");
+
+const forms: readonly Form[] = [
+  {
+    found: words(/(?<!\b[Tt]here )\b(?:is|are|was|were|be) no (?!longer\b|one\b|more than\b)\w+/),
+    better: '"is not a …", or "is not …"',
+  },
+  { found: words(/(?<!\b[Tt]here )\b(?:is|are|was|were) none\b/), better: '"is not one"' },
+  {
+    found: words(/\bst(?:ands|ood)\b(?! (?:for|in for)\b)/),
+    better: '"is", "is written" or "appears"',
+  },
+  { found: words(/\b(?:told|tells?) apart\b/), better: '"distinguished"' },
+  { found: words(/\bfor ever\b/), better: '"forever", "indefinitely" or "never ends"' },
+  { found: words(/\bno more(?=[.,;:)"])/), better: '"no longer", or "nothing else"' },
+  {
+    found: words(/(?<!\bit )\b(?:comes|came) to\b/),
+    better: 'the verb itself: "results in", "starts to"',
+  },
+  { found: words(/\bmakes? one\b(?=[.,;:)"'`]| there\b| here\b)/), better: '"creates it"' },
+  { found: words(/, too(?=[.,;:)"])/), better: '"also", before the verb' },
+  { found: words(/\bof one that\b/), better: 'the noun: "of a file that"' },
+  {
+    found: words(/(?<!\b(?:[Uu]ntil|[Bb]y|[Ss]ince|[Ee]ven|[Bb]ack|and)) then[.;]/),
+    better: "no closing then",
+  },
+  { found: words(/\bin clear\b/), better: '"in the clear" or "unencrypted"' },
+  { found: words(/\bsheds? load\b/), better: '"is throttling requests"' },
+  { found: words(/\bnot so: /), better: '"assertion failed: "' },
+  {
+    found:
+      /\/\*\*\s+(?:\*\s+)?(?:Of|By|As|For|To|From|With|Without|In|On|Under|At(?! most| least))\b/g,
+    better: "a sentence or noun phrase that is understood without the name below it",
+  },
+];
+
+/** Files and folders that still have such forms. Entries are only ever removed. */
+const notYetMended: readonly string[] = [
+  "SECURITY.md",
+  "docs/backends.md",
+  "docs/benchmarks/README.md",
+  "docs/defaults.md",
+  "docs/errors.md",
+  "packages/aws-kms/README.md",
+  "packages/aws-kms/src/",
+  "packages/cli/README.md",
+  "packages/cli/src/",
+  "packages/conformance/README.md",
+  "packages/conformance/src/",
+  "packages/core/src/",
+  "packages/gcp-kms/README.md",
+  "packages/gcp-kms/src/",
+  "packages/kms/README.md",
+  "packages/kms/src/",
+  "packages/kms/src/audit/",
+  "packages/kms/src/material/",
+  "packages/kms/src/operations/",
+  "packages/kms/src/policy/",
+  "packages/kms/src/seed/",
+  "packages/kms/src/shapes/",
+  "packages/local-file/src/",
+  "packages/node-stream/src/",
+  "packages/vault-transit/README.md",
+  "packages/vault-transit/src/",
+  "spec/audit-v1.md",
+  "spec/authorization.md",
+  "spec/envelope-v1.md",
+  "spec/kms-store-v1.md",
+  "tools/bench/",
+  "tools/boundaries.ts",
+  "tools/bundle-size.ts",
+  "tools/fuzz/",
+  "tools/gen-vectors/",
+];
+
+/** Banned forms in all files but those of the list, and entries of the list that are done. */
+export function styleOf(
+  files: readonly string[],
+  read: (file: string) => string,
+  exempt: readonly string[] = notYetMended,
+): string[] {
+  const left = new Set(exempt);
+  const found: string[] = [];
+  for (const file of files) {
+    const here = bannedForms(file, read(file));
+    const entry = exempt
+      .filter((each) => file.startsWith(each))
+      .toSorted()
+      .at(-1);
+    if (entry === undefined) found.push(...here);
+    else if (here.length > 0) left.delete(entry);
+  }
+  const done = [...left].map(
+    (each) => `${each} has no banned form; take it off the list in tools/style.ts`,
+  );
+  return [...found, ...done];
+}
+
+/** Banned forms in a file, one sentence each. */
+export function bannedForms(file: string, text: string): string[] {
+  const prose = file.endsWith(".md") ? markdownProse(text) : sourceProse(text);
+  return forms
+    .flatMap(({ found, better }) => [...prose.matchAll(found)].map((match) => ({ match, better })))
+    .toSorted((a, b) => a.match.index - b.match.index)
+    .map(({ match, better }) => {
+      const line = prose.slice(0, match.index).split("\n").length;
+      return `${file}:${line}: "${match[0].replaceAll(/\s+/g, " ")}": write ${better}`;
+    });
+}
+
+function markdownProse(text: string): string {
+  return withoutSpans(withoutCode(text)).replaceAll(/\]\([^)\s]*\)/g, "]");
+}
+
+/** Comments lose their marks and code spans. Other lines stay whole: there a backtick opens a text. */
+function sourceProse(text: string): string {
+  const comments = /^([ \t]*)(?:\/\*\*?|\*|\/\/)[^\n]*$(?:\n[ \t]*(?:\*|\/\/)[^\n]*$)*/gm;
+  return text.replaceAll(comments, (comment) =>
+    withoutSpans(comment.replaceAll(/^([ \t]*)(?:\*(?!\/)|\/\/)/gm, "$1")),
+  );
+}
+
+/** The text without its code spans, and with all of its lines. */
+function withoutSpans(text: string): string {
+  return text.replaceAll(/(`+)(?!`)[^]*?[^`]\1(?!`)/g, (span) =>
+    span.includes("\n\n") ? span : `\`${span.replaceAll(/[^\n]/g, "")}\``,
+  );
+}
