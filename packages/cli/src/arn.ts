@@ -3,21 +3,12 @@
  *
  * @module
  */
-import type { KeystoreFacts } from "@env/kms";
+import { principalArn, type KeystoreFacts } from "@env/kms";
 
 /** Whose principals and keys may be named short. */
 export type Realm = Pick<KeystoreFacts, "accountId" | "region">;
 
-const OF_IAM = /^(?:root|(?:user|role)\/.+)$/s;
-const OF_STS = /^(?:assumed-role|federated-user)\/.+$/s;
 const KEY_ID = /^(?:mrk-[0-9a-f]{32}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})$/;
-
-/** `user/alice`, `role/app`, `assumed-role/app/session`, `federated-user/bob` and `root` as ARNs; all else as it is. */
-export function principalArn(text: string, { accountId }: Realm): string {
-  if (OF_IAM.test(text)) return `arn:aws:iam::${accountId}:${text}`;
-  if (OF_STS.test(text)) return `arn:aws:sts::${accountId}:${text}`;
-  return text;
-}
 
 /** The other way round; what belongs to another account keeps its ARN. */
 export function shortPrincipal(arn: string, realm: Realm): string {

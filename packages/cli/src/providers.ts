@@ -147,10 +147,10 @@ function adapters(ui: Ui): Readonly<Record<string, Adapter>> {
       },
       read: async (uri) => ({ ...parseLocalFileUri(uri) }),
       async doctor(uri, { baseDirectory, context, signal }) {
-        const { path: written, key } = parseLocalFileUri(uri);
+        const { path: written, key, principal } = parseLocalFileUri(uri);
         const path = resolve(baseDirectory, written);
         using keystore = await openKeystore(path, { root: await rootOf(ui, path) });
-        return await localFileDoctor({ client: keystore.as(), key }, { context, signal });
+        return await localFileDoctor({ client: keystore.as(principal), key }, { context, signal });
       },
     },
     "aws-kms": {

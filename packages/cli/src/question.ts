@@ -4,9 +4,15 @@
  *
  * @module
  */
-import { KmsError, type ExplainRequest, type Explanation, type Keystore } from "@env/kms";
+import {
+  KmsError,
+  principalArn,
+  type ExplainRequest,
+  type Explanation,
+  type Keystore,
+} from "@env/kms";
 import { usageError } from "./errors.ts";
-import { keyArn, principalArn, type Realm } from "./arn.ts";
+import { keyArn, type Realm } from "./arn.ts";
 
 /** In the words of the command; everything optional may be absent. */
 export interface Question {

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { keyArn, principalArn, shortKey, shortPrincipal } from "../src/arn.ts";
+import { principalArn } from "@env/kms";
+import { keyArn, shortKey, shortPrincipal } from "../src/arn.ts";
 
 const realm = { accountId: "111122223333", region: "local" };
 const id = "01234567-89ab-cdef-0123-456789abcdef";

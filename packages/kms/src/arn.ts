@@ -99,6 +99,19 @@ export interface ParsedPrincipal {
 const IAM = /^arn:aws:iam::([0-9]{12}):(root|(user|role)\/[\w+=,.@/-]{1,600})$/;
 const STS =
   /^arn:aws:sts::([0-9]{12}):(assumed-role|federated-user)\/([\w+=,.@-]{1,64})(?:\/([\w+=,.@-]{2,64}))?$/;
+const OWN_IAM = /^(?:root|(?:user|role)\/.+)$/s;
+const OWN_STS = /^(?:assumed-role|federated-user)\/.+$/s;
+
+/**
+ * The ARN of a principal that people name in short: `root`, `user/alice`, `role/app`, `assumed-role/app/session`
+ * and `federated-user/bob` belong to the keystore's account. Any other text is returned as it is.
+ */
+export function principalArn(text: string, { accountId }: Pick<Realm, "accountId">): string {
+  if (OWN_IAM.test(text)) return `arn:aws:iam::${accountId}:${text}`;
+  if (OWN_STS.test(text)) return `arn:aws:sts::${accountId}:${text}`;
+  return text;
+}
+
 const SERVICE = /^[a-z0-9-]{1,64}(?:\.[a-z0-9-]{1,64})*\.amazonaws\.com$/;
 
 /** Reads the ARN of whoever may call, or a service's name; `undefined` for all else, groups among them. */

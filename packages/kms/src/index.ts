@@ -22,6 +22,8 @@ export type { CiphertextBlobFacts } from "./blob.ts";
 
 export { Iam } from "./iam.ts";
 export type { Principal, PrincipalInput, PrincipalPage } from "./iam.ts";
+export { parsePrincipal, principalArn } from "./arn.ts";
+export type { ParsedPrincipal } from "./arn.ts";
 export type { SessionOptions } from "./session.ts";
 export { Seeding } from "./seed/seeding.ts";
 export type { ApplySeedOptions, PlanSeedOptions } from "./seed/seeding.ts";

@@ -6,7 +6,7 @@
  * @module
  */
 import { randomUUID, type KeyObject } from "node:crypto";
-import { accountRoot, keyArn, type Realm } from "./arn.ts";
+import { keyArn, principalArn, type Realm } from "./arn.ts";
 import { AuditLog, type AuditOptions } from "./audit/log.ts";
 import { backupDatabase } from "./backup.ts";
 import { KmsClient } from "./client.ts";
@@ -223,20 +223,17 @@ export class Keystore implements Disposable {
   }
 
   /**
-   * The KMS as a principal sees it: with the policies that {@link iam} has of it, or none.
+   * The KMS as a principal sees it, with the policies that {@link iam} has for that principal.
    *
-   * @param principal - ARN of a user, role, session, federated user or account root, or a service's
-   * name. Default: the account's root.
-   * @throws TypeError for what is none, and as a session's options say.
+   * @param principal - ARN of a user, role, session, federated user or account root; in short
+   * `user/alice`, `role/app` or `root`; or the name of a service. Default: `root`.
+   * @throws TypeError if it is not a principal, RangeError for session options out of bounds.
    */
-  as(
-    principal: string = accountRoot(this.#descriptor.accountId),
-    session: SessionOptions = {},
-  ): KmsClient {
+  as(principal: string = "root", session: SessionOptions = {}): KmsClient {
     return new KmsClient({
       store: this.#store,
       realm: this.#descriptor,
-      session: new Session(principal, this.#descriptor, session),
+      session: new Session(principalArn(principal, this.#descriptor), this.#descriptor, session),
       audit: this.audit,
       quotas: this.#quotas,
       grantDelay: this.#grantDelay,

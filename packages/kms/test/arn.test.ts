@@ -6,6 +6,7 @@ import {
   multiRegionForm,
   parseKeyReference,
   parsePrincipal,
+  principalArn,
 } from "../src/arn.ts";
 
 const realm = { accountId: "111122223333", region: "local" };
@@ -68,6 +69,16 @@ it("gives a multi-Region key the same 16 bytes as the UUID of its digits", () =>
 it("takes a bare name for one of the caller's own account", () => {
   expect(parseKeyReference(keyId, realm, "444455556666").accountId).toBe("444455556666");
   expect(parseKeyReference("alias/app", realm, "444455556666").accountId).toBe("444455556666");
+});
+
+it.each([
+  ["root", "arn:aws:iam::111122223333:root"],
+  ["user/alice", "arn:aws:iam::111122223333:user/alice"],
+  ["assumed-role/app/me", "arn:aws:sts::111122223333:assumed-role/app/me"],
+  ["arn:aws:iam::444455556666:user/bob", "arn:aws:iam::444455556666:user/bob"],
+  ["group/g", "group/g"],
+])("reads %s as a principal of the keystore's account", (short, arn) => {
+  expect(principalArn(short, { accountId: "111122223333" })).toBe(arn);
 });
 
 it("reads who a principal is", () => {

@@ -9,7 +9,14 @@
  */
 import { resolve } from "node:path";
 import { Cmk, EnvelopeError, type OpenCmkOptions } from "@env/core";
-import { inspectKeystore, openKeystore, type RootKeyKind, type RootKeySource } from "@env/kms";
+import {
+  inspectKeystore,
+  openKeystore,
+  parsePrincipal,
+  principalArn,
+  type RootKeyKind,
+  type RootKeySource,
+} from "@env/kms";
 import { cmkOptions, localFileDriver } from "./driver.ts";
 
 export interface OpenLocalFileOptions extends OpenCmkOptions {
@@ -28,6 +35,8 @@ export interface LocalFileUri {
   readonly path: string;
   /** Key id, key ARN, alias or alias ARN. */
   readonly key: string;
+  /** Who makes the calls: an ARN, `user/alice`, `role/app` or `root`. Default: `root`. */
+  readonly principal?: string;
 }
 
 const SCHEME = "local-file:";
@@ -45,12 +54,12 @@ const SCHEME = "local-file:";
  * ```
  */
 export async function openLocalFile(uri: string, options: OpenLocalFileOptions = {}): Promise<Cmk> {
-  const { path: written, key } = parseLocalFileUri(uri);
+  const { path: written, key, principal } = parseLocalFileUri(uri);
   const path = resolve(options.baseDirectory ?? process.cwd(), written);
   const root = options.root ?? rootByConvention((await inspectKeystore(path)).rootKind, path);
   const keystore = await openKeystore(path, { root });
   try {
-    const driver = localFileDriver({ client: keystore.as(), key });
+    const driver = localFileDriver({ client: keystore.as(principal), key });
     return new Cmk({ ...driver, close: async () => keystore.close() }, cmkOptions(options));
   } catch (error) {
     keystore.close();
@@ -59,7 +68,7 @@ export async function openLocalFile(uri: string, options: OpenLocalFileOptions =
 }
 
 /**
- * Reads `local-file:<path>?key=<key>`.
+ * Reads `local-file:<path>?key=<key>`, with further parameters separated by `&`.
  *
  * @throws {@link EnvelopeError} `ERR_ENVELOPE_CONFIG`
  */
@@ -76,20 +85,43 @@ export function parseLocalFileUri(uri: string): LocalFileUri {
     throw config("it has a host or credentials; write local-file:./path or local-file:/path");
   }
   if (path === "") throw config("the path is missing");
-  if (path.includes("\0")) throw config("the path holds a NUL character");
+  if (path.includes("\0")) throw config("the path contains a NUL character");
 
-  let key: string | undefined;
-  for (const parameter of query === undefined ? [] : query.split("&")) {
-    const [name = "", value = ""] = parameter.split(/=(.*)/s);
-    // Neither name nor value may be repeated: a passphrase could stand in either.
-    if (name !== "key") throw config("it has an unknown parameter; only key is known");
-    if (key !== undefined) throw config("key is given twice");
-    key = decode(value, "key");
+  const found: { -readonly [K in Parameter]?: LocalFileUri[K] } = {};
+  for (const parameter of query === undefined || query === "" ? [] : query.split("&")) {
+    const [name = "", text = ""] = parameter.split(/=(.*)/s);
+    // Neither names nor values are repeated in errors: either could be a passphrase.
+    if (!isParameter(name)) {
+      throw config(`it has an unknown parameter; known are ${Object.keys(parameters).join(", ")}`);
+    }
+    if (Object.hasOwn(found, name)) throw config(`${name} is given twice`);
+    const value = decode(text, name);
+    if (value === "" && name !== "key") throw config(`${name} is empty`);
+    Object.assign(found, { [name]: parameters[name](value) });
   }
+  const { key, ...rest } = found;
   if (key === undefined || key === "") {
     throw config("the key is missing; append ?key=alias/name or ?key=<key id>");
   }
-  return { path, key };
+  return { path, key, ...rest };
+}
+
+type Parameter = Exclude<keyof LocalFileUri, "path">;
+
+/** The query's parameters, and how the decoded text of each is read. */
+const parameters: {
+  readonly [K in Parameter]-?: (text: string) => NonNullable<LocalFileUri[K]>;
+} = {
+  key: (text) => text,
+  principal(text) {
+    const arn = principalArn(text, { accountId: "000000000000" });
+    if (parsePrincipal(arn) !== undefined) return text;
+    throw config("principal must be an ARN, user/name, role/name or root");
+  },
+};
+
+function isParameter(name: string): name is Parameter {
+  return Object.hasOwn(parameters, name);
 }
 
 function rootByConvention(kind: RootKeyKind, path: string): RootKeySource {

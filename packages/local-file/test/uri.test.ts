@@ -25,6 +25,10 @@ it.each([
     "local-file:dev.kms?key=arn:aws:kms:local:000000000000:alias/app",
     { path: "dev.kms", key: "arn:aws:kms:local:000000000000:alias/app" },
   ],
+  [
+    "local-file:dev.kms?key=alias/app&principal=user/alice",
+    { path: "dev.kms", key: "alias/app", principal: "user/alice" },
+  ],
 ])("reads %s", (uri, expected) => {
   expect(parseLocalFileUri(uri)).toEqual(expected);
 });
@@ -33,14 +37,17 @@ it.each([
   ["file:SECRET.kms?key=x", "it must start with local-file:"],
   ["LOCAL-FILE:SECRET.kms?key=x", "it must start with local-file:"],
   ["local-file:SECRET.kms", "the key is missing; append ?key=alias/name or ?key=<key id>"],
-  ["local-file:SECRET.kms?", "it has an unknown parameter; only key is known"],
+  ["local-file:SECRET.kms?", "the key is missing; append ?key=alias/name or ?key=<key id>"],
   ["local-file:SECRET.kms?key", "the key is missing; append ?key=alias/name or ?key=<key id>"],
   ["local-file:SECRET.kms?key=", "the key is missing; append ?key=alias/name or ?key=<key id>"],
   ["local-file:?key=SECRET", "the path is missing"],
-  ["local-file:dev.kms?key=x&passphrase=SECRET", "it has an unknown parameter; only key is known"],
-  ["local-file:dev.kms?SECRET", "it has an unknown parameter; only key is known"],
+  [
+    "local-file:dev.kms?key=x&passphrase=SECRET",
+    "it has an unknown parameter; known are key, principal",
+  ],
+  ["local-file:dev.kms?SECRET", "it has an unknown parameter; known are key, principal"],
   ["local-file:dev.kms?key=x&key=SECRET", "key is given twice"],
-  ["local-file:dev.kms?Key=SECRET", "it has an unknown parameter; only key is known"],
+  ["local-file:dev.kms?Key=SECRET", "it has an unknown parameter; known are key, principal"],
   ["local-file:dev.kms?key=x?SECRET", "it has more than one question mark; write %3F in a path"],
   ["local-file:dev.kms?key=x#SECRET", "it has a fragment; write %23 in a path"],
   [
@@ -49,7 +56,13 @@ it.each([
   ],
   ["local-file:%E0%A4SECRET.kms?key=x", "the path has a malformed percent-encoding"],
   ["local-file:dev.kms?key=%SECRET", "the key has a malformed percent-encoding"],
-  ["local-file:SECRET%00.kms?key=x", "the path holds a NUL character"],
+  ["local-file:dev.kms?key=x&principal=", "principal is empty"],
+  [
+    "local-file:dev.kms?key=x&principal=group/SECRET",
+    "principal must be an ARN, user/name, role/name or root",
+  ],
+  ["local-file:dev.kms?key=x&principal=root&principal=root", "principal is given twice"],
+  ["local-file:SECRET%00.kms?key=x", "the path contains a NUL character"],
 ])("refuses %s without repeating it", async (uri, problem) => {
   const error = await rejection(openLocalFile(uri));
   expect(error).toMatchObject({
@@ -122,6 +135,30 @@ describe("openLocalFile", () => {
       code: "ERR_ENVELOPE_KMS_KEY_NOT_FOUND",
     });
   });
+
+  it.each(["user/alice", "arn:aws:iam::000000000000:user/alice"])(
+    "makes its calls as %s where the URI names that principal",
+    async (principal) => {
+      const { path, keystore } = await tempKeystore();
+      const arn = "arn:aws:iam::000000000000:user/alice";
+      const uri = `local-file:${path}?key=alias/app`;
+      await using alice = await openLocalFile(`${uri}&principal=${principal}`);
+      expect(await rejection(alice.generateDataKey({ context }))).toMatchObject({
+        code: "ERR_ENVELOPE_KMS_ACCESS_DENIED",
+      });
+      const statement = { Effect: "Allow", Action: "kms:GenerateDataKey", Resource: "*" };
+      const text = JSON.stringify({ Version: "2012-10-17", Statement: statement });
+      await keystore.iam.put({ arn, policies: [{ name: "app", text }] });
+      (await alice.generateDataKey({ context })).dataKey[Symbol.dispose]();
+      const { entries } = await keystore.audit.page({ principal: arn });
+      expect(entries.map(({ record }) => record.errorCode)).toEqual([
+        "AccessDeniedException",
+        undefined,
+      ]);
+      await using root = await openLocalFile(uri);
+      (await root.generateDataKey({ context })).dataKey[Symbol.dispose]();
+    },
+  );
 
   it("passes alsoUnwrap on", async () => {
     const { path, client, keyId } = await tempKeystore();

@@ -4,8 +4,8 @@
  * @module
  */
 import { Option } from "@commander-js/extra-typings";
-import type { AuditAnchor, AuditReport, Keystore } from "@env/kms";
-import { keyArn, principalArn } from "../arn.ts";
+import { principalArn, type AuditAnchor, type AuditReport, type Keystore } from "@env/kms";
+import { keyArn } from "../arn.ts";
 import { drawEntry, toJson } from "../audit-line.ts";
 import { NegativeAnswer, usageError } from "../errors.ts";
 import { collect, type Program } from "../program.ts";

@@ -2,12 +2,13 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { createKeystore, type KmsClient, type RootKeySource } from "@env/kms";
+import { createKeystore, type Keystore, type KmsClient, type RootKeySource } from "@env/kms";
 import { onTestFinished } from "vitest";
 
 export interface TempKeystore {
   readonly folder: string;
   readonly path: string;
+  readonly keystore: Keystore;
   readonly client: KmsClient;
   /** The id of a key with the alias `alias/app`. */
   readonly keyId: string;
@@ -30,7 +31,7 @@ export async function tempKeystore(
   const client = keystore.as();
   const { KeyMetadata } = await client.createKey();
   await client.createAlias({ AliasName: "alias/app", TargetKeyId: KeyMetadata.KeyId });
-  return { folder, path, client, keyId: KeyMetadata.KeyId };
+  return { folder, path, keystore, client, keyId: KeyMetadata.KeyId };
 }
 
 /** What a promise was rejected with. */
