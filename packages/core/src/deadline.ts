@@ -10,8 +10,8 @@ export interface DeadlineOptions<T> {
   readonly signal: AbortSignal | undefined;
   /** Milliseconds until the deadline: 1 to 2^31 - 1. */
   readonly timeout: number;
-  /** What is thrown past it. */
-  readonly late: Error;
+  /** Makes what is thrown past it. Called then only: an error costs its stack. */
+  readonly late: () => Error;
   /** Gets a result that came too late, to wipe what is secret in it. */
   readonly drop?: (result: T) => void;
 }
@@ -22,7 +22,7 @@ export interface DeadlineOptions<T> {
  *
  * @param work - Gets a signal that aborts with either. What it throws after that is not told: an SDK would
  * make an error of its own of an abort.
- * @throws what `work` throws, the reason of `signal`, or `late`.
+ * @throws what `work` throws, the reason of `signal`, or what `late` makes.
  */
 export async function withDeadline<T>(
   work: (ending: AbortSignal) => Promise<T>,
@@ -30,7 +30,7 @@ export async function withDeadline<T>(
 ): Promise<T> {
   const controller = new AbortController();
   const leave = (): void => controller.abort(signal?.reason);
-  const deadline = setTimeout(() => controller.abort(late), timeout);
+  const deadline = setTimeout(() => controller.abort(late()), timeout);
   signal?.addEventListener("abort", leave, { once: true });
   if (signal?.aborted === true) leave();
   try {

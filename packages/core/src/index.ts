@@ -44,6 +44,9 @@ export type {
 } from "./driver.ts";
 export { withDeadline } from "./deadline.ts";
 export type { DeadlineOptions } from "./deadline.ts";
+export { Learnt } from "./learnt.ts";
+export type { LearntOptions } from "./learnt.ts";
+export { isLoopback, isPrivateOrigin, unverifiedTls } from "./transport.ts";
 export type { DoctorCheck, DoctorOptions, DoctorProblem, DoctorReport } from "./doctor.ts";
 export { errorCodes, type ErrorCodeRow } from "./error-codes.ts";
 export { EnvelopeError, isEnvelopeError } from "./error.ts";

@@ -1,7 +1,8 @@
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { withDeadline } from "@env/core";
 
-const late = new Error("late");
+const tooLate = new Error("late");
+const late = (): Error => tooLate;
 const never = new Promise<never>(() => undefined);
 const timers = (): number =>
   process.getActiveResourcesInfo().filter((one) => one === "Timeout").length;
@@ -22,6 +23,15 @@ describe("withDeadline", () => {
     expect(ending?.aborted).toBe(false);
   });
 
+  it("makes no error where the deadline is kept", async () => {
+    const made = vi.fn<() => Error>(late);
+    await withDeadline(async () => 7, { signal: undefined, timeout: 60_000, late: made });
+    expect(made).not.toHaveBeenCalled();
+    const options = { signal: undefined, timeout: 1, late: made };
+    await expect(withDeadline(() => never, options)).rejects.toBe(tooLate);
+    expect(made).toHaveBeenCalledOnce();
+  });
+
   it("throws what the work throws", async () => {
     const error = new Error("of the work");
     const work = async (): Promise<never> => {
@@ -32,7 +42,7 @@ describe("withDeadline", () => {
     );
   });
 
-  it("throws `late` past the deadline, whether or not the work heeds its signal", async () => {
+  it("throws what `late` makes past the deadline, whether or not the work heeds its signal", async () => {
     for (const heeds of [true, false]) {
       const work = (ending: AbortSignal): Promise<never> =>
         heeds
@@ -40,7 +50,9 @@ describe("withDeadline", () => {
               ending.addEventListener("abort", () => reject(new Error("an SDK's")));
             })
           : never;
-      await expect(withDeadline(work, { signal: undefined, timeout: 1, late })).rejects.toBe(late);
+      await expect(withDeadline(work, { signal: undefined, timeout: 1, late })).rejects.toBe(
+        tooLate,
+      );
     }
   });
 
@@ -66,7 +78,7 @@ describe("withDeadline", () => {
     const dropped: string[] = [];
     const drop = (result: string): void => void dropped.push(result);
     const options = { signal: undefined, timeout: 1, late, drop };
-    await expect(withDeadline(() => promise, options)).rejects.toBe(late);
+    await expect(withDeadline(() => promise, options)).rejects.toBe(tooLate);
     expect(dropped).toEqual([]);
     resolve?.("secret");
     await promise;

@@ -53,10 +53,8 @@ export class Calls {
     signal: AbortSignal | undefined,
     send: Send<T>,
   ): Promise<T> {
-    const late = new GcpKmsError("TimeoutError", {
-      operation,
-      hint: `no answer within ${this.#timeout} ms`,
-    });
+    const late = (): Error =>
+      new GcpKmsError("TimeoutError", { operation, hint: `no answer within ${this.#timeout} ms` });
     const work = async (ending: AbortSignal): Promise<T> => {
       try {
         return await this.#send(send, ending);

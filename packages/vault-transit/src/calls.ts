@@ -99,10 +99,8 @@ export class Calls {
     signal: AbortSignal | undefined,
     work: (ending: AbortSignal) => Promise<T>,
   ): Promise<T> {
-    const late = new VaultTransitError("Timeout", {
-      operation,
-      hint: `no answer within ${this.#timeout} ms`,
-    });
+    const late = (): Error =>
+      new VaultTransitError("Timeout", { operation, hint: `no answer within ${this.#timeout} ms` });
     const named = async (ending: AbortSignal): Promise<T> => {
       try {
         return await work(ending);
