@@ -10,7 +10,7 @@
  *
  * @module
  */
-import { Cmk, type Bytes, type CmkDriver, type Wrapped } from "@env/core";
+import { Cmk, Learnt, type Bytes, type CmkDriver, type Wrapped } from "@env/core";
 import {
   inRegion,
   isKeyOf,
@@ -52,7 +52,7 @@ export function cmkOf(keyId: string, settings: Settings, calls: Calls): Cmk {
 function driverOf(keyId: string, settings: Settings, calls: Calls): CmkDriver {
   const own = new OwnKey(keyId, settings, calls);
 
-  return {
+  return own.watching({
     provider: "aws-kms",
     keyId,
 
@@ -137,53 +137,70 @@ function driverOf(keyId: string, settings: Settings, calls: Calls): CmkDriver {
     close() {
       return calls.close();
     },
-  };
+  });
 }
 
 const DATA_KEY_BYTES = 32;
 /** An entry's, smaller than what KMS may answer. Source: spec/envelope-v1.md#limits */
 const MAX_WRAPPED_BYTES = 4096;
-/** A moved alias is noticed after this long at most. */
+/** What an alias stands for is asked again after this long. */
 const RESOLVE_AGAIN_MS = 60_000;
 
+/** Refusals after which an alias may stand for another key than it did. */
+const contradictions: ReadonlySet<string> = new Set(["IncorrectKeyException", "NotFoundException"]);
+
 /**
- * The configured key. What an alias stands for is asked by the first question about it, and again, a
- * minute apart, while the answer is no; what KMS answers to wraps tells it too.
+ * The configured key. What an alias stands for is asked by the first question about it, and once a
+ * minute from then on, but not while answers of KMS tell it anyway; a call that contradicts the answer
+ * has it asked at once.
  */
 class OwnKey {
   readonly #keyId: string;
   readonly #name: KeyName;
   readonly #region: string | undefined;
   readonly #calls: Calls;
-  /** What the alias stands for. */
-  #arn: string | undefined;
-  #resolvedAt = -Infinity;
-  #resolving: Promise<void> | undefined;
+  /** ARN of the key that the alias stands for. */
+  readonly #target: Learnt<string>;
 
   constructor(keyId: string, { key, connection }: Settings, calls: Calls) {
     this.#keyId = keyId;
     this.#name = key;
     this.#region = connection.region;
     this.#calls = calls;
+    this.#target = new Learnt({ ask: () => this.#resolve(), maxAge: RESOLVE_AGAIN_MS });
+  }
+
+  /** The driver, watched for refusals that contradict what is known of the alias. */
+  watching(driver: Required<Pick<CmkDriver, "generate" | "rewrap">> & CmkDriver): CmkDriver {
+    const watched =
+      <R, T>(call: (request: R) => Promise<T>) =>
+      async (request: R): Promise<T> => {
+        try {
+          return await call(request);
+        } catch (error) {
+          if (error instanceof AwsKmsError && contradictions.has(error.name)) this.#target.forget();
+          throw error;
+        }
+      };
+    return {
+      ...driver,
+      generate: watched((request) => driver.generate(request)),
+      wrap: watched((request) => driver.wrap(request)),
+      unwrap: watched((request) => driver.unwrap(request)),
+      rewrap: watched((request) => driver.rewrap(request)),
+    };
   }
 
   /** Whether an entry of this label was wrapped by this key, in this region or another. */
   async matches(label: string): Promise<boolean> {
     if (this.#name.kind === "key") return isKeyOf(this.#name, label);
-    if (this.#isResolvedTo(label)) return true;
-    if (performance.now() - this.#resolvedAt < RESOLVE_AGAIN_MS) return false;
-    // One question for all who ask meanwhile; `Cmk` stops waiting for those who leave.
-    this.#resolving ??= this.#resolve().finally(() => {
-      this.#resolving = undefined;
-    });
-    await this.#resolving;
-    return this.#isResolvedTo(label);
+    return isSame(await this.#resolved(), label);
   }
 
   /** What to call for one of the configured keys: a multi-Region key, in the region of this one. */
   toCall(asked: string): string {
     const name = parseKeyArn(asked);
-    const region = this.#region ?? parseKeyArn(this.#arn ?? "")?.place.region;
+    const region = this.#region ?? parseKeyArn(this.#target.known ?? "")?.place.region;
     if (name === undefined || region === undefined || !isMultiRegion(name)) return asked;
     return inRegion(name, region);
   }
@@ -192,7 +209,8 @@ class OwnKey {
   requireAnswerOf(asked: string, arn: unknown, operation: Operation): void {
     if (typeof arn !== "string") throw invalidAnswer(operation, "it names no key");
     const name = parseKeyName(asked);
-    const moved = asked === this.#keyId && this.#arn !== undefined && !this.#isResolvedTo(arn);
+    const { known } = this.#target;
+    const moved = asked === this.#keyId && known !== undefined && !isSame(known, arn);
     if (name !== undefined && isKeyOf(name, arn) && !moved) return;
     const hint = "another key answered than the one asked";
     throw new AwsKmsError("IncorrectKeyException", { operation, hint });
@@ -206,11 +224,23 @@ class OwnKey {
     if (typeof arn !== "string" || !isKeyOf(this.#name, arn)) {
       throw invalidAnswer(operation, "another key answered than the one asked");
     }
-    this.#learn(arn);
+    if (this.#name.kind === "alias") this.#target.learn(arn);
     return { wrapped: new Uint8Array(blob), keyId: arn };
   }
 
-  async #resolve(): Promise<void> {
+  /** What is known holds where it cannot be asked: whether it still does shows in the calls. */
+  async #resolved(): Promise<string> {
+    try {
+      return await this.#target.get();
+    } catch (error) {
+      const { known } = this.#target;
+      if (known === undefined) throw error;
+      this.#target.learn(known);
+      return known;
+    }
+  }
+
+  async #resolve(): Promise<string> {
     const operation = "DescribeKey";
     const { KeyMetadata } = await this.#calls
       .call(operation, undefined, (client, tokens, options) =>
@@ -221,19 +251,14 @@ class OwnKey {
     if (typeof arn !== "string" || !isKeyOf(this.#name, arn)) {
       throw invalidAnswer(operation, "an alias stands for a key where it is itself");
     }
-    this.#learn(arn);
+    return arn;
   }
+}
 
-  #learn(arn: string): void {
-    if (this.#name.kind === "key") return;
-    this.#arn = arn;
-    this.#resolvedAt = performance.now();
-  }
-
-  #isResolvedTo(label: string): boolean {
-    const arn = parseKeyArn(this.#arn ?? "");
-    return arn !== undefined && isKeyOf(arn, label);
-  }
+/** Whether an ARN and a label name one key, in this region or another. */
+function isSame(arn: string, label: string): boolean {
+  const name = parseKeyArn(arn);
+  return name !== undefined && isKeyOf(name, label);
 }
 
 /** A copy of the caller's own. */

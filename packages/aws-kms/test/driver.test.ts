@@ -20,6 +20,11 @@ afterEach(() => {
   vi.restoreAllMocks();
 });
 
+/** An error of the SDK's. */
+function named(name: string): Error {
+  return Object.assign(new Error("refused"), { name });
+}
+
 async function hexOf(cmk: Cmk, entry: Parameters<Cmk["unwrapDataKey"]>[0]): Promise<string> {
   using dataKey = await cmk.unwrapDataKey(entry, { context });
   return dataKey.use((bytes) => Buffer.from(bytes).toString("hex"));
@@ -154,7 +159,7 @@ describe("matches", () => {
     expect(describeKey).not.toHaveBeenCalled();
   });
 
-  it("resolves an alias once, and again a minute apart while the answer is no", async () => {
+  it("resolves an alias once, and again after a minute", async () => {
     answer(arn);
     const now = vi.spyOn(performance, "now").mockReturnValue(1000);
     const one = driver("alias/app");
@@ -168,6 +173,37 @@ describe("matches", () => {
     answer(otherArn);
     expect(await one.matches?.(otherArn, signal)).toBe(true);
     expect(await one.matches?.(arn, signal)).toBe(false);
+    expect(describeKey).toHaveBeenCalledTimes(1);
+  });
+
+  it.each([
+    ["the KMS refuses for the alias's key", () => Promise.reject(named("IncorrectKeyException"))],
+    ["another key answers", async () => ({ Plaintext: new Uint8Array(32), KeyId: otherArn })],
+    ["the KMS finds no key", () => Promise.reject(named("NotFoundException"))],
+  ])("resolves an alias anew at once where %s", async (_, decrypt) => {
+    answer(arn);
+    const client = fakeClient({ describeKey, decrypt });
+    const one = awsKmsDriver({ client, key: "alias/app" });
+    expect(await one.matches?.(arn, signal)).toBe(true);
+    answer(otherArn);
+    const request = { wrapped: new Uint8Array(1), keyId: "alias/app", context: kms, signal };
+    await rejection(one.unwrap(request));
+    expect(await one.matches?.(arn, signal)).toBe(false);
+    expect(await one.matches?.(otherArn, signal)).toBe(true);
+    expect(describeKey).toHaveBeenCalledTimes(1);
+  });
+
+  it("keeps what an alias stood for where it may not be resolved again", async () => {
+    answer(arn);
+    const now = vi.spyOn(performance, "now").mockReturnValue(0);
+    const one = driver("alias/app");
+    expect(await one.matches?.(arn, signal)).toBe(true);
+    describeKey.mockReset();
+    describeKey.mockRejectedValue(named("AccessDeniedException"));
+    now.mockReturnValue(60_000);
+    expect(await one.matches?.(arn, signal)).toBe(true);
+    now.mockReturnValue(119_999);
+    expect(await one.matches?.(arn, signal)).toBe(true);
     expect(describeKey).toHaveBeenCalledTimes(1);
   });
 

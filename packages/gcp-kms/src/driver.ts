@@ -12,7 +12,7 @@
  *
  * @module
  */
-import { Cmk, type Bytes, type CmkDriver, type Wrapped } from "@env/core";
+import { Cmk, Learnt, type Bytes, type CmkDriver, type Wrapped } from "@env/core";
 import { Calls, wipePlaintext, type Operation } from "./calls.ts";
 import type { EncryptOutput } from "./client.ts";
 import { crc32c } from "./crc32c.ts";
@@ -53,12 +53,13 @@ function driverOf(keyId: string, settings: Settings, calls: Calls): CmkDriver {
     keyId,
 
     async wrap({ plaintext, context, signal }) {
-      const out = await encrypt(calls, keyId, plaintext, context.bytes, signal);
-      return own.wrapped(out);
+      return own.watch(async () =>
+        own.wrapped(await encrypt(calls, keyId, plaintext, context.bytes, signal)),
+      );
     },
 
     async unwrap({ wrapped, keyId: asked, context, signal }) {
-      const out = await decrypt(calls, asked, wrapped, context.bytes, signal);
+      const out = await own.watch(() => decrypt(calls, asked, wrapped, context.bytes, signal));
       const keyVersion = out.usedPrimary && asked === keyId ? own.primary : undefined;
       const { plaintext } = out;
       return keyVersion === undefined ? { plaintext } : { plaintext, keyVersion };
@@ -80,8 +81,15 @@ function driverOf(keyId: string, settings: Settings, calls: Calls): CmkDriver {
 const MAX_WRAPPED_BYTES = 4096;
 /** Of an HSM key, plaintext and additional data together; the others take more. Source: service.proto */
 const MAX_REQUEST_BYTES = 8192;
-/** Which version is the primary one is believed for this long. */
+/** Which version is the primary one, and by which name the key answers, is believed for this long. */
 const REMEMBERED_MS = 60_000;
+
+/** Errors after which the key may be another one than it was, or have another primary version. */
+const contradictions: ReadonlySet<string> = new Set([
+  "NOT_FOUND",
+  "FAILED_PRECONDITION",
+  "WrongPurpose",
+]);
 
 /** Encrypts, and checks that what arrived is what was sent, and the reverse. */
 async function encrypt(
@@ -155,14 +163,27 @@ class OwnKey {
   readonly #name: KeyName;
   readonly #calls: Calls;
   /** By which name it answers: it may have the project's id where the configured one has the number. */
-  #label: string | undefined;
+  readonly #label: Learnt<string>;
   #primary: { readonly version: string; readonly at: number } | undefined;
-  #asking: Promise<void> | undefined;
 
   constructor(keyId: string, { key }: Settings, calls: Calls) {
     this.#keyId = keyId;
     this.#name = key;
     this.#calls = calls;
+    this.#label = new Learnt({ ask: () => this.#ask(), maxAge: REMEMBERED_MS });
+  }
+
+  /** Makes a call; one that fails because the key changed has forgotten what was known of it. */
+  async watch<T>(call: () => Promise<T>): Promise<T> {
+    try {
+      return await call();
+    } catch (error) {
+      if (error instanceof GcpKmsError && contradictions.has(error.name)) {
+        this.#label.forget();
+        this.#primary = undefined;
+      }
+      throw error;
+    }
   }
 
   /**
@@ -178,14 +199,17 @@ class OwnKey {
 
   /** Whether an entry of this label was wrapped by this key. */
   async matches(label: string): Promise<boolean> {
-    if (label === this.#keyId || label === this.#label) return true;
-    if (this.#label !== undefined || !isKeyOf(this.#name, label)) return false;
-    // One question for all who ask meanwhile; `Cmk` stops waiting for those who leave.
-    this.#asking ??= this.#ask().finally(() => {
-      this.#asking = undefined;
-    });
-    await this.#asking;
-    return label === this.#label;
+    if (label === this.#keyId) return true;
+    if (!isKeyOf(this.#name, label)) return false;
+    try {
+      return label === (await this.#label.get());
+    } catch (error) {
+      // What is known holds where it cannot be asked: whether it still does shows in the calls.
+      const { known } = this.#label;
+      if (known === undefined) throw error;
+      this.#label.learn(known);
+      return label === known;
+    }
   }
 
   /** Checks whose answer it is, and remembers it. */
@@ -193,11 +217,12 @@ class OwnKey {
     const used = typeof name === "string" ? parseVersionName(name) : undefined;
     if (used === undefined) throw invalidAnswer("Encrypt", "it names no version of a key");
     this.#requireOwn("Encrypt", used.key);
+    this.#label.learn(used.key);
     this.#primary = { version: used.version, at: performance.now() };
     return { wrapped: ciphertext, keyId: used.key, keyVersion: used.version };
   }
 
-  async #ask(): Promise<void> {
+  async #ask(): Promise<string> {
     const operation = "GetCryptoKey";
     const { name } = await this.#calls
       .call(operation, undefined, (client, options) =>
@@ -206,12 +231,15 @@ class OwnKey {
       .catch(withoutNumber);
     if (typeof name !== "string") throw invalidAnswer(operation, "it names no key");
     this.#requireOwn(operation, name);
+    return name;
   }
 
   #requireOwn(operation: Operation, label: string): void {
-    const same = this.#label === undefined ? isKeyOf(this.#name, label) : this.#label === label;
-    if (!same) throw integrityMismatch(operation, "another key answered than the one asked");
-    this.#label = label;
+    const { known } = this.#label;
+    const same = known === undefined ? isKeyOf(this.#name, label) : known === label;
+    if (same) return;
+    this.#label.forget(); // Else a first answer that was wrong would be held for good.
+    throw integrityMismatch(operation, "another key answered than the one asked");
   }
 }
 

@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { gcpKmsFaults } from "@env/conformance/gcp-kms-server";
 import { encodeEncryptionContext, type Cmk, type Entry, type KmsContext } from "@env/core";
-import { afterEach, describe, expect, it, vi } from "vitest";
+import { afterEach, describe, expect, it, onTestFinished, vi } from "vitest";
 import type { DecryptOutput, EncryptOutput } from "../src/client.ts";
 import { crc32c } from "../src/crc32c.ts";
 import { gcpKms, gcpKmsDriver, type GcpKmsClient } from "../src/index.ts";
@@ -400,6 +400,36 @@ describe("a project's number", () => {
     const name = `${key.replace("/p/", "/q/")}/cryptoKeyVersions/1`;
     encrypt.mockResolvedValueOnce([encrypted({ name })]);
     expect((await rejection(driver.wrap(request))).name).toBe("IntegrityMismatch");
+  });
+
+  it("is looked up again after an answer that contradicts it, and once a minute", async () => {
+    const now = vi.spyOn(performance, "now").mockReturnValue(0);
+    onTestFinished(() => now.mockRestore());
+    const getCryptoKey = vi.fn<GcpKmsClient["getCryptoKey"]>(async () => [{ name: key }]);
+    const encrypt = vi.fn<GcpKmsClient["encrypt"]>();
+    const decrypt = vi.fn<GcpKmsClient["decrypt"]>();
+    const client = fakeClient({ getCryptoKey, encrypt, decrypt });
+    const driver = gcpKmsDriver({ client, key: byNumber });
+    const asks = async (times: number): Promise<void> => {
+      expect(await driver.matches?.(key, signal)).toBe(true);
+      expect(await driver.matches?.(key, signal)).toBe(true);
+      expect(getCryptoKey).toHaveBeenCalledTimes(times);
+    };
+    await asks(1);
+    const name = `${key.replace("/p/", "/q/")}/cryptoKeyVersions/1`;
+    encrypt.mockResolvedValueOnce([encrypted({ name })]);
+    await rejection(driver.wrap({ context: kms, signal, plaintext: new Uint8Array(32) }));
+    await asks(2);
+    decrypt.mockRejectedValueOnce(Object.assign(new Error("x"), { code: 5 }));
+    const wrapped = new Uint8Array(1);
+    await rejection(driver.unwrap({ context: kms, signal, wrapped, keyId: byNumber }));
+    await asks(3);
+    now.mockReturnValue(60_000);
+    await asks(4);
+    // What is known is kept where the question is refused.
+    getCryptoKey.mockRejectedValueOnce(Object.assign(new Error("x"), { code: 7 }));
+    now.mockReturnValue(120_000);
+    await asks(5);
   });
 });
 

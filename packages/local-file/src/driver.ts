@@ -7,8 +7,8 @@
  *
  * @module
  */
-import { Cmk, type CmkDriver, type Wrapped } from "@env/core";
-import { describeCiphertextBlob, KmsError } from "@env/kms";
+import { Cmk, Learnt, type CmkDriver, type Wrapped } from "@env/core";
+import { describeCiphertextBlob, isKmsError, KmsError } from "@env/kms";
 import type { Encrypted, LocalFileClient } from "./client.ts";
 import { classify } from "./errors.ts";
 
@@ -61,7 +61,9 @@ export function localFileDriver({ client, key }: Omit<LocalFileOptions, "alsoUnw
     async unwrap({ wrapped: blob, keyId, context }) {
       const from = describe(blob);
       const EncryptionContext = context.map;
-      const out = await client.decrypt({ KeyId: keyId, CiphertextBlob: blob, EncryptionContext });
+      const out = await target.watch(
+        client.decrypt({ KeyId: keyId, CiphertextBlob: blob, EncryptionContext }),
+      );
       const used = keyIdIn(out.KeyId);
       // The blob names its key and decrypt was told one: both must be the key that answered.
       if (!isNamedBy(from.keyId, used) || used !== (keyIdIn(keyId) ?? used)) {
@@ -73,13 +75,15 @@ export function localFileDriver({ client, key }: Omit<LocalFileOptions, "alsoUnw
 
     async rewrap({ wrapped: blob, keyId, context }) {
       const fromVersion = String(describe(blob).keyVersion);
-      const made = await client.reEncrypt({
-        CiphertextBlob: blob,
-        SourceKeyId: keyId,
-        SourceEncryptionContext: context.map,
-        DestinationKeyId: key,
-        DestinationEncryptionContext: context.map,
-      });
+      const made = await target.watch(
+        client.reEncrypt({
+          CiphertextBlob: blob,
+          SourceKeyId: keyId,
+          SourceEncryptionContext: context.map,
+          DestinationKeyId: key,
+          DestinationEncryptionContext: context.map,
+        }),
+      );
       return { ...target.wrapped(made), fromVersion };
     },
 
@@ -91,32 +95,53 @@ export function localFileDriver({ client, key }: Omit<LocalFileOptions, "alsoUnw
   };
 }
 
-/** A moved alias is noticed after this long at most. */
+/** What an alias stands for is asked again after this long. */
 const RESOLVE_AGAIN_MS = 60_000;
 
+/** Refusals after which an alias may stand for another key than it did. */
+const contradictions: ReadonlySet<string> = new Set(["IncorrectKeyException", "NotFoundException"]);
+
 /**
- * Which key the configured name stands for. An alias is resolved by the first question about it, and
- * again, a minute apart, while the answer is no; what the KMS answers to wraps tells it too.
+ * Which key the configured name stands for. An alias is resolved by the first question about it, once a
+ * minute from then on, and at once after a call that contradicts the answer; what the KMS answers to
+ * wraps tells it too.
  */
 class KeyName {
-  readonly #client: LocalFileClient;
-  readonly #name: string;
-  #keyId: string | undefined;
-  #resolvedAt = -Infinity;
+  /** Of a name that is not an alias. */
+  readonly #keyId: string | undefined;
+  readonly #target: Learnt<string>;
 
   constructor(client: LocalFileClient, name: string) {
-    this.#client = client;
-    this.#name = name;
     this.#keyId = keyIdIn(name);
-    if (this.#keyId !== undefined) this.#resolvedAt = Infinity; // Not an alias: for good.
+    const ask = async (): Promise<string> =>
+      (await client.describeKey({ KeyId: name })).KeyMetadata.KeyId;
+    this.#target = new Learnt({ ask, maxAge: RESOLVE_AGAIN_MS });
   }
 
   async matches(label: string): Promise<boolean> {
-    if (label === this.#keyId) return true;
-    if (performance.now() - this.#resolvedAt < RESOLVE_AGAIN_MS) return false;
-    const { KeyMetadata } = await this.#client.describeKey({ KeyId: this.#name });
-    this.#learn(KeyMetadata.KeyId);
-    return label === this.#keyId;
+    return label === (this.#keyId ?? (await this.#resolved()));
+  }
+
+  /** Passes a call's outcome on, and forgets what the alias stood for where the outcome contradicts it. */
+  async watch<T>(call: Promise<T>): Promise<T> {
+    try {
+      return await call;
+    } catch (error) {
+      if (isKmsError(error) && contradictions.has(error.name)) this.#target.forget();
+      throw error;
+    }
+  }
+
+  /** What is known holds where it cannot be asked: whether it still does shows in the calls. */
+  async #resolved(): Promise<string> {
+    try {
+      return await this.#target.get();
+    } catch (error) {
+      const { known } = this.#target;
+      if (known === undefined) throw error;
+      this.#target.learn(known);
+      return known;
+    }
   }
 
   wrapped({ CiphertextBlob, KeyId }: Encrypted): Required<Wrapped> {
@@ -126,14 +151,8 @@ class KeyName {
       throw new KmsError("IncorrectKeyException", "the blob names another key than the answer");
     }
     const { keyVersion } = named;
-    this.#learn(keyId);
+    this.#target.learn(keyId);
     return { wrapped: CiphertextBlob, keyId, keyVersion: String(keyVersion) };
-  }
-
-  #learn(keyId: string): void {
-    if (this.#resolvedAt === Infinity) return;
-    this.#keyId = keyId;
-    this.#resolvedAt = performance.now();
   }
 }
 
