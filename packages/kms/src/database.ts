@@ -12,22 +12,13 @@
  *
  * @module
  */
-import {
-  closeSync,
-  fsyncSync,
-  openSync,
-  readSync,
-  fstatSync,
-  existsSync,
-  lstatSync,
-  unlinkSync,
-} from "node:fs";
-import { dirname } from "node:path";
+import { closeSync, openSync, readSync, fstatSync, existsSync } from "node:fs";
 import { DatabaseSync, type StatementSync } from "node:sqlite";
 import { setTimeout } from "node:timers/promises";
 import { EnvelopeError, isEnvelopeError } from "@env/core";
 import { auditSchema } from "./audit/schema.ts";
-import { alreadyThere, format, io, named } from "./file-errors.ts";
+import { claim, removeDatabase, syncFolder } from "./database-files.ts";
+import { format, io, named } from "./file-errors.ts";
 
 /** "EnvK" in ASCII, at offset 68 of the file. */
 const APPLICATION_ID = 0x45_6e_76_4b;
@@ -54,11 +45,14 @@ const schema = [
 ];
 
 export interface DatabaseOptions {
+  /** How errors name the file, where it does not have its name yet. Default: its path. */
+  readonly shownAs?: string;
   /** How long to wait for other processes' locks, in ms. */
   readonly busyTimeout: number;
 }
 
 export class Database {
+  /** As errors show it. */
   readonly path: string;
   /** How long it waits for other processes' locks, in ms. */
   readonly busyTimeout: number;
@@ -69,8 +63,8 @@ export class Database {
   /** What ended the transaction before its time. */
   #lost: unknown;
 
-  private constructor(path: string, db: DatabaseSync, { busyTimeout }: DatabaseOptions) {
-    this.path = path;
+  private constructor(path: string, db: DatabaseSync, { busyTimeout, shownAs }: DatabaseOptions) {
+    this.path = shownAs ?? path;
     this.#db = db;
     this.busyTimeout = busyTimeout;
     this.#begin = db.prepare("BEGIN");
@@ -82,7 +76,7 @@ export class Database {
    * transaction. Whatever fails, no file is left and none that was there is touched.
    */
   static create(path: string, options: DatabaseOptions, fill: (database: Database) => void): void {
-    claim(path);
+    claim(path, options.shownAs);
     let db: DatabaseSync | undefined;
     try {
       db = new DatabaseSync(path);
@@ -97,8 +91,8 @@ export class Database {
       syncFolder(path);
     } catch (error) {
       db?.close();
-      for (const suffix of ["", ...COMPANIONS]) unlinkIfThere(path + suffix);
-      throw named(error, path);
+      removeDatabase(path);
+      throw named(error, options.shownAs ?? path);
     }
   }
 
@@ -215,9 +209,13 @@ export class Database {
     return named(error, this.path);
   }
 
-  /** Writes one state of the file, without what was deleted, into an empty one. Blocks meanwhile. */
-  copyInto(file: string): Promise<void> {
-    return this.#patiently(() => void this.#db.prepare("VACUUM INTO ?").run(file), file);
+  /**
+   * Writes one state of the file, without what was deleted, into an empty one. Blocks meanwhile.
+   *
+   * @param shownAs - How errors name that file.
+   */
+  copyInto(file: string, shownAs: string): Promise<void> {
+    return this.#patiently(() => void this.#db.prepare("VACUUM INTO ?").run(file), shownAs);
   }
 
   close(): void {
@@ -265,54 +263,6 @@ export class Database {
     } catch {
       // SQLite has rolled back already: it does so itself on a full disk and on I/O errors.
     }
-  }
-}
-
-const COMPANIONS = ["-journal", "-wal", "-shm"] as const;
-
-/** Creates an empty file of mode 0600, so that nothing which is there can be overwritten. */
-export function claim(path: string): void {
-  requireNoCompanions(path);
-  try {
-    closeSync(openSync(path, "wx", 0o600));
-  } catch (error) {
-    throw named(error, path);
-  }
-}
-
-/** That nothing has this name. */
-export function requireFree(path: string): void {
-  requireNoCompanions(path);
-  if (lstatSync(path, { throwIfNoEntry: false }) === undefined) return;
-  throw io(path, alreadyThere);
-}
-
-/** SQLite would take them for the log of whatever comes to lie there. */
-function requireNoCompanions(path: string): void {
-  const there = COMPANIONS.map((suffix) => path + suffix).find((file) => existsSync(file));
-  if (there === undefined) return;
-  throw io(
-    path,
-    `${there} is left from another database; move it away, it may hold its last changes`,
-  );
-}
-
-/** Makes a new name in a folder survive a power cut, where the platform can. */
-export function syncFolder(path: string): void {
-  if (process.platform === "win32") return;
-  const folder = openSync(dirname(path), "r");
-  try {
-    fsyncSync(folder);
-  } finally {
-    closeSync(folder);
-  }
-}
-
-function unlinkIfThere(path: string): void {
-  try {
-    unlinkSync(path);
-  } catch {
-    // Not there, or not ours to remove: the error that brought us here is the one to report.
   }
 }
 

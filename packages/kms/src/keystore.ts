@@ -10,6 +10,7 @@ import { keyArn, principalArn, type Realm } from "./arn.ts";
 import { AuditLog, type AuditOptions } from "./audit/log.ts";
 import { backupDatabase } from "./backup.ts";
 import { KmsClient } from "./client.ts";
+import { removeDatabase, requireFree } from "./database-files.ts";
 import { Database } from "./database.ts";
 import {
   descriptorDigest,
@@ -23,15 +24,17 @@ import {
   type Descriptor,
   type SealedDescriptor,
 } from "./descriptor.ts";
-import { Fault } from "./file-errors.ts";
+import { Fault, named } from "./file-errors.ts";
 import { explainCall, type ExplainRequest } from "./explain.ts";
 import { Iam } from "./iam.ts";
+import { PartialFile, removeAbandoned } from "./partial-file.ts";
 import type { Explanation } from "./policy/explain.ts";
 import { Quotas, type QuotaOptions } from "./quotas.ts";
 import {
   newSourceKey,
   rootKeyError,
   sourceKey,
+  type NewKeyFile,
   type NewSourceKey,
   type RootKeyKind,
   type RootKeySource,
@@ -63,6 +66,11 @@ export interface CreateKeystoreOptions extends OpenKeystoreOptions {
   readonly accountId?: string;
   /** Lower-case letters, digits, dashes; part of every ARN. Default: `local`. */
   readonly region?: string;
+  /**
+   * Makes what belongs into the keystore from the beginning, such as the first CMK and its alias, before the file has
+   * its name. The keystore that it is given is closed afterwards.
+   */
+  readonly prepare?: (keystore: Keystore) => Promise<void>;
 }
 
 /** What a keystore says of itself to whoever can read the file. */
@@ -75,10 +83,13 @@ export interface KeystoreFacts extends Realm {
 }
 
 /**
- * Makes a keystore in a new file of mode 0600. Never overwrites: neither the file nor a key file.
+ * Makes a keystore in a new file of mode 0600. Overwrites nothing: neither a keystore nor a key file.
+ *
+ * The keystore is made under another name beside it and gets its own when it is whole and on disk, including
+ * everything that `prepare` makes. If the process is killed before, the next call clears what is left.
  *
  * @throws EnvelopeError `ERR_ENVELOPE_KEYSTORE_IO`, `ERR_ENVELOPE_KEYSTORE_ROOT_KEY`; TypeError or RangeError
- * for options out of bounds. Then nothing was left behind.
+ * for options out of bounds; what `prepare` throws. Then nothing was left behind.
  *
  * @example
  * ```ts
@@ -89,29 +100,58 @@ export async function createKeystore(
   path: string,
   options: CreateKeystoreOptions,
 ): Promise<Keystore> {
-  const { accountId = "000000000000", region = "local" } = options;
+  const { accountId = "000000000000", region = "local", prepare } = options;
   if (!isAccountId(accountId)) throw new RangeError("accountId must be twelve digits");
   if (!isRegion(region)) throw new RangeError("region must be 1 to 32 of a-z, 0-9 and dashes");
-  const databaseOptions = { busyTimeout: busyTimeout(options) };
+  const busy = { busyTimeout: busyTimeout(options) };
   const keystoreId = randomUUID();
   const root = secretKey(random(KEY_BYTES));
+  const open = async (file: string): Promise<Keystore> => {
+    const database = await Database.open(file, { ...busy, shownAs: path });
+    return start(database, new Store(database, root, keystoreId), root, options);
+  };
 
-  const source = await newSourceKey(options.root, keystoreId);
+  requireNew(path, options.root);
+  const partial = new PartialFile(path);
+  let keyFile: NewKeyFile | undefined;
   try {
+    const source = await newSourceKey(options.root, keystoreId);
+    keyFile = source.file;
     const created = Date.now();
     const sealed = seal({ accountId, region, keystoreId, created }, source, root);
-    Database.create(path, databaseOptions, (database) => {
+    Database.create(partial.path, { ...busy, shownAs: path }, (database) => {
       database
         .prepare("INSERT INTO descriptor (id, facts, root) VALUES (1, ?, ?)")
         .run(sealed.facts, sealed.root);
       new Store(database, root, keystoreId).create(descriptorDigest(sealed));
     });
+    if (prepare !== undefined) {
+      using keystore = await open(partial.path);
+      await prepare(keystore);
+    }
+    keyFile?.publish();
+    partial.publish();
   } catch (error) {
-    source.undo?.();
+    keyFile?.withdraw();
+    removeDatabase(partial.path);
+    throw named(error, path);
+  } finally {
+    // In this order: while a key file has a partial name, it counts as one without a keystore.
+    keyFile?.discard();
+    partial.discard();
+  }
+  return open(path);
+}
+
+/** Clears what killed processes have left where a keystore exists, and refuses to make it again. */
+function requireNew(path: string, root: RootKeySource): void {
+  try {
+    requireFree(path);
+  } catch (error) {
+    removeAbandoned(path);
+    if ("keyFile" in root) removeAbandoned(root.keyFile);
     throw error;
   }
-  const database = await Database.open(path, databaseOptions);
-  return start(database, new Store(database, root, keystoreId), root, options);
 }
 
 /**
@@ -258,6 +298,9 @@ export class Keystore implements Disposable {
     const made = await newSourceKey(source, rest.keystoreId);
     try {
       const sealed = seal(rest, made, this.#root);
+      // Before the change: a keystore whose key file is missing would be worse than a key file too many.
+      made.file?.publish();
+      made.file?.discard();
       await this.#store.write(() => {
         this.#database
           .prepare("UPDATE descriptor SET facts = ?, root = ? WHERE id = 1")
@@ -266,8 +309,10 @@ export class Keystore implements Disposable {
       });
       this.#database.checkpoint();
     } catch (error) {
-      made.undo?.();
+      made.file?.withdraw();
       throw error;
+    } finally {
+      made.file?.discard();
     }
     this.#descriptor = { ...rest, root: made.facts };
   }

@@ -12,6 +12,7 @@
 import { scrypt, type KeyObject } from "node:crypto";
 import {
   closeSync,
+  existsSync,
   fstatSync,
   fsyncSync,
   openSync,
@@ -20,7 +21,7 @@ import {
   writeSync,
 } from "node:fs";
 import { EnvelopeError, isEnvelopeError, type Cmk } from "@env/core";
-import { syncFolder } from "./database.ts";
+import { PartialFile, unfinishedLinks } from "./partial-file.ts";
 import { KEY_BYTES, random, secretKey } from "./seal.ts";
 
 /** Where to get the key that the root key is sealed under. */
@@ -55,8 +56,18 @@ export type RootKeyKind = RootKeyFacts["kind"];
 export interface NewSourceKey {
   readonly facts: RootKeyFacts;
   readonly key: KeyObject;
-  /** Removes the file that was made for it, for when the keystore comes to nothing. */
-  readonly undo?: () => void;
+  /** The key file, which does not have its name yet. */
+  readonly file?: NewKeyFile;
+}
+
+/** A key file on its way to its name. */
+export interface NewKeyFile {
+  /** Gives the file its name, on disk. */
+  readonly publish: () => void;
+  /** Takes the name away again, if {@link publish} gave it. */
+  readonly withdraw: () => void;
+  /** To be called at the end, whatever happened: removes what is left beside the file. */
+  readonly discard: () => void;
 }
 
 const PREFIX = "env-root-1.";
@@ -85,10 +96,7 @@ export async function newSourceKey(
 ): Promise<NewSourceKey> {
   kindOf(source);
   if ("keyFile" in source) {
-    const text = generateRootKey();
-    writeKeyFile(source.keyFile, text);
-    const undo = (): void => unlinkSync(source.keyFile);
-    return { facts: { kind: "key-file" }, key: parseRootKey(text, source.keyFile), undo };
+    return { facts: { kind: "key-file" }, ...newKeyFile(source.keyFile) };
   }
   if ("environment" in source) {
     return { facts: { kind: "environment" }, key: environmentKey(source.environment) };
@@ -145,22 +153,53 @@ function kindOf(source: RootKeySource): RootKeyKind {
   throw new TypeError("root must be { keyFile }, { environment }, { passphrase } or { cmk }");
 }
 
-function writeKeyFile(path: string, text: string): void {
+/**
+ * A key file in the making. If a process was killed between publishing its key file and its keystore, that key file is
+ * used: it never belonged to a keystore, and is recognised by the partial name that is still linked to it.
+ */
+function newKeyFile(path: string): { readonly key: KeyObject; readonly file: NewKeyFile } {
+  const links = unfinishedLinks(path);
+  if (links.length > 0) {
+    const discard = (): void => links.forEach((link) => unlinkSync(link));
+    const nothing = (): void => undefined;
+    // The links stay if this process is killed as well.
+    return { key: readKeyFile(path), file: { publish: nothing, withdraw: nothing, discard } };
+  }
+  const refused = (error: unknown): EnvelopeError =>
+    rootKeyError(
+      `the key file ${path} cannot be created (${codeOf(error)}); an existing file is never overwritten`,
+      error,
+    );
+  if (existsSync(path)) throw refused(Object.assign(new Error("EEXIST"), { code: "EEXIST" }));
+  const partial = new PartialFile(path);
+  const text = generateRootKey();
   try {
-    const file = openSync(path, "wx", 0o600);
+    const file = openSync(partial.path, "wx", 0o600);
     try {
       writeSync(file, `${text}\n`);
       fsyncSync(file);
     } finally {
       closeSync(file);
     }
-    syncFolder(path);
   } catch (error) {
-    throw rootKeyError(
-      `the key file ${path} cannot be created (${codeOf(error)}); it is never overwritten`,
-      error,
-    );
+    partial.discard();
+    throw refused(error);
   }
+  let published = false;
+  const publish = (): void => {
+    try {
+      partial.publish();
+      published = true;
+    } catch (error) {
+      throw isEnvelopeError(error) ? error : refused(error);
+    }
+  };
+  const withdraw = (): void => {
+    if (published) unlinkSync(path);
+    published = false;
+  };
+  const file = { publish, withdraw, discard: () => partial.discard() };
+  return { key: parseRootKey(text, `key file ${path}`), file };
 }
 
 function readKeyFile(path: string): KeyObject {

@@ -13,23 +13,15 @@
  *
  * @module
  */
-import { randomUUID } from "node:crypto";
-import {
-  closeSync,
-  createReadStream,
-  fsyncSync,
-  openSync,
-  renameSync,
-  rmSync,
-  writeSync,
-} from "node:fs";
+import { closeSync, createReadStream, fsyncSync, openSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import { EnvelopeError, isEnvelopeError } from "@env/core";
-import { syncFolder } from "../database.ts";
+import { removeAbandonedIn, PartialFile } from "../partial-file.ts";
 import { DIGEST_BYTES, type Chain, type Link } from "./chain.ts";
 import { MAX_RECORD_BYTES } from "./record.ts";
 
 const FORMAT = "env-audit-archive-1";
+const ARCHIVE = /^audit-[0-9]{16}-[0-9]{16}\.json$/;
 
 export interface ArchiveReport {
   /** Every record is there, as it was in the log. */
@@ -50,7 +42,7 @@ interface Header extends Omit<ArchiveReport, "intact"> {
 /** Writes one file; nothing is left of one that was not finished. */
 export class ArchiveWriter {
   readonly #path: string;
-  readonly #temporary: string;
+  readonly #partial: PartialFile;
   readonly #file: number;
   #separator = "\n";
 
@@ -63,8 +55,9 @@ export class ArchiveWriter {
     const first = previous.sequence + 1;
     const name = `audit-${digits(first)}-${digits(last.sequence)}.json`;
     this.#path = join(folder, name);
-    this.#temporary = join(folder, `.${name}.${randomUUID()}`);
-    this.#file = this.#try(() => openSync(this.#temporary, "wx", 0o600));
+    removeAbandonedIn(folder, (target) => ARCHIVE.test(target));
+    this.#partial = new PartialFile(this.#path);
+    this.#file = this.#try(() => openSync(this.#partial.path, "wx", 0o600));
     const header = {
       digest: hex(last.digest),
       first,
@@ -88,8 +81,8 @@ export class ArchiveWriter {
     return this.#try(() => {
       fsyncSync(this.#file);
       closeSync(this.#file);
-      renameSync(this.#temporary, this.#path);
-      syncFolder(this.#path);
+      // The same records make the same file: one that a crash has left is replaced by its equal.
+      this.#partial.replace();
       return this.#path;
     });
   }
@@ -101,7 +94,7 @@ export class ArchiveWriter {
     } catch {
       // Closed already.
     }
-    rmSync(this.#temporary, { force: true });
+    this.#partial.discard();
   }
 
   #write(bytes: string | Uint8Array): void {

@@ -24,6 +24,7 @@ import {
 } from "./query.ts";
 import { encodeRecord, toRecord, type EncodedRecord } from "./record.ts";
 import {
+  defaultRetention,
   parseRetention,
   Retention,
   type AuditRetention,
@@ -38,8 +39,11 @@ export interface AuditOptions {
   readonly durability?: AuditDurability;
   /** Default: `refuse`. */
   readonly onFailure?: AuditFailure;
-  /** Which records are cut off, and when. Default: none, ever. */
-  readonly retention?: AuditRetention;
+  /**
+   * Which records are kept, checked once per thousand calls. Every cut is itself recorded. `none` keeps everything.
+   * Default: the last 1,000,000 records; the first cut in a process emits a warning, since nobody asked for it.
+   */
+  readonly retention?: AuditRetention | "none";
 }
 
 /** Whose log it is. */
@@ -56,33 +60,35 @@ export class AuditLog implements AuditSink {
   readonly #chain: Chain;
   readonly #rows: Rows;
   readonly #pending: Pending;
-  readonly #retention: Retention | undefined;
+  readonly #retention: Retention;
+  /** What is kept; `undefined`: everything. */
+  readonly #limits: AuditRetention | undefined;
   readonly #listeners = new Set<() => void>();
+  readonly #keystoreId: string;
   #untilRetention = 1;
+  #warned = false;
   #closed = false;
 
   /** @throws TypeError, RangeError for options out of bounds. */
   constructor(store: AuditStore, root: KeyObject, facts: AuditFacts, options: AuditOptions = {}) {
-    const { durability = "synced", onFailure = "refuse", retention } = options;
+    const { durability = "synced", onFailure = "refuse", retention = defaultRetention } = options;
     requireDurability(durability);
     if (onFailure !== "refuse" && onFailure !== "continue") {
       throw new TypeError("audit.onFailure must be refuse or continue");
     }
     this.#store = store;
     this.#realm = facts;
+    this.#keystoreId = facts.keystoreId;
     this.#chain = new Chain(root, facts.keystoreId);
     this.#rows = new Rows(store, this.#chain);
-    this.#retention =
-      retention === undefined
-        ? undefined
-        : new Retention({
-            store,
-            rows: this.#rows,
-            chain: this.#chain,
-            keystoreId: facts.keystoreId,
-            limits: parseRetention(retention),
-            record: (cut) => this.#serviceRecord("RotateAuditLog", cut),
-          });
+    this.#limits = retention === "none" ? undefined : parseRetention(retention);
+    this.#retention = new Retention({
+      store,
+      rows: this.#rows,
+      chain: this.#chain,
+      keystoreId: facts.keystoreId,
+      record: (cut) => this.#serviceRecord("RotateAuditLog", cut),
+    });
     this.#pending = new Pending({
       store,
       durability,
@@ -153,10 +159,18 @@ export class AuditLog implements AuditSink {
     return { sequence: last.sequence, digest: Buffer.from(last.digest).toString("hex") };
   }
 
-  /** Cuts off what retention no longer keeps. Happens by itself as well, every thousand records. */
-  async applyRetention(): Promise<RetentionReport> {
-    if (this.#retention === undefined) return { removed: 0, archives: [] };
-    const report = await this.#retention.apply();
+  /**
+   * Cuts off the oldest records beyond some limits, and writes them to `archive` first if that is given. The cut is
+   * itself recorded, and the log verifies from there on.
+   *
+   * @param retention - Default: what the keystore was opened with, which is also applied every thousand records.
+   * @throws TypeError, RangeError for limits out of bounds; EnvelopeError `ERR_ENVELOPE_KEYSTORE_FORMAT` for records
+   * that do not verify, which stay as evidence, `ERR_ENVELOPE_KEYSTORE_IO` if the archive cannot be written.
+   */
+  async applyRetention(retention?: AuditRetention): Promise<RetentionReport> {
+    const limits = retention === undefined ? this.#limits : parseRetention(retention);
+    if (limits === undefined) return { removed: 0, archives: [] };
+    const report = await this.#retention.apply(limits);
     // There are records of the cuts.
     if (report.removed > 0) this.#ring();
     return report;
@@ -194,12 +208,25 @@ export class AuditLog implements AuditSink {
   #written(count: number): void {
     this.#ring();
     this.#untilRetention -= count;
-    if (this.#retention === undefined || this.#untilRetention > 0 || this.#closed) return;
+    if (this.#limits === undefined || this.#untilRetention > 0 || this.#closed) return;
     this.#untilRetention = RETENTION_INTERVAL;
-    this.applyRetention().catch((error: unknown) => {
-      // No call failed, and the next thousand will bring it up again: the operator should know.
-      if (!this.#closed) process.emitWarning(error instanceof Error ? error : String(error));
-    });
+    this.applyRetention().then(
+      ({ removed }) => this.#warnOfDefault(removed),
+      (error: unknown) => {
+        // No call failed, and the next thousand will bring it up again: the operator should know.
+        if (!this.#closed) process.emitWarning(error instanceof Error ? error : String(error));
+      },
+    );
+  }
+
+  /** A limit that nobody chose must not delete records in silence. */
+  #warnOfDefault(removed: number): void {
+    if (removed === 0 || this.#warned || this.#limits !== defaultRetention) return;
+    this.#warned = true;
+    process.emitWarning(
+      `the audit log of keystore ${this.#keystoreId} has more than ${defaultRetention.maxRecords} records; the oldest ${removed} were deleted. Set the retention that you want, with an archive folder to keep them`,
+      { code: "ENVELOPE_AUDIT_RETENTION" },
+    );
   }
 
   /** Wakes whoever follows the log. */

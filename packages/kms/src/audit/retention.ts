@@ -17,13 +17,13 @@ import type { Chain, Link } from "./chain.ts";
 import type { EncodedRecord } from "./record.ts";
 import { malformed, type AuditStore, type Rows } from "./rows.ts";
 
-/** What is kept. With both, what either of them no longer keeps is cut off. */
+/** What is kept. If both limits are given, whatever exceeds either of them is cut off. */
 export interface AuditRetention {
   /** Days: 1 to 36,500. */
   readonly maxAgeDays?: number;
   /** Records: 1 or more. */
   readonly maxRecords?: number;
-  /** A folder, for files of what is cut off, in clear. Default: it is gone. */
+  /** A folder for files of what is cut off, in clear. Default: none, the records are deleted. */
   readonly archive?: string;
 }
 
@@ -34,12 +34,14 @@ export interface RetentionReport {
   readonly archives: readonly string[];
 }
 
+/** A log must not fill the disk: about 1.7 GB at 1.7 kB per record. Whoever must keep more says so. */
+export const defaultRetention: AuditRetention = { maxRecords: 1_000_000 };
+
 interface RetentionSource {
   readonly store: AuditStore;
   readonly rows: Rows;
   readonly chain: Chain;
   readonly keystoreId: string;
-  readonly limits: AuditRetention;
   /** The record of a cut, with these facts. */
   readonly record: (facts: Readonly<Record<string, unknown>>) => EncodedRecord;
 }
@@ -69,33 +71,40 @@ export function parseRetention(retention: AuditRetention): AuditRetention {
 
 export class Retention {
   readonly #source: RetentionSource;
-  #underway: Promise<RetentionReport> | undefined;
+  #underway:
+    | { readonly limits: AuditRetention; readonly done: Promise<RetentionReport> }
+    | undefined;
 
   constructor(source: RetentionSource) {
     this.#source = source;
   }
 
   /**
-   * Cuts off all that is no longer kept. One at a time in a process; of several processes, one gets each piece.
+   * Cuts off everything beyond the limits. One at a time in a process; of several processes, one gets each piece.
    *
    * @throws EnvelopeError `ERR_ENVELOPE_KEYSTORE_FORMAT` for records that do not verify: they are evidence, and stay.
    * `ERR_ENVELOPE_KEYSTORE_IO` if an archive cannot be written.
    */
-  apply(): Promise<RetentionReport> {
-    this.#underway ??= this.#apply().finally(() => {
-      this.#underway = undefined;
-    });
-    return this.#underway;
+  apply(limits: AuditRetention): Promise<RetentionReport> {
+    if (this.#underway?.limits === limits) return this.#underway.done;
+    const before = this.#underway?.done.catch(() => undefined);
+    const done = Promise.resolve(before)
+      .then(() => this.#apply(limits))
+      .finally(() => {
+        if (this.#underway?.done === done) this.#underway = undefined;
+      });
+    this.#underway = { limits, done };
+    return done;
   }
 
-  async #apply(): Promise<RetentionReport> {
+  async #apply(limits: AuditRetention): Promise<RetentionReport> {
     const archives: string[] = [];
     let removed = 0;
     for (;;) {
-      const piece = await this.#nextPiece();
+      const piece = await this.#nextPiece(limits);
       if (piece === undefined) return { removed, archives };
       const { base, end } = piece;
-      const path = this.#archive(piece);
+      const path = this.#archive(piece, limits.archive);
       if (!(await this.#cut(base, end, path))) continue;
       removed += end.sequence - base.sequence;
       if (path !== undefined) archives.push(path);
@@ -103,8 +112,8 @@ export class Retention {
   }
 
   /** What to cut off next, verified. */
-  async #nextPiece(): Promise<Piece | undefined> {
-    const { store, rows, chain, limits } = this.#source;
+  async #nextPiece(limits: AuditRetention): Promise<Piece | undefined> {
+    const { store, rows, chain } = this.#source;
     const { maxRecords = Number.MAX_SAFE_INTEGER, maxAgeDays = Infinity, archive } = limits;
     const begun = await store.read(() => ({ head: rows.head(), now: store.now() }));
     const { base, last } = begun.head;
@@ -121,7 +130,7 @@ export class Retention {
         isCut: rows.head().base.sequence !== base.sequence,
       }));
       // Another process was first.
-      if (isCut) return this.#nextPiece();
+      if (isCut) return this.#nextPiece(limits);
       if (page.length === 0) throw malformed(`record ${sequence + 1} is missing`);
       for (const row of page) {
         const isKept = row.sequence > most && row.time >= oldest;
@@ -140,10 +149,9 @@ export class Retention {
     return toPiece(base, end, records);
   }
 
-  #archive({ base, end, records }: Piece): string | undefined {
-    const { limits, keystoreId } = this.#source;
-    if (limits.archive === undefined) return undefined;
-    const writer = new ArchiveWriter(limits.archive, keystoreId, base, end);
+  #archive({ base, end, records }: Piece, folder: string | undefined): string | undefined {
+    if (folder === undefined) return undefined;
+    const writer = new ArchiveWriter(folder, this.#source.keystoreId, base, end);
     try {
       for (const record of records) writer.add(record);
       return writer.finish();

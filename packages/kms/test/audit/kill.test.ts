@@ -40,7 +40,7 @@ async function idsOf({ log }: TestLog, archive: string): Promise<Set<string>> {
   const ids = new Set<string>();
   const digests = new Map([[0, "0".repeat(64)]]);
   for (const name of readdirSync(archive)
-    .filter((file) => file.startsWith("audit-"))
+    .filter((file) => file.endsWith(".json"))
     .toSorted()) {
     const path = join(archive, name);
     const { intact, first, last, previous, digest } = await log.verifyArchive(path);
