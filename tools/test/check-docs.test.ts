@@ -1,7 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { brokenCode, brokenLinks, references } from "../check-docs.ts";
-
-const TSC_TIMEOUT_MS = 60_000;
+import { brokenLinks, references } from "../check-docs.ts";
 
 function links(files: Readonly<Record<string, string>>): string[] {
   const names = Object.keys(files);
@@ -42,42 +40,5 @@ describe("links", () => {
       { file: "spec/v1.md", anchor: "a-b" },
       { file: "spec/v1.md", anchor: "c" },
     ]);
-  });
-});
-
-describe("code", () => {
-  const fence = (info: string, code: string): string => `# T\n\n\`\`\`${info}\n${code}\n\`\`\`\n`;
-
-  it(
-    "is checked against the sources, with the names its document declares",
-    () => {
-      const prelude = `<!-- ts\ndeclare const n: number;\n-->\n`;
-      const code = `import { inspect } from "@env/core";\nconst facts = inspect("env1.");\nfacts.bytes + n;`;
-      expect(brokenCode("README.md", prelude + fence("ts", code))).toEqual([
-        expect.stringMatching(/^README\.md:9: error TS2339: Property 'bytes' does not exist/),
-      ]);
-      expect(
-        brokenCode("README.md", prelude + fence("ts", code.replace("bytes", "headerBytes"))),
-      ).toEqual([]);
-    },
-    TSC_TIMEOUT_MS,
-  );
-
-  it(
-    "runs where it is marked so, in an empty folder",
-    () => {
-      const good = `import { readdirSync } from "node:fs";\nif (readdirSync(".").length > 0) throw new Error("not empty");`;
-      expect(brokenCode("README.md", fence("ts run", good))).toEqual([]);
-      const bad = `import { inspect } from "@env/core";\ninspect("env1.");`;
-      expect(brokenCode("README.md", fence("ts", bad))).toEqual([]);
-      expect(brokenCode("README.md", fence("ts run", bad))).toEqual([
-        expect.stringMatching(/^README\.md:4: the program failed\n[\s\S]*ERR_ENVELOPE_FORMAT/),
-      ]);
-    },
-    TSC_TIMEOUT_MS,
-  );
-
-  it("of other languages is left alone", () => {
-    expect(brokenCode("README.md", fence("sh", "exit 1") + fence("", "not ( code"))).toEqual([]);
   });
 });

@@ -1,0 +1,145 @@
+/**
+ * Code in documents, and the examples that a document shows the output of: type-checked and run.
+ *
+ * @module
+ */
+import { spawnSync } from "node:child_process";
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join, posix } from "node:path";
+import { fencesOf, preludeOf, type Fence } from "./markdown.ts";
+import { root } from "./workspace.ts";
+
+const RUN_TIMEOUT_MS = 60_000;
+/** Imports of packages lead to their sources. */
+const SOURCES = "--conditions=@env/source";
+
+/** Type errors and failed runs of a document's code, one paragraph each. */
+export function brokenCode(document: string, markdown: string): string[] {
+  const fences = fencesOf(markdown);
+  const modules = fences.filter(({ info }) => /^ts\b/.test(info));
+  if (modules.length === 0 && !fences.some(({ info }) => info === "sh run")) return [];
+  const outer = mkdtempSync(join(tmpdir(), "env-docs-"));
+  const folder = join(outer, "tools");
+  try {
+    // The code sees the packages that a file of this workspace's tools sees.
+    mkdirSync(folder);
+    symlinkSync(join(root, "node_modules"), join(outer, "node_modules"));
+    symlinkSync(join(root, "tools/node_modules"), join(folder, "node_modules"));
+    writeProject(folder, modules, preludeOf(markdown));
+    const errors = typeErrors(document, folder);
+    return errors.length > 0 ? errors : runAll(document, folder, fences);
+  } finally {
+    rmSync(outer, { recursive: true });
+  }
+}
+
+/** One module per piece of code, and a script whose declarations all of them see. */
+function writeProject(folder: string, fences: readonly Fence[], prelude: string): void {
+  const write = (name: string, text: string): void => writeFileSync(join(folder, name), text);
+  write("package.json", JSON.stringify({ type: "module" }));
+  write("globals.ts", prelude);
+  for (const fence of fences) write(`${fence.line}.ts`, `${fence.code}\nexport {};\n`);
+  const compilerOptions = {
+    composite: false,
+    declaration: false,
+    declarationMap: false,
+    isolatedDeclarations: false,
+    moduleDetection: "legacy",
+    noEmit: true,
+    noUnusedLocals: false,
+    noUnusedParameters: false,
+    rootDir: "/",
+    tsBuildInfoFile: null,
+  };
+  const files = ["globals.ts", ...fences.map(({ line }) => `${line}.ts`)];
+  const base = join(root, "tsconfig.base.json");
+  write("tsconfig.json", JSON.stringify({ extends: base, compilerOptions, include: [], files }));
+}
+
+function typeErrors(document: string, folder: string): string[] {
+  const tsc = join(root, "node_modules/typescript/bin/tsc");
+  const options = { cwd: folder, encoding: "utf8" } as const;
+  const { status, stdout, stderr } = spawnSync(
+    process.execPath,
+    [tsc, "-p", ".", "--pretty", "false"],
+    options,
+  );
+  if (status === 0) return [];
+  const lines = `${stdout}${stderr}`.trim().split("\n");
+  return lines.map((line) => {
+    const match = /^(\d+)\.ts\((\d+),\d+\): (.*)$/.exec(line);
+    if (match === null) return `${document}: ${line}`;
+    return `${document}:${Number(match[1]) + Number(match[2]) - 1}: ${match[3]}`;
+  });
+}
+
+/** What a reader runs, in order and in one folder: commands once, programs twice. */
+function runAll(document: string, folder: string, fences: readonly Fence[]): string[] {
+  const cwd = join(folder, "run");
+  mkdirSync(cwd);
+  for (const { info, line, code } of fences) {
+    const run = (): Result =>
+      info === "sh run" ? runCommands(code, cwd) : runProgram(join(folder, `${line}.ts`), cwd);
+    const times = info === "sh run" ? 1 : info === "ts run" ? 2 : 0;
+    for (let time = 1; time <= times; time++) {
+      const { problem } = run();
+      if (problem !== undefined) {
+        return [`${document}:${line}: it failed, run number ${time}\n${problem}`];
+      }
+    }
+  }
+  return [];
+}
+
+/** Examples that fail, or whose output is not what the fence `text <file>` of the document shows. */
+export function brokenExamples(
+  document: string,
+  markdown: string,
+  examples: readonly string[],
+): string[] {
+  const fences = fencesOf(markdown).filter(({ info }) => info.startsWith("text "));
+  const shown = new Map(fences.map(({ info, code }) => [info.slice("text ".length), code]));
+  const found: string[] = [];
+  for (const name of examples) {
+    const expected = shown.get(name);
+    if (expected === undefined) {
+      found.push(`${document}: the output of ${name} is not shown; add it as \`text ${name}\``);
+      continue;
+    }
+    const cwd = mkdtempSync(join(tmpdir(), "env-docs-"));
+    try {
+      const { output, problem } = runProgram(join(root, posix.dirname(document), name), cwd);
+      if (problem !== undefined) found.push(`${document}: ${name} failed\n${problem}`);
+      else if (output !== expected) {
+        found.push(`${document}: the output of ${name} is another now:\n${output.trimEnd()}`);
+      }
+    } finally {
+      rmSync(cwd, { recursive: true });
+    }
+  }
+  return found;
+}
+
+interface Result {
+  readonly output: string;
+  readonly problem?: string;
+}
+
+function runProgram(file: string, cwd: string): Result {
+  return runFile(process.execPath, [SOURCES, file], cwd);
+}
+
+/** `envelope` is the command of this workspace, and so is what `npx` finds for it. */
+function runCommands(script: string, cwd: string): Result {
+  const envelope = `envelope() { "${process.execPath}" ${SOURCES} "${root}/packages/cli/src/bin.ts" "$@"; }`;
+  const npx = `npx() { [ "$1 $3" = "-y envelope" ] || return 1; shift 2; "$@"; }`;
+  return runFile("sh", ["-ec", `${envelope}\n${npx}\n${script}`], cwd);
+}
+
+function runFile(file: string, args: readonly string[], cwd: string): Result {
+  const options = { cwd, encoding: "utf8", timeout: RUN_TIMEOUT_MS } as const;
+  const { status, stdout, stderr, error } = spawnSync(file, args, options);
+  if (status === 0) return { output: stdout };
+  return { output: stdout, problem: `${error?.message ?? ""}${stdout}${stderr}`.trim() };
+}
