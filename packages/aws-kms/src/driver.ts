@@ -10,7 +10,7 @@
  *
  * @module
  */
-import { Cmk, Learnt, type Bytes, type CmkDriver, type Wrapped } from "@env/core";
+import { Cmk, Learnt, type Awaitable, type Bytes, type CmkDriver, type Wrapped } from "@env/core";
 import {
   inRegion,
   isKeyOf,
@@ -192,9 +192,9 @@ class OwnKey {
   }
 
   /** Whether an entry of this label was wrapped by this key, in this region or another. */
-  async matches(label: string): Promise<boolean> {
+  matches(label: string): Awaitable<boolean> {
     if (this.#name.kind === "key") return isKeyOf(this.#name, label);
-    return isSame(await this.#resolved(), label);
+    return this.#target.passes((arn) => isSame(arn, label));
   }
 
   /** What to call for one of the configured keys: a multi-Region key, in the region of this one. */
@@ -226,18 +226,6 @@ class OwnKey {
     }
     if (this.#name.kind === "alias") this.#target.learn(arn);
     return { wrapped: new Uint8Array(blob), keyId: arn };
-  }
-
-  /** What is known holds where it cannot be asked: whether it still does shows in the calls. */
-  async #resolved(): Promise<string> {
-    try {
-      return await this.#target.get();
-    } catch (error) {
-      const { known } = this.#target;
-      if (known === undefined) throw error;
-      this.#target.learn(known);
-      return known;
-    }
   }
 
   async #resolve(): Promise<string> {

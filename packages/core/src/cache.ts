@@ -11,12 +11,13 @@
  *
  * @module
  */
-import type { Awaitable, HmacKey } from "./crypto.ts";
 import type { Bytes } from "./bytes.ts";
+import type { Awaitable, HmacKey } from "./crypto.ts";
 import type { Entry } from "./key-block.ts";
-import { notify, type CacheEvent, type Observer } from "./observer.ts";
-import { Recent } from "./recent.ts";
-import { SingleFlight } from "./single-flight.ts";
+import { notify, type CacheEvent, type Observer, type Wrapping } from "./observer.ts";
+import { checkOptions } from "./options.ts";
+import { RecentlyBorn } from "./recent.ts";
+import { Flight, SingleFlight } from "./single-flight.ts";
 
 /** All required limits: a cache without them is a decision nobody took. */
 export interface DataKeyCacheOptions {
@@ -25,8 +26,8 @@ export interface DataKeyCacheOptions {
   /** Messages per data key. 1 to 2^32. */
   readonly maxMessages: number;
   /**
-   * Plaintext bytes per data key. At least 1. A larger message gets a data key of its own. A stream of
-   * unknown length counts as it passes: one that goes beyond ends the data key's service for others.
+   * Plaintext bytes per data key. At least 1. A larger message gets a data key of its own, and so does a
+   * stream whose length is not announced: what a data key protects is reserved before it is used.
    */
   readonly maxBytes: number;
   /** Data keys held for encryption, and as many for decryption. Default: 1000. */
@@ -37,41 +38,40 @@ export interface DataKeyCacheOptions {
 export interface HeldKey {
   readonly inputKey: HmacKey;
   readonly entries: readonly Entry[];
+  readonly wrapping: Wrapping;
   /** Of a message that stores no context and has no padding. Shared by messages: not to be changed. */
   readonly header: Bytes;
   readonly contextHash: Bytes;
 }
 
-/** A held key and the right to protect one message with it. */
-export interface Lease {
-  readonly held: HeldKey;
-  /** Counts further plaintext, for messages whose length was unknown at the start. Call it before use. */
-  spend(bytes: number): void;
-}
-
 type Make<T> = (signal: AbortSignal | undefined) => Promise<T>;
 
+const LIMITS = new Set(["maxAge", "maxMessages", "maxBytes", "maxEntries"]);
 const DEFAULT_MAX_ENTRIES = 1000;
 /** The part of a limit after which a key is replaced while it still serves. */
 const REFRESH_AT = 0.8;
 
+/** @throws TypeError, RangeError */
 export function checkCacheOptions(options: DataKeyCacheOptions): void {
+  checkOptions(options, LIMITS, "dataKeyCache");
   const { maxAge, maxMessages, maxBytes, maxEntries = DEFAULT_MAX_ENTRIES } = options;
-  within("maxAge", maxAge, 1, Number.MAX_SAFE_INTEGER);
-  within("maxMessages", maxMessages, 1, 2 ** 32);
-  within("maxBytes", maxBytes, 1, Number.MAX_SAFE_INTEGER);
-  within("maxEntries", maxEntries, 1, 2 ** 24);
+  within("maxAge", maxAge, Number.MAX_SAFE_INTEGER);
+  within("maxMessages", maxMessages, 2 ** 32);
+  within("maxBytes", maxBytes, Number.MAX_SAFE_INTEGER);
+  within("maxEntries", maxEntries, 2 ** 24);
 }
 
-function within(name: string, value: number, min: number, max: number): void {
+function within(name: string, value: number, max: number): void {
   if (typeof value !== "number") throw new TypeError(`dataKeyCache.${name} must be a number`);
-  if (!(value >= min && value <= max)) {
-    throw new RangeError(`dataKeyCache.${name} must be from ${min} to ${max}, got ${value}`);
+  if (!Number.isInteger(value) || value < 1 || value > max) {
+    throw new RangeError(`dataKeyCache.${name} must be an integer from 1 to ${max}, got ${value}`);
   }
 }
 
+/** A data key, held or on its way. What it is to protect is counted from the start, so that nobody has to wait twice. */
 interface Slot {
-  readonly held: HeldKey;
+  readonly flight: Flight<HeldKey>;
+  held: HeldKey | undefined;
   readonly born: number;
   messages: number;
   bytes: number;
@@ -84,14 +84,14 @@ interface Slot {
 /** Data keys for encryption. */
 export class EncryptionKeys {
   readonly #limits: DataKeyCacheOptions;
-  readonly #slots: Recent<Slot>;
-  readonly #flights = new SingleFlight<Slot>();
+  readonly #held: RecentlyBorn<Slot>;
+  /** On their way: for each key the one that was asked for last. */
+  readonly #fetches = new Map<string, Slot>();
   readonly #observer: Observer | undefined;
-  #generation = 0;
 
   constructor(limits: DataKeyCacheOptions, observer: Observer | undefined) {
     this.#limits = limits;
-    this.#slots = new Recent(limits.maxEntries ?? DEFAULT_MAX_ENTRIES);
+    this.#held = new RecentlyBorn(limits.maxEntries ?? DEFAULT_MAX_ENTRIES, limits.maxAge);
     this.#observer = observer;
   }
 
@@ -101,91 +101,99 @@ export class EncryptionKeys {
   }
 
   /**
-   * A data key for one message of `bytes` of plaintext (0 where unknown: then {@link Lease.spend}).
-   * Answers at once where one is held.
+   * A data key for one message of `bytes` of plaintext, which {@link admits} allows. Answers at once where
+   * one is held.
    */
   lease(
     key: string,
     bytes: number,
     make: Make<HeldKey>,
     signal: AbortSignal | undefined,
-  ): Awaitable<Lease> {
-    return this.leaseHeld(key, bytes, make) ?? this.#leaseNew(key, bytes, make, signal);
+  ): Awaitable<HeldKey> {
+    return this.leaseHeld(key, bytes, make) ?? this.#leaseComing(key, bytes, make, signal);
   }
 
   /** As {@link lease}, from held keys only; `undefined` where there is none with room. */
-  leaseHeld(key: string, bytes: number, make: Make<HeldKey>): Lease | undefined {
-    const slot = this.#slots.get(key);
-    if (slot === undefined || this.#isOver(slot)) return undefined;
+  leaseHeld(key: string, bytes: number, make: Make<HeldKey>): HeldKey | undefined {
+    const slot = this.#held.get(key);
+    if (slot === undefined) return undefined;
     if (!this.#reserve(slot, bytes)) {
       slot.refused = true;
       return undefined;
     }
     this.#report("hit");
     if (this.#isNearItsEnd(slot)) this.#refresh(key, slot, make);
-    return this.#lease(slot);
+    return slot.held;
   }
 
   /** Fetches a data key unless one is held that has refused nothing yet. */
   async hold(key: string, make: Make<HeldKey>, signal: AbortSignal | undefined): Promise<void> {
-    const slot = this.#slots.get(key);
-    if (slot !== undefined && !this.#isOver(slot) && !slot.refused) return;
-    this.#report("miss");
-    await this.#flights.run(key, (flight) => this.#fetch(key, make, flight), signal);
+    const slot = this.#held.get(key);
+    if (slot !== undefined && !slot.refused) return;
+    signal?.throwIfAborted();
+    await this.#coming(key, make, () => true).flight.join(signal);
   }
 
   clear(): void {
-    this.#generation++;
-    this.#slots.clear();
-    this.#flights.clear();
+    this.#held.clear();
+    this.#fetches.clear(); // What is under way serves those who wait, and is not kept.
   }
 
-  async #leaseNew(
+  async #leaseComing(
     key: string,
     bytes: number,
     make: Make<HeldKey>,
     signal: AbortSignal | undefined,
-  ): Promise<Lease> {
-    this.#report("miss");
-    // More callers may wait than one key has room for: those who find none left fly again. Its age
-    // does not matter here: a KMS slower than maxAge would have them fly for ever.
-    for (;;) {
-      const slot = await this.#flights.run(key, (flight) => this.#fetch(key, make, flight), signal);
-      if (this.#reserve(slot, bytes)) return this.#lease(slot);
-      const newer = this.leaseHeld(key, bytes, make);
-      if (newer !== undefined) return newer;
-    }
+  ): Promise<HeldKey> {
+    signal?.throwIfAborted();
+    return this.#coming(key, make, (slot) => this.#reserve(slot, bytes)).flight.join(signal);
   }
 
-  async #fetch(key: string, make: Make<HeldKey>, signal: AbortSignal | undefined): Promise<Slot> {
-    const generation = this.#generation;
-    const born = performance.now();
-    const held = await make(signal);
-    const slot: Slot = { held, born, messages: 0, bytes: 0, refused: false, quietUntil: 0 };
-    if (generation === this.#generation) {
-      this.#slots.removeWhere((other) => this.#isOver(other));
-      this.#slots.set(key, slot);
+  /**
+   * A slot on its way that `takes` the message: the one that was asked for last, else a new one. So a burst
+   * of callers has all the data keys that it needs fetched at once, and none that it does not.
+   */
+  #coming(key: string, make: Make<HeldKey>, takes: (slot: Slot) => boolean): Slot {
+    const slot = this.#fetches.get(key);
+    if (slot?.flight.isJoinable(this.#limits.maxAge) === true && takes(slot)) {
+      this.#report("joined");
+      return slot;
     }
+    this.#report("miss");
+    const fresh = this.#fetch(key, make);
+    takes(fresh);
+    return fresh;
+  }
+
+  #fetch(key: string, make: Make<HeldKey>): Slot {
+    const forget = (): boolean => this.#fetches.get(key) === slot && this.#fetches.delete(key);
+    const keep = async (signal: AbortSignal): Promise<HeldKey> => {
+      const held = await make(signal);
+      slot.held = held;
+      if (forget()) this.#held.set(key, slot);
+      return held;
+    };
+    const slot: Slot = {
+      born: performance.now(),
+      flight: new Flight(keep, forget),
+      held: undefined,
+      messages: 0,
+      bytes: 0,
+      refused: false,
+      quietUntil: 0,
+    };
+    this.#fetches.set(key, slot);
     return slot;
   }
 
   #refresh(key: string, slot: Slot, make: Make<HeldKey>): void {
-    if (this.#flights.has(key) || performance.now() < slot.quietUntil) return;
+    if (this.#fetches.has(key) || performance.now() < slot.quietUntil) return;
     slot.quietUntil = performance.now() + (this.#limits.maxAge * (1 - REFRESH_AT)) / 4;
     this.#report("refresh");
     // Nobody waits: a failure was reported as a kms-call event, and the old key serves on.
-    this.#flights
-      .run(key, (flight) => this.#fetch(key, make, flight), undefined)
+    this.#fetch(key, make)
+      .flight.join(undefined)
       .catch(() => undefined);
-  }
-
-  #lease(slot: Slot): Lease {
-    return {
-      held: slot.held,
-      spend: (bytes) => {
-        slot.bytes += bytes;
-      },
-    };
   }
 
   #reserve(slot: Slot, bytes: number): boolean {
@@ -194,15 +202,6 @@ export class EncryptionKeys {
     slot.messages++;
     slot.bytes += bytes;
     return true;
-  }
-
-  #isOver(slot: Slot): boolean {
-    const { maxAge, maxMessages, maxBytes } = this.#limits;
-    return (
-      performance.now() - slot.born >= maxAge ||
-      slot.messages >= maxMessages ||
-      slot.bytes >= maxBytes
-    );
   }
 
   #isNearItsEnd(slot: Slot): boolean {
@@ -221,43 +220,37 @@ export class EncryptionKeys {
 
 /** Data keys for decryption, by CMK, context and wrapped key. */
 export class DecryptionKeys {
-  readonly #maxAge: number;
-  readonly #keys: Recent<{ readonly inputKey: HmacKey; readonly born: number }>;
+  readonly #keys: RecentlyBorn<{ readonly inputKey: HmacKey; readonly born: number }>;
   readonly #flights = new SingleFlight<HmacKey>();
   readonly #observer: Observer | undefined;
   #generation = 0;
 
   constructor(limits: DataKeyCacheOptions, observer: Observer | undefined) {
-    this.#maxAge = limits.maxAge;
-    this.#keys = new Recent(limits.maxEntries ?? DEFAULT_MAX_ENTRIES);
+    this.#keys = new RecentlyBorn(limits.maxEntries ?? DEFAULT_MAX_ENTRIES, limits.maxAge);
     this.#observer = observer;
   }
 
   /** The key that was unwrapped for `key` no longer than `maxAge` ago. */
   get(key: string): HmacKey | undefined {
-    const found = this.#keys.get(key);
-    if (found === undefined || performance.now() - found.born >= this.#maxAge) return undefined;
+    return this.#keys.get(key)?.inputKey;
+  }
+
+  /** Reports that a held key was the message's own. */
+  hit(): void {
     this.#report("hit");
-    return found.inputKey;
   }
 
   /** Unwraps, once for all who ask meanwhile. */
   async fetch(key: string, make: Make<HmacKey>, signal: AbortSignal | undefined): Promise<HmacKey> {
-    this.#report("miss");
-    return this.#flights.run(
-      key,
-      async (flight) => {
-        const generation = this.#generation;
-        const born = performance.now();
-        const inputKey = await make(flight);
-        if (generation === this.#generation) {
-          this.#keys.removeWhere((other) => performance.now() - other.born >= this.#maxAge);
-          this.#keys.set(key, { inputKey, born });
-        }
-        return inputKey;
-      },
-      signal,
-    );
+    this.#report(this.#flights.has(key) ? "joined" : "miss");
+    const keep = async (flight: AbortSignal): Promise<HmacKey> => {
+      const generation = this.#generation;
+      const born = performance.now();
+      const inputKey = await make(flight);
+      if (generation === this.#generation) this.#keys.set(key, { inputKey, born });
+      return inputKey;
+    };
+    return this.#flights.run(key, keep, signal);
   }
 
   clear(): void {
@@ -268,5 +261,21 @@ export class DecryptionKeys {
 
   #report(outcome: CacheEvent["outcome"]): void {
     notify(this.#observer, { type: "cache", side: "decrypt", outcome });
+  }
+}
+
+/** Both sides, under the same limits. */
+export class DataKeyCache {
+  readonly encryption: EncryptionKeys;
+  readonly decryption: DecryptionKeys;
+
+  constructor(limits: DataKeyCacheOptions, observer: Observer | undefined) {
+    this.encryption = new EncryptionKeys(limits, observer);
+    this.decryption = new DecryptionKeys(limits, observer);
+  }
+
+  clear(): void {
+    this.encryption.clear();
+    this.decryption.clear();
   }
 }

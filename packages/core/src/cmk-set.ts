@@ -10,16 +10,18 @@
  */
 import { backend } from "#crypto";
 import { byteName, concat } from "./bytes.ts";
-import type { Cmk } from "./cmk.ts";
+import { callsOf, type Cmk } from "./cmk.ts";
+import type { CmkCalls } from "./cmk-calls.ts";
 import type { BoundContext } from "./context.ts";
 import { andThen, type Awaitable, type HmacKey } from "./crypto.ts";
 import type { DecryptionKeys, HeldKey } from "./cache.ts";
 import type { DataKey } from "./data-key.ts";
 import { EnvelopeError, errorFacts, isEnvelopeError, type Attempt } from "./error.ts";
+import type { DriverCallOptions } from "./driver-calls.ts";
 import { encodeFront } from "./header.ts";
 import { hashContext } from "./kdf.ts";
 import { encodeKeyBlock, keyBlockLimits, type Entry } from "./key-block.ts";
-import type { Observer } from "./observer.ts";
+import { warn, type Observer } from "./observer.ts";
 
 export interface CmkSetOptions {
   readonly cmks: readonly Cmk[];
@@ -27,30 +29,41 @@ export interface CmkSetOptions {
   readonly observer: Observer | undefined;
 }
 
+/** The entry of a message that names one of the CMKs, and the key to call for it. */
+interface Candidate {
+  readonly cmk: CmkCalls;
+  readonly entry: Entry;
+  readonly keyId: string;
+}
+
 export class CmkSet {
-  readonly #cmks: readonly Cmk[];
+  readonly #cmks: readonly CmkCalls[];
   readonly #minWrapped: number;
   readonly #observer: Observer | undefined;
+  #warned = false;
+  // Compared by identity: hits because rememberHeader() and rememberContexts() give the same objects again.
   #last: { entries: readonly Entry[]; context: BoundContext; names: readonly string[] } | undefined;
 
   constructor({ cmks, minWrapped, observer }: CmkSetOptions) {
-    this.#cmks = cmks;
+    this.#cmks = cmks.map(callsOf);
     this.#minWrapped = minWrapped;
     this.#observer = observer;
   }
 
-  /** Closes all CMKs. */
-  async close(): Promise<void> {
-    await Promise.all(this.#cmks.map((cmk) => cmk.close()));
+  /** How many there are. */
+  get size(): number {
+    return this.#cmks.length;
   }
 
   /** A new data key, wrapped by all CMKs, or by at least `minWrapped` of them. */
   async newKey(context: BoundContext, signal: AbortSignal | undefined): Promise<HeldKey> {
     const { dataKey, entries } = await this.#wrapNew(context, signal);
+    this.#tellWrapped(entries.length);
     try {
       return {
         inputKey: await dataKey.use((bytes) => backend.hmacKey(bytes)),
         entries,
+        wrapping: { wrapped: entries.length, cmks: this.size },
         header: concat(encodeFront(undefined), encodeKeyBlock(entries)),
         contextHash: await hashContext(context),
       };
@@ -73,7 +86,12 @@ export class CmkSet {
     signal: AbortSignal | undefined,
   ): Awaitable<T> {
     const held = this.findHeld(entries, context, cache);
-    return firstThatFits(held, fits, () =>
+    const hit = (inputKey: HmacKey): Awaitable<T | undefined> =>
+      andThen(fits(inputKey), (found) => {
+        if (found !== undefined) cache?.hit();
+        return found;
+      });
+    return firstThatFits(held, hit, () =>
       this.#unwrapByCall(entries, context, cache, fits, signal),
     );
   }
@@ -88,11 +106,15 @@ export class CmkSet {
     const tries = new Tries();
     for (const [index, cmk] of this.#cmks.entries()) {
       const found = await tries.run(async () => {
-        const entry = await this.#select(cmk, entries, signal, tries);
-        if (entry === undefined) return undefined;
-        tries.called(cmk, entry);
-        const inputKey = await this.#inputKey(index, entry, context, cache, signal);
-        return fits(inputKey);
+        const candidate = await this.#select(cmk, entries, signal, tries);
+        if (candidate === undefined) return undefined;
+        const unwrap = (inner: AbortSignal | undefined): Promise<HmacKey> =>
+          this.#inputKey(candidate, context, inner);
+        return fits(
+          cache === undefined
+            ? await unwrap(signal)
+            : await cache.fetch(cacheKey(index, candidate.entry, context), unwrap, signal),
+        );
       });
       if (found !== undefined) return found;
     }
@@ -135,40 +157,41 @@ export class CmkSet {
     from: readonly Cmk[],
     signal: AbortSignal | undefined,
   ): Promise<RewrapOutcome> {
-    const options = { context: context.map, signal, observer: this.#observer };
+    const options = this.#options(signal);
     const rest = new Set(entries);
     const made: Entry[] = [];
     const report: RewrapReport[] = [];
-    const missing: Cmk[] = [];
+    const missing: CmkCalls[] = [];
     let plaintextSeen = false;
     for (const cmk of this.#cmks) {
-      const own = await selectAll(cmk, rest, signal, this.#observer);
+      const own = await selectAll(cmk, rest, options);
       if (own.length === 0) missing.push(cmk);
       else {
         let tries = 0;
-        const result = await firstOf(own, (entry) => {
+        const result = await firstOf(own, ({ entry, keyId }) => {
           tries++;
-          return cmk.rewrapEntry(entry, options);
+          return cmk.rewrap(entry, keyId, context, options);
         });
         made.push(result.entry);
-        // Of one that failed nobody knows how far it came.
+        // A rewrap that failed may have unwrapped the data key before it did.
         plaintextSeen ||= result.plaintextSeen || tries > 1;
         report.push(row(result.entry, result.changed ? "rewrapped" : "current", result));
       }
-      for (const entry of own) rest.delete(entry);
+      for (const { entry } of own) rest.delete(entry);
     }
-    for (const cmk of from) {
-      for (const entry of await selectAll(cmk, rest, signal, this.#observer)) {
+    const leaving = from.map(callsOf);
+    for (const cmk of leaving) {
+      for (const { entry } of await selectAll(cmk, rest, options)) {
         rest.delete(entry);
         report.push(row(entry, "removed"));
       }
     }
     if (missing.length > 0) {
       plaintextSeen = true;
-      const dataKey = await this.#unwrapAny(entries, context, from, signal);
+      const dataKey = await this.#unwrapAny(entries, context, leaving, signal);
       try {
         for (const cmk of missing) {
-          const { entry, keyVersion } = await cmk.wrapVerified(dataKey, options);
+          const { entry, keyVersion } = await cmk.wrapVerified(dataKey, context, options);
           made.push(entry);
           report.push(row(entry, "added", { keyVersion }));
         }
@@ -186,14 +209,14 @@ export class CmkSet {
       );
     }
     const changed = report.some(({ action }) => action !== "current" && action !== "kept");
-    return { entries: result, changed, plaintextSeen, report };
+    return { entries: result, wrapped: made.length, changed, plaintextSeen, report };
   }
 
   async #wrapNew(
     context: BoundContext,
     signal: AbortSignal | undefined,
   ): Promise<{ dataKey: DataKey; entries: Entry[] }> {
-    const options = { context: context.map, signal, observer: this.#observer };
+    const options = this.#options(signal);
     const failures: EnvelopeError[] = [];
     const note = (error: unknown): void => {
       if (!isEnvelopeError(error)) throw error; // The caller's abort.
@@ -203,13 +226,13 @@ export class CmkSet {
       if (this.#cmks.length - failures.length < this.#minWrapped) throw summary(failures);
     };
     for (const [index, cmk] of this.#cmks.entries()) {
-      const made = await cmk.generateDataKey(options).catch(note);
+      const made = await cmk.generate(context, options).catch(note);
       requireEnough();
       if (!made) continue;
       try {
         const others = this.#cmks.slice(index + 1);
         const wraps = await Promise.allSettled(
-          others.map((other) => other.wrapDataKey(made.dataKey, options)),
+          others.map((other) => other.wrap(made.dataKey, context, options)),
         );
         const entries = [made.entry];
         for (const wrap of wraps) {
@@ -231,64 +254,74 @@ export class CmkSet {
   async #unwrapAny(
     entries: readonly Entry[],
     context: BoundContext,
-    from: readonly Cmk[],
+    leaving: readonly CmkCalls[],
     signal: AbortSignal | undefined,
   ): Promise<DataKey> {
-    const options = { context: context.map, signal, observer: this.#observer };
     const tries = new Tries();
-    for (const cmk of [...this.#cmks, ...from]) {
+    for (const cmk of [...this.#cmks, ...leaving]) {
       const dataKey = await tries.run(async () => {
-        const entry = await this.#select(cmk, entries, signal, tries);
-        if (entry === undefined) return undefined;
-        tries.called(cmk, entry);
-        return cmk.unwrapDataKey(entry, options);
+        const candidate = await this.#select(cmk, entries, signal, tries);
+        return candidate && this.#unwrap(candidate, context, signal);
       });
       if (dataKey !== undefined) return dataKey;
     }
     throw tries.outcome(entries);
   }
 
-  async #inputKey(
-    index: number,
-    entry: Entry,
+  #unwrap(
+    { cmk, entry, keyId }: Candidate,
     context: BoundContext,
-    cache: DecryptionKeys | undefined,
     signal: AbortSignal | undefined,
-  ): Promise<HmacKey> {
-    const unwrap = async (inner: AbortSignal | undefined): Promise<HmacKey> => {
-      const cmk = this.#cmks[index];
-      if (cmk === undefined) throw new RangeError("no such CMK");
-      const dataKey = await cmk.unwrapDataKey(entry, {
-        context: context.map,
-        signal: inner,
-        observer: this.#observer,
-      });
-      // Not `using`: for Node 22 the compiler would lower it to 2 kB of its own.
-      try {
-        return await dataKey.use((bytes) => backend.hmacKey(bytes));
-      } finally {
-        dataKey[Symbol.dispose]();
-      }
-    };
-    return cache === undefined
-      ? unwrap(signal)
-      : cache.fetch(cacheKey(index, entry, context), unwrap, signal);
+  ): Promise<DataKey> {
+    return cmk.unwrap(entry, keyId, context, this.#options(signal));
   }
 
-  /** A denied question for the canonical id is no attempt to unwrap: the message gets a hint instead. */
+  async #inputKey(
+    candidate: Candidate,
+    context: BoundContext,
+    signal: AbortSignal | undefined,
+  ): Promise<HmacKey> {
+    const dataKey = await this.#unwrap(candidate, context, signal);
+    try {
+      return await dataKey.use((bytes) => backend.hmacKey(bytes));
+    } finally {
+      dataKey[Symbol.dispose]();
+    }
+  }
+
+  /** A denied question for the canonical id is not an attempt to unwrap: the message gets a hint instead. */
   async #select(
-    cmk: Cmk,
+    cmk: CmkCalls,
     entries: readonly Entry[],
     signal: AbortSignal | undefined,
     tries: Tries,
-  ): Promise<Entry | undefined> {
+  ): Promise<Candidate | undefined> {
     try {
-      return await select(cmk, entries, signal, this.#observer);
+      for (const entry of entries) {
+        const keyId = await cmk.findKeyId(entry, this.#options(signal));
+        if (keyId === undefined) continue;
+        tries.called(cmk, entry);
+        return { cmk, entry, keyId };
+      }
     } catch (error) {
       if (!isEnvelopeError(error) || !isAttempt(error) || error.retryable) throw error;
       tries.unresolved(cmk, error);
-      return undefined;
     }
+    return undefined;
+  }
+
+  #options(signal: AbortSignal | undefined): DriverCallOptions {
+    return { signal, observer: this.#observer };
+  }
+
+  /** Without an observer nobody would learn that a message depends on fewer CMKs than configured. */
+  #tellWrapped(wrapped: number): void {
+    if (wrapped === this.size || this.#observer !== undefined || this.#warned) return;
+    this.#warned = true;
+    warn(
+      "ENVELOPE_FEWER_WRAPPED",
+      `a data key was wrapped by ${wrapped} of ${this.size} CMKs, as minWrapped allows`,
+    );
   }
 }
 
@@ -306,6 +339,8 @@ export interface RewrapReport {
 
 interface RewrapOutcome {
   readonly entries: readonly Entry[];
+  /** How many of them are of configured CMKs. */
+  readonly wrapped: number;
   readonly changed: boolean;
   readonly plaintextSeen: boolean;
   readonly report: readonly RewrapReport[];
@@ -337,26 +372,16 @@ function row(
   };
 }
 
-async function select(
-  cmk: Cmk,
-  entries: readonly Entry[],
-  signal: AbortSignal | undefined,
-  observer: Observer | undefined,
-): Promise<Entry | undefined> {
-  for (const entry of entries) if (await cmk.matches(entry, { signal, observer })) return entry;
-  return undefined;
-}
-
 /** All entries that name the CMK: more than one where `alsoUnwrap` names a moved key. */
 async function selectAll(
-  cmk: Cmk,
+  cmk: CmkCalls,
   entries: Iterable<Entry>,
-  signal: AbortSignal | undefined,
-  observer: Observer | undefined,
-): Promise<Entry[]> {
-  const own: Entry[] = [];
+  options: DriverCallOptions,
+): Promise<Candidate[]> {
+  const own: Candidate[] = [];
   for (const entry of entries) {
-    if (await cmk.matches(entry, { signal, observer })) own.push(entry);
+    const keyId = await cmk.findKeyId(entry, options);
+    if (keyId !== undefined) own.push({ cmk, entry, keyId });
   }
   return own;
 }
@@ -404,11 +429,11 @@ class Tries {
     }
   }
 
-  called(cmk: Cmk, entry: Entry): void {
+  called(cmk: CmkCalls, entry: Entry): void {
     this.#current = { provider: cmk.provider, keyId: entry.keyId };
   }
 
-  unresolved(cmk: Cmk, error: EnvelopeError): void {
+  unresolved(cmk: CmkCalls, error: EnvelopeError): void {
     this.#hints.push(
       `${cmk.provider} ${cmk.keyId} could not be resolved (${error.code}): name the canonical key id in alsoUnwrap`,
     );

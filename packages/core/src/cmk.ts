@@ -7,11 +7,15 @@
  *
  * @module
  */
-import { backend } from "#crypto";
-import { bindContext, kmsContext, type Context, type KmsContext } from "./context.ts";
-import { DATA_KEY_BYTES, DataKey } from "./data-key.ts";
+import {
+  CmkCalls,
+  type GeneratedDataKey,
+  type RewrappedEntry,
+  type WrappedDataKey,
+} from "./cmk-calls.ts";
+import { bindContext, type Context } from "./context.ts";
+import type { DataKey } from "./data-key.ts";
 import type { CmkDriver } from "./driver.ts";
-import { DriverCalls, type WrappedAnswer } from "./driver-calls.ts";
 import { EnvelopeError } from "./error.ts";
 import { isEntry, isKeyId, isProvider, type Entry } from "./key-block.ts";
 import type { Observer } from "./observer.ts";
@@ -32,36 +36,14 @@ export interface CmkCallOptions {
   readonly observer?: Observer | undefined;
 }
 
-/** A data key wrapped by one CMK. */
-export interface WrappedDataKey {
-  readonly entry: Entry;
-  /** Which version of the CMK wrapped it, where the KMS tells. */
-  readonly keyVersion: string | undefined;
-}
-
-/** A data key and its first wrapped copy. The key is the caller's to dispose. */
-export interface GeneratedDataKey extends WrappedDataKey {
-  readonly dataKey: DataKey;
-}
-
-/** What became of one entry. */
-export interface RewrappedEntry extends WrappedDataKey {
-  /** `false`: the entry was wrapped by the current version already and is returned as it was. */
-  readonly changed: boolean;
-  /** Whether the plaintext data key was in this process. */
-  readonly plaintextSeen: boolean;
-  /** The version that had wrapped it, where the KMS tells. */
-  readonly fromVersion: string | undefined;
-}
+/** The insides of a `Cmk`, for this package's own modules. */
+export let callsOf: (cmk: Cmk) => CmkCalls;
 
 const OPTIONS = new Set(["alsoUnwrap"]);
 
 /** A customer master key, held by some KMS: wraps and unwraps data keys. */
 export class Cmk {
-  readonly #driver: CmkDriver;
-  readonly #calls: DriverCalls;
-  readonly #alsoUnwrap: readonly string[];
-  #closed: Promise<void> | undefined;
+  readonly #calls: CmkCalls;
 
   /**
    * For adapters. Applications use an adapter's factory: `awsKms()`, `localFile()`, …
@@ -78,19 +60,21 @@ export class Cmk {
     if (!Array.isArray(alsoUnwrap) || !alsoUnwrap.every(isKeyId)) {
       throw new TypeError("alsoUnwrap must be a list of key ids, each 1 to 512 bytes of text");
     }
-    this.#driver = driver;
-    this.#calls = new DriverCalls(driver);
-    this.#alsoUnwrap = [...alsoUnwrap];
+    this.#calls = new CmkCalls(driver, [...alsoUnwrap]);
+  }
+
+  static {
+    callsOf = (cmk) => cmk.#calls;
   }
 
   /** Which kind of KMS holds the key: `aws-kms`, `local-file`. */
   get provider(): string {
-    return this.#driver.provider;
+    return this.#calls.provider;
   }
 
   /** The key as the application named it. */
   get keyId(): string {
-    return this.#driver.keyId;
+    return this.#calls.keyId;
   }
 
   /**
@@ -100,8 +84,8 @@ export class Cmk {
    * @throws {@link EnvelopeError} `ERR_ENVELOPE_KMS_…` where that question failed, `ERR_ENVELOPE_CLOSED`.
    */
   async matches(entry: Entry, options: Omit<CmkCallOptions, "context"> = {}): Promise<boolean> {
-    this.#requireOpen();
-    return (await this.#keyIdFor(entry, options)) !== undefined;
+    requireEntry(entry);
+    return (await this.#calls.findKeyId(entry, options)) !== undefined;
   }
 
   /**
@@ -113,21 +97,12 @@ export class Cmk {
    * reason once it aborts.
    */
   async generateDataKey(options: CmkCallOptions): Promise<GeneratedDataKey> {
-    const context = this.#enter(options);
-    const { generate } = this.#calls;
-    if (generate !== undefined) return generate(context, options);
-    const dataKey = new DataKey(backend.random(DATA_KEY_BYTES));
-    try {
-      return { dataKey, ...(await this.#calls.wrap(dataKey, context, options)) };
-    } catch (error) {
-      dataKey[Symbol.dispose]();
-      throw error;
-    }
+    return this.#calls.generate(bindContext(options.context), options);
   }
 
   /** Wraps an existing data key, as for a further CMK. Throws as {@link generateDataKey}. */
   async wrapDataKey(dataKey: DataKey, options: CmkCallOptions): Promise<WrappedDataKey> {
-    return this.#calls.wrap(dataKey, this.#enter(options), options);
+    return this.#calls.wrap(dataKey, bindContext(options.context), options);
   }
 
   /**
@@ -135,16 +110,7 @@ export class Cmk {
    * is dropped. Needs the permission to unwrap.
    */
   async wrapVerified(dataKey: DataKey, options: CmkCallOptions): Promise<WrappedDataKey> {
-    const context = this.#enter(options);
-    const made = await this.#calls.wrap(dataKey, context, options);
-    const { wrapped } = made.entry;
-    const { dataKey: again } = await this.#calls.unwrap(wrapped, this.keyId, context, options);
-    try {
-      if (dataKey.equals(again)) return made;
-      throw this.#calls.broken("what was wrapped unwraps to the same bytes");
-    } finally {
-      again[Symbol.dispose]();
-    }
+    return this.#calls.wrapVerified(dataKey, bindContext(options.context), options);
   }
 
   /**
@@ -156,10 +122,9 @@ export class Cmk {
    * {@link generateDataKey}; TypeError for an entry the format cannot carry.
    */
   async unwrapDataKey(entry: Entry, options: CmkCallOptions): Promise<DataKey> {
-    const context = this.#enter(options);
+    const context = bindContext(options.context);
     const keyId = await this.#requireKeyId(entry, options);
-    const { dataKey } = await this.#calls.unwrap(entry.wrapped, keyId, context, options);
-    return dataKey;
+    return this.#calls.unwrap(entry, keyId, context, options);
   }
 
   /**
@@ -170,75 +135,31 @@ export class Cmk {
    * @throws as {@link unwrapDataKey}.
    */
   async rewrapEntry(entry: Entry, options: CmkCallOptions): Promise<RewrappedEntry> {
-    const context = this.#enter(options);
+    const context = bindContext(options.context);
     const keyId = await this.#requireKeyId(entry, options);
-    const { rewrap } = this.#calls;
-    const made = await rewrap?.(entry.wrapped, keyId, context, options);
-    if (rewrap === undefined || made === undefined) return this.#rewrapHere(entry, keyId, options);
-    const result = rewrapped(entry, made, made.fromVersion, false);
-    // Proves that the new wrapped key opens under this key and context, without the plaintext.
-    if (result.changed) await rewrap(made.entry.wrapped, this.keyId, context, options);
-    return result;
+    return this.#calls.rewrap(entry, keyId, context, options);
   }
 
   /** Frees what the driver opened. Idempotent; later calls throw `ERR_ENVELOPE_CLOSED`. */
   close(): Promise<void> {
-    this.#closed ??= (async () => this.#driver.close?.())();
-    return this.#closed;
+    return this.#calls.close();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
   }
 
-  async #rewrapHere(entry: Entry, keyId: string, options: CmkCallOptions): Promise<RewrappedEntry> {
-    const context = this.#enter(options);
-    const old = await this.#calls.unwrap(entry.wrapped, keyId, context, options);
-    try {
-      return rewrapped(entry, await this.wrapVerified(old.dataKey, options), old.keyVersion, true);
-    } finally {
-      old.dataKey[Symbol.dispose]();
-    }
-  }
-
   async #requireKeyId(entry: Entry, options: CmkCallOptions): Promise<string> {
-    const keyId = await this.#keyIdFor(entry, options);
+    requireEntry(entry);
+    const keyId = await this.#calls.findKeyId(entry, options);
     if (keyId !== undefined) return keyId;
     throw new EnvelopeError(
       "ERR_ENVELOPE_NO_KEY",
       `the entry of ${entry.provider} ${entry.keyId} does not name ${this.provider} ${this.keyId}`,
     );
   }
-
-  /** The key to call for `entry`: always one that was configured. The message selects, it never addresses. */
-  async #keyIdFor(
-    entry: Entry,
-    options: Omit<CmkCallOptions, "context">,
-  ): Promise<string | undefined> {
-    if (!isEntry(entry)) throw new TypeError("entry must be one that the format can carry");
-    if (entry.provider !== this.provider) return undefined;
-    if (entry.keyId !== this.keyId && this.#alsoUnwrap.includes(entry.keyId)) return entry.keyId;
-    return (await this.#calls.matches(entry.keyId, options)) ? this.keyId : undefined;
-  }
-
-  #enter({ context }: CmkCallOptions): KmsContext {
-    this.#requireOpen();
-    return kmsContext(bindContext(context));
-  }
-
-  #requireOpen(): void {
-    if (this.#closed === undefined) return;
-    throw new EnvelopeError("ERR_ENVELOPE_CLOSED", `${this.provider}: the CMK is closed`);
-  }
 }
 
-function rewrapped(
-  entry: Entry,
-  { entry: made, keyVersion }: WrappedAnswer,
-  fromVersion: string | undefined,
-  plaintextSeen: boolean,
-): RewrappedEntry {
-  const current = keyVersion !== undefined && keyVersion === fromVersion;
-  const changed = !current || made.keyId !== entry.keyId;
-  return { entry: changed ? made : entry, changed, plaintextSeen, fromVersion, keyVersion };
+function requireEntry(entry: Entry): void {
+  if (!isEntry(entry)) throw new TypeError("entry must be one that the format can carry");
 }

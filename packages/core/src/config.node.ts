@@ -15,7 +15,7 @@ import { readFile } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 import type { DataKeyCacheOptions } from "./cache.ts";
 import type { Cmk } from "./cmk.ts";
-import { Envelope, type EnvelopeOptions } from "./envelope.ts";
+import { Envelope, messagesOf, type EnvelopeOptions } from "./envelope.ts";
 import { EnvelopeError } from "./error.ts";
 import { openCmk, type CmkOpener } from "./open-cmk.ts";
 
@@ -101,12 +101,15 @@ export async function openEnvelope(
   options: Pick<EnvelopeOptions, "observer"> = {},
 ): Promise<Envelope> {
   const { minWrapped, dataKeyCache } = config;
-  return new Envelope({
-    cmks: await openCmks(config, openers),
+  const cmks = await openCmks(config, openers);
+  const envelope = new Envelope({
+    cmks,
     ...(minWrapped === undefined ? {} : { minWrapped }),
     ...(dataKeyCache === undefined ? {} : { dataKeyCache }),
     ...options,
   });
+  messagesOf(envelope).own(cmks);
+  return envelope;
 }
 
 async function readJson(file: string): Promise<unknown> {

@@ -61,6 +61,8 @@ export class BoundContext {
   readonly bytes: Bytes;
   /** Kept by `hashContext`. */
   hash: Awaitable<Bytes> | undefined;
+  /** Kept by `kmsContext`. */
+  forKms: KmsContext | undefined;
   #name: string | undefined;
 
   constructor(map: Context, bytes: Bytes) {
@@ -118,9 +120,14 @@ export function encodeContext(context: Context): Bytes {
   return bindContext(context).bytes;
 }
 
-/** What is sent to the KMS for a context. */
+/** What is sent to the KMS for a context. The bytes are a copy: a driver that changes them harms itself alone. */
 export function kmsContext(context: BoundContext): KmsContext {
-  const map = copyOf(Object.entries(context.map));
+  const { map, bytes } = (context.forKms ??= encodeForKms(context.map));
+  return { map, bytes: new Uint8Array(bytes) };
+}
+
+function encodeForKms(context: Context): KmsContext {
+  const map = copyOf(Object.entries(context));
   map["env:format"] = "1";
   return { map: Object.freeze(map), bytes: encodePairs(toPairs(map)) };
 }

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { untilAborted } from "./driver-calls.ts";
+import { untilAborted } from "./until-aborted.ts";
 
 export interface DeadlineOptions<T> {
   /** Of the caller; its reason is thrown as it is. */

@@ -19,6 +19,8 @@ import {
 } from "./error.ts";
 import { isKeyId, keyBlockLimits, type Entry } from "./key-block.ts";
 import { notify, type KmsCallEvent, type Observer } from "./observer.ts";
+import { SingleFlight } from "./single-flight.ts";
+import { untilAborted } from "./until-aborted.ts";
 
 export interface DriverCallOptions {
   readonly signal?: AbortSignal | undefined;
@@ -35,6 +37,7 @@ type Operation = KmsCallEvent["operation"];
 
 export class DriverCalls {
   readonly #driver: CmkDriver;
+  readonly #questions = new SingleFlight<boolean>();
 
   constructor(driver: CmkDriver) {
     this.#driver = driver;
@@ -121,17 +124,29 @@ export class DriverCalls {
       });
   }
 
-  /** Whether the driver knows `label` for its own key. */
+  /**
+   * Whether the driver knows `label` as a name of its own key. Only an answer that comes later, as a
+   * promise, is a call to the KMS, and those who ask about the label meanwhile share it.
+   */
   async matches(label: string, options: DriverCallOptions): Promise<boolean> {
     const driver = this.#driver;
     if (label === driver.keyId) return true;
     if (driver.matches === undefined) return false;
-    const matches = driver.matches.bind(driver);
+    const { signal, observer } = options;
+    const ask = (asking: AbortSignal): Promise<boolean> =>
+      this.#ask(label, { signal: asking, observer });
+    return this.#questions.run(label, ask, signal);
+  }
+
+  async #ask(label: string, options: DriverCallOptions): Promise<boolean> {
+    const driver = this.#driver;
+    const answer = attempt(() => driver.matches?.(label, options.signal));
+    if (typeof answer === "boolean") return answer;
     return this.#call("matches", driver.keyId, options, {
-      run: async (signal) => matches(label, signal),
-      check: (answer) => {
-        if (typeof answer !== "boolean") throw this.broken("matches gives a boolean");
-        return answer;
+      run: async () => answer,
+      check: (later) => {
+        if (typeof later !== "boolean") throw this.broken("matches gives a boolean");
+        return later;
       },
     });
   }
@@ -252,25 +267,11 @@ function wipePlaintext(late: { readonly plaintext?: unknown } | undefined): void
   if (late?.plaintext instanceof Uint8Array) late.plaintext.fill(0);
 }
 
-/** `promise`, or the signal's reason if that comes first; then a late result goes to `drop`. */
-export async function untilAborted<T>(
-  promise: Promise<T>,
-  signal: AbortSignal | undefined,
-  drop?: (late: T) => void,
-): Promise<T> {
-  if (signal === undefined) return promise;
-  let stop: (() => void) | undefined;
-  const aborted = new Promise<never>((_, reject) => {
-    stop = () => reject(signal.reason);
-    signal.addEventListener("abort", stop, { once: true });
-    if (signal.aborted) stop();
-  });
+/** What `fn` gives, or a promise that rejects with what it throws. */
+function attempt<T>(fn: () => T): T | Promise<never> {
   try {
-    return await Promise.race([promise, aborted]);
+    return fn();
   } catch (error) {
-    if (signal.aborted) promise.then(drop, () => undefined);
-    throw error;
-  } finally {
-    if (stop !== undefined) signal.removeEventListener("abort", stop);
+    return Promise.reject(error);
   }
 }

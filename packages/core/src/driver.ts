@@ -93,7 +93,8 @@ export interface CmkDriver {
 
   /**
    * Optional: whether an entry with this label was wrapped by this key. Default: `label === keyId`.
-   * May ask the KMS for the canonical id behind an alias, once; may throw what its SDK threw.
+   * May ask the KMS for the canonical id behind an alias, once; may throw what its SDK threw. What it
+   * knows without a call it answers at once: a promise counts as a call.
    */
   matches?(label: string, signal: AbortSignal | undefined): Awaitable<boolean>;
 

@@ -16,6 +16,7 @@ import { andThen, type Awaitable } from "./crypto.ts";
 import { encodeFront, PREAMBLE_BYTES } from "./header.ts";
 import { bind, deriveMessageKeys, SALT_BYTES } from "./kdf.ts";
 import { encodeKeyBlock, keyBlockLimits } from "./key-block.ts";
+import type { Wrapping } from "./observer.ts";
 import { checkOptions } from "./options.ts";
 import { PayloadCodec } from "./payload.ts";
 
@@ -34,8 +35,8 @@ export interface EncryptOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** How a message starts. */
-export interface MessageStart {
+/** A started message, and how many CMKs can open it. */
+export interface StartedMessage extends Wrapping {
   /** Ends with the key block, which begins at `keyBlockOffset`. Other messages may share it. */
   readonly header: Bytes;
   readonly keyBlockOffset: number;
@@ -71,7 +72,7 @@ export function startMessage(
   context: BoundContext,
   aadHash: Bytes,
   options: Pick<EncryptOptions, "storeContext" | "headerAlignment"> = {},
-): Awaitable<MessageStart> {
+): Awaitable<StartedMessage> {
   const { header, keyBlockOffset } = encodeHeader(held, context, options);
   const preamble = header.subarray(0, PREAMBLE_BYTES);
   const salt = backend.randomPublic(SALT_BYTES);
@@ -82,6 +83,8 @@ export function startMessage(
       keyBlockOffset,
       prefix: concat(salt, keys.commitment),
       codec: new PayloadCodec(keys),
+      wrapped: held.wrapping.wrapped,
+      cmks: held.wrapping.cmks,
     }),
   );
 }
@@ -93,7 +96,7 @@ function encodeHeader(
     storeContext = false,
     headerAlignment = 1,
   }: Pick<EncryptOptions, "storeContext" | "headerAlignment">,
-): Pick<MessageStart, "header" | "keyBlockOffset"> {
+): Pick<StartedMessage, "header" | "keyBlockOffset"> {
   if (!storeContext && header.length % headerAlignment === 0) {
     return { header, keyBlockOffset: PREAMBLE_BYTES };
   }

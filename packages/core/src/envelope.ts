@@ -93,14 +93,15 @@ export class Envelope {
     const watch = new Watch(this.#messages.observer, "encrypt");
     try {
       const starting = this.#messages.start(options, plaintext.length);
-      const { header, prefix, codec } = starting instanceof Promise ? await starting : starting;
+      const started = starting instanceof Promise ? await starting : starting;
+      const { header, prefix, codec } = started;
       const front = header.length + prefix.length;
       const message = new Uint8Array(front + sealedLength(plaintext.length, true));
       const sealing = codec.sealChunks(0, plaintext, true, message.subarray(front));
       if (sealing instanceof Promise) await sealing;
       message.set(header);
       message.set(prefix, header.length);
-      watch.done(plaintext.length);
+      watch.done(plaintext.length, started);
       return message;
     } catch (error) {
       watch.failed(plaintext.length, error, options.signal);
@@ -208,17 +209,22 @@ export class Envelope {
     return { ...result, message: encodeText(result.message) };
   }
 
-  /** Forgets all held data keys and closes the CMKs, those that were passed in. Idempotent. */
+  /**
+   * Forgets all held data keys; later calls throw `ERR_ENVELOPE_CLOSED`. CMKs that were passed in stay open:
+   * whoever opened one closes it, as `openEnvelope` does with its own. Idempotent.
+   */
   async close(): Promise<void> {
-    this.#messages.clear();
-    await this.#messages.cmks.close();
+    await this.#messages.close();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
   }
 
-  /** Forgets all data keys that are held. Calls under way finish, and what they get is not kept. */
+  /**
+   * Forgets all data keys that are held, those of {@link fields} too. Calls under way finish, and what they
+   * get is not kept.
+   */
   clearDataKeyCache(): void {
     this.#messages.clear();
   }

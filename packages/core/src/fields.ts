@@ -11,8 +11,7 @@ import { backend } from "#crypto";
 import { byteName, concat, requireBytes, type Bytes } from "./bytes.ts";
 import {
   checkCacheOptions,
-  DecryptionKeys,
-  EncryptionKeys,
+  type DataKeyCache,
   type DataKeyCacheOptions,
   type HeldKey,
 } from "./cache.ts";
@@ -82,6 +81,7 @@ const DEFAULT_LIMITS: DataKeyCacheOptions = {
 const PARALLEL = 16;
 
 export async function openFields(messages: Messages, options: FieldsOptions): Promise<Fields> {
+  messages.requireOpen();
   checkOptions(options, OPTIONS);
   if (options.dataKeyCache !== undefined) checkCacheOptions(options.dataKeyCache);
   if (!backend.synchronous) {
@@ -99,34 +99,32 @@ export async function openFields(messages: Messages, options: FieldsOptions): Pr
 class FieldCipher implements Fields {
   readonly #messages: Messages;
   readonly #context: BoundContext;
-  readonly #encryption: EncryptionKeys;
-  readonly #decryption: DecryptionKeys;
+  readonly #keys: DataKeyCache;
   #disposed = false;
 
   constructor(messages: Messages, context: BoundContext, limits: DataKeyCacheOptions) {
     this.#messages = messages;
     this.#context = context;
-    this.#encryption = new EncryptionKeys(limits, messages.observer);
-    this.#decryption = new DecryptionKeys(limits, messages.observer);
+    this.#keys = messages.openCache(limits);
   }
 
   encrypt(plaintext: Uint8Array, { aad }: FieldOptions = {}): Bytes {
     requireBytes(plaintext, "plaintext");
     this.#requireOpen();
-    if (!this.#encryption.admits(plaintext.length)) {
+    if (!this.#keys.encryption.admits(plaintext.length)) {
       throw new EnvelopeError(
         "ERR_ENVELOPE_LIMIT",
         `a value of ${plaintext.length} bytes is more than dataKeyCache.maxBytes allows`,
       );
     }
-    const lease = this.#encryption.leaseHeld(this.#context.name, plaintext.length, this.#make);
-    if (lease === undefined) {
+    const held = this.#keys.encryption.leaseHeld(this.#context.name, plaintext.length, this.#make);
+    if (held === undefined) {
       throw new EnvelopeError(
         "ERR_ENVELOPE_NOT_HELD",
         "no data key with room for this value is held: await refresh() first",
       );
     }
-    const start = now(startMessage(lease.held, this.#context, now(hashAad(aad))));
+    const start = now(startMessage(held, this.#context, now(hashAad(aad))));
     return concat(start.header, start.prefix, now(start.codec.sealChunks(0, plaintext, true)));
   }
 
@@ -134,7 +132,7 @@ class FieldCipher implements Fields {
     requireBytes(message, "message");
     this.#requireOpen();
     const { preamble, entries, payload } = this.#parse(message);
-    const held = this.#messages.cmks.findHeld(entries, this.#context, this.#decryption);
+    const held = this.#messages.cmks.findHeld(entries, this.#context, this.#keys.decryption);
     if (held.length === 0) {
       throw new EnvelopeError(
         "ERR_ENVELOPE_NOT_HELD",
@@ -144,7 +142,9 @@ class FieldCipher implements Fields {
     const fit = now(fitTo(preamble, payload.subarray(0, PREFIX_BYTES), this.#context, aad));
     for (const inputKey of held) {
       const codec = now(fit(inputKey));
-      if (codec !== undefined) return now(codec.openChunks(0, payload.subarray(PREFIX_BYTES)));
+      if (codec === undefined) continue;
+      this.#keys.decryption.hit();
+      return now(codec.openChunks(0, payload.subarray(PREFIX_BYTES)));
     }
     throw new EnvelopeError("ERR_ENVELOPE_DECRYPT", "wrong context or aad, or altered bytes");
   }
@@ -170,7 +170,13 @@ class FieldCipher implements Fields {
     const queue = [...distinct.values()];
     const worker = async (): Promise<void> => {
       for (let entries = queue.pop(); entries !== undefined; entries = queue.pop()) {
-        await this.#messages.cmks.unwrap(entries, this.#context, this.#decryption, accept, signal);
+        await this.#messages.cmks.unwrap(
+          entries,
+          this.#context,
+          this.#keys.decryption,
+          accept,
+          signal,
+        );
       }
     };
     await Promise.all(Array.from({ length: PARALLEL }, worker));
@@ -178,16 +184,16 @@ class FieldCipher implements Fields {
 
   async refresh({ signal }: { signal?: AbortSignal } = {}): Promise<void> {
     this.#requireOpen();
-    await this.#encryption.hold(this.#context.name, this.#make, signal);
+    await this.#keys.encryption.hold(this.#context.name, this.#make, signal);
   }
 
   [Symbol.dispose](): void {
     this.#disposed = true;
-    this.#encryption.clear();
-    this.#decryption.clear();
+    this.#keys.clear();
   }
 
   #requireOpen(): void {
+    this.#messages.requireOpen();
     if (this.#disposed) throw new EnvelopeError("ERR_ENVELOPE_CLOSED", "the fields were disposed");
   }
 

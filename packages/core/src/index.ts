@@ -20,13 +20,8 @@ export { decodeText, encodeText } from "./text.ts";
 export { openCmk } from "./open-cmk.ts";
 export type { CmkOpener, OpenCmkOptions } from "./open-cmk.ts";
 export { Cmk } from "./cmk.ts";
-export type {
-  CmkCallOptions,
-  CmkOptions,
-  GeneratedDataKey,
-  RewrappedEntry,
-  WrappedDataKey,
-} from "./cmk.ts";
+export type { CmkCallOptions, CmkOptions } from "./cmk.ts";
+export type { GeneratedDataKey, RewrappedEntry, WrappedDataKey } from "./cmk-calls.ts";
 export type { Bytes } from "./bytes.ts";
 export { encodeAad, encodeContext, encodeEncryptionContext } from "./context.ts";
 export type { Aad, Context, KmsContext } from "./context.ts";
@@ -55,7 +50,8 @@ export type { Entry } from "./key-block.ts";
 export type {
   CacheEvent,
   EnvelopeEvent,
+  EnvelopeMessageEvent,
   KmsCallEvent,
-  MessageEvent,
   Observer,
+  Wrapping,
 } from "./observer.ts";

@@ -7,6 +7,8 @@
  * @module
  */
 
+import type { Awaitable } from "./crypto.ts";
+
 export interface LearntOptions<T> {
   /** Asks the KMS. */
   readonly ask: () => Promise<T>;
@@ -38,9 +40,8 @@ export class Learnt<T> {
    * @throws what `ask` throws; {@link known} stays as it was.
    */
   async get(): Promise<T> {
-    if (this.#fact !== undefined && performance.now() - this.#at < this.#maxAge) {
-      return this.#fact.value;
-    }
+    const fresh = this.#fresh;
+    if (fresh !== undefined) return fresh.value;
     const asking = (this.#asking ??= this.#ask());
     try {
       const value = await asking;
@@ -50,6 +51,22 @@ export class Learnt<T> {
     } finally {
       if (this.#asking === asking) this.#asking = undefined;
     }
+  }
+
+  /**
+   * Whether the fact passes `test`. Answers at once where it was learnt within `maxAge`. An older fact holds
+   * where the KMS cannot be asked: whether it is still true shows in the calls.
+   *
+   * @throws what `ask` throws, where nothing was learnt.
+   */
+  passes(test: (value: T) => boolean): Awaitable<boolean> {
+    const fresh = this.#fresh;
+    if (fresh !== undefined) return test(fresh.value);
+    return this.get().then(test, (error: unknown) => {
+      if (this.#fact === undefined) throw error;
+      this.learn(this.#fact.value);
+      return test(this.#fact.value);
+    });
   }
 
   /** Takes a fact that another answer of the KMS told. */
@@ -62,5 +79,9 @@ export class Learnt<T> {
   forget(): void {
     this.#fact = undefined;
     this.#asking = undefined;
+  }
+
+  get #fresh(): { readonly value: T } | undefined {
+    return performance.now() - this.#at < this.#maxAge ? this.#fact : undefined;
   }
 }

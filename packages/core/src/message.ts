@@ -15,10 +15,10 @@ import {
   resolveEntries,
   type DecryptOptions,
 } from "./decrypting.ts";
-import { checkEncryptOptions } from "./encrypting.ts";
+import { checkEncryptOptions, type StartedMessage } from "./encrypting.ts";
 import { messagesOf, type Envelope } from "./envelope.ts";
 import type { Header } from "./header.ts";
-import { Watch, type StartedMessage } from "./messages.ts";
+import { Watch } from "./messages.ts";
 import { endsBeforeChunks, plaintextLength, PREFIX_BYTES, type PayloadCodec } from "./payload.ts";
 import type { EncryptStreamOptions } from "./stream.ts";
 
@@ -26,7 +26,8 @@ export { checkDecryptOptions } from "./decrypting.ts";
 export { checkEncryptOptions } from "./encrypting.ts";
 export { headerLength, MAX_HEADER_BYTES, parseHeader } from "./header.ts";
 export type { Header } from "./header.ts";
-export type { StartedMessage, Watch } from "./messages.ts";
+export type { StartedMessage } from "./encrypting.ts";
+export type { Watch } from "./messages.ts";
 export {
   CHUNK_BYTES,
   chunkOffset,
@@ -45,8 +46,9 @@ export type { ChunkKeys } from "./payload.ts";
 /**
  * Starts a message.
  *
- * @returns Header, prefix and the codec for its chunks. Without `plaintextBytes`, `spend()` must be
- * told of plaintext before it is sealed.
+ * @param options.plaintextBytes - Reserved in the data-key cache. Without it the message has a data key of
+ * its own.
+ * @returns Header, prefix and the codec for its chunks.
  * @throws as `Envelope.encrypt`.
  */
 export async function startMessage(

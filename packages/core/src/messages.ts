@@ -5,30 +5,19 @@
  * @module
  */
 import type { Bytes } from "./bytes.ts";
-import {
-  DecryptionKeys,
-  EncryptionKeys,
-  type DataKeyCacheOptions,
-  type HeldKey,
-  type Lease,
-} from "./cache.ts";
+import { DataKeyCache, type DataKeyCacheOptions, type HeldKey } from "./cache.ts";
+import type { Cmk } from "./cmk.ts";
 import type { CmkSet } from "./cmk-set.ts";
 import { rememberContexts, type bindContext, type BoundContext } from "./context.ts";
 import { andThen, type Awaitable } from "./crypto.ts";
 import { fitTo, requireEntries, type DecryptOptions } from "./decrypting.ts";
-import { startMessage, type EncryptOptions, type MessageStart } from "./encrypting.ts";
-import { isEnvelopeError } from "./error.ts";
+import { startMessage, type EncryptOptions, type StartedMessage } from "./encrypting.ts";
+import { EnvelopeError, isEnvelopeError } from "./error.ts";
 import { rememberHeader, type parseHeader } from "./header.ts";
 import { hashAad } from "./kdf.ts";
 import type { Entry } from "./key-block.ts";
-import { notify, type MessageEvent, type Observer } from "./observer.ts";
+import { notify, type EnvelopeMessageEvent, type Observer, type Wrapping } from "./observer.ts";
 import type { PayloadCodec } from "./payload.ts";
-
-/** A started message, and the account of its data key. */
-export interface StartedMessage extends MessageStart {
-  /** Counts plaintext that was not known at the start, before it is sealed. */
-  readonly spend: (bytes: number) => void;
-}
 
 export class Messages {
   readonly cmks: CmkSet;
@@ -36,8 +25,12 @@ export class Messages {
   readonly cacheLimits: DataKeyCacheOptions | undefined;
   readonly bindContext: typeof bindContext = rememberContexts();
   readonly parseHeader: typeof parseHeader = rememberHeader();
-  readonly #encryption: EncryptionKeys | undefined;
-  readonly #decryption: DecryptionKeys | undefined;
+  readonly #cache: DataKeyCache | undefined;
+  /** The caches of `fields()`, which may be forgotten by the application at any time. */
+  readonly #others = new Set<WeakRef<DataKeyCache>>();
+  #forgotten: FinalizationRegistry<WeakRef<DataKeyCache>> | undefined;
+  #owned: readonly Cmk[] = [];
+  #closed: Promise<void> | undefined;
 
   constructor(
     cmks: CmkSet,
@@ -47,9 +40,7 @@ export class Messages {
     this.cmks = cmks;
     this.observer = observer;
     this.cacheLimits = cacheLimits;
-    if (cacheLimits === undefined) return;
-    this.#encryption = new EncryptionKeys(cacheLimits, observer);
-    this.#decryption = new DecryptionKeys(cacheLimits, observer);
+    this.#cache = cacheLimits && new DataKeyCache(cacheLimits, observer);
   }
 
   /**
@@ -57,15 +48,11 @@ export class Messages {
    * where a data key is held and the backend is synchronous.
    */
   start(options: EncryptOptions, bytes: number | undefined): Awaitable<StartedMessage> {
+    this.requireOpen();
     const context = this.bindContext(options.context);
     const hashing = hashAad(options.aad); // Now: the caller may change its bytes while the KMS is called.
-    return andThen(this.#lease(context, bytes, options.signal), (lease) =>
-      andThen(hashing, (aadHash) =>
-        andThen(startMessage(lease.held, context, aadHash, options), (start) => ({
-          ...start,
-          spend: (more: number) => lease.spend(more),
-        })),
-      ),
+    return andThen(this.#heldKey(context, bytes, options.signal), (held) =>
+      andThen(hashing, (aadHash) => startMessage(held, context, aadHash, options)),
     );
   }
 
@@ -74,8 +61,7 @@ export class Messages {
    * and the backend is synchronous.
    *
    * @param prefix - The first 56 bytes of the payload.
-   * @throws {@link EnvelopeError} `ERR_ENVELOPE_NO_KEY`, `ERR_ENVELOPE_DECRYPT`, `ERR_ENVELOPE_KMS_UNAVAILABLE`,
-   * `ERR_ENVELOPE_KMS_ACCESS_DENIED`, `ERR_ENVELOPE_KMS_ERROR`.
+   * @throws {@link EnvelopeError} as step 4 to 6 of spec/envelope-v1.md#decrypting.
    */
   open(
     preamble: Bytes,
@@ -84,48 +70,81 @@ export class Messages {
     context: BoundContext,
     options: Pick<DecryptOptions, "aad" | "signal">,
   ): Awaitable<PayloadCodec> {
+    this.requireOpen();
     const candidates = requireEntries(entries);
     return andThen(fitTo(preamble, prefix, context, options.aad), (fit) =>
-      this.cmks.unwrap(candidates, context, this.#decryption, fit, options.signal),
+      this.cmks.unwrap(candidates, context, this.#cache?.decryption, fit, options.signal),
     );
+  }
+
+  /** A further cache, which {@link clear} and {@link close} empty as well. */
+  openCache(limits: DataKeyCacheOptions): DataKeyCache {
+    const cache = new DataKeyCache(limits, this.observer);
+    const ref = new WeakRef(cache);
+    this.#others.add(ref);
+    this.#forgotten ??= new FinalizationRegistry((gone) => this.#others.delete(gone));
+    this.#forgotten.register(cache, ref);
+    return cache;
   }
 
   /** Forgets all held data keys. */
   clear(): void {
-    this.#encryption?.clear();
-    this.#decryption?.clear();
+    this.#cache?.clear();
+    for (const ref of this.#others) ref.deref()?.clear();
   }
 
-  #lease(
+  /** Has {@link close} close these too: CMKs that were opened for this `Envelope`. */
+  own(cmks: readonly Cmk[]): void {
+    this.#owned = cmks;
+  }
+
+  /** Forgets all held data keys and ends all use. Idempotent. */
+  close(): Promise<void> {
+    return (this.#closed ??= this.#close());
+  }
+
+  /** @throws {@link EnvelopeError} `ERR_ENVELOPE_CLOSED` */
+  requireOpen(): void {
+    if (this.#closed === undefined) return;
+    throw new EnvelopeError("ERR_ENVELOPE_CLOSED", "the Envelope is closed");
+  }
+
+  async #close(): Promise<void> {
+    this.clear();
+    await Promise.all(this.#owned.map((cmk) => cmk.close()));
+  }
+
+  #heldKey(
     context: BoundContext,
     bytes: number | undefined,
     signal: AbortSignal | undefined,
-  ): Awaitable<Lease> {
+  ): Awaitable<HeldKey> {
     const make = (inner: AbortSignal | undefined): Promise<HeldKey> =>
       this.cmks.newKey(context, inner);
-    const cache = this.#encryption;
-    if (cache !== undefined && cache.admits(bytes ?? 0)) {
-      return cache.lease(context.name, bytes ?? 0, make, signal);
-    }
-    return make(signal).then((held) => ({ held, spend: () => undefined }));
+    const keys = this.#cache?.encryption;
+    // What is not known cannot be reserved.
+    return bytes !== undefined && keys?.admits(bytes) === true
+      ? keys.lease(context.name, bytes, make, signal)
+      : make(signal);
   }
 }
 
 /** Measures one message and reports it once, whatever becomes of it. */
 export class Watch {
   readonly #observer: Observer | undefined;
-  readonly #type: MessageEvent["type"];
+  readonly #type: EnvelopeMessageEvent["type"];
   readonly #started: number;
   #reported = false;
 
-  constructor(observer: Observer | undefined, type: MessageEvent["type"]) {
+  constructor(observer: Observer | undefined, type: EnvelopeMessageEvent["type"]) {
     this.#observer = observer;
     this.#type = type;
     this.#started = observer === undefined ? 0 : performance.now();
   }
 
-  done(bytes: number): void {
-    this.#report(bytes, "ok");
+  /** @param wrapping - For a message that was written: what `startMessage` gave. */
+  done(bytes: number, wrapping?: Partial<Wrapping>): void {
+    this.#report(bytes, "ok", wrapping);
   }
 
   failed(bytes: number, error: unknown, signal: AbortSignal | undefined): void {
@@ -133,10 +152,20 @@ export class Watch {
     this.#report(bytes, outcome);
   }
 
-  #report(bytes: number, outcome: MessageEvent["outcome"]): void {
+  #report(
+    bytes: number,
+    outcome: EnvelopeMessageEvent["outcome"],
+    { wrapped, cmks }: Partial<Wrapping> = {},
+  ): void {
     if (this.#reported || this.#observer === undefined) return;
     this.#reported = true;
     const durationMs = performance.now() - this.#started;
-    notify(this.#observer, { type: this.#type, bytes, outcome, durationMs });
+    notify(this.#observer, {
+      type: this.#type,
+      bytes,
+      outcome,
+      durationMs,
+      ...(wrapped === undefined || cmks === undefined ? {} : { wrapped, cmks }),
+    });
   }
 }

@@ -18,15 +18,26 @@ export interface KmsCallEvent {
   readonly durationMs: number;
 }
 
-/** One look into the data-key cache. A `refresh` replaces a key that is about to expire. */
+/**
+ * One look into the data-key cache: the key was held (`hit`), this caller has it fetched (`miss`), it waits
+ * for the fetch of another (`joined`), or a key that is about to expire is replaced (`refresh`).
+ */
 export interface CacheEvent {
   readonly type: "cache";
   readonly side: "encrypt" | "decrypt";
-  readonly outcome: "hit" | "miss" | "refresh";
+  readonly outcome: "hit" | "miss" | "joined" | "refresh";
+}
+
+/** How many of the configured CMKs wrapped a data key: fewer than all only where `minWrapped` allows it. */
+export interface Wrapping {
+  /** CMKs that wrapped. Any one of them opens the message. */
+  readonly wrapped: number;
+  /** CMKs that are configured. */
+  readonly cmks: number;
 }
 
 /** One message, read or written. */
-export interface MessageEvent {
+export interface EnvelopeMessageEvent extends Partial<Wrapping> {
   readonly type: "encrypt" | "decrypt" | "rewrap";
   /** Plaintext bytes; 0 for a rewrap. Where a stream failed, those that had passed. */
   readonly bytes: number;
@@ -34,7 +45,7 @@ export interface MessageEvent {
   readonly durationMs: number;
 }
 
-export type EnvelopeEvent = KmsCallEvent | CacheEvent | MessageEvent;
+export type EnvelopeEvent = KmsCallEvent | CacheEvent | EnvelopeMessageEvent;
 
 /** Called synchronously, on the hot path. What it throws is dropped: watching must not change the outcome. */
 export type Observer = (event: EnvelopeEvent) => void;
@@ -46,4 +57,10 @@ export function notify(observer: Observer | undefined, event: EnvelopeEvent): vo
   } catch {
     // See Observer.
   }
+}
+
+/** A warning of the process, where there is one: for what would otherwise pass in silence. */
+export function warn(code: string, message: string): void {
+  const { process } = globalThis as { process?: Partial<Pick<NodeJS.Process, "emitWarning">> };
+  process?.emitWarning?.(message, { type: "EnvelopeWarning", code });
 }

@@ -4,9 +4,16 @@
  * @module
  */
 
-/** @throws TypeError for anything but an object with no other members than `known`. */
-export function checkOptions(options: unknown, known: ReadonlySet<string>): void {
-  if (typeof options !== "object" || options === null) throw new TypeError("options are required");
+/**
+ * @param what - What they are options of, for the error. Default: the call itself.
+ * @throws TypeError for anything but an object with no other members than `known`.
+ */
+export function checkOptions(options: unknown, known: ReadonlySet<string>, what?: string): void {
+  const place = what === undefined ? "" : `${what}: `;
+  if (typeof options !== "object" || options === null) {
+    throw new TypeError(`${place}options are required`);
+  }
   const unknown = Object.keys(options).find((name) => !known.has(name));
-  if (unknown !== undefined) throw new TypeError(`unknown option ${JSON.stringify(unknown)}`);
+  if (unknown !== undefined)
+    throw new TypeError(`${place}unknown option ${JSON.stringify(unknown)}`);
 }

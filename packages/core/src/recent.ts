@@ -20,27 +20,72 @@ export class Recent<T> {
     return value;
   }
 
-  set(key: string, value: T): void {
+  /** @returns The key that was pushed out, if one was. */
+  set(key: string, value: T): string | undefined {
     this.#append(key, value);
-    if (this.#map.size <= this.#max) return;
-    for (const oldest of this.#map.keys()) {
-      this.#map.delete(oldest);
-      return;
-    }
+    if (this.#map.size <= this.#max) return undefined;
+    const [oldest] = this.#map.keys();
+    if (oldest !== undefined) this.#map.delete(oldest);
+    return oldest;
   }
 
-  /** A Map keeps the order of insertion: to the end with it. */
+  delete(key: string): void {
+    this.#map.delete(key);
+  }
+
+  clear(): void {
+    this.#map.clear();
+  }
+
+  /** A Map keeps the order of insertion, so the newest is its last. */
   #append(key: string, value: T): void {
     this.#map.delete(key);
     this.#map.set(key, value);
     this.#newest = key;
   }
+}
 
-  removeWhere(over: (value: T) => boolean): void {
-    for (const [key, value] of this.#map) if (over(value)) this.#map.delete(key);
+/**
+ * A map of the `max` most recently used that are younger than `maxAge` milliseconds. What is older goes when
+ * something is added, at a constant cost: equal lifetimes end in the order in which they began.
+ */
+export class RecentlyBorn<T extends { readonly born: number }> {
+  readonly #maxAge: number;
+  readonly #recent: Recent<T>;
+  readonly #byAge = new Map<string, T>();
+
+  constructor(max: number, maxAge: number) {
+    this.#recent = new Recent(max);
+    this.#maxAge = maxAge;
+  }
+
+  get size(): number {
+    return this.#byAge.size;
+  }
+
+  get(key: string): T | undefined {
+    const value = this.#recent.get(key);
+    return value === undefined || this.#isOver(value) ? undefined : value;
+  }
+
+  set(key: string, value: T): void {
+    this.#byAge.delete(key);
+    this.#byAge.set(key, value);
+    const pushedOut = this.#recent.set(key, value);
+    if (pushedOut !== undefined) this.#byAge.delete(pushedOut);
+    for (const [oldest, held] of this.#byAge) {
+      if (!this.#isOver(held)) break;
+      this.#byAge.delete(oldest);
+      this.#recent.delete(oldest);
+    }
   }
 
   clear(): void {
-    this.#map.clear();
+    this.#recent.clear();
+    this.#byAge.clear();
+  }
+
+  #isOver({ born }: T): boolean {
+    return performance.now() - born >= this.#maxAge;
   }
 }

@@ -23,6 +23,7 @@ import { checkOptions } from "./options.ts";
 import { parseHeader } from "./header.ts";
 import { encodeKeyBlock, type Entry } from "./key-block.ts";
 import { Watch, type Messages } from "./messages.ts";
+import type { Wrapping } from "./observer.ts";
 
 export interface RewrapOptions {
   /** As for decrypting. */
@@ -34,7 +35,7 @@ export interface RewrapOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
-export interface RewrapResult<T> {
+export interface RewrapResult<T> extends Wrapping {
   /** The message with its new key block; a copy of what was passed where nothing changed. */
   readonly message: T;
   /** The new key block, where it is detached. */
@@ -58,6 +59,7 @@ export async function rewrapMessage(
 ): Promise<RewrapResult<Bytes>> {
   requireBytes(message, "message");
   checkOptions(options, OPTIONS);
+  messages.requireOpen();
   const watch = new Watch(messages.observer, "rewrap");
   try {
     const header = parseHeader(message);
@@ -73,6 +75,8 @@ export async function rewrapMessage(
       ? replaceKeyBlock(oldBlock, old, outcome.entries, front)
       : new Uint8Array(oldBlock);
     const result = {
+      wrapped: outcome.wrapped,
+      cmks: cmks.size,
       changed,
       plaintextSeen,
       entries: report,
@@ -82,7 +86,7 @@ export async function rewrapMessage(
           ? new Uint8Array(message)
           : concat(message.subarray(0, front), block, message.subarray(header.length)),
     };
-    watch.done(0);
+    watch.done(0, result);
     return result;
   } catch (error) {
     watch.failed(0, error, options.signal);

@@ -6,26 +6,62 @@
  *
  * @module
  */
-import { untilAborted } from "./driver-calls.ts";
+import { untilAborted } from "./until-aborted.ts";
 
-interface Flight<T> {
-  readonly result: Promise<T>;
-  readonly abort: AbortController;
-  waiting: number;
+/**
+ * Milliseconds after which nobody joins a call any more. Ending a call is the driver's business, and one
+ * that never does must not keep all later callers waiting.
+ */
+const JOIN_WITHIN = 60_000;
+
+/** A call that several callers may wait for. */
+export class Flight<T> {
+  readonly #result: Promise<T>;
+  readonly #abort = new AbortController();
+  readonly #started: number = performance.now();
+  readonly #ended: () => void;
+  #waiting = 0;
+
+  /**
+   * @param make - Starts the call; its signal aborts when the last caller has gone.
+   * @param ended - Runs once the call has ended, or is aborted.
+   */
+  constructor(make: (signal: AbortSignal) => Promise<T>, ended: () => void) {
+    this.#ended = ended;
+    this.#result = make(this.#abort.signal);
+    this.#result.then(ended, ended);
+  }
+
+  /** Whether a caller may still join: the call is younger than a minute, and than `maxAge` milliseconds. */
+  isJoinable(maxAge: number = JOIN_WITHIN): boolean {
+    return performance.now() - this.#started < Math.min(maxAge, JOIN_WITHIN);
+  }
+
+  /** @throws what the call throws, or the caller's own abort reason. */
+  async join(signal: AbortSignal | undefined): Promise<T> {
+    this.#waiting++;
+    try {
+      return await untilAborted(this.#result, signal);
+    } finally {
+      if (--this.#waiting === 0 && signal?.aborted) {
+        this.#ended();
+        this.#abort.abort(signal.reason);
+      }
+    }
+  }
 }
 
 export class SingleFlight<T> {
   readonly #flights = new Map<string, Flight<T>>();
 
-  /** Whether a call for `key` is under way. */
+  /** Whether {@link run} would join a call for `key`. */
   has(key: string): boolean {
-    return this.#flights.has(key);
+    return this.#flights.get(key)?.isJoinable() ?? false;
   }
 
   /**
    * Joins the call under way for `key`, or starts one.
    *
-   * @param make - Starts the call; its signal aborts when the last caller has gone.
    * @throws what `make` threw, or the caller's own abort reason.
    */
   async run(
@@ -34,16 +70,8 @@ export class SingleFlight<T> {
     signal: AbortSignal | undefined,
   ): Promise<T> {
     signal?.throwIfAborted();
-    const flight = this.#flights.get(key) ?? this.#start(key, make);
-    flight.waiting++;
-    try {
-      return await untilAborted(flight.result, signal);
-    } finally {
-      if (--flight.waiting === 0 && signal?.aborted) {
-        this.#forget(key, flight);
-        flight.abort.abort(signal.reason);
-      }
-    }
+    const flight = this.#flights.get(key);
+    return (flight?.isJoinable() === true ? flight : this.#start(key, make)).join(signal);
   }
 
   /** Lets calls under way finish for those who wait, and starts anew for those who come. */
@@ -52,15 +80,10 @@ export class SingleFlight<T> {
   }
 
   #start(key: string, make: (signal: AbortSignal) => Promise<T>): Flight<T> {
-    const abort = new AbortController();
-    const flight: Flight<T> = { result: make(abort.signal), abort, waiting: 0 };
+    const flight = new Flight(make, () => {
+      if (this.#flights.get(key) === flight) this.#flights.delete(key);
+    });
     this.#flights.set(key, flight);
-    const done = (): void => this.#forget(key, flight);
-    flight.result.then(done, done);
     return flight;
-  }
-
-  #forget(key: string, flight: Flight<T>): void {
-    if (this.#flights.get(key) === flight) this.#flights.delete(key);
   }
 }

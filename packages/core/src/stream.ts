@@ -15,10 +15,11 @@ import {
   type DecryptOptions,
   type GivenContext,
 } from "./decrypting.ts";
-import { checkEncryptOptions, type EncryptOptions } from "./encrypting.ts";
+import { checkEncryptOptions, type EncryptOptions, type StartedMessage } from "./encrypting.ts";
 import { EnvelopeError } from "./error.ts";
 import { headerLength, parseHeader } from "./header.ts";
-import { Watch, type Messages, type StartedMessage } from "./messages.ts";
+import { Watch, type Messages } from "./messages.ts";
+import type { Wrapping } from "./observer.ts";
 import {
   CHUNK_BYTES,
   endsBeforeChunks,
@@ -31,7 +32,8 @@ import {
 export interface EncryptStreamOptions extends EncryptOptions {
   /**
    * Bytes of plaintext to come, where known: reserved in the data-key cache at the start, and checked,
-   * so that a source that ends early cannot pass for a complete one. Default: any number.
+   * so that a source that ends early cannot pass for a complete one. Default: any number, under a data key
+   * that no other message shares.
    */
   readonly plaintextBytes?: number | undefined;
 }
@@ -61,12 +63,11 @@ export function encryptStream(
     controller.enqueue(concat(message.header, message.prefix));
     return message;
   };
-  return watched(messages, "encrypt", signal, () => bytes, {
+  const steps: Steps = {
     async transform(chunk, controller) {
       started ??= await start(controller);
       bytes += chunk.length;
-      if (expected === undefined) started.spend(chunk.length);
-      else if (bytes > expected) {
+      if (expected !== undefined && bytes > expected) {
         throw new EnvelopeError(
           "ERR_ENVELOPE_LIMIT",
           `more than the ${expected} announced bytes came`,
@@ -88,7 +89,15 @@ export function encryptStream(
       controller.enqueue(await started.codec.sealChunks(index, blocks.rest(), true));
       blocks.wipe();
     },
-  });
+  };
+  return watched(
+    messages,
+    "encrypt",
+    signal,
+    () => bytes,
+    steps,
+    () => started,
+  );
 }
 
 export function decryptStream(
@@ -234,6 +243,7 @@ function watched(
   signal: AbortSignal | undefined,
   bytes: () => number,
   steps: Steps,
+  wrapping: () => Wrapping | undefined = () => undefined,
 ): TransformStream<Uint8Array, Bytes> {
   let watch: Watch | undefined;
   let stop: (() => void) | undefined;
@@ -273,7 +283,7 @@ function watched(
     flush: async (controller) => {
       await step(() => steps.flush(controller));
       end();
-      watch?.done(bytes());
+      watch?.done(bytes(), wrapping());
     },
   };
   return new TransformStream(transformer);

@@ -1,5 +1,11 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { Envelope, inspect, type DataKeyCacheOptions, type EnvelopeEvent } from "@env/core";
+import {
+  detachKeyBlock,
+  Envelope,
+  inspect,
+  type DataKeyCacheOptions,
+  type EnvelopeEvent,
+} from "@env/core";
 import { parseHeader, startMessage } from "@env/core/message";
 import { concat } from "../src/bytes.ts";
 import { encodeKeyBlock } from "../src/key-block.ts";
@@ -114,6 +120,78 @@ describe("single flight", () => {
   });
 });
 
+describe("events", () => {
+  const outcomes = (events: readonly EnvelopeEvent[]): string[] =>
+    events.flatMap((event) => (event.type === "cache" ? [event.outcome] : []));
+
+  it("tell one miss for one fetch, and that the other callers joined it", async () => {
+    const { envelope, events } = cached();
+    const messages = await Promise.all(
+      [1, 2, 3].map(() => envelope.encrypt(pattern(1), { context })),
+    );
+    await envelope.encrypt(pattern(1), { context });
+    expect(outcomes(events)).toEqual(["miss", "joined", "joined", "hit"]);
+    events.length = 0;
+    const [message] = messages;
+    if (message === undefined) throw new Error("no message");
+    await Promise.all([1, 2, 3].map(() => envelope.decrypt(message, { context })));
+    await envelope.decrypt(message, { context });
+    expect(outcomes(events)).toEqual(["miss", "joined", "joined", "hit"]);
+  });
+
+  it("tell one hit for one decryption, also where the keys of several entries are held", async () => {
+    const keys = [new StubKey("one"), new StubKey("two")];
+    const message = await new Envelope({ cmks: keys.map(({ cmk }) => cmk) }).encrypt(pattern(1), {
+      context,
+    });
+    const events: EnvelopeEvent[] = [];
+    const envelope = new Envelope({
+      cmks: keys.map(({ cmk }) => cmk),
+      dataKeyCache: generous,
+      observer: (event) => events.push(event),
+    });
+    // Each entry alone first, so that both keys are held.
+    for (const keyBlock of (inspect(message).entries ?? []).map((entry) =>
+      encodeKeyBlock([entry]),
+    )) {
+      await envelope.decrypt(detachKeyBlock(message).message, { context, keyBlock });
+    }
+    events.length = 0;
+    await envelope.decrypt(message, { context });
+    expect(outcomes(events)).toEqual(["hit"]);
+  });
+});
+
+describe("a driver that never answers", () => {
+  beforeEach(() => {
+    vi.useFakeTimers({ toFake: ["performance"] });
+  });
+  afterEach(() => {
+    vi.useRealTimers();
+  });
+
+  it.each([
+    ["encrypt", 60_000],
+    ["decrypt", 60_000],
+  ] as const)("keeps nobody who comes to %s a minute later", async (operation, age) => {
+    const { key, envelope } = cached({ maxAge: 10 * 60_000 });
+    const message = await new Envelope({ cmks: [key.cmk] }).encrypt(pattern(1), { context });
+    const call = (): Promise<unknown> =>
+      operation === "encrypt"
+        ? envelope.encrypt(pattern(1), { context })
+        : envelope.decrypt(message, { context });
+    key.gate = new Promise(() => undefined);
+    void call();
+    await quiet();
+    key.gate = undefined;
+    vi.advanceTimersByTime(age);
+    await call();
+    expect(key.count(operation === "encrypt" ? "generate" : "unwrap")).toBe(
+      operation === "encrypt" ? 3 : 2,
+    );
+  });
+});
+
 describe("limits", () => {
   it("are kept to the message, concurrently too", async () => {
     const { key, envelope } = cached({ maxMessages: 10 });
@@ -161,18 +239,25 @@ describe("limits", () => {
     expect(key.count("generate")).toBe(4);
   });
 
-  it("count streams of unknown length as they pass", async () => {
+  it("hold for streams of unknown length: each has a data key of its own", async () => {
     const { key, envelope } = cached({ maxBytes: 50_000 });
-    await pump(envelope.encryptStream({ context }), pieces(pattern(60_000), 10_000));
     await envelope.encrypt(pattern(1), { context });
-    expect(key.count("generate")).toBe(2);
+    const streams = await Promise.all(
+      Array.from({ length: 20 }, () =>
+        pump(envelope.encryptStream({ context }), pieces(pattern(20_000), 10_000)),
+      ),
+    );
+    await envelope.encrypt(pattern(1), { context });
+    expect(new Set(streams.map(({ output }) => wrappedOf(output))).size).toBe(20);
+    expect(key.count("generate")).toBe(21);
   });
 
-  it("serve many streams of unknown length from one data key", async () => {
+  it("let streams whose length is announced share a data key", async () => {
     const { key, envelope } = cached();
+    const plaintextBytes = 20_000;
     await Promise.all(
       Array.from({ length: 20 }, () =>
-        pump(envelope.encryptStream({ context }), [pattern(20_000)]),
+        pump(envelope.encryptStream({ context, plaintextBytes }), [pattern(plaintextBytes)]),
       ),
     );
     expect(key.calls).toEqual(["generate"]);
@@ -190,6 +275,37 @@ describe("limits", () => {
     const { key, envelope } = cached({ maxMessages: 1 });
     await Promise.all(Array.from({ length: 20 }, () => envelope.encrypt(pattern(1), { context })));
     expect(key.count("generate")).toBeGreaterThanOrEqual(20);
+  });
+
+  it("have a burst fetch all the data keys that it needs at once, and no more", async () => {
+    const { key, envelope } = cached({ maxMessages: 3 });
+    let open = (): void => undefined;
+    key.gate = new Promise((resolve) => {
+      open = resolve;
+    });
+    const burst = Array.from({ length: 1000 }, () => envelope.encrypt(pattern(1), { context }));
+    await quiet();
+    expect(key.count("generate")).toBe(334); // Before one has answered.
+    open();
+    await Promise.all(burst);
+    expect(key.count("generate")).toBe(334);
+  });
+
+  it.each([
+    [{ maxEntires: 10 }, TypeError],
+    [{ maxAge: "1000" }, TypeError],
+    [{ maxMessages: 1.5 }, RangeError],
+    [{ maxAge: 0.5 }, RangeError],
+    [{ maxBytes: 0 }, RangeError],
+    [{ maxEntries: 2 ** 25 }, RangeError],
+  ])("that are misspelt, of another type or out of range are refused: %j", async (wrong, type) => {
+    const dataKeyCache = { ...generous, ...wrong } as DataKeyCacheOptions;
+    const { cmk } = new StubKey("one");
+    expect(() => new Envelope({ cmks: [cmk], dataKeyCache })).toThrow(type);
+    expect(() => new Envelope({ cmks: [cmk], dataKeyCache })).toThrow(/dataKeyCache/);
+    await expect(new Envelope({ cmks: [cmk] }).fields({ context, dataKeyCache })).rejects.toThrow(
+      type,
+    );
   });
 
   it("end where the KMS is slower than maxAge", async () => {

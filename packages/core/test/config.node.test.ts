@@ -122,10 +122,15 @@ describe("openCmk, openCmks and openEnvelope", () => {
     await refuses("ERR_ENVELOPE_CLOSED", async () => opened[0]?.generateDataKey({ context: {} }));
   });
 
-  it("make an Envelope that works", async () => {
+  it("make an Envelope that works, and that closes the CMKs that were opened for it", async () => {
     await write({ environments: { development: { cmks: ["stub:a"] } } });
-    const envelope = await openEnvelope(await loadConfig({ file: file() }), { stub: opener });
+    const { cmk } = new StubKey("a");
+    const envelope = await openEnvelope(await loadConfig({ file: file() }), {
+      stub: async () => cmk,
+    });
     const message = await envelope.encrypt(new Uint8Array(3), { context: {} });
     expect(await envelope.decrypt(message, { context: {} })).toEqual(new Uint8Array(3));
+    await envelope.close();
+    await refuses("ERR_ENVELOPE_CLOSED", () => cmk.generateDataKey({ context: {} }));
   });
 });

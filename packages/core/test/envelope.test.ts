@@ -1,6 +1,6 @@
 import { inspect as show } from "node:util";
 import { runInNewContext } from "node:vm";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import {
   attachKeyBlock,
   Cmk,
@@ -10,11 +10,15 @@ import {
   inspect,
   type EnvelopeEvent,
 } from "@env/core";
-import { boundaryLengths, pattern } from "./support/lengths.ts";
+import { boundaryLengths, pattern, pump } from "./support/lengths.ts";
 import { refuses } from "./support/refuses.ts";
 import { StubKey } from "./support/stub-kms.ts";
 
 const context = { tenant: "acme", purpose: "invoice" };
+
+function operationsOf(events: readonly EnvelopeEvent[]): string[] {
+  return events.flatMap((event) => (event.type === "kms-call" ? [event.operation] : []));
+}
 
 function single(options: ConstructorParameters<typeof StubKey>[1] = {}): {
   key: StubKey;
@@ -182,11 +186,30 @@ describe("encrypt and decrypt", () => {
     );
   });
 
-  it("closes its CMKs, once", async () => {
+  it("does not close CMKs that were passed in: two Envelopes may share one", async () => {
     const { key, envelope } = single();
+    const other = new Envelope({ cmks: [key.cmk] });
+    const message = await envelope.encrypt(pattern(3), { context });
+    await envelope.close();
+    expect(await other.decrypt(message, { context })).toEqual(pattern(3));
+  });
+
+  it("refuses every call after close(), and may be closed twice", async () => {
+    const { key, envelope } = single();
+    const message = await envelope.encrypt(pattern(3), { context });
+    const streams = [envelope.encryptStream({ context }), envelope.decryptStream({ context })];
     await envelope.close();
     await envelope[Symbol.asyncDispose]();
-    await refuses("ERR_ENVELOPE_CLOSED", () => key.cmk.generateDataKey({ context }));
+    key.calls.length = 0;
+    await refuses("ERR_ENVELOPE_CLOSED", () => envelope.encrypt(pattern(3), { context }));
+    await refuses("ERR_ENVELOPE_CLOSED", () => envelope.decrypt(message, { context }));
+    await refuses("ERR_ENVELOPE_CLOSED", () => envelope.rewrap(message, { context }));
+    await refuses("ERR_ENVELOPE_CLOSED", () => envelope.fields({ context }));
+    for (const stream of streams) {
+      const { error } = await pump(stream, [message]);
+      expect(error).toMatchObject({ code: "ERR_ENVELOPE_CLOSED" });
+    }
+    expect(key.calls).toEqual([]);
   });
 
   it("says that a CMK is closed", async () => {
@@ -492,6 +515,91 @@ describe("events and errors", () => {
     expect(events.at(-1)).toMatchObject({ type: "decrypt", outcome: "ERR_ENVELOPE_DECRYPT" });
     const shown = show([events, error, envelope, key.cmk], { depth: 20, showHidden: true });
     expect(shown).not.toContain(secret);
+  });
+
+  it("tell a call for each call to a KMS, and none for an alias that the driver knows by heart", async () => {
+    const { driver } = new StubKey("canonical");
+    let answer: boolean | Promise<boolean> = true;
+    const events: EnvelopeEvent[] = [];
+    const envelope = new Envelope({
+      cmks: [new Cmk({ ...driver, keyId: "alias", matches: () => answer })],
+      observer: (event) => events.push(event),
+    });
+    const message = await envelope.encrypt(pattern(2), { context });
+    await envelope.decrypt(message, { context });
+    expect(operationsOf(events)).toEqual(["generate", "unwrap"]);
+    answer = Promise.resolve(true);
+    await envelope.decrypt(message, { context });
+    expect(operationsOf(events)).toEqual(["generate", "unwrap", "matches", "unwrap"]);
+  });
+
+  it("tell one question about an alias, however many decryptions wait for its answer", async () => {
+    const { driver } = new StubKey("canonical");
+    let answer: ((own: boolean) => void) | undefined;
+    const asked: string[] = [];
+    const events: EnvelopeEvent[] = [];
+    const cmk = new Cmk({
+      ...driver,
+      keyId: "alias",
+      matches(label) {
+        asked.push(label);
+        return new Promise<boolean>((resolve) => (answer = resolve));
+      },
+    });
+    const envelope = new Envelope({ cmks: [cmk], observer: (event) => events.push(event) });
+    const message = await envelope.encrypt(pattern(2), { context });
+    const opening = Array.from({ length: 100 }, () => envelope.decrypt(message, { context }));
+    await new Promise((resolve) => setImmediate(resolve));
+    answer?.(true);
+    await Promise.all(opening);
+    expect(asked).toEqual(["canonical"]);
+    expect(operationsOf(events).filter((operation) => operation === "matches")).toHaveLength(1);
+  });
+
+  it("tell how many of the CMKs wrapped, in every way of writing", async () => {
+    const keys = [new StubKey("one"), new StubKey("two")] as const;
+    const events: EnvelopeEvent[] = [];
+    const envelope = new Envelope({
+      cmks: keys.map(({ cmk }) => cmk),
+      minWrapped: 1,
+      observer: (event) => events.push(event),
+    });
+    keys[0].fails = "ERR_ENVELOPE_KMS_KEY_STATE";
+    const message = await envelope.encrypt(pattern(2), { context });
+    await pump(envelope.encryptStream({ context }), [pattern(9)]);
+    keys[0].fails = undefined;
+    const result = await envelope.rewrap(message, { context });
+    expect(result).toMatchObject({ wrapped: 2, cmks: 2 });
+    expect(events.filter(({ type }) => type === "encrypt" || type === "rewrap")).toMatchObject([
+      { type: "encrypt", outcome: "ok", wrapped: 1, cmks: 2 },
+      { type: "encrypt", outcome: "ok", wrapped: 1, cmks: 2 },
+      { type: "rewrap", outcome: "ok", wrapped: 2, cmks: 2 },
+    ]);
+  });
+
+  it("warn once where nobody observes that fewer CMKs wrapped than configured", async () => {
+    const warn = vi.spyOn(process, "emitWarning").mockImplementation(() => undefined);
+    const keys = [new StubKey("one"), new StubKey("two")] as const;
+    const cmks = keys.map(({ cmk }) => cmk);
+    const envelope = new Envelope({ cmks, minWrapped: 1 });
+    try {
+      await envelope.encrypt(pattern(2), { context });
+      expect(warn).not.toHaveBeenCalled();
+      keys[1].fails = "ERR_ENVELOPE_KMS_UNAVAILABLE";
+      await envelope.encrypt(pattern(2), { context });
+      await envelope.encrypt(pattern(2), { context });
+      await new Envelope({ cmks, minWrapped: 1, observer: () => undefined }).encrypt(pattern(2), {
+        context,
+      });
+      expect(warn.mock.calls).toEqual([
+        [
+          expect.stringContaining("1 of 2 CMKs"),
+          { type: "EnvelopeWarning", code: "ENVELOPE_FEWER_WRAPPED" },
+        ],
+      ]);
+    } finally {
+      warn.mockRestore();
+    }
   });
 
   it("survive an observer that throws", async () => {

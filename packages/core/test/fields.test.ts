@@ -53,6 +53,35 @@ describe.runIf(backend.synchronous)("fields()", () => {
     expect(key.calls).toHaveLength(2);
   });
 
+  it("forgets with clearDataKeyCache(), and may fetch again", async () => {
+    const { key, envelope, open } = single();
+    const fields = await open();
+    const text = fields.encryptText("x");
+    await fields.prepare([text]);
+    envelope.clearDataKeyCache();
+    await refuses("ERR_ENVELOPE_NOT_HELD", () => fields.encryptText("x"));
+    await refuses("ERR_ENVELOPE_NOT_HELD", () => fields.decryptText(text));
+    key.calls.length = 0;
+    await fields.refresh();
+    await fields.prepare([text]);
+    expect(key.calls).toEqual(["generate", "unwrap"]);
+    expect(fields.decryptText(text)).toBe("x");
+  });
+
+  it("ends with the Envelope's close()", async () => {
+    const { key, envelope, open } = single();
+    const fields = await open();
+    const text = fields.encryptText("x");
+    await fields.prepare([text]);
+    await envelope.close();
+    key.calls.length = 0;
+    await refuses("ERR_ENVELOPE_CLOSED", () => fields.encryptText("x"));
+    await refuses("ERR_ENVELOPE_CLOSED", () => fields.decryptText(text));
+    await refuses("ERR_ENVELOPE_CLOSED", () => fields.refresh());
+    await refuses("ERR_ENVELOPE_CLOSED", () => fields.prepare([text]));
+    expect(key.calls).toEqual([]);
+  });
+
   it("says ERR_ENVELOPE_NOT_HELD of a value that was not prepared", async () => {
     const { open } = single();
     const [a, b] = [await open(), await open()];

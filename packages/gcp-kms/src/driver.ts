@@ -12,7 +12,7 @@
  *
  * @module
  */
-import { Cmk, Learnt, type Bytes, type CmkDriver, type Wrapped } from "@env/core";
+import { Cmk, Learnt, type Awaitable, type Bytes, type CmkDriver, type Wrapped } from "@env/core";
 import { Calls, wipePlaintext, type Operation } from "./calls.ts";
 import type { EncryptOutput } from "./client.ts";
 import { crc32c } from "./crc32c.ts";
@@ -198,18 +198,9 @@ class OwnKey {
   }
 
   /** Whether an entry of this label was wrapped by this key. */
-  async matches(label: string): Promise<boolean> {
+  matches(label: string): Awaitable<boolean> {
     if (label === this.#keyId) return true;
-    if (!isKeyOf(this.#name, label)) return false;
-    try {
-      return label === (await this.#label.get());
-    } catch (error) {
-      // What is known holds where it cannot be asked: whether it still does shows in the calls.
-      const { known } = this.#label;
-      if (known === undefined) throw error;
-      this.#label.learn(known);
-      return label === known;
-    }
+    return isKeyOf(this.#name, label) && this.#label.passes((own) => own === label);
   }
 
   /** Checks whose answer it is, and remembers it. */

@@ -7,7 +7,7 @@
  *
  * @module
  */
-import { Cmk, Learnt, type CmkDriver, type Wrapped } from "@env/core";
+import { Cmk, Learnt, type Awaitable, type CmkDriver, type Wrapped } from "@env/core";
 import { describeCiphertextBlob, isKmsError, KmsError } from "@env/kms";
 import type { Encrypted, LocalFileClient } from "./client.ts";
 import { classify } from "./errors.ts";
@@ -118,8 +118,9 @@ class KeyName {
     this.#target = new Learnt({ ask, maxAge: RESOLVE_AGAIN_MS });
   }
 
-  async matches(label: string): Promise<boolean> {
-    return label === (this.#keyId ?? (await this.#resolved()));
+  matches(label: string): Awaitable<boolean> {
+    if (this.#keyId !== undefined) return label === this.#keyId;
+    return this.#target.passes((keyId) => keyId === label);
   }
 
   /** Passes a call's outcome on, and forgets what the alias stood for where the outcome contradicts it. */
@@ -129,18 +130,6 @@ class KeyName {
     } catch (error) {
       if (isKmsError(error) && contradictions.has(error.name)) this.#target.forget();
       throw error;
-    }
-  }
-
-  /** What is known holds where it cannot be asked: whether it still does shows in the calls. */
-  async #resolved(): Promise<string> {
-    try {
-      return await this.#target.get();
-    } catch (error) {
-      const { known } = this.#target;
-      if (known === undefined) throw error;
-      this.#target.learn(known);
-      return known;
     }
   }
 

@@ -19,6 +19,7 @@ import {
   type Context,
   type DecryptOptions,
   type Envelope,
+  type Wrapping,
 } from "@env/core";
 import {
   checkDecryptOptions,
@@ -88,6 +89,9 @@ export interface FileResult {
   readonly messageBytes: number;
 }
 
+/** What {@link encryptFile} wrote, and how many of the CMKs can open it. */
+export interface EncryptFileResult extends FileResult, Wrapping {}
+
 /**
  * Encrypts a file into another.
  *
@@ -111,7 +115,7 @@ export function encryptFile(
   source: string | URL,
   target: string | URL,
   options: EncryptFileOptions,
-): Promise<FileResult> {
+): Promise<EncryptFileResult> {
   return encryptFileOn(machine(), envelope, source, target, options);
 }
 
@@ -167,7 +171,7 @@ export async function encryptFileOn(
   source: string | URL,
   target: string | URL,
   { concurrency, onProgress, overwrite, preserve, ...message }: EncryptFileOptions,
-): Promise<FileResult> {
+): Promise<EncryptFileResult> {
   checkEncryptOptions(message);
   encodeContext(message.context);
   const share = shareOf(concurrency, pool);
@@ -182,7 +186,8 @@ export async function encryptFileOn(
       writeFileWholeOn(files, pathOf(target), output, async (into) => {
         const headerAlignment = HEADER_ALIGNMENT;
         const options = { ...message, plaintextBytes, headerAlignment };
-        const { header, prefix, codec } = await startMessage(envelope, options);
+        const started = await startMessage(envelope, options);
+        const { header, prefix, codec, wrapped, cmks } = started;
         const front = Buffer.concat([header, prefix]);
         await writeFully(into, front, 0);
         await transcodeSteady(from, {
@@ -197,7 +202,8 @@ export async function encryptFileOn(
           signal,
           onProgress,
         });
-        return { plaintextBytes, messageBytes: header.length + payloadLength(plaintextBytes) };
+        const messageBytes = header.length + payloadLength(plaintextBytes);
+        return { plaintextBytes, messageBytes, wrapped, cmks };
       }),
     );
   });
@@ -264,17 +270,17 @@ function startEarly(share: PoolShare | undefined, bytes: number): void {
 }
 
 /** Reports the message to the envelope's observer. */
-async function watched(
+async function watched<T extends FileResult & Partial<Wrapping>>(
   envelope: Envelope,
   type: "encrypt" | "decrypt",
   signal: AbortSignal | undefined,
   bytes: number,
-  work: () => Promise<FileResult>,
-): Promise<FileResult> {
+  work: () => Promise<T>,
+): Promise<T> {
   const watch = watchMessage(envelope, type);
   try {
     const result = await work();
-    watch.done(result.plaintextBytes);
+    watch.done(result.plaintextBytes, result);
     return result;
   } catch (error) {
     watch.failed(bytes, error, signal);

@@ -9,6 +9,7 @@ export { decryptFile, encryptFile, verifyFile } from "./file.ts";
 export type {
   DecryptFileOptions,
   EncryptFileOptions,
+  EncryptFileResult,
   FileOptions,
   FileResult,
   TargetOptions,

@@ -100,8 +100,7 @@ export function encryptStreamOn(
     };
     return {
       async write(pieces) {
-        const more = total(pieces);
-        bytes += more;
+        bytes += total(pieces);
         if (expected !== undefined && bytes > expected) {
           throw new EnvelopeError(
             "ERR_ENVELOPE_LIMIT",
@@ -109,9 +108,7 @@ export function encryptStreamOn(
           );
         }
         message ??= start();
-        const { started, engine } = await message;
-        if (expected === undefined) started.spend(more);
-        await engine.write(pieces);
+        await (await message).engine.write(pieces);
       },
       async end() {
         if (expected !== undefined && bytes < expected) {
@@ -121,8 +118,9 @@ export function encryptStreamOn(
           );
         }
         message ??= start();
-        await (await message).engine.end();
-        watch.done(bytes);
+        const { started, engine } = await message;
+        await engine.end();
+        watch.done(bytes, started);
       },
       stop(error) {
         message?.then(({ engine }) => engine.stop()).catch(() => undefined);

@@ -1,0 +1,166 @@
+/**
+ * What is done with a CMK: generate, wrap, unwrap, rewrap, and the choice of the key to call.
+ *
+ * `Cmk` is this with arguments that are checked first. An `Envelope` binds a context once for all of its
+ * CMKs and finds the key of an entry once per call, so it comes here.
+ *
+ * @module
+ */
+import { backend } from "#crypto";
+import { kmsContext, type BoundContext } from "./context.ts";
+import { DATA_KEY_BYTES, DataKey } from "./data-key.ts";
+import type { CmkDriver } from "./driver.ts";
+import { DriverCalls, type DriverCallOptions, type WrappedAnswer } from "./driver-calls.ts";
+import { EnvelopeError } from "./error.ts";
+import type { Entry } from "./key-block.ts";
+
+/** A data key wrapped by one CMK. */
+export interface WrappedDataKey {
+  readonly entry: Entry;
+  /** Which version of the CMK wrapped it, where the KMS tells. */
+  readonly keyVersion: string | undefined;
+}
+
+/** A data key and its first wrapped copy. The key is the caller's to dispose. */
+export interface GeneratedDataKey extends WrappedDataKey {
+  readonly dataKey: DataKey;
+}
+
+/** What became of one entry. */
+export interface RewrappedEntry extends WrappedDataKey {
+  /** `false`: the entry was wrapped by the current version already and is returned as it was. */
+  readonly changed: boolean;
+  /** Whether the plaintext data key was in this process. */
+  readonly plaintextSeen: boolean;
+  /** The version that had wrapped it, where the KMS tells. */
+  readonly fromVersion: string | undefined;
+}
+
+export class CmkCalls {
+  readonly provider: string;
+  readonly keyId: string;
+  readonly #driver: CmkDriver;
+  readonly #calls: DriverCalls;
+  readonly #alsoUnwrap: readonly string[];
+  #closed: Promise<void> | undefined;
+
+  constructor(driver: CmkDriver, alsoUnwrap: readonly string[]) {
+    this.provider = driver.provider;
+    this.keyId = driver.keyId;
+    this.#driver = driver;
+    this.#calls = new DriverCalls(driver);
+    this.#alsoUnwrap = alsoUnwrap;
+  }
+
+  /**
+   * The key to call for `entry`: always one that was configured, since a message selects and never
+   * addresses. `undefined` where the entry names another CMK.
+   */
+  async findKeyId(entry: Entry, options: DriverCallOptions): Promise<string | undefined> {
+    this.#requireOpen();
+    if (entry.provider !== this.provider) return undefined;
+    if (entry.keyId !== this.keyId && this.#alsoUnwrap.includes(entry.keyId)) return entry.keyId;
+    return (await this.#calls.matches(entry.keyId, options)) ? this.keyId : undefined;
+  }
+
+  async generate(context: BoundContext, options: DriverCallOptions): Promise<GeneratedDataKey> {
+    this.#requireOpen();
+    const { generate } = this.#calls;
+    if (generate !== undefined) return generate(kmsContext(context), options);
+    const dataKey = new DataKey(backend.random(DATA_KEY_BYTES));
+    try {
+      return { dataKey, ...(await this.wrap(dataKey, context, options)) };
+    } catch (error) {
+      dataKey[Symbol.dispose]();
+      throw error;
+    }
+  }
+
+  async wrap(
+    dataKey: DataKey,
+    context: BoundContext,
+    options: DriverCallOptions,
+  ): Promise<WrappedDataKey> {
+    this.#requireOpen();
+    return this.#calls.wrap(dataKey, kmsContext(context), options);
+  }
+
+  /** Wraps, and unwraps the result once. */
+  async wrapVerified(
+    dataKey: DataKey,
+    context: BoundContext,
+    options: DriverCallOptions,
+  ): Promise<WrappedDataKey> {
+    const made = await this.wrap(dataKey, context, options);
+    const again = await this.unwrap(made.entry, this.keyId, context, options);
+    try {
+      if (dataKey.equals(again)) return made;
+      throw this.#calls.broken("what was wrapped unwraps to the same bytes");
+    } finally {
+      again[Symbol.dispose]();
+    }
+  }
+
+  /** @param keyId - What {@link findKeyId} gave for `entry`. */
+  async unwrap(
+    entry: Entry,
+    keyId: string,
+    context: BoundContext,
+    options: DriverCallOptions,
+  ): Promise<DataKey> {
+    this.#requireOpen();
+    return (await this.#calls.unwrap(entry.wrapped, keyId, kmsContext(context), options)).dataKey;
+  }
+
+  /**
+   * Wraps anew: inside the KMS where it can, else by unwrapping and wrapping here.
+   *
+   * @param keyId - What {@link findKeyId} gave for `entry`.
+   */
+  async rewrap(
+    entry: Entry,
+    keyId: string,
+    context: BoundContext,
+    options: DriverCallOptions,
+  ): Promise<RewrappedEntry> {
+    this.#requireOpen();
+    const { rewrap } = this.#calls;
+    const made = await rewrap?.(entry.wrapped, keyId, kmsContext(context), options);
+    if (rewrap !== undefined && made !== undefined) {
+      const result = rewrapped(entry, made, made.fromVersion, false);
+      // Proves that the new wrapped key opens under this key and context, without the plaintext.
+      if (result.changed) {
+        await rewrap(made.entry.wrapped, this.keyId, kmsContext(context), options);
+      }
+      return result;
+    }
+    const old = await this.#calls.unwrap(entry.wrapped, keyId, kmsContext(context), options);
+    try {
+      const again = await this.wrapVerified(old.dataKey, context, options);
+      return rewrapped(entry, again, old.keyVersion, true);
+    } finally {
+      old.dataKey[Symbol.dispose]();
+    }
+  }
+
+  close(): Promise<void> {
+    this.#closed ??= (async () => this.#driver.close?.())();
+    return this.#closed;
+  }
+
+  #requireOpen(): void {
+    if (this.#closed === undefined) return;
+    throw new EnvelopeError("ERR_ENVELOPE_CLOSED", `${this.provider}: the CMK is closed`);
+  }
+}
+
+function rewrapped(
+  entry: Entry,
+  { entry: made, keyVersion }: WrappedAnswer,
+  fromVersion: string | undefined,
+  plaintextSeen: boolean,
+): RewrappedEntry {
+  const current = keyVersion !== undefined && keyVersion === fromVersion;
+  const changed = !current || made.keyId !== entry.keyId;
+  return { entry: changed ? made : entry, changed, plaintextSeen, fromVersion, keyVersion };
+}
