@@ -1,14 +1,14 @@
 /**
- * What this project is for, shown on a real file of over 100 MB: the Node.js binary that runs it.
+ * Shows what this project is for on a real file of over 100 MB: the Node.js binary that runs it.
  *
  * Every line is a claim that was just checked; the first that does not hold ends the demo with exit
- * code 1. It runs the `envelope` command itself, in a temporary folder of which nothing is left.
+ * code 1. The demo runs the `envelope` command itself, in a temporary folder that it removes.
  */
 import { createHash } from "node:crypto";
 import { createReadStream, existsSync, mkdtempSync, rmSync, statSync } from "node:fs";
 import { open } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { basename, join } from "node:path";
+import { join } from "node:path";
 import { Writable } from "node:stream";
 import { main, type Host } from "@env/cli";
 
@@ -29,7 +29,11 @@ process.on("exit", removeFolder);
 try {
   await demo();
   removeFolder();
-  say("All of it held. The temporary folder is removed.");
+  say("All of it held. The temporary folder is removed.\n");
+  say("Next: a keystore of your own, and a program that uses it.");
+  say("  npx -y pnpm@12.21.0 envelope init");
+  say("  npx -y pnpm@12.21.0 try examples/fields.ts");
+  say("README.md has the first program, examples/README.md has more.");
 } catch (error) {
   const problem = error instanceof Error ? error.message : String(error);
   console.error(`demo: ${controller.signal.aborted ? "interrupted" : problem}`);
@@ -39,19 +43,20 @@ try {
 async function demo(): Promise<void> {
   const original = process.execPath;
   const bytes = statSync(original).size;
-  claim(bytes > MIN_BYTES, `${original} has ${megabytes(bytes)}; the demo needs over 100 MB`);
+  claim(bytes > MIN_BYTES, `${original} is ${megabytes(bytes)}; the demo needs more than 100 MB`);
   const message = join(folder, "node.env");
   const copy = join(folder, "node");
 
-  say("Envelope encryption of a real file, by the `envelope` command in a temporary folder.");
+  say("Envelope encryption of a real file, the Node.js binary that runs this demo, with the");
+  say("`envelope` command in a temporary folder.");
   await envelope("init", "--keystore", join(folder, "dev.kms"));
-  say("init", "a KMS in one file, dev.kms, with one customer master key (CMK): alias/app");
+  say("init", "a KMS in one file, dev.kms, with one key that never leaves it (the CMK): alias/app");
 
   const encrypting = stopwatch();
   await envelope("encrypt", original, "-o", message, ...CONTEXT, "--store-context");
   say(
     "encrypt",
-    `${basename(original)}, ${megabytes(bytes)} ${encrypting(bytes)}, under a fresh data key`,
+    `the Node.js binary, ${megabytes(bytes)}, ${encrypting(bytes)}, with a fresh data key`,
   );
 
   const before = await inspect(message);
@@ -59,19 +64,19 @@ async function demo(): Promise<void> {
     "inspect",
     `header ${before.headerBytes} bytes, payload ${megabytes(before.payloadBytes)}, Cobblestone-256`,
   );
-  say("", `the data key, wrapped by local-file ${before.keyId}, version ${before.keyVersion}`);
-  claim(before.plaintextBytes === bytes, "the header implies another plaintext length");
+  say("", `the data key is wrapped by CMK ${before.keyId}, version ${before.keyVersion}`);
+  claim(before.plaintextBytes === bytes, "the header implies a different plaintext length");
 
   const decrypting = stopwatch();
   await envelope("decrypt", message, "-o", copy, ...CONTEXT);
-  say("decrypt", `${megabytes(bytes)} ${decrypting(bytes)}`);
+  say("decrypt", `${megabytes(bytes)}, ${decrypting(bytes)}`);
   const [hash, again] = [await sha256(original), await sha256(copy)];
-  claim(hash === again, "what was decrypted is not the original");
-  say("compare", `SHA-256 of original and decrypted copy: ${hash.slice(0, 16)}… both`);
+  claim(hash === again, "the decrypted copy differs from the original");
+  say("compare", `original and decrypted copy have the same SHA-256: ${hash.slice(0, 16)}…`);
 
   const payload = await sha256(message, before.headerBytes);
   await envelope("keys", "rotate", "alias/app");
-  say("rotate", "the CMK has a version 2 now; version 1 only unwraps");
+  say("rotate", "the CMK now has a version 2; version 1 only unwraps");
   const rewrapping = stopwatch();
   await envelope("rewrap", message, ...CONTEXT);
   const after = await inspect(message);
@@ -79,13 +84,13 @@ async function demo(): Promise<void> {
   claim((await sha256(message, after.headerBytes)) === payload, "rewrap changed the payload");
   say(
     "rewrap",
-    `by version ${after.keyVersion}, ${rewrapping()}: another header in front of the same payload`,
+    `to version ${after.keyVersion}, ${rewrapping()}: a new header in front of the same payload`,
   );
-  say("compare", `SHA-256 of the payload before and after: ${payload.slice(0, 16)}… both`);
+  say("compare", `the payload has the same SHA-256 before and after: ${payload.slice(0, 16)}…`);
   rmSync(copy);
   await envelope("decrypt", message, "-o", copy, ...CONTEXT);
-  claim((await sha256(copy)) === hash, "after the rewrap another plaintext comes out");
-  say("decrypt", "once more, after the rewrap: the original again");
+  claim((await sha256(copy)) === hash, "after the rewrap the plaintext differs");
+  say("decrypt", "again after the rewrap: the result is the original");
 
   rmSync(copy);
   const stolen = ["--context", "purpose=demo", "--context", "tenant=evil"];
@@ -109,7 +114,7 @@ async function envelope(...args: string[]): Promise<string> {
   return out.text();
 }
 
-/** Runs a command that must be refused, with a code that says so, and without a trace of plaintext. */
+/** Runs a command that must be refused with the code for it and must leave no plaintext behind. */
 async function refused(output: string, what: string, args: string[]): Promise<void> {
   const [out, err] = [capture(), capture()];
   const code = await run([...args, "--json"], { stdout: out.stream, stderr: err.stream });
