@@ -27,7 +27,7 @@ describe("banned forms", () => {
   });
 
   it.each([
-    "There is no key. It is no longer a key, and is no one's.",
+    "There is no key, and there will be no key. It is no longer a key, and is no one's.",
     "`pnpm` stands for `npx pnpm`. This file stands in for it.",
     "There is no more than one, and for everything else there are no more keys.",
     "It came together. When it comes to keys, it makes one call.",
