@@ -56,9 +56,6 @@ const forms: readonly Form[] = [
 
 /** Files and folders that still have such forms. Entries are only ever removed. */
 const notYetMended: readonly string[] = [
-  "docs/backends.md",
-  "docs/benchmarks/README.md",
-  "docs/defaults.md",
   "docs/errors.md",
   "packages/aws-kms/README.md",
   "packages/aws-kms/src/",
