@@ -23,7 +23,12 @@ import {
   type RootKeyKind,
   type RootKeySource,
 } from "@env/kms";
-import { doctor as localFileDoctor, openLocalFile, parseLocalFileUri } from "@env/local-file";
+import {
+  doctor as localFileDoctor,
+  keystoreOptions,
+  openLocalFile,
+  parseLocalFileUri,
+} from "@env/local-file";
 import type * as Vault from "@env/vault-transit";
 import { CommandError, usageError } from "./errors.ts";
 import { readPassphrase } from "./passphrase.ts";
@@ -82,8 +87,11 @@ export async function withKeystore<T>(
   keystore: string | undefined,
   use: (keystore: Keystore) => Promise<T>,
 ): Promise<T> {
-  const path = keystore === undefined ? await configuredKeystore(globals) : resolve(keystore);
-  using opened = await openKeystore(path, { root: await rootOf(ui, path) });
+  const { path, options } =
+    keystore === undefined
+      ? await configuredKeystore(globals)
+      : { path: resolve(keystore), options: {} };
+  using opened = await openKeystore(path, { ...options, root: await rootOf(ui, path, options) });
   return await use(opened);
 }
 
@@ -142,14 +150,15 @@ function adapters(ui: Ui): Readonly<Record<string, Adapter>> {
   return {
     "local-file": {
       async open(uri, options = {}) {
-        const path = resolve(options.baseDirectory ?? process.cwd(), parseLocalFileUri(uri).path);
-        return openLocalFile(uri, { ...options, root: await rootOf(ui, path) });
+        const { path, options: opened } = keystoreOf(uri, options.baseDirectory ?? process.cwd());
+        return openLocalFile(uri, { ...options, root: await rootOf(ui, path, opened) });
       },
       read: async (uri) => ({ ...parseLocalFileUri(uri) }),
       async doctor(uri, { baseDirectory, context, signal }) {
-        const { path: written, key, principal } = parseLocalFileUri(uri);
-        const path = resolve(baseDirectory, written);
-        using keystore = await openKeystore(path, { root: await rootOf(ui, path) });
+        const { key, principal } = parseLocalFileUri(uri);
+        const { path, options } = keystoreOf(uri, baseDirectory);
+        const root = await rootOf(ui, path, options);
+        using keystore = await openKeystore(path, { ...options, root });
         return await localFileDoctor({ client: keystore.as(principal), key }, { context, signal });
       },
     },
@@ -190,8 +199,12 @@ function openers(ui: Ui): Readonly<Record<string, CmkOpener>> {
 }
 
 /** By what the keystore says of itself. A passphrase that is not in the environment is asked for. */
-async function rootOf(ui: Ui, path: string): Promise<RootKeySource> {
-  const { rootKind } = await inspectKeystore(path);
+async function rootOf(
+  ui: Ui,
+  path: string,
+  options: ReturnType<typeof keystoreOptions>,
+): Promise<RootKeySource> {
+  const { rootKind } = await inspectKeystore(path, options);
   return rootSource(ui, rootKind, path, "open");
 }
 
@@ -238,7 +251,7 @@ export async function closeAll(cmks: readonly Cmk[]): Promise<void> {
   await Promise.all(cmks.map((cmk) => cmk.close()));
 }
 
-async function configuredKeystore(globals: GlobalOptions): Promise<string> {
+async function configuredKeystore(globals: GlobalOptions): Promise<ReturnType<typeof keystoreOf>> {
   const { cmks, baseDirectory, environment } = await configOf(globals);
   const uri = cmks.find((one) => one.startsWith("local-file:"));
   if (uri === undefined) {
@@ -248,5 +261,15 @@ async function configuredKeystore(globals: GlobalOptions): Promise<string> {
       "keys of other KMSs are managed with their own tools; name a keystore with --keystore",
     );
   }
-  return resolve(baseDirectory, parseLocalFileUri(uri).path);
+  return keystoreOf(uri, baseDirectory);
+}
+
+/** The keystore that a URI names, and how it is opened. */
+function keystoreOf(
+  uri: string,
+  baseDirectory: string,
+): { readonly path: string; readonly options: ReturnType<typeof keystoreOptions> } {
+  const parsed = parseLocalFileUri(uri);
+  const options = keystoreOptions(parsed, baseDirectory);
+  return { path: resolve(baseDirectory, parsed.path), options };
 }

@@ -41,6 +41,8 @@ const nextSteps: Readonly<Record<EnvelopeErrorCode, string>> = {
   ERR_ENVELOPE_KEYSTORE_BUSY: "Try again; if it stays, find the process that holds the file.",
   ERR_ENVELOPE_KEYSTORE_IO:
     "Check the path, its permissions and the free space. Nothing was changed.",
+  ERR_ENVELOPE_KEYSTORE_SQLITE:
+    "Use Node 22.22.3, 24.15.0, 25.9.0 or later; set `patchedSqlite` if your SQLite has the fix under an older version number.",
 };
 
 /** The table of codes, in the order in which `docs/errors.md` lists them. */

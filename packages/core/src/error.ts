@@ -85,6 +85,10 @@ const table = {
     meaning:
       "The keystore cannot be read or written: missing, a folder, read-only, or a full disk.",
   },
+  ERR_ENVELOPE_KEYSTORE_SQLITE: {
+    meaning:
+      "This version of SQLite can lose committed changes when several processes use one keystore.",
+  },
 } as const;
 
 /** Stable names of what can go wrong. */

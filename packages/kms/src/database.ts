@@ -5,28 +5,36 @@
  * file is tried again between timers, so this process goes on meanwhile. Once a transaction has
  * begun it runs to its end without a pause, hence calls of one process never interleave in it.
  *
- * The header is read before SQLite opens the file: opening alone may change another program's
- * database (it recovers journals and checkpoints logs).
+ * The header is read before the file is opened for good: opening alone may change another program's
+ * database, since SQLite recovers journals and checkpoints logs. SQLite reads the header too, as of a file that
+ * nobody changes, because any descriptor of our own would drop the locks of this process when it is closed.
  *
  * Source: spec/kms-store-v1.md#file, https://sqlite.org/fileformat2.html
  *
  * @module
  */
-import { closeSync, openSync, readSync, fstatSync, existsSync } from "node:fs";
 import { DatabaseSync, type StatementSync } from "node:sqlite";
 import { setTimeout } from "node:timers/promises";
+import { pathToFileURL } from "node:url";
 import { EnvelopeError, isEnvelopeError } from "@env/core";
 import { auditSchema } from "./audit/schema.ts";
-import { claim, removeDatabase, syncFolder } from "./database-files.ts";
-import { format, io, named } from "./file-errors.ts";
+import {
+  claim,
+  identify,
+  locate,
+  removeDatabase,
+  syncFolder,
+  type DatabaseFile,
+} from "./database-files.ts";
+import { format, io, isNotADatabase, named } from "./file-errors.ts";
+import { removeAbandoned } from "./partial-file.ts";
+import { requireSafeSqlite, sqliteVersion } from "./sqlite-version.ts";
 
 /** "EnvK" in ASCII, at offset 68 of the file. */
 const APPLICATION_ID = 0x45_6e_76_4b;
 /** At offset 60 of the file. */
 const FORMAT_VERSION = 1;
 
-const MAGIC = "SQLite format 3\0";
-const HEADER_BYTES = 100;
 /** How long SQLite itself waits, which blocks the process; longer waits are ours. */
 const SYNC_WAIT_MS = 20;
 /** SQLite takes an int. */
@@ -45,6 +53,10 @@ const schema = [
 ];
 
 export interface DatabaseOptions {
+  /** Changes nothing, and needs no permission to. Default: `false`. */
+  readonly readOnly?: boolean;
+  /** Trusts a SQLite whose version can lose changes. Default: `false`. */
+  readonly patchedSqlite?: boolean;
   /** How errors name the file, where it does not have its name yet. Default: its path. */
   readonly shownAs?: string;
   /** How long to wait for other processes' locks, in ms. */
@@ -56,16 +68,25 @@ export class Database {
   readonly path: string;
   /** How long it waits for other processes' locks, in ms. */
   readonly busyTimeout: number;
+  readonly #options: DatabaseOptions;
+  readonly #file: string;
   readonly #db: DatabaseSync;
   readonly #begin: StatementSync;
   readonly #commit: StatementSync;
   #closed = false;
   /** What ended the transaction before its time. */
   #lost: unknown;
+  /** Which files are being written; `undefined`: they need not stay the same. */
+  #identity: string | undefined;
+  /** They are no longer under their names: whatever is written now is lost. */
+  #displaced: EnvelopeError | undefined;
 
-  private constructor(path: string, db: DatabaseSync, { busyTimeout, shownAs }: DatabaseOptions) {
+  private constructor(path: string, db: DatabaseSync, options: DatabaseOptions) {
+    const { busyTimeout, shownAs } = options;
     this.path = shownAs ?? path;
+    this.#file = path;
     this.#db = db;
+    this.#options = options;
     this.busyTimeout = busyTimeout;
     this.#begin = db.prepare("BEGIN");
     this.#commit = db.prepare("COMMIT");
@@ -76,6 +97,7 @@ export class Database {
    * transaction. Whatever fails, no file is left and none that was there is touched.
    */
   static create(path: string, options: DatabaseOptions, fill: (database: Database) => void): void {
+    requireSafe(path, options);
     claim(path, options.shownAs);
     let db: DatabaseSync | undefined;
     try {
@@ -98,14 +120,21 @@ export class Database {
 
   /** Opens a keystore's file, whose schema must be exactly ours: no view, no trigger, no other table. */
   static async open(path: string, options: DatabaseOptions): Promise<Database> {
-    requireKeystoreHeader(path);
+    const { readOnly = false, shownAs = path } = options;
+    if (!readOnly) requireSafe(path, options);
+    const file = locate(shownAs, path, readOnly);
+    if (file.links > 1) removeAbandoned(path);
+    requireKeystoreHeader(file, shownAs);
     let db: DatabaseSync;
     try {
-      db = new DatabaseSync(path, { timeout: SYNC_WAIT_MS });
+      db =
+        file.way === "immutable"
+          ? new DatabaseSync(immutable(file.path), { readOnly: true })
+          : new DatabaseSync(file.path, { timeout: SYNC_WAIT_MS, readOnly });
     } catch (error) {
-      throw named(error, path);
+      throw named(error, shownAs);
     }
-    const database = new Database(path, db, options);
+    const database = new Database(file.path, db, { ...options, shownAs });
     try {
       await database.#patiently(() => {
         db.exec("PRAGMA trusted_schema = OFF; PRAGMA cell_size_check = ON");
@@ -113,17 +142,31 @@ export class Database {
         const found = db.prepare("SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL").all();
         const statements = new Set(found.map(({ sql }) => sql));
         if (found.length !== schema.length || schema.some((sql) => !statements.has(sql))) {
-          throw format(path, "its tables are not those of a keystore");
+          throw format(shownAs, "its tables are not those of a keystore");
         }
+        if (readOnly) return;
         // Elsewhere the pragma answers "delete" or fails; either way commits would not be what they must.
         const mode = db.prepare("PRAGMA journal_mode = WAL").get()?.["journal_mode"];
-        if (mode !== "wal") throw io(path, "its file system cannot hold SQLite's write-ahead log");
+        if (mode !== "wal")
+          throw io(shownAs, "its file system cannot hold SQLite's write-ahead log");
+        // SQLite creates the log of a database that had none, as a backup, when something is read.
+        db.exec("SELECT 1 FROM sqlite_schema");
+        database.#identity = identify(file.path);
       });
     } catch (error) {
       db.close();
       throw error;
     }
     return database;
+  }
+
+  /** Another connection to the same file: SQLite counts those of a process, and keeps its locks for all of them. */
+  openAgain(): Promise<Database> {
+    return Database.open(this.#file, this.#options);
+  }
+
+  get readOnly(): boolean {
+    return this.#options.readOnly ?? false;
   }
 
   prepare(sql: string): StatementSync {
@@ -151,13 +194,15 @@ export class Database {
    *
    * @param settle - Called as soon as it is over, before anything else can read or write here.
    */
-  write<T>(fn: () => T, settle: (committed: boolean) => void = () => undefined): Promise<T> {
+  async write<T>(fn: () => T, settle: (committed: boolean) => void = () => undefined): Promise<T> {
+    this.#requireWritable();
     return this.#patiently(() => this.#transaction(fn, settle));
   }
 
   /** As {@link write}, at once: where another process has the lock, this one stands still. */
   writeSync<T>(fn: () => T, settle: (committed: boolean) => void): T {
-    if (this.#closed) throw new EnvelopeError("ERR_ENVELOPE_CLOSED", "the keystore is closed");
+    this.#requireOpen();
+    this.#requireWritable();
     try {
       this.#db.exec(`PRAGMA busy_timeout = ${Math.min(this.busyTimeout, MAX_TIMEOUT_MS)}`);
       return this.#transaction(fn, settle);
@@ -192,6 +237,7 @@ export class Database {
 
   /** Empties the write-ahead log, so that pages overwritten in the file are not found there. Best effort. */
   checkpoint(): void {
+    if (this.readOnly) return;
     try {
       this.#db.exec("PRAGMA wal_checkpoint(TRUNCATE)");
     } catch {
@@ -227,7 +273,7 @@ export class Database {
   async #patiently<T>(fn: () => T, path: string = this.path): Promise<T> {
     let deadline: number | undefined;
     for (;;) {
-      if (this.#closed) throw new EnvelopeError("ERR_ENVELOPE_CLOSED", "the keystore is closed");
+      this.#requireOpen();
       try {
         return fn();
       } catch (error) {
@@ -250,11 +296,35 @@ export class Database {
       if (this.#lost !== undefined) throw this.#lost;
       this.#commit.run();
       committed = true;
+      this.#requireInPlace();
       return result;
     } finally {
       if (!committed) this.#rollback();
       settle(committed);
     }
+  }
+
+  /**
+   * That what was committed is in the files that others open. Another program removes the log if it believes that
+   * nobody uses the database: because this process has closed a descriptor of it somewhere, which drops its locks, or
+   * because somebody has put back a backup.
+   */
+  #requireInPlace(): void {
+    if (this.#identity === undefined || identify(this.#file) === this.#identity) return;
+    this.#displaced = io(
+      this.path,
+      "another program has removed or replaced the file or its write-ahead log while it was open here; the last changes may be lost. Open it again, and look for what is missing",
+    );
+    throw this.#displaced;
+  }
+
+  #requireOpen(): void {
+    if (this.#closed) throw new EnvelopeError("ERR_ENVELOPE_CLOSED", "the keystore is closed");
+    if (this.#displaced !== undefined) throw this.#displaced;
+  }
+
+  #requireWritable(): void {
+    if (this.readOnly) throw io(this.path, "it was opened read-only; nothing can be changed");
   }
 
   #rollback(): void {
@@ -266,34 +336,48 @@ export class Database {
   }
 }
 
-function requireKeystoreHeader(path: string): void {
-  let header: Buffer;
-  let size: number;
+function requireSafe(path: string, { patchedSqlite = false, shownAs }: DatabaseOptions): void {
+  if (!patchedSqlite) requireSafeSqlite(shownAs ?? path, sqliteVersion());
+}
+
+/** The file for SQLite as one that nobody changes: it takes no lock, and looks at no log. */
+function immutable(path: string): URL {
+  const url = pathToFileURL(path);
+  url.search = "immutable=1";
+  return url;
+}
+
+/** Not what is in the log: these numbers are written before there is one. */
+function requireKeystoreHeader({ path, size, hasLog }: DatabaseFile, shownAs: string): void {
+  if (size === 0)
+    throw format(shownAs, "the file is empty (0 bytes): its creation was interrupted");
+  let numbers: Readonly<Record<"application_id" | "page_size" | "user_version", number>>;
+  const db = new DatabaseSync(immutable(path), HEADER_OPTIONS);
   try {
-    const file = openSync(path, "r+");
-    try {
-      size = fstatSync(file).size;
-      header = Buffer.alloc(HEADER_BYTES);
-      readSync(file, header, 0, HEADER_BYTES, 0);
-    } finally {
-      closeSync(file);
-    }
+    // The header may announce pages that another process's checkpoint is only about to write.
+    db.exec("PRAGMA writable_schema = ON");
+    const number = (name: string): number => Number(db.prepare(`PRAGMA ${name}`).get()?.[name]);
+    numbers = {
+      application_id: number("application_id"),
+      page_size: number("page_size"),
+      user_version: number("user_version"),
+    };
   } catch (error) {
-    throw named(error, path);
+    if (isNotADatabase(error)) throw format(shownAs, "the file is not an SQLite database");
+    throw named(error, shownAs);
+  } finally {
+    db.close();
   }
-  if (size === 0) throw format(path, "the file is empty (0 bytes): its creation was interrupted");
-  if (header.toString("latin1", 0, 16) !== MAGIC || size < HEADER_BYTES) {
-    throw format(path, "the file is not an SQLite database");
-  }
-  if (header.readUInt32BE(68) !== APPLICATION_ID) {
-    throw format(path, "the file is another application's SQLite database");
+  if (numbers.application_id !== APPLICATION_ID) {
+    throw format(shownAs, "the file is another application's SQLite database");
   }
   // SQLite takes a part of a page for a whole one. While there is a log, it may still hold the page.
-  const pageSize = header.readUInt16BE(16) === 1 ? 65_536 : header.readUInt16BE(16);
-  if (size % pageSize !== 0 && !existsSync(`${path}-wal`))
-    throw format(path, "the file is cut off");
-  const version = header.readUInt32BE(60);
+  if (size % numbers.page_size !== 0 && !hasLog) throw format(shownAs, "the file is cut off");
+  const version = numbers.user_version;
   if (version !== FORMAT_VERSION) {
-    throw format(path, `format version ${version}; this build reads version ${FORMAT_VERSION}`);
+    throw format(shownAs, `format version ${version}; this build reads version ${FORMAT_VERSION}`);
   }
 }
+
+/** `defensive` is the default in some versions of Node, where `writable_schema` then does nothing. */
+const HEADER_OPTIONS = { readOnly: true, defensive: false };

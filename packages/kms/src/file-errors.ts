@@ -45,6 +45,11 @@ export function named(error: unknown, path: string): unknown {
     : keystoreError("ERR_ENVELOPE_KEYSTORE_IO", path, problem, error);
 }
 
+/** SQLite's own opinion of a file, as opposed to one about its pages. */
+export function isNotADatabase(error: unknown): boolean {
+  return error instanceof Error && "errcode" in error && error.errcode === 26;
+}
+
 export function format(path: string, problem: string): EnvelopeError {
   return keystoreError(
     "ERR_ENVELOPE_KEYSTORE_FORMAT",
@@ -72,14 +77,17 @@ function keystoreError(
 
 /** What Node's file calls say, by `code`. */
 const fileProblems: ReadonlyMap<unknown, string> = new Map([
-  ["EACCES", "no permission; check the owner and mode of the file and its folder"],
+  [
+    "EACCES",
+    "no permission; check the owner and mode of the file and its folder, or open the keystore with readOnly",
+  ],
   ["EEXIST", alreadyThere],
   ["EISDIR", "it is a folder; give the path of a file in it"],
   ["ENOENT", "no such file; check the path, or create a keystore there"],
   ["ENOSPC", "the disk is full; nothing was changed. Free some space and try again"],
   ["ENOTDIR", "a part of the path is not a folder"],
   ["EPERM", "not permitted; check the owner and mode of the file and its folder"],
-  ["EROFS", "the file system is read-only; a keystore's must be writable, also to read"],
+  ["EROFS", "the file system is read-only; open the keystore with readOnly, or copy it"],
 ]);
 
 /** What SQLite says, by primary result code. */
@@ -102,7 +110,7 @@ const sqliteProblems: ReadonlyMap<number, readonly [EnvelopeErrorCode, string]> 
     8,
     [
       "ERR_ENVELOPE_KEYSTORE_IO",
-      "it is read-only; a keystore and its folder must be writable, also to read",
+      "the file or its folder cannot be written; check owner and mode, or open the keystore with readOnly",
     ],
   ],
   [

@@ -7,6 +7,7 @@
 export { createKeystore, inspectKeystore, Keystore, openKeystore } from "./keystore.ts";
 export type { CreateKeystoreOptions, KeystoreFacts, OpenKeystoreOptions } from "./keystore.ts";
 export type { Finding as KeystoreFinding } from "./verify.ts";
+export { canLoseWrites, sqliteVersion } from "./sqlite-version.ts";
 export { generateRootKey } from "./root-key.ts";
 export type { RootKeyKind, RootKeySource } from "./root-key.ts";
 
@@ -57,7 +58,7 @@ export type { Hint, HintCode } from "./policy/hints.ts";
 export { AuditLog } from "./audit/log.ts";
 export type { ArchiveReport } from "./audit/archive.ts";
 export type { AuditEvent, AuditSink } from "./audit/event.ts";
-export type { AuditFacts, AuditOptions } from "./audit/log.ts";
+export type { AuditFacts, AuditOptions, AuditRecordSink } from "./audit/log.ts";
 export type { AuditDurability, AuditFailure } from "./audit/pending.ts";
 export type { AuditRetention, RetentionReport } from "./audit/retention.ts";
 export type { AuditEntry, AuditPage, AuditPageQuery, AuditQuery } from "./audit/query.ts";

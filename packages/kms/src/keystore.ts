@@ -11,7 +11,7 @@ import { AuditLog, type AuditOptions } from "./audit/log.ts";
 import { backupDatabase } from "./backup.ts";
 import { KmsClient } from "./client.ts";
 import { removeDatabase, requireFree } from "./database-files.ts";
-import { Database } from "./database.ts";
+import { Database, type DatabaseOptions } from "./database.ts";
 import {
   descriptorDigest,
   isAccountId,
@@ -42,6 +42,7 @@ import {
 import { KEY_BYTES, random, secretKey } from "./seal.ts";
 import { Seeding } from "./seed/seeding.ts";
 import { Session, type SessionOptions } from "./session.ts";
+import { sqliteVersion } from "./sqlite-version.ts";
 import { Store } from "./store.ts";
 import { verifyKeystore, type Finding } from "./verify.ts";
 
@@ -59,9 +60,20 @@ export interface OpenKeystoreOptions {
   readonly grantDelay?: number;
   /** How long to wait for another process's lock, in ms. Default: 5000. */
   readonly busyTimeout?: number;
+  /**
+   * Opens a keystore that cannot or must not be changed, such as one on a read-only mount. Every change is refused, and
+   * nothing that is due happens: no rotation, no deletion. Calls are not recorded in the file, so `audit.sink` must be
+   * given. Default: `false`.
+   */
+  readonly readOnly?: boolean;
+  /**
+   * States that SQLite has the fix for lost changes in WAL mode although its version is one without it, as some
+   * distributions have it. Default: `false`: such a version is refused.
+   */
+  readonly patchedSqlite?: boolean;
 }
 
-export interface CreateKeystoreOptions extends OpenKeystoreOptions {
+export interface CreateKeystoreOptions extends Omit<OpenKeystoreOptions, "readOnly"> {
   /** Twelve digits, part of every ARN. Default: `000000000000`. */
   readonly accountId?: string;
   /** Lower-case letters, digits, dashes; part of every ARN. Default: `local`. */
@@ -103,11 +115,11 @@ export async function createKeystore(
   const { accountId = "000000000000", region = "local", prepare } = options;
   if (!isAccountId(accountId)) throw new RangeError("accountId must be twelve digits");
   if (!isRegion(region)) throw new RangeError("region must be 1 to 32 of a-z, 0-9 and dashes");
-  const busy = { busyTimeout: busyTimeout(options) };
+  const shown = { ...databaseOptions({ ...options, readOnly: false }), shownAs: path };
   const keystoreId = randomUUID();
   const root = secretKey(random(KEY_BYTES));
   const open = async (file: string): Promise<Keystore> => {
-    const database = await Database.open(file, { ...busy, shownAs: path });
+    const database = await Database.open(file, shown);
     return start(database, new Store(database, root, keystoreId), root, options);
   };
 
@@ -119,7 +131,7 @@ export async function createKeystore(
     keyFile = source.file;
     const created = Date.now();
     const sealed = seal({ accountId, region, keystoreId, created }, source, root);
-    Database.create(partial.path, { ...busy, shownAs: path }, (database) => {
+    Database.create(partial.path, shown, (database) => {
       database
         .prepare("INSERT INTO descriptor (id, facts, root) VALUES (1, ?, ?)")
         .run(sealed.facts, sealed.root);
@@ -158,10 +170,19 @@ function requireNew(path: string, root: RootKeySource): void {
  * Opens a keystore. Many processes may have the same one open.
  *
  * @throws EnvelopeError `ERR_ENVELOPE_KEYSTORE_FORMAT`, `ERR_ENVELOPE_KEYSTORE_ROOT_KEY`,
- * `ERR_ENVELOPE_KEYSTORE_BUSY`, `ERR_ENVELOPE_KEYSTORE_IO`; what the CMK of `root` throws.
+ * `ERR_ENVELOPE_KEYSTORE_BUSY`, `ERR_ENVELOPE_KEYSTORE_IO`, `ERR_ENVELOPE_KEYSTORE_SQLITE`; what the CMK of `root`
+ * throws. TypeError where `readOnly` comes without `audit.sink`, or the other way round.
  */
 export async function openKeystore(path: string, options: OpenKeystoreOptions): Promise<Keystore> {
-  const database = await Database.open(path, { busyTimeout: busyTimeout(options) });
+  const { readOnly = false, audit: { sink } = {} } = options;
+  if (readOnly !== (sink !== undefined)) {
+    throw new TypeError(
+      readOnly
+        ? 'readOnly needs audit.sink: a function that is given the record of every call, or "none"'
+        : "audit.sink is only for a keystore that is opened with readOnly",
+    );
+  }
+  const database = await Database.open(path, databaseOptions(options));
   try {
     const { descriptor, sealed } = await database.read(() => readDescriptor(database));
     const key = await sourceKey(options.root, descriptor.root, descriptor.keystoreId);
@@ -180,12 +201,16 @@ export async function openKeystore(path: string, options: OpenKeystoreOptions): 
 }
 
 /**
- * What a keystore says of itself, without its root key: nothing of it is authenticated.
+ * Reads what a keystore says of itself, without its root key: nothing of it is authenticated.
  *
- * @throws EnvelopeError `ERR_ENVELOPE_KEYSTORE_FORMAT`, `ERR_ENVELOPE_KEYSTORE_BUSY`, `ERR_ENVELOPE_KEYSTORE_IO`.
+ * @throws EnvelopeError `ERR_ENVELOPE_KEYSTORE_FORMAT`, `ERR_ENVELOPE_KEYSTORE_BUSY`, `ERR_ENVELOPE_KEYSTORE_IO`,
+ * `ERR_ENVELOPE_KEYSTORE_SQLITE`.
  */
-export async function inspectKeystore(path: string): Promise<KeystoreFacts> {
-  const database = await Database.open(path, { busyTimeout: DEFAULT_BUSY_TIMEOUT });
+export async function inspectKeystore(
+  path: string,
+  options: Pick<OpenKeystoreOptions, "patchedSqlite" | "readOnly"> = {},
+): Promise<KeystoreFacts> {
+  const database = await Database.open(path, databaseOptions(options));
   try {
     const { descriptor } = await database.read(() => readDescriptor(database));
     return facts(descriptor);
@@ -203,7 +228,7 @@ async function start(
 ): Promise<Keystore> {
   const descriptor = await store.read(() => latestDescriptor(database, store));
   const keystore = new Keystore(database, store, descriptor, root, options);
-  await keystore.purge();
+  if (!database.readOnly) await keystore.purge();
   return keystore;
 }
 
@@ -256,6 +281,11 @@ export class Keystore implements Disposable {
 
   get path(): string {
     return this.#database.path;
+  }
+
+  /** The version of SQLite in use. */
+  get sqliteVersion(): string {
+    return sqliteVersion();
   }
 
   get facts(): KeystoreFacts {
@@ -327,7 +357,7 @@ export class Keystore implements Disposable {
   async verify(): Promise<readonly Finding[]> {
     // What this process knows of the past; and then somebody who knows nothing and reads every row.
     await this.#store.read(() => undefined);
-    const database = await Database.open(this.path, { busyTimeout: this.#database.busyTimeout });
+    const database = await this.#database.openAgain();
     try {
       const store = new Store(database, this.#root, this.#descriptor.keystoreId);
       const log = new AuditLog(store, this.#root, this.#descriptor);
@@ -385,9 +415,13 @@ function grantDelay({ grantDelay: given = 0 }: OpenKeystoreOptions): number {
   return given;
 }
 
-function busyTimeout({ busyTimeout: given = DEFAULT_BUSY_TIMEOUT }: OpenKeystoreOptions): number {
-  if (!(given >= 0)) throw new RangeError("busyTimeout must be a number of ms, 0 or more");
-  return given;
+function databaseOptions({
+  busyTimeout = DEFAULT_BUSY_TIMEOUT,
+  readOnly = false,
+  patchedSqlite = false,
+}: Partial<OpenKeystoreOptions>): DatabaseOptions {
+  if (!(busyTimeout >= 0)) throw new RangeError("busyTimeout must be a number of ms, 0 or more");
+  return { busyTimeout, readOnly, patchedSqlite };
 }
 
 function seal(

@@ -161,9 +161,8 @@ function newKeyFile(path: string): { readonly key: KeyObject; readonly file: New
   const links = unfinishedLinks(path);
   if (links.length > 0) {
     const discard = (): void => links.forEach((link) => unlinkSync(link));
-    const nothing = (): void => undefined;
     // The links stay if this process is killed as well.
-    return { key: readKeyFile(path), file: { publish: nothing, withdraw: nothing, discard } };
+    return { key: readKeyFile(path), file: { publish: isThere, withdraw: isThere, discard } };
   }
   const refused = (error: unknown): EnvelopeError =>
     rootKeyError(
@@ -200,6 +199,11 @@ function newKeyFile(path: string): { readonly key: KeyObject; readonly file: New
   };
   const file = { publish, withdraw, discard: () => partial.discard() };
   return { key: parseRootKey(text, `key file ${path}`), file };
+}
+
+/** It has its name, and keeps it. */
+function isThere(): void {
+  // Nothing to do.
 }
 
 function readKeyFile(path: string): KeyObject {

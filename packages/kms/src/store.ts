@@ -100,6 +100,11 @@ export class Store {
     );
   }
 
+  /** Whether every {@link write} is refused. */
+  get readOnly(): boolean {
+    return this.#database.readOnly;
+  }
+
   /** Whether a {@link write} is running just now. */
   get writing(): boolean {
     return this.#writing;

@@ -96,7 +96,8 @@ describe("a creation that is killed", () => {
       }
       await new Promise((resolve) => setTimeout(resolve, random(60)));
       child.kill("SIGKILL");
-      await ended;
+      const [code, signal]: unknown[] = await ended;
+      expect([code, signal]).toEqual(signal === null ? [0, null] : [null, "SIGKILL"]);
       await makeAgain(path);
     }
   });

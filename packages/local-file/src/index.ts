@@ -8,5 +8,5 @@ export type { LocalFileOptions } from "./driver.ts";
 export type { LocalFileClient } from "./client.ts";
 export { doctor } from "./doctor.ts";
 export type { DoctorCheck, DoctorOptions, DoctorProblem, DoctorReport } from "@env/core";
-export { openLocalFile, parseLocalFileUri } from "./uri.ts";
+export { keystoreOptions, openLocalFile, parseLocalFileUri } from "./uri.ts";
 export type { LocalFileUri, OpenLocalFileOptions } from "./uri.ts";

@@ -14,12 +14,18 @@ import {
   openKeystore,
   parsePrincipal,
   principalArn,
+  type AuditRecord,
+  type AuditRetention,
+  type OpenKeystoreOptions,
   type RootKeyKind,
   type RootKeySource,
 } from "@env/kms";
 import { cmkOptions, localFileDriver } from "./driver.ts";
 
-export interface OpenLocalFileOptions extends OpenCmkOptions {
+/** How the keystore is opened; what is given here counts instead of what the URI says. */
+type KeystoreOptions = Omit<OpenKeystoreOptions, "root">;
+
+export interface OpenLocalFileOptions extends OpenCmkOptions, KeystoreOptions {
   /**
    * Where to get the root key. Default, by what the keystore was made with: the file `<path>.key`, the
    * variable `ENVELOPE_ROOT_KEY`, or a passphrase in `ENVELOPE_PASSPHRASE`. A CMK must be given.
@@ -37,6 +43,18 @@ export interface LocalFileUri {
   readonly key: string;
   /** Who makes the calls: an ARN, `user/alice`, `role/app` or `root`. Default: `root`. */
   readonly principal?: string;
+  /** `true` opens a keystore that cannot be changed; `audit` is then needed. */
+  readonly readOnly?: boolean;
+  /** Where the records of a read-only keystore go: to `stderr`, one JSON text per line, or nowhere. */
+  readonly audit?: "none" | "stderr";
+  /** How many records the audit log keeps. */
+  readonly auditMaxRecords?: number;
+  /** For how many days the audit log keeps a record. */
+  readonly auditMaxAgeDays?: number;
+  /** Folder for the records that the audit log no longer keeps, as written: relative or absolute. */
+  readonly auditArchive?: string;
+  /** `true` trusts a SQLite whose version can lose changes. */
+  readonly patchedSqlite?: boolean;
 }
 
 const SCHEME = "local-file:";
@@ -54,17 +72,52 @@ const SCHEME = "local-file:";
  * ```
  */
 export async function openLocalFile(uri: string, options: OpenLocalFileOptions = {}): Promise<Cmk> {
-  const { path: written, key, principal } = parseLocalFileUri(uri);
-  const path = resolve(options.baseDirectory ?? process.cwd(), written);
-  const root = options.root ?? rootByConvention((await inspectKeystore(path)).rootKind, path);
-  const keystore = await openKeystore(path, { root });
+  const { root: givenRoot, alsoUnwrap, baseDirectory = process.cwd(), ...given } = options;
+  const parsed = parseLocalFileUri(uri);
+  const path = resolve(baseDirectory, parsed.path);
+  const opened = { ...keystoreOptions(parsed, baseDirectory), ...given };
+  const root = givenRoot ?? rootByConvention((await inspectKeystore(path, opened)).rootKind, path);
+  const keystore = await openKeystore(path, { ...opened, root });
   try {
-    const driver = localFileDriver({ client: keystore.as(principal), key });
-    return new Cmk({ ...driver, close: async () => keystore.close() }, cmkOptions(options));
+    const driver = localFileDriver({ client: keystore.as(parsed.principal), key: parsed.key });
+    return new Cmk(
+      { ...driver, close: async () => keystore.close() },
+      cmkOptions(alsoUnwrap === undefined ? {} : { alsoUnwrap }),
+    );
   } catch (error) {
     keystore.close();
     throw error;
   }
+}
+
+/**
+ * What a URI says of how its keystore is opened: the options of `openKeystore`, without the root key.
+ *
+ * @param baseDirectory - Where relative paths in the URI start.
+ */
+export function keystoreOptions(parsed: LocalFileUri, baseDirectory: string): KeystoreOptions {
+  const { readOnly, audit, auditMaxRecords, auditMaxAgeDays, auditArchive, patchedSqlite } = parsed;
+  const retention: AuditRetention = {
+    ...(auditMaxRecords === undefined ? {} : { maxRecords: auditMaxRecords }),
+    ...(auditMaxAgeDays === undefined ? {} : { maxAgeDays: auditMaxAgeDays }),
+    ...(auditArchive === undefined ? {} : { archive: resolve(baseDirectory, auditArchive) }),
+  };
+  return {
+    ...(readOnly === undefined ? {} : { readOnly }),
+    ...(patchedSqlite === undefined ? {} : { patchedSqlite }),
+    ...(audit === undefined ? {} : { audit: { sink: audit === "none" ? audit : writeToStderr } }),
+    ...(Object.keys(retention).length === 0 ? {} : { audit: { retention } }),
+  };
+}
+
+/** One record per line, for what collects the output of a container. */
+function writeToStderr(record: AuditRecord): Promise<void> {
+  return new Promise((fulfil, reject) => {
+    process.stderr.write(`${JSON.stringify(record)}\n`, (error) => {
+      if (error) reject(error);
+      else fulfil();
+    });
+  });
 }
 
 /**
@@ -103,7 +156,28 @@ export function parseLocalFileUri(uri: string): LocalFileUri {
   if (key === undefined || key === "") {
     throw config("the key is missing; append ?key=alias/name or ?key=<key id>");
   }
+  requireFitting(rest);
   return { path, key, ...rest };
+}
+
+/** That the parameters make sense together. */
+function requireFitting(found: Omit<LocalFileUri, "path" | "key">): void {
+  const { readOnly = false, audit, auditMaxRecords, auditMaxAgeDays, auditArchive } = found;
+  if (readOnly && audit === undefined) {
+    throw config(
+      "readOnly=true needs audit=none or audit=stderr, since nothing can be recorded in the file",
+    );
+  }
+  if (!readOnly && audit !== undefined) throw config("audit is only for readOnly=true");
+  const limits = [auditMaxRecords, auditMaxAgeDays].filter((limit) => limit !== undefined);
+  if (readOnly && (limits.length > 0 || auditArchive !== undefined)) {
+    throw config(
+      "a keystore with readOnly=true keeps no records; leave out the limits of its audit log",
+    );
+  }
+  if (auditArchive !== undefined && limits.length === 0) {
+    throw config("auditArchive needs auditMaxRecords or auditMaxAgeDays");
+  }
 }
 
 type Parameter = Exclude<keyof LocalFileUri, "path">;
@@ -118,7 +192,27 @@ const parameters: {
     if (parsePrincipal(arn) !== undefined) return text;
     throw config("principal must be an ARN, user/name, role/name or root");
   },
+  readOnly: (text) => boolean("readOnly", text),
+  audit(text) {
+    if (text === "none" || text === "stderr") return text;
+    throw config("audit must be none or stderr");
+  },
+  auditMaxRecords: (text) => integer("auditMaxRecords", text, 999_999_999_999),
+  auditMaxAgeDays: (text) => integer("auditMaxAgeDays", text, 36_500),
+  auditArchive: (text) => text,
+  patchedSqlite: (text) => boolean("patchedSqlite", text),
 };
+
+function boolean(name: string, text: string): boolean {
+  if (text !== "true" && text !== "false") throw config(`${name} must be true or false`);
+  return text === "true";
+}
+
+function integer(name: string, text: string, max: number): number {
+  const number = /^[0-9]{1,12}$/.test(text) ? Number(text) : 0;
+  if (number >= 1 && number <= max) return number;
+  throw config(`${name} must be a whole number from 1 to ${max}`);
+}
 
 function isParameter(name: string): name is Parameter {
   return Object.hasOwn(parameters, name);

@@ -1,8 +1,8 @@
-import { existsSync, mkdirSync, renameSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, renameSync } from "node:fs";
 import { dirname, join, relative } from "node:path";
 import { MemoryKms } from "@env/conformance";
 import { Cmk, openCmk } from "@env/core";
-import { createKeystore, generateRootKey, openKeystore } from "@env/kms";
+import { createKeystore, generateRootKey, openKeystore, type AuditRecord } from "@env/kms";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { openLocalFile } from "../src/index.ts";
 import { parseLocalFileUri } from "../src/uri.ts";
@@ -29,6 +29,20 @@ it.each([
     "local-file:dev.kms?key=alias/app&principal=user/alice",
     { path: "dev.kms", key: "alias/app", principal: "user/alice" },
   ],
+  [
+    "local-file:dev.kms?key=x&readOnly=true&audit=stderr&patchedSqlite=false",
+    { path: "dev.kms", key: "x", readOnly: true, audit: "stderr", patchedSqlite: false },
+  ],
+  [
+    "local-file:dev.kms?key=x&auditMaxRecords=1000&auditMaxAgeDays=90&auditArchive=./old%26new",
+    {
+      path: "dev.kms",
+      key: "x",
+      auditMaxRecords: 1000,
+      auditMaxAgeDays: 90,
+      auditArchive: "./old&new",
+    },
+  ],
 ])("reads %s", (uri, expected) => {
   expect(parseLocalFileUri(uri)).toEqual(expected);
 });
@@ -43,11 +57,17 @@ it.each([
   ["local-file:?key=SECRET", "the path is missing"],
   [
     "local-file:dev.kms?key=x&passphrase=SECRET",
-    "it has an unknown parameter; known are key, principal",
+    "it has an unknown parameter; known are key, principal, readOnly, audit, auditMaxRecords, auditMaxAgeDays, auditArchive, patchedSqlite",
   ],
-  ["local-file:dev.kms?SECRET", "it has an unknown parameter; known are key, principal"],
+  [
+    "local-file:dev.kms?SECRET",
+    "it has an unknown parameter; known are key, principal, readOnly, audit, auditMaxRecords, auditMaxAgeDays, auditArchive, patchedSqlite",
+  ],
   ["local-file:dev.kms?key=x&key=SECRET", "key is given twice"],
-  ["local-file:dev.kms?Key=SECRET", "it has an unknown parameter; known are key, principal"],
+  [
+    "local-file:dev.kms?Key=SECRET",
+    "it has an unknown parameter; known are key, principal, readOnly, audit, auditMaxRecords, auditMaxAgeDays, auditArchive, patchedSqlite",
+  ],
   ["local-file:dev.kms?key=x?SECRET", "it has more than one question mark; write %3F in a path"],
   ["local-file:dev.kms?key=x#SECRET", "it has a fragment; write %23 in a path"],
   [
@@ -60,6 +80,29 @@ it.each([
   [
     "local-file:dev.kms?key=x&principal=group/SECRET",
     "principal must be an ARN, user/name, role/name or root",
+  ],
+  ["local-file:dev.kms?key=x&readOnly=SECRET", "readOnly must be true or false"],
+  ["local-file:dev.kms?key=x&readOnly=true&audit=SECRET", "audit must be none or stderr"],
+  [
+    "local-file:dev.kms?key=x&readOnly=true",
+    "readOnly=true needs audit=none or audit=stderr, since nothing can be recorded in the file",
+  ],
+  ["local-file:dev.kms?key=x&audit=none", "audit is only for readOnly=true"],
+  [
+    "local-file:dev.kms?key=x&readOnly=true&audit=none&auditMaxRecords=1",
+    "a keystore with readOnly=true keeps no records; leave out the limits of its audit log",
+  ],
+  [
+    "local-file:dev.kms?key=x&auditMaxRecords=0",
+    "auditMaxRecords must be a whole number from 1 to 999999999999",
+  ],
+  [
+    "local-file:dev.kms?key=x&auditMaxAgeDays=1e3",
+    "auditMaxAgeDays must be a whole number from 1 to 36500",
+  ],
+  [
+    "local-file:dev.kms?key=x&auditArchive=SECRET",
+    "auditArchive needs auditMaxRecords or auditMaxAgeDays",
   ],
   ["local-file:dev.kms?key=x&principal=root&principal=root", "principal is given twice"],
   ["local-file:SECRET%00.kms?key=x", "the path contains a NUL character"],
@@ -159,6 +202,47 @@ describe("openLocalFile", () => {
       (await root.generateDataKey({ context })).dataKey[Symbol.dispose]();
     },
   );
+
+  it("opens a keystore read-only, with its records on stderr", async () => {
+    const { path, keyId } = await tempKeystore();
+    const lines: string[] = [];
+    const write = vi.spyOn(process.stderr, "write").mockImplementation((...call: unknown[]) => {
+      const [text, done] = call;
+      lines.push(String(text));
+      if (typeof done === "function") done();
+      return true;
+    });
+    await using cmk = await openLocalFile(
+      `local-file:${path}?key=alias/app&readOnly=true&audit=stderr`,
+    );
+    const { entry, dataKey } = await cmk.generateDataKey({ context });
+    dataKey[Symbol.dispose]();
+    write.mockRestore();
+    expect(entry.keyId).toBe(keyId);
+    expect(lines).toHaveLength(1);
+    expect(JSON.parse(lines[0] ?? "")).toMatchObject({ eventName: "GenerateDataKey" });
+  });
+
+  it("limits the audit log, with an archive beside the keystore", async () => {
+    const { path, folder, client, keyId: KeyId } = await tempKeystore();
+    for (let i = 0; i < 20; i++) await client.describeKey({ KeyId });
+    mkdirSync(join(folder, "archive"));
+    const uri = `local-file:${path}?key=alias/app&auditMaxRecords=10&auditArchive=archive`;
+    await using cmk = await openLocalFile(uri, { baseDirectory: folder });
+    (await cmk.generateDataKey({ context })).dataKey[Symbol.dispose]();
+    const archived = (): string[] =>
+      readdirSync(join(folder, "archive")).filter((name) => name.endsWith(".json"));
+    await vi.waitFor(() => expect(archived()).toHaveLength(1), { timeout: 4000 });
+  });
+
+  it("takes options instead of what the URI says", async () => {
+    const { path } = await tempKeystore();
+    const uri = `local-file:${path}?key=alias/app&readOnly=true&audit=stderr`;
+    const sink = vi.fn<(record: AuditRecord) => void>();
+    await using cmk = await openLocalFile(uri, { audit: { sink } });
+    (await cmk.generateDataKey({ context })).dataKey[Symbol.dispose]();
+    expect(sink).toHaveBeenCalledOnce();
+  });
 
   it("passes alsoUnwrap on", async () => {
     const { path, client, keyId } = await tempKeystore();

@@ -9,6 +9,7 @@
  * @module
  */
 import type { KeyObject } from "node:crypto";
+import { EnvelopeError } from "@env/core";
 import type { Realm } from "../arn.ts";
 import { verifyArchive, type ArchiveReport } from "./archive.ts";
 import { Chain, type Link } from "./chain.ts";
@@ -22,7 +23,7 @@ import {
   type AuditPageQuery,
   type AuditQuery,
 } from "./query.ts";
-import { encodeRecord, toRecord, type EncodedRecord } from "./record.ts";
+import { encodeRecord, toRecord, type AuditRecord, type EncodedRecord } from "./record.ts";
 import {
   defaultRetention,
   parseRetention,
@@ -44,7 +45,15 @@ export interface AuditOptions {
    * Default: the last 1,000,000 records; the first cut in a process emits a warning, since nobody asked for it.
    */
   readonly retention?: AuditRetention | "none";
+  /** With `readOnly`, and only then: where records go instead of the file. `none` answers calls without a record. */
+  readonly sink?: AuditRecordSink | "none";
 }
+
+/**
+ * Takes the record of a call to a keystore that is opened read-only. The call is answered once it returns, or the promise
+ * that it returns fulfils, and refused if it fails.
+ */
+export type AuditRecordSink = (record: AuditRecord) => void | Promise<void>;
 
 /** Whose log it is. */
 export interface AuditFacts extends Realm {
@@ -55,6 +64,7 @@ export interface AuditFacts extends Realm {
 const RETENTION_INTERVAL = 1000;
 
 export class AuditLog implements AuditSink {
+  readonly #sink: AuditRecordSink | "none" | undefined;
   readonly #store: AuditStore;
   readonly #realm: Realm;
   readonly #chain: Chain;
@@ -71,11 +81,20 @@ export class AuditLog implements AuditSink {
 
   /** @throws TypeError, RangeError for options out of bounds. */
   constructor(store: AuditStore, root: KeyObject, facts: AuditFacts, options: AuditOptions = {}) {
-    const { durability = "synced", onFailure = "refuse", retention = defaultRetention } = options;
+    const {
+      durability = "synced",
+      onFailure = "refuse",
+      retention = defaultRetention,
+      sink,
+    } = options;
     requireDurability(durability);
     if (onFailure !== "refuse" && onFailure !== "continue") {
       throw new TypeError("audit.onFailure must be refuse or continue");
     }
+    if (sink !== undefined && sink !== "none" && typeof sink !== "function") {
+      throw new TypeError('audit.sink must be a function or "none"');
+    }
+    this.#sink = sink;
     this.#store = store;
     this.#realm = facts;
     this.#keystoreId = facts.keystoreId;
@@ -108,6 +127,7 @@ export class AuditLog implements AuditSink {
    * `ERR_ENVELOPE_CLOSED`: there is no record, and the call must not be answered.
    */
   append(event: AuditEvent): void | Promise<void> {
+    if (this.#sink !== undefined) return this.#give(event, this.#sink);
     const record = encodeRecord(toRecord(event, this.#realm));
     if (!this.#store.writing) return this.#pending.add(record);
     this.#write([record]);
@@ -190,6 +210,20 @@ export class AuditLog implements AuditSink {
     this.#closed = true;
     this.#ring();
     this.#pending.close();
+  }
+
+  async #give(event: AuditEvent, sink: AuditRecordSink | "none"): Promise<void> {
+    if (this.#closed) throw new EnvelopeError("ERR_ENVELOPE_CLOSED", "the keystore is closed");
+    if (sink === "none") return;
+    try {
+      await sink(toRecord(event, this.#realm));
+    } catch (cause) {
+      throw new EnvelopeError(
+        "ERR_ENVELOPE_KEYSTORE_IO",
+        "audit.sink did not take the record of the call, which was refused; look at the cause",
+        { cause },
+      );
+    }
   }
 
   #write(records: readonly EncodedRecord[]): Link {

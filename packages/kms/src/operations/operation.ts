@@ -213,7 +213,8 @@ function enterCall<Request extends object, Input, Q extends Questions, Made, Res
   for (const [i, [name]] of questions.entries()) {
     const one = resolved[i];
     if (one?.record === undefined) continue;
-    const isHere = !one.unborn && !isDue(one.record, store);
+    // What is due waits until the keystore can be changed; expired material is not used meanwhile.
+    const isHere = !one.unborn && (store.readOnly || !isDue(one.record, store));
     due ||= !isHere;
     const record = isHere || !writing ? one.record : carryOut(environment, one);
     if (isHere || writing) requireUsable(definition, one.question, record, realm, now);
