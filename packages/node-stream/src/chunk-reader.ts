@@ -29,8 +29,8 @@ const MAX_ROOMS = 4;
 /** Gets the plaintext of one or more chunks, and where it starts in the message's plaintext, in bytes. Lent for the call. */
 export type Visit = (plaintext: Uint8Array, position: number) => void;
 
-/** Reads `length` bytes of the payload at `position`, exactly. */
-export type Fetch = (position: number, length: number, signal: AbortSignal) => Promise<Uint8Array>;
+/** Reads the bytes of the payload from `start` on and before `end`, all of them. */
+export type Fetch = (start: number, end: number, signal: AbortSignal) => Promise<Uint8Array>;
 
 /** Chunks on their way. */
 interface Run {
@@ -127,9 +127,8 @@ export class ChunkReader {
   }
 
   async #open(first: number, last: number, signal: AbortSignal): Promise<Bytes> {
-    const position = chunkOffset(first);
     const end = Math.min(chunkOffset(last + 1), this.#payloadBytes);
-    const sealed = await this.#fetch(position, end - position, signal);
+    const sealed = await this.#fetch(chunkOffset(first), end, signal);
     signal.throwIfAborted();
     const plaintext = this.#room(sealed.length);
     try {

@@ -10,8 +10,7 @@
  *
  * @module
  */
-import { constants, type BigIntStats } from "node:fs";
-import { realpath, type FileHandle } from "node:fs/promises";
+import type { FileHandle } from "node:fs/promises";
 import {
   encodeContext,
   isEnvelopeError,
@@ -25,29 +24,24 @@ import {
   checkDecryptOptions,
   checkEncryptOptions,
   MAX_HEADER_BYTES,
-  openMessage,
-  parseHeader,
   payloadLength,
   plaintextLength,
   PREFIX_BYTES,
   startMessage,
   watchMessage,
-  type Header,
-  type PayloadCodec,
 } from "@env/core/message";
-import { systemError } from "./file-lock.ts";
 import { LONG_BYTES } from "./engine.ts";
-import { settledHeader, writeFully } from "./journal.ts";
 import {
   changedMeanwhile,
   locate,
   nodeFileSystem,
   pathOf,
-  writeFileWholeOn,
+  writeFully,
   type FileSystem,
-} from "./output.ts";
+} from "./file-system.ts";
+import { messageSource, openFront, openRegular, type SourceFile } from "./message-file.ts";
+import { writeFileWholeOn } from "./output.ts";
 import { sharedPool, shareOf, type PoolShare, type WorkerPool } from "./pool.ts";
-import { readInto } from "./range-source.ts";
 import { transcode, type Progress, type Transcoding } from "./transcode.ts";
 
 export interface FileOptions {
@@ -240,11 +234,12 @@ async function openFileOn(
   const { signal } = message;
   signal?.throwIfAborted();
   return withSource(files, pathOf(source), async (from) => {
-    const { file, path, size: messageBytes } = from;
+    const { file, size: messageBytes } = from;
     startEarly(share, messageBytes);
     const work = async (into?: FileHandle): Promise<FileResult> => {
-      const pending = await settledHeader(await realpath(path));
-      const { header, codec } = await openFront(envelope, file, messageBytes, pending, message);
+      const opened = await messageSource(from);
+      const frontBytes = MAX_HEADER_BYTES + PREFIX_BYTES;
+      const { header, codec } = await openFront(envelope, opened, frontBytes, message);
       const payloadBytes = messageBytes - header.length;
       await transcodeSteady(from, {
         operation: "open",
@@ -288,34 +283,19 @@ async function watched<T extends FileResult & Partial<Wrapping>>(
   }
 }
 
-/** A file that is read, open. */
-interface SourceFile {
-  readonly path: string;
-  readonly file: FileHandle;
-  readonly stats: BigIntStats;
-  readonly size: number;
-}
-
 /** Opens `path` for as long as `work` takes. */
 async function withSource<T>(
   files: FileSystem,
   path: string,
   work: (source: SourceFile) => Promise<T>,
 ): Promise<T> {
-  // A pipe would otherwise wait for a writer, only to be refused. Windows has no such flag.
-  const nonblocking: number | undefined = constants.O_NONBLOCK;
-  const file = await files.open(path, constants.O_RDONLY | (nonblocking ?? 0));
+  const source = await openRegular(files, path);
   try {
-    const stats = await file.stat({ bigint: true });
-    if (!stats.isFile()) {
-      const problem = `'${path}' is not a regular file: use a stream`;
-      throw systemError("EINVAL", problem, path);
-    }
-    return await work({ path, file, stats, size: Number(stats.size) });
+    return await work(source);
   } catch (error) {
     throw locate(error, path, "read", "fstat");
   } finally {
-    await file.close();
+    await source.file.close();
   }
 }
 
@@ -334,40 +314,4 @@ async function transcodeSteady(from: SourceFile, job: Transcoding): Promise<void
     throw changedMeanwhile(from.path, error);
   }
   if (await hasChanged()) throw changedMeanwhile(from.path);
-}
-
-/**
- * Opens the message in a file of `size` bytes.
- *
- * @param pending - The header that the journal of an unfinished rewrap promises, to use instead.
- */
-async function openFront(
-  envelope: Envelope,
-  file: FileHandle,
-  size: number,
-  pending: Uint8Array | undefined,
-  options: DecryptOptions,
-): Promise<{ header: Header; codec: PayloadCodec }> {
-  let front = await readFront(file, pending);
-  for (;;) {
-    try {
-      const header = parseHeader(front);
-      const prefix = front.subarray(header.length, header.length + PREFIX_BYTES);
-      const payloadBytes = size - header.length;
-      const codec = await openMessage(envelope, header, prefix, { ...options, payloadBytes });
-      return { header, codec };
-    } catch (error) {
-      // A rewrap in place may have been writing the header under our read.
-      const again = await readFront(file, pending);
-      if (!isEnvelopeError(error) || Buffer.compare(front, again) === 0) throw error;
-      front = again;
-    }
-  }
-}
-
-async function readFront(file: FileHandle, pending: Uint8Array | undefined): Promise<Uint8Array> {
-  const bytes = new Uint8Array(MAX_HEADER_BYTES + PREFIX_BYTES);
-  const front = bytes.subarray(0, await readInto(file, bytes, 0));
-  if (pending !== undefined) front.set(pending);
-  return front;
 }

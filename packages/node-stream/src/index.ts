@@ -29,5 +29,7 @@ export type {
 export type { RangeSource } from "./range-source.ts";
 export { rewrapFile } from "./rewrap-file.ts";
 export type { RewrapFileOptions, RewrapFileResult } from "./rewrap-file.ts";
-export { recoverFile } from "./journal.ts";
-export type { Recovery } from "./journal.ts";
+export { openMessageFile } from "./message-file.ts";
+export type { MessageFile, MessageStreamOptions } from "./message-file.ts";
+export { recoverFile } from "./recovery.ts";
+export type { Recovery } from "./recovery.ts";

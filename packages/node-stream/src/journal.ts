@@ -3,34 +3,31 @@
  *
  * Before a header is overwritten, the old one and the new one lie in `.<name>.envelope-journal` beside the
  * file, on the disk. A complete journal is a promise: whoever finds it writes the new header, forces
- * it to the disk and removes the journal, however much of that was done before. Writing it again is
- * harmless, and trusting what is there is not: after a failed fsync the cache may hold what the disk
- * does not. A torn journal means that the header was not touched yet, so it is removed.
+ * it to the disk and removes the journal (`recovery.ts`). A torn journal means that the header was not
+ * touched yet.
  *
- * What must stay true: a journal is applied only to the file it was written for (its size, and salt
- * and commitment, which no other message has), and only where the file's owner or this user wrote it.
+ * What must stay true: a journal is believed only where this user or the file's owner wrote it, nobody
+ * else may write it, and all it says fits the file as it is now. Anybody may put something in its place.
  *
  * Source: spec/envelope-v1.md#rewrap
  *
  * @module
  */
 import { createHash } from "node:crypto";
-import { constants, type Stats } from "node:fs";
-import { open, unlink, type FileHandle } from "node:fs/promises";
-import { basename, dirname, join, resolve } from "node:path";
-import { fileURLToPath } from "node:url";
-import { EnvelopeError, type Bytes } from "@env/core";
-import { MAX_HEADER_BYTES, parseHeader, PREFIX_BYTES } from "@env/core/message";
-import { hasCode, systemError, withFileLock } from "./file-lock.ts";
-import { readInto } from "./range-source.ts";
-
-/** What is asked of the file system. Tests pass one that fails on demand. */
-export interface JournalFiles {
-  readonly open: typeof open;
-  readonly unlink: typeof unlink;
-}
-
-const nodeFiles: JournalFiles = { open, unlink };
+import { constants } from "node:fs";
+import type { FileHandle } from "node:fs/promises";
+import { basename, dirname, join } from "node:path";
+import { EnvelopeError, isEnvelopeError, type Bytes } from "@env/core";
+import { MAX_HEADER_BYTES, parseHeader, PREFIX_BYTES, type Header } from "@env/core/message";
+import {
+  hasCode,
+  isOwn,
+  openNoFollow,
+  readInto,
+  syncFolder,
+  writeFully,
+  type FileSystem,
+} from "./file-system.ts";
 
 /** What a journal holds. */
 export interface Journal {
@@ -43,8 +40,17 @@ export interface Journal {
   readonly newHeader: Uint8Array;
 }
 
-/** What became of a journal: there was none, it was torn and removed, or its rewrap was finished. */
-export type Recovery = "none" | "discarded" | "finished";
+/** What lies where the journal of a file would be. */
+export type Found =
+  | { readonly kind: "nothing" }
+  /** The journal of a rewrap that is to be finished. */
+  | { readonly kind: "pending"; readonly journal: Journal }
+  /** The journal of a rewrap that never began. */
+  | { readonly kind: "torn" }
+  /** A whole journal that is not about the file as it is now. */
+  | { readonly kind: "misfit"; readonly reason: string }
+  /** No journal that this user or the file's owner could have written. */
+  | { readonly kind: "foreign" };
 
 /** Where the journal of a file is: `.<name>.envelope-journal` beside it. */
 export function journalPath(path: string): string {
@@ -52,93 +58,90 @@ export function journalPath(path: string): string {
 }
 
 /**
- * Finishes the rewrap of a file that was interrupted, if one was. `rewrapFile` and `openEncrypted` do
- * so by themselves. Needs no KMS.
+ * Looks for the journal of a file, and at what it says. Changes nothing.
  *
- * @param path - Of the encrypted file, not of the journal. No symbolic link.
- * @throws {@link EnvelopeError} `ERR_ENVELOPE_FORMAT` where the journal is not this file's, or is torn and
- * so is the header; `ERR_ENVELOPE_UNSUPPORTED` for one of a later version; an Error with code `EBUSY` while a
- * rewrap is under way; what the file system throws. Nothing was changed then, unless in writing.
+ * @param file - The file at `path`, open for reading; `undefined` where there is none.
+ * @throws what the file system throws (`EACCES` for a journal that may not be read); {@link EnvelopeError}
+ * `ERR_ENVELOPE_UNSUPPORTED` for a journal of a later version.
  */
-export async function recoverFile(path: string | URL): Promise<Recovery> {
-  const file = resolve(path instanceof URL ? fileURLToPath(path) : path);
-  if (!(await exists(journalPath(file)))) return "none";
-  return withFileLock(file, () => recover(nodeFiles, file));
-}
-
-/**
- * {@link recoverFile} for whoever holds the file's lock.
- *
- * @param path - Absolute.
- */
-export async function recover(files: JournalFiles, path: string): Promise<Recovery> {
-  const journal = await openJournal(files, path);
-  if (journal === undefined) return "none";
+export async function findJournal(
+  files: Pick<FileSystem, "lstat" | "open">,
+  path: string,
+  file: FileHandle | undefined,
+): Promise<Found> {
+  const name = journalPath(path);
+  let handle: FileHandle;
+  let owners: readonly number[];
   try {
-    const file = await openNoFollow(files, path, constants.O_RDWR);
-    try {
-      const stats = await file.stat();
-      const found = await readJournal(journal, stats, path);
-      if (found === undefined) await requireHeader(file, path);
-      else {
-        await requireBound(file, stats, found, path);
-        await writeHeader(file, found.newHeader);
-      }
-      await removeJournal(files, path);
-      return found === undefined ? "discarded" : "finished";
-    } finally {
-      await file.close();
-    }
-  } finally {
-    await journal.close();
-  }
-}
-
-/**
- * For a reader: has an interrupted rewrap finished, and where that cannot be done (no permission, or
- * one is under way) gives the header to read with instead of the file's own.
- *
- * @param path - Resolved: the journal is beside the file itself, not beside a link to it.
- * @throws as {@link recoverFile}, but never `EBUSY`.
- */
-export async function settledHeader(path: string): Promise<Uint8Array | undefined> {
-  try {
-    await recoverFile(path);
-    return undefined;
+    const stats = await files.lstat(name); // What is not ours is not even opened.
+    owners = file === undefined ? [] : [(await file.stat()).uid];
+    if (!isOwn(stats, owners)) return { kind: "foreign" };
+    handle = await openNoFollow(files, name, constants.O_RDONLY);
   } catch (error) {
-    if (!hasCode(error, "EBUSY", "EACCES", "EPERM", "EROFS")) throw error;
-    return journaledHeader(path);
+    // ENAMETOOLONG: a file whose journal's name would be too long never had one.
+    if (hasCode(error, "ENOENT", "ENAMETOOLONG")) return { kind: "nothing" };
+    if (hasCode(error, "ELOOP", "ENXIO")) return { kind: "foreign" };
+    throw error;
+  }
+  try {
+    if (!isOwn(await handle.stat(), owners)) return { kind: "foreign" };
+    const bytes = new Uint8Array(MAX_JOURNAL_BYTES + 1);
+    const journal = decodeJournal(bytes.subarray(0, await readInto(handle, bytes, 0)));
+    if (journal === undefined) return { kind: "torn" };
+    const reason = await misfitOf(journal, file);
+    return reason === undefined ? { kind: "pending", journal } : { kind: "misfit", reason };
+  } finally {
+    await handle.close();
   }
 }
 
-/**
- * The header that a complete journal promises, for a reader that writes nothing.
- *
- * @param path - No symbolic link.
- * @throws as {@link recoverFile}, but never `EBUSY`.
- */
-export async function journaledHeader(path: string): Promise<Uint8Array | undefined> {
-  let journal: FileHandle | undefined;
+/** Why a journal is not about a file as it is now. `undefined`: it is. */
+async function misfitOf(
+  { fileBytes, prefix, oldHeader, newHeader }: Journal,
+  file: FileHandle | undefined,
+): Promise<string | undefined> {
+  if (file === undefined) return "the file is gone";
+  const { size } = await file.stat();
+  if (size !== fileBytes) return `the file has ${size} bytes, not ${fileBytes}`;
+  if (!isRewrap(oldHeader, newHeader)) return "what it holds is not two headers of one message";
+  const front = new Uint8Array(newHeader.length + PREFIX_BYTES);
+  await readInto(file, front, 0);
+  const header = front.subarray(0, newHeader.length);
+  if (!equal(front.subarray(header.length), prefix)) return "the payload is another";
+  if (isHeader(header) && !isBetween(header, oldHeader, newHeader)) return "the header is another";
+  return undefined;
+}
+
+/** Whether one header can have become the other: all but the key block is the same. */
+function isRewrap(oldHeader: Uint8Array, newHeader: Uint8Array): boolean {
+  const [before, after] = [headerOf(oldHeader), headerOf(newHeader)];
+  if (before?.length !== oldHeader.length || after?.length !== newHeader.length) return false;
+  if (after.entries === undefined || before.keyBlockOffset !== after.keyBlockOffset) return false;
+  const fixed = after.keyBlockOffset;
+  return equal(oldHeader.subarray(0, fixed), newHeader.subarray(0, fixed));
+}
+
+/** Whether `bytes` are the old header, the new one, or what a torn write leaves: parts of both, and zeros. */
+function isBetween(bytes: Uint8Array, oldHeader: Uint8Array, newHeader: Uint8Array): boolean {
+  return bytes.every((byte, i) => byte === oldHeader[i] || byte === newHeader[i] || byte === 0);
+}
+
+/** Whether a header starts here. A damaged one keeps nobody from opening the message with another. */
+export function isHeader(bytes: Uint8Array): boolean {
+  return headerOf(bytes) !== undefined;
+}
+
+function headerOf(bytes: Uint8Array): Header | undefined {
   try {
-    journal = await openJournal(nodeFiles, path);
+    return parseHeader(bytes);
   } catch (error) {
-    // Another user's, who alone may read it. The header itself will tell whether it is whole.
-    if (!hasCode(error, "EACCES", "EPERM")) throw error;
+    if (isEnvelopeError(error)) return undefined;
+    throw error;
   }
-  if (journal === undefined) return undefined;
-  try {
-    const file = await open(path, constants.O_RDONLY);
-    try {
-      const stats = await file.stat();
-      const found = await readJournal(journal, stats, path);
-      if (found !== undefined) await requireBound(file, stats, found, path);
-      return found?.newHeader;
-    } finally {
-      await file.close();
-    }
-  } finally {
-    await journal.close();
-  }
+}
+
+function equal(a: Uint8Array, b: Uint8Array): boolean {
+  return Buffer.compare(a, b) === 0;
 }
 
 /**
@@ -147,7 +150,7 @@ export async function journaledHeader(path: string): Promise<Uint8Array | undefi
  * @throws what the file system throws; `EEXIST` where something is in the way.
  */
 export async function writeJournal(
-  files: JournalFiles,
+  files: Pick<FileSystem, "open" | "unlink">,
   path: string,
   journal: Journal,
 ): Promise<void> {
@@ -169,7 +172,10 @@ export async function writeJournal(
 }
 
 /** Removes the journal, for good once this resolves. */
-export async function removeJournal(files: JournalFiles, path: string): Promise<void> {
+export async function removeJournal(
+  files: Pick<FileSystem, "open" | "unlink">,
+  path: string,
+): Promise<void> {
   await files.unlink(journalPath(path));
   await syncFolder(files, dirname(path));
 }
@@ -210,7 +216,7 @@ export function encodeJournal({ fileBytes, prefix, oldHeader, newHeader }: Journ
  */
 export function decodeJournal(bytes: Uint8Array): Journal | undefined {
   const view = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  if (Buffer.compare(view.subarray(0, MAGIC.length), MAGIC) !== 0) return undefined;
+  if (!equal(view.subarray(0, MAGIC.length), MAGIC)) return undefined;
   const version = view[MAGIC.length] ?? 0;
   if (version > VERSION) {
     throw new EnvelopeError(
@@ -223,122 +229,13 @@ export function decodeJournal(bytes: Uint8Array): Journal | undefined {
   const newBytes = view.readUInt32BE(20 + PREFIX_BYTES);
   const end = FIXED_BYTES + oldBytes + newBytes;
   if (oldBytes !== newBytes || view.length !== end + CHECKSUM_BYTES) return undefined;
-  if (Buffer.compare(sha256(view.subarray(0, end)), view.subarray(end)) !== 0) return undefined;
+  if (!equal(sha256(view.subarray(0, end)), view.subarray(end))) return undefined;
   return {
     fileBytes: Number(view.readBigUInt64BE(8)),
     prefix: new Uint8Array(view.subarray(16, 16 + PREFIX_BYTES)),
     oldHeader: new Uint8Array(view.subarray(FIXED_BYTES, FIXED_BYTES + oldBytes)),
     newHeader: new Uint8Array(view.subarray(FIXED_BYTES + oldBytes, end)),
   };
-}
-
-/** Opens without following a symbolic link at the end of `path`. */
-export async function openNoFollow(
-  files: Pick<JournalFiles, "open">,
-  path: string,
-  flags: number,
-  mode?: number,
-): Promise<FileHandle> {
-  try {
-    return await files.open(path, flags | (constants.O_NOFOLLOW ?? 0), mode);
-  } catch (error) {
-    if (!hasCode(error, "ELOOP")) throw error;
-    throw systemError("ELOOP", `${path} is a symbolic link: name the file itself`, path);
-  }
-}
-
-async function exists(journal: string): Promise<boolean> {
-  try {
-    const handle = await openNoFollow({ open }, journal, constants.O_RDONLY);
-    await handle.close();
-    return true;
-  } catch (error) {
-    if (isAbsent(error)) return false;
-    if (hasCode(error, "EACCES", "EPERM")) return true;
-    throw error;
-  }
-}
-
-async function openJournal(files: JournalFiles, path: string): Promise<FileHandle | undefined> {
-  try {
-    return await openNoFollow(files, journalPath(path), constants.O_RDONLY);
-  } catch (error) {
-    if (isAbsent(error)) return undefined;
-    throw error;
-  }
-}
-
-/** ENAMETOOLONG: a file whose journal's name would be too long never had one. */
-function isAbsent(error: unknown): boolean {
-  return hasCode(error, "ENOENT", "ENAMETOOLONG");
-}
-
-/** `undefined`: torn. */
-async function readJournal(
-  journal: FileHandle,
-  file: Stats,
-  path: string,
-): Promise<Journal | undefined> {
-  const { uid } = await journal.stat();
-  // In a folder like /tmp anybody may put a file beside another's.
-  if (uid !== file.uid && uid !== process.geteuid?.()) throw foreign(path, "another user wrote it");
-  const bytes = new Uint8Array(MAX_JOURNAL_BYTES + 1);
-  return decodeJournal(bytes.subarray(0, await readInto(journal, bytes, 0)));
-}
-
-/** A torn journal was never followed by a write to the header. If the header is torn all the same, keep both. */
-async function requireHeader(file: FileHandle, path: string): Promise<void> {
-  const bytes = new Uint8Array(MAX_HEADER_BYTES);
-  try {
-    parseHeader(bytes.subarray(0, await readInto(file, bytes, 0)));
-  } catch (cause) {
-    const message = `${journalPath(path)} and the header of the file are damaged: restore a backup`;
-    throw new EnvelopeError("ERR_ENVELOPE_FORMAT", message, { cause });
-  }
-}
-
-/** What a journal says of its file must hold, or it is another's. The header itself may be torn. */
-async function requireBound(
-  file: FileHandle,
-  { size }: Stats,
-  { fileBytes, prefix, newHeader }: Journal,
-  path: string,
-): Promise<void> {
-  if (size !== fileBytes) throw foreign(path, `the file has ${size} bytes, not ${fileBytes}`);
-  const found = new Uint8Array(PREFIX_BYTES);
-  await readInto(file, found, newHeader.length);
-  if (Buffer.compare(found, prefix) !== 0) throw foreign(path, "the payload is another");
-}
-
-function foreign(path: string, reason: string): EnvelopeError {
-  return new EnvelopeError(
-    "ERR_ENVELOPE_FORMAT",
-    `${journalPath(path)} does not belong to the file beside it (${reason}): if the file was replaced, remove the journal`,
-  );
-}
-
-export async function writeFully(
-  file: FileHandle,
-  bytes: Uint8Array,
-  position: number,
-): Promise<void> {
-  for (let at = 0; at < bytes.length;) {
-    const { bytesWritten } = await file.write(bytes, at, bytes.length - at, position + at);
-    at += bytesWritten;
-  }
-}
-
-/** Makes names in a folder last: a file's own fsync does not. */
-export async function syncFolder(files: Pick<JournalFiles, "open">, folder: string): Promise<void> {
-  if (process.platform === "win32") return; // There a folder cannot be opened, and names last.
-  const handle = await files.open(folder, constants.O_RDONLY);
-  try {
-    await handle.sync();
-  } catch (error) {
-    if (!hasCode(error, "EINVAL")) throw error; // A file system that has no such thing.
-  } finally {
-    await handle.close();
-  }
 }
 
 function sha256(bytes: Uint8Array): Uint8Array {

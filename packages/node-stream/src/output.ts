@@ -13,11 +13,20 @@
  */
 import { randomBytes } from "node:crypto";
 import { constants, unlinkSync, type BigIntStats, type Stats } from "node:fs";
-import { link, lstat, open, rename, unlink, type FileHandle } from "node:fs/promises";
+import type { FileHandle } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
-import { fileURLToPath } from "node:url";
-import { hasCode, lockPath, systemError, withFileLockIfPossible } from "./file-lock.ts";
-import { recover, syncFolder } from "./journal.ts";
+import { lockPath, withFileLockIfPossible } from "./file-lock.ts";
+import {
+  changedMeanwhile,
+  hasCode,
+  locate,
+  nodeFileSystem,
+  pathOf,
+  syncFolder,
+  systemError,
+  type FileSystem,
+} from "./file-system.ts";
+import { clearJournal } from "./recovery.ts";
 
 export interface WriteFileOptions {
   /** Whether a regular file of the target's name may be replaced; nothing else ever is. Default: false. */
@@ -82,17 +91,6 @@ export function removeTemporaries(): void {
   underWay.clear();
 }
 
-/** What is asked of the file system. Tests pass one that fails on demand. */
-export interface FileSystem {
-  readonly open: typeof open;
-  readonly link: typeof link;
-  readonly lstat: typeof lstat;
-  readonly rename: typeof rename;
-  readonly unlink: typeof unlink;
-}
-
-export const nodeFileSystem: FileSystem = { open, link, lstat, rename, unlink };
-
 /** {@link writeFileWhole} over a given file layer. */
 export async function writeFileWholeOn<T>(
   files: FileSystem,
@@ -101,13 +99,12 @@ export async function writeFileWholeOn<T>(
   write: (file: FileHandle) => Promise<T>,
 ): Promise<T> {
   // Early, to save the work; what decides is `giveName`.
-  const there = await requireTarget(files, target, options.overwrite ?? false);
+  await requireTarget(files, target, options.overwrite ?? false);
   return withFileLockIfPossible(target, async (locked) => {
     if (!locked) {
       return writeTemporary(files, randomName(target), undefined, target, options, write);
     }
-    // A journal beside it is for the file that goes, and would damage the one that comes.
-    if (there) await recover(files, target);
+    await clearJournal(files, target);
     return writeLocked(files, target, options, write);
   });
 }
@@ -153,23 +150,6 @@ export async function requireUnchanged(
   if (!same || now.size !== stats.size || now.mtimeNs !== stats.mtimeNs) {
     throw changedMeanwhile(path);
   }
-}
-
-export function changedMeanwhile(path: string, cause?: unknown): Error {
-  const problem = `'${path}' was changed meanwhile: try again once nothing writes to it`;
-  return Object.assign(systemError("EBUSY", problem, path), cause === undefined ? {} : { cause });
-}
-
-/** Says which file a system error is about: calls on an open file do not. */
-export function locate(error: unknown, path: string, ...syscalls: readonly string[]): unknown {
-  if (!(error instanceof Error) || !("syscall" in error) || "path" in error) return error;
-  if (!syscalls.includes(String(error.syscall))) return error;
-  error.message += ` '${path}'`;
-  return Object.assign(error, { path });
-}
-
-export function pathOf(path: string | URL): string {
-  return typeof path === "string" ? path : fileURLToPath(path);
 }
 
 /** What is being written: the temporary file, and the lock that is held for it. */
@@ -253,17 +233,13 @@ async function isAt(files: FileSystem, path: string, file: FileHandle): Promise<
   }
 }
 
-/** Whether there is a file to be replaced. A rename would replace a link or a device, which nobody means. */
-async function requireTarget(
-  files: FileSystem,
-  target: string,
-  overwrite: boolean,
-): Promise<boolean> {
+/** A rename would replace a link or a device, which nobody means. */
+async function requireTarget(files: FileSystem, target: string, overwrite: boolean): Promise<void> {
   let stats: Stats;
   try {
     stats = await files.lstat(target);
   } catch (error) {
-    if (hasCode(error, "ENOENT")) return false;
+    if (hasCode(error, "ENOENT")) return;
     throw error;
   }
   if (stats.isSymbolicLink()) {
@@ -272,7 +248,6 @@ async function requireTarget(
   if (stats.isDirectory()) throw systemError("EISDIR", `'${target}' is a folder`, target);
   if (!stats.isFile()) throw systemError("EINVAL", `'${target}' is not a regular file`, target);
   if (!overwrite) throw taken(target);
-  return true;
 }
 
 async function giveName(

@@ -1,60 +1,49 @@
 /**
- * Where random access reads a message from: anything that has a size and can read at a position.
+ * Where random access reads a message from: anything that has a size and can read a range.
  *
  * A source's answers are not trusted to be of the length that was asked for: a server that ignores
  * `Range` and a file that is being cut are told apart from damage. Its own errors pass as they are.
  *
  * @module
  */
-import { constants } from "node:fs";
-import { open, type FileHandle } from "node:fs/promises";
+import type { FileHandle } from "node:fs/promises";
 import { EnvelopeError } from "@env/core";
+import { readInto } from "./file-system.ts";
 
 /** A stored message, header included. */
 export interface RangeSource {
   /** Bytes of the whole message, as of now. Not authentic, and not taken to be. */
   readonly size: number;
   /**
-   * Reads `length` bytes from byte `position` on, both within `size`. May be called while other reads
-   * are under way.
+   * Reads the bytes from `start` on and before `end`, both within `size`. May be called while other
+   * reads are under way.
    *
    * @param signal - Aborts when nobody waits for the bytes any more. May be ignored.
-   * @returns Exactly `length` bytes, which must not change afterwards.
+   * @returns Exactly `end - start` bytes, which must not change afterwards.
    */
-  read(position: number, length: number, signal: AbortSignal): Promise<Uint8Array>;
+  read(start: number, end: number, signal: AbortSignal): Promise<Uint8Array>;
 }
 
 /** A source that is open. */
 export interface OpenSource extends RangeSource {
+  /** Whether it is a file, whose header a rewrap may be writing under a read: it is read once more then. */
+  readonly isFile: boolean;
   /** Frees what was opened here; what the caller opened stays open. */
   close(): Promise<void>;
-}
-
-/** Opens a file for reading. Symbolic links are followed. */
-export async function openFileSource(path: string | URL): Promise<OpenSource> {
-  const file = await open(path, constants.O_RDONLY);
-  try {
-    return await fileSource(file, () => file.close());
-  } catch (error) {
-    await file.close();
-    throw error;
-  }
 }
 
 /**
  * A file as a source. Its size is compared at every read: a file that shrinks or grows while it is
  * being read is being written by somebody, and what is read of it means nothing.
  */
-export async function fileSource(
-  file: FileHandle,
-  close: () => Promise<void> = () => Promise.resolve(),
-): Promise<OpenSource> {
+export async function fileSource(file: FileHandle): Promise<OpenSource> {
   const { size } = await file.stat();
   return {
     size,
-    async read(position, length, signal) {
-      const bytes = Buffer.allocUnsafeSlow(length); // What is not filled is not given out.
-      const filled = await readInto(file, bytes, position, signal);
+    isFile: true,
+    async read(start, end, signal) {
+      const bytes = Buffer.allocUnsafeSlow(end - start); // What is not filled is not given out.
+      const filled = await readInto(file, bytes, start, signal);
       const now = (await file.stat()).size;
       if (now !== size) {
         throw new EnvelopeError(
@@ -64,7 +53,7 @@ export async function fileSource(
       }
       return bytes.subarray(0, filled);
     },
-    close,
+    close: () => Promise.resolve(),
   };
 }
 
@@ -77,30 +66,32 @@ export function checkedSource(source: RangeSource): OpenSource {
   }
   return {
     size,
-    read: (position, length, signal) => source.read(position, length, signal),
+    isFile: false,
+    read: (start, end, signal) => source.read(start, end, signal),
     close: () => Promise.resolve(),
   };
 }
 
 /**
- * Reads exactly `length` bytes.
+ * Reads exactly the bytes from `start` on and before `end`.
  *
  * @throws {@link EnvelopeError} `ERR_ENVELOPE_TRUNCATED` for fewer; RangeError for more; TypeError for what
- * is no byte array; what the source throws.
+ * is not a byte array; what the source throws.
  */
 export async function readExactly(
   source: RangeSource,
-  position: number,
-  length: number,
+  start: number,
+  end: number,
   signal: AbortSignal,
 ): Promise<Uint8Array> {
   signal.throwIfAborted();
-  const bytes: unknown = await source.read(position, length, signal);
+  const bytes: unknown = await source.read(start, end, signal);
+  const length = end - start;
   if (!(bytes instanceof Uint8Array)) throw new TypeError("source.read must give a Uint8Array");
   if (bytes.length < length) {
     throw new EnvelopeError(
       "ERR_ENVELOPE_TRUNCATED",
-      `the source gave ${bytes.length} of ${length} bytes at ${position}: it is shorter than its size says`,
+      `the source gave ${bytes.length} of ${length} bytes at ${start}: it is shorter than its size says`,
     );
   }
   if (bytes.length > length) {
@@ -109,22 +100,4 @@ export async function readExactly(
     );
   }
   return bytes;
-}
-
-/** Fills `bytes` from `position` on; gives how many there were. */
-export async function readInto(
-  file: FileHandle,
-  bytes: Uint8Array,
-  position: number,
-  signal?: AbortSignal,
-): Promise<number> {
-  let filled = 0;
-  while (filled < bytes.length) {
-    signal?.throwIfAborted();
-    const at = position + filled;
-    const { bytesRead } = await file.read(bytes, filled, bytes.length - filled, at);
-    if (bytesRead === 0) break;
-    filled += bytesRead;
-  }
-  return filled;
 }

@@ -14,26 +14,20 @@ import type { FileHandle } from "node:fs/promises";
 import { resolve } from "node:path";
 import type { Envelope, RewrapOptions, RewrapReport } from "@env/core";
 import { MAX_HEADER_BYTES, parseHeader, plaintextLength, PREFIX_BYTES } from "@env/core/message";
-import { systemError, withFileLock } from "./file-lock.ts";
-import {
-  journaledHeader,
-  openNoFollow,
-  recover,
-  removeJournal,
-  writeFully,
-  writeHeader,
-  writeJournal,
-} from "./journal.ts";
+import { withFileLock } from "./file-lock.ts";
 import {
   changedMeanwhile,
   nodeFileSystem,
+  openNoFollow,
   pathOf,
-  removeStale,
-  requireUnchanged,
-  writeLocked,
+  readInto,
+  systemError,
+  writeFully,
   type FileSystem,
-} from "./output.ts";
-import { readInto } from "./range-source.ts";
+} from "./file-system.ts";
+import { removeJournal, writeHeader, writeJournal } from "./journal.ts";
+import { removeStale, requireUnchanged, writeLocked } from "./output.ts";
+import { promisedHeader, recover } from "./recovery.ts";
 import type { Progress } from "./transcode.ts";
 
 export interface RewrapFileOptions extends Pick<RewrapOptions, "context" | "from" | "signal"> {
@@ -98,7 +92,8 @@ export async function rewrapFileWith(
   const file = resolve(pathOf(path));
   if (dryRun) {
     return withTarget(files, file, constants.O_RDONLY, async (target) => {
-      const header = (await journaledHeader(file)) ?? (await readHeader(target.handle));
+      const promised = await promisedHeader(files, file, target.handle);
+      const header = promised ?? (await readHeader(target.handle));
       const outcome = await plan(envelope, target, header, options);
       return { ...outcome.result, bytesWritten: 0 };
     });

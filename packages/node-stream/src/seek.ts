@@ -9,31 +9,24 @@
  *
  * @module
  */
-import { realpath, type FileHandle } from "node:fs/promises";
+import type { FileHandle } from "node:fs/promises";
 import type { Readable } from "node:stream";
-import {
-  EnvelopeError,
-  isEnvelopeError,
-  type Bytes,
-  type DecryptOptions,
-  type Envelope,
-} from "@env/core";
+import { EnvelopeError, type Bytes, type DecryptOptions, type Envelope } from "@env/core";
 import {
   checkDecryptOptions,
   CHUNK_BYTES,
-  openMessage,
-  parseHeader,
-  PREFIX_BYTES,
   watchMessage,
+  type Header,
+  type PayloadCodec,
   type Watch,
 } from "@env/core/message";
-import { ChunkReader, RUN_CHUNKS } from "./chunk-reader.ts";
-import { settledHeader } from "./journal.ts";
+import { ChunkReader, RUN_CHUNKS, type Fetch } from "./chunk-reader.ts";
+import { nodeFileSystem, pathOf } from "./file-system.ts";
+import { messageSource, openFront, openRegular } from "./message-file.ts";
 import { RangeStream, type ReadRange } from "./range-stream.ts";
 import {
   checkedSource,
   fileSource,
-  openFileSource,
   readExactly,
   type OpenSource,
   type RangeSource,
@@ -62,6 +55,8 @@ const FRONT_BYTES = 32_768;
 /** Runs of chunks one `read` has under way: enough to hide the latency of an object store. */
 const LANES = 4;
 const MAX_CACHE_CHUNKS = 65_536;
+/** Longest range that is read before the size of the message has verified: 64 MiB. */
+const UNVERIFIED_BYTES = 2 ** 26;
 
 /**
  * Opens a message for random access: reads its header and unwraps its data key.
@@ -91,26 +86,12 @@ export async function openEncrypted(
   checkDecryptOptions(options);
   const signal = options.signal ?? new AbortController().signal;
   signal.throwIfAborted();
-  const pending = isPath(source) ? await settledHeader(await realpath(source)) : undefined;
   const opened = await openSource(source);
   const watch = watchMessage(envelope, "decrypt");
-  const frontBytes = Math.min(FRONT_BYTES, opened.size);
-  const readFront = (): Promise<Uint8Array> => readExactly(opened, 0, frontBytes, signal);
   try {
-    let front = new Uint8Array(await readFront());
-    if (pending !== undefined) front.set(pending);
-    for (;;) {
-      try {
-        const chunks = await openFront(envelope, opened, front, options, cacheChunks);
-        return new EncryptedReader(opened, chunks, () => watchMessage(envelope, "decrypt"));
-      } catch (error) {
-        if (!isPath(source) || pending !== undefined || !isEnvelopeError(error)) throw error;
-        // A rewrap in place may have been writing the header under our read.
-        const again = new Uint8Array(await readFront());
-        if (Buffer.compare(front, again) === 0) throw error;
-        front = again;
-      }
-    }
+    const { header, codec, front } = await openFront(envelope, opened, FRONT_BYTES, options);
+    const chunks = chunksOf(opened, header, codec, front, cacheChunks);
+    return new EncryptedReader(opened, chunks, () => watchMessage(envelope, "decrypt"));
   } catch (error) {
     watch.failed(0, error, signal);
     await opened.close();
@@ -146,15 +127,12 @@ export class EncryptedReader implements AsyncDisposable {
   /** Bytes of the plaintext, after the final chunk has verified that it is the final one. */
   async size({ signal }: ReadOptions = {}): Promise<number> {
     const until = this.#until(signal);
-    if (!this.#chunks.endVerified) {
-      const { finalChunk } = this.#chunks;
-      const watch = this.#watch();
-      try {
-        await this.#chunks.visit(finalChunk, finalChunk, () => undefined, until);
-      } catch (error) {
-        watch.failed(0, error, until);
-        throw error;
-      }
+    const watch = this.#watch();
+    try {
+      await this.#verifyEnd(until);
+    } catch (error) {
+      watch.failed(0, error, until);
+      throw error;
     }
     return this.#chunks.claimedBytes;
   }
@@ -165,7 +143,8 @@ export class EncryptedReader implements AsyncDisposable {
    * @param end - May lie behind the end, as may `start`, and may be Infinity: then the result is
    * shorter, or empty, and the size has been verified first.
    * @returns An array of its own, whole.
-   * @throws RangeError for what is no range; also as the class says.
+   * @throws RangeError for what is not a range; {@link EnvelopeError} `ERR_ENVELOPE_LIMIT` for a range that
+   * does not fit into memory; also as the class says.
    */
   async read(start: number, end: number, { signal }: ReadOptions = {}): Promise<Bytes> {
     requireRange(start, end);
@@ -211,16 +190,17 @@ export class EncryptedReader implements AsyncDisposable {
   }
 
   async #read(start: number, end: number, until: AbortSignal): Promise<Bytes> {
-    const { claimedBytes, finalChunk, endVerified } = this.#chunks;
+    const { claimedBytes } = this.#chunks;
     const stop = Math.min(end, claimedBytes);
-    const out = new Uint8Array(Math.max(0, stop - start));
-    const needsEnd = end > claimedBytes && start < end && !endVerified;
-    if (out.length === 0 && !needsEnd) return out;
-    const first = out.length === 0 ? finalChunk : Math.floor(start / CHUNK_BYTES);
-    const last = needsEnd ? finalChunk : Math.floor((stop - 1) / CHUNK_BYTES);
+    const bytes = Math.max(0, stop - start);
+    // A size that nothing has verified decides neither what is shortened nor how much memory is taken.
+    if ((end > claimedBytes && start < end) || bytes > UNVERIFIED_BYTES)
+      await this.#verifyEnd(until);
+    const out = allocate(bytes);
+    if (bytes === 0) return out;
     await this.#visit(
-      first,
-      last,
+      Math.floor(start / CHUNK_BYTES),
+      Math.floor((stop - 1) / CHUNK_BYTES),
       (plaintext, position) => {
         const from = Math.max(start, position);
         const to = Math.min(stop, position + plaintext.length);
@@ -229,6 +209,12 @@ export class EncryptedReader implements AsyncDisposable {
       until,
     );
     return out;
+  }
+
+  async #verifyEnd(until: AbortSignal): Promise<void> {
+    const { endVerified, finalChunk } = this.#chunks;
+    if (endVerified) return;
+    await this.#chunks.visit(finalChunk, finalChunk, () => undefined, until);
   }
 
   #until(signal: AbortSignal | undefined): AbortSignal {
@@ -263,7 +249,16 @@ export class EncryptedReader implements AsyncDisposable {
 }
 
 async function openSource(source: string | URL | FileHandle | RangeSource): Promise<OpenSource> {
-  if (isPath(source)) return openFileSource(source);
+  if (isPath(source)) {
+    const opened = await openRegular(nodeFileSystem, pathOf(source));
+    const close = (): Promise<void> => opened.file.close();
+    try {
+      return { ...(await messageSource(opened)), close };
+    } catch (error) {
+      await close();
+      throw error;
+    }
+  }
   if (typeof source !== "object" || source === null) {
     throw new TypeError("source must be a path, a FileHandle, or { size, read }");
   }
@@ -279,28 +274,30 @@ function isFileHandle(source: FileHandle | RangeSource): source is FileHandle {
   return "fd" in source && typeof source.fd === "number";
 }
 
-/** From the first bytes of a message to the reader of its chunks. */
-async function openFront(
-  envelope: Envelope,
+/** The chunks of a message, of which the first may have come with its header. */
+function chunksOf(
   source: OpenSource,
-  front: Uint8Array,
-  options: DecryptOptions,
+  header: Header,
+  codec: PayloadCodec,
+  first: Uint8Array,
   cacheChunks: number,
-): Promise<ChunkReader> {
-  const header = parseHeader(front);
-  const payloadBytes = source.size - header.length;
-  const prefix = front.subarray(header.length, header.length + PREFIX_BYTES);
-  const codec = await openMessage(envelope, header, prefix, { ...options, payloadBytes });
-  const fetch = async (
-    position: number,
-    length: number,
-    signal: AbortSignal,
-  ): Promise<Uint8Array> => {
-    const at = header.length + position;
-    if (at + length <= front.length) return front.subarray(at, at + length);
-    return readExactly(source, at, length, signal);
+): ChunkReader {
+  const front = new Uint8Array(first); // A source may keep what it gave.
+  const fetch: Fetch = async (start, end, signal) => {
+    const [from, to] = [header.length + start, header.length + end];
+    if (to <= front.length) return front.subarray(from, to);
+    return readExactly(source, from, to, signal);
   };
-  return new ChunkReader(codec, fetch, payloadBytes, cacheChunks);
+  return new ChunkReader(codec, fetch, source.size - header.length, cacheChunks);
+}
+
+function allocate(bytes: number): Bytes {
+  try {
+    return new Uint8Array(bytes);
+  } catch (cause) {
+    const problem = `a range of ${bytes} bytes does not fit into memory: read it in parts, or as a stream`;
+    throw new EnvelopeError("ERR_ENVELOPE_LIMIT", problem, { cause });
+  }
 }
 
 function requireRange(start: number, end: number): void {

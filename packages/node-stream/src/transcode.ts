@@ -15,8 +15,7 @@ import {
 } from "@env/core/message";
 import { LONG_BYTES } from "./engine.ts";
 import type { PoolShare } from "./pool.ts";
-import { writeFully } from "./journal.ts";
-import { readInto } from "./range-source.ts";
+import { readInto, writeFully } from "./file-system.ts";
 import {
   apply,
   inputChunkBytes,

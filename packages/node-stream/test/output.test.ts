@@ -21,12 +21,11 @@ import { pathToFileURL } from "node:url";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { journalPath } from "../src/journal.ts";
 import { withFileLock } from "../src/file-lock.ts";
+import { nodeFileSystem, type FileSystem } from "../src/file-system.ts";
 import {
-  nodeFileSystem,
   removeTemporaries,
   writeFileWhole,
   writeFileWholeOn,
-  type FileSystem,
   type WriteFileOptions,
 } from "../src/output.ts";
 import { watchedFiles } from "./support/faults.ts";
@@ -360,22 +359,30 @@ describe("what a killed process has left", () => {
     expect(await readFile(join(folder, PART), "utf8")).toBe("half of it");
     await expectOnly(LOCK, PART, "target");
   });
-
-  it("does not spoil a file that replaces it: its journal would be the other's", async () => {
-    await writeFile(target(), "old");
-    await writeFile(journalPath(target()), "not a whole journal");
-    // Where the header is damaged too, both are kept for whoever has to find out.
-    await expect(write("new", { overwrite: true })).rejects.toMatchObject({
-      code: "ERR_ENVELOPE_FORMAT",
-    });
-    await expectOnly(".target.envelope-journal", "target");
-  });
 });
 
-it("a journal of a file that is gone is not touched: it may be all there is of its key", async () => {
-  await writeFile(journalPath(target()), "a journal");
-  expect(await write("new", { overwrite: true })).toBe("written");
-  await expectOnly(".target.envelope-journal", "target");
+describe("a journal beside the target", () => {
+  const setAside = /^\.target\.[0-9a-f]{16}\.envelope-journal$/;
+
+  it.each([
+    ["of a file that is gone", undefined],
+    ["that is damaged, as the header of the file is", "old"],
+  ])("%s is set aside, since it may hold the only copy of a key", async (_, old) => {
+    if (old !== undefined) await writeFile(target(), old);
+    await writeFile(journalPath(target()), "a journal", { mode: 0o600 });
+    expect(await write("new", { overwrite: true })).toBe("written");
+    expect(await readFile(target(), "utf8")).toBe("new");
+    const [aside = "", ...others] = (await readdir(folder)).toSorted();
+    expect(others).toEqual(["target"]);
+    expect(aside).toMatch(setAside);
+    expect(await readFile(join(folder, aside), "utf8")).toBe("a journal");
+  });
+
+  it("that others may have written stays where it is: nobody believes it", async () => {
+    await mkdir(journalPath(target()));
+    expect(await write("new")).toBe("written");
+    await expectOnly(".target.envelope-journal", "target");
+  });
 });
 
 describe("removeTemporaries", () => {

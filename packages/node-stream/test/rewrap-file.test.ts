@@ -21,7 +21,7 @@ import { pathToFileURL } from "node:url";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { Cmk, detachKeyBlock, Envelope, inspect } from "@env/core";
 import { withFileLock } from "../src/file-lock.ts";
-import { recoverFile } from "../src/journal.ts";
+import { recoverFile } from "../src/recovery.ts";
 import { rewrapFile, rewrapFileWith } from "../src/rewrap-file.ts";
 import { openEncrypted } from "../src/seek.ts";
 import { steppingFiles, type BeforeStep } from "./support/faulty-files.ts";

@@ -40,7 +40,7 @@ async function messageOf(length: number, headerAlignment = 4096): Promise<Uint8A
 }
 
 interface CountedSource extends RangeSource {
-  readonly reads: { position: number; length: number }[];
+  readonly reads: { start: number; end: number }[];
   inFlight: number;
   mostInFlight: number;
   delay: number;
@@ -57,14 +57,14 @@ function sourceOf(message: Uint8Array): CountedSource {
     delay: 0,
     fails: undefined,
     aborted: 0,
-    async read(position, length, signal) {
-      source.reads.push({ position, length });
+    async read(start, end, signal) {
+      source.reads.push({ start, end });
       signal.addEventListener("abort", () => source.aborted++);
       source.mostInFlight = Math.max(source.mostInFlight, ++source.inFlight);
       try {
         await sleep(source.delay, undefined, { ref: false });
         if (source.fails !== undefined) throw source.fails;
-        return message.slice(position, position + length);
+        return message.slice(start, end);
       } finally {
         source.inFlight--;
       }
@@ -157,7 +157,9 @@ describe("openEncrypted", () => {
     source.delay = 2;
     await using reader = await openEncrypted(envelope, source, { context });
     expect(same(await reader.read(7, 20 * MIB), pattern(20 * MIB).subarray(7))).toBe(true);
-    expect(Math.max(...source.reads.map(({ length }) => length))).toBe(128 * SEALED_CHUNK_BYTES);
+    expect(Math.max(...source.reads.map(({ start, end }) => end - start))).toBe(
+      128 * SEALED_CHUNK_BYTES,
+    );
     expect(source.reads).toHaveLength(1 + 10);
     expect(source.mostInFlight).toBe(4);
   });
@@ -170,8 +172,8 @@ describe("openEncrypted", () => {
     await reader.read(5 * CHUNK_BYTES, 15 * CHUNK_BYTES);
     const at = (index: number): number => 4096 + chunkOffset(index);
     expect(source.reads).toEqual([
-      { position: at(5), length: 5 * SEALED_CHUNK_BYTES },
-      { position: at(11), length: 4 * SEALED_CHUNK_BYTES },
+      { start: at(5), end: at(10) },
+      { start: at(11), end: at(15) },
     ]);
     await reader.read(5 * CHUNK_BYTES, 15 * CHUNK_BYTES);
     expect(source.reads).toHaveLength(2);
@@ -292,22 +294,22 @@ async function syntheticSource(
   const chunks = header.length + prefix.length;
   const source: RangeSource = {
     size: header.length + payloadLength(full * CHUNK_BYTES + finalBytes),
-    async read(position, length) {
+    async read(start, end) {
       const parts: Uint8Array[] = [header, prefix];
       let at = 0;
-      if (position > 0) {
+      if (start > 0) {
         parts.length = 0;
-        at = position;
+        at = start;
       } else at = chunks;
       const index = Math.floor((at - chunks) / SEALED_CHUNK_BYTES);
-      for (let i = index; i <= full && chunks + i * SEALED_CHUNK_BYTES < position + length; i++) {
+      for (let i = index; i <= full && chunks + i * SEALED_CHUNK_BYTES < end; i++) {
         const plaintext = chunk(i);
         const sealed = new Uint8Array(plaintext.length + TAG_BYTES);
         await codec.sealChunk(i, plaintext, sealed);
         parts.push(sealed);
       }
-      const skip = position === 0 ? 0 : position - chunks - index * SEALED_CHUNK_BYTES;
-      return new Uint8Array(Buffer.concat(parts).subarray(skip, skip + length));
+      const skip = start === 0 ? 0 : start - chunks - index * SEALED_CHUNK_BYTES;
+      return new Uint8Array(Buffer.concat(parts).subarray(skip, skip + end - start));
     },
   };
   return { source, chunk };
@@ -560,7 +562,7 @@ describe("createReadStream", () => {
     }
     expect(sizes[0]).toBe(2 * CHUNK_BYTES - 100);
     expect(same(Buffer.concat(pieces), plaintext.subarray(100, options.end))).toBe(true);
-    const chunks = new Set(source.reads.slice(1).map(({ position }) => position));
+    const chunks = new Set(source.reads.slice(1).map(({ start }) => start));
     expect(chunks.size).toBe(source.reads.length - 1); // None was fetched twice.
   });
 

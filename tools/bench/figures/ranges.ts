@@ -74,9 +74,10 @@ async function countReads(
       let count = 0;
       const source = {
         size,
-        async read(position: number, length: number) {
+        async read(start: number, end: number) {
           count++;
-          const { bytesRead, buffer } = await file.read(Buffer.alloc(length), 0, length, position);
+          const length = end - start;
+          const { bytesRead, buffer } = await file.read(Buffer.alloc(length), 0, length, start);
           return buffer.subarray(0, bytesRead);
         },
       };

@@ -1,6 +1,6 @@
 /** A file layer that counts every call, and lets a test act before each: fail it, or kill the process. */
 import type { FileHandle } from "node:fs/promises";
-import { nodeFileSystem, type FileSystem } from "../../src/output.ts";
+import { nodeFileSystem, type FileSystem } from "../../src/file-system.ts";
 
 /** @param before - Told the number of the call, from 0, and its name. What it throws is what the call throws. */
 export function watchedFiles(before: (call: number, name: string) => void): FileSystem {

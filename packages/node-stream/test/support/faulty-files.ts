@@ -5,7 +5,7 @@
 import { constants } from "node:fs";
 import type { open, FileHandle } from "node:fs/promises";
 import { basename } from "node:path";
-import { nodeFileSystem, type FileSystem } from "../../src/output.ts";
+import { nodeFileSystem, type FileSystem } from "../../src/file-system.ts";
 
 /** Called before each step. Throws, kills, or lets it happen; "half": only the first half of a write. */
 export type BeforeStep = (step: string) => "half" | undefined;

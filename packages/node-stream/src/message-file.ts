@@ -1,0 +1,197 @@
+/**
+ * Encrypted files, opened for reading: what everything that reads a message by its path goes through.
+ *
+ * An interrupted rewrap is finished first. Where that cannot be done, the header that its journal
+ * promises is read in place of the file's own.
+ *
+ * @module
+ */
+import { constants, type BigIntStats } from "node:fs";
+import { open, realpath, type FileHandle } from "node:fs/promises";
+import { Readable } from "node:stream";
+import { isEnvelopeError, type DecryptOptions, type Envelope } from "@env/core";
+import {
+  openMessage,
+  parseHeader,
+  PREFIX_BYTES,
+  type Header,
+  type PayloadCodec,
+} from "@env/core/message";
+import { locate, NONBLOCK, pathOf, systemError, type FileSystem } from "./file-system.ts";
+import { fileSource, readExactly, type OpenSource } from "./range-source.ts";
+import { settledHeader } from "./recovery.ts";
+
+/** A regular file that is read, open. */
+export interface SourceFile {
+  readonly path: string;
+  readonly file: FileHandle;
+  readonly stats: BigIntStats;
+  /** Bytes, when it was opened. */
+  readonly size: number;
+}
+
+/**
+ * Opens a regular file for reading. Symbolic links are followed.
+ *
+ * @throws an Error with code `EINVAL` for what is not a regular file; what the file system throws.
+ */
+export async function openRegular(
+  files: Pick<FileSystem, "open">,
+  path: string,
+): Promise<SourceFile> {
+  const file = await files.open(path, constants.O_RDONLY | NONBLOCK);
+  try {
+    const stats = await file.stat({ bigint: true });
+    if (!stats.isFile()) {
+      throw systemError("EINVAL", `'${path}' is not a regular file: use a stream`, path);
+    }
+    return { path, file, stats, size: Number(stats.size) };
+  } catch (error) {
+    await file.close();
+    throw locate(error, path, "fstat");
+  }
+}
+
+/** A message in a file, as a source: with the header that is to be read, whatever the file's own is. */
+export async function messageSource({ path, file }: SourceFile): Promise<OpenSource> {
+  const promised = await settledHeader(await realpath(path), file);
+  const source = await fileSource(file);
+  if (promised === undefined) return source;
+  return {
+    ...source,
+    async read(start, end, signal) {
+      const bytes = await source.read(start, end, signal);
+      bytes.set(promised.subarray(start, start + bytes.length));
+      return bytes;
+    },
+  };
+}
+
+/** An encrypted file, open for reading. */
+export class MessageFile implements AsyncDisposable {
+  /** Of the file, when it was opened. */
+  readonly stats: BigIntStats;
+  /** Bytes of the whole message. Not authentic. */
+  readonly size: number;
+  readonly #file: FileHandle;
+  readonly #source: OpenSource;
+
+  /** Takes over the file. For {@link openMessageFile}: the package exports the type alone. */
+  constructor({ file, stats }: SourceFile, source: OpenSource) {
+    this.stats = stats;
+    this.size = source.size;
+    this.#file = file;
+    this.#source = source;
+  }
+
+  /**
+   * Reads the bytes of the message from `start` on and before `end`, both within `size`.
+   *
+   * @returns An array of its own.
+   * @throws {@link EnvelopeError} `ERR_ENVELOPE_TRUNCATED` where the size of the file has changed since it
+   * was opened; RangeError for what is not a range of the message; what the file system throws.
+   */
+  async read(start: number, end: number, signal?: AbortSignal): Promise<Uint8Array> {
+    if (!Number.isSafeInteger(start) || !Number.isSafeInteger(end) || start < 0) {
+      throw new RangeError("start and end must be numbers of bytes, 0 or more");
+    }
+    if (end < start || end > this.size) {
+      throw new RangeError(`end must be from start to ${this.size}, the size of the message`);
+    }
+    return readExactly(this.#source, start, end, signal ?? new AbortController().signal);
+  }
+
+  /**
+   * The whole message as a stream, for `decryptStream`. Its end says that the size of the file is what
+   * it was; whether the message is whole, `decryptStream` tells.
+   *
+   * @param options - `highWaterMark` is the size of a piece in bytes. Default: 1 MiB.
+   */
+  createReadStream({ highWaterMark = 2 ** 20, signal }: MessageStreamOptions = {}): Readable {
+    const { size } = this;
+    const pieces = async function* (this: MessageFile): AsyncGenerator<Uint8Array, void> {
+      for (let at = 0; at < size; at += highWaterMark) {
+        yield await this.read(at, Math.min(size, at + highWaterMark), signal);
+      }
+    };
+    return Readable.from(pieces.call(this), { objectMode: false, highWaterMark, signal });
+  }
+
+  /** Closes the file. Streams must have ended. */
+  close(): Promise<void> {
+    return this.#file.close();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+}
+
+export interface MessageStreamOptions {
+  readonly highWaterMark?: number | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/**
+ * Opens an encrypted file for reading its bytes: for `decryptStream`, or to look at its header. A rewrap
+ * that was interrupted is finished first where this process may write; where not, its journal is read
+ * in place of the header. So use this and not `createReadStream` of `node:fs`.
+ *
+ * @param path - A regular file; symbolic links are followed.
+ * @returns A file to be closed.
+ * @throws {@link EnvelopeError} `ERR_ENVELOPE_FORMAT` where the journal and the header are both torn,
+ * `ERR_ENVELOPE_UNSUPPORTED` for a journal of a later version; an Error with code `EINVAL` for what is not
+ * a regular file; what the file system throws.
+ *
+ * @example
+ * ```ts
+ * await using file = await openMessageFile("upload.envelope");
+ * await pipeline(file.createReadStream(), decryptStream(envelope, { context }), response);
+ * ```
+ */
+export async function openMessageFile(
+  path: string | URL,
+  { signal }: { readonly signal?: AbortSignal | undefined } = {},
+): Promise<MessageFile> {
+  signal?.throwIfAborted();
+  const opened = await openRegular({ open }, pathOf(path));
+  try {
+    const source = await messageSource(opened);
+    signal?.throwIfAborted();
+    return new MessageFile(opened, source);
+  } catch (error) {
+    await opened.file.close();
+    throw error;
+  }
+}
+
+/**
+ * Opens the message of a source by its first bytes: once more where they have changed meanwhile, as a
+ * rewrap in place may have been writing the header under the read.
+ *
+ * @param frontBytes - How many bytes to read, at least the longest header and its prefix.
+ */
+export async function openFront(
+  envelope: Envelope,
+  source: OpenSource,
+  frontBytes: number,
+  options: DecryptOptions,
+): Promise<{ readonly header: Header; readonly codec: PayloadCodec; readonly front: Uint8Array }> {
+  const signal = options.signal ?? new AbortController().signal;
+  const end = Math.min(frontBytes, source.size);
+  let front = await readExactly(source, 0, end, signal);
+  for (;;) {
+    try {
+      const header = parseHeader(front);
+      const prefix = front.subarray(header.length, header.length + PREFIX_BYTES);
+      const payloadBytes = source.size - header.length;
+      const codec = await openMessage(envelope, header, prefix, { ...options, payloadBytes });
+      return { header, codec, front };
+    } catch (error) {
+      if (!source.isFile || !isEnvelopeError(error)) throw error;
+      const again = await readExactly(source, 0, end, signal);
+      if (Buffer.compare(front, again) === 0) throw error;
+      front = again;
+    }
+  }
+}
