@@ -1,7 +1,8 @@
+import { availableParallelism } from "node:os";
 import { defineConfig } from "vitest/config";
 
-/** nx names the project whose test script runs; its report is counted by `.ci/run`. */
-const report = process.env["NX_TASK_TARGET_PROJECT"] ?? "all";
+/** Where a report for `tools/count-tests.ts` is written. */
+const report = process.env["TEST_REPORT"];
 
 // nx sets it: what is tested would be coloured there and plain elsewhere.
 delete process.env["FORCE_COLOR"];
@@ -21,13 +22,12 @@ export default defineConfig({
       reporter: ["text-summary", "lcov"],
     },
     include: ["test/**/*.test.ts"],
-    // Nothing here is timed: a slow machine is no failure, and what hangs still ends.
-    testTimeout: 60_000,
-    hookTimeout: 60_000,
-    reporters: [
-      "default",
-      ["json", { outputFile: `${import.meta.dirname}/.reports/${report}.json` }],
-    ],
+    // One process per core: the tests start processes of their own.
+    maxWorkers: availableParallelism(),
+    // Nothing here is timed: a slow machine is not a failure, and a test that hangs still ends.
+    testTimeout: 600_000,
+    hookTimeout: 600_000,
+    reporters: report === undefined ? ["default"] : ["default", ["json", { outputFile: report }]],
     projects: [
       project("aws-kms"),
       project("cli"),

@@ -130,11 +130,19 @@ function runProgram(file: string, cwd: string): Result {
   return runFile(process.execPath, [SOURCES, file], cwd);
 }
 
-/** `envelope` is the command of this workspace, and so is what `npx` finds for it. */
+/** `envelope` is the command of this workspace. */
 function runCommands(script: string, cwd: string): Result {
-  const envelope = `envelope() { "${process.execPath}" ${SOURCES} "${root}/packages/cli/src/bin.ts" "$@"; }`;
-  const npx = `npx() { [ "$1 $3" = "-y envelope" ] || return 1; shift 2; "$@"; }`;
-  return runFile("sh", ["-ec", `${envelope}\n${npx}\n${script}`], cwd);
+  const envelope = `"${process.execPath}" ${SOURCES} "${root}/packages/cli/src/bin.ts"`;
+  return runFile("sh", ["-ec", shellScript(script, envelope)], cwd);
+}
+
+/** A script in which `envelope` starts a command, and so does what `npx` finds for it. */
+export function shellScript(script: string, envelope: string): string {
+  return [
+    `envelope() { command ${envelope} "$@"; }`,
+    `npx() { [ "$1 $3" = "-y envelope" ] || return 1; shift 2; "$@"; }`,
+    script,
+  ].join("\n");
 }
 
 function runFile(file: string, args: readonly string[], cwd: string): Result {

@@ -13,6 +13,21 @@ export type Target = string | { readonly [condition: string]: Target };
 
 export interface Manifest {
   readonly name: string;
+  readonly version?: string;
+  readonly description?: string;
+  readonly keywords?: readonly string[];
+  readonly homepage?: string;
+  readonly bugs?: string;
+  readonly license?: string;
+  readonly repository?: {
+    readonly type: string;
+    readonly url: string;
+    readonly directory?: string;
+  };
+  readonly type?: string;
+  readonly engines?: Names;
+  readonly scripts?: Names;
+  readonly packageManager?: string;
   readonly bin?: Names;
   readonly exports?: Readonly<Record<string, Target>>;
   readonly imports?: Readonly<Record<string, Target>>;
@@ -41,6 +56,11 @@ export function readPackages(): Package[] {
     dir: file.slice(0, -"/package.json".length).replaceAll("\\", "/"),
     manifest: JSON.parse(readFileSync(join(root, file), "utf8")) as Manifest,
   }));
+}
+
+/** The manifest of the repository itself. */
+export function readRoot(): Manifest {
+  return JSON.parse(readText("package.json")) as Manifest;
 }
 
 /** Files by glob, relative to the repository, without what was installed, built or generated. */

@@ -5,12 +5,16 @@
  *
  * @module
  */
+import { readFileSync } from "node:fs";
+
 const [major = 0, minor = 0] = process.versions.node.split(".").map(Number);
 
 if (major > 22 || (major === 22 && minor >= 13)) {
   await import("./run.ts");
 } else {
-  process.stderr.write(`error: envelope needs Node 22.13 or later; this is ${process.version}\n`);
+  const manifest = readFileSync(new URL("../package.json", import.meta.url), "utf8");
+  const { engines }: { readonly engines: { readonly node: string } } = JSON.parse(manifest);
+  process.stderr.write(`error: envelope needs Node ${engines.node}; this is ${process.version}\n`);
   process.stderr.write(
     "hint: install a current Node, or run it with one: npx -p node@24 envelope\n",
   );

@@ -2,8 +2,8 @@
  * The format's test vectors, and drivers that play the CMKs in them. Node-only, unlike the rest of
  * the package: it reads files.
  *
- * One scenario per file; `spec/vectors/README.md` says what every field means. The published package
- * carries a copy of the files.
+ * `spec/vectors/README.md` says what every field means. The published package carries a copy of the
+ * vectors, one file per kind.
  *
  * @example
  * ```ts
@@ -16,10 +16,11 @@
  *
  * @module
  */
-import { readdirSync, readFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import type { CmkDriver, EnvelopeErrorCode, KmsFailureCode } from "@env/core";
 import { fromHex, hex } from "./bytes.ts";
 import { openLocalBlob, type LocalKey } from "./local-wrap.ts";
+import { readVectorFolder } from "./vector-files.ts";
 
 export { openLocalBlob } from "./local-wrap.ts";
 export type { LocalKey } from "./local-wrap.ts";
@@ -114,22 +115,11 @@ export interface VectorsByKind {
 
 /** All vectors of one kind, in the order of their names. */
 export function loadVectors<Kind extends keyof VectorsByKind>(kind: Kind): VectorsByKind[Kind][] {
-  const folder = new URL(`${kind}/`, root);
-  const files = readdirSync(folder).filter((file) => file.endsWith(".json"));
-  return files.toSorted(byName).map((file) => {
-    const vector: VectorsByKind[Kind] = JSON.parse(readFileSync(new URL(file, folder), "utf8"));
-    return Object.assign(vector, { name: file.slice(0, -".json".length) });
-  });
-}
-
-// Sources read the files of their repository, where a copy could be old; what was built has its own.
-const root = new URL(
-  import.meta.url.endsWith(".ts") ? "../../../spec/vectors/" : "../vectors/",
-  import.meta.url,
-);
-
-function byName(a: string, b: string): number {
-  return a < b ? -1 : 1;
+  // Sources read the files of their repository, where a copy could be old; what was built has its own.
+  if (import.meta.url.endsWith(".ts")) {
+    return readVectorFolder(new URL(`../../../spec/vectors/${kind}/`, import.meta.url));
+  }
+  return JSON.parse(readFileSync(new URL(`../vectors/${kind}.json`, import.meta.url), "utf8"));
 }
 
 /** A driver that counts what it was asked for. */

@@ -12,10 +12,16 @@ import { onTestFinished, vi } from "vitest";
 import { main } from "../../src/main.ts";
 import { Progress } from "../../src/progress.ts";
 
-export const bin: string = join(import.meta.dirname, "../../src/bin.ts");
+/** `TEST_BUILT=1` tries what was built and not the sources. */
+const built = process.env["TEST_BUILT"] === "1";
 
-/** What a shell needs to run `envelope` from the sources. */
-export const nodeArgs: readonly string[] = ["--conditions=@env/source", bin];
+export const bin: string = join(
+  import.meta.dirname,
+  built ? "../../dist/bin.js" : "../../src/bin.ts",
+);
+
+/** What a shell needs to run `envelope`. */
+export const nodeArgs: readonly string[] = built ? [bin] : ["--conditions=@env/source", bin];
 
 /** The environment without what would change what the command does. */
 export function environment(more: Record<string, string> = {}): NodeJS.ProcessEnv {

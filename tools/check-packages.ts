@@ -1,0 +1,167 @@
+/**
+ * The mistake it stops: packages that pass every test and do not start. Tests run sources; users run
+ * what was built and packed. So this packs every package, installs the tarballs with npm in an empty
+ * folder, and does there what users do: import and require every entry, compile a program against
+ * the types, run the `envelope` command and the programs of the READMEs.
+ *
+ *     node tools/check-packages.ts
+ *
+ * It needs npm and the registry. On Linux it brings the Node versions below along; elsewhere only
+ * the running one is tried.
+ *
+ * @module
+ */
+import { spawnSync } from "node:child_process";
+import { mkdtempSync, readFileSync, realpathSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { command, report } from "./command.ts";
+import { brokenCommand } from "./packages/command.ts";
+import { Consumer } from "./packages/consumer.ts";
+import { wrongContents } from "./packages/contents.ts";
+import { brokenStarts, entriesOf } from "./packages/entries.ts";
+import { brokenPrograms, runnableDocuments } from "./packages/programs.ts";
+import { brokenTypes, OLDEST_TYPESCRIPT } from "./packages/types.ts";
+import { buildPackages, packPackages, type Tarball } from "./tarballs.ts";
+import { readRoot, root, type Manifest } from "./workspace.ts";
+
+/** Tried besides the oldest of each release line that `engines` names. */
+const NEWEST_NODE = "26.12.1";
+
+/** The versions of Node to try: the lower bound of each `^` range, and the newest. */
+export function nodeVersions(engines: string): string[] {
+  return [...engines.matchAll(/\^(\d+\.\d+\.\d+)/g)]
+    .map(([, version = ""]) => version)
+    .concat(NEWEST_NODE);
+}
+
+await command(import.meta, () => {
+  const folder = realpathSync(mkdtempSync(join(tmpdir(), "env-packages-")));
+  try {
+    return report("check-packages", check(folder), "the packages work where they are installed");
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+});
+
+function check(folder: string): string[] {
+  const started = performance.now();
+  const say = (text: string): void => {
+    const seconds = Math.round((performance.now() - started) / 1000);
+    console.log(`${String(seconds).padStart(4)} s  ${text}`);
+  };
+  say("building");
+  buildPackages();
+  const tarballs = packPackages(join(folder, "tarballs"));
+  say(`packed ${tarballs.length} packages; looking at what is in them`);
+  const found = tarballs.flatMap((tarball) => wrongTarball(tarball));
+
+  say("installing them with npm in an empty folder");
+  const consumer = new Consumer(join(folder, "consumer"));
+  const manifests = tarballs.map(readManifest);
+  consumer.install({
+    ...Object.fromEntries(tarballs.map(({ name, path }) => [name, `file:${path}`])),
+    ...versionsOfPeers(manifests),
+    "@types/node": installedVersion("@types/node", "."),
+    typescript: installedVersion("typescript", "."),
+  });
+
+  const runtimes = new Consumer(join(folder, "runtimes"));
+  say("installing the versions of Node and the oldest TypeScript");
+  const nodes = installRuntimes(runtimes);
+
+  const entries = manifests.flatMap(entriesOf);
+  const documents = runnableDocuments();
+  for (const [version, node] of nodes) {
+    const failures = [
+      ...brokenStarts(consumer, entries, node),
+      ...brokenCommand(consumer, node),
+      ...brokenPrograms(consumer, documents, node),
+    ];
+    found.push(...failures.map((failure) => `Node ${version}: ${failure}`));
+    say(
+      `Node ${version}: ${entries.length} entries imported and required, ` +
+        `the envelope command, the programs of ${documents.length} documents: ${verdict(failures)}`,
+    );
+  }
+  const compilers = {
+    [installedVersion("typescript", ".")]: join(consumer.folder, "node_modules/typescript"),
+    [OLDEST_TYPESCRIPT]: join(runtimes.folder, "node_modules/typescript"),
+  };
+  for (const [version, compiler] of Object.entries(compilers)) {
+    const failures = brokenTypes(consumer, compiler, entries, documents);
+    found.push(...failures.map((failure) => `TypeScript ${version}: ${failure}`));
+    say(`TypeScript ${version}: a strict consumer of all entries: ${verdict(failures)}`);
+  }
+  return found;
+}
+
+function verdict(failures: readonly string[]): string {
+  return failures.length === 0 ? "good" : `${failures.length} FAILED`;
+}
+
+/** What is wrong in a tarball, by our own rules and by those of publint and attw. */
+function wrongTarball(tarball: Tarball): string[] {
+  const tools = {
+    publint: ["--strict", tarball.path],
+    attw: [tarball.path, "--profile", "esm-only"],
+  };
+  const opinions = Object.entries(tools).flatMap(([tool, args]) => {
+    const { status, stdout, stderr } = spawnSync(join(root, "node_modules/.bin", tool), args, {
+      encoding: "utf8",
+    });
+    return status === 0 ? [] : [`${tarball.name}: ${tool} refuses it\n${stdout}${stderr}`];
+  });
+  return [...wrongContents(readManifest(tarball), tarball.files), ...opinions];
+}
+
+function readManifest({ path }: Tarball): Manifest {
+  const { stdout } = spawnSync("tar", ["-xzOf", path, "package/package.json"], {
+    encoding: "utf8",
+  });
+  return JSON.parse(stdout) as Manifest;
+}
+
+/** The SDKs that packages ask for, in the versions this workspace is tested with. */
+function versionsOfPeers(manifests: readonly Manifest[]): Record<string, string> {
+  const versions: Record<string, string> = {};
+  for (const { name, peerDependencies = {} } of manifests) {
+    const dir = `packages/${name.slice("@env/".length)}`;
+    for (const peer of Object.keys(peerDependencies)) {
+      if (peer.startsWith("@env/") || peer in versions) continue;
+      const version = installedVersion(peer, dir);
+      versions[peer] = version;
+    }
+  }
+  return versions;
+}
+
+function installedVersion(name: string, dir: string): string {
+  const path = join(root, dir, "node_modules", name, "package.json");
+  return (JSON.parse(readFileSync(path, "utf8")) as { readonly version: string }).version;
+}
+
+/** Executables of Node by version. Installs the oldest TypeScript beside them. */
+function installRuntimes(runtimes: Consumer): Map<string, string> {
+  const versions = nodeVersions(readRoot().engines?.["node"] ?? "");
+  const carried = process.platform === "linux" && ["x64", "arm64"].includes(process.arch);
+  const aliases = carried ? versions.map((version) => [`node-${version}`, version] as const) : [];
+  runtimes.install({
+    typescript: OLDEST_TYPESCRIPT,
+    ...Object.fromEntries(
+      aliases.map(([alias, version]) => [alias, `npm:node-linux-${process.arch}@${version}`]),
+    ),
+  });
+  if (!carried) {
+    console.log(
+      "there are no other versions of Node for this system: only the running one is tried",
+    );
+    return new Map([[process.versions.node, process.execPath]]);
+  }
+  return new Map(
+    aliases.map(([alias, version]) => [
+      version,
+      join(runtimes.folder, "node_modules", alias, "bin/node"),
+    ]),
+  );
+}

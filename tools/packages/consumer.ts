@@ -1,0 +1,85 @@
+/**
+ * A project of someone who installed the packages: an empty folder outside of this workspace, filled
+ * by npm.
+ *
+ * The mistake it avoids: a check that works because the workspace is near. No program here inherits
+ * conditions, a search path or a package manager's settings from the process that runs the check.
+ *
+ * @module
+ */
+import { spawnSync } from "node:child_process";
+import { mkdirSync, writeFileSync } from "node:fs";
+import { delimiter, dirname, join } from "node:path";
+import { root } from "../workspace.ts";
+
+export interface Ran {
+  /** `null` where the program could not be started or did not end by itself. */
+  readonly status: number | null;
+  readonly stdout: string;
+  /** Both streams, for a message about a failure. */
+  readonly output: string;
+}
+
+/** Only programs that hang take longer. */
+const TIMEOUT_MS = 300_000;
+
+export class Consumer {
+  readonly folder: string;
+
+  /** @param folder - Empty, or not there yet. */
+  constructor(folder: string) {
+    this.folder = folder;
+    mkdirSync(folder, { recursive: true });
+  }
+
+  write(name: string, text: string): string {
+    const path = join(this.folder, name);
+    mkdirSync(dirname(path), { recursive: true });
+    writeFileSync(path, text);
+    return path;
+  }
+
+  /**
+   * Installs dependencies with npm.
+   *
+   * @param dependencies - Versions, aliases or `file:` addresses by name.
+   */
+  install(dependencies: Readonly<Record<string, string>>): void {
+    this.write("package.json", JSON.stringify({ private: true, type: "module", dependencies }));
+    const flags = ["--no-audit", "--no-fund", "--prefer-offline", "--loglevel=error"];
+    const { status, output } = this.run("npm", ["install", ...flags]);
+    if (status !== 0) throw new Error(`npm install failed\n${output}`);
+  }
+
+  /**
+   * Runs a program in the folder.
+   *
+   * @param node - The Node.js that scripts are started with; otherwise the one on the path.
+   */
+  run(file: string, args: readonly string[], { node, cwd = this.folder }: RunOptions = {}): Ran {
+    const installed = join(this.folder, "node_modules/.bin");
+    const env = environment([...(node === undefined ? [] : [dirname(node)]), installed]);
+    const options = { cwd, env, encoding: "utf8", timeout: TIMEOUT_MS } as const;
+    const { status, stdout, stderr, error } = spawnSync(file, args, options);
+    const output = [error?.message, stdout, stderr].filter(Boolean).join("\n");
+    return { status, stdout: stdout ?? "", output };
+  }
+}
+
+export interface RunOptions {
+  readonly node?: string;
+  readonly cwd?: string;
+}
+
+/** This process's environment without the workspace, the package manager and Node's own options. */
+function environment(first: readonly string[]): NodeJS.ProcessEnv {
+  const path = (process.env["PATH"] ?? "").split(delimiter);
+  const outside = path.filter((folder) => !folder.startsWith(root));
+  const kept = Object.entries(process.env).filter(([name]) => !/^(npm_|pnpm_|NODE_)/i.test(name));
+  const registry = process.env["NPM_CONFIG_REGISTRY"] ?? process.env["npm_config_registry"];
+  return {
+    ...Object.fromEntries(kept),
+    ...(registry !== undefined && { NPM_CONFIG_REGISTRY: registry }),
+    PATH: [...first, ...outside].join(delimiter),
+  };
+}

@@ -1,0 +1,77 @@
+/**
+ * Builds all packages and packs them into one folder, just as they would be published. It is also how
+ * to use the packages without a registry: install the files with npm.
+ *
+ *     node tools/tarballs.ts [FOLDER]      `tarballs` by default
+ *
+ * @module
+ */
+import { spawnSync } from "node:child_process";
+import { globSync, mkdirSync, rmSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { command } from "./command.ts";
+import { readPackages, readRoot, root } from "./workspace.ts";
+
+export interface Tarball {
+  readonly name: string;
+  /** Absolute path of the `.tgz`. */
+  readonly path: string;
+  /** What it contains, relative to its own root. */
+  readonly files: readonly string[];
+}
+
+/** Builds all packages. Quick where nothing has changed. */
+export function buildPackages(): void {
+  run(join(root, "node_modules/.bin/nx"), ["run-many", "-t", "build"]);
+}
+
+/** Packs packages as they were built, all of them or those that are named. */
+export function packPackages(folder: string, names: readonly string[] = allNames()): Tarball[] {
+  const { packageManager } = readRoot();
+  if (packageManager === undefined) throw new Error("package.json names no package manager");
+  mkdirSync(folder, { recursive: true });
+  const filters = names.flatMap((name) => ["--filter", name]);
+  const args = ["-y", "--prefer-offline", packageManager, ...filters, "pack", "--json"];
+  const output = run("npx", [...args, "--pack-destination", folder]);
+  const packed = [JSON.parse(output)].flat() as {
+    readonly name: string;
+    readonly filename: string;
+    readonly files: readonly { readonly path: string }[];
+  }[];
+  return packed.map(({ name, filename, files }) => ({
+    name,
+    path: resolve(folder, filename),
+    files: files.map(({ path }) => path),
+  }));
+}
+
+function allNames(): string[] {
+  return readPackages().map(({ manifest }) => manifest.name);
+}
+
+function run(file: string, args: readonly string[]): string {
+  const { status, stdout, stderr, error } = spawnSync(file, args, { cwd: root, encoding: "utf8" });
+  if (status === 0) return stdout;
+  throw new Error(`${file} failed\n${error?.message ?? ""}${stdout}${stderr}`);
+}
+
+await command(import.meta, ([target = "tarballs"]) => {
+  const folder = resolve(target);
+  console.log("building");
+  buildPackages();
+  // Those of an earlier version would match the pattern below too.
+  for (const old of globSync("env-*.tgz", { cwd: folder })) rmSync(join(folder, old));
+  const tarballs = packPackages(folder);
+  for (const { path } of tarballs) console.log(path);
+  console.log(`
+With npm, in your project:
+
+    npm install ${join(folder, "*.tgz")}
+
+With pnpm, which looks for every package in the registry, name the files in pnpm-workspace.yaml and
+then add the packages that you need (pnpm add @env/core):
+
+overrides:`);
+  for (const { name, path } of tarballs) console.log(`  "${name}": file:${path}`);
+  return 0;
+});
