@@ -130,21 +130,24 @@ export class Freshness {
   }
 
   /**
-   * That no row of a kind was removed, for a list. Looked at once while nobody else writes.
+   * Throws unless a list leads to every record of a kind. Checked once while nobody else writes.
    *
    * @param countRows - How many of its rows a list leads to.
+   * @param problemOf - Why a list does not lead to a record; `undefined`: it does.
    */
   requireComplete(
     kind: Kind,
     countRows: () => number,
-    hasRow: (name: RecordName) => boolean,
+    problemOf: (name: RecordName) => string | undefined,
   ): void {
     if (this.#complete.get(kind) === this.#epoch) return;
     if (countRows() !== this.#current.counts[kind]) {
       // Rows that are too many are noticed as the list comes to them.
       for (let bucket = 0; bucket < BUCKETS; bucket++) {
-        const gone = this.namesIn(bucket).find((name) => name.startsWith(kind) && !hasRow(name));
-        if (gone !== undefined) throw fault(gone, "its row was removed");
+        for (const name of this.namesIn(bucket)) {
+          const problem = name.startsWith(kind) ? problemOf(name) : undefined;
+          if (problem !== undefined) throw fault(name, problem);
+        }
       }
     }
     this.#complete.set(kind, this.#epoch);

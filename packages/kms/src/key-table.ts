@@ -15,7 +15,17 @@ import type { Database } from "./database.ts";
 import { Fault } from "./file-errors.ts";
 import { aliasName, keyName, type Freshness } from "./freshness.ts";
 import { decodeRecord, encodeRecord, isGone, type AliasRecord, type KeyRecord } from "./key.ts";
-import { fault, MAX_RECORD_BYTES, SealedRows, type Listed, type RowSealer } from "./sealed-rows.ts";
+import {
+  fault,
+  MAX_RECORD_BYTES,
+  ROW_REMOVED,
+  SealedRows,
+  type Listed,
+  type RowSealer,
+} from "./sealed-rows.ts";
+
+/** Bytes of an alias, of which 256 are allowed; a longer one is not read into memory. */
+export const MAX_ALIAS_BYTES = 1024;
 
 /** What is read of a key. The names of the alias rows come along, in one consistent snapshot. */
 const columns = `
@@ -74,7 +84,10 @@ export class KeyTable {
   /** Aliases by name, each with its key. */
   listAliases(after: string, limit: number): Listed<readonly [AliasRecord, KeyRecord], string> {
     this.#requireAllAliases();
-    const names = this.#statements.aliases.all(after, limit + 1).map((row) => String(row["name"]));
+    const names = this.#statements.aliases.all(after, limit + 1).map(({ name }) => {
+      if (typeof name === "string") return name;
+      throw new Fault("a row of the aliases", "it is out of bounds");
+    });
     const page = names.slice(0, limit);
     const items = page.flatMap((name): (readonly [AliasRecord, KeyRecord])[] => {
       const record = this.target(name);
@@ -134,7 +147,7 @@ export class KeyTable {
   requireAliasRow(name: string): unknown {
     const row = this.#statements.target.get(name);
     if (row === undefined && this.#freshness.mark(aliasName(name)) !== undefined) {
-      throw fault(aliasName(name), "its row was removed");
+      throw fault(aliasName(name), ROW_REMOVED);
     }
     return row?.["uuid"];
   }
@@ -191,7 +204,11 @@ export class KeyTable {
     this.#freshness.requireComplete(
       "k",
       () => Number(this.#statements.countKeys.get()?.["n"]),
-      (name) => this.#statements.key.get(Buffer.from(name.slice(1), "latin1")) !== undefined,
+      (name) => {
+        const row = this.#statements.seq.get(Buffer.from(name.slice(1), "latin1"));
+        if (row === undefined) return ROW_REMOVED;
+        return row["positive"] === 1 ? undefined : "its row is hidden from lists";
+      },
     );
   }
 
@@ -199,7 +216,8 @@ export class KeyTable {
     this.#freshness.requireComplete(
       "a",
       () => Number(this.#statements.countAliases.get()?.["n"]),
-      (name) => this.#statements.target.get(name.slice(1)) !== undefined,
+      (name) =>
+        this.#statements.target.get(name.slice(1)) === undefined ? ROW_REMOVED : undefined,
     );
   }
 }
@@ -234,12 +252,16 @@ function prepareAll(database: Database) {
     keys: database.prepare(`SELECT ${listColumns} FROM cmk WHERE seq > ? ORDER BY seq LIMIT ?`),
     // By the index of the ids, which is short: not by seq.
     countKeys: database.prepare("SELECT count(*) AS n FROM cmk WHERE +seq > 0"),
+    seq: database.prepare("SELECT seq > 0 AS positive FROM cmk WHERE uuid = ?"),
     expired: database.prepare(`SELECT ${listColumns} FROM cmk WHERE deletion <= ?`),
     insert: database.prepare("INSERT INTO cmk (uuid, deletion, sealed) VALUES (?, ?, ?)"),
     update: database.prepare("UPDATE cmk SET deletion = ?, sealed = ? WHERE uuid = ?"),
     drop: database.prepare("DELETE FROM cmk WHERE uuid = ?"),
     target: database.prepare("SELECT uuid FROM alias WHERE name = ?"),
-    aliases: database.prepare("SELECT name FROM alias WHERE name > ? ORDER BY name LIMIT ?"),
+    aliases: database.prepare(
+      `SELECT CASE WHEN octet_length(name) <= ${MAX_ALIAS_BYTES} THEN name END AS name
+       FROM alias WHERE alias.name > ? ORDER BY alias.name LIMIT ?`,
+    ),
     countAliases: database.prepare("SELECT count(*) AS n FROM alias WHERE name > ''"),
     aliasesOf: database.prepare("SELECT name FROM alias WHERE uuid = ?"),
     addAlias: database.prepare("INSERT INTO alias VALUES (?, ?)"),

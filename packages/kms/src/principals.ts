@@ -14,7 +14,13 @@ import { Fault } from "./file-errors.ts";
 import { principalName, type Freshness } from "./freshness.ts";
 import type { NamedPolicy } from "./policy/request.ts";
 import { random } from "./seal.ts";
-import { MAX_RECORD_BYTES, SealedRows, type Listed, type RowSealer } from "./sealed-rows.ts";
+import {
+  MAX_RECORD_BYTES,
+  ROW_REMOVED,
+  SealedRows,
+  type Listed,
+  type RowSealer,
+} from "./sealed-rows.ts";
 
 export interface PrincipalRecord {
   /** `arn:aws:iam::111122223333:user/alice`, `…:role/app`, `…:group/developers`; of printable ASCII. */
@@ -32,6 +38,8 @@ export interface PrincipalRecord {
   readonly groups: readonly string[];
 }
 
+/** Bytes of an ARN; a longer one is not read into memory. */
+export const MAX_ARN_BYTES = 2048;
 const ARN = /^[\x21-\x7e]{1,2048}$/;
 const PREFIXES = { user: "AIDA", role: "AROA", group: "AGPA" } as const;
 const BASE_32 = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
@@ -94,7 +102,7 @@ export class PrincipalTable {
     this.#freshness.requireComplete(
       "p",
       () => Number(this.#statements.count.get()?.["n"]),
-      (name) => this.#statements.get.get(name.slice(1)) !== undefined,
+      (name) => (this.#statements.get.get(name.slice(1)) === undefined ? ROW_REMOVED : undefined),
     );
   }
 
@@ -137,10 +145,12 @@ function isRecord(value: unknown): value is PrincipalRecord {
 type StatementName = keyof ReturnType<typeof prepareAll>;
 
 function prepareAll(database: Database) {
-  const columns = `arn, CASE WHEN length(sealed) <= ${MAX_RECORD_BYTES} THEN sealed END AS sealed`;
+  const columns = `CASE WHEN octet_length(arn) <= ${MAX_ARN_BYTES} THEN arn END AS arn, CASE WHEN length(sealed) <= ${MAX_RECORD_BYTES} THEN sealed END AS sealed`;
   return {
-    get: database.prepare(`SELECT ${columns} FROM principal WHERE arn = ?`),
-    list: database.prepare(`SELECT ${columns} FROM principal WHERE arn > ? ORDER BY arn LIMIT ?`),
+    get: database.prepare(`SELECT ${columns} FROM principal WHERE principal.arn = ?`),
+    list: database.prepare(
+      `SELECT ${columns} FROM principal WHERE principal.arn > ? ORDER BY principal.arn LIMIT ?`,
+    ),
     count: database.prepare("SELECT count(*) AS n FROM principal WHERE arn > ''"),
     put: database.prepare(
       "INSERT INTO principal VALUES (?, ?) ON CONFLICT (arn) DO UPDATE SET sealed = excluded.sealed",

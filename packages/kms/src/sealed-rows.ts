@@ -115,7 +115,7 @@ export class SealedRows<T> {
 
   /** To be called where there is no row: that must be so. */
   requireAbsent(name: RecordName): void {
-    if (this.#freshness.mark(name) !== undefined) throw fault(name, "its row was removed");
+    if (this.#freshness.mark(name) !== undefined) throw fault(name, ROW_REMOVED);
   }
 
   /** Seals a record's next state, which counts from now on. `plaintext` is wiped. */
@@ -149,6 +149,8 @@ export class SealedRows<T> {
 export function markOf(sealed: Uint8Array): string {
   return Buffer.from(sealed.buffer, sealed.byteOffset + 1, MARK_BYTES).toString("latin1");
 }
+
+export const ROW_REMOVED = "its row was removed";
 
 /** What is wrong with a record, by its name. */
 export function fault(name: RecordName, problem: string): Fault {

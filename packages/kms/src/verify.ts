@@ -13,6 +13,8 @@ import type { Database } from "./database.ts";
 import { Fault } from "./file-errors.ts";
 import { aliasName, BUCKETS, keyName, principalName } from "./freshness.ts";
 import type { RecordName } from "./bucket.ts";
+import { MAX_ALIAS_BYTES } from "./key-table.ts";
+import { MAX_ARN_BYTES } from "./principals.ts";
 import { fault } from "./sealed-rows.ts";
 import type { Store } from "./store.ts";
 
@@ -46,6 +48,9 @@ export async function verifyStore(
   store: Store,
   more: () => unknown,
 ): Promise<readonly Finding[]> {
+  // Before anything that compares or reads a whole value, the check of the indexes included.
+  const oversized = await store.read(() => outOfBounds(database));
+  if (oversized.length > 0) return oversized;
   const damage = await store.read(() => integrity(database));
   // Pages that SQLite cannot make sense of: no row of them is worth a look.
   if (damage.length > 0) return damage;
@@ -106,6 +111,31 @@ const tables: readonly {
     nameOf: (id) => principalName(String(id)),
   },
 ];
+
+/** What finds rows, and how long it may be. SQLite knows how long a value is without reading it. */
+const bounds: readonly (readonly [table: string, column: string, condition: string])[] = [
+  ["cmk", "uuid", "octet_length(uuid) <> 16"],
+  ["alias", "uuid", "octet_length(uuid) <> 16"],
+  ["alias", "name", `octet_length(name) > ${MAX_ALIAS_BYTES}`],
+  ["principal", "arn", `octet_length(arn) > ${MAX_ARN_BYTES}`],
+];
+
+/** `NOT INDEXED`: an index would have to compare what must not be read. */
+function outOfBounds(database: Database): Finding[] {
+  return bounds.flatMap(([table, column, condition]) => {
+    const found = database.prepare(
+      `SELECT count(*) AS n FROM ${table} NOT INDEXED WHERE ${condition}`,
+    );
+    const rows = Number(found.get()?.["n"]);
+    if (rows === 0) return [];
+    return [
+      {
+        record: DATABASE,
+        problem: `the column ${column} of ${table} has a value out of bounds in ${rows === 1 ? "one row" : `${rows} rows`}`,
+      },
+    ];
+  });
+}
 
 /** What must be there has been looked at; what must not be is found here. */
 function requireListed(store: Store, name: RecordName): void {

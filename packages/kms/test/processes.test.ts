@@ -3,7 +3,6 @@
  * `SLOW=1` for the full size.
  */
 import { spawn, type ChildProcessByStdio } from "node:child_process";
-import { randomInt } from "node:crypto";
 import { once } from "node:events";
 import { join } from "node:path";
 import type { Readable } from "node:stream";
@@ -11,6 +10,7 @@ import { expect, it } from "vitest";
 import { openKeystore, type Keystore } from "../src/index.ts";
 import { newKey, tempKeystore } from "./support/keystore.ts";
 import { Ledger } from "./support/ledger.ts";
+import { seededRandom } from "./support/random.ts";
 
 const writer = join(import.meta.dirname, "support/writer.ts");
 
@@ -18,7 +18,7 @@ const slow = process.env["SLOW"] !== undefined;
 const size = slow
   ? { writers: 8, changes: 1000, kills: 200 }
   : { writers: 3, changes: 60, kills: 8 };
-const options = { timeout: slow ? 3_600_000 : 120_000 };
+const options = { timeout: slow ? 3_600_000 : 600_000 };
 
 function start(...args: readonly string[]): ChildProcessByStdio<null, Readable, null> {
   return spawn(process.execPath, ["--conditions=@env/source", writer, ...args], {
@@ -65,18 +65,20 @@ it("a writer that is killed has lost nothing that it acknowledged", options, asy
   const { path, keyFile, shared, keystore: first } = await setup();
   first.close();
   const ledger = new Ledger(shared);
+  const random = seededRandom();
   for (let run = 0; run < size.kills; run++) {
     const child = start(path, keyFile, `k${run}`, "k", "100000", ...shared);
     const end = once(child, "close");
     const followed = ledger.follow(child.stdout);
     // At some moment of opening, or of some change.
-    if (run % 5 > 0) await once(child.stdout, "data");
-    await new Promise((resolve) => setTimeout(resolve, randomInt(run % 5 === 0 ? 250 : 60)));
+    if (run % 5 > 0) await ledger.reaches(ledger.count + 1);
+    await new Promise((resolve) => setTimeout(resolve, random(run % 5 === 0 ? 250 : 60)));
     child.kill("SIGKILL");
     await Promise.all([followed, end]);
     using keystore = await openKeystore(path, { root: { keyFile } });
     await newKey(keystore.as());
     if (run % 8 === 7) await ledger.compare(path, keystore, false);
   }
-  expect(ledger.count).toBeGreaterThan(size.kills * 2);
+  // So many runs were killed after they had changed something.
+  expect(ledger.count).toBeGreaterThanOrEqual(size.kills - Math.ceil(size.kills / 5));
 });

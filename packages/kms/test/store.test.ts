@@ -413,6 +413,38 @@ describe("a row that is removed", () => {
     expect(await problem(keys, list)).toBe("alias alias/a does not verify: its row was removed");
   });
 
+  it.each(["0", "-1", "-9007199254740991"])(
+    "is missed in lists where it is only hidden from them, by seq %s",
+    async (seq) => {
+      const keys = await setup();
+      const { path, store, a } = keys;
+      attack(path, `UPDATE cmk SET seq = ${seq} WHERE uuid = ${uuid(a)}`);
+      for (let i = 0; i < 2; i++) {
+        const list = store.read(() => store.keys(0, 10));
+        expect(await problem(keys, list)).toBe(
+          `key ${a} does not verify: its row is hidden from lists`,
+        );
+      }
+      expect(await findings(keys)).toEqual([`key ${a}: its row is out of bounds`]);
+    },
+  );
+
+  it("is missed in lists where another row is added for one that is hidden", async () => {
+    const keys = await setup();
+    const { path, store, a } = keys;
+    attack(
+      path,
+      `UPDATE cmk SET seq = 0 WHERE uuid = ${uuid(a)};
+       INSERT INTO cmk (uuid, sealed) VALUES (randomblob(16), zeroblob(100))`,
+    );
+    expect(
+      await problem(
+        keys,
+        store.read(() => store.keys(0, 10)),
+      ),
+    ).toMatch(/^key .* does not verify: it was altered/);
+  });
+
   it("is missed where it is a bucket's or the state's", async () => {
     const keys = await setup();
     attack(keys.path, "CREATE TEMP TABLE t AS SELECT * FROM bucket; DELETE FROM bucket");

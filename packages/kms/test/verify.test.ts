@@ -2,7 +2,7 @@ import { DatabaseSync } from "node:sqlite";
 import { readFileSync, writeFileSync } from "node:fs";
 import { expect, it } from "vitest";
 import { openKeystore, type RootKeySource } from "../src/index.ts";
-import { newKey, PASSPHRASE, rejection, tempKeystore } from "./support/keystore.ts";
+import { newKey, PASSPHRASE, rejection, ROOT, tempKeystore } from "./support/keystore.ts";
 import { attack, copyOf, putBack, uuid } from "./support/store.ts";
 
 it("finds nothing in a keystore that was only used", async () => {
@@ -151,3 +151,54 @@ it("refuses a file that is back at an older state", async () => {
 function keyBytes(keyId: string): Buffer {
   return Buffer.from(keyId.replaceAll("-", ""), "hex");
 }
+
+it.each<[string, string, string]>([
+  ["a key id", "UPDATE cmk SET uuid = zeroblob(200000000)", "uuid of cmk"],
+  ["a key id of an alias", "UPDATE alias SET uuid = zeroblob(200000000)", "uuid of alias"],
+  ["an alias", "UPDATE alias SET name = printf('%.*c', 200000000, 'a')", "name of alias"],
+  [
+    "a principal",
+    "INSERT INTO principal VALUES (printf('%.*c', 200000000, 'a'), x'')",
+    "arn of principal",
+  ],
+])("names %s that is too long to read, without reading it", async (_, sql, columns) => {
+  const { path, keystore, client, root } = await tempKeystore();
+  await newKey(client, "alias/a");
+  keystore.close();
+  attack(path, sql);
+  using opened = await openKeystore(path, { root });
+  const before = process.memoryUsage().rss;
+  let peak = before;
+  const timer = setInterval(() => (peak = Math.max(peak, process.memoryUsage().rss)), 1);
+  const findings = await opened.verify();
+  clearInterval(timer);
+  peak = Math.max(peak, process.memoryUsage().rss);
+  expect(findings).toEqual([
+    {
+      record: "the database",
+      problem: `the column ${columns} has a value out of bounds in one row`,
+    },
+  ]);
+  // The value alone would be more.
+  expect(peak - before).toBeLessThan(150_000_000);
+});
+
+it("lists nothing while a key is hidden from lists", async () => {
+  const { path, keystore, client } = await tempKeystore();
+  const KeyId = await newKey(client);
+  const RetiringPrincipal = ROOT;
+  await client.createGrant({
+    KeyId,
+    GranteePrincipal: ROOT,
+    RetiringPrincipal,
+    Operations: ["Decrypt"],
+  });
+  expect((await client.listRetirableGrants({ RetiringPrincipal })).Grants).toHaveLength(1);
+  attack(path, "UPDATE cmk SET seq = 0");
+  for (const list of [client.listKeys(), client.listRetirableGrants({ RetiringPrincipal })]) {
+    const error = await rejection(list);
+    expect(error).toMatchObject({ code: "ERR_ENVELOPE_KEYSTORE_FORMAT" });
+    expect(error.message).toContain("its row is hidden from lists");
+  }
+  expect(keystore.sqliteVersion).toMatch(/^3\./);
+});

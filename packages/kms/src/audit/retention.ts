@@ -119,6 +119,7 @@ export class Retention {
     const { base, last } = begun.head;
     const oldest = begun.now - maxAgeDays * DAY_MS;
     const isFull = last.sequence - base.sequence > maxRecords;
+    if (!isFull && limits.maxAgeDays === undefined) return undefined;
     // One more than are too many: the record of the cut takes its place.
     const most = isFull ? last.sequence - maxRecords + 1 : 0;
     const records: Uint8Array[] = [];
