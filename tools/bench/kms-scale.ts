@@ -2,7 +2,7 @@
  * A process that opens a keystore of many CMKs, asks for one alias again and again and for others at
  * random, and prints as JSON what that took and the most memory it ever held.
  *
- *     node --conditions=@env/source tools/bench/kms-scale.ts FILE COUNT
+ *     node tools/bench/kms-scale.ts FILE COUNT
  *
  * The mistake it avoids: audit records of one measurement that are written in another. All that are due are
  * on disk before a measurement begins, and its own before it ends.

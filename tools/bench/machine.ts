@@ -7,6 +7,8 @@ import { availableParallelism, cpus, loadavg, totalmem } from "node:os";
 import { peerVersions } from "./peers.ts";
 
 export interface Machine {
+  /** What was measured of this library. */
+  readonly packages: Packages;
   readonly cpu: string;
   readonly cores: number;
   readonly memoryGiB: number;
@@ -19,8 +21,17 @@ export interface Machine {
   readonly loadBefore: number;
 }
 
+/** The products of the build, or their sources, as a test of a figure may run them. */
+export type Packages = "built" | "sources";
+
+/** Which of the two an import of a package leads to in this process. */
+export function packages(): Packages {
+  return import.meta.resolve("@env/core").endsWith(".ts") ? "sources" : "built";
+}
+
 export function machine(): Machine {
   return {
+    packages: packages(),
     cpu: cpus()[0]?.model.trim() ?? "unknown",
     cores: availableParallelism(),
     memoryGiB: Math.round(totalmem() / 2 ** 30),
@@ -34,6 +45,7 @@ export function machine(): Machine {
 
 /** As lines of text. */
 export function describe({
+  packages: measured,
   cpu,
   cores,
   memoryGiB,
@@ -47,6 +59,7 @@ export function describe({
     version.toLowerCase().startsWith(name) ? version : `${name} ${version}`,
   );
   return [
+    measured === "built" ? "this library as built" : "this library from its TypeScript sources",
     `${cpu}, ${cores} cores, ${memoryGiB} GiB, ${system}`,
     `Node ${node} with OpenSSL ${opensslInNode}`,
     `peers: ${others.join(", ")}`,

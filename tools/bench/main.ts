@@ -5,7 +5,9 @@
  * A full run writes `docs/benchmarks`; with `--quick` (less data, three rounds) or `--only` nothing is
  * written but what `--json` asks for. Nothing here fails for being slow: the table says `short`.
  *
- *     node --conditions=@env/source tools/bench/main.ts [--quick] [--only NAME]... [--json FILE]
+ *     pnpm bench [--quick] [--only NAME]... [--json FILE]
+ *
+ * It measures the packages as they were built, so `pnpm bench` builds them first.
  *
  * @module
  */
@@ -24,7 +26,7 @@ import { rewrap } from "./figures/rewrap.ts";
 import { rss } from "./figures/rss.ts";
 import { small } from "./figures/small.ts";
 import { streams } from "./figures/streams.ts";
-import { describe, machine } from "./machine.ts";
+import { describe, machine, packages } from "./machine.ts";
 import { INSTALL, INSTALL_AGE, peerVersions } from "./peers.ts";
 import { toJson, writeReport, type Run } from "./report.ts";
 import { verdict, type Row } from "./row.ts";
@@ -75,6 +77,10 @@ await command(import.meta, async (args) => {
   if (unknown !== undefined) {
     const names = figures.map(({ name }) => name).join(", ");
     console.error(`bench: there is no figure "${unknown}"; there are ${names}`);
+    return 2;
+  }
+  if (packages() !== "built") {
+    console.error("bench: this would measure TypeScript sources; run it without --conditions");
     return 2;
   }
   exposeGarbageCollector();

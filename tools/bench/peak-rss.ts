@@ -2,7 +2,7 @@
  * A process that encrypts one file and prints the most memory it ever held, in MB; with no file it
  * has loaded all the same modules and does nothing.
  *
- *     node --conditions=@env/source tools/bench/peak-rss.ts [SOURCE TARGET]
+ *     node tools/bench/peak-rss.ts [SOURCE TARGET]
  *
  * @module
  */

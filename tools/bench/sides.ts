@@ -66,7 +66,7 @@ export class SideProcesses {
   }
 
   async #add(figure: string, name: string, quick: boolean): Promise<void> {
-    const execArgv = [...process.execArgv, "--expose-gc"];
+    const execArgv = ["--expose-gc"];
     const args = [figure, name, ...(quick ? ["--quick"] : [])];
     const child = fork(join(import.meta.dirname, "side.ts"), args, { execArgv });
     this.#processes.set(name, child);

@@ -31,6 +31,7 @@ const run: Run = {
   quick: false,
   rounds: 3,
   machine: {
+    packages: "built",
     cpu: "A processor",
     cores: 2,
     memoryGiB: 8,
@@ -170,6 +171,7 @@ describe("a report", () => {
     const document = "before\n<!-- measured -->\nold\n<!-- /measured -->\nafter\n";
     const once = withMeasured(document, run, ["a-chart.svg"]);
     expect(once).toMatch(/^before\n<!-- measured -->\n\nMeasured on 2026-01-31/);
+    expect(once).toContain("\n- this library as built\n");
     expect(once).toContain("![a chart](a-chart.svg)");
     expect(once).not.toContain("old");
     expect(once.endsWith("<!-- /measured -->\nafter\n")).toBe(true);

@@ -10,9 +10,9 @@
  * @module
  */
 import { execFileSync } from "node:child_process";
-import { join } from "node:path";
+import { extname, join } from "node:path";
 import { createKeystore, type AuditOptions, type Keystore, type KmsClient } from "@env/kms";
-import { decide } from "../../../packages/kms/src/policy/decide.ts";
+import type { decide as Decide } from "../../../packages/kms/src/policy/decide.ts";
 import type { AccessRequest, Caller } from "../../../packages/kms/src/policy/request.ts";
 import { folderFor, MIB, requireSame, type Bench, type Figure } from "../bench.ts";
 import type { ScaleFacts } from "../kms-scale.ts";
@@ -88,7 +88,16 @@ const keyPolicy = document(
 );
 const policies = identityPolicies.map((text, i) => ({ name: `policy-${i}`, text }));
 
+/** The package does not export it: it is taken from beside the entry that is measured. */
+async function loadDecide(): Promise<typeof Decide> {
+  const entry = import.meta.resolve("@env/kms");
+  const file = new URL(`policy/decide${extname(entry)}`, entry).href;
+  const { decide }: { decide: typeof Decide } = await import(file);
+  return decide;
+}
+
 async function authorization(bench: Bench): Promise<Row> {
+  const decide = await loadDecide();
   const caller: Caller = { arn: ALICE, accountId: ACCOUNT, type: "user", policies };
   const request = (i: number): AccessRequest => ({
     caller,
@@ -240,6 +249,6 @@ async function fill(bench: Bench, path: string, count: number): Promise<void> {
 
 function inProcess(path: string, count: number): ScaleFacts {
   const script = join(import.meta.dirname, "..", "kms-scale.ts");
-  const args = ["--conditions=@env/source", script, path, String(count)];
+  const args = [script, path, String(count)];
   return JSON.parse(execFileSync(process.execPath, args, { encoding: "utf8" })) as ScaleFacts;
 }

@@ -53,7 +53,7 @@ export const rss: Figure = {
       const over = sizes.map((size) =>
         (values.get(`${size} GiB`) ?? []).map((value) => value - idle),
       );
-      const note = `an idle process holds ${idle.toFixed(0)} MB, run from TypeScript sources; target on ${folder.place}`;
+      const note = `an idle process holds ${idle.toFixed(0)} MB; target on ${folder.place}`;
       const rows = sizes.map((size, i): Limit & Row => ({
         kind: "limit",
         figure: figure(size),
@@ -74,6 +74,5 @@ export const rss: Figure = {
 /** Peak of a new process, in MB. */
 function run(...files: readonly string[]): number {
   const script = join(import.meta.dirname, "..", "peak-rss.ts");
-  const args = ["--conditions=@env/source", script, ...files];
-  return Number(execFileSync(process.execPath, args, { encoding: "utf8" }));
+  return Number(execFileSync(process.execPath, [script, ...files], { encoding: "utf8" }));
 }
