@@ -36,10 +36,13 @@ export type Fault =
   /** Nothing is answered, or a body begun and not gone on with. */
   | { readonly kind: "stall"; readonly midBody?: boolean };
 
+const KEPT_REQUESTS = 1000;
+
 export interface Endpoint {
   readonly url: string;
   /** Whose keys these are, without permission checks. */
   readonly root: KmsClient;
+  /** The last 1000, the oldest first. */
   readonly requests: readonly SentRequest[];
   /** Of the connections open now. */
   readonly connections: () => number;
@@ -86,6 +89,7 @@ export async function openEndpoint(): Promise<Endpoint> {
   async function serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const sent = await read(request);
     requests.push(sent);
+    if (requests.length > KEPT_REQUESTS) requests.shift();
     const active = faulty?.includes(sent.operation) === false ? undefined : fault;
     for (const wake of waiting.splice(0)) wake();
     if (active?.kind === "stall") {

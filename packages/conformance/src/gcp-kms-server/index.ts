@@ -27,6 +27,9 @@ export interface GcpKmsServerOptions {
   readonly projects?: Readonly<Record<string, string>>;
 }
 
+/** As many as a test looks at: under load, the oldest make room. */
+const KEPT_CALLS = 1000;
+
 /** A call that came, for a test to look at. Holds plaintext. */
 export interface GcpKmsCall {
   /** `Encrypt`. */
@@ -65,7 +68,7 @@ export async function startGcpKmsServer(options: GcpKmsServerOptions = {}): Prom
 
 /** A running server; see {@link startGcpKmsServer}. Names of keys and versions are full ones. */
 export class GcpKmsServer {
-  /** Every call since the start, faulty ones too. */
+  /** The last 1000 calls, faulty ones too, the oldest first. */
   readonly calls: GcpKmsCall[] = [];
   readonly #projects: Readonly<Record<string, string>>;
   readonly #keys = new Keys();
@@ -162,6 +165,7 @@ export class GcpKmsServer {
 
   #dispatch(method: string, request: Message, routing?: string): Outcome {
     this.calls.push({ method, request, routing });
+    if (this.calls.length > KEPT_CALLS) this.calls.shift();
     for (const arrived of this.#waiting) arrived();
     this.#waiting.clear();
     const faulty = this.#faulty === undefined || this.#faulty.includes(method);

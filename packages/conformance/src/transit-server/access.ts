@@ -1,24 +1,14 @@
 /**
- * Who may do what: policies, tokens and the two logins.
+ * Who calls: tokens, the two logins, and what a token's policies allow.
  *
- * Source: OpenBao vault/acl.go, vault/token_store.go, builtin/credential/approle
+ * Source: OpenBao vault/token_store.go, builtin/credential/approle
  *
  * @module
  */
 import { randomUUID } from "node:crypto";
 import { multiError, refused, Refusal, type Json, type Result } from "./answer.ts";
 import type { Operation, TransitFlavour } from "./mount.ts";
-
-/** One `path` of a policy, in the words of HCL. */
-export interface TransitPolicyRule {
-  /** As `transit/decrypt/app`; a `*` at its end stands for anything. With the namespace, if there is one. */
-  readonly path: string;
-  readonly capabilities: readonly ("create" | "read" | "update" | "delete" | "list" | "deny")[];
-  readonly required_parameters?: readonly string[];
-  /** An empty list stands for every value. */
-  readonly allowed_parameters?: Readonly<Record<string, readonly unknown[]>>;
-  readonly denied_parameters?: Readonly<Record<string, readonly unknown[]>>;
-}
+import { allows, rulesOf, type TransitPolicy, type TransitPolicyRule } from "./policy.ts";
 
 export interface NewToken {
   /** Default: none but what every token may do for itself. `root` may do everything. */
@@ -69,8 +59,8 @@ export class Access {
     this.#now = now;
   }
 
-  setPolicy(name: string, rules: readonly TransitPolicyRule[]): void {
-    this.#policies.set(name, rules);
+  setPolicy(name: string, policy: TransitPolicy): void {
+    this.#policies.set(name, rulesOf(policy));
   }
 
   createToken({ policies = [], ttl = 0, maxTtl = 0, renewable = ttl > 0 }: NewToken = {}): string {
@@ -98,8 +88,7 @@ export class Access {
     const token = this.#live(id);
     if (token.policies.includes("root") || isOwn(path)) return;
     const rules = token.policies.flatMap((name) => this.#policies.get(name) ?? []);
-    const rule = mostSpecific(rules, path);
-    if (rule !== undefined && permits(rule, operation, body)) return;
+    if (allows(rules, path, operation, body)) return;
     throw multiError(403, "permission denied");
   }
 
@@ -146,13 +135,15 @@ export class Access {
     if (!token.renewable) throw refused("lease is not renewable");
     const now = this.#now();
     const end = token.maxTtl === 0 ? Infinity : token.created + token.maxTtl;
+    if (end - now < 1) throw multiError(500, "past the max TTL, cannot renew");
     token.expires = Math.min(now + token.ttl, end);
     return { auth: this.#auth(id ?? "", token) };
   }
 
   #appRoleLogin(mount: string, body: Json): Result {
     const { role_id: roleId, secret_id: secretId } = body;
-    if (typeof roleId !== "string" || roleId === "") throw refused("missing role_id");
+    // Looked for before the login itself, and not as a mistake of the caller's.
+    if (typeof roleId !== "string" || roleId === "") throw multiError(500, "missing role_id");
     if (typeof secretId !== "string" || secretId === "") throw refused("missing secret_id");
     const role = this.#appRoles.find(
       (one) =>
@@ -208,36 +199,4 @@ export class Access {
 /** What the policy `default` allows everybody. */
 function isOwn(path: string): boolean {
   return path === "auth/token/lookup-self" || path === "auth/token/renew-self";
-}
-
-function mostSpecific(
-  rules: readonly TransitPolicyRule[],
-  path: string,
-): TransitPolicyRule | undefined {
-  const length = (rule: TransitPolicyRule): number => rule.path.replace(/\*$/, "").length;
-  const exact = rules.find((rule) => rule.path === path);
-  if (exact !== undefined) return exact;
-  return rules
-    .filter((rule) => rule.path.endsWith("*") && path.startsWith(rule.path.slice(0, -1)))
-    .toSorted((a, b) => length(b) - length(a))[0];
-}
-
-function permits(rule: TransitPolicyRule, operation: Operation, body: Json): boolean {
-  if (rule.capabilities.includes("deny")) return false;
-  if (!rule.capabilities.includes(operation)) return false;
-  if (operation !== "create" && operation !== "update") return true;
-  if (rule.required_parameters?.some((name) => !Object.hasOwn(body, name)) === true) return false;
-  const { denied_parameters: denied = {}, allowed_parameters: allowed } = rule;
-  for (const [name, value] of Object.entries(body)) {
-    if (Object.hasOwn(denied, name) && covers(denied[name], value)) return false;
-    if (Object.hasOwn(denied, "*")) return false;
-    if (allowed === undefined) continue;
-    if (Object.hasOwn(allowed, name) ? !covers(allowed[name], value) : !Object.hasOwn(allowed, "*"))
-      return false;
-  }
-  return true;
-}
-
-function covers(values: readonly unknown[] = [], value: unknown): boolean {
-  return values.length === 0 || values.includes(value);
 }

@@ -19,7 +19,7 @@ import type { Mount } from "./mount.ts";
 /** One of a batch, or the request itself. */
 type Item = Readonly<Record<string, unknown>>;
 
-const NON_AEAD = "'associated_data' provided for non-AEAD cipher suite";
+const NON_AEAD = ".associated_data' provided for non-AEAD cipher suite";
 
 export function encrypt(mount: Mount, fields: Fields): Result {
   const batch = itemsOf(fields, "plaintext", "missing plaintext to encrypt");
@@ -29,12 +29,18 @@ export function encrypt(mount: Mount, fields: Fields): Result {
   const key =
     mount.find(name) ??
     mount.upsert(name, {
-      type: fields.text("type") ?? "aes256-gcm96",
+      // Looked at where the key is made, and nowhere else.
+      type: upsertable(fields.text("type") ?? "aes256-gcm96"),
       derived: items.some(({ context }) => typeof context === "string" && context !== ""),
       convergent: fields.flag("convergent_encryption") ?? false,
     });
   if (batch === undefined) return { data: encryptItem(items[0] ?? {}, key) };
-  return many(items, fields, false, (item) => encryptItem(item, key));
+  return many(items, fields, false, (item, index) => encryptItem(item, key, index));
+}
+
+function upsertable(type: string): string {
+  if (!type.startsWith("ecdsa-")) return type;
+  throw refused(`key type ${type} not supported for this operation`);
 }
 
 export function decrypt(mount: Mount, fields: Fields): Result {
@@ -43,7 +49,7 @@ export function decrypt(mount: Mount, fields: Fields): Result {
   requireContextInAllOrNone(items);
   const key = mount.need(fields);
   if (batch === undefined) return { data: decryptItem(items[0] ?? {}, key) };
-  return many(items, fields, false, (item) => decryptItem(item, key));
+  return many(items, fields, false, (item, index) => decryptItem(item, key, index));
 }
 
 export function rewrap(mount: Mount, fields: Fields): Result {
@@ -76,19 +82,19 @@ export function dataKey(mount: Mount, fields: Fields): Result {
   };
 }
 
-function encryptItem(item: Item, key: TransitKey): Json {
+function encryptItem(item: Item, key: TransitKey, index = 0): Json {
   const plaintext = base64Of(required(item, "plaintext", "missing plaintext to encrypt"));
-  return { ...key.encrypt(plaintext, versionOf(item), bindingOf(item)) };
+  return { ...key.encrypt(plaintext, versionOf(item), bindingOf(item, key, index)) };
 }
 
-function decryptItem(item: Item, key: TransitKey): Json {
+function decryptItem(item: Item, key: TransitKey, index = 0): Json {
   const ciphertext = required(item, "ciphertext", "missing ciphertext to decrypt");
-  return { plaintext: key.decrypt(ciphertext, bindingOf(item)).toString("base64") };
+  return { plaintext: key.decrypt(ciphertext, bindingOf(item, key, index)).toString("base64") };
 }
 
 /** The `associated_data` of an item is not looked at. */
 function rewrapItem(item: Item, key: TransitKey): Json {
-  const { context } = bindingOf({ context: item["context"] });
+  const { context } = bindingOf({ context: item["context"] }, key);
   const ciphertext = required(item, "ciphertext", "missing ciphertext to decrypt");
   return { ...key.encrypt(key.decrypt(ciphertext, { context }), versionOf(item), { context }) };
 }
@@ -98,7 +104,7 @@ function many(
   items: readonly Item[],
   fields: Fields,
   lenient: boolean,
-  work: (item: Item) => Json,
+  work: (item: Item, index: number) => Json,
 ): Result {
   let users = 0;
   let internal = 0;
@@ -107,14 +113,12 @@ function many(
     // A decryption's results have it even where there is none.
     const empty = "ciphertext" in item && !lenient ? { plaintext: "" } : {};
     try {
-      return { ...work(item), reference };
+      return { ...work(item, index), reference };
     } catch (error) {
       if (!(error instanceof Refusal)) throw error;
       const text = error.errors[0] ?? "";
       // A trap of real servers: this one is not counted, and the status stays 200.
-      if (text.startsWith(NON_AEAD)) {
-        return { ...empty, error: text.replace("'", `'[${index}].`), reference };
-      }
+      if (text.includes(NON_AEAD)) return { ...empty, error: text, reference };
       if (error.status >= 500) internal++;
       else users++;
       return { ...empty, error: text, reference };
@@ -165,12 +169,15 @@ function requireContextInAllOrNone(items: readonly Item[]): void {
   }
 }
 
-function bindingOf(item: Item): Binding {
-  const { context, associated_data: associated } = item;
-  return {
-    context: typeof context === "string" ? base64Of(context) : undefined,
-    associatedData: associatedDataOf(associated),
-  };
+/** @param index - Of the item in its batch: a request of one is a batch of one. */
+function bindingOf(item: Item, key: TransitKey, index = 0): Binding {
+  const { context: encoded, associated_data: associated } = item;
+  const context = typeof encoded === "string" ? base64Of(encoded) : undefined;
+  // Before what the key can do.
+  if (typeof associated === "string" && associated !== "" && key.type.aead === undefined) {
+    throw refused(`'[${index}]${NON_AEAD} ${key.typeName}`);
+  }
+  return { context, associatedData: associatedDataOf(associated) };
 }
 
 function associatedDataOf(text: unknown): Uint8Array | undefined {

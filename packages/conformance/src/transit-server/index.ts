@@ -10,22 +10,18 @@
  *
  * @module
  */
-import {
-  Access,
-  type NewAppRole,
-  type NewKubernetesRole,
-  type NewToken,
-  type TransitPolicyRule,
-} from "./access.ts";
+import { Access, type NewAppRole, type NewKubernetesRole, type NewToken } from "./access.ts";
 import { envelope, isJson, multiError, Refusal, type Answer, type Json } from "./answer.ts";
 import { alterAnswer, type TransitFault } from "./faults.ts";
 import type { KeyOptions } from "./key.ts";
 import { Listener, type HttpRequest, type Outcome, type TransitTls } from "./listener.ts";
 import { Mount, type Operation, type TransitFlavour } from "./mount.ts";
+import type { TransitPolicy } from "./policy.ts";
 
 export { transitFaults } from "./faults.ts";
 export type { TransitFault } from "./faults.ts";
-export type { NewAppRole, NewKubernetesRole, NewToken, TransitPolicyRule } from "./access.ts";
+export type { NewAppRole, NewKubernetesRole, NewToken } from "./access.ts";
+export type { TransitPolicy, TransitPolicyRule } from "./policy.ts";
 export type { TransitFlavour } from "./mount.ts";
 export type { TransitTls } from "./listener.ts";
 
@@ -39,6 +35,9 @@ export interface TransitServerOptions {
   /** Default: plain HTTP. */
   readonly tls?: TransitTls;
 }
+
+/** As many as a test looks at: under load, the oldest make room. */
+const KEPT_CALLS = 1000;
 
 /** A request that came, for a test to look at. `plaintext`, `secret_id` and `jwt` are left out. */
 export interface TransitCall {
@@ -81,7 +80,7 @@ export class TransitServer {
   readonly flavour: TransitFlavour;
   /** A token that may do everything. */
   readonly rootToken: string;
-  /** Every request since the start, faulty ones too. */
+  /** The last 1000 requests, faulty ones too, the oldest first. */
   readonly calls: TransitCall[] = [];
   readonly #access: Access;
   readonly #mounts = new Map<string, Mount>();
@@ -137,9 +136,14 @@ export class TransitServer {
     });
   }
 
-  /** Writes a policy: tokens that name it have it from now on. */
-  setPolicy(name: string, rules: readonly TransitPolicyRule[]): void {
-    this.#access.setPolicy(name, rules);
+  /**
+   * Writes a policy: tokens that name it have it from now on.
+   *
+   * @param policy - Rules, or HCL as `vault policy write` takes it.
+   * @throws SyntaxError for HCL that is not a policy.
+   */
+  setPolicy(name: string, policy: TransitPolicy): void {
+    this.#access.setPolicy(name, policy);
   }
 
   createToken(token?: NewToken): string {
@@ -203,6 +207,7 @@ export class TransitServer {
       token: tokenOf(request),
       userAgent: request.headers["user-agent"],
     });
+    if (this.calls.length > KEPT_CALLS) this.calls.shift();
     for (const arrived of this.#waiting) arrived();
     this.#waiting.clear();
     const fault = this.#faulty.some((start) => path.startsWith(start)) ? this.#fault : undefined;
@@ -225,6 +230,7 @@ export class TransitServer {
   #dispatch(request: HttpRequest): Answer {
     const url = new URL(request.url, "http://127.0.0.1");
     if (!url.pathname.startsWith("/v1/")) throw new Refusal(404);
+    if (!this.#hasNamespaceOf(request)) throw new Refusal(404, "namespace not found");
     const path = this.#pathOf(request);
     if (path === "sys/health") return this.#health();
     if (request.body === undefined) throw new Refusal(413, "http: request body too large");
@@ -277,9 +283,14 @@ export class TransitServer {
   /** With the namespace, wherever the request has it. */
   #pathOf({ url, headers }: HttpRequest): string {
     const { pathname } = new URL(url, "http://127.0.0.1");
-    const namespace = String(headers["x-vault-namespace"] ?? "").replace(/^\/|\/$/g, "");
     const path = decodeURIComponent(pathname.replace(/^\/v1\//, "").replace(/\/$/, ""));
-    return join(namespace === "root" ? "" : namespace, path);
+    return join(namespaceOf(headers), path);
+  }
+
+  /** A namespace that is missing is refused before anything else, a login included. */
+  #hasNamespaceOf({ headers }: HttpRequest): boolean {
+    const namespace = namespaceOf(headers);
+    return namespace === "" || this.#namespaces.includes(namespace);
   }
 
   #health(): Answer {
@@ -296,6 +307,12 @@ export class TransitServer {
       },
     };
   }
+}
+
+/** What the header names; a path may have the namespace instead. */
+function namespaceOf(headers: HttpRequest["headers"]): string {
+  const namespace = String(headers["x-vault-namespace"] ?? "").replace(/^\/|\/$/g, "");
+  return namespace === "root" ? "" : namespace;
 }
 
 function join(namespace: string, path: string): string {

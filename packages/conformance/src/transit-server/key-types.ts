@@ -51,7 +51,10 @@ export const keyTypes: Readonly<Record<string, KeyType>> = {
   "rsa-2048": rsa(2048),
   "rsa-3072": rsa(3072),
   "rsa-4096": rsa(4096),
-  // Neither signs here: a key that cannot encrypt is all that they are for.
+  // None of them signs here: a key that cannot encrypt is all that they are for.
+  "ecdsa-p256": symmetric(32, signature),
+  "ecdsa-p384": symmetric(48, signature),
+  "ecdsa-p521": symmetric(66, signature),
   ed25519: symmetric(32, { ...signature, derives: true }),
   hmac: symmetric(32, { ...signature, signs: false }),
 };

@@ -199,7 +199,6 @@ export class TransitKey {
   #seal(version: number, plaintext: Uint8Array, { context, associatedData }: Binding): Buffer {
     const { material } = this.#version(version);
     if (!Buffer.isBuffer(material)) {
-      if (associatedData !== undefined) throw this.#nonAead();
       return publicEncrypt({ key: material.publicKey, ...oaep }, plaintext);
     }
     const { key, nonceKey } = this.#cipherKey(material, context);
@@ -217,7 +216,6 @@ export class TransitKey {
   #open(version: number, payload: Uint8Array, { context, associatedData }: Binding): Buffer {
     const { material } = this.#version(version);
     if (!Buffer.isBuffer(material)) {
-      if (associatedData !== undefined) throw this.#nonAead();
       try {
         return privateDecrypt({ key: material.privateKey, ...oaep }, payload);
       } catch {
@@ -267,10 +265,6 @@ export class TransitKey {
     const derived = hkdfSha256(material, context, length);
     const key = derived.subarray(0, bytes);
     return this.convergent ? { key, nonceKey: derived.subarray(bytes) } : { key };
-  }
-
-  #nonAead(): Error {
-    return refused(`'associated_data' provided for non-AEAD cipher suite ${this.typeName}`);
   }
 }
 

@@ -261,3 +261,10 @@ describe("REST", () => {
     await expect(stalled).rejects.toThrow("fetch failed");
   });
 });
+
+it("keeps the last thousand calls", async () => {
+  const { server, call } = await testServer();
+  for (let i = 0; i <= 1000; i++) await refusal(call("GetCryptoKey", { name: `number ${i}` }));
+  expect(server.calls).toHaveLength(1000);
+  expect(server.calls[0]?.request).toMatchObject({ name: "number 1" });
+});

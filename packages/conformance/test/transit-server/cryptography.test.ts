@@ -269,6 +269,23 @@ describe("a batch", () => {
     expect(internal.status).toBe(500);
   });
 
+  it.each(["rsa-2048", "ed25519", "hmac", "ecdsa-p256"])(
+    "names the item in a request of one too, where %s is given associated data",
+    async (type) => {
+      const server = await open();
+      server.createKey("k", { type });
+      const body = { plaintext, ciphertext: "vault:v1:AAAA", associated_data: context };
+      for (const path of ["transit/encrypt/k", "transit/decrypt/k"]) {
+        expect(await post(server, path, body)).toMatchObject({
+          status: 400,
+          body: {
+            errors: [`'[0].associated_data' provided for non-AEAD cipher suite ${type}`],
+          },
+        });
+      }
+    },
+  );
+
   it("is 200 where RSA is given associated data: the error is in the item", async () => {
     const server = await open();
     server.createKey("r", { type: "rsa-2048" });

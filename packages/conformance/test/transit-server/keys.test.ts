@@ -56,6 +56,26 @@ describe("keys", () => {
     });
   });
 
+  it("may be made to sign with, but not by encrypting", async () => {
+    const server = await open();
+    expect((await post(server, "transit/keys/k", { type: "ecdsa-p256" })).status).toBe(200);
+    for (const [type, problem] of [
+      ["ecdsa-p256", "key type ecdsa-p256 not supported for this operation"],
+      ["none", "unknown key type none"],
+    ]) {
+      expect(await post(server, "transit/encrypt/new", { plaintext, type })).toMatchObject({
+        status: 400,
+        body: { errors: [problem] },
+      });
+    }
+    expect((await call(server, "GET", "transit/keys/new")).status).toBe(404);
+    // The type of a key that is there is not compared with it.
+    server.createKey("there");
+    expect((await post(server, "transit/encrypt/there", { plaintext, type: "none" })).status).toBe(
+      200,
+    );
+  });
+
   it("stay as they are where they exist; Vault warns of it, OpenBao does not", async () => {
     for (const flavour of ["vault", "openbao-2.5"] as const) {
       const server = await open({ flavour });

@@ -137,6 +137,13 @@ it("keeps what came, without secrets", async () => {
   ]);
 });
 
+it("keeps the last thousand requests", async () => {
+  const server = await open();
+  for (let i = 0; i <= 1000; i++) await call(server, "GET", `number/${i}`, undefined, {});
+  expect(server.calls).toHaveLength(1000);
+  expect(server.calls[0]?.path).toBe("number/1");
+});
+
 it("ends what hangs when it closes, and is gone", async () => {
   const server = await startTransitServer();
   server.fail({ kind: "stall" });
