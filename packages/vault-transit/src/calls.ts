@@ -138,8 +138,8 @@ function isData(value: unknown): value is Data {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
-/** For a result that nobody waits for any more. */
-function wipePlaintext(late: object): void {
+/** For a result that nobody waits for any longer, or that is not to be used. */
+export function wipePlaintext(late: object): void {
   const plaintext: unknown = Reflect.get(late, "plaintext");
   if (plaintext instanceof Uint8Array) plaintext.fill(0);
 }

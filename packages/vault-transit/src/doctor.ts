@@ -70,8 +70,6 @@ class Probes {
   #keyVersion: string | undefined;
   /** One that this key wrapped just now. */
   #entry: Entry | undefined;
-  /** Why no further call makes sense: encrypting with a key that is not there could make it. */
-  #missing: DoctorProblem | undefined;
 
   constructor(
     settings: Settings,
@@ -101,7 +99,6 @@ class Probes {
     await this.#describe();
     if (!this.#reached) return { ...nothing, problems: this.#problems };
     const derived = this.#settings.mode === "derived";
-    // First, since it makes no key where there is none.
     const mayUnwrap = await this.#unwrap();
     const generated = derived ? await this.#generate() : undefined;
     const mayWrap = await this.#wrap();
@@ -145,7 +142,8 @@ class Probes {
     }
   }
 
-  #examine({ exportable, allow_plaintext_backup: backup, soft_deleted: deleted }: Data): void {
+  #examine(description: Data): void {
+    const { exportable, allow_plaintext_backup: backup, soft_deleted: deleted } = description;
     const code = "ERR_ENVELOPE_KMS_KEY_STATE";
     const push = (message: string): void => {
       this.#problems.push({ check: "key", code, message });
@@ -154,6 +152,11 @@ class Probes {
     if (backup === true)
       push("the key can be backed up in clear; make one that cannot, and rewrap");
     if (deleted === true) push("the key is soft-deleted; restore it");
+    if (description["convergent_encryption"] === true) {
+      push(
+        "the key is convergent: one data key wrapped twice gives the same bytes; make one that is not, and rewrap",
+      );
+    }
   }
 
   #generate(): Promise<boolean | undefined> {
@@ -219,16 +222,11 @@ class Probes {
     path: string,
     probe: () => Promise<void>,
   ): Promise<boolean | undefined> {
-    if (this.#missing !== undefined) {
-      this.#problems.push({ ...this.#missing, check });
-      return false;
-    }
     try {
       await this.#timed(probe);
       return true;
     } catch (error) {
       const problem = this.#add(check, error, `update on ${path}`);
-      if (problem.code === "ERR_ENVELOPE_KMS_KEY_NOT_FOUND") this.#missing = problem;
       return refusals.has(problem.code) ? false : undefined;
     }
   }
@@ -257,7 +255,9 @@ class Probes {
     const cause = isEnvelopeError(error) ? (error.cause ?? error) : error;
     const reason = cause instanceof Error ? cause.message : "no reason";
     const denied = cause instanceof VaultTransitError && cause.name === "AccessDenied";
-    const problem = { check, code, message: denied ? `${reason}; allow ${permission}` : reason };
+    // A key that cannot be tried has said what to allow.
+    const next = denied && !reason.includes("; allow ") ? `; allow ${permission}` : "";
+    const problem = { check, code, message: `${reason}${next}` };
     this.#problems.push(problem);
     return problem;
   }

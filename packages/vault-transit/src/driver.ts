@@ -21,9 +21,9 @@ import {
   type UnwrapRequest,
   type Wrapped,
 } from "@env/core";
-import { Calls, type Data, type Operation } from "./calls.ts";
+import { Calls, wipePlaintext, type Data, type Operation } from "./calls.ts";
 import { classify, VaultTransitError } from "./errors.ts";
-import { KeyCheck, type Intent } from "./key-check.ts";
+import { existingKey, KeyCheck, type Intent } from "./key-check.ts";
 import { labelOf, parseLabel, type KeyName } from "./key-name.ts";
 import { checkOptions, type Settings, type VaultTransitOptions } from "./options.ts";
 
@@ -58,27 +58,52 @@ const MAX_WRAPPED_BYTES = 4096;
 
 function driverOf({ key, mode }: Settings, calls: Calls): CmkDriver {
   const keyId = labelOf(key);
-  const check = new KeyCheck(calls, mode);
+  /** By label: the key's, and those of further keys that unwrap. */
+  const checks = new Map<string, KeyCheck>();
   const derived = mode === "derived";
 
+  function checkOf(of: KeyName): KeyCheck {
+    const label = labelOf(of);
+    const check = checks.get(label) ?? new KeyCheck(of, mode, calls);
+    checks.set(label, check);
+    return check;
+  }
+
   /** Calls one endpoint of a key that was found to be sound, with the context bound. */
-  function bound<T extends object>(
-    { operation, path, body }: Intent,
+  function bound<T extends { readonly keyVersion: string }>(
+    intent: Intent,
     of: KeyName,
     { context, signal }: { readonly context: KmsContext; readonly signal: AbortSignal | undefined },
     take: (data: Data) => T,
   ): Promise<T> {
+    const { operation, path, body } = intent;
+    const check = checkOf(of);
     const binding = Buffer.from(context.bytes).toString("base64");
+    const name = derived ? "context" : "associated_data";
     return calls.run(operation, signal, async (request) => {
-      await check.require(of, { operation, path, body }, request);
-      const name = derived ? "context" : "associated_data";
-      return take(await request(operation, path, { ...body, [name]: binding }));
+      try {
+        await check.require(intent, request);
+        const taken = take(await request(operation, path, { ...body, [name]: binding }));
+        if (operation === "decrypt") return taken; // Its version is the entry's word.
+        try {
+          await check.requireVersion(taken.keyVersion, intent, request);
+          return taken;
+        } catch (error) {
+          wipePlaintext(taken);
+          throw error;
+        }
+      } catch (error) {
+        throw await check.explained(error, intent);
+      }
     });
   }
 
   const wrap: CmkDriver["wrap"] = ({ plaintext, ...request }) => {
     const { buffer, byteOffset, byteLength } = plaintext; // A view: a copy would stay behind.
-    const body = { plaintext: Buffer.from(buffer, byteOffset, byteLength).toString("base64") };
+    const body = {
+      plaintext: Buffer.from(buffer, byteOffset, byteLength).toString("base64"),
+      ...existingKey,
+    };
     const intent = {
       operation: "encrypt",
       path: `${key.mount}/encrypt/${key.name}`,

@@ -1,18 +1,23 @@
 /**
- * That a key does bind the context, found out before it is used first.
+ * Whether a key binds the context, found out before it is used and again once a minute.
  *
- * A key that derives none takes a context and ignores it, without error or warning. Its description
- * tells; who may not read it asks the operation itself, with an empty context, which a key that derives
- * refuses. `associated_data` is never ignored by a server that knows it, and one that does not says so;
- * still, where a description is out of reach, a wrapped key has to be refused under other data once.
+ * A key that does not derive keys takes a context and ignores it, without error or warning. Its
+ * description tells. A caller that may not read the description tries the operation itself with an empty
+ * context, which a key that derives refuses. `associated_data` is never ignored by a server that knows
+ * it, and one that does not says so; still, where a description is out of reach, a wrapped key has to be
+ * refused under other data once.
+ *
+ * A key can be deleted and made again while a client runs. So an answer that contradicts what is known
+ * has the key checked at once: a version below one that was seen, or a key that is missing.
  *
  * Source: OpenBao sdk/helper/keysutil/policy.go, DeriveKey
  *
  * @module
  */
+import { Learnt } from "@env/core";
 import type { Calls, Data, Operation, Request } from "./calls.ts";
 import { VaultTransitError } from "./errors.ts";
-import { labelOf, type KeyName } from "./key-name.ts";
+import type { KeyName } from "./key-name.ts";
 import type { VaultTransitMode } from "./options.ts";
 
 /** What is about to be called. */
@@ -32,49 +37,106 @@ const authenticating: ReadonlySet<unknown> = new Set([
   "external-key",
 ]);
 
-export class KeyCheck {
-  readonly #calls: Calls;
-  readonly #mode: VaultTransitMode;
-  readonly #sound = new Set<string>();
-  readonly #unreadable = new Set<string>();
-  readonly #reading = new Map<string, Promise<void>>();
+/** A key is checked again after this long. */
+const CHECK_AGAIN_MS = 60_000;
 
-  constructor(calls: Calls, mode: VaultTransitMode) {
-    this.#calls = calls;
+/** Errors after which the key may be another one than it was. */
+const contradictions: ReadonlySet<string> = new Set([
+  "KeyNotFound",
+  "MountNotFound",
+  "NamespaceNotFound",
+  "KeyDisabled",
+  "KeyUnsuitable",
+  "KeyVersionUnknown",
+  "ContextRequired",
+  "AccessDenied",
+]);
+
+/** What is known of one key. */
+export class KeyCheck {
+  readonly #key: KeyName;
+  readonly #mode: VaultTransitMode;
+  /** Whether the description shows that the key is sound, or is out of reach. */
+  readonly #description: Learnt<"sound" | "out of reach">;
+  /** When a trial succeeded. */
+  #triedAt = -Infinity;
+  /** The latest version that the server named. */
+  #version = 0;
+
+  constructor(key: KeyName, mode: VaultTransitMode, calls: Calls) {
+    this.#key = key;
     this.#mode = mode;
+    // One question for all who ask meanwhile; nobody's signal ends it.
+    const ask = (): Promise<"sound" | "out of reach"> =>
+      calls
+        .run("read", undefined, (request) => describeKey(key, request))
+        .then(
+          (description) => this.#learn(description),
+          (error: unknown) => {
+            if (isNamed(error, "AccessDenied")) return "out of reach";
+            throw error;
+          },
+        );
+    this.#description = new Learnt({ ask, maxAge: CHECK_AGAIN_MS });
   }
 
   /** @throws {@link VaultTransitError} `KeyUnsuitable`, `KeyNotFound`, and what a call gives. */
-  async require(key: KeyName, intent: Intent, request: Request): Promise<void> {
-    const label = labelOf(key);
-    if (!this.#sound.has(label) && !this.#unreadable.has(label)) await this.#read(key, label);
-    if (this.#sound.has(label)) return;
-    if (this.#mode === "derived") await requireDerived(intent, request);
-    else if (intent.operation === "encrypt") await requireBound(key, request);
-    else return; // Only who wraps can leave it out.
-    this.#sound.add(label);
+  async require(intent: Intent, request: Request): Promise<void> {
+    if ((await this.#description.get()) === "sound") return;
+    if (performance.now() - this.#triedAt < CHECK_AGAIN_MS) return;
+    try {
+      if (this.#mode === "derived") await requireDerived(intent, request);
+      else if (intent.operation === "encrypt") await requireBound(this.#key, request);
+      else return; // Only who wraps can leave it out.
+    } catch (error) {
+      throw isNamed(error, "AccessDenied") ? this.#untried(error, intent) : error;
+    }
+    this.#triedAt = performance.now();
   }
 
-  /** One question for all who ask meanwhile; nobody's signal ends it. */
-  async #read(key: KeyName, label: string): Promise<void> {
-    const reading =
-      this.#reading.get(label) ??
-      this.#calls
-        .run("read", undefined, (request) => describeKey(key, request))
-        .then(
-          (description) => {
-            const problem = problemOf(description, key, this.#mode);
-            if (problem !== undefined) throw problem;
-            this.#sound.add(label);
-          },
-          (error: unknown) => {
-            if (!isNamed(error, "AccessDenied")) throw error;
-            this.#unreadable.add(label);
-          },
-        )
-        .finally(() => this.#reading.delete(label));
-    this.#reading.set(label, reading);
-    await reading;
+  /**
+   * Takes the version that wrapped. One below the latest that was seen is another key's, or comes from a
+   * standby that is behind: the key is checked again before its answer is used. Throws as {@link require}.
+   */
+  async requireVersion(version: string, intent: Intent, request: Request): Promise<void> {
+    const wentBack = Number(version) < this.#version;
+    this.#version = Number(version);
+    if (!wentBack) return;
+    this.#forget();
+    await this.require(intent, request);
+  }
+
+  /** The error to throw for one that a call gave; one that contradicts what is known has it forgotten. */
+  async explained(error: unknown, { operation }: Intent): Promise<unknown> {
+    if (!(error instanceof VaultTransitError) || !contradictions.has(error.name)) return error;
+    const wasSound = this.#description.known === "sound";
+    this.#forget();
+    // To encrypt with a key that is missing is to create one, and that is what is denied.
+    if (!isNamed(error, "AccessDenied") || operation !== "encrypt" || !wasSound) return error;
+    return this.#description.get().then(
+      () => error,
+      (found: unknown) => (isNamed(found, "KeyNotFound") ? found : error),
+    );
+  }
+
+  #learn(description: Data): "sound" {
+    const problem = problemOf(description, this.#key, this.#mode);
+    if (problem !== undefined) throw problem;
+    this.#version = Number(description["latest_version"]) || 0;
+    return "sound";
+  }
+
+  #forget(): void {
+    this.#description.forget();
+    this.#triedAt = -Infinity;
+  }
+
+  /** A policy for certain contexts allows no trial with another one. */
+  #untried(error: VaultTransitError, { path }: Intent): VaultTransitError {
+    const { mount, name } = this.#key;
+    return error.with({
+      hint: `allow update on ${path}, and read on ${mount}/keys/${name}, by which the key is checked`,
+    });
   }
 }
 
@@ -134,6 +196,7 @@ async function requireBound({ mount, name }: KeyName, request: Request): Promise
   const { ciphertext } = await request("encrypt", `${mount}/encrypt/${name}`, {
     plaintext: ZEROS,
     associated_data: one,
+    ...existingKey,
   });
   try {
     await request("decrypt", `${mount}/decrypt/${name}`, { ciphertext, associated_data: other });
@@ -148,9 +211,15 @@ async function requireBound({ mount, name }: KeyName, request: Request): Promise
   });
 }
 
+/**
+ * Keeps `encrypt` from making a key where there is none, whatever the policies allow: the type is looked
+ * at only to make one, and there is no such type. Source: OpenBao builtin/logical/transit/path_encrypt.go
+ */
+export const existingKey = { type: "existing" } as const;
+
 /** 32 bytes of nothing. */
 const ZEROS = Buffer.alloc(32).toString("base64");
 
-function isNamed(error: unknown, name: VaultTransitError["name"]): boolean {
+function isNamed(error: unknown, name: VaultTransitError["name"]): error is VaultTransitError {
   return error instanceof VaultTransitError && error.name === name;
 }

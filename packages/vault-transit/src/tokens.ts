@@ -5,6 +5,9 @@
  * renewed; one whose lease gets shorter is near its end, and a new login takes its place. All callers of
  * one moment share one login.
  *
+ * The lease of a given token is looked up, and looked up again where that failed, and where the token
+ * should have expired: somebody else may have renewed it.
+ *
  * Source: Vault HTTP API, auth/token, auth/approle, auth/kubernetes
  *
  * @module
@@ -35,6 +38,8 @@ interface Held {
 const KUBERNETES_JWT = "/var/run/secrets/kubernetes.io/serviceaccount/token";
 /** A policy that denies is no reason to log in again and again. */
 const LOGIN_AGAIN_MS = 60_000;
+/** Pauses between attempts to look a token up: they double. */
+const LOOK_UP_AGAIN_MS = { first: 1000, last: 60_000 } as const;
 const MAX_TOKEN_CHARACTERS = 8192;
 
 export class Tokens {
@@ -43,6 +48,7 @@ export class Tokens {
   #held: Held | undefined;
   #getting: Promise<Held> | undefined;
   #refusedAt = -Infinity;
+  #lookUpAgainMs: number = LOOK_UP_AGAIN_MS.first;
 
   constructor(auth: VaultAuth | undefined, ask: Ask) {
     this.#auth = auth;
@@ -92,13 +98,11 @@ export class Tokens {
         throw error;
       }
     }
-    if (alive) return later(held);
-    if (held !== undefined) return { ...held, renewAt: Infinity }; // Vault will say that it expired.
-    return this.#first();
+    return alive && held.lease !== Infinity ? later(held) : this.#lookUp();
   }
 
-  /** A given token, with what Vault tells of it; it may be one that must not ask. */
-  async #first(): Promise<Held> {
+  /** A given token, with what Vault tells of it. */
+  async #lookUp(): Promise<Held> {
     const auth = this.#auth;
     const configured = auth !== undefined && "token" in auth ? auth.token : undefined;
     const token = checkToken(configured ?? process.env["VAULT_TOKEN"]);
@@ -106,9 +110,13 @@ export class Tokens {
       const answer = await this.#ask("read", "auth/token/lookup-self", undefined, token);
       const { ttl, renewable } = members(members(answer)["data"]);
       const lease = typeof ttl === "number" && ttl > 0 && renewable === true ? ttl : Infinity;
+      this.#lookUpAgainMs = LOOK_UP_AGAIN_MS.first;
       return holding(token, lease, true);
     } catch {
-      return holding(token, Infinity, false);
+      // An outage passes; and a token that must not ask may be one that has expired.
+      const renewAt = performance.now() + this.#lookUpAgainMs;
+      this.#lookUpAgainMs = Math.min(this.#lookUpAgainMs * 2, LOOK_UP_AGAIN_MS.last);
+      return { ...holding(token, Infinity, false), renewAt };
     }
   }
 

@@ -94,6 +94,18 @@ it("prints nothing where node-vault would print data keys", async () => {
   expect(server.calls.length).toBe(3);
 });
 
+it("is told that the namespace is missing, by a login too", async () => {
+  const server = await testServer({ namespaces: ["team"] });
+  server.addAppRole({ roleId: "role", secretId: "secret" });
+  for (const auth of [{ token: "none" }, { appRole: { roleId: "role", secretId: "secret" } }]) {
+    const cmk = open({ address: server.url, auth, key: "orders", namespace: "team/typo" });
+    expect(await rejection(cmk.generateDataKey({ context }))).toMatchObject({
+      code: "ERR_ENVELOPE_KMS_KEY_NOT_FOUND",
+      cause: { name: "NamespaceNotFound", hint: "check namespace" },
+    });
+  }
+});
+
 describe("a redirect of a standby", () => {
   it("is followed to an origin that is listed, with the token and the body", async () => {
     const [standby, leader] = [await testServer(), await testServer()];
@@ -167,6 +179,16 @@ describe("TLS", () => {
       expect(server.calls).toEqual([]);
     },
   );
+
+  it("is told to be missing where the port speaks HTTP", async () => {
+    const server = await testServer();
+    const address = server.url.replace("http:", "https:");
+    const cmk = open({ address, auth: { token: server.rootToken } });
+    expect(await rejection(cmk.generateDataKey({ context }))).toMatchObject({
+      code: "ERR_ENVELOPE_KMS_ERROR",
+      cause: { name: "TlsFailure", hint: expect.stringContaining("no TLS at that port") },
+    });
+  });
 
   it("asks for the name that is configured", async () => {
     const server = await testServer({ tls: { cert: pem("server"), key: pem("server-key") } });

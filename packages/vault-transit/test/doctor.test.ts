@@ -143,6 +143,15 @@ it("tells a key that is not fit, or not safe", async () => {
     "key KEY_STATE",
     "generate KEY_STATE",
   ]);
+  server.createKey("convergent", { derived: true, convergent: true });
+  const convergent = await doctor({ address: server.url, auth, key: "convergent" });
+  expect(convergent.problems).toEqual([
+    {
+      check: "key",
+      code: "ERR_ENVELOPE_KMS_KEY_STATE",
+      message: expect.stringContaining("the key is convergent"),
+    },
+  ]);
   server.root("DELETE", "transit/keys/first/soft-delete");
   const deleted = await doctor({ address: server.url, auth, key: "first" });
   expect(may(deleted)).toEqual([false, false, false, false]);

@@ -37,7 +37,7 @@ describe("in mode derived", () => {
     const ciphertext = text(entry.wrapped);
     expect(sent(server)).toEqual([
       ["datakey/plaintext/first", { bits: 256, context: base64 }],
-      ["encrypt/first", { plaintext: "(left out)", context: base64 }],
+      ["encrypt/first", { plaintext: "(left out)", type: "existing", context: base64 }],
       ["decrypt/first", { ciphertext, context: base64 }],
       ["rewrap/first", { ciphertext, context: base64 }],
     ]);
@@ -112,7 +112,7 @@ describe("in mode aad", () => {
     expect(dataKey.equals(await cmk.unwrapDataKey(moved.entry, { context }))).toBe(true);
     expect(sent(server)[0]).toEqual([
       "encrypt/first",
-      { plaintext: "(left out)", associated_data: base64 },
+      { plaintext: "(left out)", type: "existing", associated_data: base64 },
     ]);
     for (const [path, body] of sent(server)) {
       expect(path).toMatch(/^(?:en|de)crypt\//);

@@ -103,6 +103,53 @@ describe("a token", () => {
     await expect(call()).resolves.toBeDefined();
   });
 
+  it("whose first look-up met an outage is looked up again, and renewed", async () => {
+    const server = await testServer();
+    const call = open(server, { token: server.createToken({ ...everything, ttl: 6 }) });
+    server.fail(transitFaults.sealed, ["auth/"]);
+    await call();
+    server.fail(undefined);
+    for (let i = 0; i < 14; i++) {
+      pass(server, 1);
+      await call();
+    }
+    expect(logins(server).slice(0, 3)).toEqual([
+      "auth/token/lookup-self",
+      "auth/token/lookup-self",
+      "auth/token/renew-self",
+    ]);
+  });
+
+  it("that may not be looked up is looked up again ever more rarely", async () => {
+    const server = await testServer();
+    const call = open(server, { token: server.rootToken });
+    server.fail({ kind: "answer", status: 403, body: '{"errors":["permission denied"]}' }, [
+      "auth/",
+    ]);
+    for (let i = 0; i < 130; i++) {
+      await call();
+      pass(server, 1);
+    }
+    // At first, after pauses of 1, 2, 4, 8, 16 and 32 seconds, and then of a minute.
+    expect(logins(server)).toHaveLength(8);
+  });
+
+  it("that should have expired is looked up again: somebody else may have renewed it", async () => {
+    const server = await testServer();
+    const token = server.createToken({ ...everything, ttl: 90 });
+    const call = open(server, { token });
+    await call();
+    pass(server, 80);
+    const headers = { "x-vault-token": token };
+    await fetch(`${server.url}/v1/auth/token/renew-self`, { method: "POST", headers });
+    server.calls.length = 0;
+    pass(server, 60);
+    await call();
+    pass(server, 20);
+    await call();
+    expect(logins(server)).toEqual(["auth/token/lookup-self", "auth/token/renew-self"]);
+  });
+
   it("may come from a function, which is asked before every call", async () => {
     const server = await testServer();
     const token = vi.fn<() => string>(() => server.rootToken);
