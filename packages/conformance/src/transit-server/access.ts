@@ -143,7 +143,7 @@ export class Access {
   #appRoleLogin(mount: string, body: Json): Result {
     const { role_id: roleId, secret_id: secretId } = body;
     // Looked for before the login itself, and not as a mistake of the caller's.
-    if (typeof roleId !== "string" || roleId === "") throw multiError(500, "missing role_id");
+    if (typeof roleId !== "string" || roleId === "") throw new Refusal(500, "missing role_id");
     if (typeof secretId !== "string" || secretId === "") throw refused("missing secret_id");
     const role = this.#appRoles.find(
       (one) =>

@@ -19,7 +19,7 @@ import type { Mount } from "./mount.ts";
 /** One of a batch, or the request itself. */
 type Item = Readonly<Record<string, unknown>>;
 
-const NON_AEAD = ".associated_data' provided for non-AEAD cipher suite";
+const NON_AEAD = "' provided for non-AEAD cipher suite";
 
 export function encrypt(mount: Mount, fields: Fields): Result {
   const batch = itemsOf(fields, "plaintext", "missing plaintext to encrypt");
@@ -71,7 +71,11 @@ export function dataKey(mount: Mount, fields: Fields): Result {
   const bits = fields.number("bits") ?? 256;
   const key = mount.need(fields);
   if (![128, 256, 512].includes(bits)) throw refused("invalid bit length");
-  const associatedData = associatedDataOf(fields.text("associated_data"));
+  const associated = fields.text("associated_data") ?? "";
+  if (associated !== "" && key.type.aead === undefined) {
+    throw refused(`'associated_data${NON_AEAD} ${key.typeName}`);
+  }
+  const associatedData = associatedDataOf(associated);
   const plaintext = randomBytes(bits / 8);
   const made = key.encrypt(plaintext, fields.number("key_version") ?? 0, {
     context,
@@ -175,7 +179,7 @@ function bindingOf(item: Item, key: TransitKey, index = 0): Binding {
   const context = typeof encoded === "string" ? base64Of(encoded) : undefined;
   // Before what the key can do.
   if (typeof associated === "string" && associated !== "" && key.type.aead === undefined) {
-    throw refused(`'[${index}]${NON_AEAD} ${key.typeName}`);
+    throw refused(`'[${index}].associated_data${NON_AEAD} ${key.typeName}`);
   }
   return { context, associatedData: associatedDataOf(associated) };
 }

@@ -143,6 +143,8 @@ function contains(values: readonly unknown[] | undefined, value: unknown): boole
 }
 
 function isLike(pattern: unknown, value: unknown): boolean {
+  // A trap of real servers: a policy's number is of another type than a request's, and never equal to it.
+  if (typeof pattern === "number") return false;
   if (typeof pattern !== "string" || typeof value !== "string") return pattern === value;
   const text = pattern.replace(/^\*|\*$/g, "");
   if (pattern.startsWith("*")) {

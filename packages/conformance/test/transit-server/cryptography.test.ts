@@ -206,6 +206,16 @@ describe("datakey", () => {
     expect(bare.status).toBe(binds ? 400 : 200);
   });
 
+  it("takes no associated data for a key without it, and names no item", async () => {
+    const server = await open();
+    server.createKey("r", { type: "rsa-2048" });
+    const body = { associated_data: context };
+    expect(await post(server, "transit/datakey/plaintext/r", body)).toMatchObject({
+      status: 400,
+      body: { errors: ["'associated_data' provided for non-AEAD cipher suite rsa-2048"] },
+    });
+  });
+
   it("gives keys of three lengths, and the plaintext only where it is asked for", async () => {
     const server = await open();
     server.createKey("k", { derived: true });
