@@ -7,7 +7,7 @@ import { constants, type BigIntStats } from "node:fs";
 import { lstat, open, readdir, stat, type FileHandle } from "node:fs/promises";
 import { join } from "node:path";
 import { Writable } from "node:stream";
-import { writeFileWhole, type WriteFileOptions } from "@env/node-stream";
+import { openMessageFile, writeFileWhole, type WriteFileOptions } from "@env/node-stream";
 import { CommandError, fileError } from "./errors.ts";
 
 /** Bytes per read and write. */
@@ -79,13 +79,16 @@ export function streamInto(write: Write): Writable {
   });
 }
 
-/** A file that is read. */
+/** What is read, from its start on. */
 export interface Source {
   readonly path: string;
-  readonly file: FileHandle;
   readonly stats: BigIntStats;
   /** Bytes; `undefined` for what is not a regular file: a pipe, a device. */
   readonly size: number | undefined;
+  /** Reads up to `length` bytes: of a regular file those at `position`, of anything else the next ones. */
+  read(position: number, length: number): Promise<Uint8Array>;
+  /** Whether it is a regular file that was written since it was opened. */
+  hasChanged(): Promise<boolean>;
 }
 
 /** Opens a file, runs `use` and closes it. `ERR_CLI_FILE` where it cannot be read or is a folder. */
@@ -102,11 +105,51 @@ export async function readSource<T>(path: string, use: (source: Source) => Promi
       throw new CommandError("ERR_CLI_FILE", `${path}: it is a folder`, "add --recursive");
     }
     const size = stats.isFile() ? Number(stats.size) : undefined;
-    return await use({ path, file, stats, size });
+    return await use({
+      path,
+      stats,
+      size,
+      async read(position, length) {
+        const buffer = new Uint8Array(length);
+        const at = size === undefined ? null : position;
+        const { bytesRead } = await file.read(buffer, 0, length, at);
+        return buffer.subarray(0, bytesRead);
+      },
+      async hasChanged() {
+        if (size === undefined) return false;
+        const now = await file.stat({ bigint: true });
+        return now.size !== stats.size || now.mtimeNs !== stats.mtimeNs;
+      },
+    });
   } catch (error) {
     throw fileError(path, error);
   } finally {
     await file.close();
+  }
+}
+
+/** {@link readSource} of an encrypted file, whose header a rewrap may be writing, or may have left half-written. */
+export async function readMessage<T>(
+  path: string,
+  use: (source: Source) => Promise<T>,
+): Promise<T> {
+  const isRegular = await stat(path).then(
+    (stats) => stats.isFile(),
+    () => false,
+  );
+  if (!isRegular) return readSource(path, use);
+  try {
+    await using file = await openMessageFile(path);
+    const { size, stats } = file;
+    return await use({
+      path,
+      stats,
+      size,
+      read: (position, length) => file.read(position, Math.min(size, position + length)),
+      hasChanged: () => Promise.resolve(false), // Each read has looked. A rewrap does no harm.
+    });
+  } catch (error) {
+    throw fileError(path, error);
   }
 }
 
@@ -120,27 +163,18 @@ export async function readSource<T>(path: string, use: (source: Source) => Promi
 export async function* readPieces(
   source: Source,
   { signal }: { readonly signal?: AbortSignal | undefined } = {},
-): AsyncGenerator<Uint8Array<ArrayBuffer>, void> {
-  const { file, size } = source;
+): AsyncGenerator<Uint8Array, void> {
+  const { size } = source;
   let at = 0;
   for (;;) {
     signal?.throwIfAborted();
-    const buffer = new Uint8Array(PIECE_BYTES);
-    const position = size === undefined ? null : at;
-    let bytesRead: number;
-    try {
-      ({ bytesRead } = await file.read(buffer, 0, buffer.length, position));
-    } catch (error) {
-      throw fileError(source.path, error);
-    }
-    if (bytesRead === 0) break;
-    at += bytesRead;
+    const piece = await readSome(source, at, PIECE_BYTES);
+    if (piece.length === 0) break;
+    at += piece.length;
     if (size !== undefined && at > size) throw changedMeanwhile(source.path);
-    yield buffer.subarray(0, bytesRead);
+    yield piece;
   }
-  if (size === undefined) return;
-  const { size: sizeNow, mtimeNs } = await file.stat({ bigint: true });
-  if (at !== size || sizeNow !== source.stats.size || mtimeNs !== source.stats.mtimeNs) {
+  if ((size !== undefined && at !== size) || (await source.hasChanged())) {
     throw changedMeanwhile(source.path);
   }
 }
@@ -154,20 +188,23 @@ function changedMeanwhile(path: string): CommandError {
 }
 
 /** At most `length` bytes from the front of a source. */
-export async function readFront({ file, size, path }: Source, length: number): Promise<Uint8Array> {
-  const buffer = new Uint8Array(length);
-  let at = 0;
-  try {
-    while (at < length) {
-      const position = size === undefined ? null : at;
-      const { bytesRead } = await file.read(buffer, at, length - at, position);
-      if (bytesRead === 0) break;
-      at += bytesRead;
-    }
-  } catch (error) {
-    throw fileError(path, error);
+export async function readFront(source: Source, length: number): Promise<Uint8Array> {
+  const pieces: Uint8Array[] = [];
+  for (let at = 0; at < length;) {
+    const piece = await readSome(source, at, length - at);
+    if (piece.length === 0) break;
+    pieces.push(piece);
+    at += piece.length;
   }
-  return buffer.subarray(0, at);
+  return Buffer.concat(pieces);
+}
+
+async function readSome(source: Source, position: number, length: number): Promise<Uint8Array> {
+  try {
+    return await source.read(position, length);
+  } catch (error) {
+    throw fileError(source.path, error);
+  }
 }
 
 /** What a walk finds. */

@@ -8,8 +8,9 @@
  */
 import { addAbortSignal } from "node:stream";
 import { stat } from "node:fs/promises";
+import { basename } from "node:path";
 import { CommandError, fileError, InputError, OutputClosed, usageError } from "./errors.ts";
-import { readFront, readPieces, readSource, walk } from "./files.ts";
+import { readFront, readMessage, readPieces, readSource, walk } from "./files.ts";
 import type { Progress } from "./progress.ts";
 import { count } from "./text.ts";
 import type { Host, Ui } from "./ui.ts";
@@ -123,12 +124,17 @@ export function requireAllDone({ files, failed }: Totals): void {
 /** How a message starts. */
 export type Form = "binary" | "text";
 
+/** Whether a file is called as an encrypted one is. What is called so and is not one must not be passed over. */
+export function isNamedMessage(path: string): boolean {
+  const name = basename(path);
+  return name.endsWith(EXTENSION) && name !== EXTENSION;
+}
+
 /** How a file starts: as a message, as a message in text form, or as something else. */
 export async function formOf(path: string): Promise<Form | undefined> {
-  return readSource(path, async (source) => {
-    const front = Buffer.from(await readFront(source, TEXT_PREFIX.length / 2));
-    return formOfFront(front);
-  });
+  return readMessage(path, async (source) =>
+    formOfFront(await readFront(source, TEXT_PREFIX.length / 2)),
+  );
 }
 
 export function formOfFront(front: Uint8Array): Form | undefined {

@@ -1,25 +1,32 @@
 /**
- * Encrypted files, opened for reading: what everything that reads a message by its path goes through.
- *
- * An interrupted rewrap is finished first. Where that cannot be done, the header that its journal
- * promises is read in place of the file's own.
+ * Encrypted files, opened for reading: what everything that reads a message by its path goes through, so
+ * that nothing reads a header that a rewrap has half-written.
  *
  * @module
  */
 import { constants, type BigIntStats } from "node:fs";
-import { open, realpath, type FileHandle } from "node:fs/promises";
+import { realpath, type FileHandle } from "node:fs/promises";
 import { Readable } from "node:stream";
 import { isEnvelopeError, type DecryptOptions, type Envelope } from "@env/core";
 import {
+  MAX_HEADER_BYTES,
   openMessage,
   parseHeader,
   PREFIX_BYTES,
   type Header,
   type PayloadCodec,
 } from "@env/core/message";
-import { locate, NONBLOCK, pathOf, systemError, type FileSystem } from "./file-system.ts";
+import {
+  locate,
+  NONBLOCK,
+  nodeFileSystem,
+  pathOf,
+  readInto,
+  systemError,
+  type FileSystem,
+} from "./file-system.ts";
 import { fileSource, readExactly, type OpenSource } from "./range-source.ts";
-import { settledHeader } from "./recovery.ts";
+import { pendingHeader, settledHeader } from "./recovery.ts";
 
 /** A regular file that is read, open. */
 export interface SourceFile {
@@ -52,16 +59,22 @@ export async function openRegular(
   }
 }
 
-/** A message in a file, as a source: with the header that is to be read, whatever the file's own is. */
+/**
+ * A message in a file, as a source. An interrupted rewrap is finished first; where that cannot be done,
+ * the header that its journal promises is read in place of the file's own.
+ */
 export async function messageSource({ path, file }: SourceFile): Promise<OpenSource> {
   const promised = await settledHeader(await realpath(path), file);
   const source = await fileSource(file);
-  if (promised === undefined) return source;
+  return promised === undefined ? source : withFront(source, promised);
+}
+
+function withFront(source: OpenSource, front: Uint8Array): OpenSource {
   return {
     ...source,
     async read(start, end, signal) {
       const bytes = await source.read(start, end, signal);
-      bytes.set(promised.subarray(start, start + bytes.length));
+      bytes.set(front.subarray(start, start + bytes.length));
       return bytes;
     },
   };
@@ -133,15 +146,14 @@ export interface MessageStreamOptions {
 }
 
 /**
- * Opens an encrypted file for reading its bytes: for `decryptStream`, or to look at its header. A rewrap
- * that was interrupted is finished first where this process may write; where not, its journal is read
- * in place of the header. So use this and not `createReadStream` of `node:fs`.
+ * Opens an encrypted file for reading its bytes: for `decryptStream`, or to look at its header. Changes
+ * nothing. While a rewrap in place is under way, or was interrupted, the header in its journal is read in
+ * place of the one that may be half-written; `createReadStream` of `node:fs` knows nothing of that.
  *
  * @param path - A regular file; symbolic links are followed.
  * @returns A file to be closed.
- * @throws {@link EnvelopeError} `ERR_ENVELOPE_FORMAT` where the journal and the header are both torn,
- * `ERR_ENVELOPE_UNSUPPORTED` for a journal of a later version; an Error with code `EINVAL` for what is not
- * a regular file; what the file system throws.
+ * @throws {@link EnvelopeError} `ERR_ENVELOPE_UNSUPPORTED` for a journal of a later version; an Error with
+ * code `EINVAL` for what is not a regular file; what the file system throws.
  *
  * @example
  * ```ts
@@ -149,19 +161,31 @@ export interface MessageStreamOptions {
  * await pipeline(file.createReadStream(), decryptStream(envelope, { context }), response);
  * ```
  */
-export async function openMessageFile(
-  path: string | URL,
-  { signal }: { readonly signal?: AbortSignal | undefined } = {},
-): Promise<MessageFile> {
-  signal?.throwIfAborted();
-  const opened = await openRegular({ open }, pathOf(path));
+export async function openMessageFile(path: string | URL): Promise<MessageFile> {
+  const opened = await openRegular(nodeFileSystem, pathOf(path));
   try {
-    const source = await messageSource(opened);
-    signal?.throwIfAborted();
-    return new MessageFile(opened, source);
+    const source = await fileSource(opened.file);
+    const front = await steadyFront(await realpath(opened.path), opened.file);
+    return new MessageFile(opened, withFront(source, front));
   } catch (error) {
     await opened.file.close();
     throw error;
+  }
+}
+
+/** The first bytes of a message as they were at one moment, whatever a rewrap does. */
+async function steadyFront(path: string, file: FileHandle): Promise<Uint8Array> {
+  const read = async (): Promise<Uint8Array> => {
+    const bytes = new Uint8Array(MAX_HEADER_BYTES);
+    return bytes.subarray(0, await readInto(file, bytes, 0));
+  };
+  for (let front = await read(); ;) {
+    const promised = await pendingHeader(path, file);
+    if (promised !== undefined) return promised;
+    // Without a journal nothing is writing now; but it may have been, while we read.
+    const again = await read();
+    if (Buffer.compare(front, again) === 0) return front;
+    front = again;
   }
 }
 

@@ -35,7 +35,8 @@ export interface WriteFileOptions {
   readonly mode?: number | undefined;
   /**
    * Takes permission bits, and owner and group where this process may set them, from this file
-   * instead. Without set-id bits: those belong to the very file they were put on.
+   * instead. Without set-id bits: those belong to the very file they were put on. A new file gets no
+   * more than the umask allows; one that `replaces` another has the bits of that.
    */
   readonly like?: Stats | BigIntStats | undefined;
   /** What is replaced: a target that is not that very file any more, unchanged, is left alone. */
@@ -169,13 +170,16 @@ async function writeTemporary<T>(
   underWay.set(temporary, lock);
   let ours = false;
   try {
-    const file = await create(files, temporary, target);
+    const bits = like === undefined ? mode : Number(like.mode) & 0o777;
+    const masked = like !== undefined && replaces === undefined;
+    const permitted = masked ? await permittedMode(files, temporary, target, bits ?? 0) : bits;
+    const file = await create(files, temporary, target, 0o600);
     ours = true;
     let result: T;
     try {
       result = await write(file);
-      if (mode !== undefined) await file.chmod(mode);
-      if (like !== undefined) await makeLike(file, like);
+      const withheld = like === undefined ? 0 : await giveOwner(file, like);
+      if (permitted !== undefined) await file.chmod(permitted & ~withheld);
       await file.sync();
       // Where locks do not hold, as on some network file systems, others may use the name by now.
       ours = await isAt(files, temporary, file);
@@ -198,10 +202,15 @@ async function writeTemporary<T>(
   }
 }
 
-async function create(files: FileSystem, temporary: string, target: string): Promise<FileHandle> {
+async function create(
+  files: FileSystem,
+  temporary: string,
+  target: string,
+  mode: number,
+): Promise<FileHandle> {
   const { O_CREAT, O_EXCL, O_RDWR } = constants;
   try {
-    return await files.open(temporary, O_CREAT | O_EXCL | O_RDWR, 0o600);
+    return await files.open(temporary, O_CREAT | O_EXCL | O_RDWR, mode);
   } catch (error) {
     throw hasCode(error, "EEXIST") ? othersToo(target) : error;
   }
@@ -291,11 +300,40 @@ function taken(target: string): Error {
   return systemError("EEXIST", `'${target}' exists: pass overwrite to replace it`, target);
 }
 
-async function makeLike(file: FileHandle, { mode, uid, gid }: Stats | BigIntStats): Promise<void> {
-  const own = await file.stat();
-  if (own.uid !== Number(uid) || own.gid !== Number(gid)) {
-    // Only root may give files away. Without that the file stays ours.
-    await file.chown(Number(uid), Number(gid)).catch(() => undefined);
+/**
+ * What the umask, or the folder's default ACL, leaves of permission bits: those of a file that is made
+ * with them, and removed. Reading the umask would set it for a moment, for the whole process.
+ */
+async function permittedMode(
+  files: FileSystem,
+  temporary: string,
+  target: string,
+  mode: number,
+): Promise<number> {
+  const file = await create(files, temporary, target, mode);
+  try {
+    return (await file.stat()).mode & mode;
+  } finally {
+    await file.close();
+    await files.unlink(temporary);
   }
-  await file.chmod(Number(mode) & 0o777);
+}
+
+/** @returns The permission bits that are then not for the new owner and group to have. */
+async function giveOwner(
+  file: FileHandle,
+  { mode, uid, gid }: Stats | BigIntStats,
+): Promise<number> {
+  const own = await file.stat();
+  const group = Number(gid);
+  const give = (to: number): Promise<boolean> =>
+    file.chown(to, group).then(
+      () => true,
+      () => false,
+    );
+  if (own.uid !== Number(uid) && (await give(Number(uid)))) return 0;
+  // Only root may give files away. Without that the file stays ours.
+  if (own.gid === group || (await give(own.uid))) return 0;
+  // What was for that group is for ours only as far as it is for everybody.
+  return 0o070 & ~((Number(mode) & 0o007) << 3);
 }

@@ -123,8 +123,21 @@ export async function settledHeader(
   } catch (error) {
     if (isEnvelopeError(error)) throw error;
   }
-  const now = await lookFor(path, file);
-  return now?.kind === "pending" ? now.journal.newHeader : undefined;
+  return pendingHeader(path, file);
+}
+
+/**
+ * {@link settledHeader} for a reader that changes nothing.
+ *
+ * @throws {@link EnvelopeError} `ERR_ENVELOPE_UNSUPPORTED` for a journal of a later version; what the file
+ * system throws.
+ */
+export async function pendingHeader(
+  path: string,
+  file: FileHandle,
+): Promise<Uint8Array | undefined> {
+  const found = await lookFor(path, file);
+  return found?.kind === "pending" ? found.journal.newHeader : undefined;
 }
 
 /** For whoever would rewrap a file, but writes nothing. Throws as {@link recoverFile}. */

@@ -105,13 +105,32 @@ describe("writeFileWhole", () => {
     await write("x", { like });
     const root = process.geteuid?.() === 0;
     const { uid, gid, mode } = await stat(target());
-    if (root) expect([uid, gid]).toEqual([12_345, 54_321]);
-    expect(mode & 0o777).toBe(0o640);
+    if (root) expect([uid, gid, mode & 0o777]).toEqual([12_345, 54_321, 0o640]);
     await write("y", { like, overwrite: true }, (file) => {
       file.chown = () => failing("EPERM");
     });
     expect(await readFile(target(), "utf8")).toBe("y");
-    expect((await stat(target())).mode & 0o777).toBe(0o640);
+    // What the other group might read is not for ours.
+    expect((await stat(target())).mode & 0o777).toBe(0o600);
+  });
+
+  it("takes no more permissions over than the umask allows, but for what replaces that very file", async () => {
+    const other = join(folder, "other");
+    await writeFile(other, "old");
+    await chmod(other, 0o775);
+    const like = await stat(other, { bigint: true });
+    const modeOf = async (name: string): Promise<number> => (await stat(name)).mode & 0o777;
+    const umask = process.umask(0o027);
+    try {
+      await write("x", { like });
+      expect(await modeOf(target())).toBe(0o750);
+      const options = { overwrite: true, like, replaces: like };
+      await writeFileWhole(other, options, (file) => file.writeFile("new"));
+      expect(await modeOf(other)).toBe(0o775);
+    } finally {
+      process.umask(umask);
+    }
+    await expectOnly("other", "target");
   });
 
   it("refuses an existing target at once, and one that appears meanwhile", async () => {

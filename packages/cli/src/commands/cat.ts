@@ -11,7 +11,7 @@ import { decodeText, type DecryptOptions, type Envelope } from "@env/core";
 import { openEncrypted } from "@env/node-stream";
 import { collectPair, contextToRead, noContextOption, readAad } from "../context.ts";
 import { fileError, InputError, OutputClosed, usageError } from "../errors.ts";
-import { readPieces, readSource } from "../files.ts";
+import { readMessage, readPieces } from "../files.ts";
 import { formOf, listInputs, STANDARD } from "../inputs.ts";
 import type { Program } from "../program.ts";
 import { withEnvelope } from "../providers.ts";
@@ -76,7 +76,7 @@ async function writeRange(
 ): Promise<void> {
   await requireRegular(path);
   if ((await formOf(path)) === "text") {
-    const text = await readSource(path, (source) => readText(readPieces(source)));
+    const text = await readMessage(path, (source) => readText(readPieces(source)));
     const plaintext = await envelope.decrypt(decodeText(text), options);
     const { start, end } = resolveRange(range, plaintext.length, path);
     await ui.writeOut(plaintext.subarray(start, end));

@@ -6,7 +6,6 @@
  *
  * @module
  */
-import { basename, dirname, join } from "node:path";
 import { pipeline } from "node:stream/promises";
 import { decodeText, EnvelopeError, type DecryptOptions, type Envelope } from "@env/core";
 import { headerLength, MAX_HEADER_BYTES, plaintextLength } from "@env/core/message";
@@ -17,8 +16,8 @@ import {
   betweenFiles,
   BUFFER_BYTES,
   readFront,
+  readMessage,
   readPieces,
-  readSource,
   requireOtherFile,
   streamInto,
   writeAll,
@@ -32,6 +31,7 @@ import {
   formOf,
   formOfFront,
   gather,
+  isNamedMessage,
   listInputs,
   noteSkipped,
   peek,
@@ -90,7 +90,7 @@ export function addDecrypt(program: Program, ui: Ui): void {
 
       await withEnvelope(ui, globals, async (envelope) => {
         const totals = await forEachInput(ui, inputs, async (input, progress) => {
-          if (input.found && !(await isMessageToDecrypt(input.path))) return "skipped";
+          if (input.found && !isNamedMessage(input.path)) return "skipped";
           const target = toStdout ? STANDARD : (output ?? withoutExtension(input.path));
           const done = await decryptInput(ui, envelope, input, target, job, progress);
           if (!toStdout) {
@@ -165,7 +165,7 @@ async function decryptInput(
   };
 
   if (input === STANDARD) await toTarget(undefined);
-  else await readSource(input, toTarget);
+  else await readMessage(input, toTarget);
   return { input, output, plaintextBytes };
 }
 
@@ -206,17 +206,7 @@ async function requirePossibleLength(source: Source): Promise<void> {
   if (length !== undefined && length <= source.size) plaintextLength(source.size - length);
 }
 
-/** Other files in a folder are left alone, and so are those whose name gives none to the result. */
-async function isMessageToDecrypt(path: string): Promise<boolean> {
-  const name = basename(path);
-  if (!name.endsWith(EXTENSION) || name === EXTENSION) return false;
-  return (await formOf(path)) !== undefined;
-}
-
 function withoutExtension(path: string): string {
-  const name = basename(path);
-  if (name.endsWith(EXTENSION) && name !== EXTENSION) {
-    return join(dirname(path), name.slice(0, -EXTENSION.length));
-  }
+  if (isNamedMessage(path)) return path.slice(0, -EXTENSION.length);
   throw usageError(`${path}: its name does not end in ${EXTENSION}`, "name the result with -o");
 }

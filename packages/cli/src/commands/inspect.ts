@@ -6,7 +6,7 @@
 import { inspect, type MessageFacts } from "@env/core";
 import { MAX_HEADER_BYTES, plaintextLength } from "@env/core/message";
 import { isEnvelopeError } from "@env/core";
-import { readFront, readPieces, readSource } from "../files.ts";
+import { readFront, readMessage, readPieces } from "../files.ts";
 import {
   forEachInput,
   formOfFront,
@@ -48,7 +48,7 @@ interface Facts extends Omit<MessageFacts, "payloadBytes"> {
 }
 
 async function inspectFile(path: string): Promise<Facts> {
-  return readSource(path, async (source) => {
+  return readMessage(path, async (source) => {
     const front = await readFront(source, MAX_HEADER_BYTES);
     if (formOfFront(front) === "text" && source.size !== undefined) {
       return { form: "text", ...inspect(await readText(readPieces(source))) };

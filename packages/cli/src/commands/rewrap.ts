@@ -19,10 +19,11 @@ import {
 import { MAX_HEADER_BYTES } from "@env/core/message";
 import { rewrapFile, type RewrapFileResult } from "@env/node-stream";
 import { collectPair, contextToRead, noContextOption } from "../context.ts";
-import { betweenFiles, readFront, readPieces, readSource, writeOutput } from "../files.ts";
+import { betweenFiles, readFront, readMessage, readPieces, writeOutput } from "../files.ts";
 import {
   forEachInput,
   formOf,
+  isNamedMessage,
   listInputs,
   requireAllDone,
   STANDARD,
@@ -70,7 +71,8 @@ export function addRewrap(program: Program, ui: Ui): void {
               throw usageError(`${input.path}: only regular files can be rewrapped`);
             }
             const form = await formOf(input.path);
-            if (input.found && form === undefined) return "skipped";
+            // A damaged one is not passed over: it would be lost with the key that it was wrapped by.
+            if (input.found && form === undefined && !isNamedMessage(input.path)) return "skipped";
             const { path, size } = input;
             const done = await rewrapInput(envelope, path, size, form, job, usage, progress);
             progress.clear();
@@ -132,7 +134,7 @@ async function rewrapInput(
 
 /** As its header says now; none where it cannot be read, which the rewrap itself will report. */
 async function entriesOf(path: string, form: Form | undefined): Promise<readonly Entry[]> {
-  return readSource(path, async (source) => {
+  return readMessage(path, async (source) => {
     try {
       const message =
         form === "text"
@@ -152,7 +154,7 @@ async function rewrapText(
   path: string,
   { dryRun, ...options }: Job,
 ): Promise<RewrapFileResult> {
-  return readSource(path, async (source) => {
+  return readMessage(path, async (source) => {
     const old = await readText(readPieces(source));
     const { message, changed, ...facts } = await envelope.rewrap(old, options);
     const { plaintextSeen, entries } = facts;

@@ -134,13 +134,9 @@ describe("envelope cat", () => {
     expect(ran.stderr).toContain(env.path("y"));
   });
 
-  it("says what is in its way", async () => {
+  it("is not kept from the message by what lies where its journal would be", async () => {
     symlinkSync("nowhere", env.path(".x.envelope.envelope-journal"));
-    const { code, stderr } = await cat();
-    expect({ code, stderr }).toMatchObject({
-      code: 7,
-      stderr: expect.stringContaining(".x.envelope.envelope-journal is a symbolic link"),
-    });
+    expect((await cat("--range", "0-8")).stdout.equals(plaintext.subarray(0, 9))).toBe(true);
   });
 
   it("finishes an interrupted rewrap first", async () => {

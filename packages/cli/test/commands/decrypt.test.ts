@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { chmodSync, existsSync, readdirSync, readFileSync, statSync } from "node:fs";
+import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { writeFileSync } from "node:fs";
 import { beforeEach, describe, expect, it } from "vitest";
 import { main } from "../../src/main.ts";
@@ -159,6 +159,39 @@ describe("envelope decrypt", () => {
     ).toMatchObject({ code: 0 });
     expect(readFileSync(env.path("y")).equals(plaintext)).toBe(true);
     expect(readdirSync(env.folder).filter((name) => name.startsWith("."))).toEqual([]);
+  });
+
+  it("reads a message whose rewrap was interrupted, wherever the plaintext goes", async () => {
+    await env.run(["keys", "rotate", "alias/app"]);
+    await env.run(["rewrap", ...none, env.path("x.envelope")]);
+    const after = readFileSync(env.path("x.envelope"));
+    for (const more of [[], ["--stream"]]) {
+      interruptRewrap(env.path("x.envelope"), message, after);
+      const args = ["decrypt", ...none, env.path("x.envelope"), "-o", "-", ...more];
+      expect((await env.run(args)).stdout.equals(plaintext)).toBe(true);
+    }
+    mkdirSync(env.path("d"));
+    interruptRewrap(env.path("d/y.envelope"), message, after);
+    expect(await env.run(["decrypt", ...none, "-r", env.path("d")])).toMatchObject({ code: 0 });
+    expect(readFileSync(env.path("d/y")).equals(plaintext)).toBe(true);
+  });
+
+  it("reports a damaged message in a folder, and does not pass over it", async () => {
+    mkdirSync(env.path("d"));
+    const damaged = Buffer.from(message).fill(0, 0, 512);
+    writeFileSync(env.path("d/1.envelope"), damaged);
+    writeFileSync(env.path("d/2.envelope"), message);
+    writeFileSync(env.path("d/3.envelope"), "");
+    writeFileSync(env.path("d/notes"), "not a message");
+    const { code, stderr } = await env.run(["decrypt", ...none, "-r", env.path("d"), "--json"]);
+    expect(code).toBe(8);
+    const errors = stderr.trim().split("\n");
+    expect(errors.map((line) => JSON.parse(line).error)).toMatchObject([
+      { code: "ERR_ENVELOPE_FORMAT", path: env.path("d/1.envelope") },
+      { code: "ERR_ENVELOPE_FORMAT", path: env.path("d/3.envelope") },
+      { code: "ERR_CLI_SOME_FAILED" },
+    ]);
+    expect(readFileSync(env.path("d/2")).equals(plaintext)).toBe(true);
   });
 
   it("tells how far it is, to the last byte of the message, wherever the plaintext goes", async () => {

@@ -1,7 +1,7 @@
 import { readFileSync, truncateSync, writeFileSync } from "node:fs";
 import { Readable } from "node:stream";
 import { beforeEach, describe, expect, it } from "vitest";
-import { project } from "../support/command.ts";
+import { interruptRewrap, project } from "../support/command.ts";
 
 let env: Awaited<ReturnType<typeof project>>;
 
@@ -40,6 +40,16 @@ describe("envelope inspect", () => {
   it("reads the header only: a file of 1 TB takes no time", async () => {
     truncateSync(env.path("x.envelope"), 1e12);
     expect(await inspect("x.envelope")).toMatchObject({ payloadBytes: 1e12 - 4096 });
+  });
+
+  it("shows the header that an interrupted rewrap promised, and changes nothing", async () => {
+    const before = readFileSync(env.path("x.envelope"));
+    await env.run(["keys", "rotate", "alias/app"]);
+    await env.run(["rewrap", "--from-header", env.path("x.envelope")]);
+    interruptRewrap(env.path("x.envelope"), before, readFileSync(env.path("x.envelope")));
+    const torn = readFileSync(env.path("x.envelope"));
+    expect(await inspect("x.envelope")).toMatchObject({ entries: [{ keyVersion: "2" }] });
+    expect(readFileSync(env.path("x.envelope")).equals(torn)).toBe(true);
   });
 
   it("says where no plaintext can have the length", async () => {

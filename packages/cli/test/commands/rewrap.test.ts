@@ -130,6 +130,24 @@ describe("envelope rewrap", () => {
     expect(await opens("d/2.envelope")).toBe(true);
   });
 
+  it("passes over no damaged message in a folder: finishes its rewrap, or reports it", async () => {
+    await rotate();
+    await env.run(["rewrap", ...none, env.path("x.envelope")]);
+    mkdirSync(env.path("d"));
+    interruptRewrap(env.path("d/1.envelope"), before, message());
+    const damaged = Buffer.from(before).fill(0, 0, 512);
+    writeFileSync(env.path("d/2.envelope"), damaged);
+    const args = ["rewrap", ...none, "-r", env.path("d"), "--json"];
+    const { code, stderr } = await env.run(args);
+    expect(code).toBe(8);
+    expect(lines(Buffer.from(stderr))).toMatchObject([
+      { error: { code: "ERR_ENVELOPE_FORMAT", path: env.path("d/2.envelope") } },
+      { error: { code: "ERR_CLI_SOME_FAILED" } },
+    ]);
+    expect(readFileSync(env.path("d/1.envelope")).equals(message())).toBe(true);
+    expect(readFileSync(env.path("d/2.envelope")).equals(damaged)).toBe(true);
+  });
+
   it("leaves a file alone whose payload cannot be right", async () => {
     await rotate();
     const cut = before.subarray(0, HEADER + 60);

@@ -144,8 +144,8 @@ export function interruptRewrap(path: string, before: Uint8Array, after: Uint8Ar
   ]);
   const checksum = createHash("sha256").update(journal).digest();
   const name = `.${basename(path)}.envelope-journal`;
-  writeFileSync(join(dirname(path), name), Buffer.concat([journal, checksum]));
-  writeFileSync(path, Buffer.concat([after.subarray(0, 60), before.subarray(60)]).fill(255, 8, 60));
+  writeFileSync(join(dirname(path), name), Buffer.concat([journal, checksum]), { mode: 0o600 });
+  writeFileSync(path, Buffer.concat([Buffer.alloc(60), before.subarray(60)]));
 }
 
 /** Everything an iterable gives. */
