@@ -21,10 +21,15 @@ import {
   type Entry,
   type EnvelopeErrorCode,
 } from "@env/core";
-import { isKmsError } from "@env/kms";
+import { isKmsError, sqliteVersion } from "@env/kms";
 import type { KeyFacts } from "./client.ts";
 import { cmkOptions, localFile, type LocalFileOptions } from "./driver.ts";
 import { classify } from "./errors.ts";
+
+export interface LocalFileDoctorReport extends DoctorReport {
+  /** The version of SQLite in use; one that can lose changes is refused when a keystore is opened. */
+  readonly sqliteVersion: string;
+}
 
 /**
  * Probes a key as the principal of `client`. Keeps no data key; the keystore stays the caller's to close.
@@ -36,11 +41,12 @@ import { classify } from "./errors.ts";
 export async function doctor(
   options: LocalFileOptions,
   { context = {}, signal }: DoctorOptions = {},
-): Promise<DoctorReport> {
+): Promise<LocalFileDoctorReport> {
   encodeContext(context); // For its checks.
   signal?.throwIfAborted();
   await using cmk = localFile(options);
-  return await new Probes(options, cmk, { context, signal }).report();
+  const report = await new Probes(options, cmk, { context, signal }).report();
+  return { ...report, sqliteVersion: sqliteVersion() };
 }
 
 /** What a refusal is, as opposed to no answer. */

@@ -7,6 +7,7 @@ export { localFile, localFileDriver } from "./driver.ts";
 export type { LocalFileOptions } from "./driver.ts";
 export type { LocalFileClient } from "./client.ts";
 export { doctor } from "./doctor.ts";
+export type { LocalFileDoctorReport } from "./doctor.ts";
 export type { DoctorCheck, DoctorOptions, DoctorProblem, DoctorReport } from "@env/core";
 export { keystoreOptions, openLocalFile, parseLocalFileUri } from "./uri.ts";
 export type { LocalFileUri, OpenLocalFileOptions } from "./uri.ts";

@@ -42,6 +42,7 @@ it("finds nothing wrong where nothing is", async () => {
     mayRewrap: true,
     keyVersion: "2",
     latencyMs: expect.any(Number),
+    sqliteVersion: expect.stringMatching(/^3\.[0-9]+\.[0-9]+$/),
     problems: [],
   });
   expect(report.latencyMs).toBeGreaterThan(0);
