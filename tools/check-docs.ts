@@ -2,7 +2,8 @@
  * The mistake it stops: documentation that was true once. All `ts` code in Markdown files is
  * type-checked against the sources. What is marked `sh run` or `ts run` is run, in order and in one
  * folder that is empty at first; programs twice, for a reader runs them again. Every example is run and has its output in `examples/README.md`.
- * Relative links and their anchors must lead somewhere, also those in source comments. Documents,
+ * Links into the repository and their anchors must lead somewhere, also those in source comments. A
+ * package's README is read on npm as well, so its links out of the package are whole addresses. Documents,
  * sources and tools keep to the style list of `style.ts`.
  *
  * Code that is not a whole program uses names that a comment in its document declares:
@@ -24,11 +25,13 @@ import { command, report } from "./command.ts";
 import { brokenCode, brokenExamples } from "./documented-code.ts";
 import { anchorsOf, linksOf } from "./markdown.ts";
 import { bannedForms, styleOf } from "./style.ts";
-import { findFiles, readText, root } from "./workspace.ts";
+import { findFiles, readText, repositoryPage, root } from "./workspace.ts";
 
 const EXAMPLES = "examples/README.md";
 
 export interface Documents {
+  /** The address of the repository's page. */
+  readonly repository: string;
   /** Paths relative to the repository. */
   readonly markdown: readonly string[];
   /** TypeScript files, whose comments may refer to documents. */
@@ -38,7 +41,8 @@ export interface Documents {
 }
 
 /** Links that lead nowhere, one sentence each. */
-export function brokenLinks({ markdown, sources, read, exists }: Documents): string[] {
+export function brokenLinks(documents: Documents): string[] {
+  const { repository, markdown, sources, read, exists } = documents;
   const found: string[] = [];
   const check = (place: string, file: string, anchor: string | undefined): void => {
     if (!exists(file)) found.push(`${place}: there is no ${file}`);
@@ -48,16 +52,32 @@ export function brokenLinks({ markdown, sources, read, exists }: Documents): str
   };
   for (const document of markdown) {
     for (const { line, target } of linksOf(read(document))) {
-      if (/^[a-z][a-z0-9+.-]*:/i.test(target)) continue;
+      const place = `${document}:${line}`;
       const [path = "", anchor] = target.split("#");
+      if (/^[a-z][a-z0-9+.-]*:/i.test(target)) {
+        const file = fileOf(repository, path);
+        if (file !== undefined) check(place, file, anchor);
+        continue;
+      }
       const file = path === "" ? document : posix.join(posix.dirname(document), path);
-      check(`${document}:${line}`, file, anchor);
+      const home = /^packages\/[^/]+\//.exec(document)?.[0];
+      if (home !== undefined && !file.startsWith(home)) {
+        found.push(`${place}: npm cannot follow ${target}; write ${repository}/blob/main/${file}`);
+      }
+      check(place, file, anchor);
     }
   }
   for (const source of sources) {
     for (const { file, anchor } of references(read(source))) check(source, file, anchor);
   }
   return found;
+}
+
+/** The file that an address of the repository shows; `undefined` for other addresses. */
+function fileOf(repository: string, address: string): string | undefined {
+  const views = [`${repository}/blob/main/`, `${repository}/tree/main/`];
+  const view = views.find((each) => address.startsWith(each));
+  return view && address.slice(view.length);
 }
 
 /** `spec/envelope-v1.md#encrypting, #decrypting` in a comment: a document and headings of it. */
@@ -88,7 +108,7 @@ await command(import.meta, ([option, ...places]) => {
   const exists = (file: string): boolean => existsSync(join(root, file));
   const found = [
     ...styleOf(written, readText),
-    ...brokenLinks({ markdown, sources, read: readText, exists }),
+    ...brokenLinks({ repository: repositoryPage(), markdown, sources, read: readText, exists }),
     ...markdown.flatMap((file) => brokenCode(file, readText(file))),
     ...brokenExamples(EXAMPLES, readText(EXAMPLES), examples),
   ];

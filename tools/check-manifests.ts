@@ -1,10 +1,11 @@
 /**
- * The mistake it stops: published packages that say different things about themselves. What all of
- * them share (licence, engines, repository) is written once, in the `package.json` of the repository;
- * npm's page of a package, its provenance and its search need the rest.
+ * The mistake it stops: published packages that say different things about themselves, or something
+ * else than the documentation. What all of them share is written once: the licence and the repository
+ * in the root's `package.json`, the versions of Node here. npm's page of a package, its provenance and
+ * its search need the rest.
  *
  *     node tools/check-manifests.ts            fails if a package differs
- *     node tools/check-manifests.ts --write    corrects what can be derived
+ *     node tools/check-manifests.ts --write    corrects what can be derived, and links in documents
  *
  * @module
  */
@@ -12,20 +13,37 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { isDeepStrictEqual } from "node:util";
 import { command, report } from "./command.ts";
-import { readPackages, readRoot, root, type Manifest, type Package } from "./workspace.ts";
+import { OLDEST_TYPESCRIPT } from "./packages/types.ts";
+import {
+  findFiles,
+  readPackages,
+  readRoot,
+  readText,
+  repositoryPage,
+  root,
+  type Manifest,
+  type Package,
+} from "./workspace.ts";
+
+/**
+ * The versions of Node that packages run on: the first of each line whose SQLite cannot lose changes.
+ * The root's own range is smaller, since the sources use `using`.
+ */
+export const NODE_VERSIONS = "^22.22.3 || ^24.15.0 || >=25.9.0";
+
+const REQUIREMENTS = "docs/requirements.md";
 
 /** The members of a package's manifest that follow from the repository's. */
 export function derivedMembers(repository: Manifest, dir: string): Partial<Manifest> {
-  const { license, engines, bugs, type } = repository;
+  const { license, bugs, type } = repository;
   const url = repository.repository?.url ?? "";
-  const page = url.replace(/^git\+/, "").replace(/\.git$/, "");
   return {
-    homepage: `${page}/tree/main/${dir}#readme`,
+    homepage: `${repositoryPage(repository)}/tree/main/${dir}#readme`,
     ...(bugs !== undefined && { bugs }),
     ...(license !== undefined && { license }),
     repository: { type: "git", url, directory: dir },
     ...(type !== undefined && { type }),
-    ...(engines !== undefined && { engines }),
+    engines: { node: NODE_VERSIONS },
   };
 }
 
@@ -46,10 +64,34 @@ export function wrongMembers(repository: Manifest, { dir, manifest }: Package): 
   return found;
 }
 
+/** What the page of requirements leaves out, one sentence each. */
+export function wrongRequirements(page: string): string[] {
+  const typescript = OLDEST_TYPESCRIPT.split(".").slice(0, 2).join(".");
+  const needed = [
+    ...NODE_VERSIONS.split(" || ").map((range) => `\`${range}\``),
+    `${typescript} or later`,
+  ];
+  return needed
+    .filter((text) => !page.includes(text))
+    .map((text) => `${REQUIREMENTS} does not say ${text}`);
+}
+
+/** After a move of the repository, its old address is still in the packages' manifests. */
+function moveLinks(packages: readonly Package[], page: string): void {
+  const before = new Set(packages.map(({ manifest }) => repositoryPage(manifest)));
+  for (const file of findFiles("*.md", "docs/**/*.md", "packages/*/*.md")) {
+    const text = readText(file);
+    let moved = text;
+    for (const old of before) if (old !== "") moved = moved.replaceAll(`${old}/`, `${page}/`);
+    if (moved !== text) writeFileSync(join(root, file), moved);
+  }
+}
+
 await command(import.meta, (args) => {
   const repository = readRoot();
   let packages = readPackages();
   if (args.includes("--write")) {
+    moveLinks(packages, repositoryPage(repository));
     for (const { dir, manifest } of packages) {
       const corrected = { ...manifest, ...derivedMembers(repository, dir) };
       writeFileSync(
@@ -59,6 +101,9 @@ await command(import.meta, (args) => {
     }
     packages = readPackages();
   }
-  const found = packages.flatMap((each) => wrongMembers(repository, each));
+  const found = [
+    ...packages.flatMap((each) => wrongMembers(repository, each)),
+    ...wrongRequirements(readText(REQUIREMENTS)),
+  ];
   return report("check-manifests", found, `the manifests of ${packages.length} packages agree`);
 });

@@ -15,6 +15,7 @@ import { spawnSync } from "node:child_process";
 import { mkdtempSync, readFileSync, realpathSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { NODE_VERSIONS } from "./check-manifests.ts";
 import { command, report } from "./command.ts";
 import { brokenCommand } from "./packages/command.ts";
 import { Consumer } from "./packages/consumer.ts";
@@ -23,9 +24,9 @@ import { brokenStarts, entriesOf } from "./packages/entries.ts";
 import { brokenPrograms, runnableDocuments } from "./packages/programs.ts";
 import { brokenTypes, OLDEST_TYPESCRIPT } from "./packages/types.ts";
 import { buildPackages, packPackages, type Tarball } from "./tarballs.ts";
-import { readRoot, root, type Manifest } from "./workspace.ts";
+import { root, type Manifest } from "./workspace.ts";
 
-/** Tried besides the oldest of each release line that `engines` names. */
+/** Tried besides the oldest of each release line that the packages allow. */
 const NEWEST_NODE = "26.12.1";
 
 /** The versions of Node to try: the lower bound of each `^` range, and the newest. */
@@ -143,7 +144,7 @@ function installedVersion(name: string, dir: string): string {
 
 /** Executables of Node by version. Installs the oldest TypeScript beside them. */
 function installRuntimes(runtimes: Consumer): Map<string, string> {
-  const versions = nodeVersions(readRoot().engines?.["node"] ?? "");
+  const versions = nodeVersions(NODE_VERSIONS);
   const carried = process.platform === "linux" && ["x64", "arm64"].includes(process.arch);
   const aliases = carried ? versions.map((version) => [`node-${version}`, version] as const) : [];
   runtimes.install({

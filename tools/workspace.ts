@@ -63,6 +63,11 @@ export function readRoot(): Manifest {
   return JSON.parse(readText("package.json")) as Manifest;
 }
 
+/** The address of a repository's page: `https://example.com/owner/name`. */
+export function repositoryPage({ repository }: Manifest = readRoot()): string {
+  return (repository?.url ?? "").replace(/^git\+/, "").replace(/\.git$/, "");
+}
+
 /** Files by glob, relative to the repository, without what was installed, built or generated. */
 export function findFiles(...patterns: readonly string[]): string[] {
   const skip = new Set(["node_modules", "dist", "coverage", ".git", ".nx"]);

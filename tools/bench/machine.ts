@@ -25,13 +25,13 @@ export interface Machine {
 export type Packages = "built" | "sources";
 
 /** Which of the two an import of a package leads to in this process. */
-export function packages(): Packages {
+export function measuredPackages(): Packages {
   return import.meta.resolve("@env/core").endsWith(".ts") ? "sources" : "built";
 }
 
 export function machine(): Machine {
   return {
-    packages: packages(),
+    packages: measuredPackages(),
     cpu: cpus()[0]?.model.trim() ?? "unknown",
     cores: availableParallelism(),
     memoryGiB: Math.round(totalmem() / 2 ** 30),

@@ -26,7 +26,7 @@ import { rewrap } from "./figures/rewrap.ts";
 import { rss } from "./figures/rss.ts";
 import { small } from "./figures/small.ts";
 import { streams } from "./figures/streams.ts";
-import { describe, machine, packages } from "./machine.ts";
+import { describe, machine, measuredPackages } from "./machine.ts";
 import { INSTALL, INSTALL_AGE, peerVersions } from "./peers.ts";
 import { toJson, writeReport, type Run } from "./report.ts";
 import { verdict, type Row } from "./row.ts";
@@ -79,7 +79,7 @@ await command(import.meta, async (args) => {
     console.error(`bench: there is no figure "${unknown}"; there are ${names}`);
     return 2;
   }
-  if (packages() !== "built") {
+  if (measuredPackages() !== "built") {
     console.error("bench: this would measure TypeScript sources; run it without --conditions");
     return 2;
   }

@@ -1,12 +1,16 @@
 import { describe, expect, it } from "vitest";
-import { derivedMembers, wrongMembers } from "../check-manifests.ts";
+import {
+  derivedMembers,
+  NODE_VERSIONS,
+  wrongMembers,
+  wrongRequirements,
+} from "../check-manifests.ts";
 
 const repository = {
   name: "root",
   bugs: "https://example.com/o/r/issues",
   license: "Apache-2.0",
   type: "module",
-  engines: { node: ">=30" },
   repository: { type: "git", url: "git+https://example.com/o/r.git" },
 };
 const dir = "packages/a";
@@ -34,9 +38,19 @@ describe("the manifest of a package", () => {
       scripts: { build: "tsc -b" },
     };
     expect(wrongMembers(repository, { dir, manifest })).toEqual([
-      `packages/a/package.json: "engines" must be {"node":">=30"}`,
+      `packages/a/package.json: "engines" must be {"node":"${NODE_VERSIONS}"}`,
       "packages/a/package.json has no keywords",
       "packages/a/package.json has scripts; they would be published, use packages/a/project.json",
     ]);
   });
+});
+
+it("wants the same versions in the page of requirements", () => {
+  const ranges = NODE_VERSIONS.split(" || ");
+  const page = `Node: ${ranges.map((range) => `\`${range}\``).join(", ")}. TypeScript: 5.7 or later.`;
+  expect(wrongRequirements(page)).toEqual([]);
+  expect(wrongRequirements(page.replace("22.22.3", "22.13.0").replace("5.7", "5.9"))).toEqual([
+    "docs/requirements.md does not say `^22.22.3`",
+    "docs/requirements.md does not say 5.7 or later",
+  ]);
 });
