@@ -59,8 +59,6 @@ const notYetMended: readonly string[] = [
   "docs/errors.md",
   "packages/aws-kms/README.md",
   "packages/aws-kms/src/",
-  "packages/cli/README.md",
-  "packages/cli/src/",
   "packages/conformance/README.md",
   "packages/conformance/src/",
   "packages/core/src/",

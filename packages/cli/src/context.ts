@@ -1,8 +1,8 @@
 /**
  * Context and aad from the command line.
  *
- * The context must be given, even if it is none: `--context k=v`, a file, `--no-context`, or when reading
- * `--from-header`. What contradicts itself is refused; nothing given is ever ignored.
+ * The context must be given, even an empty one: `--context k=v`, a file, `--no-context`, or when reading
+ * `--from-header`. Contradictions are refused, and nothing that is given is ever ignored.
  *
  * @module
  */
@@ -10,20 +10,22 @@ import {
   encodeAad,
   encodeContext,
   fromHeader,
+  isEnvelopeError,
   type Aad,
   type Context,
   type FromHeader,
 } from "@env/core";
-import { Option } from "@commander-js/extra-typings";
+import { Option, type Command } from "@commander-js/extra-typings";
 import { usageError } from "./errors.ts";
 import { readPieces, readSource } from "./files.ts";
 import { gather } from "./inputs.ts";
+import { asOption, type GlobalOptions } from "./program.ts";
 
-/** A file with a context has at most this many bytes; the context itself is limited to 4096. */
+/** The size limit of a context file; the context itself is limited to 4096 bytes. */
 const MAX_CONTEXT_FILE_BYTES = 65_536;
 const MAX_AAD_FILE_BYTES = 2 ** 20;
 
-/** Pairs in the order given. */
+/** Pairs in the given order. */
 export type Pairs = readonly (readonly [key: string, value: string])[];
 
 export interface ContextOptions {
@@ -32,14 +34,47 @@ export interface ContextOptions {
   readonly contextFile?: string | undefined;
 }
 
-export interface ReadContextOptions extends ContextOptions {
+// Types and not interfaces: commander wants an index signature.
+export type ReadContextOptions = {
+  readonly context?: Pairs | false | undefined;
+  readonly contextFile?: string | undefined;
   readonly fromHeader?: true | undefined;
   readonly require?: Pairs | undefined;
-}
+  readonly as?: string | undefined;
+};
 
-export interface AadOptions {
+export type AadOptions = {
   readonly aad?: Pairs | undefined;
   readonly aadFile?: string | undefined;
+};
+
+/**
+ * Adds the options that say how a message was encrypted, but for the AAD. The types of the values are those of
+ * {@link ReadContextOptions}.
+ */
+export function withContextToRead(
+  command: Command<[], {}, GlobalOptions>,
+): Command<[], ReadContextOptions, GlobalOptions> {
+  return command
+    .option("--context <key=value>", "the context of the encryption; repeatable", collectPair)
+    .addOption(noContextOption())
+    .option("--context-file <file>", "the context as a JSON object of strings")
+    .option("--from-header", "use the stored context, which the author of the message chose")
+    .option(
+      "--require <key=value>",
+      "what the stored context must contain; repeatable",
+      collectPair,
+    )
+    .addOption(asOption());
+}
+
+/** Adds the options of {@link withContextToRead} and those of the AAD. */
+export function withMessageOptions(
+  command: Command<[], {}, GlobalOptions>,
+): Command<[], ReadContextOptions & AadOptions, GlobalOptions> {
+  return withContextToRead(command)
+    .option("--aad <key=value>", "the AAD of the encryption; repeatable", collectPair)
+    .option("--aad-file <file>", "the AAD as the bytes of a file");
 }
 
 /** Parses one `key=value` of a repeatable option. Values do not appear in errors. */
@@ -47,17 +82,17 @@ export function collectPair(text: string, previous?: Pairs | boolean): Pairs {
   if (previous === false) throw contradiction();
   const pairs = Array.isArray(previous) ? (previous as Pairs) : [];
   const at = text.indexOf("=");
-  if (at < 1) throw usageError("a pair is written as key=value");
+  if (at < 1) throw usageError("expected key=value");
   const key = text.slice(0, at);
   if (pairs.some(([other]) => other === key)) {
-    throw usageError(`the key ${JSON.stringify(key)} is given twice`);
+    throw usageError(`key ${JSON.stringify(key)} is given twice`);
   }
   return [...pairs, [key, text.slice(at + 1)]];
 }
 
 /** `--no-context`: an empty context, on purpose. To be added after `--context`. */
 export function noContextOption(): Option<"--no-context", undefined, "none", false> {
-  return new Option("--no-context", "the empty context, on purpose")
+  return new Option("--no-context", "the empty context")
     .preset("none")
     .argParser((_, previous: unknown): false => {
       if (Array.isArray(previous)) throw contradiction();
@@ -70,8 +105,8 @@ export async function contextToWrite(options: ContextOptions): Promise<Context> 
   const context = await contextGiven(options);
   if (context !== undefined) return context;
   throw usageError(
-    "a context is required: who may open this and what it is for",
-    "add --context key=value (repeatable), --context-file, or --no-context for none",
+    "a context is required: it says who may open this and what it is for",
+    "add --context key=value (repeatable) or --context-file, or --no-context for an empty one",
   );
 }
 
@@ -79,32 +114,46 @@ export async function contextToWrite(options: ContextOptions): Promise<Context> 
 export async function contextToRead(options: ReadContextOptions): Promise<Context | FromHeader> {
   const context = await contextGiven(options);
   if (options.fromHeader === true) {
-    if (context !== undefined) throw usageError("--from-header contradicts a given context");
+    if (context !== undefined)
+      throw usageError("--from-header and a given context exclude each other");
     return fromHeader({ require: toMap(options.require ?? []) });
   }
-  if (options.require !== undefined) throw usageError("--require goes with --from-header");
+  if (options.require !== undefined) throw usageError("--require needs --from-header");
   if (context !== undefined) return context;
   throw usageError(
     "the context of the encryption is required",
-    "add --context key=value (repeatable), --context-file, --no-context for none, or --from-header where it is stored",
+    "add --context key=value (repeatable) or --context-file, --no-context if it was empty, or --from-header if it is stored",
   );
 }
 
-/** The aad, where there is one. */
+/** The AAD, or `undefined` if none is given. */
 export async function readAad({ aad, aadFile }: AadOptions): Promise<Aad | undefined> {
   if (aadFile === undefined) return aad && checkedAad(toMap(aad));
   if (aad !== undefined) throw usageError("--aad and --aad-file exclude each other");
   return readSmall(aadFile, MAX_AAD_FILE_BYTES);
 }
 
-/** What is a bug in a program is a mistake in a command line. */
 function checkedAad(aad: Context): Aad {
+  encodedOrUsageError(() => encodeAad(aad));
+  return aad;
+}
+
+/** @throws CommandError `ERR_CLI_USAGE` for keys that are reserved, and for what breaks a limit. */
+export function checkedContext(context: Context): Context {
+  encodedOrUsageError(() => encodeContext(context));
+  return context;
+}
+
+/** What is wrong with given values is a mistake in the command line, whatever it is for a program. */
+function encodedOrUsageError(encode: () => unknown): void {
   try {
-    encodeAad(aad);
-    return aad;
+    encode();
   } catch (error) {
-    if (error instanceof RangeError) throw usageError(error.message);
-    throw error;
+    const given =
+      error instanceof RangeError ||
+      error instanceof TypeError ||
+      isEnvelopeError(error, "ERR_ENVELOPE_INVALID_CONTEXT");
+    throw given ? usageError(error.message) : error;
   }
 }
 
@@ -120,13 +169,11 @@ async function contextGiven({
   const pairs = [...(contextFile === undefined ? [] : await readPairs(contextFile))];
   for (const pair of context ?? []) {
     if (pairs.some(([key]) => key === pair[0])) {
-      throw usageError(`--context ${JSON.stringify(pair[0])} is in --context-file too`);
+      throw usageError(`--context ${JSON.stringify(pair[0])} is also in --context-file`);
     }
     pairs.push(pair);
   }
-  const map = toMap(pairs);
-  encodeContext(map);
-  return map;
+  return checkedContext(toMap(pairs));
 }
 
 function contradiction(): Error {
@@ -151,11 +198,11 @@ async function readPairs(path: string): Promise<Pairs> {
 
 async function readSmall(path: string, maxBytes: number): Promise<Uint8Array> {
   const bytes = await readSource(path, (source) => gather(readPieces(source), maxBytes));
-  if (bytes === undefined) throw usageError(`${path}: it has more than ${maxBytes} bytes`);
+  if (bytes === undefined) throw usageError(`${path}: it is larger than ${maxBytes} bytes`);
   return bytes;
 }
 
-/** Without a prototype: `__proto__` is a key like any other. */
+/** The map has no prototype, so `__proto__` is a key like any other. */
 function toMap(pairs: Pairs): Context {
   const map: Record<string, string> = Object.create(null);
   for (const [key, value] of pairs) map[key] = value;

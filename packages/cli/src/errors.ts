@@ -1,14 +1,13 @@
 /**
- * What the command says when something goes wrong, and the exit code it ends with.
+ * What the command prints when something goes wrong, and its exit code.
  *
- * Scripts act on the exit code or on `code` of the JSON form; people read `error:` and `hint:`. The
+ * Scripts act on the exit code or on `code` in the JSON form; people read `error:` and `hint:`. The
  * tables below are the source of `envelope help exit-codes`, of the README and of the tests.
  *
  * @module
  */
 import { resolve } from "node:path";
 import {
-  errorCodes,
   isEnvelopeError,
   type Attempt,
   type EnvelopeError,
@@ -20,15 +19,15 @@ import { isKmsError, type KmsErrorName } from "@env/kms";
 export const exitCodes = {
   0: "Done.",
   1: "An unexpected error: a bug here or in a CMK driver.",
-  2: "The command line is wrong, or asks for what cannot be done.",
-  3: "The data was refused: not a message, cut, altered, or another context or aad.",
-  4: "No key: no configured CMK fits, or its KMS denies access, or the key is disabled or gone.",
-  5: "The KMS cannot be reached, sheds load, is locked or failed; trying again may help.",
+  2: "The command line is wrong, or asks for something impossible.",
+  3: "The data was refused: it is not a message, was truncated or altered, or needs another context or AAD.",
+  4: "No usable key: no configured CMK fits, its KMS denies access, or the key is disabled or deleted.",
+  5: "The KMS is unreachable, throttling, locked or failing. Trying again may help.",
   6: "The configuration or the keystore is missing, malformed or cannot be opened.",
-  7: "A file exists already, or cannot be read or written.",
-  8: "Some of several files failed; each is named.",
-  9: "The answer is no: access denied, a faulty policy, an unmet expectation, an altered audit log, a keystore that differs from its seed, a CMK that lacks something.",
-  130: "Interrupted; nothing half-written is left.",
+  7: "A file already exists, or cannot be read or written.",
+  8: "Some of several files failed. Each is named.",
+  9: "The answer is no: access denied, a faulty policy, a failed expectation, an altered audit log, a keystore that differs from its seed, or a CMK that lacks a permission.",
+  130: "Interrupted. No partial output is left behind.",
 } as const;
 
 export type ExitCode = keyof typeof exitCodes;
@@ -87,7 +86,7 @@ const byCommandCode: Readonly<Record<CommandErrorCode, ExitCode>> = {
   ERR_CLI_INTERRUPTED: 130,
 };
 
-/** What goes wrong in the command itself. */
+/** An error of the command itself. */
 export class CommandError extends Error {
   override readonly name = "CommandError";
   readonly code: CommandErrorCode;
@@ -108,24 +107,24 @@ export function interrupted(): CommandError {
   return new CommandError("ERR_CLI_INTERRUPTED", "interrupted");
 }
 
-/** The reader of our output is gone, as with `| head`: no error, just the end. */
+/** The reader of our output is gone, as with `| head`. This is not an error, just the end. */
 export class OutputClosed extends Error {
   override readonly name = "OutputClosed";
 }
 
 /**
- * Nothing went wrong: what was asked has been answered on stdout, and the answer is no. Exit code 9, so that
- * it is told from a question that could not be answered.
+ * Nothing went wrong: the question was answered on stdout, and the answer is no. Exit code 9 distinguishes it from
+ * a question that could not be answered.
  */
 export class NegativeAnswer extends Error {
   override readonly name = "NegativeAnswer";
 }
 
-/** What went wrong with one of the inputs. */
+/** An error with one of the inputs. */
 export class InputError extends Error {
   override readonly name = "InputError";
   readonly path: string;
-  /** `:3:5`, or nothing. */
+  /** Line and column as `:3:5`, or empty. */
   readonly position: string;
 
   constructor(path: string, cause: unknown, position = "") {
@@ -135,7 +134,7 @@ export class InputError extends Error {
   }
 }
 
-/** What a failed call to the file system means, by `errno`; elsewhere Node's own words are not shown. */
+/** What a failed call to the file system means, by `errno`. Node's own words are never shown. */
 const fileProblems: Readonly<Record<string, readonly [problem: string, hint?: string]>> = {
   ENOENT: ["there is no such file or folder"],
   ENOTDIR: ["a part of the path is not a folder"],
@@ -145,16 +144,16 @@ const fileProblems: Readonly<Record<string, readonly [problem: string, hint?: st
   EROFS: ["the file system is read-only"],
   ENOSPC: ["no space is left on the device", "free some space, or write elsewhere with -o"],
   EDQUOT: ["the disk quota is used up", "free some space, or write elsewhere with -o"],
-  EFBIG: ["the file system does not take files of this size"],
+  EFBIG: ["the file is too large for this file system"],
   ENAMETOOLONG: ["the name is too long", "choose a shorter one with -o"],
   ELOOP: ["too many symbolic links"],
   EMFILE: ["too many files are open"],
   EIO: ["the device reports an error"],
 };
 
-/** What node-stream means where it refuses a file by itself, with no call to the file system that failed. */
+/** What node-stream means when it refuses a file itself, without a failed call to the file system. */
 const refusals: Readonly<Record<string, readonly [problem: string, hint: string]>> = {
-  EEXIST: ["it exists already", "add --force to replace it, or choose another name with -o"],
+  EEXIST: ["it already exists", "add --force to replace it, or choose another name with -o"],
   ELOOP: ["it is a symbolic link", "choose another name"],
   EISDIR: ["it is a folder", "choose another name"],
   EINVAL: ["it is not a regular file", "choose another name"],
@@ -162,7 +161,7 @@ const refusals: Readonly<Record<string, readonly [problem: string, hint: string]
 };
 
 /**
- * An error of the file system, or of node-stream as it refuses a file. Other errors are returned as
+ * An error of the file system, or of node-stream when it refuses a file. Other errors are returned as
  * they are.
  *
  * @param path - The file it is about.
@@ -178,7 +177,7 @@ export function fileError(path: string, error: unknown): unknown {
   if (!/^E[A-Z0-9]+$/.test(code)) return error;
   const about = "path" in error ? resolve(String(error.path)) : undefined;
   const refusal = about === resolve(path) ? refusals[code] : undefined;
-  // What is about another file, such as a lock in the way, names it and says what to do.
+  // A refusal of another file, such as a lock in the way, names that file and says what to do.
   const [message, hint] =
     refusal === undefined
       ? [error.message.replace(`${code}: `, ""), undefined]
@@ -197,7 +196,7 @@ export interface ErrorReport {
   readonly path?: string;
 }
 
-/** What to report of anything that was thrown. */
+/** The report of anything that was thrown. */
 export function reportOf(error: unknown): ErrorReport {
   if (error instanceof InputError) {
     const { path, position, cause } = error;
@@ -214,40 +213,64 @@ export function reportOf(error: unknown): ErrorReport {
   if (isEnvelopeError(error)) {
     const { code, message, attempts } = error;
     const cause = causeOf(error);
-    return { code, message, hint: hintOf(cause), attempts, exitCode: exitCodeOf(cause) };
+    return { code, message, hint: hintOf(cause, error), attempts, exitCode: exitCodeOf(cause) };
   }
   if (isKmsError(error)) {
     const { name, message } = error;
-    const exitCode = byKmsName[name] ?? 2;
-    const hint =
-      name === "NotFoundException" ? "`envelope keys list` shows what there is" : undefined;
-    return { code: name, message, hint, attempts: [], exitCode };
+    const known: Readonly<Partial<Record<KmsErrorName, string>>> = kmsHints;
+    return {
+      code: name,
+      message,
+      hint: known[name],
+      attempts: [],
+      exitCode: byKmsName[name] ?? 2,
+    };
   }
   return {
     code: "ERR_CLI_UNEXPECTED",
     message: `unexpected: ${error instanceof Error ? error.message : String(error)}`,
-    hint: "set ENVELOPE_DEBUG=1 for the stack, and please report this",
+    hint: "set ENVELOPE_DEBUG=1 to see the stack, and please report this",
     attempts: [],
     exitCode: 1,
   };
 }
 
-/** Core's next step, in the command's words where core speaks of code. */
-function hintOf(code: EnvelopeErrorCode): string {
-  const { next } = errorCodes[code];
-  return hints[code] ?? `${next.charAt(0).toLowerCase()}${next.slice(1).replace(/\.$/, "")}`;
-}
+const kmsHints = {
+  NotFoundException: "`envelope keys list` lists the keys and their aliases",
+  AccessDeniedException: "`envelope policy explain` shows what is missing",
+} as const satisfies Partial<Record<KmsErrorName, string>>;
 
+/**
+ * The next step, for those codes whose messages do not say it. All other messages do, and a second piece of
+ * advice would repeat or contradict them.
+ */
 const hints: Readonly<Partial<Record<EnvelopeErrorCode, string>>> = {
-  ERR_ENVELOPE_NO_KEY:
-    "`envelope inspect` lists the keys; configure one of them, or give it with --cmk",
-  ERR_ENVELOPE_DECRYPT: "check --context and --aad first: they must be those of the encryption",
-  ERR_ENVELOPE_KMS_REJECTED: "check --context first: it must be that of the encryption",
-  ERR_ENVELOPE_INVALID_CONTEXT:
-    "give --context key=value as for the encryption, within the limits, or --no-context for none",
+  ERR_ENVELOPE_DECRYPT: "check --context and --aad: they must be those of the encryption",
+  ERR_ENVELOPE_TRUNCATED: "fetch or copy the message again",
+  ERR_ENVELOPE_NO_KEY: "configure one of those CMKs, or pass it with --cmk",
+  ERR_ENVELOPE_KMS_REJECTED: "check --context: it must be that of the encryption",
+  ERR_ENVELOPE_KMS_KEY_NOT_FOUND: "check the key's name, region and account",
+  ERR_ENVELOPE_KMS_KEY_STATE: "enable the key, or cancel its deletion",
+  ERR_ENVELOPE_KMS_ACCESS_DENIED: "check the credentials, and the key's policy for this principal",
+  ERR_ENVELOPE_KMS_THROTTLED: "try again later; a data-key cache lowers the number of calls",
   ERR_ENVELOPE_KMS_UNAVAILABLE: "try again",
-  ERR_ENVELOPE_KMS_ERROR: "set ENVELOPE_DEBUG=1 for the cause",
+  ERR_ENVELOPE_KMS_ERROR: "set ENVELOPE_DEBUG=1 to see the cause",
+  ERR_ENVELOPE_KEYSTORE_SQLITE: "for a SQLite that is patched, set ENVELOPE_PATCHED_SQLITE=1",
 };
+
+/** The same for keystores, whose tool is this command. */
+const keystoreHints: typeof hints = {
+  ERR_ENVELOPE_KMS_KEY_NOT_FOUND: kmsHints.NotFoundException,
+  ERR_ENVELOPE_KMS_KEY_STATE: "use `envelope keys enable`, or `envelope keys cancel-deletion`",
+  ERR_ENVELOPE_KMS_ACCESS_DENIED: kmsHints.AccessDeniedException,
+};
+
+function hintOf(code: EnvelopeErrorCode, { attempts }: EnvelopeError): string | undefined {
+  // No CMK refused: the data key fits, so context and AAD are right and the bytes are not.
+  if (code === "ERR_ENVELOPE_DECRYPT" && attempts.length === 0) return undefined;
+  const local = attempts.length > 0 && attempts.every(({ provider }) => provider === "local-file");
+  return (local ? keystoreHints[code] : undefined) ?? hints[code];
+}
 
 /**
  * The code to act on. Core answers `ERR_ENVELOPE_DECRYPT` also where every CMK that was called is disabled or

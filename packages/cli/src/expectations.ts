@@ -1,7 +1,7 @@
 /**
  * The file of a simulation: a list of questions about permissions, with the answer that is expected.
  *
- * Strict, so that no expectation is left out or means something else for a misspelt word.
+ * Parsing is strict: a misspelt word must not drop an expectation or change its meaning.
  *
  * @module
  */
@@ -21,12 +21,12 @@ import type { NewGrant, Question } from "./question.ts";
 import type { Ui } from "./ui.ts";
 
 export interface Expectation {
-  /** Where it is in the file, from 1. */
+  /** Its line in the file, counted from 1. */
   readonly line: number;
   readonly name?: string | undefined;
   readonly question: Question;
   readonly expect: "allow" | "deny";
-  /** As in a decision: `explicit-deny`. */
+  /** The reason of a decision, such as `explicit-deny`. */
   readonly because?: string | undefined;
 }
 
@@ -36,7 +36,7 @@ const MAX_BYTES = 2 ** 24;
  * Reads a file of expectations.
  *
  * @param path - `-` for stdin.
- * @throws CommandError `ERR_CLI_USAGE` with line and column for what is no expectation; `ERR_CLI_FILE`.
+ * @throws CommandError `ERR_CLI_USAGE` with line and column for what is not an expectation; `ERR_CLI_FILE`.
  */
 export async function readExpectations(ui: Ui, path: string): Promise<Expectation[]> {
   return parseExpectations(path, await readTextInput(ui, path, MAX_BYTES));

@@ -1,6 +1,6 @@
 /**
- * An explanation of a decision as a tree for people: what decided, every policy, statement and condition with
- * what came of it, and what would have to be added.
+ * An explanation of a decision as a tree for people: what decided, how every policy, statement and condition
+ * evaluated the request, and what would have to be added.
  *
  * @module
  */
@@ -13,7 +13,7 @@ import type {
   Explanation,
 } from "@env/kms";
 import { shortPrincipal, type Realm } from "./arn.ts";
-import { printableLine } from "./text.ts";
+import { printableLine, wrapLine } from "./text.ts";
 
 /** `allowed  key-policy: key policy, statement "Allow use of the key"`, in one line. */
 export function drawDecision({ decision }: Explanation): string {
@@ -22,8 +22,11 @@ export function drawDecision({ decision }: Explanation): string {
   return printableLine(`${allowed ? "allowed" : "denied"}  ${because}${decided}`);
 }
 
-/** @param realm - Of the keystore: its principals are named short. */
-export function drawExplanation(explanation: Explanation, realm: Realm): string {
+/**
+ * @param realm - That of the keystore: its principals are named short.
+ * @param columns - The width of the terminal; `undefined` wraps nothing.
+ */
+export function drawExplanation(explanation: Explanation, realm: Realm, columns?: number): string {
   const { caller, action, resource, policies, grants } = explanation;
   const sections = [
     [
@@ -37,8 +40,14 @@ export function drawExplanation(explanation: Explanation, realm: Realm): string 
   ];
   return sections
     .filter((lines) => lines.length > 0)
-    .map((lines) => lines.join("\n"))
+    .map((lines) => lines.map((line) => wrapped(line, columns)).join("\n"))
     .join("\n\n");
+}
+
+/** Below the text of the line, behind its mark and label. */
+function wrapped(line: string, columns: number | undefined): string {
+  const [start = ""] = /^ *(?:[✓✗] (?:[a-z]+ {2,})?|[0-9]+\. |and )?/.exec(line) ?? [];
+  return wrapLine(line, columns, Math.max(start.length, 4));
 }
 
 function drawPolicy({ policy, statements }: ExplainedPolicy): string[] {
@@ -71,7 +80,7 @@ function drawGrant({ grantId, name, matched, deciding, why }: ExplainedGrant): s
   return [printableLine(`${mark(matched, 2)} grant ${grantId}${named}: ${why}${decides}`)];
 }
 
-/** Of a refused request: what is in the way, and what would do. */
+/** What is in the way of a refused request, and what would allow it. */
 function drawMissing(
   { decision, deniedBy, nearMisses, suggestions }: Explanation,
   realm: Realm,
@@ -99,7 +108,9 @@ function drawAddition(addition: Addition, realm: Realm): string {
   }
   if (addition.to === "grant tokens") return `the grant token of grant ${addition.grantId}`;
   const name = addition.name === undefined ? "" : ` ${JSON.stringify(addition.name)}`;
-  return `in the ${addition.to}${name}: ${JSON.stringify(addition.statement)}`;
+  // One line with spaces, so that it can be wrapped and still be copied.
+  const statement = JSON.stringify(addition.statement, null, 1).replaceAll(/\n */g, " ");
+  return `in the ${addition.to}${name}: ${statement}`;
 }
 
 function mark(matched: boolean, indent: number): string {

@@ -5,21 +5,21 @@
  */
 import { constants, type BigIntStats } from "node:fs";
 import { lstat, open, readdir, stat, type FileHandle } from "node:fs/promises";
-import { join } from "node:path";
+import { join, relative } from "node:path";
 import { Writable } from "node:stream";
 import { openMessageFile, writeFileWhole, type WriteFileOptions } from "@env/node-stream";
 import { CommandError, fileError } from "./errors.ts";
 
 /** Bytes per read and write. */
 export const PIECE_BYTES: number = 2 ** 20;
-/** Bytes that a stream holds: pieces to go on with while the next are read. */
+/** How many bytes a stream buffers, so that it can go on while the next ones are read. */
 export const BUFFER_BYTES: number = 4 * PIECE_BYTES;
 
-/** What node-stream puts beside a file while it writes it, and what a killed process leaves of that. */
+/** Names that node-stream uses beside a file while it writes it, and that a killed process may leave. */
 const TEMPORARY = /^\..*\.envelope-(?:part|lock|journal)$/s;
 
 /**
- * `writeFileWhole` of node-stream; what the file system refuses is told in the words of the command.
+ * Calls `writeFileWhole` of node-stream, and puts refusals of the file system into the words of the command.
  *
  * @throws CommandError `ERR_CLI_FILE`; what `write` throws; the signal's reason.
  */
@@ -35,7 +35,7 @@ export async function writeOutput<T>(
   }
 }
 
-/** Works from one file to another; what the file system refuses is told of the one it is about. */
+/** Works from one file to another. A refusal of the file system names the file that it concerns. */
 export async function betweenFiles<T>(
   input: string,
   output: string,
@@ -49,12 +49,12 @@ export async function betweenFiles<T>(
   }
 }
 
-/** Takes bytes on their way, and resolves once they may be followed by others. */
+/** Takes bytes, and resolves once it can take more. */
 export type Write = (pieces: readonly Uint8Array[]) => Promise<void>;
 
-/** Writes all of `pieces` where the file stands. */
+/** Writes all of `pieces` at the current position of the file. */
 export async function writeAll(file: FileHandle, pieces: readonly Uint8Array[]): Promise<void> {
-  // The system takes as much as it likes.
+  // The system may take less than everything at once.
   let { bytesWritten: left } = await file.writev(pieces);
   for (const piece of pieces) {
     let at = Math.min(left, piece.length);
@@ -63,7 +63,7 @@ export async function writeAll(file: FileHandle, pieces: readonly Uint8Array[]):
   }
 }
 
-/** A stream into `write`, which gets together what came while it was busy: chunks are small. */
+/** A stream into `write`. Pieces that arrive while it is busy are passed together, since chunks are small. */
 export function streamInto(write: Write): Writable {
   const pass = (pieces: readonly Uint8Array[], done: (error?: Error) => void): void =>
     void write(pieces).then(() => done(), done);
@@ -79,7 +79,7 @@ export function streamInto(write: Write): Writable {
   });
 }
 
-/** What is read, from its start on. */
+/** A file that is open for reading. */
 export interface Source {
   readonly path: string;
   readonly stats: BigIntStats;
@@ -158,7 +158,7 @@ export async function readMessage<T>(
  *
  * @yields New arrays of up to 1 MiB.
  * @throws CommandError `ERR_CLI_FILE` at the end, where a regular file has changed since it was opened:
- * what was read is then a mixture of two files.
+ * what was read is then a mixture of two versions.
  */
 export async function* readPieces(
   source: Source,
@@ -207,41 +207,96 @@ async function readSome(source: Source, position: number, length: number): Promi
   }
 }
 
+/** Why something in a folder is left alone. */
+export type Reason =
+  | "a symbolic link"
+  | "not a regular file"
+  | "a temporary file of this command"
+  | "excluded"
+  | "the output folder"
+  | "the configuration"
+  | "a keystore"
+  | "a root key"
+  | "a message already"
+  | "not a message"
+  | "its output exists";
+
 /** What a walk finds. */
 export interface Found {
   readonly path: string;
-  /** Bytes of a regular file; `undefined` for what is left alone: symbolic links, devices, our own temporary files. */
+  /** Size in bytes; `undefined` for what is left alone or failed. */
   readonly size: number | undefined;
-  /** Why it, or the folder it is, could not be looked at. */
+  readonly left?: Reason | undefined;
+  /** Why the file or folder could not be examined. */
   readonly error?: unknown;
+}
+
+/** What is not to be looked at. */
+export interface WalkOptions {
+  /** Told the path below the folder of the walk. */
+  readonly excluded?: ((path: string) => boolean) | undefined;
+  /** A folder that is left out; it need not exist. */
+  readonly output?: string | undefined;
 }
 
 /**
  * Walks a folder; symbolic links are not followed.
  *
- * @yields Everything below it but folders, by name.
+ * @yields Everything below it, by name: files, and what is left alone, which may be a folder.
  */
-export async function* walk(folder: string): AsyncGenerator<Found, void> {
-  let names: string[];
-  try {
-    names = await readdir(folder);
-  } catch (error) {
-    yield { path: folder, size: undefined, error: fileError(folder, error) };
-    return;
-  }
-  for (const name of names.toSorted()) {
-    const path = join(folder, name);
+export async function* walk(
+  folder: string,
+  { excluded, output }: WalkOptions = {},
+): AsyncGenerator<Found, void> {
+  const out = output === undefined ? undefined : await identityOf(output);
+  yield* below(folder);
+
+  async function* below(at: string): AsyncGenerator<Found, void> {
+    let names: string[];
     try {
-      const stats = await lstat(path);
-      if (stats.isDirectory()) yield* walk(path);
-      else yield { path, size: stats.isFile() && !TEMPORARY.test(name) ? stats.size : undefined };
+      names = await readdir(at);
     } catch (error) {
-      yield { path, size: undefined, error: fileError(path, error) };
+      yield { path: at, size: undefined, error: fileError(at, error) };
+      return;
     }
+    for (const name of names.toSorted()) {
+      const path = join(at, name);
+      try {
+        const stats = await lstat(path, { bigint: true });
+        const left = reasonFor(path, name, stats);
+        if (left !== undefined) yield { path, size: undefined, left };
+        else if (stats.isDirectory()) yield* below(path);
+        else yield { path, size: Number(stats.size) };
+      } catch (error) {
+        yield { path, size: undefined, error: fileError(path, error) };
+      }
+    }
+  }
+
+  function reasonFor(path: string, name: string, stats: BigIntStats): Reason | undefined {
+    if (excluded?.(relative(folder, path)) === true) return "excluded";
+    if (stats.isSymbolicLink()) return "a symbolic link";
+    if (stats.isDirectory()) return identity(stats) === out ? "the output folder" : undefined;
+    if (!stats.isFile()) return "not a regular file";
+    return TEMPORARY.test(name) ? "a temporary file of this command" : undefined;
   }
 }
 
-/** Writing a file over the one that is read would leave nothing to go back to. */
+/** Two paths with one identity are one file. */
+export function identity({ dev, ino }: BigIntStats): string {
+  return `${dev}:${ino}`;
+}
+
+/** The identity of what a path leads to; `undefined` where there is nothing, or nothing that may be looked at. */
+export async function identityOf(path: string): Promise<string | undefined> {
+  try {
+    return identity(await stat(path, { bigint: true }));
+  } catch {
+    return undefined;
+  }
+}
+
+/** Refuses to write a file over the one that is read, which would leave nothing to go back to. */
 export async function requireOtherFile(input: string, output: string): Promise<void> {
   const [one, other] = await Promise.all([
     stat(input, { bigint: true }).catch(() => undefined),

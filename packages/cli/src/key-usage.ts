@@ -7,7 +7,7 @@
 import type { Entry, RewrapReport } from "@env/core";
 import { describeCiphertextBlob } from "@env/kms";
 
-/** Which version of its key wrapped an entry, where the entry itself tells. */
+/** The key version that wrapped an entry, if the entry itself says so. */
 export function keyVersionOf({ provider, wrapped }: Entry): string | undefined {
   if (provider !== "local-file") return undefined;
   return describeCiphertextBlob(wrapped)?.keyVersion.toString();
@@ -21,7 +21,7 @@ export interface KeyUsageRow {
   after: number;
 }
 
-/** How many files depend on which version of which key, before and after. */
+/** Counts how many files depend on each version of each key, before and after. */
 export class KeyUsage {
   readonly #rows = new Map<string, KeyUsageRow>();
 

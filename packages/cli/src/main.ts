@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { CommanderError } from "@commander-js/extra-typings";
 import { addAudit } from "./commands/audit.ts";
 import { addCat } from "./commands/cat.ts";
@@ -17,6 +17,7 @@ import { addKeys } from "./commands/keys.ts";
 import { addKms } from "./commands/kms.ts";
 import { addPolicy } from "./commands/policy.ts";
 import { addRewrap } from "./commands/rewrap.ts";
+import { addVerify } from "./commands/verify.ts";
 import { usageError, type ExitCode } from "./errors.ts";
 import { createProgram, type Program } from "./program.ts";
 import { Ui, type Host } from "./ui.ts";
@@ -26,6 +27,7 @@ const COMMANDS = new Set([
   "init",
   "encrypt",
   "decrypt",
+  "verify",
   "cat",
   "inspect",
   "rewrap",
@@ -39,8 +41,8 @@ const COMMANDS = new Set([
 /**
  * Runs one command.
  *
- * @param args - Without the interpreter and the script: `["encrypt", "--context", "a=b", "x"]`.
- * @returns The exit code. Everything that goes wrong has been reported on `host.stderr`.
+ * @param args - The arguments without the interpreter and the script: `["encrypt", "--context", "a=b", "x"]`.
+ * @returns The exit code. Everything that went wrong has been reported on `host.stderr`.
  */
 export async function main(args: readonly string[], host: Host): Promise<ExitCode> {
   const ui = new Ui(host, modeOf(args));
@@ -51,7 +53,7 @@ export async function main(args: readonly string[], host: Host): Promise<ExitCod
     if (!(error instanceof CommanderError)) return ui.error(error);
     if (error.exitCode === 0) return 0; // Help or version, shown already.
     if (error.code === "commander.help" && !ui.json) return USAGE; // Help for want of a command.
-    return ui.error(commandLineError(error, commandIn(args)));
+    return ui.error(commandLineError(error, args));
   }
 }
 
@@ -68,6 +70,7 @@ function buildProgram(ui: Ui): Program {
   addInit(program, ui);
   addEncrypt(program, ui);
   addDecrypt(program, ui);
+  addVerify(program, ui);
   addCat(program, ui);
   addInspect(program, ui);
   addRewrap(program, ui);
@@ -83,26 +86,39 @@ function buildProgram(ui: Ui): Program {
   return program;
 }
 
-/** For errors in the command line itself, which come before the options are known. */
+/** The mode for errors in the command line itself, which are found before its options are known. */
 function modeOf(args: readonly string[]): { json: boolean; quiet: boolean } {
-  const end = args.indexOf("--");
-  const options = end === -1 ? args : args.slice(0, end);
+  const options = optionsOf(args);
   return { json: options.includes("--json"), quiet: options.includes("--quiet") };
 }
 
-/** The command that was meant, for a hint; an option's value may stand in its place. */
+/** The arguments in front of `--`. */
+function optionsOf(args: readonly string[]): readonly string[] {
+  const end = args.indexOf("--");
+  return end === -1 ? args : args.slice(0, end);
+}
+
+/** The command that was probably meant, for a hint: the name may be the value of an option. */
 function commandIn(args: readonly string[]): string {
   const name = args.find((arg) => COMMANDS.has(arg));
   return name === undefined ? "envelope" : `envelope ${name}`;
 }
 
-function commandLineError({ code, message }: CommanderError, command: string): Error {
+function commandLineError({ code, message }: CommanderError, args: readonly string[]): Error {
+  const command = commandIn(args);
   if (code === "commander.help") {
-    return usageError("a command is missing", "envelope --help lists them");
+    return usageError("a command is missing", "`envelope --help` lists the commands");
   }
+  // Commander's text: a sentence, and on a line of its own what may have been meant, in parentheses.
   const [problem = "", ...suggestion] = message.replace(/^error: /, "").split("\n");
-  const hint = suggestion.join(" ").replace(/^\((.*)\)$/, "$1");
-  return usageError(problem, hint === "" ? `${command} --help shows what there is` : hint);
+  const meant = suggestion.join(" ").replace(/^\((.*)\)$/, "$1");
+  const file = optionsOf(args).find((arg) => /^-[^-]/.test(arg) && existsSync(arg));
+  const hint =
+    code === "commander.unknownOption" && file !== undefined
+      ? `put -- in front of a file whose name starts with a dash: ${command} … -- ${file}`
+      : meant;
+  const help = code === "commander.unknownCommand" ? "lists the commands" : "shows how it is used";
+  return usageError(problem, hint === "" ? `\`${command} --help\` ${help}` : hint);
 }
 
 function version(): string {

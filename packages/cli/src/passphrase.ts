@@ -4,11 +4,14 @@
  * @module
  */
 import { EnvelopeError } from "@env/core";
-import { interrupted } from "./errors.ts";
+import { interrupted, usageError } from "./errors.ts";
 import { printableLine } from "./text.ts";
 import type { Ui } from "./ui.ts";
 
 export const passphraseVariable = "ENVELOPE_PASSPHRASE";
+
+/** A warning and not a bound: a keystore for tests may have any. Source: NIST SP 800-63B-4, 3.1.1.2 has 15. */
+const MIN_CHARACTERS = 15;
 
 const ENTER = /[\r\n]/;
 const CTRL_C = "\u0003";
@@ -28,13 +31,23 @@ export async function readPassphrase(
   if (given !== undefined && given !== "") return given;
   const { stdin, stderr } = ui.host;
   if (stdin.isTTY !== true || stderr.isTTY !== true) {
-    throw noPassphrase(`keystore ${keystore} asks for a passphrase; set ${passphraseVariable}`);
+    throw noPassphrase(
+      `keystore ${keystore} needs a passphrase, and there is no terminal to ask on; set ${passphraseVariable}`,
+    );
   }
-  // Two CMKs of one keystore are two openings of it, and one question.
+  // Two CMKs of one keystore open it twice, and the question is asked once.
   const known = ui.passphrases.get(keystore);
   const passphrase = known ?? (await ask(ui, `passphrase of ${keystore}: `));
-  if (purpose === "create" && (await ask(ui, "the same again: ")) !== passphrase) {
-    throw noPassphrase("the two passphrases differ; nothing was made");
+  if (purpose === "create") {
+    if (passphrase === "") throw usageError("the passphrase is empty; nothing was created");
+    if (Array.from(passphrase).length < MIN_CHARACTERS) {
+      ui.warn(
+        `this passphrase has fewer than ${MIN_CHARACTERS} characters; whoever gets the keystore file can guess it offline`,
+      );
+    }
+    if ((await ask(ui, "repeat the passphrase: ")) !== passphrase) {
+      throw usageError("the two passphrases differ; nothing was created");
+    }
   }
   ui.passphrases.set(keystore, passphrase);
   return passphrase;

@@ -5,12 +5,11 @@
  */
 import type { Writable } from "node:stream";
 import { createLogUpdate } from "log-update";
-import { formatBytes, formatDuration, formatRate, printableLine } from "./text.ts";
+import { endOf, fixedBytes, formatBytes, formatDuration, padTo, printableLine } from "./text.ts";
 
 /** Work that takes less than this shows nothing, in ms. */
 const PATIENCE_MS = 300;
 const REDRAW_MS = 100;
-const BAR_WIDTH = 24;
 
 export interface ProgressState {
   readonly label: string;
@@ -20,7 +19,7 @@ export interface ProgressState {
   readonly elapsedMs: number;
 }
 
-/** Counts bytes, and shows them while it is open. Nothing is shown without a terminal. */
+/** Counts bytes and shows them until it is disposed. Nothing is shown without a terminal. */
 export class Progress implements Disposable {
   readonly #started = performance.now();
   readonly #totalBytes: number | undefined;
@@ -49,7 +48,7 @@ export class Progress implements Disposable {
     this.#doneBytes += bytes;
   }
 
-  /** For a file of `size` bytes: the `onProgress` of node-stream, which counts plaintext or payload. */
+  /** An `onProgress` for node-stream, which counts plaintext or payload, for a file of `size` bytes. */
   follow(size: number): (at: { readonly bytes: number; readonly total: number }) => void {
     let seen = 0;
     return ({ bytes, total }) => {
@@ -59,7 +58,7 @@ export class Progress implements Disposable {
     };
   }
 
-  /** Takes the line away and gives the cursor back, so that something else can be printed. */
+  /** Removes the line and shows the cursor again, so that something else can be printed. */
   clear(): void {
     if (!this.#shown) return;
     this.#log?.clear();
@@ -86,31 +85,60 @@ export class Progress implements Disposable {
   }
 }
 
-/** One line, not wider than `columns`: label, bar, share, bytes, rate, time left. */
+/** The widest that the figures get: `100%`, `999.9 MB of 999.9 MB`, `999.9 MB/s`, `99:59:59 left`. */
+const WIDTHS = { share: 4, bytes: 20, rate: 10, left: 13 };
+const GAP = "  ";
+const MIN_BAR = 8;
+const MAX_BAR = 24;
+const MIN_NAME = 8;
+const MAX_NAME = 32;
+
+/**
+ * One line, narrower than `columns`: name, bar, share, bytes, rate, time left. What there is no room for is left
+ * out by the width of the terminal alone, and figures have a fixed width, so that nothing moves while they change.
+ */
 export function progressLine(state: ProgressState, columns: number): string {
   const { label, doneBytes, totalBytes, elapsedMs } = state;
-  const bytesPerMs = doneBytes / Math.max(elapsedMs, 1);
-  const parts: string[] = [];
+  const room = columns - 1;
+  const rate = `${fixedBytes((doneBytes * 1000) / Math.max(elapsedMs, 1))}/s`;
   if (totalBytes === undefined || totalBytes === 0) {
-    parts.push(formatBytes(doneBytes), formatRate(doneBytes, elapsedMs));
-  } else {
-    const share = Math.min(doneBytes / totalBytes, 1);
-    const filled = Math.round(share * BAR_WIDTH);
-    parts.push(
-      `${"█".repeat(filled)}${"░".repeat(BAR_WIDTH - filled)}`,
-      `${Math.floor(share * 100)}%`.padStart(4),
-      `${formatBytes(doneBytes)} of ${formatBytes(totalBytes)}`,
-      formatRate(doneBytes, elapsedMs),
-    );
-    // The disk may take its time with what it was given.
-    if (doneBytes >= totalBytes) parts.push("finishing");
-    else if (bytesPerMs > 0) {
-      parts.push(`${formatDuration((totalBytes - doneBytes) / bytesPerMs)} left`);
-    }
+    const figures = [fixedBytes(doneBytes), rate].join(GAP);
+    const name = room - figures.length - GAP.length;
+    return [...nameCell(label, name), figures].join(GAP).slice(0, room);
   }
-  const facts = parts.join("  ");
-  const name = printableLine(label);
-  const room = columns - 1 - facts.length - 2;
-  if (room < 8) return facts.slice(0, columns - 1);
-  return `${name.length > room ? `…${name.slice(1 - room)}` : name}  ${facts}`;
+
+  const share = Math.min(doneBytes / totalBytes, 1);
+  const percent = `${Math.floor(share * 100)}%`.padStart(WIDTHS.share);
+  const bytes = `${fixedBytes(doneBytes)} of ${formatBytes(totalBytes)}`.padEnd(WIDTHS.bytes);
+  const left = timeLeft(doneBytes, totalBytes, elapsedMs);
+  const candidates = [
+    { figures: [percent, bytes, rate], name: true },
+    { figures: [percent, bytes, rate], name: false },
+    { figures: [percent, rate], name: false },
+    { figures: [percent], name: false },
+  ];
+  for (const { figures, name } of candidates) {
+    const facts = figures.join(GAP) + GAP;
+    const free = room - facts.length - WIDTHS.left - GAP.length;
+    const forName = name ? Math.min(MAX_NAME, Math.floor((free - GAP.length) / 2)) : 0;
+    if (name ? forName < MIN_NAME : free < MIN_BAR) continue;
+    const width = Math.min(MAX_BAR, name ? free - GAP.length - forName : free);
+    const filled = Math.round(share * width);
+    const bar = `${"█".repeat(filled)}${"░".repeat(width - filled)}`;
+    return [...nameCell(label, forName), bar, `${facts}${left}`].join(GAP).trimEnd();
+  }
+  return percent.slice(0, room);
+}
+
+function timeLeft(doneBytes: number, totalBytes: number, elapsedMs: number): string {
+  // Writing to the disk may take a while longer than reading.
+  if (doneBytes >= totalBytes) return "finishing";
+  if (doneBytes === 0) return "";
+  return `${formatDuration(((totalBytes - doneBytes) * elapsedMs) / doneBytes)} left`;
+}
+
+function nameCell(label: string, width: number): string[] {
+  if (width < MIN_NAME) return [];
+  const name = Math.min(width, MAX_NAME);
+  return [padTo(endOf(printableLine(label), name), name)];
 }

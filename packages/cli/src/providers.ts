@@ -8,11 +8,13 @@ import type * as Aws from "@env/aws-kms";
 import {
   Envelope,
   EnvelopeError,
+  isEnvelopeError,
   openCmk,
   type Cmk,
   type CmkOpener,
   type Context,
   type DoctorReport,
+  type Observer,
 } from "@env/core";
 import { CONFIG_FILE, loadConfig, openCmks, type EnvelopeConfig } from "@env/core/config";
 import type * as Gcp from "@env/gcp-kms";
@@ -31,91 +33,145 @@ import {
 } from "@env/local-file";
 import type * as Vault from "@env/vault-transit";
 import { CommandError, usageError } from "./errors.ts";
+import { keyFileOf, OwnFiles } from "./own-files.ts";
 import { readPassphrase } from "./passphrase.ts";
+import type { GlobalOptions } from "./program.ts";
 import type { Ui } from "./ui.ts";
+import { WrappingWatch } from "./wrapping.ts";
 
-/** Options of every command. */
-// A type and not an interface: commander wants an index signature.
-export type GlobalOptions = {
-  readonly config?: string | undefined;
-  readonly environment?: string | undefined;
-  readonly cmk?: string[] | undefined;
-  readonly json?: true | undefined;
-  readonly quiet?: true | undefined;
-};
-
-/** Where the root key of a keystore is, by convention; the same as `openLocalFile`'s. */
+/** The variable that holds a root key; the same as `openLocalFile`'s. */
 export const rootKeyVariable = "ENVELOPE_ROOT_KEY";
-export function keyFileOf(keystore: string): string {
-  return `${keystore}.key`;
+
+/** What says which CMKs a command works with, and who calls them. */
+export interface CmkSelection extends Pick<GlobalOptions, "config" | "environment" | "cmk"> {
+  readonly as?: string | undefined;
 }
 
-/** Opens the CMKs, runs `use` and closes them. */
+/** What a command works with. */
+export interface Opened {
+  readonly envelope: Envelope;
+  /** The CMKs to leave, of `--from`. */
+  readonly from: readonly Cmk[];
+  readonly own: OwnFiles;
+  readonly wrapping: WrappingWatch;
+}
+
+/**
+ * Opens the CMKs, runs `use` and closes them.
+ *
+ * @param from - URIs of further CMKs, which are not part of the envelope.
+ */
 export async function withEnvelope<T>(
   ui: Ui,
-  globals: GlobalOptions,
-  use: (envelope: Envelope) => Promise<T>,
+  selection: CmkSelection,
+  use: (opened: Opened) => Promise<T>,
+  from: readonly string[] = [],
 ): Promise<T> {
-  const config = await configOf(globals);
+  for (const uri of from) await requireUri(ui, "--from", uri);
+  const config = await configOf(ui, selection);
   const cmks = await openCmks(config, openers(ui));
+  const further: Cmk[] = [];
+  const wrapping = new WrappingWatch();
   try {
-    return await use(makeEnvelope(config, cmks));
+    const envelope = makeEnvelope(config, cmks, wrapping.observe);
+    for (const uri of calledBy(from, selection.as)) further.push(await openCmk(uri, openers(ui)));
+    const own = await OwnFiles.of(configFile(selection), [
+      { uris: config.cmks, baseDirectory: config.baseDirectory },
+      { uris: from, baseDirectory: process.cwd() },
+    ]);
+    return await use({ envelope, from: further, own, wrapping });
   } finally {
-    await closeAll(cmks);
-  }
-}
-
-/** Opens further CMKs by URI, runs `use` and closes them. */
-export async function withCmks<T>(
-  ui: Ui,
-  uris: readonly string[],
-  use: (cmks: readonly Cmk[]) => Promise<T>,
-): Promise<T> {
-  const cmks: Cmk[] = [];
-  try {
-    for (const uri of uris) cmks.push(await openCmk(uri, openers(ui)));
-    return await use(cmks);
-  } finally {
-    await closeAll(cmks);
+    wrapping.report(ui);
+    await closeAll([...cmks, ...further]);
   }
 }
 
 /** Opens the keystore of `--keystore`, or that of the environment's first local-file CMK. */
 export async function withKeystore<T>(
   ui: Ui,
-  globals: GlobalOptions,
+  selection: Omit<CmkSelection, "as">,
   keystore: string | undefined,
   use: (keystore: Keystore) => Promise<T>,
 ): Promise<T> {
   const { path, options } =
     keystore === undefined
-      ? await configuredKeystore(globals)
-      : { path: resolve(keystore), options: {} };
+      ? await configuredKeystore(ui, selection)
+      : { path: resolve(keystore), options: trust() };
   using opened = await openKeystore(path, { ...options, root: await rootOf(ui, path, options) });
   return await use(opened);
 }
 
 /** The environment that the options name; with `--cmk` one of their own. */
-export async function configOf(globals: GlobalOptions): Promise<EnvelopeConfig> {
-  const { config: file, environment, cmk } = globals;
-  if (cmk === undefined) return loadConfig({ file, environment });
-  if (file !== undefined || environment !== undefined) {
-    throw usageError("--cmk is instead of a configuration: leave out --config and --environment");
+export async function configOf(ui: Ui, selection: CmkSelection): Promise<EnvelopeConfig> {
+  const { config: file, environment, cmk, as } = selection;
+  if (cmk === undefined) {
+    const config = await loadConfig({ file, environment });
+    return { ...config, cmks: calledBy(config.cmks, as) };
   }
-  return { environment: "command line", cmks: cmk, baseDirectory: process.cwd() };
+  if (file !== undefined || environment !== undefined) {
+    throw usageError("--cmk replaces the configuration", "leave out --config and --environment");
+  }
+  for (const uri of cmk) await requireUri(ui, "--cmk", uri);
+  return {
+    environment: "command line",
+    cmks: calledBy(cmk, as),
+    baseDirectory: process.cwd(),
+  };
 }
 
-// Loaded where they are named: none of them is a reason to wait for `envelope --help`.
+/** The URIs, with the principal of `--as` in those of local keystores. */
+function calledBy(uris: readonly string[], as: string | undefined): readonly string[] {
+  if (as === undefined || uris.length === 0) return uris;
+  if (!uris.some(isLocal)) {
+    throw usageError(
+      "--as is for local keystores, and none is configured",
+      "other KMSs know the caller by its credentials",
+    );
+  }
+  return uris.map((uri) => {
+    if (!isLocal(uri)) return uri;
+    const [path = "", query = ""] = uri.split("?", 2);
+    const parameters = query.split("&").filter((one) => !one.startsWith("principal="));
+    const called = `${path}?${[...parameters, `principal=${encodeURIComponent(as)}`].join("&")}`;
+    return asUsageError("--as", () => (parseLocalFileUri(called), called));
+  });
+}
+
+function isLocal(uri: string): boolean {
+  return uri.startsWith("local-file:");
+}
+
+/** @throws CommandError `ERR_CLI_USAGE` for a malformed URI on the command line. */
+async function requireUri(ui: Ui, option: string, uri: string): Promise<void> {
+  try {
+    const { adapter } = await adapterOf(ui, uri);
+    await adapter.read(uri);
+  } catch (error) {
+    throw isEnvelopeError(error, "ERR_ENVELOPE_CONFIG")
+      ? usageError(`${option}: ${error.message}`)
+      : error;
+  }
+}
+
+function asUsageError<T>(option: string, parse: () => T): T {
+  try {
+    return parse();
+  } catch (error) {
+    throw isEnvelopeError(error, "ERR_ENVELOPE_CONFIG")
+      ? usageError(`${option}: ${error.message}`)
+      : error;
+  }
+}
+
+// Loaded when they are named, so that `envelope --help` does not wait for them.
 const aws = (): Promise<typeof Aws> => import("@env/aws-kms");
 const gcp = (): Promise<typeof Gcp> => import("@env/gcp-kms");
 const vault = (): Promise<typeof Vault> => import("@env/vault-transit");
 
 /** What the command asks of an adapter. */
 export interface Adapter {
-  /** The package to install beside it. */
-  readonly sdk?: string;
   readonly open: CmkOpener;
-  /** What a URI names: nothing secret. Opens and calls nothing. */
+  /** What a URI names, which is not secret. Nothing is opened or called. */
   readonly read: (uri: string) => Promise<Readonly<Record<string, unknown>>>;
   readonly doctor: (uri: string, options: DoctorCall) => Promise<DoctorReport>;
 }
@@ -123,13 +179,13 @@ export interface Adapter {
 interface DoctorCall {
   readonly context: Context;
   readonly baseDirectory: string;
-  /** For one call to the KMS, in ms. */
+  /** The timeout of one call to the KMS, in ms. */
   readonly timeout: number;
   readonly signal: AbortSignal;
 }
 
 /**
- * The adapter of a URI, and its scheme. Of a URI that has none nothing is shown.
+ * The adapter of a URI, and its scheme. Errors show nothing of a URI without a known scheme.
  *
  * @throws EnvelopeError `ERR_ENVELOPE_CONFIG`
  */
@@ -145,13 +201,13 @@ export async function adapterOf(
   throw new TypeError("an opener without an adapter");
 }
 
-/** By the scheme of their URIs. */
+/** The adapters by the scheme of their URIs. */
 function adapters(ui: Ui): Readonly<Record<string, Adapter>> {
   return {
     "local-file": {
       async open(uri, options = {}) {
         const { path, options: opened } = keystoreOf(uri, options.baseDirectory ?? process.cwd());
-        return openLocalFile(uri, { ...options, root: await rootOf(ui, path, opened) });
+        return openLocalFile(uri, { ...options, ...trust(), root: await rootOf(ui, path, opened) });
       },
       read: async (uri) => ({ ...parseLocalFileUri(uri) }),
       async doctor(uri, { baseDirectory, context, signal }) {
@@ -163,7 +219,6 @@ function adapters(ui: Ui): Readonly<Record<string, Adapter>> {
       },
     },
     "aws-kms": {
-      sdk: "@aws-sdk/client-kms",
       open: async (...call) => (await aws()).openAwsKms(...call),
       read: async (uri) => ({ ...(await aws()).parseAwsKmsUri(uri) }),
       async doctor(uri, { context, timeout, signal }) {
@@ -172,7 +227,6 @@ function adapters(ui: Ui): Readonly<Record<string, Adapter>> {
       },
     },
     "gcp-kms": {
-      sdk: "@google-cloud/kms",
       open: async (...call) => (await gcp()).openGcpKms(...call),
       read: async (uri) => ({ ...(await gcp()).parseGcpKmsUri(uri) }),
       async doctor(uri, { context, timeout, signal }) {
@@ -181,7 +235,6 @@ function adapters(ui: Ui): Readonly<Record<string, Adapter>> {
       },
     },
     "vault-transit": {
-      sdk: "node-vault",
       open: async (...call) => (await vault()).openVaultTransit(...call),
       read: async (uri) => ({ ...(await vault()).parseVaultTransitUri(uri) }),
       async doctor(uri, { context, timeout, signal }) {
@@ -198,17 +251,13 @@ function openers(ui: Ui): Readonly<Record<string, CmkOpener>> {
   );
 }
 
-/** By what the keystore says of itself. A passphrase that is not in the environment is asked for. */
-async function rootOf(
-  ui: Ui,
-  path: string,
-  options: ReturnType<typeof keystoreOptions>,
-): Promise<RootKeySource> {
+/** The root key of the kind that the keystore names. A passphrase that is not in the environment is asked for. */
+async function rootOf(ui: Ui, path: string, options: KeystoreOptions): Promise<RootKeySource> {
   const { rootKind } = await inspectKeystore(path, options);
   return rootSource(ui, rootKind, path, "open");
 }
 
-/** Where to get, or to make, a root key of this kind. */
+/** Where to get a root key of this kind, or where to create it. */
 export function rootSource(
   ui: Ui,
   kind: RootKeyKind,
@@ -225,7 +274,7 @@ export function rootSource(
 }
 
 /** The file that {@link configOf} reads; `undefined` with `--cmk`. */
-export function configFile({ config, cmk }: GlobalOptions): string | undefined {
+export function configFile({ config, cmk }: CmkSelection): string | undefined {
   return cmk === undefined ? resolve(config ?? CONFIG_FILE) : undefined;
 }
 
@@ -233,15 +282,17 @@ export function configFile({ config, cmk }: GlobalOptions): string | undefined {
 export function makeEnvelope(
   { minWrapped, dataKeyCache }: EnvelopeConfig,
   cmks: readonly Cmk[],
+  observer?: Observer,
 ): Envelope {
   try {
     return new Envelope({
       cmks,
+      ...(observer === undefined ? {} : { observer }),
       ...(minWrapped === undefined ? {} : { minWrapped }),
       ...(dataKeyCache === undefined ? {} : { dataKeyCache }),
     });
   } catch (cause) {
-    // Misuse by a program, but here it was a person who wrote the list of CMKs.
+    // In a program this is misuse, but here a person wrote the list of CMKs.
     if (!(cause instanceof TypeError) && !(cause instanceof RangeError)) throw cause;
     throw new EnvelopeError("ERR_ENVELOPE_CONFIG", cause.message, { cause });
   }
@@ -251,25 +302,39 @@ export async function closeAll(cmks: readonly Cmk[]): Promise<void> {
   await Promise.all(cmks.map((cmk) => cmk.close()));
 }
 
-async function configuredKeystore(globals: GlobalOptions): Promise<ReturnType<typeof keystoreOf>> {
-  const { cmks, baseDirectory, environment } = await configOf(globals);
-  const uri = cmks.find((one) => one.startsWith("local-file:"));
+async function configuredKeystore(
+  ui: Ui,
+  { config, environment: named, cmk }: CmkSelection,
+): Promise<ReturnType<typeof keystoreOf>> {
+  const selection = { config, environment: named, cmk };
+  const { cmks, baseDirectory, environment } = await configOf(ui, selection);
+  const uri = cmks.find(isLocal);
   if (uri === undefined) {
     throw new CommandError(
       "ERR_CLI_USAGE",
       `environment ${JSON.stringify(environment)} has no local-file CMK`,
-      "keys of other KMSs are managed with their own tools; name a keystore with --keystore",
+      "name a keystore with --keystore; keys of other KMSs are managed with their own tools",
     );
   }
   return keystoreOf(uri, baseDirectory);
+}
+
+type KeystoreOptions = ReturnType<typeof keystoreOptions>;
+
+/** Whoever knows that the SQLite of this machine is patched says so here, for all keystores. */
+export const patchedSqliteVariable = "ENVELOPE_PATCHED_SQLITE";
+
+/** Options that the environment gives for every keystore. */
+export function trust(): { patchedSqlite?: true } {
+  return process.env[patchedSqliteVariable] === "1" ? { patchedSqlite: true } : {};
 }
 
 /** The keystore that a URI names, and how it is opened. */
 function keystoreOf(
   uri: string,
   baseDirectory: string,
-): { readonly path: string; readonly options: ReturnType<typeof keystoreOptions> } {
+): { readonly path: string; readonly options: KeystoreOptions } {
   const parsed = parseLocalFileUri(uri);
-  const options = keystoreOptions(parsed, baseDirectory);
+  const options = { ...keystoreOptions(parsed, baseDirectory), ...trust() };
   return { path: resolve(baseDirectory, parsed.path), options };
 }

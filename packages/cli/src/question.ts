@@ -14,7 +14,7 @@ import {
 import { usageError } from "./errors.ts";
 import { keyArn, type Realm } from "./arn.ts";
 
-/** In the words of the command; everything optional may be absent. */
+/** A question in the terms of the command; everything optional may be absent. */
 export interface Question {
   /** ARN, or short as in arn.ts. */
   readonly principal: string;
@@ -51,7 +51,7 @@ export async function ask(keystore: Keystore, question: Question): Promise<Expla
   try {
     return await keystore.explain(toRequest(question, keystore.facts));
   } catch (error) {
-    // Misuse by a program, but here it was a person who wrote it.
+    // In a program this is misuse, but here a person wrote it.
     if (error instanceof TypeError) throw usageError(error.message, PRINCIPALS);
     if (error instanceof RangeError) throw usageError(error.message);
     if (error instanceof KmsError && error.name === "ValidationException") {
@@ -62,8 +62,8 @@ export async function ask(keystore: Keystore, question: Question): Promise<Expla
 }
 
 /**
- * Whether the keystore knows the caller, or could not: only its own users and roles are in it. Who is not known
- * has no policies of IAM, so a misspelt name looks like one that is refused.
+ * Whether the keystore has the caller, or cannot have it: only users and roles of its own account are in it. A
+ * caller that is not there has no IAM policies, so a misspelt name looks like a refused one.
  */
 export async function isKnown(keystore: Keystore, { caller }: Explanation): Promise<boolean> {
   const arn = roleOf(caller) ?? caller;
@@ -78,7 +78,7 @@ export async function isKnown(keystore: Keystore, { caller }: Explanation): Prom
   }
 }
 
-/** What a session of a role has its policies from. */
+/** The role that a session has its policies from. */
 function roleOf(caller: string): string | undefined {
   const [, account, role] = /^arn:aws:sts::([0-9]{12}):assumed-role\/([^/]+)\//.exec(caller) ?? [];
   return account === undefined ? undefined : `arn:aws:iam::${account}:role/${role}`;
@@ -90,7 +90,7 @@ function toRequest(question: Question, realm: Realm): ExplainRequest {
   return {
     principal: principalArn(principal, realm),
     action,
-    // Short, it would be a key of the caller's account, which may be another one.
+    // A short name would mean a key in the caller's account, which may be another one.
     key: key === undefined ? undefined : keyArn(key, realm),
     alias,
     encryptionContext: context,

@@ -11,7 +11,7 @@ import { CommandError, usageError } from "./errors.ts";
 export interface ByteRange {
   readonly first: number | undefined;
   readonly last: number | undefined;
-  /** As it was typed. */
+  /** The range as it was typed. */
   readonly text: string;
 }
 
@@ -21,7 +21,7 @@ const EXAMPLES = "bytes are counted from 0: 0-99, 100- or, for the last 100, -10
 /**
  * Parses the value of `--range`, which is given once.
  *
- * @throws CommandError `ERR_CLI_USAGE` for what is no range, whatever it is asked of.
+ * @throws CommandError `ERR_CLI_USAGE` for what is not a range of any plaintext.
  */
 export function parseRange(text: string, previous: ByteRange | undefined): ByteRange {
   if (previous !== undefined || text.includes(",")) {
@@ -39,10 +39,10 @@ export function parseRange(text: string, previous: ByteRange | undefined): ByteR
 }
 
 /**
- * What a range means in the plaintext of `path`, of `size` bytes: `start` included, `end` not. As in HTTP, what
- * reaches past the end is cut there, and more bytes from the end than there are is all of them.
+ * What a range means in the plaintext of `path`, of `size` bytes: `start` included, `end` not. As in HTTP, a
+ * range that ends beyond the plaintext is cut off there, and more bytes from the end than exist mean all of them.
  *
- * @throws CommandError `ERR_CLI_RANGE` where not one byte is in it; but the last bytes of nothing are nothing.
+ * @throws CommandError `ERR_CLI_RANGE` if not one byte is in it. The last bytes of an empty plaintext are the empty range.
  */
 export function resolveRange(
   { first, last = Infinity, text }: ByteRange,
@@ -55,7 +55,7 @@ export function resolveRange(
   throw new CommandError("ERR_CLI_RANGE", `${path}: the plaintext has no bytes ${text}`, there);
 }
 
-/** No plaintext has more bytes than numbers can count. */
+/** Capped at the largest exact number, beyond any plaintext. */
 function position(digits: string | undefined): number | undefined {
   if (digits === undefined || digits === "") return undefined;
   return Math.min(Number(digits), Number.MAX_SAFE_INTEGER);

@@ -18,7 +18,7 @@ for (const name of ["SIGINT", "SIGTERM"] as const) {
   const die = (): void => {
     removeTemporaries();
     if (process.stderr.isTTY) process.stderr.write(SHOW_CURSOR);
-    // And not process.exit(), which waits for calls under way: opening a pipe may take for ever.
+    // And not process.exit(), which waits for calls under way: opening a pipe may never end.
     process.removeAllListeners(name);
     process.kill(process.pid, name);
   };
@@ -28,7 +28,7 @@ for (const name of ["SIGINT", "SIGTERM"] as const) {
     setTimeout(die, GRACE_MS).unref();
   });
 }
-// What a write answers is dealt with where it is written; without a listener it would be thrown here.
+// Write errors are handled where something is written; without a listener they would be thrown here.
 for (const stream of [process.stdout, process.stderr]) stream.on("error", () => undefined);
 
 const { stdin, stdout, stderr } = process;

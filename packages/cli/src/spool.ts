@@ -1,6 +1,6 @@
 /**
- * A place for plaintext that must not be shown before all of it has verified: in memory while it is
- * small, then in a file that has no name, so that nothing of it is left even by `kill -9`.
+ * A place for plaintext that must not be shown before all of it is verified: in memory while it is
+ * small, and beyond that in a file without a name, so that not even `kill -9` leaves it behind.
  *
  * @module
  */
@@ -19,7 +19,7 @@ export class Spool implements AsyncDisposable {
   #bytes = 0;
   #file: FileHandle | undefined;
 
-  /** @param maxMemoryBytes - What is longer goes to the disk. Default: 64 MiB. */
+  /** @param maxMemoryBytes - Anything longer goes to disk. Default: 64 MiB. */
   constructor(maxMemoryBytes: number = MAX_MEMORY_BYTES) {
     this.#maxMemoryBytes = maxMemoryBytes;
   }

@@ -5,7 +5,7 @@
  */
 import { usageError } from "./errors.ts";
 
-const AGO = /^([0-9]{1,9})([smhd])$/;
+const AGO = /^([0-9]{1,9})([smhd])(?: ago)?$/;
 const UNITS: ReadonlyMap<string, number> = new Map([
   ["s", 1000],
   ["m", 60_000],
@@ -15,7 +15,12 @@ const UNITS: ReadonlyMap<string, number> = new Map([
 const TIME =
   /^([0-9]{4}-[0-9]{2}-[0-9]{2})(?:T([0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]{1,3})?)?)(Z|[+-][0-9]{2}:[0-9]{2})?)?$/;
 
-/** `2026-07-01` and `2026-07-01T12:00:00Z`, in UTC where no zone is given; `90s`, `15m`, `24h`, `7d`: so long ago. */
+/**
+ * Reads `2026-07-01` and `2026-07-01T12:00:00Z`, in UTC where no zone is given, and `90s`, `15m`, `24h` or `7d` for
+ * that long ago, with or without the word `ago`.
+ *
+ * @throws CommandError `ERR_CLI_USAGE`
+ */
 export function parseTime(text: string): Date {
   const [, number, unit = ""] = AGO.exec(text) ?? [];
   if (number !== undefined) {
@@ -24,18 +29,18 @@ export function parseTime(text: string): Date {
   const [, day, time = "00:00", zone = "Z"] = TIME.exec(text) ?? [];
   // JavaScript takes the 30th of February for the 2nd of March.
   const start = valid(text, new Date(`${day}T00:00Z`));
-  if (start.toISOString().slice(0, 10) !== day) throw noTime(text);
+  if (start.toISOString().slice(0, 10) !== day) throw invalidTime(text);
   return valid(text, new Date(`${day}T${time}${zone}`));
 }
 
 function valid(text: string, date: Date): Date {
-  if (Number.isNaN(date.getTime())) throw noTime(text);
+  if (Number.isNaN(date.getTime())) throw invalidTime(text);
   return date;
 }
 
-function noTime(text: string): Error {
+function invalidTime(text: string): Error {
   return usageError(
-    `${JSON.stringify(text)} is no time`,
-    "as 2026-07-01T12:00:00Z, or 24h for so long ago",
+    `${JSON.stringify(text)} is not a valid time`,
+    'use 2026-07-01T12:00:00Z, or 24h for "24 hours ago"',
   );
 }

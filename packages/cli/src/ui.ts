@@ -34,7 +34,7 @@ type Style = Parameters<typeof styleText>[0];
 
 export class Ui {
   readonly host: Host;
-  /** Those that were typed, by keystore. */
+  /** Passphrases that were typed, by keystore. */
   readonly passphrases: Map<string, string> = new Map();
   #json = false;
   #quiet = false;
@@ -63,19 +63,31 @@ export class Ui {
     else if (!this.#quiet) await this.writeOut(`${printable(text)}\n`);
   }
 
-  /** As {@link result}, but what was asked for: shown with `--quiet` too, JSON in several lines. */
+  /** Like {@link result}, for the answer that was asked for: shown even with `--quiet`, JSON in several lines. */
   async answer(text: string, data: unknown): Promise<void> {
     await this.writeOut(`${this.#json ? jsonText(data, 2) : printable(text)}\n`);
   }
 
-  /** As {@link answer}, but one of many: JSON in one line. */
+  /** Like {@link answer}, for one of many: JSON in one line. */
   async line(text: string, data: unknown): Promise<void> {
     await this.writeOut(`${this.#json ? jsonText(data) : printable(text)}\n`);
   }
 
-  /** Something to know, beside the results. */
+  /** Something to know beside the results, on stderr. */
   note(text: string): void {
     if (!this.#json && !this.#quiet) this.host.stderr.write(`${printable(text)}\n`);
+  }
+
+  /** Something that may be a mistake, on stderr. Shown with `--quiet` too; with `--json` the results hold it. */
+  warn(text: string): void {
+    if (this.#json) return;
+    this.host.stderr.write(`${this.style("yellow", "warning:")} ${printableLine(text)}\n`);
+  }
+
+  /** The width of the terminal that stdout is, in characters; `undefined` for a pipe or a file. */
+  get columns(): number | undefined {
+    const { stdout } = this.host;
+    return stdout.isTTY === true ? stdout.columns || 80 : undefined;
   }
 
   /**
@@ -111,28 +123,28 @@ export class Ui {
     if (this.#json) {
       stderr.write(`${jsonText({ error: report })}\n`);
     } else {
-      stderr.write(`${this.style("red", "error:")} ${printableLine(report.message)}\n`);
+      // The codes of core are documented by name; the command's own errors need no more than their message.
+      const named = report.code.startsWith("ERR_ENVELOPE_") ? ` [${report.code}]` : "";
+      stderr.write(`${this.style("red", "error:")} ${printableLine(report.message)}${named}\n`);
       for (const { provider, keyId, code } of report.attempts.length > 1 ? report.attempts : []) {
         stderr.write(`  ${printableLine(`${provider} ${keyId}: ${code}`)}\n`);
       }
-      const code = report.code.startsWith("ERR_ENVELOPE_") ? ` (${report.code})` : "";
-      if (report.hint !== undefined || code !== "") {
-        const hint = printableLine(`${report.hint ?? "see the code"}${code}`);
-        stderr.write(`${this.style("cyan", "hint:")} ${hint}\n`);
+      if (report.hint !== undefined) {
+        stderr.write(`${this.style("cyan", "hint:")} ${printableLine(report.hint)}\n`);
       }
     }
     if (process.env["ENVELOPE_DEBUG"] === "1") stderr.write(`${stackOf(error)}\n`);
     return report.exitCode;
   }
 
-  /** Counts the bytes of long work; shows them where somebody can see it. */
+  /** Counts the bytes of long work, and shows them on a terminal. */
   progress(totalBytes?: number): Progress {
     const { stderr } = this.host;
     const visible = stderr.isTTY === true && !this.#quiet;
     return new Progress(visible ? stderr : undefined, totalBytes);
   }
 
-  /** Colour where stderr is a terminal that wants it: `NO_COLOR` and the like are respected. */
+  /** Colours text if stderr is a terminal that supports it; `NO_COLOR` and similar variables are respected. */
   style(style: Style, text: string): string {
     return styleText(style, text, { stream: this.host.stderr });
   }

@@ -16,11 +16,16 @@ describe("collectPair", () => {
   });
 
   it("does not repeat a value in its errors", () => {
-    for (const text of ["s3cret", "=s3cret"]) {
-      expect(() => collectPair(text)).toThrow(expect.objectContaining(usage));
-      expect(() => collectPair(text)).not.toThrow(/s3cret/);
+    const message = expect.not.stringContaining("s3cret");
+    for (const [text, previous] of [
+      ["s3cret", undefined],
+      ["=s3cret", undefined],
+      ["k=s3cret", [["k", "1"]]],
+    ] as const) {
+      expect(() => collectPair(text, previous)).toThrow(
+        expect.objectContaining({ ...usage, message }),
+      );
     }
-    expect(() => collectPair("k=s3cret", [["k", "1"]])).not.toThrow(/s3cret/);
   });
 });
 
@@ -69,7 +74,7 @@ describe("contextToWrite", () => {
 
   it("checks the rules of the format before anything is read", async () => {
     const reserved = contextToWrite({ context: [["env:format", "1"]] });
-    await expect(reserved).rejects.toMatchObject({ code: "ERR_ENVELOPE_INVALID_CONTEXT" });
+    await expect(reserved).rejects.toMatchObject(usage);
   });
 });
 

@@ -61,8 +61,31 @@ describe("reportOf", () => {
     expect(report).toMatchObject({
       code: "ERR_ENVELOPE_DECRYPT",
       exitCode: 4,
-      hint: "enable the key, or cancel its deletion",
+      hint: "use `envelope keys enable`, or `envelope keys cancel-deletion`",
     });
+  });
+
+  it("advises to check the context only where the key did not fit", () => {
+    const hintOf = (code: EnvelopeErrorCode, attempts: ReturnType<typeof attempt>[]): unknown =>
+      reportOf(new EnvelopeError(code, "no", { attempts })).hint;
+    expect(hintOf("ERR_ENVELOPE_DECRYPT", [attempt("ERR_ENVELOPE_DECRYPT")])).toMatch(/--context/);
+    expect(hintOf("ERR_ENVELOPE_DECRYPT", [])).toBeUndefined();
+  });
+
+  it("adds no advice to messages that hold it already", () => {
+    for (const code of ["ERR_ENVELOPE_CONFIG", "ERR_ENVELOPE_KEYSTORE_IO", "ERR_ENVELOPE_FORMAT"]) {
+      const error = new EnvelopeError(code as EnvelopeErrorCode, "wrong; do this");
+      expect(reportOf(error).hint).toBeUndefined();
+    }
+  });
+
+  it("speaks of the command's own tools for a local keystore, and of no others for other KMSs", () => {
+    const hintFor = (provider: string): unknown => {
+      const attempts = [{ provider, keyId: "k", code: "ERR_ENVELOPE_KMS_KEY_NOT_FOUND" as const }];
+      return reportOf(new EnvelopeError("ERR_ENVELOPE_KMS_KEY_NOT_FOUND", "no", { attempts })).hint;
+    };
+    expect(hintFor("local-file")).toMatch(/envelope keys list/);
+    expect(hintFor("aws-kms")).toMatch(/region and account/);
   });
 
   it("does not where one of the CMKs had refused the data", () => {
@@ -109,7 +132,7 @@ describe("fileError", () => {
       Object.assign(new Error(`${code}: as the library says it`), { code, path });
     expect(fileError("x", refused("EEXIST", "x"))).toMatchObject({
       code: "ERR_CLI_FILE",
-      message: "x: it exists already",
+      message: "x: it already exists",
       hint: expect.stringContaining("--force"),
     });
     expect(fileError("./x", refused("EBUSY", resolve("x")))).toMatchObject({

@@ -87,7 +87,7 @@ in the way: statement 7
 near miss: statement 2 would match, but no
 any one of these would allow it, once nothing denies it:
   1. a grant for user/alice with Decrypt, Sign
-  2. in the permissions boundary "b": {"Effect":"Allow"}
+  2. in the permissions boundary "b": { "Effect": "Allow" }
      and the grant token of grant 0f3a
 
 hint: A deny outweighs.`);

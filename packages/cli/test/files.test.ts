@@ -57,7 +57,7 @@ describe("writeOutput", () => {
   });
 
   it.each([
-    ["an existing file", /: it exists already$/, (): void => writeFileSync(target, "old")],
+    ["an existing file", /: it already exists$/, (): void => writeFileSync(target, "old")],
     ["a symbolic link", /: it is a symbolic link$/, (): void => symlinkSync("nowhere", target)],
     ["a folder", /: it is a folder$/, (): void => mkdirSync(target)],
   ])("says of %s what it is", async (_, problem, make) => {

@@ -1,6 +1,6 @@
 import { Buffer } from "node:buffer";
-import { mkdirSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { mkdirSync, symlinkSync, writeFileSync } from "node:fs";
+import { dirname, join, relative } from "node:path";
 import { describe, expect, it } from "vitest";
 import { formOfFront, gather, listInputs, peek } from "../src/inputs.ts";
 import { collect, testFolder } from "./support/command.ts";
@@ -57,17 +57,46 @@ describe("listInputs", () => {
     mkdirSync(join(folder, "d"));
     writeFileSync(join(folder, "d/x"), "1");
     const paths = ["d", "missing", "d/x"].map((name) => join(folder, name));
-    expect(await listInputs(paths, false)).toMatchObject([
+    expect(await listInputs(paths)).toMatchObject([
+      { error: { code: "ERR_CLI_FILE", hint: "name the files in it" } },
       { error: { code: "ERR_CLI_FILE" } },
-      { error: { code: "ERR_CLI_FILE" } },
-      { size: 1, found: false },
+      { size: 1 },
     ]);
-    expect(await listInputs(paths.slice(0, 1), true)).toMatchObject([
-      { path: paths[2], size: 1, found: true },
+    expect(await listInputs(paths.slice(0, 1), { recursive: true })).toMatchObject([
+      { path: paths[2], size: 1, folder: paths[0] },
+    ]);
+  });
+
+  it("suggests --recursive only to commands that have it", async () => {
+    const [input] = await listInputs([testFolder()], { recursive: false });
+    expect(input?.error).toMatchObject({ hint: "add --recursive for all files in it" });
+  });
+
+  it("names what it leaves alone in folders, and does not look into excluded ones", async () => {
+    const folder = testFolder();
+    for (const name of ["a", "b.log", "sub/c.log", "sub/deep/d", "out/e", "node_modules/f"]) {
+      mkdirSync(dirname(join(folder, name)), { recursive: true });
+      writeFileSync(join(folder, name), "1");
+    }
+    symlinkSync("a", join(folder, "link"));
+    const inputs = await listInputs([folder], {
+      recursive: true,
+      exclude: ["*.log", "sub/deep/", "node_modules"],
+      output: join(folder, "out"),
+    });
+    const seen = inputs.map(({ path, left }) => [relative(folder, path), left]);
+    expect(seen).toEqual([
+      ["a", undefined],
+      ["b.log", "excluded"],
+      ["link", "a symbolic link"],
+      ["node_modules", "excluded"],
+      ["out", "the output folder"],
+      ["sub/c.log", "excluded"],
+      ["sub/deep", "excluded"],
     ]);
   });
 
   it("takes stdin alone only", async () => {
-    await expect(listInputs(["-", "x"], false)).rejects.toMatchObject({ code: "ERR_CLI_USAGE" });
+    await expect(listInputs(["-", "x"])).rejects.toMatchObject({ code: "ERR_CLI_USAGE" });
   });
 });

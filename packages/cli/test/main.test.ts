@@ -1,10 +1,31 @@
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import manifest from "../package.json" with { type: "json" };
-import { run } from "./support/command.ts";
+import { ended, run, start, testFolder } from "./support/command.ts";
 
 describe("main", () => {
-  it("shows the version", async () => {
-    expect((await run(["--version"])).stdout.toString()).toBe(`${manifest.version}\n`);
+  it.each(["--version", "-V"])("shows the version for %s", async (option) => {
+    expect((await run([option])).stdout.toString()).toBe(`${manifest.version}\n`);
+  });
+
+  it("shows an example in the help of every command", async () => {
+    const names: string[] = [];
+    const look = async (...path: string[]): Promise<void> => {
+      const help = (await run([...path, "--help"])).stdout.toString();
+      names.push(path.join(" "));
+      expect(help, path.join(" ")).toMatch(/^Examples?:\n {2}envelope /m);
+      const [, commands = ""] = /^Commands:\n((?: .*\n)+)/m.exec(help) ?? [];
+      for (const [, name = ""] of commands.matchAll(/^ {2}([a-z-]+)/gm)) {
+        if (!path.includes(name)) await look(...path, name);
+      }
+    };
+    await look();
+    expect(names).toEqual(expect.arrayContaining(["verify", "kms create", "keys alias set"]));
+  });
+
+  it("shows the examples in `help` as well", async () => {
+    expect((await run(["help", "encrypt"])).stdout.toString()).toContain("Examples:");
   });
 
   it.each([["--help"], ["help"], ["encrypt", "--help"], ["help", "keys", "alias"]])(
@@ -43,6 +64,13 @@ describe("main", () => {
       expect({ code, stdout: stdout.toString() }).toEqual({ code: 2, stdout: "" });
       expect(JSON.parse(stderr)).toMatchObject({ error: { code: "ERR_CLI_USAGE", exitCode: 2 } });
     }
+  });
+
+  it("names -- for a file whose name starts with a dash", async () => {
+    const folder = testFolder();
+    writeFileSync(join(folder, "-dash.txt"), "x");
+    const { stderr } = await ended(start(["encrypt", "--no-context", "-dash.txt"], folder));
+    expect(stderr).toContain("envelope encrypt … -- -dash.txt");
   });
 
   it("takes --json behind -- for a file name", async () => {

@@ -51,9 +51,18 @@ describe("readPassphrase", () => {
     const { ui, type, shown } = terminal();
     const asked = readPassphrase(ui, "dev.kms", "create");
     type("secret\n");
-    await vi.waitFor(() => expect(shown()).toContain("again"));
+    await vi.waitFor(() => expect(shown()).toContain("repeat"));
     type("secrat\n");
-    await expect(asked).rejects.toMatchObject({ code: "ERR_ENVELOPE_KEYSTORE_ROOT_KEY" });
+    await expect(asked).rejects.toMatchObject({ code: "ERR_CLI_USAGE", hint: undefined });
+    expect(shown()).toMatch(/warning:.* fewer than 15 characters/);
+  });
+
+  it("refuses an empty new one before it asks again", async () => {
+    const { ui, type, shown } = terminal();
+    const asked = readPassphrase(ui, "dev.kms", "create");
+    type("\n");
+    await expect(asked).rejects.toMatchObject({ code: "ERR_CLI_USAGE" });
+    expect(shown()).not.toContain("repeat");
   });
 
   it("ends on Ctrl-C and on a signal, with the terminal as it was", async () => {

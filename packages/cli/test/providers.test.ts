@@ -4,10 +4,10 @@ import { run } from "./support/command.ts";
 const unreachable = "http://127.0.0.1:1";
 
 it.each([
-  ["aws-kms:alias/app?regoin=eu-west-1", 6, "aws-kms URI: it has an unknown parameter"],
-  ["gcp-kms:alias/app", 6, "gcp-kms URI: key must be projects/P/locations/L"],
-  ["vault-transit:app", 6, "vault-transit URI: write the address"],
-  ["azure:app", 6, "a CMK URI must start with the"],
+  ["aws-kms:alias/app?regoin=eu-west-1", 2, "--cmk: aws-kms URI: it has an unknown parameter"],
+  ["gcp-kms:alias/app", 2, "gcp-kms URI: key must be projects/P/locations/L"],
+  ["vault-transit:app", 2, "vault-transit URI: write the address"],
+  ["azure:app", 2, "a CMK URI must start with the"],
   [`vault-transit:${unreachable}/transit/app`, 5, "ERR_ENVELOPE_KMS_UNAVAILABLE"],
 ])("opens %s by its adapter", async (uri, code, text) => {
   process.env["VAULT_TOKEN"] = "token";

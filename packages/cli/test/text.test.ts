@@ -1,13 +1,16 @@
 import { describe, expect, it } from "vitest";
 import {
   count,
+  endOf,
+  fixedBytes,
   formatBytes,
   formatDuration,
-  formatRate,
   jsonText,
   printable,
   printableLine,
   table,
+  widthOf,
+  wrapLine,
 } from "../src/text.ts";
 
 describe("printable", () => {
@@ -51,9 +54,48 @@ describe("table", () => {
   });
 });
 
+describe("wrapLine", () => {
+  const line = "  ✓ condition  holds: kms:ResourceAliases is [alias/app], wanted is alias/app";
+
+  it("breaks at spaces, and indents what follows", () => {
+    expect(wrapLine(line, 40, 15)).toBe(
+      [
+        "  ✓ condition  holds:",
+        "               kms:ResourceAliases is",
+        "               [alias/app], wanted is",
+        "               alias/app",
+      ].join("\n"),
+    );
+  });
+
+  it("never breaks a word, and leaves what fits or has no width alone", () => {
+    expect(wrapLine(line, 10, 2).replaceAll(/\s+/g, " ")).toBe(line.replaceAll(/\s+/g, " "));
+    expect(wrapLine(line, line.length)).toBe(line);
+    expect(wrapLine(line, undefined)).toBe(line);
+  });
+});
+
+it("measures text in cells of a terminal", () => {
+  expect(["abc", "日本", "e\u0301", "😀"].map(widthOf)).toEqual([3, 4, 1, 2]);
+  expect(endOf("日本語.txt", 7)).toBe("…語.txt");
+  expect(endOf("short", 7)).toBe("short");
+});
+
 it("writes quantities for people", () => {
-  expect([0, 999, 126_595_440].map(formatBytes)).toEqual(["0 B", "999 B", "126.5 MB"]);
-  expect(formatRate(5_000_000, 1000)).toBe("5 MB/s");
+  expect([0, 999, 126_595_440, 5_368_709_120].map(formatBytes)).toEqual([
+    "0 B",
+    "999 B",
+    "126.6 MB",
+    "5.4 GB",
+  ]);
+  // Rounding up may reach the next unit.
+  expect([999_949, 999_950].map(formatBytes)).toEqual(["999.9 kB", "1 MB"]);
+  expect([0, 5, 1000, 312_000_000].map(fixedBytes)).toEqual([
+    "     0 B",
+    "     5 B",
+    "  1.0 kB",
+    "312.0 MB",
+  ]);
   expect([0, 6500, 61_000, 3_723_000].map(formatDuration)).toEqual([
     "0:00",
     "0:07",

@@ -1,39 +1,64 @@
 /**
- * `envelope audit`: the record of every call to a local keystore, refused ones among them.
+ * `envelope audit`: the record of every call to a local keystore, including refused ones.
  *
  * @module
  */
-import { Option } from "@commander-js/extra-typings";
-import { principalArn, type AuditAnchor, type AuditReport, type Keystore } from "@env/kms";
+import { resolve } from "node:path";
+import { Option, type Command } from "@commander-js/extra-typings";
+import {
+  principalArn,
+  type AuditAnchor,
+  type AuditReport,
+  type AuditRetention,
+  type Keystore,
+} from "@env/kms";
 import { keyArn } from "../arn.ts";
 import { drawEntry, toJson } from "../audit-line.ts";
 import { NegativeAnswer, usageError } from "../errors.ts";
-import { collect, type Program } from "../program.ts";
-import { withKeystore, type GlobalOptions } from "../providers.ts";
+import { collect, examples, type GlobalOptions, type Program } from "../program.ts";
+import { withKeystore } from "../providers.ts";
 import { count } from "../text.ts";
 import { parseTime } from "../time.ts";
 import type { Ui } from "../ui.ts";
 
 type Globals = GlobalOptions & { readonly keystore?: string | undefined };
+type AuditCommand = Command<[], { keystore?: string | undefined }, GlobalOptions>;
+type Run = (globals: Globals, use: (keystore: Keystore) => Promise<void>) => Promise<void>;
+
+/** The keystore's own default. */
+const DEFAULT_RECORDS = "1,000,000";
 
 export function addAudit(program: Program, ui: Ui): void {
   const audit = program
     .command("audit")
-    .description("Read and verify the audit log of a local keystore.")
+    .description("Read, verify and prune the audit log of a local keystore.")
     .helpCommand(false)
-    .option("--keystore <path>", "the keystore (default: that of the configuration)");
-  const run = (globals: Globals, use: (keystore: Keystore) => Promise<void>): Promise<void> =>
-    withKeystore(ui, globals, globals.keystore, use);
+    .option("--keystore <path>", "the keystore (default: that of the configuration)")
+    .addHelpText(
+      "after",
+      examples(
+        "envelope audit tail -f",
+        "envelope audit query --since 24h --outcome refused",
+        "envelope audit verify",
+      ),
+    );
+  const run: Run = (globals, use) => withKeystore(ui, globals, globals.keystore, use);
 
   audit
     .command("tail")
-    .summary("Show the latest records, and with -f those to come.")
+    .summary("Show the latest records, and with -f new ones as they are written.")
     .description(
-      "Show the latest records in the order in which they were written, and with -f those to come, of all processes, until it is interrupted.",
+      "Show the latest records, oldest first. With -f, go on with the new records of all processes until interrupted.",
     )
-    .option("-f, --follow", "go on with new records as they come")
-    .option("-n, --lines <number>", "how many of those there are", parseCount, 10)
-    .addHelpText("after", "\nExample:\n  envelope audit tail -f -n 0 --json | jq -c .errorCode")
+    .option("-f, --follow", "go on with new records as they are written")
+    .option("-n, --lines <number>", "how many existing records to show", parseCount, 10)
+    .addHelpText(
+      "after",
+      examples(
+        "envelope audit tail -n 50",
+        "envelope audit tail -f -n 0 --json | jq -c .errorCode",
+      ),
+    )
     .action(({ follow, lines }, command) =>
       run(command.optsWithGlobals(), (keystore) => tail(ui, keystore, lines, follow === true)),
     );
@@ -41,22 +66,28 @@ export function addAudit(program: Program, ui: Ui): void {
   audit
     .command("query")
     .summary("Find records.")
-    .description("Show the records that meet all that is given, the oldest first.")
+    .description("Show the records that meet all given conditions, oldest first.")
     .option(
       "--since <time>",
-      "at or after: 2026-07-01, 2026-07-01T12:00:00Z, or 90m ago",
+      "at or after this time: 2026-07-01, 2026-07-01T12:00:00Z, or 90m for 90 minutes ago",
       parseTime,
     )
-    .option("--until <time>", "before; as --since", parseTime)
-    .option("--operation <name>", "as Decrypt; repeatable: one of them", collect)
-    .option("--principal <principal>", "who called: user/alice, role/app, root, or an ARN")
-    .option("--key <key>", "what was asked for: key id, alias (the key it names now) or ARN")
+    .option("--until <time>", "before this time, written as for --since", parseTime)
+    .option("--operation <name>", "an operation, such as Decrypt; repeatable: any of them", collect)
+    .option("--principal <principal>", "the caller: user/alice, role/app, root, or an ARN")
+    .option("--key <key>", "the key: id, ARN, or alias (meaning the key it names now)")
     .addOption(
-      new Option("--outcome <outcome>", "only these").choices(["succeeded", "refused"] as const),
+      new Option("--outcome <outcome>", "only calls with this outcome").choices([
+        "succeeded",
+        "refused",
+      ] as const),
     )
     .addHelpText(
       "after",
-      "\nExample:\n  envelope audit query --since 24h --outcome refused --principal role/app",
+      examples(
+        "envelope audit query --since 24h --outcome refused --principal role/app",
+        "envelope audit query --operation Decrypt --key alias/app --json | jq -r .eventTime",
+      ),
     )
     .action(({ since, until, operation, principal, key, outcome }, command) =>
       run(command.optsWithGlobals(), async (keystore) => {
@@ -74,23 +105,27 @@ export function addAudit(program: Program, ui: Ui): void {
         for await (const entry of keystore.audit.query(filter)) {
           ui.host.signal.throwIfAborted();
           if (names?.includes(entry.record.eventName.toLowerCase()) === false) continue;
-          await ui.line(drawEntry(entry, facts), toJson(entry));
+          await ui.line(drawEntry(entry, facts, ui.columns), toJson(entry));
           found++;
         }
-        if (found === 0) ui.note("no record is like that");
+        if (found === 0) ui.note("no matching records");
       }),
     );
 
   audit
     .command("verify")
-    .summary("Look at every record: whether one was removed, altered, moved or put back.")
+    .summary("Check that no record was removed, altered, moved or put back.")
     .description(
-      "Look at every record: whether one was removed, altered, moved or put back. The exit code is 9 where something is wrong. Keep the anchor that is shown where nobody can write who can write the keystore: given again, it shows also that the whole file was replaced by an older one.",
+      "Check every record: whether any was removed, altered, moved or put back. The exit code is 9 if so. Store the anchor that is printed where people who can write the keystore cannot change it. Passed to a later verify with --anchor, it reveals that the file was rolled back.",
     )
-    .option("--anchor <anchor>", "of an earlier verify: the log must still hold it", parseAnchor)
+    .option(
+      "--anchor <anchor>",
+      "from an earlier verify: the log must still contain it",
+      parseAnchor,
+    )
     .addHelpText(
       "after",
-      "\nExample:\n  envelope audit verify && envelope audit verify --json | jq .last",
+      examples("envelope audit verify", "envelope audit verify --json | jq .last"),
     )
     .action(({ anchor }, command) =>
       run(command.optsWithGlobals(), async (keystore) => {
@@ -100,16 +135,93 @@ export function addAudit(program: Program, ui: Ui): void {
         if (!report.intact) throw new NegativeAnswer();
       }),
     );
+
+  addPruning(audit, ui, run);
 }
 
-/** Interrupting is how following ends, so that is no error. */
+function addPruning(audit: AuditCommand, ui: Ui, run: Run): void {
+  withLimits(audit.command("prune"))
+    .summary("Delete old records.")
+    .description(
+      `Delete the oldest records, beyond the given limits. The cut is itself recorded, and the log verifies from there on. Without a limit, the last ${DEFAULT_RECORDS} records are kept, which also happens automatically.`,
+    )
+    .addHelpText("after", examples("envelope audit prune --keep-days 90"))
+    .action((limits, command) =>
+      run(command.optsWithGlobals(), (keystore) => prune(ui, keystore, retentionOf(limits))),
+    );
+
+  withLimits(audit.command("archive"))
+    .summary("Move old records to files.")
+    .description(
+      "Move the oldest records, beyond the given limits, to files in a folder: one record per line, unencrypted, in the form of a CloudTrail log file. The cut is itself recorded, and the log verifies from there on.",
+    )
+    .argument("<folder>", "an existing folder")
+    .addHelpText(
+      "after",
+      examples(
+        "envelope audit archive /srv/audit --keep-days 30",
+        "envelope audit archive . --keep-records 1000",
+      ),
+    )
+    .action((folder, limits, command) => {
+      const retention = retentionOf(limits);
+      if (retention === undefined) {
+        throw usageError("archive needs to know what to keep", "add --keep-days or --keep-records");
+      }
+      const archive = resolve(folder);
+      return run(command.optsWithGlobals(), (keystore) =>
+        prune(ui, keystore, { ...retention, archive }),
+      );
+    });
+}
+
+function withLimits(
+  command: Command<[], {}, GlobalOptions & { keystore?: string | undefined }>,
+): Command<[], Limits, GlobalOptions & { keystore?: string | undefined }> {
+  return command
+    .option("--keep-days <days>", "keep records up to this age, 1 to 36500 days", parseDays)
+    .option("--keep-records <number>", "keep this number of records, 1 or more", parseRecords);
+}
+
+type Limits = { readonly keepDays?: number | undefined; readonly keepRecords?: number | undefined };
+
+function retentionOf({ keepDays, keepRecords }: Limits): AuditRetention | undefined {
+  if (keepDays === undefined && keepRecords === undefined) return undefined;
+  return {
+    ...(keepDays === undefined ? {} : { maxAgeDays: keepDays }),
+    ...(keepRecords === undefined ? {} : { maxRecords: keepRecords }),
+  };
+}
+
+async function prune(
+  ui: Ui,
+  { audit }: Keystore,
+  retention: AuditRetention | undefined,
+): Promise<void> {
+  const { removed, archives } = await audit.applyRetention(retention);
+  const to = archives.map((path) => `\narchived to ${path}`);
+  await ui.result(`${count(removed, "record")} removed${to.join("")}`, { removed, archives });
+}
+
+function parseDays(text: string): number {
+  const days = Number(text);
+  if (/^[0-9]{1,5}$/.test(text) && days >= 1 && days <= 36_500) return days;
+  throw usageError("--keep-days must be a number from 1 to 36500");
+}
+
+function parseRecords(text: string): number {
+  if (/^[1-9][0-9]{0,14}$/.test(text)) return Number(text);
+  throw usageError("--keep-records must be a number, 1 or more");
+}
+
+/** Following ends by an interruption, which therefore is not an error. */
 async function tail(ui: Ui, keystore: Keystore, lines: number, follow: boolean): Promise<void> {
   const { audit, facts } = keystore;
   const { signal } = ui.host;
   const { sequence: last } = await audit.anchor();
   if (!follow && (last === 0 || lines === 0)) return;
   for await (const entry of audit.tail({ after: Math.max(last - lines, 0), signal })) {
-    await ui.line(drawEntry(entry, facts), toJson(entry));
+    await ui.line(drawEntry(entry, facts, ui.columns), toJson(entry));
     if (!follow && entry.sequence >= last) return;
   }
   if (!follow) signal.throwIfAborted();
@@ -125,19 +237,19 @@ function drawReport({ base, last, problems, anchor }: AuditReport): string {
       ? [`ok  ${count(records, "record")}${span}`]
       : [`not ok  ${first.message} (${first.kind})`];
   if (problems.length > 1) lines.push(`${problems.length - 1} more, shown with --json`);
-  if (base.sequence > 0) lines.push(`retention has cut off the records up to ${base.sequence}`);
-  if (anchor !== undefined) lines.push(`the anchor that was given: ${anchor}`);
-  // One of a log that is not sound would vouch for what is wrong with it.
+  if (base.sequence > 0) lines.push(`the records up to ${base.sequence} were pruned`);
+  if (anchor !== undefined) lines.push(`the given anchor: ${anchor}`);
+  // The anchor of an altered log would vouch for the alteration.
   if (first === undefined) lines.push(`anchor  ${last.sequence}:${last.digest}`);
   return lines.join("\n");
 }
 
 async function resourceArn(keystore: Keystore, key: string): Promise<string> {
-  // Asked without a call, which would be one more record.
+  // Resolved without a call, which would add a record.
   if (key.startsWith("alias/")) {
     return (await keystore.explain({ action: "DescribeKey", key })).resource;
   }
-  // Keys that are deleted have records too.
+  // Deleted keys have records as well.
   const arn = keyArn(key, keystore.facts);
   if (!arn.startsWith("arn:")) throw usageError("--key must be a key id, alias/name or an ARN");
   return arn;
@@ -150,6 +262,7 @@ function parseCount(text: string): number {
 
 function parseAnchor(text: string): AuditAnchor {
   const [, sequence, digest = ""] = /^([0-9]{1,15}):([0-9a-f]{64})$/.exec(text) ?? [];
-  if (sequence === undefined) throw usageError("--anchor must be one that verify showed");
+  if (sequence === undefined)
+    throw usageError("--anchor must be an anchor that `audit verify` printed");
   return { sequence: Number(sequence), digest };
 }

@@ -1,11 +1,10 @@
 /**
- * `envelope config check`: asks the KMS of each configured CMK what these credentials may do, and looks
- * at the configuration as a whole.
+ * `envelope config check`: asks the KMS of each configured CMK what these credentials may do, and checks
+ * the configuration as a whole.
  *
  * @module
  */
 import {
-  encodeContext,
   EnvelopeError,
   isEnvelopeError,
   type Cmk,
@@ -13,7 +12,7 @@ import {
   type DoctorReport,
 } from "@env/core";
 import type { EnvelopeConfig } from "@env/core/config";
-import { collectPair } from "../context.ts";
+import { checkedContext, collectPair } from "../context.ts";
 import { NegativeAnswer, reportOf, usageError } from "../errors.ts";
 import {
   adapterOf,
@@ -23,6 +22,7 @@ import {
   makeEnvelope,
   type Adapter,
 } from "../providers.ts";
+import { asOption, examples } from "../program.ts";
 import { count } from "../text.ts";
 import type { Ui } from "../ui.ts";
 import {
@@ -40,35 +40,36 @@ const MAX_SECONDS = 3600;
 export function addCheck(config: ConfigCommand, ui: Ui): void {
   config
     .command("check")
-    .summary("Ask each CMK's KMS what these credentials may do with it.")
+    .summary("Check what these credentials may do with each CMK.")
     .description(
-      "Ask each CMK's KMS what these credentials may do with it: generate data keys, wrap, unwrap, rewrap. Nothing is changed, though the calls are logged there like any. Under the table stands what is missing, and the next step. The exit code is 9 where something is, 6 where the configuration itself cannot work.",
+      "Ask the KMS of each CMK what these credentials may do with it: generate data keys, wrap, unwrap, rewrap. Nothing is changed, but the KMS logs the calls as usual. Below the table is what is missing, with the next step. The exit code is 9 if anything is missing, and 6 if the configuration itself cannot work.",
     )
     .option(
       "--timeout <seconds>",
-      "how long one KMS may take; all are asked side by side",
+      "how long one KMS may take; all are asked at the same time",
       parseSeconds,
       DEFAULT_SECONDS,
     )
     .option(
       "--context <key=value>",
-      "context to ask with, for policies with conditions on it; repeatable",
+      "the context to ask with, for policies with conditions on it; repeatable",
       collectPair,
     )
+    .addOption(asOption())
     .addHelpText(
       "after",
-      "\nExample:\n  envelope config check --environment production\n  envelope config check --json | jq '.cmks[] | select(.reachable | not)'",
+      examples(
+        "envelope config check --environment production",
+        "envelope config check --json | jq '.cmks[] | select(.reachable | not)'",
+      ),
     )
     .action(async ({ context: pairs, timeout }, command) => {
       const globals = command.optsWithGlobals();
-      const context = Object.fromEntries(pairs ?? []);
-      encodeContext(context); // Before anything is opened.
+      const context = checkedContext(Object.fromEntries(pairs ?? [])); // Before anything is opened.
       const call = { context, timeoutMs: timeout * 1000 };
-      const { report, fatal } = await check(ui, await configOf(globals), call);
-      const { stdout } = ui.host;
-      const columns = stdout.isTTY === true ? (stdout.columns ?? 80) : undefined;
+      const { report, fatal } = await check(ui, await configOf(ui, globals), call);
       const file = configFile(globals) ?? null;
-      await ui.result(drawReport(report, columns), { config: file, ...report });
+      await ui.result(drawReport(report, ui.columns), { config: file, ...report });
       if (fatal !== undefined) throw fatal;
       if (!report.ok) throw new NegativeAnswer();
     });
@@ -80,7 +81,7 @@ interface Checked {
   readonly fatal: unknown;
 }
 
-/** What is the same for all CMKs. */
+/** The options that are the same for all CMKs. */
 interface Call {
   readonly context: Context;
   readonly timeoutMs: number;
@@ -106,7 +107,7 @@ async function check(ui: Ui, config: EnvelopeConfig, call: Call): Promise<Checke
   }
 }
 
-/** What came of a URI. */
+/** The result of opening a URI. */
 type Opening =
   | { readonly provider: string; readonly adapter: Adapter; readonly cmk: Cmk }
   | {
@@ -117,28 +118,15 @@ type Opening =
 
 async function open(ui: Ui, uri: string, baseDirectory: string): Promise<Opening> {
   let provider: string | undefined;
-  let sdk: string | undefined;
   try {
     const found = await adapterOf(ui, uri);
     ({ provider } = found);
-    ({ sdk } = found.adapter);
     return { ...found, cmk: await found.adapter.open(uri, { baseDirectory }) };
   } catch (error) {
     ui.host.signal.throwIfAborted();
     if (!isEnvelopeError(error)) throw error;
-    return { provider, error, next: nextStep(error, sdk, baseDirectory) };
+    return { provider, error, next: reportOf(error).hint };
   }
-}
-
-function nextStep(
-  error: EnvelopeError,
-  sdk: string | undefined,
-  baseDirectory: string,
-): string | undefined {
-  if (sdk !== undefined && error.message.includes(`install ${sdk}`)) return `npm install ${sdk}`;
-  if (error.code === "ERR_ENVELOPE_KEYSTORE_IO") return `relative paths start at ${baseDirectory}`;
-  // What is wrong with a URI says how it is right.
-  return error.code === "ERR_ENVELOPE_CONFIG" ? undefined : reportOf(error).hint;
 }
 
 function withNext(message: string, next: string | undefined): string {
@@ -152,7 +140,7 @@ function fatalOf(opening: Opening, index: number): Error[] {
   return [new EnvelopeError("ERR_ENVELOPE_CONFIG", message, { cause })];
 }
 
-/** All side by side, in the configured order. */
+/** Probes all at the same time; the results are in the configured order. */
 async function probeAll(
   ui: Ui,
   { cmks: uris, baseDirectory }: EnvelopeConfig,
@@ -193,8 +181,8 @@ async function probe(
   } catch (error) {
     ui.host.signal.throwIfAborted();
     if (bound.signal.aborted) {
-      const message = `no full answer within ${timeoutMs / 1000} s; see whether the KMS is slow, or give it longer with --timeout`;
-      return unprobed(provider, keyId, "ERR_ENVELOPE_KMS_UNAVAILABLE", message);
+      const message = `no complete answer within ${timeoutMs / 1000} s; check whether the KMS is slow, or raise --timeout`;
+      return unprobed(provider, keyId, UNAVAILABLE, message);
     }
     if (!isEnvelopeError(error)) throw error;
     return unprobed(provider, keyId, error.code, withNext(error.message, reportOf(error).hint));
@@ -218,15 +206,16 @@ function toChecked(report: DoctorReport): CheckedCmk {
     problems: report.problems.map(({ check: of, code, message }) => ({
       check: of,
       code,
-      message: withNext(message, of === "reach" && !message.includes("; ") ? REACH : undefined),
+      message: withNext(message, code === UNAVAILABLE && of === "reach" ? REACH : undefined),
     })),
   };
 }
 
-/** Where the error of a connection says nothing but what it is. */
+const UNAVAILABLE = "ERR_ENVELOPE_KMS_UNAVAILABLE";
+/** The next step where nothing answered. */
 const REACH = "check the address and the network, or try again";
 
-/** A CMK of which nothing was learnt. */
+/** A CMK about which nothing is known. */
 function unprobed(
   provider: string | undefined,
   keyId: string | undefined,
@@ -248,7 +237,7 @@ function unprobed(
   };
 }
 
-/** What no KMS could mend: `encrypt` and `decrypt` refuse it as well. */
+/** Problems that no KMS can fix: `encrypt` and `decrypt` refuse them as well. */
 function settingsProblems(
   config: EnvelopeConfig,
   openings: readonly Opening[],
@@ -268,8 +257,8 @@ function settingsProblems(
 }
 
 /**
- * By the id that entries carry: aliases hide it, and keys of two Vaults can share it. A message cannot hold
- * two entries of one.
+ * CMKs that are the same key, by the label in the entries: aliases hide it, and keys of two Vaults can share it. A
+ * message cannot hold two entries with one label.
  */
 function sameKeys(uris: readonly string[], cmks: readonly CheckedCmk[]): ConfigProblem[] {
   return cmks.flatMap(({ provider, label }, index) => {
@@ -279,13 +268,13 @@ function sameKeys(uris: readonly string[], cmks: readonly CheckedCmk[]): ConfigP
         (label !== null && other.label === label && other.provider === provider),
     );
     if (first === index) return [];
-    const named = label === null ? "" : ` to a message, ${label}`;
-    const message = `CMKs ${first + 1} and ${index + 1} are the same key${named}; leave one of them out`;
+    const named = label === null ? "" : ` (${label})`;
+    const message = `CMKs ${first + 1} and ${index + 1} are the same key${named}; remove one of them`;
     return [{ check: "same key", message }];
   });
 }
 
-/** A new data key is made by the first CMK that can, and wrapped by those behind it. */
+/** A new data key is generated by the first CMK that can, and wrapped by those after it. */
 function wrapProblems(
   { minWrapped }: EnvelopeConfig,
   cmks: readonly CheckedCmk[],
@@ -295,12 +284,12 @@ function wrapProblems(
   const others = cmks.slice(first + 1).filter(({ mayWrap }) => mayWrap === true);
   const able = first === -1 ? 0 : 1 + others.length;
   if (able >= required) return [];
-  const message = `a message must be wrapped by ${required} of ${count(cmks.length, "CMK")}, and ${able} can: nothing can be encrypted; mend the others, or lower minWrapped`;
+  const message = `a message must be wrapped by ${required} of ${count(cmks.length, "CMK")}, but only ${able} can wrap, so nothing can be encrypted; fix the others, or lower minWrapped`;
   return [{ check: "minWrapped", message }];
 }
 
 function parseSeconds(text: string): number {
   const seconds = Number(text);
   if (/^[0-9]+(?:\.[0-9]+)?$/.test(text) && seconds > 0 && seconds <= MAX_SECONDS) return seconds;
-  throw usageError(`--timeout must be seconds, more than 0 and at most ${MAX_SECONDS}`);
+  throw usageError(`--timeout must be a number of seconds, more than 0 and at most ${MAX_SECONDS}`);
 }

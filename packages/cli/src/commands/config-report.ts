@@ -3,9 +3,9 @@
  *
  * @module
  */
-import { printableLine, table } from "../text.ts";
+import { endOf, printableLine, table, widthOf, wrapLine } from "../text.ts";
 
-/** As with `--json`. `null`: could not be told; `problems` says why. */
+/** One CMK, as printed with `--json`. `null` means that it could not be determined; `problems` says why. */
 export interface CheckedCmk {
   readonly provider: string | null;
   /** The key as configured. */
@@ -30,7 +30,7 @@ interface CmkProblem {
   readonly message: string;
 }
 
-/** Of the configuration as a whole. */
+/** A problem of the configuration as a whole. */
 export interface ConfigProblem {
   readonly check: "same key" | "settings" | "minWrapped";
   readonly message: string;
@@ -39,21 +39,21 @@ export interface ConfigProblem {
 export interface CheckedConfig {
   readonly environment: string;
   readonly ok: boolean;
-  /** In the configured order. */
+  /** The CMKs in the configured order. */
   readonly cmks: readonly CheckedCmk[];
   readonly problems: readonly ConfigProblem[];
 }
 
-/** @param columns - Of the terminal; `undefined` for a pipe, which takes all. */
+/** @param columns - The width of the terminal; `undefined` for a pipe, which has no limit. */
 export function drawReport(report: CheckedConfig, columns: number | undefined): string {
   const { cmks, environment, problems, ok } = report;
   return [
     drawCmks(cmks, columns),
-    ...cmks.flatMap((cmk, index) => drawProblems(cmk, index)),
+    ...cmks.flatMap((cmk, index) => drawProblems(cmk, index, columns)),
     ...(problems.length === 0 ? [] : ["", "configuration"]),
-    ...problems.map(({ check, message }) => printableLine(`  ${check}: ${message}`)),
+    ...problems.map(({ check, message }) => problemLine(check, message, columns)),
     "",
-    printableLine(`${environment}: ${ok ? "all well" : "not all is well"}`),
+    printableLine(`${environment}: ${ok ? "no problems" : "problems found"}`),
   ].join("\n");
 }
 
@@ -70,15 +70,15 @@ const HEAD = [
   "LATENCY",
 ];
 const KEY = 2;
-/** Fewer characters of a key say too little. */
+/** A key that is cut to fewer characters is not recognisable. */
 const MIN_KEY = 20;
-/** AWS KMS tells versions by 64 hex digits; the whole is in the JSON. */
+/** AWS KMS names versions by 64 hex digits. The JSON has all of them. */
 const MAX_VERSION = 12;
 
 function drawCmks(cmks: readonly CheckedCmk[], columns: number | undefined): string {
   const rows = cmks.map((cmk, index) => cellsOf(cmk, index));
   const whole = table(HEAD, rows);
-  const excess = columns === undefined ? 0 : widthOf(whole) - columns;
+  const excess = columns === undefined ? 0 : Math.max(...whole.split("\n").map(widthOf)) - columns;
   if (excess <= 0) return whole;
   const longest = Math.max(...rows.map((row) => row[KEY]?.length ?? 0));
   const room = longest - excess;
@@ -110,8 +110,16 @@ function wordOf(answer: boolean | null): string {
   return answer === null ? "?" : answer ? "yes" : "no";
 }
 
-/** What several checks met alike is said once. */
-function drawProblems({ provider, keyId, problems }: CheckedCmk, index: number): string[] {
+function problemLine(check: string, message: string, columns: number | undefined): string {
+  return wrapLine(printableLine(`  ${check}: ${message}`), columns, 4);
+}
+
+/** Several checks that failed alike are one line. */
+function drawProblems(
+  { provider, keyId, problems }: CheckedCmk,
+  index: number,
+  columns: number | undefined,
+): string[] {
   if (problems.length === 0) return [];
   const checks = new Map<string, string[]>();
   for (const { check, code, message } of problems) {
@@ -119,19 +127,10 @@ function drawProblems({ provider, keyId, problems }: CheckedCmk, index: number):
     checks.set(said, [...(checks.get(said) ?? []), check]);
   }
   const name = [`CMK ${index + 1}`, provider ?? "", keyId ?? ""].join(" ").trim();
-  const lines = [...checks].map(([said, of]) => printableLine(`  ${of.join(", ")}: ${said}`));
+  const lines = [...checks].map(([said, of]) => problemLine(of.join(", "), said, columns));
   return ["", printableLine(name), ...lines];
-}
-
-function widthOf(text: string): number {
-  return Math.max(...text.split("\n").map((line) => line.length));
 }
 
 function startOf(text: string, length: number): string {
   return text.length <= length ? text : `${text.slice(0, length - 1)}…`;
-}
-
-/** The end of a key tells it from others. */
-function endOf(text: string, length: number): string {
-  return text.length <= length ? text : `…${text.slice(1 - length)}`;
 }

@@ -6,6 +6,7 @@
 import { resolve } from "node:path";
 import { EnvelopeError, isEnvelopeError } from "@env/core";
 import { adapterOf, configFile, configOf } from "../providers.ts";
+import { examples } from "../program.ts";
 import { printableLine } from "../text.ts";
 import type { Ui } from "../ui.ts";
 import type { ConfigCommand } from "./config.ts";
@@ -13,11 +14,11 @@ import type { ConfigCommand } from "./config.ts";
 export function addShow(config: ConfigCommand, ui: Ui): void {
   config
     .command("show")
-    .summary("Show an environment, and what its CMK URIs name.")
+    .summary("Show the effective settings of an environment, and what its CMK URIs name.")
     .description(
-      "Show an environment, and what its CMK URIs name. Opens and calls nothing; no credential is in it.",
+      "Show the effective settings of an environment, and what its CMK URIs name. No keystore is opened and no KMS is called. The output contains no credentials.",
     )
-    .addHelpText("after", "\nExample:\n  envelope config show --environment production --json")
+    .addHelpText("after", examples("envelope config show --environment production --json"))
     .action(async (_, command) => {
       const globals = command.optsWithGlobals();
       const {
@@ -26,7 +27,7 @@ export function addShow(config: ConfigCommand, ui: Ui): void {
         minWrapped,
         dataKeyCache,
         baseDirectory,
-      } = await configOf(globals);
+      } = await configOf(ui, globals);
       const cmks: Record<string, unknown>[] = [];
       for (const [index, uri] of uris.entries()) {
         const { provider, named } = await readUri(ui, uri).catch((error: unknown) => {

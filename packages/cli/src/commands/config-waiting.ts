@@ -1,5 +1,5 @@
 /**
- * A line that says which KMSs are still to answer: on a terminal's stderr only, and only once that takes
+ * A line that names the KMSs that have not answered yet: only on a terminal, and only once that takes
  * a while.
  *
  * @module
@@ -19,7 +19,7 @@ export class Waiting implements Disposable {
   readonly #timer: NodeJS.Timeout | undefined;
   #shown = false;
 
-  /** @param providers - Whose answers are waited for. */
+  /** @param providers - The providers whose answers are awaited. */
   constructor(
     terminal: Writable & { readonly isTTY?: boolean; readonly columns?: number },
     quiet: boolean,

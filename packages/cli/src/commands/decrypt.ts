@@ -2,15 +2,16 @@
  * `envelope decrypt`.
  *
  * Nothing unverified is ever shown, and nothing incomplete either: a file gets its name, and stdout its
- * first byte, once the whole message has verified. `--stream` gives up the second half of that.
+ * first byte, once the whole message has verified. `--stream` gives up the latter.
  *
  * @module
  */
+import { basename } from "node:path";
 import { pipeline } from "node:stream/promises";
 import { decodeText, EnvelopeError, type DecryptOptions, type Envelope } from "@env/core";
 import { headerLength, MAX_HEADER_BYTES, plaintextLength } from "@env/core/message";
 import { decryptFile, decryptStream } from "@env/node-stream";
-import { collectPair, contextToRead, noContextOption, readAad } from "../context.ts";
+import { contextToRead, readAad, withMessageOptions } from "../context.ts";
 import { usageError } from "../errors.ts";
 import {
   betweenFiles,
@@ -18,7 +19,6 @@ import {
   readFront,
   readMessage,
   readPieces,
-  requireOtherFile,
   streamInto,
   writeAll,
   writeOutput,
@@ -26,6 +26,7 @@ import {
   type Write,
 } from "../files.ts";
 import {
+  excludeOption,
   EXTENSION,
   forEachInput,
   formOf,
@@ -33,76 +34,81 @@ import {
   gather,
   isNamedMessage,
   listInputs,
-  noteSkipped,
   peek,
   readStdin,
   requireAllDone,
   STANDARD,
   type Input,
 } from "../inputs.ts";
-import type { Program } from "../program.ts";
+import { Outputs } from "../outputs.ts";
+import { examples, type Program } from "../program.ts";
 import type { Progress } from "../progress.ts";
 import { withEnvelope } from "../providers.ts";
 import { Spool } from "../spool.ts";
 import { formatBytes, printableLine } from "../text.ts";
 import type { Ui } from "../ui.ts";
-import { countBytes, requireOneInput } from "./encrypt.ts";
+import { countBytes } from "./encrypt.ts";
 
 /** 1 MiB of message as text, and a line break. */
 const MAX_TEXT_BYTES = 5 + Math.ceil((2 ** 20 * 4) / 3) + 2;
 
 export function addDecrypt(program: Program, ui: Ui): void {
-  program
-    .command("decrypt")
+  withMessageOptions(program.command("decrypt"))
+    .summary("Decrypt files: x.envelope becomes x, and x.envelope stays.")
     .description(
-      "Decrypt files: x.envelope becomes x, and x.envelope stays. - reads stdin, writes stdout.",
+      "Decrypt files: x.envelope becomes x, and x.envelope stays. - reads stdin and writes stdout. Nothing is written before the whole message is verified.",
     )
     .argument("<paths...>", "messages, folders with --recursive, or - for stdin")
-    .option("-o, --output <path>", "where to write; - for stdout (one input only)")
-    .option("--context <key=value>", "the context of the encryption; repeatable", collectPair)
-    .addOption(noContextOption())
-    .option("--context-file <file>", "the context as a JSON object of strings")
-    .option("--from-header", "use the stored context; whoever wrote the message chose it")
-    .option("--require <key=value>", "what the stored context must have; repeatable", collectPair)
-    .option("--aad <key=value>", "the aad of the encryption; repeatable", collectPair)
-    .option("--aad-file <file>", "the aad as the bytes of a file")
+    .option("-o, --output <path>", "where to write: a file, a folder, or - for stdout")
     .option(
       "--stream",
-      "write to stdout while decrypting; every byte is authentic, but the end may still turn out to be missing: check the exit code",
+      "write to stdout while decrypting: every byte is authentic, but the end may turn out to be missing, so check the exit code",
     )
-    .option("-r, --recursive", "all .envelope messages in folders, each beside its original")
-    .option("--force", "replace existing files")
+    .option("-r, --recursive", "all .envelope files in folders")
+    .addOption(excludeOption())
+    .option("--skip-existing", "leave inputs alone whose output exists")
+    .option("--force", "replace existing outputs")
+    .addHelpText(
+      "after",
+      examples(
+        "envelope decrypt --context tenant=acme report.pdf.envelope",
+        "envelope decrypt --context tenant=acme -r encrypted -o photos",
+        "envelope decrypt --context purpose=backup app.sql.envelope -o - | psql app",
+      ),
+    )
     .action(async (paths, options, command) => {
-      const globals = command.optsWithGlobals();
-      const { output, recursive = false, force = false } = options;
+      const { recursive = false, force = false, stream = false } = options;
       const context = await contextToRead(options);
       const aad = await readAad(options);
       const { signal } = ui.host;
-      const inputs = await listInputs(paths, recursive);
-      requireOneInput(output, paths, recursive);
-      const toStdout = output === STANDARD || (output === undefined && paths[0] === STANDARD);
-      const stream = options.stream ?? false;
-      if (stream && !toStdout) throw usageError("--stream is for output on stdout", "add -o -");
-      if (toStdout && ui.json) {
-        throw usageError("--json and a result on stdout exclude each other", "name a file with -o");
+      const outputs = await Outputs.of(paths, options);
+      if (stream && !outputs.toStdout)
+        throw usageError("--stream is for output on stdout", "add -o -");
+      if (outputs.toStdout && ui.json) {
+        throw usageError("--json needs stdout, and so does the plaintext", "name a file with -o");
       }
+      const { exclude } = options;
+      const inputs = await listInputs(paths, { recursive, exclude, output: outputs.folder });
       const job: Job = { context, aad, signal, stream, force };
 
-      await withEnvelope(ui, globals, async (envelope) => {
-        const totals = await forEachInput(ui, inputs, async (input, progress) => {
-          if (input.found && !isNamedMessage(input.path)) return "skipped";
-          const target = toStdout ? STANDARD : (output ?? withoutExtension(input.path));
+      await withEnvelope(ui, command.optsWithGlobals(), async ({ envelope, own }) => {
+        const totals = await forEachInput(ui, inputs, own, async (input, progress) => {
+          const { path } = input;
+          if (input.folder !== undefined && !isNamedMessage(path)) return "not a message";
+          // A plaintext has no name to decrypt to, but that is not what is wrong with it.
+          if (!isNamedMessage(path) && input.size !== undefined) await requireMessage(path);
+          const target = await outputs.target(input, () => withoutExtension(path), own);
+          if (target === undefined) return "its output exists";
           const done = await decryptInput(ui, envelope, input, target, job, progress);
-          if (!toStdout) {
-            progress.clear();
-            await ui.result(
-              `${printableLine(`${input.path} -> ${target}`)}  (${formatBytes(done.plaintextBytes)})`,
-              done,
-            );
-          }
-          return "done";
+          if (outputs.toStdout) return undefined;
+          progress.clear();
+          await ui.result(
+            `${printableLine(`${path} -> ${target}`)}  (${formatBytes(done.plaintextBytes)})`,
+            done,
+          );
+          return undefined;
         });
-        noteSkipped(ui, totals, "decrypt");
+        if (totals.files === 0) ui.note("nothing to decrypt");
         requireAllDone(totals);
       });
     });
@@ -128,7 +134,6 @@ async function decryptInput(
   progress: Progress,
 ): Promise<Decrypted> {
   const { signal } = ui.host;
-  if (input !== STANDARD && output !== STANDARD) await requireOtherFile(input, output);
   if (size !== undefined && output !== STANDARD && (await formOf(input)) !== "text") {
     const onProgress = progress.follow(size);
     const whole = { ...options, overwrite: force, preserve: true, onProgress };
@@ -170,7 +175,7 @@ async function decryptInput(
 }
 
 /** Decrypts either form of a message. */
-async function decryptPieces(
+export async function decryptPieces(
   envelope: Envelope,
   pieces: AsyncGenerator<Uint8Array, void>,
   options: DecryptOptions,
@@ -186,18 +191,18 @@ async function decryptPieces(
   await pipeline(all, stream, streamInto(write));
 }
 
-/** A message in text form, without the line break that editors and `echo` put behind it. */
+/** A message in text form, without the line break that editors and `echo` append. */
 export async function readText(pieces: AsyncIterable<Uint8Array>): Promise<string> {
   const bytes = await gather(pieces, MAX_TEXT_BYTES);
   if (bytes === undefined) {
-    throw new EnvelopeError("ERR_ENVELOPE_FORMAT", "the text form holds messages of at most 1 MiB");
+    throw new EnvelopeError("ERR_ENVELOPE_FORMAT", "the text form is limited to messages of 1 MiB");
   }
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)
     .toString("latin1")
     .replace(/\r?\n$/, "");
 }
 
-/** Where the length is known, an impossible one is refused before a KMS is called. */
+/** If the length is known, an impossible one is refused before a KMS is called. */
 async function requirePossibleLength(source: Source): Promise<void> {
   if (source.size === undefined) return;
   const front = await readFront(source, Math.min(source.size, MAX_HEADER_BYTES));
@@ -206,7 +211,18 @@ async function requirePossibleLength(source: Source): Promise<void> {
   if (length !== undefined && length <= source.size) plaintextLength(source.size - length);
 }
 
+/**
+ * @param path - A regular file.
+ * @throws EnvelopeError `ERR_ENVELOPE_FORMAT` with what else it looks like.
+ */
+async function requireMessage(path: string): Promise<void> {
+  if ((await formOf(path)) !== undefined) return;
+  await readMessage(path, async (source) =>
+    headerLength(await readFront(source, MAX_HEADER_BYTES)),
+  );
+}
+
 function withoutExtension(path: string): string {
-  if (isNamedMessage(path)) return path.slice(0, -EXTENSION.length);
+  if (isNamedMessage(path)) return basename(path).slice(0, -EXTENSION.length);
   throw usageError(`${path}: its name does not end in ${EXTENSION}`, "name the result with -o");
 }

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { basename } from "node:path";
 import { pipeline } from "node:stream/promises";
 import type { Envelope, EncryptOptions } from "@env/core";
 import { encodeText } from "@env/core";
@@ -14,25 +15,27 @@ import {
   BUFFER_BYTES,
   readPieces,
   readSource,
-  requireOtherFile,
   streamInto,
   writeAll,
   writeOutput,
+  type Reason,
   type Write,
 } from "../files.ts";
 import {
+  excludeOption,
   EXTENSION,
   forEachInput,
   formOf,
   gather,
   listInputs,
-  noteSkipped,
   readStdin,
   requireAllDone,
   STANDARD,
   type Input,
 } from "../inputs.ts";
-import type { Program } from "../program.ts";
+import { Outputs } from "../outputs.ts";
+import { keystoreFile } from "../own-files.ts";
+import { asOption, examples, type Program } from "../program.ts";
 import type { Progress } from "../progress.ts";
 import { withEnvelope } from "../providers.ts";
 import { formatBytes, printableLine } from "../text.ts";
@@ -40,56 +43,76 @@ import type { Ui } from "../ui.ts";
 
 /** The text form holds 1 MiB of message, so no more plaintext than that can fit. */
 const MAX_TEXT_PLAINTEXT_BYTES = 2 ** 20;
-/** Of what comes from a pipe to a file; `encryptFile` does as much by itself. */
+/** Room for a later rewrap in place, for a message from a pipe; `encryptFile` does the same by itself. */
 const HEADER_ALIGNMENT = 4096;
 
 export function addEncrypt(program: Program, ui: Ui): void {
   program
     .command("encrypt")
+    .summary("Encrypt files: x becomes x.envelope, and x stays.")
     .description(
-      "Encrypt files: x becomes x.envelope, and x stays. - reads stdin and writes stdout.",
+      "Encrypt files: x becomes x.envelope, and x stays. - reads stdin and writes stdout. In folders, messages, keystores, root keys and the configuration are left alone.",
     )
     .argument("<paths...>", "files, folders with --recursive, or - for stdin")
-    .option("-o, --output <path>", "where to write; - for stdout (one input only)")
+    .option("-o, --output <path>", "where to write: a file, a folder, or - for stdout")
     .option("--context <key=value>", "who may open it and what it is for; repeatable", collectPair)
     .addOption(noContextOption())
     .option("--context-file <file>", "the context as a JSON object of strings")
-    .option("--aad <key=value>", "binds it to its place, stored nowhere; repeatable", collectPair)
-    .option("--aad-file <file>", "the aad as the bytes of a file")
-    .option("--store-context", "store the context in the message, in clear")
+    .option("--aad <key=value>", "binds it to its place; not stored; repeatable", collectPair)
+    .option("--aad-file <file>", "the AAD as the bytes of a file")
+    .option("--store-context", "store the context in the message, unencrypted")
     .option("--text", "write the text form, env1.… (up to 1 MiB)")
-    .option("-r, --recursive", "all files in folders, each beside its original")
-    .option("--force", "replace existing files")
+    .option("-r, --recursive", "all files in folders")
+    .addOption(excludeOption())
+    .option("--skip-existing", "leave inputs alone whose output exists")
+    .option("--force", "replace existing outputs")
+    .addOption(asOption())
+    .addHelpText(
+      "after",
+      examples(
+        "envelope encrypt --context tenant=acme report.pdf",
+        "envelope encrypt --context tenant=acme -r photos -o encrypted --exclude '*.tmp'",
+        "pg_dump app | envelope encrypt --context purpose=backup - -o app.sql.envelope",
+      ),
+    )
     .action(async (paths, options, command) => {
-      const globals = command.optsWithGlobals();
-      const { output, recursive = false, text = false, force = false } = options;
+      const { recursive = false, text = false, force = false, storeContext = false } = options;
       const context = await contextToWrite(options);
       const aad = await readAad(options);
       const { signal } = ui.host;
-      const storeContext = options.storeContext ?? false;
+      const outputs = await Outputs.of(paths, options);
+      if (outputs.toStdout) requireFreeStdout(ui, text);
+      const { exclude } = options;
+      const inputs = await listInputs(paths, { recursive, exclude, output: outputs.folder });
       const job: Job = { context, aad, storeContext, signal, text, force };
-      const inputs = await listInputs(paths, recursive);
-      requireOneInput(output, paths, recursive);
-      const toStdout = output === STANDARD || (output === undefined && paths[0] === STANDARD);
-      if (toStdout) requireFreeStdout(ui, text);
 
-      await withEnvelope(ui, globals, async (envelope) => {
-        const totals = await forEachInput(ui, inputs, async (input, progress) => {
-          // A second run over a folder must not encrypt what the first one wrote.
-          if (input.found && (await formOf(input.path)) !== undefined) return "skipped";
-          const target = toStdout ? STANDARD : (output ?? `${input.path}${EXTENSION}`);
-          const done = await encryptInput(ui, envelope, input, target, job, progress);
-          if (!toStdout) {
-            progress.clear();
-            const sizes = `${formatBytes(done.plaintextBytes)}, ${formatBytes(done.messageBytes)} encrypted`;
-            await ui.result(`${printableLine(`${input.path} -> ${target}`)}  (${sizes})`, done);
-          }
-          return "done";
+      await withEnvelope(ui, command.optsWithGlobals(), async ({ envelope, own, wrapping }) => {
+        const totals = await forEachInput(ui, inputs, own, async (input, progress) => {
+          const { path } = input;
+          const left = input.folder === undefined ? undefined : await notToEncrypt(path);
+          if (left !== undefined) return left;
+          const name = (): string => `${basename(path)}${EXTENSION}`;
+          const target = await outputs.target(input, name, own);
+          if (target === undefined) return "its output exists";
+          const sizes = await encryptInput(ui, envelope, input, target, job, progress);
+          const done = { ...sizes, ...wrapping.take(target) };
+          if (outputs.toStdout) return undefined;
+          progress.clear();
+          const { plaintextBytes, messageBytes } = done;
+          const size = `${formatBytes(plaintextBytes)}, ${formatBytes(messageBytes)} encrypted`;
+          await ui.result(`${printableLine(`${path} -> ${target}`)}  (${size})`, done);
+          return undefined;
         });
-        noteSkipped(ui, totals, "encrypt");
+        if (totals.files === 0) ui.note("nothing to encrypt");
         requireAllDone(totals);
       });
     });
+}
+
+/** A second run over a folder must not encrypt what the first one wrote, and nobody wants a keystore in it. */
+async function notToEncrypt(path: string): Promise<Reason | undefined> {
+  if ((await formOf(path)) !== undefined) return "a message already";
+  return keystoreFile(path);
 }
 
 interface Job extends EncryptOptions {
@@ -113,7 +136,6 @@ async function encryptInput(
   progress: Progress,
 ): Promise<Encrypted> {
   const { signal } = ui.host;
-  if (input !== STANDARD && output !== STANDARD) await requireOtherFile(input, output);
   if (size !== undefined && output !== STANDARD && !text) {
     const onProgress = progress.follow(size);
     const whole = { ...options, overwrite: force, preserve: true, onProgress };
@@ -182,7 +204,7 @@ async function encryptText(
   const plaintext = await gather(pieces, MAX_TEXT_PLAINTEXT_BYTES);
   if (plaintext === undefined)
     throw usageError(
-      "--text is for inputs of up to 1 MiB",
+      "--text takes at most 1 MiB of plaintext",
       "leave it out: messages in binary form may have any size",
     );
   return encodeText(await envelope.encrypt(plaintext, options));
@@ -203,19 +225,9 @@ export async function* countBytes(
   }
 }
 
-/** `-o` is one name. */
-export function requireOneInput(
-  output: string | undefined,
-  paths: readonly string[],
-  recursive: boolean,
-): void {
-  if (output === undefined || (paths.length === 1 && !recursive)) return;
-  throw usageError("-o takes one input", "leave it out: each result is written beside its input");
-}
-
 function requireFreeStdout(ui: Ui, text: boolean): void {
   if (ui.json)
-    throw usageError("--json and a result on stdout exclude each other", "name a file with -o");
+    throw usageError("--json needs stdout, and so does the message", "name a file with -o");
   if (!text && ui.host.stdout.isTTY === true) {
     throw usageError(
       "a message is binary, and stdout is a terminal",

@@ -5,7 +5,7 @@
  */
 import type { CommandUnknownOpts } from "@commander-js/extra-typings";
 import { exitCodes, usageError } from "../errors.ts";
-import type { Program } from "../program.ts";
+import { examples, type Program } from "../program.ts";
 import type { Ui } from "../ui.ts";
 
 export function addHelp(program: Program, ui: Ui): void {
@@ -13,6 +13,7 @@ export function addHelp(program: Program, ui: Ui): void {
     .command("help")
     .description("Show help for a command, or for exit-codes.")
     .argument("[topic...]", "a command, or exit-codes")
+    .addHelpText("after", examples("envelope help keys rotate", "envelope help exit-codes"))
     .action(async (topic) => {
       if (topic.length === 1 && topic[0] === "exit-codes") {
         await ui.answer(exitCodesText(), exitCodes);
@@ -22,11 +23,14 @@ export function addHelp(program: Program, ui: Ui): void {
       for (const name of topic) {
         const found = command.commands.find((one) => one.name() === name);
         if (found === undefined) {
-          throw usageError(`no command ${JSON.stringify(name)}`, "envelope help lists them");
+          throw usageError(
+            `there is no command ${JSON.stringify(name)}`,
+            "`envelope help` lists the commands",
+          );
         }
         command = found;
       }
-      await ui.writeOut(command.helpInformation());
+      command.outputHelp();
     });
 }
 

@@ -1,137 +1,220 @@
 /**
- * `envelope init`: a keystore with one CMK, and a configuration that names it. All of it or nothing.
+ * `envelope init`: a keystore with one CMK, and an environment of the configuration that names it.
+ *
+ * Nothing is overwritten. The configuration comes last, so a run that was killed leaves at most a complete keystore
+ * without one, and the next run uses it.
  *
  * @module
  */
-import { lstat, unlink } from "node:fs/promises";
+import type { BigIntStats } from "node:fs";
+import { stat } from "node:fs/promises";
 import { basename, dirname, relative, resolve, sep } from "node:path";
+import { EnvelopeError } from "@env/core";
 import { CONFIG_FILE } from "@env/core/config";
-import { createKeystore, type RootKeyKind } from "@env/kms";
-import { Option } from "@commander-js/extra-typings";
+import { inspectKeystore, isKmsError, type Keystore, type KmsClient } from "@env/kms";
 import { CommandError, usageError } from "../errors.ts";
-import { writeOutput } from "../files.ts";
-import { passphraseVariable } from "../passphrase.ts";
-import type { Program } from "../program.ts";
-import { keyFileOf, rootKeyVariable, rootSource } from "../providers.ts";
+import { identityOf, readSource, writeOutput, readPieces } from "../files.ts";
+import { gather } from "../inputs.ts";
+import {
+  describeRoot,
+  newKeystore,
+  removeKeystore,
+  rootOption,
+  type Root,
+} from "../new-keystore.ts";
+import { examples, type Program } from "../program.ts";
+import { trust, withKeystore } from "../providers.ts";
 import type { Ui } from "../ui.ts";
 
-/** SQLite's own files beside a database. */
-const COMPANIONS = ["-wal", "-shm", "-journal"];
+const MAX_CONFIG_BYTES = 2 ** 20;
 
 export function addInit(program: Program, ui: Ui): void {
   program
     .command("init")
+    .summary("Create a local keystore with one CMK, and a configuration for it.")
     .description(
-      "Make a local keystore with one CMK, and envelope.config.json. Overwrites nothing.",
+      "Create a local keystore with one CMK, and envelope.config.json with an environment that names it. If the configuration exists, the environment is added to it. Overwrites nothing; an interrupted run is completed by running the command again.",
     )
     .option("--keystore <path>", "the keystore file", "./dev.kms")
-    .option("--alias <name>", "the CMK's alias", "alias/app")
-    .addOption(
-      new Option("--root <kind>", "where the keystore's root key is kept")
-        .choices(["key-file", "environment", "passphrase"])
-        .default("key-file" as const),
+    .option("--alias <name>", "the alias of the CMK", "alias/app")
+    .addOption(rootOption())
+    .addHelpText(
+      "after",
+      examples(
+        "envelope init",
+        "envelope init --environment test --keystore ci.kms",
+        "envelope init --root passphrase --keystore vault.kms --environment production",
+      ),
     )
     .action(async ({ keystore, alias, root }, command) => {
       const globals = command.optsWithGlobals();
-      if (globals.cmk !== undefined) throw usageError("init makes a CMK; --cmk has no place here");
-      const config = resolve(globals.config ?? CONFIG_FILE);
+      if (globals.cmk !== undefined) throw usageError("init creates a CMK and does not take --cmk");
+      const file = resolve(globals.config ?? CONFIG_FILE);
       const environment = globals.environment ?? "development";
       const path = resolve(keystore);
-      const made = root === "key-file" ? [path, keyFileOf(path)] : [path];
-      for (const file of [config, ...made]) await requireAbsent(file);
-      if (root === "environment") requireRootKeyVariable();
+      const uri = `local-file:${relativePath(dirname(file), path)}?key=${alias}`;
+      const config = await readConfig(file);
+      if (config !== undefined && Object.hasOwn(config.environments, environment)) {
+        throw new CommandError(
+          "ERR_CLI_FILE",
+          `${file}: environment ${JSON.stringify(environment)} is already there`,
+          "nothing was created; add another one with --environment and --keystore",
+        );
+      }
 
-      const keyId = await makeKeystore(ui, path, alias, root);
-      const uri = `local-file:${relativePath(dirname(config), path)}?key=${alias}`;
-      const text = `${JSON.stringify({ environments: { [environment]: { cmks: [uri] } } }, null, 2)}\n`;
-      const shared = { mode: 0o644, signal: ui.host.signal };
+      const existing = (await identityOf(path)) !== undefined;
+      const chosen = command.getOptionValueSource("root") === "cli" ? root : undefined;
+      const made = existing
+        ? await existingKeystore(ui, path, alias, chosen)
+        : await freshKeystore(ui, path, alias, root);
       try {
-        await writeOutput(config, shared, (file) => file.writeFile(text));
+        await writeConfig(ui, file, config, environment, uri);
       } catch (error) {
-        await remove(path, root);
+        if (!existing) await removeKeystore(path, made.root);
         throw error;
       }
-      const data = { config, environment, keystore: path, root, alias, keyId, uri };
+      const data = { config: file, environment, keystore: path, ...made, alias, uri };
       await ui.result(nextSteps(data), data);
     });
 }
 
-async function makeKeystore(ui: Ui, path: string, alias: string, root: Root): Promise<string> {
-  // Leaves nothing behind where it fails.
-  using keystore = await createKeystore(path, { root: rootSource(ui, root, path, "create") });
-  try {
+interface Made {
+  readonly root: Root;
+  readonly keyId: string;
+  /** Whether the keystore was there before. */
+  readonly existing: boolean;
+}
+
+async function freshKeystore(ui: Ui, path: string, alias: string, root: Root): Promise<Made> {
+  let keyId = "";
+  // Before the file has its name: a keystore that is there has its CMK.
+  const prepare = async (keystore: Keystore): Promise<void> => {
     ui.host.signal.throwIfAborted();
+    keyId = await newKey(keystore.as(), alias);
+  };
+  (await newKeystore(ui, path, root, { prepare })).close();
+  return { root, keyId, existing: false };
+}
+
+/** A keystore of a run that did not get to its configuration, or one that somebody wants a configuration for. */
+async function existingKeystore(
+  ui: Ui,
+  path: string,
+  alias: string,
+  chosen: Root | undefined,
+): Promise<Made> {
+  const { rootKind } = await inspectKeystore(path, trust());
+  if (rootKind === "cmk" || (chosen !== undefined && chosen !== rootKind)) {
+    throw usageError(
+      `${path}: the keystore exists, and its root key is of kind ${rootKind}`,
+      "choose another name with --keystore",
+    );
+  }
+  let keyId = "";
+  await withKeystore(ui, {}, path, async (keystore) => {
     const client = keystore.as();
-    const { KeyMetadata } = await client.createKey({ Description: "made by envelope init" });
-    await client.createAlias({ AliasName: alias, TargetKeyId: KeyMetadata.KeyId });
-    return KeyMetadata.KeyId;
+    keyId = (await keyOf(client, alias)) ?? (await newKey(client, alias));
+  });
+  return { root: rootKind, keyId, existing: true };
+}
+
+async function keyOf(client: KmsClient, alias: string): Promise<string | undefined> {
+  try {
+    return (await client.describeKey({ KeyId: alias })).KeyMetadata.KeyId;
   } catch (error) {
-    keystore.close();
-    await remove(path, root);
+    if (isKmsError(error) && error.name === "NotFoundException") return undefined;
     throw error;
   }
 }
 
-type Root = Exclude<RootKeyKind, "cmk">;
-
-/** Only what this run has made: nothing was there before. */
-async function remove(path: string, root: Root): Promise<void> {
-  const files = [path, ...COMPANIONS.map((suffix) => path + suffix)];
-  if (root === "key-file") files.push(keyFileOf(path));
-  for (const file of files) await unlink(file).catch(() => undefined);
+async function newKey(client: KmsClient, alias: string): Promise<string> {
+  const { KeyMetadata } = await client.createKey({ Description: "made by envelope init" });
+  await client.createAlias({ AliasName: alias, TargetKeyId: KeyMetadata.KeyId });
+  return KeyMetadata.KeyId;
 }
 
-async function requireAbsent(path: string): Promise<void> {
-  const stats = await lstat(path).catch(() => undefined);
-  if (stats === undefined) return;
-  throw new CommandError(
-    "ERR_CLI_FILE",
-    `${path}: it exists already, and init overwrites nothing`,
-    "nothing was made; choose other names with --keystore and --config",
-  );
+interface Config {
+  readonly document: object;
+  readonly environments: object;
+  readonly stats: BigIntStats;
 }
 
-function requireRootKeyVariable(): void {
-  if ((process.env[rootKeyVariable] ?? "") !== "") return;
-  throw usageError(
-    `--root environment needs the root key in ${rootKeyVariable}`,
-    `make one: export ${rootKeyVariable}="env-root-1.$(openssl rand -base64 32 | tr '+/' '-_' | tr -d '=')", and keep it safe`,
-  );
+/** @throws EnvelopeError `ERR_ENVELOPE_CONFIG` for a file that cannot be added to. */
+async function readConfig(file: string): Promise<Config | undefined> {
+  const found = await stat(file).catch(() => undefined);
+  if (found === undefined) return undefined;
+  return readSource(file, async (source) => {
+    const bytes = await gather(readPieces(source), MAX_CONFIG_BYTES);
+    const document = bytes === undefined ? undefined : parseObject(bytes);
+    const environments =
+      document !== undefined && "environments" in document ? document.environments : undefined;
+    if (document === undefined || !isObject(environments)) {
+      throw new EnvelopeError(
+        "ERR_ENVELOPE_CONFIG",
+        `${file}: it is not a configuration that an environment can be added to; correct it, or choose another file with --config`,
+      );
+    }
+    return { document, environments, stats: source.stats };
+  });
 }
 
-/** As it stands in a URI: with slashes, relative to the configuration, percent-encoded. */
+function parseObject(bytes: Uint8Array): object | undefined {
+  try {
+    const value: unknown = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
+    return isObject(value) ? value : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function isObject(value: unknown): value is object {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+async function writeConfig(
+  ui: Ui,
+  file: string,
+  config: Config | undefined,
+  environment: string,
+  uri: string,
+): Promise<void> {
+  const environments = { ...config?.environments, [environment]: { cmks: [uri] } };
+  const text = `${JSON.stringify({ ...config?.document, environments }, null, 2)}\n`;
+  const { signal } = ui.host;
+  const target =
+    config === undefined
+      ? { mode: 0o644, signal }
+      : { overwrite: true, like: config.stats, replaces: config.stats, signal };
+  await writeOutput(file, target, (handle) => handle.writeFile(text));
+}
+
+/** A path as it is written in a URI: with slashes, relative to the configuration, percent-encoded. */
 function relativePath(from: string, to: string): string {
   const steps = relative(from, to).split(sep).map(encodeURIComponent).join("/");
   return steps.startsWith("..") || /^[A-Za-z]%3A/.test(steps) ? steps : `./${steps}`;
 }
 
 function nextSteps(data: {
-  config: string;
-  environment: string;
-  keystore: string;
-  root: Root;
-  alias: string;
-  keyId: string;
+  readonly config: string;
+  readonly environment: string;
+  readonly keystore: string;
+  readonly existing: boolean;
+  readonly root: Root;
+  readonly alias: string;
+  readonly keyId: string;
 }): string {
-  const name = basename(data.keystore);
-  const rootKey = {
-    "key-file": `root key   ${keyFileOf(data.keystore)}`,
-    environment: `root key   in ${rootKeyVariable}`,
-    passphrase: `root key   from a passphrase, asked for or in ${passphraseVariable}`,
-  }[data.root];
-  const secret =
-    data.root === "key-file"
-      ? `Do not commit ${name}.key: whoever has it and ${name} can decrypt.`
-      : "";
+  const { config, environment, keystore, existing, root, alias, keyId } = data;
+  const name = basename(keystore);
+  const keyFile = root === "key-file";
   return [
-    `keystore   ${data.keystore}`,
-    rootKey,
-    `CMK        ${data.keyId} (${data.alias})`,
-    `config     ${data.config} (environment ${data.environment})`,
+    `keystore   ${keystore}${existing ? " (already there, kept as it was)" : ""}`,
+    `root key   ${describeRoot(keystore, root)}`,
+    `CMK        ${keyId} (${alias})`,
+    `config     ${config} (environment ${environment})`,
     "",
-    ...(secret === "" ? [] : [secret]),
+    ...(keyFile ? [`Do not commit ${name}.key: anyone who has it and ${name} can decrypt.`] : []),
     `  echo '${name}*' >> .gitignore`,
-    `Keep a backup of ${data.root === "key-file" ? "both" : "the keystore and the root key"}: without them what you encrypt is lost.`,
+    `Keep a backup of ${keyFile ? "both" : "the keystore and the root key"}: without them, what you encrypt is lost.`,
     "Next:",
     "  envelope encrypt --context purpose=try README.md",
     "  envelope inspect README.md.envelope",

@@ -1,5 +1,5 @@
 /**
- * `envelope inspect`: what a message says of itself. Reads the header and nothing else, calls no KMS.
+ * `envelope inspect`: what the header of a message says. Nothing else is read, and no KMS is called.
  *
  * @module
  */
@@ -8,8 +8,11 @@ import { MAX_HEADER_BYTES, plaintextLength } from "@env/core/message";
 import { isEnvelopeError } from "@env/core";
 import { readFront, readMessage, readPieces } from "../files.ts";
 import {
+  excludeOption,
   forEachInput,
+  formOf,
   formOfFront,
+  isNamedMessage,
   listInputs,
   peek,
   readStdin,
@@ -18,7 +21,7 @@ import {
   type Form,
 } from "../inputs.ts";
 import { keyVersionOf } from "../key-usage.ts";
-import type { Program } from "../program.ts";
+import { examples, type Program } from "../program.ts";
 import { formatBytes, printableLine } from "../text.ts";
 import type { Ui } from "../ui.ts";
 import { readText } from "./decrypt.ts";
@@ -26,24 +29,43 @@ import { readText } from "./decrypt.ts";
 export function addInspect(program: Program, ui: Ui): void {
   program
     .command("inspect")
-    .description("Show what a message's header says. Calls no KMS; nothing shown is verified.")
-    .argument("<files...>", "messages in either form, or - for stdin")
-    .action(async (paths) => {
-      const inputs = await listInputs(paths, false);
+    .summary("Show what the header of a message says.")
+    .description(
+      "Show what the header of a message says: keys, sizes, stored context. No KMS is called, and nothing that is shown is verified.",
+    )
+    .argument("<paths...>", "messages in either form, folders with --recursive, or - for stdin")
+    .option("-r, --recursive", "all messages in folders")
+    .addOption(excludeOption())
+    .addHelpText(
+      "after",
+      examples(
+        "envelope inspect report.pdf.envelope",
+        "envelope inspect -r --json /srv/data | jq -r '.entries[].keyId' | sort | uniq -c",
+      ),
+    )
+    .action(async (paths, { recursive = false, exclude }) => {
+      const inputs = await listInputs(paths, { recursive, exclude });
       let first = true;
-      const totals = await forEachInput(ui, inputs, async ({ path }) => {
+      // No keystore is open here, so any file may be.
+      const totals = await forEachInput(ui, inputs, undefined, async ({ path, folder }) => {
+        if (folder !== undefined && !isNamedMessage(path) && (await formOf(path)) === undefined) {
+          return "not a message";
+        }
         const facts = path === STANDARD ? await inspectStdin(ui) : await inspectFile(path);
-        await ui.answer(`${first ? "" : "\n"}${describe(path, facts)}`, toJson(path, facts));
+        const [text, data] = [describe(path, facts), toJson(path, facts)];
+        if (recursive) await ui.line(`${first ? "" : "\n"}${text}`, data);
+        else await ui.answer(`${first ? "" : "\n"}${text}`, data);
         first = false;
-        return "done";
+        return undefined;
       });
+      if (totals.files === 0) ui.note("nothing to inspect");
       requireAllDone(totals);
     });
 }
 
 interface Facts extends Omit<MessageFacts, "payloadBytes"> {
   readonly form: Form;
-  /** `undefined` where the input is a pipe whose end was not waited for. */
+  /** `undefined` for a pipe, whose end is not awaited. */
   readonly payloadBytes: number | undefined;
 }
 
@@ -90,7 +112,10 @@ function describe(path: string, facts: Facts): string {
   ];
   if (plaintextBytes !== undefined) rows.push(["plaintext", exact(plaintextBytes)]);
   else if (payloadBytes !== undefined) {
-    rows.push(["plaintext", "none has this payload length: cut short, or something was appended"]);
+    rows.push([
+      "plaintext",
+      "not possible with this payload length: the message was truncated or has trailing data",
+    ]);
   }
   if (storedContext === undefined) rows.push(["context", "not stored"]);
   else {
@@ -98,7 +123,7 @@ function describe(path: string, facts: Facts): string {
     if (pairs.length === 0) rows.push(["context", "stored, empty"]);
     for (const [key, value] of pairs) rows.push(["context", `${quote(key)} = ${quote(value)}`]);
   }
-  if (entries === undefined) rows.push(["key block", "detached: stored elsewhere"]);
+  if (entries === undefined) rows.push(["key block", "detached (stored elsewhere)"]);
   for (const entry of entries ?? []) {
     const version = keyVersionOf(entry);
     const what = version === undefined ? "" : `, key version ${version}`;

@@ -1,34 +1,56 @@
 /**
- * `envelope keys`: the CMKs of a local keystore. Other KMSs come with tools of their own.
+ * `envelope keys`: the CMKs of a local keystore. Other KMSs come with their own tools.
  *
- * A key may be named by its id, its ARN or an alias everywhere, also where the KMS itself takes no alias.
+ * A key may be named by its id, its ARN or an alias everywhere, even where the KMS itself does not take aliases.
  *
  * @module
  */
-import { KmsError, type KeyMetadata, type KeyRotation, type KmsClient } from "@env/kms";
+import {
+  KmsError,
+  type KeyMetadata,
+  type KeyRotation,
+  type Keystore,
+  type KmsClient,
+} from "@env/kms";
 import { usageError } from "../errors.ts";
-import type { Program } from "../program.ts";
-import { withKeystore, type GlobalOptions } from "../providers.ts";
-import { printableLine, table } from "../text.ts";
+import { asOption, examples, type GlobalOptions, type Program } from "../program.ts";
+import { withKeystore } from "../providers.ts";
+import { printableLine, table, widthOf, wrapLine } from "../text.ts";
 import type { Ui } from "../ui.ts";
+
+const KEY = "key id, ARN or alias";
 
 export function addKeys(program: Program, ui: Ui): void {
   const keys = program
     .command("keys")
-    .description("Manage the CMKs of a local keystore.")
+    .summary("Manage the CMKs of a local keystore.")
+    .description(
+      "Manage the CMKs of a local keystore. The keys of other KMSs are managed with their own tools.",
+    )
     .helpCommand(false)
-    .option("--keystore <path>", "the keystore (default: that of the configuration)");
+    .option("--keystore <path>", "the keystore (default: that of the configuration)")
+    .addOption(asOption())
+    .addHelpText(
+      "after",
+      examples(
+        "envelope keys create --alias alias/orders",
+        "envelope keys list",
+        "envelope keys rotate alias/orders",
+      ),
+    );
 
-  const run = (
-    globals: GlobalOptions & { readonly keystore?: string | undefined },
-    use: (client: KmsClient) => Promise<void>,
-  ): Promise<void> => withKeystore(ui, globals, globals.keystore, (keystore) => use(keystore.as()));
+  const run = (globals: Globals, use: (client: KmsClient) => Promise<void>): Promise<void> =>
+    withKeystore(ui, globals, globals.keystore, (keystore) => use(clientOf(keystore, globals.as)));
 
   keys
     .command("create")
-    .description("Make a CMK.")
+    .description("Create a CMK.")
     .option("--alias <name>", "give it this alias")
     .option("--description <text>", "what it is for")
+    .addHelpText(
+      "after",
+      examples("envelope keys create --alias alias/orders --description 'orders of the shop'"),
+    )
     .action((options, command) =>
       run(command.optsWithGlobals(), async (client) => {
         const { alias, description } = options;
@@ -49,28 +71,23 @@ export function addKeys(program: Program, ui: Ui): void {
 
   keys
     .command("list")
-    .description("List the CMKs.")
+    .description("List the CMKs with their aliases.")
+    .addHelpText(
+      "after",
+      examples("envelope keys list", "envelope keys list --json | jq -r '.[].keyId'"),
+    )
     .action((_, command) =>
       run(command.optsWithGlobals(), async (client) => {
         const aliases = await allAliases(client);
-        const found: { metadata: KeyMetadata; aliases: string[]; versions: number }[] = [];
+        const found: ListedKey[] = [];
         for (const KeyId of await allKeys(client)) {
           const { KeyMetadata } = await client.describeKey({ KeyId });
           const versions = await versionsOf(client, KeyMetadata);
           const names = aliases.get(KeyId) ?? [];
           found.push({ metadata: KeyMetadata, aliases: names, versions: versions.length });
         }
-        const rows = found.map(({ metadata, aliases: names, versions }) => [
-          metadata.KeyId,
-          names.join(", ") || "-",
-          stateOf(metadata),
-          String(versions || "-"),
-          day(metadata.CreationDate),
-          metadata.Description,
-        ]);
-        const head = ["KEY", "ALIAS", "STATE", "VERSIONS", "CREATED", "DESCRIPTION"];
         await ui.answer(
-          table(head, rows),
+          drawKeys(found, ui.columns),
           found.map((one) =>
             toJson(one.metadata, { aliases: one.aliases, versions: one.versions }),
           ),
@@ -81,7 +98,8 @@ export function addKeys(program: Program, ui: Ui): void {
   keys
     .command("show")
     .description("Show one CMK and its versions.")
-    .argument("<key>", "key id, ARN or alias")
+    .argument("<key>", KEY)
+    .addHelpText("after", examples("envelope keys show alias/orders"))
     .action((key, _, command) =>
       run(command.optsWithGlobals(), async (client) => {
         const { KeyMetadata } = await client.describeKey({ KeyId: key });
@@ -108,13 +126,15 @@ export function addKeys(program: Program, ui: Ui): void {
 
   const alias = keys
     .command("alias")
-    .description("Names for CMKs. Aliases can move, ids cannot.")
-    .helpCommand(false);
+    .description("Name CMKs. An alias can move to another key; a key id is fixed.")
+    .helpCommand(false)
+    .addHelpText("after", examples("envelope keys alias set alias/orders alias/orders-2026"));
   alias
     .command("set")
-    .description("Point an alias at a CMK; make it where there is none.")
+    .description("Point an alias at a CMK. The alias is created if necessary.")
     .argument("<alias>", "alias/name")
-    .argument("<key>", "key id, ARN or alias")
+    .argument("<key>", KEY)
+    .addHelpText("after", examples("envelope keys alias set alias/orders alias/orders-2026"))
     .action((name, key, _, command) =>
       run(command.optsWithGlobals(), async (client) => {
         const target = await idOf(client, key);
@@ -124,15 +144,16 @@ export function addKeys(program: Program, ui: Ui): void {
         else await client.updateAlias(request);
         const moved = previous !== undefined && previous !== target;
         const note = moved
-          ? `\nwhat ${previous} wrapped still needs it: envelope rewrap --from 'local-file:<keystore>?key=${previous}'`
+          ? `\nMessages wrapped by ${previous} still need it. To move them: envelope rewrap --from 'local-file:<keystore>?key=${previous}'`
           : "";
         await ui.result(`${name} -> ${target}${note}`, { alias: name, keyId: target, previous });
       }),
     );
   alias
     .command("delete")
-    .description("Delete an alias; the CMK stays.")
+    .description("Delete an alias. The CMK stays.")
     .argument("<alias>", "alias/name")
+    .addHelpText("after", examples("envelope keys alias delete alias/orders"))
     .action((name, _, command) =>
       run(command.optsWithGlobals(), async (client) => {
         await client.deleteAlias({ AliasName: name });
@@ -142,8 +163,14 @@ export function addKeys(program: Program, ui: Ui): void {
 
   keys
     .command("rotate")
-    .description("Give a CMK a new version, which wraps from now on. Old versions still unwrap.")
-    .argument("<key>", "key id, ARN or alias")
+    .description(
+      "Create a new version of a CMK, which wraps from now on. Old versions still unwrap.",
+    )
+    .argument("<key>", KEY)
+    .addHelpText(
+      "after",
+      examples("envelope keys rotate alias/orders && envelope rewrap --from-header -r /srv/data"),
+    )
     .action((key, _, command) =>
       run(command.optsWithGlobals(), async (client) => {
         const keyId = await idOf(client, key);
@@ -151,7 +178,7 @@ export function addKeys(program: Program, ui: Ui): void {
         const { KeyMetadata } = await client.describeKey({ KeyId: keyId });
         const version = (await versionsOf(client, KeyMetadata)).length;
         await ui.result(
-          `${keyId} is at version ${version}; envelope rewrap moves existing messages to it`,
+          `${keyId} is now at version ${version}; \`envelope rewrap\` moves existing messages to it`,
           { keyId, version },
         );
       }),
@@ -165,12 +192,12 @@ export function addKeys(program: Program, ui: Ui): void {
     ["enable", "Enable a CMK.", (client, KeyId) => client.enableKey({ KeyId })],
     [
       "disable",
-      "Disable a CMK: it neither wraps nor unwraps.",
+      "Disable a CMK. It neither wraps nor unwraps until it is enabled again.",
       (client, KeyId) => client.disableKey({ KeyId }),
     ],
     [
       "cancel-deletion",
-      "Keep a CMK that is scheduled for deletion. It is disabled then.",
+      "Cancel a scheduled deletion. The CMK stays disabled until you enable it.",
       (client, KeyId) => client.cancelKeyDeletion({ KeyId }),
     ],
   ];
@@ -178,7 +205,8 @@ export function addKeys(program: Program, ui: Ui): void {
     keys
       .command(name)
       .description(description)
-      .argument("<key>", "key id, ARN or alias")
+      .argument("<key>", KEY)
+      .addHelpText("after", examples(`envelope keys ${name} alias/orders`))
       .action((key, _, command) =>
         run(command.optsWithGlobals(), async (client) => {
           await change(client, await idOf(client, key));
@@ -190,10 +218,11 @@ export function addKeys(program: Program, ui: Ui): void {
   keys
     .command("schedule-deletion")
     .description(
-      "Delete a CMK for good after a waiting time. All that it alone wrapped is lost then.",
+      "Delete a CMK permanently after a waiting period. Data wrapped only by this CMK becomes permanently unreadable.",
     )
-    .argument("<key>", "key id, ARN or alias")
-    .option("--days <number>", "the waiting time, 7 to 30", parseDays, 30)
+    .argument("<key>", KEY)
+    .option("--days <number>", "the waiting period, 7 to 30", parseDays, 30)
+    .addHelpText("after", examples("envelope keys schedule-deletion alias/orders --days 7"))
     .action((key, { days }, command) =>
       run(command.optsWithGlobals(), async (client) => {
         const KeyId = await idOf(client, key);
@@ -203,9 +232,65 @@ export function addKeys(program: Program, ui: Ui): void {
     );
 }
 
+type Globals = GlobalOptions & {
+  readonly keystore?: string | undefined;
+  readonly as?: string | undefined;
+};
+
+function clientOf(keystore: Keystore, principal: string | undefined): KmsClient {
+  try {
+    return keystore.as(principal);
+  } catch (error) {
+    throw error instanceof TypeError ? usageError(`--as: ${error.message}`) : error;
+  }
+}
+
+interface ListedKey {
+  readonly metadata: KeyMetadata;
+  readonly aliases: readonly string[];
+  readonly versions: number;
+}
+
+const HEAD = ["KEY", "STATE", "VERSIONS", "CREATED", "ALIAS", "DESCRIPTION"];
+
+/** A table; if it is too wide, aliases, description and the date of deletion are below each key. */
+function drawKeys(keys: readonly ListedKey[], columns: number | undefined): string {
+  const cellsOf = ({ metadata, versions }: ListedKey, state: string): string[] => [
+    metadata.KeyId,
+    state,
+    String(versions || "-"),
+    day(metadata.CreationDate),
+  ];
+  const whole = table(
+    HEAD,
+    keys.map((key) => [
+      ...cellsOf(key, stateOf(key.metadata)),
+      key.aliases.join(", ") || "-",
+      key.metadata.Description,
+    ]),
+  );
+  if (columns === undefined || whole.split("\n").every((line) => widthOf(line) <= columns)) {
+    return whole;
+  }
+  const [head = "", ...lines] = table(
+    HEAD.slice(0, 4),
+    keys.map((key) => cellsOf(key, stateName(key.metadata))),
+  ).split("\n");
+  const blocks = keys.map(({ metadata, aliases }, at) => {
+    const { Description, DeletionDate } = metadata;
+    const deletion = DeletionDate === undefined ? "" : `to be deleted on ${day(DeletionDate)}`;
+    const below = [...aliases, Description, deletion].filter((text) => text !== "");
+    return [
+      lines[at] ?? "",
+      ...below.map((text) => wrapLine(`  ${printableLine(text)}`, columns, 4)),
+    ].join("\n");
+  });
+  return [head, blocks].flat().join("\n");
+}
+
 async function showState(ui: Ui, client: KmsClient, key: string): Promise<void> {
   const { KeyMetadata } = await client.describeKey({ KeyId: key });
-  await ui.result(`${KeyMetadata.KeyId} ${stateOf(KeyMetadata)}`, toJson(KeyMetadata));
+  await ui.result(`${KeyMetadata.KeyId}: ${stateOf(KeyMetadata)}`, toJson(KeyMetadata));
 }
 
 function toJson(metadata: KeyMetadata, more: object = {}): object {
@@ -220,9 +305,15 @@ function toJson(metadata: KeyMetadata, more: object = {}): object {
   };
 }
 
-function stateOf({ KeyState, DeletionDate }: KeyMetadata): string {
-  if (DeletionDate === undefined) return KeyState.toLowerCase();
-  return `deleted on ${day(DeletionDate)} unless envelope keys cancel-deletion`;
+/** `PendingDeletion` as `pending deletion`. */
+function stateName({ KeyState }: KeyMetadata): string {
+  return KeyState.replaceAll(/(?<=[a-z])(?=[A-Z])/g, " ").toLowerCase();
+}
+
+function stateOf(metadata: KeyMetadata): string {
+  const { DeletionDate } = metadata;
+  const name = stateName(metadata);
+  return DeletionDate === undefined ? name : `${name} (${day(DeletionDate)})`;
 }
 
 function day(date: Date): string {
@@ -243,7 +334,7 @@ async function allKeys(client: KmsClient): Promise<string[]> {
   }
 }
 
-/** By key id. */
+/** Aliases by key id. */
 async function allAliases(client: KmsClient): Promise<Map<string, string[]>> {
   const names = new Map<string, string[]>();
   for (let Marker: string | undefined; ;) {
@@ -299,5 +390,5 @@ async function versionsOf(
 function parseDays(text: string): number {
   const days = Number(text);
   if (/^[0-9]+$/.test(text) && days >= 7 && days <= 30) return days;
-  throw usageError("--days must be 7 to 30");
+  throw usageError("--days must be a number from 7 to 30");
 }

@@ -20,7 +20,7 @@ import { usageError } from "../errors.ts";
 import { printableLine } from "../text.ts";
 
 export interface SeedText {
-  /** Whatever it is. */
+  /** The parsed value, of any type. */
   readonly value: unknown;
   /**
    * Where in the text the value at a place is, or the name of the member there, as `:3:5`. For what is not
@@ -60,7 +60,7 @@ export function parseSeedText(path: string, text: string): SeedText {
   }
 }
 
-/** Where in the text what is at a place begins; as far inwards as there is something. */
+/** The offset in the text of what is at a place, or of the innermost part of the place that exists. */
 function offsetOf(
   document: Document,
   place: readonly (string | number)[],
@@ -83,7 +83,7 @@ function offsetOf(
   return offset;
 }
 
-/** What becomes of a key: a number is text, and nothing is none. */
+/** The name that a YAML key becomes: numbers become text, and null an empty name. */
 function nameOf(key: unknown): string {
   return typeof key === "string" ? key : key === null ? "" : JSON.stringify(key);
 }

@@ -1,5 +1,5 @@
 /**
- * `envelope kms`: a local keystore as a file says it is to be, and the file that says how it is.
+ * `envelope kms`: a local keystore, and the seed that describes it.
  *
  * @module
  */
@@ -11,9 +11,11 @@ import {
   type SeedPlan,
   type SeedStep,
 } from "@env/kms";
-import { InputError, NegativeAnswer } from "../errors.ts";
+import { resolve } from "node:path";
+import { InputError, NegativeAnswer, usageError } from "../errors.ts";
 import { readTextInput } from "../inputs.ts";
-import type { Program } from "../program.ts";
+import { describeRoot, newKeystore, rootOption } from "../new-keystore.ts";
+import { examples, type Program } from "../program.ts";
 import { withKeystore } from "../providers.ts";
 import { printableLine } from "../text.ts";
 import type { Ui } from "../ui.ts";
@@ -25,25 +27,63 @@ const MAX_BYTES = 2 ** 26;
 export function addKms(program: Program, ui: Ui): void {
   const kms = program
     .command("kms")
+    .summary("Create a local keystore, apply a seed to it, or export one.")
     .description(
-      "Keys, aliases, policies and principals of a local keystore, from a file and into one.",
+      "Create a local keystore, and keep its keys, aliases, policies and principals in a file, the seed.",
     )
-    .helpCommand(false);
+    .helpCommand(false)
+    .addHelpText(
+      "after",
+      examples(
+        "envelope kms export-config --keystore dev.kms > seed.yaml",
+        "envelope kms create --keystore ci.kms",
+        "envelope kms apply seed.yaml --keystore ci.kms",
+      ),
+    );
+
+  kms
+    .command("create")
+    .summary("Create an empty keystore.")
+    .description(
+      "Create an empty keystore: no CMK and no configuration. Overwrites nothing. To start with a CMK and a configuration, use init.",
+    )
+    .requiredOption("--keystore <path>", "the keystore file")
+    .addOption(rootOption())
+    .option("--account <id>", "the account in its ARNs, twelve digits", parseAccount)
+    .option("--region <name>", "the region in its ARNs", parseRegion)
+    .addHelpText(
+      "after",
+      examples(
+        "envelope kms create --keystore ci.kms && envelope kms apply seed.yaml --keystore ci.kms",
+      ),
+    )
+    .action(async ({ keystore: named, root, account: accountId, region }) => {
+      const path = resolve(named);
+      const facts = { ...(accountId && { accountId }), ...(region && { region }) };
+      using keystore = await newKeystore(ui, path, root, facts);
+      const { keystoreId } = keystore.facts;
+      const data = { keystore: path, root, keystoreId, ...facts };
+      await ui.result(`keystore   ${path}\nroot key   ${describeRoot(path, root)}`, data);
+    });
 
   kms
     .command("apply")
-    .summary("Bring a keystore to what a seed says.")
+    .summary("Change a keystore to match a seed.")
     .description(
-      "Bring a keystore to what a seed says, and show what that changes. What the seed does not have is left alone without --prune. A conflict, such as a key of another spec, is found before anything is changed. What was interrupted is completed by applying the seed again.",
+      "Change a keystore to match a seed, and show the changes. What is not in the seed is left alone without --prune. A conflict, such as a key of another spec, is found before anything is changed. An interrupted run is completed by applying the seed again.",
     )
-    .argument("<seed>", "in YAML or JSON, or - for stdin")
+    .argument("<seed>", "a file in YAML or JSON, or - for stdin")
     .option("--keystore <path>", "the keystore (default: that of the configuration)")
-    .option("--dry-run", "change nothing; the exit code is 9 where something would be changed")
-    .option(
-      "--prune",
-      "delete what the seed does not have; keys are scheduled for deletion in 30 days",
+    .option("--dry-run", "change nothing; the exit code is 9 if there is something to change")
+    .option("--prune", "delete what is not in the seed; keys are scheduled for deletion in 30 days")
+    .option("--insecure-fixed-material", "accept key material in the seed, for tests only")
+    .addHelpText(
+      "after",
+      examples(
+        "envelope kms apply seed.yaml --keystore ci.kms --dry-run",
+        "envelope kms apply seed.yaml --keystore ci.kms",
+      ),
     )
-    .option("--insecure-fixed-material", "take key material from the seed: for tests only")
     .action(async (path, options, command) => {
       const { dryRun = false, prune = false, insecureFixedMaterial } = options;
       const text = await readTextInput(ui, path, MAX_BYTES);
@@ -51,9 +91,9 @@ export function addKms(program: Program, ui: Ui): void {
       await withKeystore(ui, command.optsWithGlobals(), options.keystore, async (keystore) => {
         const { seeding } = keystore;
         const plan = await seeding.plan(seed, { prune });
-        warn(ui, plan);
+        for (const warning of plan.warnings) ui.warn(warning);
         const refused = plan.steps.some(({ action }) => action === "conflict");
-        if (dryRun || refused) await ui.answer(draw(plan, "not applied: "), toJson(plan, true));
+        if (dryRun || refused) await ui.answer(draw(plan, NOT_APPLIED), toJson(plan, true));
         if (dryRun && !refused) {
           if (plan.steps.some(({ action }) => action !== "none")) throw new NegativeAnswer();
           return;
@@ -66,11 +106,12 @@ export function addKms(program: Program, ui: Ui): void {
 
   kms
     .command("export-config")
-    .summary("Show the seed of a keystore.")
+    .summary("Print the seed of a keystore.")
     .description(
-      "Show the seed of a keystore: YAML, with --json JSON. It has no key material, no grants, no AWS managed keys and no keys that are pending deletion.",
+      "Print the seed of a keystore as YAML, or with --json as JSON. It contains no key material, no grants, no AWS managed keys and no keys that are pending deletion.",
     )
     .option("--keystore <path>", "the keystore (default: that of the configuration)")
+    .addHelpText("after", examples("envelope kms export-config --keystore dev.kms > seed.yaml"))
     .action((options, command) =>
       withKeystore(ui, command.optsWithGlobals(), options.keystore, async ({ seeding }) => {
         const seed = await seeding.exportConfig();
@@ -90,18 +131,21 @@ function readSeed(path: string, text: string, options: ParseSeedOptions): Seed {
   }
 }
 
-/** Also where all else is quiet. */
-function warn(ui: Ui, { warnings }: SeedPlan): void {
-  if (ui.json) return;
-  for (const warning of warnings) {
-    ui.host.stderr.write(`${ui.style("yellow", "warning:")} ${printableLine(warning)}\n`);
-  }
+function parseAccount(text: string): string {
+  if (/^[0-9]{12}$/.test(text)) return text;
+  throw usageError("--account must be twelve digits");
+}
+
+function parseRegion(text: string): string {
+  if (/^[a-z0-9-]{1,32}$/.test(text)) return text;
+  throw usageError("--region must be 1 to 32 of a-z, 0-9 and -");
 }
 
 function toJson({ steps, warnings }: SeedPlan, dryRun: boolean): object {
   return { dryRun, steps, warnings };
 }
 
+const NOT_APPLIED = "not applied: ";
 const SIGNS = { create: "+", update: "~", delete: "-", conflict: "!", none: " " } as const;
 
 function draw({ steps }: SeedPlan, prefix: string): string {
@@ -118,8 +162,11 @@ function draw({ steps }: SeedPlan, prefix: string): string {
     const number = steps.filter((step) => step.action === action).length;
     return number === 0 ? [] : [`${number} ${word}`];
   });
-  const total = counts.length === 0 ? "nothing to do" : counts.join(", ");
-  return [...lines, prefix + total].join("\n");
+  const idle = lines.length === 0;
+  const total = idle
+    ? `nothing to change (${counts.join(", ") || "the seed is empty"})`
+    : counts.join(", ");
+  return [...lines, idle ? total : prefix + total].join("\n");
 }
 
 function drawStep({ action, record, changes }: SeedStep): string[] {

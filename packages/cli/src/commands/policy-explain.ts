@@ -1,13 +1,13 @@
 /**
  * `envelope policy explain` and `envelope policy check`: one question about a permission, answered in full or
- * in one line. Asked of the keystore as it is now; nothing is done and nothing recorded.
+ * in one line, from the current state of the keystore. Nothing is changed and nothing is recorded.
  *
  * @module
  */
 import { collectPair, type Pairs } from "../context.ts";
 import { NegativeAnswer, usageError } from "../errors.ts";
 import { drawDecision, drawExplanation } from "../explanation.ts";
-import { collect } from "../program.ts";
+import { collect, examples } from "../program.ts";
 import { withKeystore } from "../providers.ts";
 import { ask, isKnown, type NewGrant, type Question } from "../question.ts";
 import { shortPrincipal } from "../arn.ts";
@@ -19,7 +19,7 @@ export function addExplain(policy: PolicyCommand, ui: Ui): void {
   withQuestion(policy, "explain")
     .summary("Show what allows or denies something, and what would allow it.")
     .description(
-      "Show every policy, statement, condition and grant that has a say, what it makes of the request, what decided, and the least that would have to be added to allow it. Shows policies and contexts. Whether the key is enabled is another question.",
+      "Show how every policy, statement, condition and grant evaluates the request, which of them decides, and the smallest additions that would allow it. The output contains policies and contexts. Whether the key is enabled is not considered.",
     )
     .addHelpText("after", example("explain"))
     .action(async (options, command) => {
@@ -27,14 +27,14 @@ export function addExplain(policy: PolicyCommand, ui: Ui): void {
       await withKeystore(ui, command.optsWithGlobals(), path, async (keystore) => {
         const explanation = await ask(keystore, toQuestion(options));
         await noteUnknown(ui, keystore, explanation);
-        await ui.answer(drawExplanation(explanation, keystore.facts), explanation);
+        await ui.answer(drawExplanation(explanation, keystore.facts, ui.columns), explanation);
       });
     });
 
   withQuestion(policy, "check")
-    .summary("Say whether something is allowed, by a line and the exit code.")
+    .summary("Tell whether something is allowed, by one line and the exit code.")
     .description(
-      "Say whether something is allowed, and what decided. The exit code is 0 where it is, 9 where it is not; with --quiet that is all.",
+      "Tell whether something is allowed, and what decides. The exit code is 0 if it is allowed and 9 if it is not; with --quiet, nothing is printed.",
     )
     .addHelpText("after", example("check"))
     .action(async (options, command) => {
@@ -62,34 +62,34 @@ function withQuestion(policy: PolicyCommand, name: "explain" | "check") {
   return policy
     .command(name)
     .option("--keystore <path>", "the keystore (default: that of the configuration)")
-    .requiredOption("--as <principal>", "who asks: user/alice, role/app, root, or an ARN")
-    .requiredOption("--action <action>", "what for: kms:Decrypt; kms: may be left out")
-    .option("--key <key>", "on which key: id, ARN or alias")
-    .option("--alias <name>", "on which alias, for CreateAlias, UpdateAlias and DeleteAlias")
-    .option("--context <key=value>", "of the encryption context; repeatable", collectPair)
-    .option("--via <service>", "the service that calls for the principal, as s3")
+    .requiredOption("--as <principal>", "who calls: user/alice, role/app, root, or an ARN")
+    .requiredOption("--action <action>", "the action: kms:Decrypt, or just Decrypt")
+    .option("--key <key>", "the key: id, ARN or alias")
+    .option("--alias <name>", "the alias, for CreateAlias, UpdateAlias and DeleteAlias")
+    .option("--context <key=value>", "a pair of the encryption context; repeatable", collectPair)
+    .option("--via <service>", "the service that calls for the principal, such as s3")
     .option(
       "--condition <key=value>",
-      "a further condition key, as aws:SourceIp; repeatable",
+      "another condition key, such as aws:SourceIp; repeatable",
       collect,
     )
     .option(
       "--grant-token <token>",
-      "as CreateGrant answered it; repeatable; for RetireGrant without --key, the grant",
+      "a token returned by CreateGrant; repeatable; with RetireGrant, identifies the grant if --key is omitted",
       collect,
     )
-    .option("--grant <id>", "of the key's grants, the one that RetireGrant is for")
-    .option("--grant-operation <operation>", "what CreateGrant is to grant; repeatable", collect)
-    .option("--grantee <principal>", "to whom")
-    .option("--retiring <principal>", "who may retire it")
+    .option("--grant <id>", "the grant of the key, for RetireGrant")
+    .option("--grant-operation <operation>", "what CreateGrant would grant; repeatable", collect)
+    .option("--grantee <principal>", "who would receive the new grant")
+    .option("--retiring <principal>", "who could retire the new grant")
     .option(
       "--grant-context-equals <key=value>",
-      "the context that the grant is for; repeatable",
+      "the exact context of the new grant; repeatable",
       collectPair,
     )
     .option(
       "--grant-context-subset <key=value>",
-      "a pair of every context that the grant is for; repeatable",
+      "a pair that the context must contain for the new grant; repeatable",
       collectPair,
     );
 }
@@ -134,7 +134,7 @@ function newGrantOf(options: Options): NewGrant | undefined {
   const facts = { grantee, retiring, contextEquals, contextSubset };
   if (grantOperation !== undefined) return { operations: grantOperation, ...facts };
   if (Object.values(facts).every((one) => one === undefined)) return undefined;
-  throw usageError("what is to be granted is missing", "add --grant-operation");
+  throw usageError("a new grant needs at least one operation", "add --grant-operation");
 }
 
 /** A condition key that is given more than once has several values. */
@@ -152,9 +152,16 @@ function conditionsOf(pairs: readonly string[]): Record<string, string | string[
 async function noteUnknown(ui: Ui, keystore: Keystore, explanation: Explanation): Promise<void> {
   if (await isKnown(keystore, explanation)) return;
   const name = shortPrincipal(explanation.caller, keystore.facts);
-  ui.note(`note: the keystore has no ${name}, so no policies of IAM for it`);
+  ui.note(unknownNote(name));
+}
+
+/** Somebody unknown has no policies, so a misspelt name looks like one that is refused. */
+export function unknownNote(name: string): string {
+  return `note: ${name} is not in this keystore, so no IAM policies apply`;
 }
 
 function example(name: string): string {
-  return `\nExample:\n  envelope policy ${name} --as user/alice --action kms:Decrypt --key alias/app --context tenant=acme`;
+  return examples(
+    `envelope policy ${name} --as user/alice --action kms:Decrypt --key alias/app --context tenant=acme`,
+  );
 }

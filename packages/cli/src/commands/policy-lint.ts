@@ -7,6 +7,7 @@ import { lintPolicy, type PolicyFinding } from "@env/kms";
 import { Option } from "@commander-js/extra-typings";
 import { NegativeAnswer } from "../errors.ts";
 import { forEachInput, listInputs, readTextInput, requireAllDone } from "../inputs.ts";
+import { examples } from "../program.ts";
 import { count, printableLine } from "../text.ts";
 import type { Ui } from "../ui.ts";
 import type { PolicyCommand } from "./policy.ts";
@@ -18,26 +19,29 @@ const PRINCIPAL = /"(?:Not)?Principal"/;
 export function addLint(policy: PolicyCommand, ui: Ui): void {
   policy
     .command("lint")
-    .summary("Check policies in files: what is malformed, and what hardly can be meant.")
+    .summary("Check policies in files: what is malformed, and what is probably a mistake.")
     .description(
-      "Check policies in files: what is malformed, and what hardly can be meant. One line for each finding; the exit code is 9 where one of them is an error, with --strict also for a warning.",
+      "Check policies in files: what is malformed, and what is probably a mistake. Prints one line per finding. The exit code is 9 if any of them is an error, or with --strict a warning.",
     )
     .argument("<files...>", "policies as JSON, or - for stdin")
     .addOption(
-      new Option("--kind <kind>", "policies of keys, or of users, roles and groups")
+      new Option("--kind <kind>", "key policies, or policies of users, roles and groups")
         .choices(["key", "identity"] as const)
         .default("key" as const),
     )
-    .option("--strict", "warnings count as errors")
+    .option("--strict", "treat warnings as errors")
     .addHelpText(
       "after",
-      "\nExample:\n  envelope policy lint --kind identity policies/*.json\n  envelope policy lint --json key-policy.json | jq -r .code",
+      examples(
+        "envelope policy lint --kind identity policies/*.json",
+        "envelope policy lint --json key-policy.json | jq -r .code",
+      ),
     )
     .action(async (paths, { kind, strict }) => {
-      const inputs = await listInputs(paths, false);
+      const inputs = await listInputs(paths);
       const fatal = new Set(strict === true ? ["error", "warning"] : ["error"]);
       const found: PolicyFinding[] = [];
-      const totals = await forEachInput(ui, inputs, async ({ path }) => {
+      const totals = await forEachInput(ui, inputs, undefined, async ({ path }) => {
         const text = await readTextInput(ui, path, MAX_BYTES);
         const findings = lintPolicy(text, kind);
         for (const finding of findings) {
@@ -45,11 +49,12 @@ export function addLint(policy: PolicyCommand, ui: Ui): void {
         }
         found.push(...findings);
         if (kind === "key" && !PRINCIPAL.test(text)) {
-          ui.note(`note: ${path} names no principals; for a policy of IAM add --kind identity`);
+          ui.note(
+            `note: ${path} names no principals; add --kind identity if it is a policy of a user, role or group`,
+          );
         }
-        return "done";
       });
-      ui.note(found.length === 0 ? "nothing found" : count(found.length, "finding"));
+      ui.note(found.length === 0 ? "no findings" : count(found.length, "finding"));
       requireAllDone(totals);
       if (found.some(({ severity }) => fatal.has(severity))) throw new NegativeAnswer();
     });

@@ -1,6 +1,6 @@
 /**
- * `envelope policy simulate`: what a file expects of permissions, against those that a keystore gives. Tests
- * for policies, to be run by CI.
+ * `envelope policy simulate`: compares the permissions that a file expects with those of a keystore. These are
+ * tests of policies, to be run in CI.
  *
  * @module
  */
@@ -11,14 +11,15 @@ import { withKeystore } from "../providers.ts";
 import { ask, isKnown } from "../question.ts";
 import { count, printableLine, table } from "../text.ts";
 import type { Ui } from "../ui.ts";
+import { unknownNote } from "./policy-explain.ts";
 import type { PolicyCommand } from "./policy.ts";
 
 export function addSimulate(policy: PolicyCommand, ui: Ui): void {
   policy
     .command("simulate")
-    .summary("Test who may do what against a file of expectations.")
+    .summary("Test permissions against a file of expectations.")
     .description(
-      "Ask the keystore everything that a file has expectations of, and compare. The exit code is 9 where an answer is another one. Nothing is done with the keys and nothing recorded.",
+      "Ask the keystore each question of a file and compare the answers with the expected ones. The exit code is 9 if any answer differs. The keys are not used, and nothing is recorded.",
     )
     .argument("<file>", "a list of expectations in YAML or JSON, or - for stdin")
     .option("--keystore <path>", "the keystore (default: that of the configuration)")
@@ -29,30 +30,30 @@ export function addSimulate(policy: PolicyCommand, ui: Ui): void {
         const outcomes: Outcome[] = [];
         for (const expectation of expectations)
           outcomes.push(await simulate(keystore, expectation));
-        const surprises = outcomes.filter(({ met }) => !met);
+        const failures = outcomes.filter(({ met }) => !met);
         await ui.answer(drawOutcomes(file, outcomes), {
           total: outcomes.length,
-          surprises: surprises.length,
+          failed: failures.length,
           outcomes,
         });
         const unknown = outcomes.filter(({ unknownPrincipal }) => unknownPrincipal === true);
         for (const name of new Set(unknown.map(({ principal }) => principal))) {
-          ui.note(`note: the keystore has no ${name}, so no policies of IAM for it`);
+          ui.note(unknownNote(name));
         }
-        if (surprises.length > 0) throw new NegativeAnswer();
+        if (failures.length > 0) throw new NegativeAnswer();
       });
     });
 }
 
 const EXAMPLE = `
 Example:
+  envelope policy simulate permissions.yaml
+
   # permissions.yaml
   - { principal: role/app, action: Decrypt, key: alias/app, context: { tenant: acme }, expect: allow }
   - { principal: user/eve, action: Decrypt, key: alias/app, expect: deny, because: explicit-deny }
 
-  envelope policy simulate permissions.yaml
-
-An expectation may also have: alias, via, conditions, grantTokens, grant, newGrant, name.`;
+An expectation may also contain alias, via, conditions, grantTokens, grant, newGrant and name.`;
 
 interface Outcome extends Omit<Expectation, "question"> {
   readonly principal: string;
@@ -60,7 +61,7 @@ interface Outcome extends Omit<Expectation, "question"> {
   readonly key: string | undefined;
   readonly met: boolean;
   readonly answer: "allow" | "deny" | "error";
-  /** Of the decision. */
+  /** The reason of the decision. */
   readonly answerBecause?: string;
   readonly deciding?: string | undefined;
   /** Why there was no answer. */
@@ -110,17 +111,27 @@ function drawOutcomes(file: string, outcomes: readonly Outcome[]): string {
     outcome.name ?? "",
   ]);
   const head = ["", "LINE", "PRINCIPAL", "ACTION", "KEY", "EXPECTED", "ANSWER", "BECAUSE", "NAME"];
-  const surprises = outcomes.filter(({ met }) => !met);
-  const lines = surprises.map((outcome) =>
-    printableLine(`${file}:${outcome.line}: ${surprise(outcome)}`),
+  const failures = outcomes.filter(({ met }) => !met);
+  const lines = failures.map((outcome) =>
+    printableLine(`${file}:${outcome.line}: ${describeFailure(outcome)}`),
   );
-  const total = `${count(outcomes.length, "expectation")}, ${count(surprises.length, "surprise")}`;
+  const total =
+    failures.length === 0
+      ? `${count(outcomes.length, "expectation")} met`
+      : `${failures.length} of ${count(outcomes.length, "expectation")} failed`;
   return [table(head, rows), "", ...lines, total].join("\n");
 }
 
-function surprise({ expect, because, answer, answerBecause, deciding, error }: Outcome): string {
+function describeFailure({
+  expect,
+  because,
+  answer,
+  answerBecause,
+  deciding,
+  error,
+}: Outcome): string {
   const expected = because === undefined ? expect : `${expect} (${because})`;
   if (error !== undefined) return `expected ${expected}, but ${error.message}`;
   const by = deciding === undefined ? "" : `: ${deciding}`;
-  return `expected ${expected}, the answer is ${answer} (${answerBecause}${by})`;
+  return `expected ${expected}, got ${answer} (${answerBecause}${by})`;
 }

@@ -4,8 +4,7 @@
  * @module
  */
 import type { Command } from "@commander-js/extra-typings";
-import type { Program } from "../program.ts";
-import type { GlobalOptions } from "../providers.ts";
+import { examples, type GlobalOptions, type Program } from "../program.ts";
 import type { Ui } from "../ui.ts";
 import { addExplain } from "./policy-explain.ts";
 import { addLint } from "./policy-lint.ts";
@@ -16,8 +15,16 @@ export type PolicyCommand = Command<[], {}, GlobalOptions>;
 export function addPolicy(program: Program, ui: Ui): void {
   const policy = program
     .command("policy")
-    .description("Ask who may do what with a key and why, and check policies.")
-    .helpCommand(false);
+    .description("Explain who may do what with a key and why, and check policies.")
+    .helpCommand(false)
+    .addHelpText(
+      "after",
+      examples(
+        "envelope policy explain --as role/app --action Decrypt --key alias/app",
+        "envelope policy lint key-policy.json",
+        "envelope policy simulate permissions.yaml",
+      ),
+    );
   addExplain(policy, ui);
   addLint(policy, ui);
   addSimulate(policy, ui);

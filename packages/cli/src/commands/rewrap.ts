@@ -1,26 +1,20 @@
 /**
- * `envelope rewrap`: other wrapped copies of the same data keys, in many files.
+ * `envelope rewrap`: new wrapped copies of the same data keys, in many files.
  *
- * In place where the new key block fits into the old header, under a journal; else a new file with the
- * old payload takes the name in one step. Either way the only copy of a wrapped key is never
- * half-written. What is wrapped by the current versions already is not touched.
+ * The header is replaced in place, protected by a journal, if the new key block fits into it. Otherwise a new file
+ * with the old payload takes the name in one step. Either way the only copy of a wrapped key is never half-written.
+ * A file that is wrapped by the current versions is not touched.
  *
  * @module
  */
 import { lstat, realpath } from "node:fs/promises";
-import {
-  inspect,
-  isEnvelopeError,
-  type Cmk,
-  type Entry,
-  type Envelope,
-  type RewrapOptions,
-} from "@env/core";
+import { inspect, isEnvelopeError, type Entry, type Envelope, type RewrapOptions } from "@env/core";
 import { MAX_HEADER_BYTES } from "@env/core/message";
 import { rewrapFile, type RewrapFileResult } from "@env/node-stream";
-import { collectPair, contextToRead, noContextOption } from "../context.ts";
+import { contextToRead, withContextToRead } from "../context.ts";
 import { betweenFiles, readFront, readMessage, readPieces, writeOutput } from "../files.ts";
 import {
+  excludeOption,
   forEachInput,
   formOf,
   isNamedMessage,
@@ -31,60 +25,65 @@ import {
 } from "../inputs.ts";
 import { usageError } from "../errors.ts";
 import { KeyUsage } from "../key-usage.ts";
-import { collect, type Program } from "../program.ts";
+import { collect, examples, type Program } from "../program.ts";
 import type { Progress } from "../progress.ts";
-import { withCmks, withEnvelope } from "../providers.ts";
+import { withEnvelope, type Opened } from "../providers.ts";
 import { count, printableLine, table } from "../text.ts";
 import type { Ui } from "../ui.ts";
 import { readText } from "./decrypt.ts";
 
 export function addRewrap(program: Program, ui: Ui): void {
-  program
-    .command("rewrap")
+  withContextToRead(program.command("rewrap"))
+    .summary("Wrap the data keys of messages under the current key versions.")
     .description(
-      "Wrap the data keys of messages under the current versions of the configured CMKs. Payloads stay as they are.",
+      "Wrap the data keys of messages under the current versions of the configured CMKs. Payloads stay as they are. Only the header of a file changes, in place where it fits.",
     )
     .argument("<paths...>", "messages, or folders with --recursive")
-    .option("--context <key=value>", "the context of the encryption; repeatable", collectPair)
-    .addOption(noContextOption())
-    .option("--context-file <file>", "the context as a JSON object of strings")
-    .option("--from-header", "use the stored context; whoever wrote the message chose it")
-    .option("--require <key=value>", "what the stored context must have; repeatable", collectPair)
-    .option("--from <uri>", "a CMK to leave: it may unwrap, its entries go; repeatable", collect)
+    .option(
+      "--from <uri>",
+      "a CMK to leave: it may unwrap, and its entries go; repeatable",
+      collect,
+    )
     .option("-r, --recursive", "all messages in folders")
-    .option("--dry-run", "make the same KMS calls, write nothing")
+    .addOption(excludeOption())
+    .option("--dry-run", "make the same KMS calls, but write nothing")
+    .addHelpText(
+      "after",
+      examples(
+        "envelope rewrap --context tenant=acme report.pdf.envelope",
+        "envelope rewrap --from-header --require tenant=acme -r /srv/data --dry-run",
+        "envelope rewrap --from-header -r /srv/data --from 'aws-kms:alias/old?region=eu-west-1'",
+      ),
+    )
     .action(async (paths, options, command) => {
-      const globals = command.optsWithGlobals();
-      const { recursive = false, dryRun = false } = options;
+      const { recursive = false, dryRun = false, exclude, from: leaving } = options;
       if (paths.includes(STANDARD)) throw usageError("rewrap works on files, not on stdin");
       const context = await contextToRead(options);
       const { signal } = ui.host;
-      const inputs = await listInputs(paths, recursive);
+      const inputs = await listInputs(paths, { recursive, exclude });
       const usage = new KeyUsage();
 
-      await withEnvelope(ui, globals, (envelope) =>
-        withCmks(ui, options.from ?? [], async (from: readonly Cmk[]) => {
-          const job: Job = { context, from, signal, dryRun };
-          let changed = 0;
-          const totals = await forEachInput(ui, inputs, async (input, progress) => {
-            if (input.size === undefined) {
-              throw usageError(`${input.path}: only regular files can be rewrapped`);
-            }
-            const form = await formOf(input.path);
-            // A damaged one is not passed over: it would be lost with the key that it was wrapped by.
-            if (input.found && form === undefined && !isNamedMessage(input.path)) return "skipped";
-            const { path, size } = input;
-            const done = await rewrapInput(envelope, path, size, form, job, usage, progress);
-            progress.clear();
-            if (done.changed) changed++;
-            const line = printableLine(describe(input.path, done, form, dryRun));
-            await ui.result(line, { path: input.path, ...done });
-            return "done";
-          });
-          await report(ui, usage, { ...totals, changed, dryRun });
-          requireAllDone(totals);
-        }),
-      );
+      const rewrapAll = async ({ envelope, from, own, wrapping }: Opened): Promise<void> => {
+        const job: Job = { context, from, signal, dryRun };
+        let changed = 0;
+        const totals = await forEachInput(ui, inputs, own, async (input, progress) => {
+          const { path, size } = input;
+          if (size === undefined) throw usageError(`${path}: only regular files can be rewrapped`);
+          const form = await formOf(path);
+          if (input.folder !== undefined && form === undefined && !isNamedMessage(path)) {
+            return "not a message";
+          }
+          const done = await rewrapInput(envelope, path, size, form, job, usage, progress);
+          progress.clear();
+          if (done.changed) changed++;
+          const line = printableLine(describe(path, done, form, dryRun));
+          await ui.result(line, { path, ...done, ...wrapping.take(path) });
+          return undefined;
+        });
+        await report(ui, usage, { ...totals, changed, dryRun });
+        requireAllDone(totals);
+      };
+      await withEnvelope(ui, command.optsWithGlobals(), rewrapAll, leaving);
     });
 }
 
@@ -98,8 +97,8 @@ function describe(
   form: Form | undefined,
   dryRun: boolean,
 ): string {
-  if (method === "none") return `is current: ${path}`;
-  const copied = form === "text" ? "text form, written anew" : "copied: its header has no room";
+  if (method === "none") return `current ${path}`;
+  const copied = form === "text" ? "text form, rewritten" : "copied: its header has no room";
   const how = method === "in-place" ? "header in place" : copied;
   return `${dryRun ? "would rewrap" : "rewrapped"} ${path}  (${how})`;
 }
@@ -113,7 +112,7 @@ async function rewrapInput(
   usage: KeyUsage,
   progress: Progress,
 ): Promise<RewrapFileResult> {
-  // What a symbolic link on the command line points to, so that the link stays one.
+  // The target of a symbolic link on the command line is rewrapped, so that the link remains.
   const path = (await lstat(named)).isSymbolicLink() ? await realpath(named) : named;
   const before = await entriesOf(path, form);
   let result: RewrapFileResult | undefined;
@@ -132,7 +131,7 @@ async function rewrapInput(
   }
 }
 
-/** As its header says now; none where it cannot be read, which the rewrap itself will report. */
+/** The entries of the current header; none if it cannot be read, which the rewrap itself reports. */
 async function entriesOf(path: string, form: Form | undefined): Promise<readonly Entry[]> {
   return readMessage(path, async (source) => {
     try {
@@ -175,13 +174,12 @@ async function report(
   totals: { files: number; failed: number; skipped: number; changed: number; dryRun: boolean },
 ): Promise<void> {
   const { rows } = usage;
-  const { files, changed, failed, skipped, dryRun } = totals;
+  const { files, changed, failed, dryRun } = totals;
   const facts = [
     count(files, "file"),
     `${changed} ${dryRun ? "to rewrap" : "rewrapped"}`,
     `${files - changed - failed} current`,
     ...(failed > 0 ? [`${failed} failed`] : []),
-    ...(skipped > 0 ? [`${skipped} others left alone`] : []),
   ];
   const head = ["PROVIDER", "KEY", "VERSION", "BEFORE", "AFTER"];
   const lines = rows.map(({ provider, keyId, keyVersion, before, after }) => [

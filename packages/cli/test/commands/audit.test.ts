@@ -1,8 +1,9 @@
-import { copyFileSync } from "node:fs";
+import { copyFileSync, mkdirSync, readFileSync } from "node:fs";
 import { once } from "node:events";
+import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { describe, expect, it } from "vitest";
-import { capture, ended, start, testFolder } from "../support/command.ts";
+import { capture, ended, project, start, testFolder } from "../support/command.ts";
 import { ACCOUNT, populated, type Populated } from "../support/principals.ts";
 import { interrupted } from "../../src/errors.ts";
 import { main } from "../../src/main.ts";
@@ -169,7 +170,7 @@ describe("envelope audit query", () => {
     expect({ code, stdout: stdout.toString(), stderr }).toEqual({
       code: 0,
       stdout: "",
-      stderr: "no record is like that\n",
+      stderr: "no matching records\n",
     });
   });
 
@@ -283,5 +284,44 @@ describe("envelope audit verify", () => {
   it("refuses what is no anchor", async () => {
     const { run } = await populated();
     expect(await run(["audit", "verify", "--anchor", "6:abc"])).toMatchObject({ code: 2 });
+  });
+});
+
+describe("envelope audit prune", () => {
+  it("keeps as many records as it is told to, and the log verifies", async () => {
+    const { run } = await project();
+    for (let i = 0; i < 5; i++) await run(["keys", "list"]);
+    const { code, stdout } = await run(["audit", "prune", "--keep-records", "3", "--json"]);
+    expect(code).toBe(0);
+    expect(JSON.parse(stdout.toString())).toMatchObject({
+      removed: expect.toSatisfy((number: number) => number > 3),
+      archives: [],
+    });
+    expect((await run(["audit", "verify"])).stdout.toString()).toMatch(/^ok .*were pruned$/ms);
+  });
+
+  it("archives what it removes", async () => {
+    const { run, folder, path } = await project();
+    await run(["keys", "list"]);
+    mkdirSync(path("archive"));
+    const args = ["audit", "archive", path("archive"), "--keep-records", "1"];
+    const { code, stdout } = await run([...args, "--json"]);
+    expect(code).toBe(0);
+    const { removed, archives } = JSON.parse(stdout.toString());
+    expect(archives).toEqual([expect.stringContaining(join(folder, "archive"))]);
+    const { Records } = JSON.parse(readFileSync(archives[0], "utf8"));
+    expect(Records).toHaveLength(removed);
+  });
+
+  it.each([
+    [["prune", "--keep-days", "0"]],
+    [["prune", "--keep-records", "-1"]],
+    [["archive", "."]],
+    [["archive", ".", "--keep-days", "x"]],
+  ])("removes nothing for %j", async (args) => {
+    const { run } = await project();
+    const before = await run(["audit", "verify"]);
+    expect((await run(["audit", ...args])).code).toBe(2);
+    expect((await run(["audit", "verify"])).stdout).toEqual(before.stdout);
   });
 });

@@ -153,7 +153,7 @@ describe("envelope cat", () => {
     });
     expect(await cat("--json")).toMatchObject({
       code: 2,
-      stderr: expect.stringContaining("exclude each other"),
+      stderr: expect.stringContaining("--json needs stdout"),
     });
   });
 

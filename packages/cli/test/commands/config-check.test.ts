@@ -79,7 +79,7 @@ it("finds all well, and leaves nothing open", async () => {
   const { code, stdout, stderr } = await check({ cmks: [local] });
   expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
   expect(stdout.toString()).toMatch(
-    /^CMK {2}PROVIDER .*\n1 {4}local-file {2}alias\/app( +yes){5} +1 +[0-9.]+ ms\n\nproduction: all well\n$/,
+    /^CMK {2}PROVIDER .*\n1 {4}local-file {2}alias\/app( +yes){5} +1 +[0-9.]+ ms\n\nproduction: no problems\n$/,
   );
   // Not more: those of the test runner come and go.
   expect(timers()).toBeLessThanOrEqual(before);
@@ -226,14 +226,14 @@ describe("what cannot work", () => {
     expect(stderr).toMatch(new RegExp(`^error: .*${problem.source}`));
   });
 
-  it("a package that is missing, with the command that installs it, while the others are asked", async () => {
+  it("a package that is missing, with its name once, while the others are asked", async () => {
     vi.doMock("node-vault", () => {
       throw new Error("not found");
     });
     const { check } = await keystore();
     const ran = await check({ cmks: [unreachable, local] }, "--json");
     expect(ran.code).toBe(6);
-    const message = expect.stringMatching(/install node-vault.*; npm install node-vault$/);
+    const message = expect.stringMatching(/install node-vault(?!.*install node-vault)/);
     expect(answer(ran)).toMatchObject({
       ok: false,
       cmks: [

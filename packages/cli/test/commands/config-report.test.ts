@@ -44,7 +44,7 @@ CMK  PROVIDER       KEY${" ".repeat(72)}  REACHABLE  GENERATE  WRAP  UNWRAP  REW
 CMK 2 vault-transit transit/orders
   unwrap, rewrap: denied; allow update on transit/decrypt/orders (ERR_ENVELOPE_KMS_ACCESS_DENIED)
 
-production: not all is well`);
+production: problems found`);
   });
 
   it("leaves out the beginning of keys where the terminal has no room for them", () => {
@@ -83,7 +83,7 @@ CMK 1
     const problems = [{ check: "minWrapped", message: "too few" } as const];
     const report = { environment: "e", ok: false, cmks: [well], problems };
     expect(drawReport(report, undefined)).toMatch(
-      /\n\nconfiguration\n {2}minWrapped: too few\n\ne: not/,
+      /\n\nconfiguration\n {2}minWrapped: too few\n\ne: problems/,
     );
   });
 });

@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { generateRootKey } from "@env/kms";
 import { afterEach, describe, expect, it, vi } from "vitest";
@@ -31,7 +31,7 @@ describe("envelope init", () => {
       const folder = testFolder();
       writeFileSync(join(folder, name), "mine");
       const { code, stderr } = await init(folder);
-      expect({ code, stderr }).toMatchObject({ code: 7, stderr: expect.stringContaining(name) });
+      expect({ code, stderr }).toMatchObject({ code: 6, stderr: expect.stringContaining(name) });
       expect(readdirSync(folder)).toEqual([name]);
       expect(readFileSync(join(folder, name), "utf8")).toBe("mine");
     },
@@ -44,13 +44,58 @@ describe("envelope init", () => {
     ["the root key is of no known kind", ["--root", "cloud"], 2],
     ["the root key is nowhere", ["--root", "environment"], 2],
     ["there is no passphrase and nobody to ask", ["--root", "passphrase"], 6],
-    ["a CMK is named, too", ["--cmk", "local-file:x?key=y"], 2],
+    ["a CMK is given", ["--cmk", "local-file:x?key=y"], 2],
   ])("makes nothing where %s", async (_, args, code) => {
     const folder = testFolder();
     vi.stubEnv("ENVELOPE_PASSPHRASE", undefined);
     vi.stubEnv("ENVELOPE_ROOT_KEY", undefined);
     expect(await init(folder, ...args)).toMatchObject({ code });
     expect(readdirSync(folder)).toEqual([]);
+  });
+
+  it("adds an environment to a configuration, and keeps what is in it", async () => {
+    const folder = testFolder();
+    await init(folder);
+    const config = join(folder, "envelope.config.json");
+    const before = JSON.parse(readFileSync(config, "utf8"));
+    const ci = ["--keystore", join(folder, "ci.kms"), "--environment", "test"];
+    expect((await init(folder, ...ci)).code).toBe(0);
+    expect(JSON.parse(readFileSync(config, "utf8"))).toEqual({
+      environments: {
+        ...before.environments,
+        test: { cmks: ["local-file:./ci.kms?key=alias/app"] },
+      },
+    });
+    expect(await roundTrip(folder)).toBe("hello");
+    // A second time it has nothing to add, and makes no keystore for it.
+    const again = await init(folder, ...ci, "--keystore", join(folder, "third.kms"));
+    expect(again).toMatchObject({ code: 7, stderr: expect.stringContaining('"test"') });
+    expect(existsSync(join(folder, "third.kms"))).toBe(false);
+  });
+
+  it("completes a run that was killed before its configuration was there", async () => {
+    const folder = testFolder();
+    const first = await init(folder, "--json");
+    const { keyId } = JSON.parse(first.stdout.toString());
+    rmSync(join(folder, "envelope.config.json"));
+    const second = await init(folder, "--json");
+    expect(JSON.parse(second.stdout.toString())).toMatchObject({ keyId, existing: true });
+    expect(await roundTrip(folder)).toBe("hello");
+  });
+
+  it("completes a run that was killed before the keystore had its CMK", async () => {
+    const folder = testFolder();
+    expect((await run(["kms", "create", "--keystore", join(folder, "dev.kms")])).code).toBe(0);
+    expect((await init(folder)).code).toBe(0);
+    expect(await roundTrip(folder)).toBe("hello");
+  });
+
+  it("does not take an existing keystore with another kind of root key for its own", async () => {
+    const folder = testFolder();
+    await run(["kms", "create", "--keystore", join(folder, "dev.kms")]);
+    vi.stubEnv("ENVELOPE_PASSPHRASE", "correct horse battery");
+    expect((await init(folder, "--root", "passphrase")).code).toBe(2);
+    expect(existsSync(join(folder, "envelope.config.json"))).toBe(false);
   });
 
   it("makes nothing when it is interrupted", async () => {

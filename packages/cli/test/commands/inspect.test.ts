@@ -56,7 +56,7 @@ describe("envelope inspect", () => {
     truncateSync(env.path("x.envelope"), 4096 + 60);
     expect(await inspect("x.envelope")).not.toHaveProperty("plaintextBytes");
     const { stdout } = await env.run(["inspect", env.path("x.envelope")]);
-    expect(stdout.toString()).toContain("cut short");
+    expect(stdout.toString()).toContain("was truncated");
   });
 
   it("reads stdin, also one that does not end", async () => {

@@ -1,6 +1,7 @@
-import { readFileSync, writeFileSync } from "node:fs";
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { project } from "../support/command.ts";
+import { project, run as runAnywhere, testFolder } from "../support/command.ts";
 
 const KEY = "00000000-0000-4000-8000-000000000001";
 const MATERIAL = Buffer.alloc(32, 7).toString("base64");
@@ -15,6 +16,35 @@ principals:
 `;
 
 describe("envelope kms", () => {
+  it("creates an empty keystore of an account and a region, which apply fills", async () => {
+    const folder = testFolder();
+    const keystore = ["--keystore", join(folder, "ci.kms")];
+    const facts = ["--account", "111122223333", "--region", "eu-1"];
+    expect((await runAnywhere(["kms", "create", ...keystore, ...facts])).code).toBe(0);
+    expect(readdirSync(folder).toSorted()).toEqual(["ci.kms", "ci.kms.key"]);
+    const none = await runAnywhere(["keys", "list", "--json", ...keystore]);
+    expect(JSON.parse(none.stdout.toString())).toEqual([]);
+    const seed = SEED.replace("000000000000:role", "111122223333:role");
+    const applied = await runAnywhere(["kms", "apply", "-", ...keystore], {
+      input: Buffer.from(seed),
+    });
+    expect(applied).toMatchObject({ code: 0, stderr: "" });
+    const { stdout } = await runAnywhere(["keys", "show", "alias/orders", ...keystore]);
+    expect(stdout.toString()).toContain(`arn:aws:kms:eu-1:111122223333:key/${KEY}`);
+  });
+
+  it.each([
+    ["an existing keystore", ["--keystore", "dev.kms"], 6],
+    ["a malformed account", ["--keystore", "new.kms", "--account", "12"], 2],
+    ["a malformed region", ["--keystore", "new.kms", "--region", "EU"], 2],
+  ])("creates nothing for %s", async (_, [option = "", name = "", ...more], code) => {
+    const env = await project();
+    const before = readdirSync(env.folder);
+    const ran = await env.run(["kms", "create", option, env.path(name), ...more]);
+    expect(ran.code).toBe(code);
+    expect(readdirSync(env.folder)).toEqual(before);
+  });
+
   it("applies a seed from stdin, once", async () => {
     const { run } = await project();
     const input = Buffer.from(SEED);

@@ -116,7 +116,7 @@ describe("envelope policy check", () => {
       const { code, stderr } = await run(["policy", "check", ...asks(as)]);
       expect({ code, stderr }).toEqual({
         code: 9,
-        stderr: `note: the keystore has no ${as}, so no policies of IAM for it\n`,
+        stderr: `note: ${as} is not in this keystore, so no IAM policies apply\n`,
       });
     },
   );
@@ -210,7 +210,7 @@ describe("envelope policy explain", () => {
     const { run } = await populated();
     expect(await run(["policy", "explain", ...asks("user/bob")])).toMatchObject({
       code: 0,
-      stderr: "note: the keystore has no user/bob, so no policies of IAM for it\n",
+      stderr: "note: user/bob is not in this keystore, so no IAM policies apply\n",
     });
   });
 

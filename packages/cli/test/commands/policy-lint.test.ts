@@ -36,7 +36,7 @@ describe("envelope policy lint", () => {
     expect({ code, stdout: stdout.toString(), stderr }).toEqual({
       code: 0,
       stdout: "",
-      stderr: "nothing found\n",
+      stderr: "no findings\n",
     });
   });
 

@@ -22,7 +22,7 @@ describe("envelope policy simulate", () => {
   it("ends with 0 where everything is as expected", async () => {
     const { code, stdout, stderr } = await simulate(await populated(), met);
     expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
-    expect(stdout.toString()).toMatch(/\n\n3 expectations, 0 surprises\n$/);
+    expect(stdout.toString()).toMatch(/\n\n3 expectations met\n$/);
     expect(stdout.toString().match(/^✓ /gm)).toHaveLength(3);
   });
 
@@ -30,12 +30,12 @@ describe("envelope policy simulate", () => {
     [
       "another answer",
       "{ principal: user/eve, action: Decrypt, key: alias/app, expect: allow }",
-      'expected allow, the answer is deny (explicit-deny: identity policy "no", statement 1)',
+      'expected allow, got deny (explicit-deny: identity policy "no", statement 1)',
     ],
     [
       "another reason",
       "{ principal: user/alice, action: Decrypt, key: alias/app, expect: deny, because: explicit-deny }",
-      "expected deny (explicit-deny), the answer is deny (no-identity-policy-allows)",
+      "expected deny (explicit-deny), got deny (no-identity-policy-allows)",
     ],
     [
       "a key that is not there",
@@ -57,7 +57,7 @@ describe("envelope policy simulate", () => {
     const { code, stdout } = await simulate(env, [`- ${line}`, ...met]);
     expect(code).toBe(9);
     expect(stdout.toString()).toContain(`\n${env.path("x.yaml")}:1: ${message}`);
-    expect(stdout.toString()).toMatch(/\n4 expectations, 1 surprise\n$/);
+    expect(stdout.toString()).toMatch(/\n1 of 4 expectations failed\n$/);
     expect(stdout.toString().match(/^✗ /gm)).toHaveLength(1);
   });
 
@@ -68,7 +68,7 @@ describe("envelope policy simulate", () => {
     expect({ code, stderr }).toEqual({ code: 9, stderr: "" });
     expect(JSON.parse(stdout.toString())).toEqual({
       total: 1,
-      surprises: 1,
+      failed: 1,
       outcomes: [
         {
           line: 1,
@@ -91,7 +91,7 @@ describe("envelope policy simulate", () => {
     const { code, stderr } = await simulate(await populated(), [line, line]);
     expect({ code, stderr }).toEqual({
       code: 0,
-      stderr: "note: the keystore has no user/bob, so no policies of IAM for it\n",
+      stderr: "note: user/bob is not in this keystore, so no IAM policies apply\n",
     });
   });
 
