@@ -82,7 +82,7 @@ function drawGrant({ grantId, name, matched, deciding, why }: ExplainedGrant): s
 
 /** What is in the way of a refused request, and what would allow it. */
 function drawMissing(
-  { decision, deniedBy, nearMisses, suggestions }: Explanation,
+  { decision, deniedBy, nearMisses, suggestions, suggestionsTruncated }: Explanation,
   realm: Realm,
 ): string[] {
   if (decision.allowed) return [];
@@ -98,13 +98,22 @@ function drawMissing(
       lines.push(printableLine(`  ${number} ${drawAddition(addition, realm)}`));
     }
   }
+  if (suggestionsTruncated) {
+    lines.push("  More grants are waiting for their token than were tried here.");
+  }
   return lines;
 }
 
 function drawAddition(addition: Addition, realm: Realm): string {
   if (addition.to === "grants") {
     const grantee = shortPrincipal(addition.grantee, realm);
-    return `a grant for ${grantee} with ${addition.operations.join(", ")}`;
+    const { encryptionContextEquals: equals, encryptionContextSubset: subset } =
+      addition.constraints ?? {};
+    const only =
+      (equals && `, constrained to EncryptionContextEquals ${JSON.stringify(equals)}`) ??
+      (subset && `, constrained to EncryptionContextSubset ${JSON.stringify(subset)}`) ??
+      "";
+    return `a grant for ${grantee} with ${addition.operations.join(", ")}${only}`;
   }
   if (addition.to === "grant tokens") return `the grant token of grant ${addition.grantId}`;
   const name = addition.name === undefined ? "" : ` ${JSON.stringify(addition.name)}`;

@@ -37,6 +37,7 @@ const allowed: Explanation = {
   nearMisses: [],
   deniedBy: [],
   suggestions: [],
+  suggestionsTruncated: false,
   hints: [],
 };
 

@@ -33,6 +33,11 @@ export function byteName(bytes: Uint8Array): string {
 
 /** A new array with the parts one after another. */
 export function concat(...parts: readonly Uint8Array[]): Bytes {
+  return concatAll(parts);
+}
+
+/** {@link concat} for lists of any length: an engine takes only so many arguments. */
+export function concatAll(parts: readonly Uint8Array[]): Bytes {
   let length = 0;
   for (const part of parts) length += part.length;
   const out = new Uint8Array(length);

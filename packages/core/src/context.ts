@@ -16,7 +16,7 @@ import {
   ByteReader,
   byteName,
   compareBytes,
-  concat,
+  concatAll,
   decodeUtf8,
   isBytes,
   u16,
@@ -175,10 +175,21 @@ export function encodeAad(aad: Aad | undefined): Uint8Array {
 /**
  * The encoding without the limits and reserved keys of a context: what the local KMS authenticates
  * for an encryption context (spec/envelope-v1.md#local-wrap).
+ *
+ * @throws RangeError for what two-byte lengths cannot say.
  */
 export function encodeEncryptionContext(map: Context): Bytes {
-  return encodePairs(toPairs(map));
+  const pairs = toPairs(map);
+  if (pairs.length > MAX_U16 || pairs.some((pair) => pair.some(({ length }) => length > MAX_U16))) {
+    throw new RangeError(
+      `an encryption context has at most ${MAX_U16} pairs, keys and values of ${MAX_U16} bytes`,
+    );
+  }
+  return encodePairs(pairs);
 }
+
+/** Lengths and the number of pairs are two bytes each. */
+const MAX_U16 = 0xff_ff;
 
 function isReserved(key: string): boolean {
   return key.startsWith("env:") || key.startsWith("aws:");
@@ -243,10 +254,8 @@ function toPairs(map: Context): Pair[] {
 function encodePairs(pairs: Pair[]): Bytes {
   // By bytes: string order is that of UTF-16 units, which puts U+1F600 before U+FF5E.
   const sorted = pairs.toSorted(([a], [b]) => compareBytes(a, b));
-  return concat(
-    u16(pairs.length),
-    ...sorted.flatMap(([key, value]) => [u16(key.length), key, u16(value.length), value]),
-  );
+  const parts = sorted.flatMap(([key, value]) => [u16(key.length), key, u16(value.length), value]);
+  return concatAll([u16(pairs.length), ...parts]);
 }
 
 function readText(reader: ByteReader): string | undefined {

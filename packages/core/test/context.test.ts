@@ -151,6 +151,16 @@ describe("encodeAad", () => {
     expect(encodeAad({ "env:x": "1" })).toEqual(encodeEncryptionContext({ "env:x": "1" }));
   });
 
+  it("encodes an encryption context of any size that two-byte lengths can say", () => {
+    const pairs = (count: number): Record<string, string> =>
+      Object.fromEntries(Array.from({ length: count }, (_, i) => [`${i}`, ""]));
+    expect(encodeEncryptionContext(pairs(65_535)).subarray(0, 2)).toEqual(
+      Uint8Array.of(0xff, 0xff),
+    );
+    expect(() => encodeEncryptionContext(pairs(65_536))).toThrow(RangeError);
+    expect(() => encodeEncryptionContext({ a: "x".repeat(65_536) })).toThrow(RangeError);
+  });
+
   it.each([{ a: "x".repeat(1025) }, { a: 1 }, "text", null, ["a"]])(
     "is a RangeError for %j",
     (aad) => {

@@ -24,8 +24,6 @@ const POLICY = /^[\t\n\r\u0020-\u00ff]+$/;
 const KEY_MATERIAL_ID = /^[a-f0-9]+$/;
 const MATERIAL_DESCRIPTION = /^[a-zA-Z0-9:/_\s.-]+$/;
 const PRINCIPAL = /^[\w+=,.@:/-]+$/;
-/** Lengths in the canonical encoding are two bytes. */
-const MAX_U16 = 0xff_ff;
 
 /** @throws TypeError for what is no request at all. */
 export function requireObject(request: unknown): void {
@@ -157,29 +155,38 @@ export function dataKeyBytes(keySpec: unknown, numberOfBytes: unknown): number {
   return oneOf(keySpec, "keySpec", ["AES_256", "AES_128"]) === "AES_256" ? 32 : 16;
 }
 
-/** A copy of an encryption context that the canonical encoding can tell from every other. */
+/**
+ * A copy of an encryption context. Its size is bounded before anything looks at it: what decides about a
+ * call takes time for every pair and every character.
+ */
 export function encryptionContext(value: unknown): Context {
   // Without a prototype: __proto__ is a key like any other.
   const copy: Record<string, string> = Object.create(null);
   if (value === undefined || value === null) return copy;
   if (typeof value !== "object") throw constraint("encryptionContext", "be a map");
   const entries: [string, unknown][] = Object.entries(value);
-  const fits = (one: string): boolean => one.isWellFormed() && Buffer.byteLength(one) <= MAX_U16;
-  if (entries.length > MAX_U16) throw constraint("encryptionContext", "have at most 65535 pairs");
+  let size = 0;
   for (const [key, one] of entries) {
     if (typeof one !== "string") {
       throw constraint("encryptionContext", "be a map of strings to strings");
     }
-    if (!fits(key) || !fits(one)) {
+    size += PAIR_BYTES + Buffer.byteLength(key) + Buffer.byteLength(one);
+    if (size > kmsLimits.encryptionContextBytes) {
       throw constraint(
         "encryptionContext",
-        "have keys and values of well-formed text, at most 65535 bytes each",
+        `have at most ${kmsLimits.encryptionContextBytes} bytes in its canonical encoding`,
       );
+    }
+    if (!key.isWellFormed() || !one.isWellFormed()) {
+      throw constraint("encryptionContext", "have keys and values of well-formed text");
     }
     copy[key] = one;
   }
   return copy;
 }
+
+/** What the canonical encoding adds to the bytes of a key and its value: their lengths. */
+const PAIR_BYTES = 4;
 
 /** A member that says yes or no. Default: no. */
 export function flag(value: unknown, field: string): boolean {
@@ -215,7 +222,9 @@ export function policy(value: unknown): string {
 
 /** By key, in the order given. */
 export function tags(value: unknown, min: number): Readonly<Record<string, string>> {
-  const entries = each(list(value, "tags", min), (tag, i): [string, string] => {
+  const given = list(value, "tags", min);
+  if (given.length > kmsLimits.tagsPerKey) throw tooManyTags();
+  const entries = each(given, (tag, i): [string, string] => {
     const at = `tags.${i + 1}.member`;
     if (typeof tag !== "object" || tag === null) throw constraint(at, "be a tag");
     const { TagKey, TagValue }: Partial<Record<keyof Tag, unknown>> = tag;
@@ -228,14 +237,13 @@ export function tags(value: unknown, min: number): Readonly<Record<string, strin
   const names = entries.map(([name]) => name);
   requireTagKeys(names);
   if (new Set(names).size < names.length) throw new KmsError("TagException", "Duplicate tag keys");
-  if (names.length > kmsLimits.tagsPerKey) throw tooManyTags();
   return Object.fromEntries(entries);
 }
 
 export function tagKeys(value: unknown): readonly string[] {
-  const names = each(list(value, "tagKeys", 1), (name, i) =>
-    text(name, `tagKeys.${i + 1}.member`, 1, 128),
-  );
+  const given = list(value, "tagKeys", 1);
+  if (given.length > kmsLimits.tagsPerKey) throw tooManyTags();
+  const names = each(given, (name, i) => text(name, `tagKeys.${i + 1}.member`, 1, 128));
   requireTagKeys(names);
   return names;
 }

@@ -14,7 +14,7 @@ import { createHash } from "node:crypto";
 import { keyArn, keyIdFromBytes, keyIdToBytes, multiRegionForm, type Realm } from "./arn.ts";
 import { KmsError } from "./errors.ts";
 import type { KeyRecord } from "./key.ts";
-import { keySpecs, type KeyUsage } from "./material/key-specs.ts";
+import { fitsKey, type GrantOperation } from "./policy/grants.ts";
 import type { Grant } from "./policy/request.ts";
 import { random } from "./seal.ts";
 import type { GrantConstraints, GrantListEntry } from "./shapes.ts";
@@ -26,82 +26,13 @@ const TOKENS_KEPT = 50;
 /** What the grants of one key may take up in its record, as JSON. */
 const MAX_GRANTS_CHARS = 768 * 1024;
 
-/** What a grant can allow. */
-export type GrantOperation =
-  | "CreateGrant"
-  | "Decrypt"
-  | "DeriveSharedSecret"
-  | "DescribeKey"
-  | "Encrypt"
-  | "GenerateDataKey"
-  | "GenerateDataKeyPair"
-  | "GenerateDataKeyPairWithoutPlaintext"
-  | "GenerateDataKeyWithoutPlaintext"
-  | "GenerateMac"
-  | "GetPublicKey"
-  | "ReEncryptFrom"
-  | "ReEncryptTo"
-  | "RetireGrant"
-  | "Sign"
-  | "Verify"
-  | "VerifyMac";
-
-/** Keys of which use an operation fits. `undefined`: all. */
-const usages: Readonly<Record<GrantOperation, KeyUsage | undefined>> = {
-  CreateGrant: undefined,
-  Decrypt: "ENCRYPT_DECRYPT",
-  DeriveSharedSecret: "KEY_AGREEMENT",
-  DescribeKey: undefined,
-  Encrypt: "ENCRYPT_DECRYPT",
-  GenerateDataKey: "ENCRYPT_DECRYPT",
-  GenerateDataKeyPair: "ENCRYPT_DECRYPT",
-  GenerateDataKeyPairWithoutPlaintext: "ENCRYPT_DECRYPT",
-  GenerateDataKeyWithoutPlaintext: "ENCRYPT_DECRYPT",
-  GenerateMac: "GENERATE_VERIFY_MAC",
-  GetPublicKey: undefined,
-  ReEncryptFrom: "ENCRYPT_DECRYPT",
-  ReEncryptTo: "ENCRYPT_DECRYPT",
-  RetireGrant: undefined,
-  Sign: "SIGN_VERIFY",
-  Verify: "SIGN_VERIFY",
-  VerifyMac: "GENERATE_VERIFY_MAC",
-};
-
-/** Sorted by name, as they are listed. */
-export const grantOperations: readonly [GrantOperation, ...GrantOperation[]] = [
-  "CreateGrant",
-  "Decrypt",
-  "DeriveSharedSecret",
-  "DescribeKey",
-  "Encrypt",
-  "GenerateDataKey",
-  "GenerateDataKeyPair",
-  "GenerateDataKeyPairWithoutPlaintext",
-  "GenerateDataKeyWithoutPlaintext",
-  "GenerateMac",
-  "GetPublicKey",
-  "ReEncryptFrom",
-  "ReEncryptTo",
-  "RetireGrant",
-  "Sign",
-  "Verify",
-  "VerifyMac",
-];
-
 /** @throws {@link KmsError} `ValidationException` for operations that the key cannot do. */
 export function requireFittingOperations(
   record: KeyRecord,
   wanted: readonly GrantOperation[],
 ): void {
-  const asymmetric = keySpecs[record.keySpec].material.type !== "secret";
-  const symmetric = record.keySpec === "SYMMETRIC_DEFAULT";
   for (const name of wanted) {
-    const usage = usages[name];
-    const fits =
-      (usage === undefined || usage === record.keyUsage) &&
-      (name !== "GetPublicKey" || asymmetric) &&
-      (!name.startsWith("GenerateDataKey") || symmetric);
-    if (fits) continue;
+    if (fitsKey(name, record)) continue;
     throw new KmsError(
       "ValidationException",
       `Grant operation ${name} is not valid for a key with usage ${record.keyUsage} and spec ${record.keySpec}.`,

@@ -85,6 +85,8 @@ export interface UsableVersion {
 /** Quotas of AWS that a record itself is held to. */
 export const kmsLimits = {
   aliasesPerKey: 50,
+  /** Of the canonical encoding, without the number of pairs. AWS has a bound and does not name it. */
+  encryptionContextBytes: 8192,
   onDemandRotationsPerKey: 25,
   policyBytes: 32_768,
   tagsPerKey: 50,

@@ -99,6 +99,14 @@ function gathered(faults: readonly unknown[], results: readonly unknown[]): unkn
   return problems.length > 0 ? new Violations(problems) : faults[0];
 }
 
+/** AWS repeats the whole value; what is longer than any valid one is cut. */
 function echo(value: unknown): string {
-  return typeof value === "string" ? value : inspect(value, { depth: 0, breakLength: Infinity });
+  const text =
+    typeof value === "string"
+      ? value
+      : inspect(value, { depth: 0, breakLength: Infinity, maxStringLength: MAX_ECHO });
+  return text.length <= MAX_ECHO ? text : `${text.slice(0, MAX_ECHO)}…`;
 }
+
+/** In UTF-16 units. */
+const MAX_ECHO = 1024;

@@ -237,6 +237,65 @@ export const decisions: Vectors = {
     general(s3(), "kms:CreateKey"),
     "no-identity-policy-allows",
   ),
+  "too-many-steps": vector(
+    "D12",
+    "thousands of patterns, each of which looks through a long value",
+    decrypt(
+      alice(),
+      key(
+        policy(
+          forKey(ALICE, {
+            Condition: {
+              StringNotLike: {
+                "kms:EncryptionContext:a": Array.from({ length: 3900 }, () => "*a?b*"),
+              },
+            },
+          }),
+        ),
+      ),
+      { encryptionContext: { a: "a".repeat(8000) } },
+    ),
+    "too-many-steps",
+  ),
+  "create-key-by-service-with-policies": vector(
+    "D2 D11",
+    "not even where the request says so",
+    general(s3(iam(forIam())), "kms:CreateKey"),
+    "no-identity-policy-allows",
+  ),
+  "tag-new-key": vector(
+    "R2 D2",
+    "the tags of CreateKey are asked for on the key that is to be made",
+    general(alice(iam(forIam({ Resource: `arn:aws:kms:*:${A}:key/*` }))), "kms:TagResource", {
+      resource: KEY_ARN,
+    }),
+    'iam: identity policy "iam", statement 1',
+  ),
+  "tag-new-key-denied": vector(
+    "R2 D1",
+    "a Deny on keys holds at their creation",
+    general(
+      alice(
+        iam(
+          forIam(),
+          forIam({
+            Effect: "Deny",
+            Action: "kms:TagResource",
+            Resource: `arn:aws:kms:*:${A}:key/*`,
+            Condition: {
+              StringEquals: { "kms:KeySpec": "RSA_2048", "aws:RequestTag/team": "red" },
+            },
+          }),
+        ),
+      ),
+      "kms:TagResource",
+      {
+        resource: KEY_ARN,
+        conditions: { "kms:keyspec": "RSA_2048", "aws:requesttag/team": "red" },
+      },
+    ),
+    'explicit-deny: identity policy "iam", statement 2',
+  ),
   "list-keys": vector(
     "D2",
     "ListKeys",

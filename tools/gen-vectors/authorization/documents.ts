@@ -260,6 +260,22 @@ export const documents: Vectors = {
     "no month",
     condition({ DateLessThan: { "aws:CurrentTime": "2026-13-01" } }),
   ),
+  "condition-value-date-day": ofKey(
+    "T8",
+    "a day that its month does not have",
+    condition({ DateLessThan: { "aws:CurrentTime": "2026-02-30" } }),
+  ),
+  "condition-value-date-leap-day": ofKey(
+    "T8",
+    "a day that only leap years have",
+    condition({ DateLessThan: { "aws:CurrentTime": "2024-02-29" } }),
+    ok,
+  ),
+  "condition-value-number-long": ofKey(
+    "T8",
+    "a number of 101 characters",
+    condition({ NumericLessThan: { "kms:RotationPeriodInDays": "9".repeat(101) } }),
+  ),
   "condition-value-bool": ofKey(
     "T8",
     "no truth value",
@@ -280,7 +296,22 @@ export const documents: Vectors = {
     "33 bits",
     condition({ IpAddress: { "aws:SourceIp": "203.0.113.0/33" } }),
   ),
-  "condition-value-arn": ofKey("T8", "no ARN", condition({ ArnLike: { "aws:PrincipalArn": "*" } })),
+  "condition-value-ip-mapped-prefix": ofKey(
+    "T8",
+    "a range around the IPv4 addresses within IPv6",
+    condition({ IpAddress: { "aws:SourceIp": "::ffff:10.0.0.0/8" } }),
+  ),
+  "condition-value-arn": ofKey(
+    "T8",
+    "an ARN of five parts",
+    condition({ ArnLike: { "aws:PrincipalArn": "arn:aws:iam:*:*" } }),
+  ),
+  "condition-value-arn-star": ofKey(
+    "T8 W2",
+    "a lone star",
+    condition({ ArnLike: { "aws:PrincipalArn": "*" } }),
+    ok,
+  ),
   "condition-value-null-operator": ofKey(
     "T8",
     "Null with neither",

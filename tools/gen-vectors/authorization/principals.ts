@@ -16,6 +16,7 @@ import {
   forKey,
   iam,
   key,
+  named,
   OTHER_ROOT,
   policy,
   ROLE,
@@ -86,6 +87,7 @@ const allowAllBut = (
     allowed ? ok : no,
   );
 
+const everything = named("all", policy(forIam()));
 const web = { "aws:federatedprovider": "accounts.example.com" };
 const lacks = "no-identity-policy-allows";
 
@@ -292,6 +294,46 @@ export const principals: Vectors = {
     { Federated: "accounts.example.com" },
     true,
     { conditions: web },
+  ),
+  "not-principal-boundary": denyAllBut(
+    "user and account listed, but the user has a permissions boundary: denied",
+    alice({ boundary: everything }),
+    { AWS: [ALICE, ROOT] },
+    true,
+  ),
+  "not-principal-session-boundary": denyAllBut(
+    "account, role and session listed, but the role has a permissions boundary",
+    session({ boundary: everything }),
+    { AWS: [ROOT, ROLE, SESSION] },
+    true,
+  ),
+  "not-principal-everyone-boundary": denyAllBut(
+    "all but everyone is whoever has a permissions boundary",
+    alice({ boundary: everything }),
+    "*",
+    true,
+  ),
+  "not-principal-session-policy": denyAllBut(
+    "a session policy is not a permissions boundary",
+    session({ sessionPolicies: [everything] }),
+    { AWS: [ROOT, ROLE, SESSION] },
+    false,
+  ),
+  "not-principal-allow-boundary": vector(
+    "P4",
+    "for an Allow a permissions boundary makes no difference",
+    decrypt(
+      alice({ boundary: everything }),
+      key(
+        policy({
+          Effect: "Allow",
+          NotPrincipal: { AWS: ROLE },
+          Action: "kms:*",
+          Resource: "*",
+        }),
+      ),
+    ),
+    ok,
   ),
   "not-principal-everyone": denyAllBut("all but everyone is nobody", alice(), "*", false),
   "not-principal-allow": allowAllBut(

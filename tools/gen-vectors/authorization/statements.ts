@@ -17,6 +17,7 @@ import {
   key,
   KEY_ARN,
   KEY_ID,
+  OTHER_KEY_ARN,
   policy,
   vector,
   type Vector,
@@ -157,12 +158,45 @@ export const statements: Vectors = {
   ),
   "resource-of-key-policy-other": vector(
     "M4",
-    "in a key policy the resource is the key, whatever it says",
+    "an Allow in a key policy that names another key",
+    decrypt(alice(), key(policy(forKey(ALICE, { Resource: OTHER_KEY_ARN })))),
+    no,
+  ),
+  "resource-of-key-policy-own": vector(
+    "M4",
+    "an Allow that names the key itself",
+    decrypt(alice(), key(policy(forKey(ALICE, { Resource: KEY_ARN })))),
+    ok,
+  ),
+  "resource-of-key-policy-pattern": vector(
+    "M4",
+    "or has a pattern for it among others",
     decrypt(
       alice(),
-      key(policy(forKey(ALICE, { Resource: "arn:aws:kms:us-east-1:444455556666:key/other" }))),
+      key(policy(forKey(ALICE, { Resource: [OTHER_KEY_ARN, `arn:aws:kms:*:${A}:key/*`] }))),
     ),
     ok,
+  ),
+  "resource-of-key-policy-key-id": vector(
+    "M4 W2",
+    "what is not an ARN names no key",
+    decrypt(alice(), key(policy(forKey(ALICE, { Resource: KEY_ID })))),
+    no,
+  ),
+  "resource-of-key-policy-alias": vector(
+    "M4",
+    "an alias is not the key it points at",
+    decrypt(alice(), key(policy(forKey(ALICE, { Resource: ALIAS_ARN })))),
+    no,
+  ),
+  "resource-of-key-policy-deny": vector(
+    "M4 D1",
+    "a Deny is about the key, whatever it names",
+    decrypt(
+      alice(),
+      key(policy(forKey(ALICE), forKey("*", { Effect: "Deny", Resource: OTHER_KEY_ARN }))),
+    ),
+    "explicit-deny: key policy, statement 2",
   ),
   "not-resource-of-key-policy-other": vector(
     "M4",

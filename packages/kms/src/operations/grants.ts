@@ -11,16 +11,15 @@ import { KmsError } from "../errors.ts";
 import {
   constraintType,
   grantEntry,
-  grantOperations,
   newGrantId,
   newGrantToken,
   requireFittingOperations,
   withGrant,
   withoutGrant,
   withToken,
-  type GrantOperation,
 } from "../grants.ts";
 import { fromMarker, toPage } from "../page.ts";
+import { grantLimits, grantOperations, type GrantOperation } from "../policy/grants.ts";
 import type { Grant } from "../policy/request.ts";
 import type {
   CreateGrantRequest,
@@ -34,9 +33,6 @@ import type {
 } from "../shapes.ts";
 import { operation, type Operation } from "./operation.ts";
 
-/** Pairs in a constraint, and characters of a value in it. */
-const MAX_PAIRS = 8;
-const MAX_VALUE_CHARS = 384;
 /** Keys that one call of ListRetirableGrants looks through: there is no index of grants. */
 const SCANNED_KEYS = 1000;
 
@@ -71,7 +67,6 @@ export const createGrant: Operation<CreateGrantRequest, CreateGrantResponse> = o
       on: "key",
       action: "CreateGrant",
       keyId,
-      aliases: false,
       ...grantFacts(wanted),
     } as const,
   }),
@@ -122,7 +117,7 @@ export const listGrants: Operation<ListGrantsRequest, ListGrantsResponse> = oper
       after: () => fromMarker(request.Marker, GRANT_POSITION) ?? "",
     }),
   questions: ({ keyId }) => ({
-    key: { on: "key", action: "ListGrants", keyId, aliases: false } as const,
+    key: { on: "key", action: "ListGrants", keyId } as const,
   }),
   run: ({ realm }, { grantId, grantee, limit, after }, { key }): ListGrantsResponse => {
     const left = key.grants
@@ -216,7 +211,7 @@ export const revokeGrant: Operation<RevokeGrantRequest, void> = operation({
       grantId: () => check.text(GrantId, "grantId", 1, 128),
     }),
   questions: ({ keyId }) => ({
-    key: { on: "key", action: "RevokeGrant", keyId, aliases: false } as const,
+    key: { on: "key", action: "RevokeGrant", keyId } as const,
   }),
   run: ({ store }, { grantId }, { key }): void => {
     if (!key.grants.some((grant) => grant.grantId === grantId)) throw notFoundGrant(grantId);
@@ -231,9 +226,12 @@ function positionOf({ created, grantId }: Grant): string {
   return `${String(created).padStart(15, "0")}.${grantId}`;
 }
 
+/** AWS names none. More than there are can only be repetitions. */
+const MAX_OPERATIONS = 50;
+
 /** Operations that a grant can be for, at least one that is not CreateGrant. */
 export function parseOperations(value: unknown): readonly GrantOperation[] {
-  const given = check.list(value, "operations", 1);
+  const given = check.list(value, "operations", 1, MAX_OPERATIONS);
   const operations = check.each(given, (one) =>
     check.oneOf(one ?? null, "operations", grantOperations),
   );
@@ -293,13 +291,16 @@ export function parseConstraints(value: unknown): Grant["constraints"] {
 function parsePairs(value: unknown): Context {
   const context = check.encryptionContext(value);
   const values = Object.values(context);
-  if (values.length > MAX_PAIRS) {
-    throw check.constraint("constraints", `have at most ${MAX_PAIRS} encryption context pairs`);
-  }
-  if (values.some((one) => one.length > MAX_VALUE_CHARS)) {
+  if (values.length > grantLimits.pairs) {
     throw check.constraint(
       "constraints",
-      `have encryption context values of length less than or equal to ${MAX_VALUE_CHARS}`,
+      `have at most ${grantLimits.pairs} encryption context pairs`,
+    );
+  }
+  if (values.some((one) => one.length > grantLimits.valueChars)) {
+    throw check.constraint(
+      "constraints",
+      `have encryption context values of length less than or equal to ${grantLimits.valueChars}`,
     );
   }
   return context;

@@ -97,6 +97,32 @@ export function isCrossAccount(action: string): boolean {
   return actions.get(lowerAction(action))?.crossAccount ?? false;
 }
 
+/** Actions whose calls may name the key by an alias, so that they have `kms:RequestAlias`. */
+const BY_ALIAS: ReadonlySet<string> = new Set([
+  "Decapsulate",
+  "Decrypt",
+  "DeriveSharedSecret",
+  "DescribeKey",
+  "Encapsulate",
+  "Encrypt",
+  "GenerateDataKey",
+  "GenerateDataKeyPair",
+  "GenerateDataKeyPairWithoutPlaintext",
+  "GenerateDataKeyWithoutPlaintext",
+  "GenerateMac",
+  "GetPublicKey",
+  "ReEncryptFrom",
+  "ReEncryptTo",
+  "Sign",
+  "Verify",
+  "VerifyMac",
+]);
+
+/** @param name - As `Decrypt`. */
+export function takesAlias(name: string): boolean {
+  return BY_ALIAS.has(name);
+}
+
 const lowered: ReadonlyMap<string, string> = new Map(
   [...actions].map(([lower, { name }]) => [`kms:${name}`, lower]),
 );

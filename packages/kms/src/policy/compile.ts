@@ -7,7 +7,7 @@
  */
 import { parsePolicy, type Statement } from "./document.ts";
 import type { PatternElement, PrincipalElement } from "./elements.ts";
-import type { Operand } from "./operators.ts";
+import { templated, type Operand } from "./operators.ts";
 import { matcher, resourceMatcher, type Matcher } from "./pattern.ts";
 import { TextCache } from "./text-cache.ts";
 import { accessor, lowerCase, type Accessor, type PolicyKind } from "./values.ts";
@@ -26,9 +26,11 @@ export interface CompiledStatement {
   readonly effect: "Allow" | "Deny";
   readonly principals: PrincipalElement | undefined;
   readonly actions: CompiledPatterns<Matcher> | undefined;
-  readonly resources: CompiledPatterns<ResourceMatcher> | undefined;
+  readonly resources: CompiledPatterns<Operand> | undefined;
   /** All that the statement's policy variables stand for has to be there, or it matches nothing. */
   readonly variables: readonly CompiledVariable[];
+  /** How to get at what they stand for, by their keys. */
+  readonly variableValues: ReadonlyMap<string, Accessor>;
   readonly conditions: readonly CompiledCondition[];
 }
 
@@ -36,8 +38,6 @@ interface CompiledPatterns<Match> {
   readonly not: boolean;
   readonly patterns: readonly { readonly text: string; readonly matches: Match }[];
 }
-
-type ResourceMatcher = (value: string, fill: (variable: Variable) => string) => boolean;
 
 export interface CompiledVariable extends Variable {
   readonly value: Accessor;
@@ -87,7 +87,7 @@ function compileStatement(statement: Statement, kind: PolicyKind): CompiledState
   const variables = [
     ...(resources?.patterns ?? []).flatMap(({ parts }) => variablesOf(parts)),
     ...conditions.flatMap(({ values }) => values.flatMap((value) => value.variables)),
-  ];
+  ].map(({ key, fallback }) => ({ key, fallback, value: accessor(key, kind) }));
   return {
     kind,
     index,
@@ -96,11 +96,8 @@ function compileStatement(statement: Statement, kind: PolicyKind): CompiledState
     principals,
     actions: actions && compileActions(actions),
     resources: resources && compileResources(resources),
-    variables: variables.map(({ key, fallback }) => ({
-      key,
-      fallback,
-      value: accessor(key, kind),
-    })),
+    variables,
+    variableValues: new Map(variables.map(({ key, value }) => [key, value])),
     conditions: conditions.map(({ operator, key, values }) => {
       const { name, set, ifExists, comparison } = operator;
       const texts = values.map(({ text }) => text);
@@ -129,15 +126,10 @@ function compileActions({ not, patterns }: PatternElement): CompiledPatterns<Mat
   };
 }
 
-function compileResources({ not, patterns }: PatternElement): CompiledPatterns<ResourceMatcher> {
+function compileResources({ not, patterns }: PatternElement): CompiledPatterns<Operand> {
+  const toOperand = templated(resourceMatcher);
   return {
     not,
-    patterns: patterns.map(({ text, parts }) => {
-      if (variablesOf(parts).length > 0) {
-        return { text, matches: (value, fill) => resourceMatcher(filled(parts, fill))(value) };
-      }
-      const matches = resourceMatcher(filled(parts, () => ""));
-      return { text, matches: (value) => matches(value) };
-    }),
+    patterns: patterns.map(({ text, parts }) => ({ text, matches: toOperand(parts) })),
   };
 }

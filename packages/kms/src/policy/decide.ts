@@ -13,6 +13,7 @@ import { isCrossAccount } from "./actions.ts";
 import { compiled, type CompiledStatement } from "./compile.ts";
 import { grantAllows, namedBy, retirers } from "./grants.ts";
 import { matches } from "./match.ts";
+import { DECISION_STEPS, Meter, TooManySteps } from "./meter.ts";
 import type { Named } from "./principal.ts";
 import type { AccessRequest, Because, Decision, Grant, KeyFacts, NamedPolicy } from "./request.ts";
 
@@ -67,26 +68,48 @@ const allows: ReadonlySet<Because> = new Set<Because>([
 ]);
 
 /** The decision with what decided as values. */
-export function judge(request: AccessRequest): Verdict {
-  return explicitDeny(request) ?? judgeWithoutDenies(request);
+export function judge(request: AccessRequest, meter: Meter = new Meter(DECISION_STEPS)): Verdict {
+  return within(
+    () => explicitDeny(request, meter) ?? new Evaluation(request, meter).withoutDenies(),
+  );
 }
 
 /** The decision as it would be if no statement denied. */
 export function judgeWithoutDenies(request: AccessRequest): Verdict {
-  const { key, action } = request;
-  if (key === undefined) return judgeByIam(request);
-  return action === "kms:RetireGrant" ? judgeRetiring(request, key) : judgeKey(request, key);
+  return within(() => new Evaluation(request, new Meter(DECISION_STEPS)).withoutDenies());
+}
+
+/** What takes more steps than a decision may is refused. */
+function within(judging: () => Verdict): Verdict {
+  try {
+    return judging();
+  } catch (error) {
+    if (!(error instanceof TooManySteps)) throw error;
+    return { because: "too-many-steps", deciding: [] };
+  }
 }
 
 /** All policies that concern a request, in the order in which they are asked. */
-export function policiesOf({ key, caller }: AccessRequest): PolicyOfRequest[] {
-  const { policies = [], boundary, sessionPolicies = [] } = caller;
+export function policiesOf(request: AccessRequest): PolicyOfRequest[] {
+  const { key, caller } = request;
   const all: PolicyOfRequest[] = [];
   if (key !== undefined) all.push({ reference: { type: "key policy" }, text: key.policy });
-  for (const policy of policies) all.push(ofIam("identity policy", policy));
-  if (boundary !== undefined) all.push(ofIam("permissions boundary", boundary));
+  for (const policy of caller.policies ?? []) all.push(ofIam("identity policy", policy));
+  all.push(...boundsOf(request));
+  return all;
+}
+
+/** The permissions boundary and the session policies: what IAM allows, each of them has to allow too. */
+export function boundsOf({ caller }: AccessRequest): PolicyOfRequest[] {
+  const { boundary, sessionPolicies = [] } = caller;
+  const all = boundary === undefined ? [] : [ofIam("permissions boundary", boundary)];
   for (const policy of sessionPolicies) all.push(ofIam("session policy", policy));
   return all;
+}
+
+/** Whether a policy has a statement that allows the request. */
+export function allowsIn(policy: PolicyOfRequest, request: AccessRequest): boolean {
+  return strongestAllow(policy, request, new Meter()) !== undefined;
 }
 
 export interface PolicyOfRequest {
@@ -102,120 +125,145 @@ export function statementsOf({ reference, text }: PolicyOfRequest): readonly Com
   return compiled(text, reference.type === "key policy" ? "key" : "identity").statements;
 }
 
-function explicitDeny(request: AccessRequest): Verdict | undefined {
+function explicitDeny(request: AccessRequest, meter: Meter): Verdict | undefined {
   for (const policy of policiesOf(request)) {
     for (const statement of statementsOf(policy)) {
-      if (statement.effect !== "Deny" || matches(statement, request) === undefined) continue;
+      if (statement.effect !== "Deny") continue;
+      if (matches(statement, request, meter) === undefined) continue;
       return { because: "explicit-deny", deciding: [{ policy: policy.reference, statement }] };
     }
   }
   return undefined;
 }
 
-/** What is no key has no policy of its own, and nothing is known here of other accounts' IAM. */
-function judgeByIam(request: AccessRequest): Verdict {
-  const { caller, resourceAccount } = request;
-  if (caller.accountId === resourceAccount) return askIam(request);
-  return { because: "cross-account-not-possible", deciding: [] };
-}
+/** One decision. What several grants ask of IAM is asked once. */
+class Evaluation {
+  readonly #request: AccessRequest;
+  readonly #meter: Meter;
+  #iam: Verdict | undefined;
+  #bounds: { readonly exceeded: Verdict | undefined } | undefined;
 
-function judgeKey(request: AccessRequest, key: KeyFacts): Verdict {
-  const own = request.caller.accountId === request.resourceAccount;
-  if (!own && request.caller.type !== "service" && !isCrossAccount(request.action)) {
+  constructor(request: AccessRequest, meter: Meter) {
+    this.#request = request;
+    this.#meter = meter;
+  }
+
+  withoutDenies(): Verdict {
+    const { key, action } = this.#request;
+    if (key === undefined) return this.#judgeByIam();
+    return action === "kms:RetireGrant" ? this.#judgeRetiring(key) : this.#judgeKey(key);
+  }
+
+  /** What is not a key has no policy of its own, and nothing is known here of other accounts' IAM. */
+  #judgeByIam(): Verdict {
+    const { caller, resourceAccount } = this.#request;
+    if (caller.accountId === resourceAccount) return this.#askIam();
     return { because: "cross-account-not-possible", deciding: [] };
   }
-  const byPolicy = judgeByKeyPolicy(request, key);
-  if (isAllowed(byPolicy)) return byPolicy;
-  let nearest: Verdict | undefined;
-  for (const grant of key.grants) {
-    const answer = grantAllows(grant, request);
-    if (!("how" in answer)) continue;
-    const byGrant = judgeByGrant(answer.how, grant, request);
-    if (byGrant.because === "grant") return byGrant;
-    if (nearest === undefined || answer.how === "role") nearest = byGrant;
-  }
-  return byPolicy.because === "no-key-policy-allows" ? (nearest ?? byPolicy) : byPolicy;
-}
 
-function judgeByKeyPolicy(request: AccessRequest, key: KeyFacts): Verdict {
-  const reference: PolicyReference = { type: "key policy" };
-  const found = strongestAllow({ reference, text: key.policy }, request);
-  if (found === undefined) return { because: "no-key-policy-allows", deciding: [] };
-  const deciding: Deciding = { policy: reference, statement: found.statement };
-  const { caller, resourceAccount } = request;
-  // Of another account's callers the key's policy says who can, and their own who does.
-  if (caller.accountId === resourceAccount || caller.type === "service") {
-    if (found.how === "direct") return { because: "key-policy", deciding: [deciding] };
-    if (found.how === "role") {
-      return exceeded(request) ?? { because: "key-policy", deciding: [deciding] };
+  #judgeKey(key: KeyFacts): Verdict {
+    const { caller, resourceAccount, action } = this.#request;
+    const own = caller.accountId === resourceAccount;
+    if (!own && caller.type !== "service" && !isCrossAccount(action)) {
+      return { because: "cross-account-not-possible", deciding: [] };
     }
-  }
-  const iam = askIam(request);
-  if (iam.because === "account-root") return { because: "account-root", deciding: [deciding] };
-  if (iam.because !== "iam") return iam;
-  return { because: "key-policy-and-iam", deciding: [deciding, ...iam.deciding] };
-}
-
-function judgeByGrant(
-  how: Exclude<Named, undefined>,
-  grant: Grant,
-  request: AccessRequest,
-): Verdict {
-  const byGrant: Verdict = { because: "grant", deciding: [{ grant }] };
-  if (how === "direct") return byGrant;
-  if (how === "role") return exceeded(request) ?? byGrant;
-  const iam = askIam(request);
-  if (iam.because === "account-root") return byGrant;
-  if (iam.because !== "iam") return iam;
-  return { because: "grant", deciding: [{ grant }, ...iam.deciding] };
-}
-
-/** Who may retire a grant is for the grant to say, and for the account that issued it. */
-function judgeRetiring(request: AccessRequest, { grants: [grant] }: KeyFacts): Verdict {
-  let refusal: Verdict = { because: "no-key-policy-allows", deciding: [] };
-  if (grant === undefined) return refusal;
-  for (const principal of retirers(grant)) {
-    const how = namedBy(principal, request);
-    if (how === undefined) continue;
-    const verdict = judgeByGrant(how, grant, request);
-    if (verdict.because === "grant") return verdict;
-    if (refusal.because === "no-key-policy-allows") refusal = verdict;
-  }
-  return namedBy(grant.issuingAccount, request) === undefined ? refusal : askIam(request);
-}
-
-/**
- * What IAM says: some policy of the caller allows it, and boundary and session policies do as well.
- * The root principal of an account needs no policy.
- */
-function askIam(request: AccessRequest): Verdict {
-  const { type, policies = [] } = request.caller;
-  if (type === "root") return { because: "account-root", deciding: [] };
-  for (const named of policies) {
-    const policy = ofIam("identity policy", named);
-    const found = strongestAllow(policy, request);
-    if (found === undefined) continue;
-    const deciding = [{ policy: policy.reference, statement: found.statement }];
-    return exceeded(request) ?? { because: "iam", deciding };
-  }
-  return { because: "no-identity-policy-allows", deciding: [] };
-}
-
-/** The first boundary or session policy that does not allow the request. */
-function exceeded(request: AccessRequest): Verdict | undefined {
-  const { boundary, sessionPolicies = [] } = request.caller;
-  if (boundary !== undefined) {
-    const policy = ofIam("permissions boundary", boundary);
-    if (strongestAllow(policy, request) === undefined) {
-      return { because: "no-boundary-allows", deciding: [{ policy: policy.reference }] };
+    const byPolicy = this.#judgeByKeyPolicy(key);
+    if (isAllowed(byPolicy)) return byPolicy;
+    let nearest: Verdict | undefined;
+    for (const grant of key.grants) {
+      const answer = grantAllows(grant, this.#request, this.#meter);
+      if (!("how" in answer)) continue;
+      const byGrant = this.#judgeByGrant(answer.how, grant);
+      if (byGrant.because === "grant") return byGrant;
+      if (nearest === undefined || answer.how === "role") nearest = byGrant;
     }
+    return byPolicy.because === "no-key-policy-allows" ? (nearest ?? byPolicy) : byPolicy;
   }
-  for (const each of sessionPolicies) {
-    const policy = ofIam("session policy", each);
-    if (strongestAllow(policy, request) !== undefined) continue;
-    return { because: "no-session-policy-allows", deciding: [{ policy: policy.reference }] };
+
+  #judgeByKeyPolicy(key: KeyFacts): Verdict {
+    const reference: PolicyReference = { type: "key policy" };
+    const found = this.#strongestAllow({ reference, text: key.policy });
+    if (found === undefined) return { because: "no-key-policy-allows", deciding: [] };
+    const deciding: Deciding = { policy: reference, statement: found.statement };
+    const { caller, resourceAccount } = this.#request;
+    // For callers of another account the key's policy says who can, and their own who does.
+    if (caller.accountId === resourceAccount || caller.type === "service") {
+      if (found.how === "direct") return { because: "key-policy", deciding: [deciding] };
+      if (found.how === "role") {
+        return this.#exceeded() ?? { because: "key-policy", deciding: [deciding] };
+      }
+    }
+    const iam = this.#askIam();
+    if (iam.because === "account-root") return { because: "account-root", deciding: [deciding] };
+    if (iam.because !== "iam") return iam;
+    return { because: "key-policy-and-iam", deciding: [deciding, ...iam.deciding] };
   }
-  return undefined;
+
+  #judgeByGrant(how: Exclude<Named, undefined>, grant: Grant): Verdict {
+    const byGrant: Verdict = { because: "grant", deciding: [{ grant }] };
+    if (how === "direct") return byGrant;
+    if (how === "role") return this.#exceeded() ?? byGrant;
+    const iam = this.#askIam();
+    if (iam.because === "account-root") return byGrant;
+    if (iam.because !== "iam") return iam;
+    return { because: "grant", deciding: [{ grant }, ...iam.deciding] };
+  }
+
+  /** Who may retire a grant is for the grant to say, and for the account that issued it. */
+  #judgeRetiring({ grants: [grant] }: KeyFacts): Verdict {
+    let refusal: Verdict = { because: "no-key-policy-allows", deciding: [] };
+    if (grant === undefined) return refusal;
+    for (const principal of retirers(grant)) {
+      const how = namedBy(principal, this.#request);
+      if (how === undefined) continue;
+      const verdict = this.#judgeByGrant(how, grant);
+      if (verdict.because === "grant") return verdict;
+      if (refusal.because === "no-key-policy-allows") refusal = verdict;
+    }
+    const issued = namedBy(grant.issuingAccount, this.#request) !== undefined;
+    return issued ? this.#askIam() : refusal;
+  }
+
+  /**
+   * What IAM says: some policy of the caller allows it, and boundary and session policies do as well.
+   * The root principal of an account needs no policy. A service has none, whatever the request says.
+   */
+  #askIam(): Verdict {
+    return (this.#iam ??= this.#judgeIam());
+  }
+
+  #judgeIam(): Verdict {
+    const { type, policies = [] } = this.#request.caller;
+    if (type === "root") return { because: "account-root", deciding: [] };
+    for (const named of type === "service" ? [] : policies) {
+      const policy = ofIam("identity policy", named);
+      const found = this.#strongestAllow(policy);
+      if (found === undefined) continue;
+      const deciding = [{ policy: policy.reference, statement: found.statement }];
+      return this.#exceeded() ?? { because: "iam", deciding };
+    }
+    return { because: "no-identity-policy-allows", deciding: [] };
+  }
+
+  /** The first boundary or session policy that does not allow the request. */
+  #exceeded(): Verdict | undefined {
+    this.#bounds ??= { exceeded: this.#judgeBounds() };
+    return this.#bounds.exceeded;
+  }
+
+  #judgeBounds(): Verdict | undefined {
+    for (const policy of boundsOf(this.#request)) {
+      if (this.#strongestAllow(policy) !== undefined) continue;
+      const { type } = policy.reference;
+      const because = type === "session policy" ? "no-session-policy-allows" : "no-boundary-allows";
+      return { because, deciding: [{ policy: policy.reference }] };
+    }
+    return undefined;
+  }
+
+  #strongestAllow(policy: PolicyOfRequest): Allow | undefined {
+    return strongestAllow(policy, this.#request, this.#meter);
+  }
 }
 
 interface Allow {
@@ -224,11 +272,15 @@ interface Allow {
 }
 
 /** Of the statements that allow a request, the first that names the caller most closely. */
-function strongestAllow(policy: PolicyOfRequest, request: AccessRequest): Allow | undefined {
+function strongestAllow(
+  policy: PolicyOfRequest,
+  request: AccessRequest,
+  meter: Meter,
+): Allow | undefined {
   let strongest: Allow | undefined;
   for (const statement of statementsOf(policy)) {
     if (statement.effect !== "Allow") continue;
-    const how = matches(statement, request);
+    const how = matches(statement, request, meter);
     if (how === undefined) continue;
     if (how === "direct") return { how, statement };
     if (strongest === undefined || (how === "role" && strongest.how === "account")) {
@@ -252,6 +304,9 @@ function reasonOf({ because, deciding }: Verdict, { action }: AccessRequest): st
   const [first] = deciding;
   if (because === "explicit-deny" && first !== undefined && "policy" in first) {
     return `with an explicit deny in ${inWords[first.policy.type]}`;
+  }
+  if (because === "too-many-steps") {
+    return `because its policies and grants take more than ${DECISION_STEPS} steps to evaluate`;
   }
   const missing = missingInWords.get(because) ?? "resource-based policy";
   return `because no ${missing} allows the ${action} action`;

@@ -20,6 +20,7 @@ import {
   type PatternElement,
   type PrincipalElement,
 } from "./elements.ts";
+import { excerpt } from "./excerpt.ts";
 import { JsonProblem, parseJson, type JsonMember, type JsonNode, type JsonObject } from "./json.ts";
 import type { PolicyKind } from "./values.ts";
 
@@ -274,7 +275,8 @@ function refuseDuplicateSids(statements: readonly Statement[], report: Report): 
   const sids = new Set<string>();
   for (const { sid, node } of statements) {
     if (sid === undefined || sid === "") continue;
-    if (sids.has(sid)) report("duplicate-sid", node, `Two statements have the Sid ${sid}.`);
+    if (sids.has(sid))
+      report("duplicate-sid", node, `Two statements have the Sid ${excerpt(sid)}.`);
     sids.add(sid);
   }
 }
@@ -294,7 +296,7 @@ function members(
 ): Map<string, JsonNode> {
   const unknown = ({ name }: JsonMember): boolean => !known.includes(name.text);
   for (const { name } of object.members.filter(unknown)) {
-    report("unknown-element", name, `${what} has no element "${name.text}".`);
+    report("unknown-element", name, `${what} has no element "${excerpt(name.text)}".`);
   }
   return new Map(object.members.map(({ name, value }) => [name.text, value]));
 }

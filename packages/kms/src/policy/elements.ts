@@ -8,6 +8,7 @@
  * @module
  */
 import type { Report, Version } from "./document.ts";
+import { excerpt } from "./excerpt.ts";
 import type { JsonNode } from "./json.ts";
 import { operatorNamed, type Operand, type Operator } from "./operators.ts";
 import { ANY, tokens } from "./pattern.ts";
@@ -93,7 +94,8 @@ export function readPrincipals(elements: Elements, report: Report): PrincipalEle
   for (const { name, value } of node.members) {
     const read = principalReaders.get(name.text);
     const nodes = value.kind === "array" ? value.items : [value];
-    if (read === undefined) invalid(name, `There are no principals of the kind "${name.text}".`);
+    if (read === undefined)
+      invalid(name, `There are no principals of the kind "${excerpt(name.text)}".`);
     if (nodes.length === 0) invalid(value, "The list of principals is empty.");
     for (const one of read === undefined ? [] : nodes) {
       const principal = one.kind === "string" ? read?.(one.text) : "not-a-principal";
@@ -137,16 +139,24 @@ export function readPatterns(
 /** Actions are compared in lower case. */
 function readAction(text: string, node: JsonNode, { report }: Reading): TextElement {
   if (!ACTION.test(text)) {
-    report("invalid-action", node, `"${text}" is no action: kms:Decrypt is one, or kms:*.`);
+    report(
+      "invalid-action",
+      node,
+      `"${excerpt(text)}" is not an action. Actions are written as kms:Decrypt or kms:*.`,
+    );
   }
   return { text, parts: tokens(lowerCase(text)), node };
 }
 
 function readResource(text: string, node: JsonNode, reading: Reading): TextElement {
   const parts = readTemplate(text, true, node, reading);
-  // In a key policy Resource only has to be there; it means the key, whatever it says.
+  // A key policy may name anything: what is not the key itself allows nothing.
   if (reading.kind === "identity" && !isResource(text, parts)) {
-    reading.report("invalid-resource", node, `Resource "${text}" must be in ARN format or "*".`);
+    reading.report(
+      "invalid-resource",
+      node,
+      `Resource "${excerpt(text)}" must be in ARN format or "*".`,
+    );
   }
   return { text, parts, node };
 }
@@ -168,11 +178,11 @@ export function readConditions(node: JsonNode | undefined, reading: Reading): Co
   return node.members.flatMap(({ name, value }) => {
     const operator = operatorNamed(name.text);
     if (operator === undefined) {
-      report("unknown-operator", name, `Invalid Condition type : ${name.text}`);
+      report("unknown-operator", name, `Invalid Condition type : ${excerpt(name.text)}`);
       return [];
     }
     if (value.kind !== "object") {
-      report("structure", value, `${name.text} has an object of condition keys.`);
+      report("structure", value, `${name.text} needs an object of condition keys.`);
       return [];
     }
     return value.members.map(({ name: key, value: values }) =>
@@ -189,22 +199,23 @@ function readCondition(
 ): ConditionElement {
   const { report, kind } = reading;
   const key = keyNode.text;
-  if (!CONDITION_KEY.test(key)) report("structure", keyNode, `"${key}" is no condition key.`);
+  if (!CONDITION_KEY.test(key))
+    report("structure", keyNode, `"${excerpt(key)}" is not a condition key.`);
   // Of AWS's message only the beginning and the end are known.
   if (kind === "key" && operator.set === "all" && isSingle(lowerCase(key))) {
     report(
       "for-all-values-on-single-value",
       keyNode,
-      `OverlyPermissiveCondition: ForAllValues is true for requests without ${key}. To fix, remove ForAllValues.`,
+      `OverlyPermissiveCondition: ForAllValues is true for requests without ${excerpt(key)}. To fix, remove ForAllValues.`,
     );
   }
   const nodes = node.kind === "array" ? node.items : [node];
-  if (nodes.length === 0) report("invalid-value", node, `${key} has no values.`);
+  if (nodes.length === 0) report("invalid-value", node, `${excerpt(key)} has no values.`);
   const values = nodes.flatMap((one) => {
     if (one.kind === "string" || one.kind === "number" || one.kind === "boolean") {
       return [readValue(operator, one.text, one, reading)];
     }
-    report("invalid-value", one, `Values of ${key} are strings, numbers, true or false.`);
+    report("invalid-value", one, `Values of ${excerpt(key)} are strings, numbers, true or false.`);
     return [];
   });
   return { operator, key, values, keyNode, node };
@@ -232,7 +243,7 @@ function readValue(
     : plainTemplate(text, wildcards);
   const operand = comparison.operand(parts);
   if (operand === undefined) {
-    reading.report("invalid-value", node, `"${text}" cannot be compared by ${name}.`);
+    reading.report("invalid-value", node, `${name} cannot compare with "${excerpt(text)}".`);
   }
   return { text, operand, variables: variablesOf(parts), node };
 }
@@ -248,7 +259,7 @@ function readTemplate(
     return template(text, wildcards);
   } catch (error) {
     if (!(error instanceof VariableProblem)) throw error;
-    report("invalid-variable", node, `In "${text}" ${error.message}.`);
+    report("invalid-variable", node, `In "${excerpt(text)}" ${error.message}.`);
     return plainTemplate(text, wildcards);
   }
 }

@@ -10,7 +10,7 @@
  *
  * @module
  */
-import { smallestAdditions, type Suggestion } from "./additions.ts";
+import { smallestAdditions, type Suggestion, type Suggestions } from "./additions.ts";
 import type { CompiledCondition, CompiledStatement } from "./compile.ts";
 import {
   describe,
@@ -50,6 +50,8 @@ export interface Explanation {
   readonly deniedBy: readonly string[];
   /** Each of them would allow the request, once nothing denies it. The smallest come first. */
   readonly suggestions: readonly Suggestion[];
+  /** Whether there may be more suggestions: not every grant that waits for its token was tried. */
+  readonly suggestionsTruncated: boolean;
   readonly hints: readonly Hint[];
 }
 
@@ -116,6 +118,7 @@ export function explain(request: AccessRequest): Explanation {
     explainGrant(grant, verdict.deciding, request),
   );
   const statements = policies.flatMap((policy) => policy.statements);
+  const { suggestions, truncated } = decision.allowed ? NOTHING : smallestAdditions(request);
   return {
     decision,
     caller: request.caller.arn,
@@ -127,10 +130,13 @@ export function explain(request: AccessRequest): Explanation {
     deniedBy: statements
       .filter(({ effect, matched }) => effect === "Deny" && matched)
       .map(({ title }) => title),
-    suggestions: decision.allowed ? [] : smallestAdditions(request),
+    suggestions,
+    suggestionsTruncated: truncated,
     hints: hintsFor(request, verdict),
   };
 }
+
+const NOTHING: Suggestions = { suggestions: [], truncated: false };
 
 function explainStatement(
   statement: CompiledStatement,
@@ -139,9 +145,7 @@ function explainStatement(
   request: AccessRequest,
 ): ExplainedStatement {
   const { index, sid, effect, variables } = statement;
-  const missing = variables.filter(
-    (variable) => !hasVariables({ ...statement, variables: [variable] }, request),
-  );
+  const missing = variables.filter((variable) => !hasVariables({ variables: [variable] }, request));
   const names = missing.map(({ key }) => `\${${key}}`).join(", ");
   return {
     title: describe({ policy, statement }),
@@ -216,8 +220,8 @@ function explainResource(statement: CompiledStatement, request: AccessRequest): 
   if (resources === undefined) {
     return { matched, why: "the statement has no Resource, so it has no effect" };
   }
-  if (kind === "key" && !resources.not) {
-    return { matched, why: "in a key policy Resource means the key, whatever it says" };
+  if (kind === "key" && !resources.not && statement.effect === "Deny") {
+    return { matched, why: "in a key policy a Deny is about the key, whatever Resource says" };
   }
   const texts = resources.patterns.map(({ text }) => text);
   return { matched, why: listed("Resource", resources.not, texts, request.resource, matched) };

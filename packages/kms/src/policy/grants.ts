@@ -10,9 +10,12 @@
  */
 import { createHash } from "node:crypto";
 import type { Context } from "@env/core";
-import { awsPrincipal, named, servicePrincipal, type Named } from "./principal.ts";
+import { isKeySpec, keySpecs, type KeyUsage } from "../material/key-specs.ts";
+import { Meter } from "./meter.ts";
+import { awsPrincipal, named, servicePrincipal, type Named, type Principal } from "./principal.ts";
 import type { AccessRequest, Grant } from "./request.ts";
-import { lowerCase } from "./values.ts";
+import { TextCache } from "./text-cache.ts";
+import { indexOf, type Index } from "./values.ts";
 
 /** Why a grant does not allow a request. */
 export type GrantMiss =
@@ -22,28 +25,73 @@ export type GrantMiss =
   | "constraint"
   | "child-grant";
 
-/** The operations that a grant can be for. */
-export const grantableOperations: ReadonlySet<string> = new Set([
-  "CreateGrant",
-  "Decapsulate",
-  "Decrypt",
-  "DeriveSharedSecret",
-  "DescribeKey",
-  "Encapsulate",
-  "Encrypt",
-  "GenerateDataKey",
-  "GenerateDataKeyPair",
-  "GenerateDataKeyPairWithoutPlaintext",
-  "GenerateDataKeyWithoutPlaintext",
-  "GenerateMac",
-  "GetPublicKey",
-  "ReEncryptFrom",
-  "ReEncryptTo",
-  "RetireGrant",
-  "Sign",
-  "Verify",
-  "VerifyMac",
-]);
+/** What a grant can allow. AWS has two more, for keys that this KMS does not have. */
+export type GrantOperation =
+  | "CreateGrant"
+  | "Decrypt"
+  | "DeriveSharedSecret"
+  | "DescribeKey"
+  | "Encrypt"
+  | "GenerateDataKey"
+  | "GenerateDataKeyPair"
+  | "GenerateDataKeyPairWithoutPlaintext"
+  | "GenerateDataKeyWithoutPlaintext"
+  | "GenerateMac"
+  | "GetPublicKey"
+  | "ReEncryptFrom"
+  | "ReEncryptTo"
+  | "RetireGrant"
+  | "Sign"
+  | "Verify"
+  | "VerifyMac";
+
+/** The operations that a grant can be for, sorted by name, and the use of keys that they need. */
+const usages: Readonly<Record<GrantOperation, KeyUsage | undefined>> = {
+  CreateGrant: undefined,
+  Decrypt: "ENCRYPT_DECRYPT",
+  DeriveSharedSecret: "KEY_AGREEMENT",
+  DescribeKey: undefined,
+  Encrypt: "ENCRYPT_DECRYPT",
+  GenerateDataKey: "ENCRYPT_DECRYPT",
+  GenerateDataKeyPair: "ENCRYPT_DECRYPT",
+  GenerateDataKeyPairWithoutPlaintext: "ENCRYPT_DECRYPT",
+  GenerateDataKeyWithoutPlaintext: "ENCRYPT_DECRYPT",
+  GenerateMac: "GENERATE_VERIFY_MAC",
+  GetPublicKey: undefined,
+  ReEncryptFrom: "ENCRYPT_DECRYPT",
+  ReEncryptTo: "ENCRYPT_DECRYPT",
+  RetireGrant: undefined,
+  Sign: "SIGN_VERIFY",
+  Verify: "SIGN_VERIFY",
+  VerifyMac: "GENERATE_VERIFY_MAC",
+};
+
+export function isGrantOperation(name: string): name is GrantOperation {
+  return Object.hasOwn(usages, name);
+}
+
+/** Sorted by name, as they are listed. */
+// Object.keys gives these names and no others.
+// oxlint-disable-next-line typescript/no-unsafe-type-assertion
+export const grantOperations: readonly [GrantOperation, ...GrantOperation[]] = Object.keys(
+  usages,
+) as [GrantOperation, ...GrantOperation[]];
+
+/** Whether a key can do an operation, so that a grant may be for it. */
+export function fitsKey(
+  name: GrantOperation,
+  { keySpec, keyUsage }: { readonly keySpec: string; readonly keyUsage: string },
+): boolean {
+  const usage = usages[name];
+  if (usage !== undefined && usage !== keyUsage) return false;
+  if (name.startsWith("GenerateDataKey")) return keySpec === "SYMMETRIC_DEFAULT";
+  return (
+    name !== "GetPublicKey" || !isKeySpec(keySpec) || keySpecs[keySpec].material.type !== "secret"
+  );
+}
+
+/** Of constraints: pairs, and characters of a value. As in AWS. */
+export const grantLimits = { pairs: 8, valueChars: 384 } as const;
 
 /** What is handed on. */
 export type GrantScope = Pick<Grant, "operations" | "constraints">;
@@ -52,12 +100,14 @@ export type GrantScope = Pick<Grant, "operations" | "constraints">;
 export function grantAllows(
   grant: Grant,
   request: AccessRequest,
+  meter: Meter = new Meter(),
 ): { readonly how: Exclude<Named, undefined> } | { readonly miss: GrantMiss } {
+  meter.spend(GRANT_STEPS);
   const operation = request.action.slice("kms:".length);
   if (!grant.operations.includes(operation)) return { miss: "operation" };
   const how = namedBy(grant.grantee, request);
   if (how === undefined) return { miss: "grantee" };
-  if (!isEffective(grant, request)) return { miss: "not-yet-effective" };
+  if (!isEffective(grant, request, meter)) return { miss: "not-yet-effective" };
   if (operation === "CreateGrant") {
     const { newGrant } = request;
     const bounded = newGrant !== undefined && isWithin(newGrant, grant);
@@ -67,12 +117,26 @@ export function grantAllows(
   return { how };
 }
 
+/** To look at a grant: its operations, its grantee, its eight pairs. */
+const GRANT_STEPS = 20;
+
 /** How `principal`, the grantee or retiring principal of a grant, names the caller. */
 export function namedBy(principal: string, request: AccessRequest): Named {
-  const service = servicePrincipal(principal);
-  const read = typeof service === "object" ? service : awsPrincipal(principal);
+  const read = principals.get(principal, readPrincipal);
+  return typeof read === "object" ? named([read], request) : undefined;
+}
+
+/** In characters of ARNs: those of all grants of a key, and some more. */
+const REMEMBERED_CHARACTERS = 2 ** 19;
+
+/** A key may have thousands of grants, and each decision asks for the grantee of every one. */
+const principals = new TextCache<Principal | "nobody">(REMEMBERED_CHARACTERS);
+
+function readPrincipal(text: string): Principal | "nobody" {
+  const service = servicePrincipal(text);
+  const read = typeof service === "object" ? service : awsPrincipal(text);
   // "*" is everyone in a policy, and nobody in a grant.
-  return typeof read === "object" && read.kind !== "everyone" ? named([read], request) : undefined;
+  return typeof read === "object" && read.kind !== "everyone" ? read : "nobody";
 }
 
 /** Who may retire a grant, beside the account that issued it. */
@@ -97,9 +161,25 @@ export function isWithin(child: GrantScope, parent: GrantScope): boolean {
   return inner !== undefined && isSubset(subset, inner);
 }
 
-function isEffective(grant: Grant, { now, grantTokens = [] }: AccessRequest): boolean {
-  if (now >= grant.effective) return true;
-  return grantTokens.some((token) => grant.tokenHashes.includes(sha256(token)));
+function isEffective(
+  { effective, tokenHashes }: Grant,
+  { now, grantTokens }: AccessRequest,
+  meter: Meter,
+): boolean {
+  if (now >= effective) return true;
+  if (grantTokens === undefined) return false;
+  meter.spend(tokenHashes.length);
+  const known = hashesOf(grantTokens);
+  return tokenHashes.some((hash) => known.has(hash));
+}
+
+/** Every waiting grant of a key asks for them. */
+const hashes = new WeakMap<readonly string[], ReadonlySet<string>>();
+
+function hashesOf(tokens: readonly string[]): ReadonlySet<string> {
+  const known = hashes.get(tokens) ?? new Set(tokens.map(sha256));
+  hashes.set(tokens, known);
+  return known;
 }
 
 /** The constraints speak of cryptographic operations; these two have no encryption context. */
@@ -116,7 +196,8 @@ function meetsConstraints(
 }
 
 function isEqual(a: Context, b: Context): boolean {
-  return Object.keys(a).length === Object.keys(b).length && isSubset(a, b) && isSubset(b, a);
+  const counts = [a, b].map((context) => indexOf(context).names.length);
+  return counts[0] === counts[1] && isSubset(a, b) && isSubset(b, a);
 }
 
 /**
@@ -124,11 +205,16 @@ function isEqual(a: Context, b: Context): boolean {
  * and that of names does not, unlike where a ciphertext is opened.
  */
 function isSubset(a: Context, b: Context): boolean {
-  const inner = Object.entries(b);
-  return Object.entries(a).every(([name, value]) => {
-    const key = lowerCase(name);
-    return inner.some(([other, has]) => has === value && lowerCase(other) === key);
-  });
+  const inner = indexOf(b).values;
+  for (const [name, values] of indexOf(a).values) {
+    const has = valuesOf(inner.get(name));
+    if (!valuesOf(values).every((value) => has.includes(value))) return false;
+  }
+  return true;
+}
+
+function valuesOf(value: ReturnType<Index["values"]["get"]>): readonly string[] {
+  return value === undefined ? [] : typeof value === "string" ? [value] : value;
 }
 
 function sha256(token: string): string {

@@ -1,7 +1,8 @@
 /**
  * IP addresses and ranges in CIDR form, of both versions.
  *
- * An IPv4 address within IPv6 (`::ffff:192.0.2.1`), as a server on both sees it, is that IPv4 address.
+ * An IPv4 address within IPv6 (`::ffff:192.0.2.1`), as a server on both sees it, is that IPv4 address,
+ * and a range of them (`::ffff:10.0.0.0/104`) that IPv4 range.
  *
  * Source: RFC 4291 section 2.2, RFC 4632
  *
@@ -14,14 +15,25 @@ type Address = readonly number[];
 const OCTET = /^(?:0|[1-9]\d{0,2})$/;
 const GROUP = /^[0-9a-fA-F]{1,4}$/;
 
-/** Tells whether an address is in the range; undefined if `text` is no address or range. */
+/** Of `::ffff:0:0`, before an IPv4 address within IPv6. */
+const MAPPED_BITS = 96;
+/** Of the longest address, and of a prefix length behind it. */
+const MAX_CHARS = 49;
+
+/**
+ * Tells whether an address is in the range; undefined if `text` is not an address or a range. So is a
+ * range around `::ffff:0:0/96` with a shorter prefix: it would be of both versions.
+ */
 export function ipRange(text: string): ((address: string) => boolean) | undefined {
+  if (text.length > MAX_CHARS) return undefined;
   const [base = "", length, rest] = text.split("/");
   const network = parseAddress(base);
   if (network === undefined || rest !== undefined) return undefined;
   const all = network.length * 16;
-  const bits = length === undefined ? all : /^\d{1,3}$/.test(length) ? Number(length) : Infinity;
-  if (bits > all) return undefined;
+  const mapped = base.includes(":") && all === 32 ? MAPPED_BITS : 0;
+  if (length !== undefined && !/^\d{1,3}$/.test(length)) return undefined;
+  const bits = length === undefined ? all : Number(length) - mapped;
+  if (bits < 0 || bits > all) return undefined;
   return (address) => {
     const groups = parseAddress(address);
     return groups?.length === network.length && samePrefix(groups, network, bits);
@@ -36,6 +48,7 @@ function samePrefix(a: Address, b: Address, bits: number): boolean {
 }
 
 function parseAddress(text: string): Address | undefined {
+  if (text.length > MAX_CHARS) return undefined;
   if (!text.includes(":")) return parseV4(text);
   const halves = text.split("::");
   if (halves.length > 2) return undefined;

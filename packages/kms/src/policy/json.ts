@@ -10,6 +10,8 @@
  * @module
  */
 
+import { excerpt } from "./excerpt.ts";
+
 /** A value and where it starts: an offset in UTF-16 units. `pointer` is its JSON pointer (RFC 6901). */
 export type JsonNode = JsonObject | JsonArray | JsonString | JsonNumber | JsonBoolean | JsonNull;
 
@@ -71,7 +73,6 @@ const MAX_DEPTH = 32;
 
 const NUMBER = /-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?/y;
 const STRING = /"(?:[ !#-[\]-\uffff]|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*"/y;
-const SPACE = /[ \t\r\n]*/y;
 
 /** @throws {@link JsonProblem} */
 export function parseJson(text: string): JsonNode {
@@ -81,10 +82,21 @@ export function parseJson(text: string): JsonNode {
   return root;
 }
 
-/** Line and column of an offset, both counted from 1; columns in UTF-16 units. */
-export function lineAndColumn(text: string, offset: number): { line: number; column: number } {
-  const before = text.slice(0, offset).split(/\r\n|[\r\n]/);
-  return { line: before.length, column: (before.at(-1)?.length ?? 0) + 1 };
+/** Line and column of offsets in a text, both counted from 1; columns in UTF-16 units. */
+export function lineAndColumn(
+  text: string,
+): (offset: number) => { readonly line: number; readonly column: number } {
+  const starts = [0];
+  for (const { index, 0: end } of text.matchAll(/\r\n|[\r\n]/g)) starts.push(index + end.length);
+  return (offset) => {
+    let [line, end] = [0, starts.length];
+    while (end - line > 1) {
+      const middle = (line + end) >> 1;
+      if ((starts[middle] ?? 0) <= offset) line = middle;
+      else end = middle;
+    }
+    return { line: line + 1, column: offset - (starts[line] ?? 0) + 1 };
+  };
 }
 
 class Reader {
@@ -96,7 +108,7 @@ class Reader {
   }
 
   value(pointer: string, depth: number): JsonNode {
-    this.#token(SPACE);
+    this.#space();
     const offset = this.#at;
     const next = this.#text[offset];
     if (depth > MAX_DEPTH) throw this.#problem("nested too deeply", pointer);
@@ -113,7 +125,7 @@ class Reader {
   }
 
   end(): void {
-    this.#token(SPACE);
+    this.#space();
     if (this.#at < this.#text.length) throw this.#problem("the JSON ended before this", "");
   }
 
@@ -124,10 +136,11 @@ class Reader {
     this.#sequence("{", "}", pointer, () => {
       if (this.#text[this.#at] !== '"') throw this.#problem("a name is expected here", pointer);
       const { text, offset: at } = this.#string(pointer);
-      const inner = `${pointer}/${text.replaceAll("~", "~0").replaceAll("/", "~1")}`;
-      if (names.has(text)) throw new JsonProblem(`the name "${text}" occurs twice`, at, inner);
+      const inner = `${pointer}/${escaped(text)}`;
+      if (names.has(text))
+        throw new JsonProblem(`the name "${excerpt(text)}" occurs twice`, at, inner);
       names.add(text);
-      this.#token(SPACE);
+      this.#space();
       if (!this.#take(":")) throw this.#problem("a colon is expected here", inner);
       const name: JsonString = { kind: "string", text, offset: at, pointer: inner };
       members.push({ name, value: this.value(inner, depth + 1) });
@@ -147,12 +160,12 @@ class Reader {
   /** `open`, nothing or items with commas between them, `close`. */
   #sequence(open: string, close: string, pointer: string, item: () => void): void {
     this.#take(open);
-    this.#token(SPACE);
+    this.#space();
     if (this.#take(close)) return;
     for (;;) {
-      this.#token(SPACE);
+      this.#space();
       item();
-      this.#token(SPACE);
+      this.#space();
       if (this.#take(close)) return;
       if (!this.#take(",")) throw this.#problem(`a comma or ${close} is expected here`, pointer);
     }
@@ -164,6 +177,14 @@ class Reader {
     if (raw === undefined) throw this.#problem("this string is malformed or has no end", pointer);
     const text = raw.includes("\\") ? unescape(raw) : raw.slice(1, -1);
     return { kind: "string", text, offset, pointer };
+  }
+
+  #space(): void {
+    for (;;) {
+      const unit = this.#text.charCodeAt(this.#at);
+      if (unit !== 0x20 && unit !== 0x0a && unit !== 0x0d && unit !== 0x09) return;
+      this.#at += 1;
+    }
   }
 
   #take(word: string): boolean {
@@ -182,6 +203,11 @@ class Reader {
   #problem(message: string, pointer: string): JsonProblem {
     return new JsonProblem(message, this.#at, pointer);
   }
+}
+
+/** A name as it stands in a JSON pointer. */
+function escaped(name: string): string {
+  return /[~/]/.test(name) ? name.replaceAll("~", "~0").replaceAll("/", "~1") : name;
 }
 
 /** `raw` is a whole JSON string. */

@@ -7,7 +7,7 @@
  *
  * @module
  */
-import type { Action } from "./actions.ts";
+import { takesAlias, type Action } from "./actions.ts";
 
 export interface ConditionKey {
   /** As AWS writes it; families end in `:` or `/`, and what follows is the user's. */
@@ -41,15 +41,6 @@ const DATA_KEYS = [
 const ENCRYPTING = ["Encrypt", "Decrypt", "ReEncryptFrom", "ReEncryptTo", ...DATA_KEYS];
 const SIGNING = ["Sign", "Verify"];
 const MACS = ["GenerateMac", "VerifyMac"];
-const USING = [
-  ...ENCRYPTING,
-  ...SIGNING,
-  ...MACS,
-  "DeriveSharedSecret",
-  "Encapsulate",
-  "Decapsulate",
-];
-
 const withContext = only(...ENCRYPTING, "CreateGrant", "RetireGrant");
 const ofKeyOrNew: Scope = (action) => onKeys(action) || action.name === "CreateKey";
 const attested = only(
@@ -115,7 +106,7 @@ export const conditionKeys: readonly ConditionKey[] = [
   key("kms:ReEncryptOnSameKey", "Bool", only("ReEncryptFrom", "ReEncryptTo")),
   key("kms:RecipientAttestation:", "String", attested),
   key("kms:ReplicaRegion", "String", only("ReplicateKey")),
-  key("kms:RequestAlias", "String", only(...USING, "DescribeKey", "GetPublicKey")),
+  key("kms:RequestAlias", "String", ({ name }) => takesAlias(name)),
   key("kms:ResourceAliases", "String", onKeys, { multi: true, identityOnly: true }),
   key("kms:RetiringPrincipal", "String", only("CreateGrant")),
   key("kms:RetiringServicePrincipal", "String", only("CreateGrant")),

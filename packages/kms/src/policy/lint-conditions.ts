@@ -58,6 +58,27 @@ function holdsAbsent({ operator, values }: ConditionElement): boolean {
   return ifExists || set === "all" || (set === undefined && comparison.negated);
 }
 
+const byKey = new WeakMap<readonly ConditionElement[], Map<string, ConditionElement[]>>();
+
+/** The conditions of a statement that are about the same key, this one among them. */
+function onSameKey(
+  { key }: ConditionElement,
+  conditions: readonly ConditionElement[],
+): readonly ConditionElement[] {
+  let found = byKey.get(conditions);
+  if (found === undefined) {
+    found = new Map();
+    for (const each of conditions) {
+      const name = lowerCase(each.key);
+      const same = found.get(name);
+      if (same === undefined) found.set(name, [each]);
+      else same.push(each);
+    }
+    byKey.set(conditions, found);
+  }
+  return found.get(lowerCase(key)) ?? [];
+}
+
 const unknown: Rule = ({ key, keyNode }, _, __, find) => {
   if (conditionKey(lowerCase(key)) !== undefined) return;
   const service = lowerCase(key).split(":")[0];
@@ -133,11 +154,9 @@ const applicable = known((condition, key, statement, find) => {
 const contradiction: Rule = (condition, { conditions }, _, find) => {
   const { comparison } = condition.operator;
   if (comparison === "Null" || holdsAbsent(condition)) return;
-  const wantedAbsent = conditions.some(
+  const wantedAbsent = onSameKey(condition, conditions).some(
     (other) =>
-      other.operator.comparison === "Null" &&
-      lowerCase(other.key) === lowerCase(condition.key) &&
-      other.values.every(({ text }) => text === "true"),
+      other.operator.comparison === "Null" && other.values.every(({ text }) => text === "true"),
   );
   if (!wantedAbsent) return;
   find(
@@ -171,12 +190,10 @@ const sets = known(({ operator, key: name, keyNode }, key, { effect }, find) => 
   }
 });
 
-const forAll = known(({ operator, key: name, keyNode }, key, { conditions, effect }, find) => {
+const forAll = known((condition, key, { conditions, effect }, find) => {
+  const { operator, key: name, keyNode } = condition;
   if (operator.set !== "all" || !key.multi || effect === "Deny") return;
-  const guarded = conditions.some(
-    (other) => lowerCase(other.key) === lowerCase(name) && !holdsAbsent(other),
-  );
-  if (guarded) return;
+  if (onSameKey(condition, conditions).some((other) => !holdsAbsent(other))) return;
   find(
     "for-all-values-without-null",
     "warning",
@@ -219,7 +236,7 @@ const wildcards: Rule = ({ operator, values }, _, __, find) => {
   const { comparison, name } = operator;
   if (comparison === "Null" || comparison.type !== "String" || comparison.wildcards) return;
   for (const { text, node } of values.filter((each) =>
-    /[*?]/.test(each.text.replaceAll(/\$\{[^}]*\}/g, "")),
+    /[*?]/.test(each.text.replaceAll(/\$\{[^{}]*\}/g, "")),
   )) {
     find(
       "wildcard-in-equals",

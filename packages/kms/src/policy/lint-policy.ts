@@ -92,6 +92,15 @@ const oldVersion: Rule = ({ kind, version, statements }, find) => {
   }
 };
 
+/** An Allow whose resources take in keys of accounts that nobody named. */
+function isOpenToOtherAccounts({ effect, resources, conditions }: Statement): boolean {
+  return (
+    effect === "Allow" &&
+    resources?.patterns.some(({ text }) => /^\*$|^arn:[^:]*:kms:[^:]*:\*:/.test(text)) === true &&
+    !conditions.some(({ key }) => /^aws:resourceaccount$/i.test(key))
+  );
+}
+
 const aliases: Rule = ({ kind, statements }, find) => {
   if (kind !== "identity") return;
   const used = statements.flatMap((statement) =>
@@ -107,13 +116,9 @@ const aliases: Rule = ({ kind, statements }, find) => {
     first.condition.keyNode,
     "Whoever may create, move or delete these aliases decides who has access. When an alias moves to another key, what was encrypted before stays under the old one, which the condition no longer covers.",
   );
+  const open = new Set(statements.filter(isOpenToOtherAccounts));
   for (const { statement, condition } of used) {
-    const { effect, resources } = statement;
-    const everywhere = resources?.patterns.some(({ text }) =>
-      /^\*$|^arn:[^:]*:kms:[^:]*:\*:/.test(text),
-    );
-    const bounded = statement.conditions.some(({ key }) => /^aws:resourceaccount$/i.test(key));
-    if (effect === "Deny" || everywhere !== true || bounded) continue;
+    if (!open.has(statement)) continue;
     find(
       "aliases-of-other-accounts",
       "warning",

@@ -6,9 +6,9 @@
 import { actions, type Action } from "./actions.ts";
 import { didYouMean } from "./closest.ts";
 import type { Policy, Statement } from "./document.ts";
-import type { TextElement } from "./elements.ts";
+import type { PatternElement, TextElement } from "./elements.ts";
 import type { Find } from "./lint.ts";
-import { matcher } from "./pattern.ts";
+import { matcher, type Matcher } from "./pattern.ts";
 import type { Principal } from "./principal.ts";
 import { filled } from "./variables.ts";
 
@@ -29,17 +29,26 @@ export type StatementRule =
 type Rule = (statement: Statement, policy: Policy, find: Find<StatementRule>) => void;
 
 const ALIAS_RESOURCE = /^arn:[^:]*:[^:]*:[^:]*:[^:]*:alias\//;
-const KMS_RESOURCE = /^arn:[^:]*:(?:kms|[^:]*[*?][^:]*):/;
+const KMS_RESOURCE = /^arn:[^:]*:(?:kms|[^:*?]*[*?][^:]*):/;
 
 /** The KMS actions that a statement is about. */
-export function actionsOf({ actions: element }: Statement): Action[] {
+export function actionsOf({ actions: element }: Statement): readonly Action[] {
   if (element === undefined) return [];
-  const listed = (name: string): boolean => element.patterns.some((one) => takes(one, name));
-  return [...actions].flatMap(([name, action]) => (listed(name) === element.not ? [] : [action]));
+  // Most rules ask, some of them for every condition.
+  const known = actionsOfElement.get(element);
+  if (known !== undefined) return known;
+  const matchers = element.patterns.map(matcherOf);
+  const about = [...actions].flatMap(([name, action]) =>
+    matchers.some((matches) => matches(name)) === element.not ? [] : [action],
+  );
+  actionsOfElement.set(element, about);
+  return about;
 }
 
-function takes({ parts }: TextElement, action: string): boolean {
-  return matcher(filled(parts, () => ""))(action);
+const actionsOfElement = new WeakMap<PatternElement, readonly Action[]>();
+
+function matcherOf({ parts }: TextElement): Matcher {
+  return matcher(filled(parts, () => ""));
 }
 
 const elements: Rule = (statement, { kind }, find) => {
@@ -66,7 +75,8 @@ const names: Rule = (statement, { kind }, find) => {
       }
       continue;
     }
-    if ([...actions.keys()].some((name) => takes(pattern, name))) continue;
+    const matches = matcherOf(pattern);
+    if ([...actions.keys()].some((name) => matches(name))) continue;
     find("unknown-action", "error", node, unknownAction(text));
   }
 };
@@ -96,7 +106,7 @@ const keyPolicyResource: Rule = ({ resources }, { kind }, find) => {
   if (!resources.not && resources.patterns.every(({ text }) => text === "*")) return;
   const message = resources.not
     ? "NotResource in a key policy says nothing that * does not say better."
-    : 'In a key policy Resource means the key that has the policy, whatever it says. Write "*".';
+    : 'In a key policy "*" means the key that has the policy. An Allow that names another key or an alias allows nothing, and a Deny is about this key, whatever it names. Write "*".';
   find("key-policy-resource", "warning", resources.node, message);
 };
 
@@ -208,15 +218,19 @@ function missingIdentities(principals: readonly Principal[]): string[] {
     principals.flatMap((one) => (one.kind === "account" ? [one.accountId] : [])),
   );
   const arns = principals.flatMap((one) => (one.kind === "arn" ? [one.arn] : []));
-  const missing = new Set<string>();
-  for (const arn of arns) {
+  const parsed = arns.map((arn) => {
     const [, , , , accountId = "", resource = ""] = arn.split(":");
-    const [type, role] = resource.split("/");
+    const path = resource.split("/");
+    return { accountId, type: path[0], role: path[1], last: path.at(-1) };
+  });
+  const roles = new Set(
+    parsed.flatMap((one) => (one.type === "role" ? [`${one.accountId} ${one.last}`] : [])),
+  );
+  const missing = new Set<string>();
+  for (const { accountId, type, role } of parsed) {
     if (!accounts.has(accountId)) missing.add(`arn:aws:iam::${accountId}:root`);
-    const hasRole = arns.some(
-      (other) => other.startsWith(`arn:aws:iam::${accountId}:role/`) && other.endsWith(`/${role}`),
-    );
-    if (type === "assumed-role" && !hasRole) missing.add(`the role ${role}`);
+    if (type === "assumed-role" && !roles.has(`${accountId} ${role}`))
+      missing.add(`the role ${role}`);
   }
   return [...missing];
 }

@@ -63,10 +63,11 @@ export function lintPolicy(text: string, kind: PolicyKind): readonly Finding[] {
     found.push({ code, severity, message, pointer, offset });
   };
   if (policy !== undefined) lint(policy, find);
+  const place = lineAndColumn(text);
   return found
     .toSorted((a, b) => a.offset - b.offset)
     .map(({ code, severity, message, pointer, offset }) => {
-      const { line, column } = lineAndColumn(text, offset);
+      const { line, column } = place(offset);
       return { code, severity, message, pointer, line, column };
     });
 }

@@ -9,55 +9,82 @@
  * @module
  */
 import { lowerAction } from "./actions.ts";
-import type { CompiledCondition, CompiledStatement, CompiledVariable } from "./compile.ts";
+import type { CompiledCondition, CompiledStatement } from "./compile.ts";
+import { Meter } from "./meter.ts";
 import { named, notNamed, type Named } from "./principal.ts";
 import type { AccessRequest } from "./request.ts";
 import type { Variable } from "./variables.ts";
 
-/** How the statement takes the caller: statements of IAM take whom they are attached to. */
-export function matches(statement: CompiledStatement, request: AccessRequest): Named {
-  if (!matchesAction(statement, request)) return undefined;
-  const how = matchesPrincipal(statement, request);
+/** How the statement takes the caller: policies of IAM take whom they are attached to. */
+export function matches(
+  statement: CompiledStatement,
+  request: AccessRequest,
+  meter: Meter = new Meter(),
+): Named {
+  meter.spend(STATEMENT_STEPS);
+  if (!matchesAction(statement, request, meter)) return undefined;
+  const how = matchesPrincipal(statement, request, meter);
   if (how === undefined) return undefined;
-  if (!matchesResource(statement, request)) return undefined;
-  if (!hasVariables(statement, request)) return undefined;
+  if (!matchesResource(statement, request, meter)) return undefined;
+  if (!hasVariables(statement, request, meter)) return undefined;
   for (const condition of statement.conditions) {
-    if (!holds(condition, statement, request)) return undefined;
+    if (!holds(condition, statement, request, meter)) return undefined;
   }
   return how;
 }
 
+/** To look at a statement, whatever it says. */
+const STATEMENT_STEPS = 10;
+
 export function matchesPrincipal(
   { effect, kind, principals }: CompiledStatement,
   request: AccessRequest,
+  meter: Meter = new Meter(),
 ): Named {
   if (kind === "identity") return "direct";
   if (principals === undefined) return undefined;
+  meter.spend(principals.principals.length * (principals.not ? IDENTITIES : 1));
   if (!principals.not) return named(principals.principals, request);
   return notNamed(effect, principals.principals, request) ? "direct" : undefined;
 }
 
+/** What a caller can be at most, in NotPrincipal: an account's, a role's, a session. */
+const IDENTITIES = 3;
+
 /** A statement without Action takes none. */
-export function matchesAction({ actions }: CompiledStatement, request: AccessRequest): boolean {
+export function matchesAction(
+  { actions }: CompiledStatement,
+  request: AccessRequest,
+  meter: Meter = new Meter(),
+): boolean {
   if (actions === undefined) return false;
   const action = lowerAction(request.action);
-  return actions.patterns.some((pattern) => pattern.matches(action)) !== actions.not;
+  return actions.patterns.some((pattern) => pattern.matches(action, meter)) !== actions.not;
 }
 
-/** A key policy's Resource is its key, whatever it says, but has to be there. */
+/**
+ * In a key policy Resource has to be there. An Allow is for the key only if it names the key, a Deny is
+ * whatever it names: a mistake there lets nobody in.
+ */
 export function matchesResource(
-  { kind, resources, variables }: CompiledStatement,
+  { kind, effect, resources, variableValues }: CompiledStatement,
   request: AccessRequest,
+  meter: Meter = new Meter(),
 ): boolean {
   if (resources === undefined) return false;
-  if (kind === "key" && !resources.not) return true;
-  const fill = filler(variables, request);
+  if (kind === "key" && effect === "Deny" && !resources.not) return true;
+  const fill = filler(variableValues, request);
   const { resource } = request;
-  return resources.patterns.some(({ matches: fits }) => fits(resource, fill)) !== resources.not;
+  return resources.patterns.some((one) => one.matches(resource, fill, meter)) !== resources.not;
 }
 
 /** A variable stands for one value. Its fallback takes the place of none, and not of several. */
-export function hasVariables({ variables }: CompiledStatement, request: AccessRequest): boolean {
+export function hasVariables(
+  { variables }: Pick<CompiledStatement, "variables">,
+  request: AccessRequest,
+  meter: Meter = new Meter(),
+): boolean {
+  meter.spend(variables.length);
   for (const { value, fallback } of variables) {
     const found = value(request);
     if (found === undefined ? fallback === undefined : typeof found !== "string") return false;
@@ -67,15 +94,18 @@ export function hasVariables({ variables }: CompiledStatement, request: AccessRe
 
 export function holds(
   { test, value: valueOf }: CompiledCondition,
-  { effect, variables }: CompiledStatement,
+  { effect, variableValues }: CompiledStatement,
   request: AccessRequest,
+  meter: Meter = new Meter(),
 ): boolean {
+  meter.spend(CONDITION_STEPS);
   const value = valueOf(request);
   if ("absent" in test) return value === undefined ? test.absent : test.present;
   const { set, ifExists, negated, operands } = test;
   if (value === undefined) return ifExists || set === "all" || (set === undefined && negated);
-  const fill = filler(variables, request);
-  const fits = (one: string): boolean => operands.some((operand) => operand(one, fill)) !== negated;
+  const fill = filler(variableValues, request);
+  const fits = (one: string): boolean =>
+    operands.some((operand) => operand(one, fill, meter)) !== negated;
   if (typeof value === "string") return fits(value);
   if (set === "any") return value.some(fits);
   if (set === "all") return value.every(fits);
@@ -83,13 +113,16 @@ export function holds(
   return effect === "Deny";
 }
 
+/** To find the value of a condition key. */
+const CONDITION_STEPS = 10;
+
 /** For statements whose variables are there, as {@link hasVariables} tells. */
 function filler(
-  variables: readonly CompiledVariable[],
+  values: CompiledStatement["variableValues"],
   request: AccessRequest,
 ): (variable: Variable) => string {
   return ({ key, fallback }) => {
-    const found = variables.find((each) => each.key === key)?.value(request);
+    const found = values.get(key)?.(request);
     return typeof found === "string" ? found : (fallback ?? "");
   };
 }

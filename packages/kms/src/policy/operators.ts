@@ -9,8 +9,9 @@
  * @module
  */
 import { ipRange } from "./ip-range.ts";
-import { arnMatcher, arnParts, matcher } from "./pattern.ts";
-import { filled, variablesOf, type Template, type Variable } from "./variables.ts";
+import type { Meter } from "./meter.ts";
+import { arnParts, isLoneStar, matcher, resourceMatcher, type Matcher } from "./pattern.ts";
+import { filled, hasVariables, type Template, type Variable } from "./variables.ts";
 
 export interface Operator {
   /** As it was written. */
@@ -33,18 +34,23 @@ export interface Comparison {
   readonly operand: (parts: Template) => Operand | undefined;
 }
 
-/** Tells whether a value of the request fits. `fill` gives what a policy variable stands for. */
-export type Operand = (value: string, fill: Fill) => boolean;
+/**
+ * Tells whether a value of the request fits. `fill` gives what a policy variable stands for, `meter`
+ * counts the steps that it takes.
+ */
+export type Operand = (value: string, fill: Fill, meter?: Meter) => boolean;
 type Fill = (variable: Variable) => string;
 
-type Test = (value: string) => boolean;
+type Test = Matcher;
 
 const NAME = /^(?:(ForAnyValue|ForAllValues):)?([A-Za-z]+?)(IfExists)?$/;
 const NUMBER = /^[+-]?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?$/;
 /** The profile of ISO 8601 in https://www.w3.org/TR/NOTE-datetime. */
 const DATE =
-  /^\d{4}(?:-\d{2}(?:-\d{2}(?:T\d{2}:\d{2}(?::\d{2}(?:\.\d{1,9})?)?(?:Z|[+-]\d{2}:\d{2}))?)?)?$/;
+  /^(\d{4})(?:-(\d{2})(?:-(\d{2})(?:T\d{2}:\d{2}(?::\d{2}(?:\.\d{1,9})?)?(?:Z|[+-]\d{2}:\d{2}))?)?)?$/;
 const EPOCH = /^-?\d{5,13}(?:\.\d+)?$/;
+/** What is longer is not a number, a time or an address. */
+const MAX_LITERAL_CHARS = 100;
 const BASE64 = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/;
 
 type Kind = Omit<Comparison, "negated">;
@@ -123,29 +129,48 @@ function strings(wildcards: boolean, test: (tokens: Tokens) => Test): Kind {
 }
 
 function arns(): Kind {
-  const operand = templated(arnMatcher);
+  const operand = templated(resourceMatcher);
   return {
     type: "Arn",
     wildcards: true,
     variables: true,
     // A variable may stand for a whole ARN, so only a pattern without one can be told to be none.
     operand: (parts) =>
-      variablesOf(parts).length === 0 && arnParts(filled(parts, none)) === undefined
-        ? undefined
-        : operand(parts),
+      hasVariables(parts) || isLoneStar(parts) || arnParts(filled(parts, none)) !== undefined
+        ? operand(parts)
+        : undefined,
   };
 }
 
 function literal(type: Comparison["type"], test: (text: string) => Test | undefined): Kind {
-  const operand = (parts: Template): Operand | undefined => test(filled(parts, none).join(""));
+  const operand = (parts: Template): Operand | undefined => {
+    const wanted = test(filled(parts, none).join(""));
+    return wanted && ((value, _, meter) => (meter?.spend(LITERAL_STEPS), wanted(value)));
+  };
   return { type, wildcards: false, variables: false, operand };
 }
 
+/** To read a number, a time or an address. */
+const LITERAL_STEPS = 20;
+
 /** An operand whose test is made once, or anew for each request if it has variables. */
-function templated(make: (tokens: Tokens) => Test): Comparison["operand"] {
+export function templated(make: (tokens: Tokens) => Test): (parts: Template) => Operand {
   return (parts) => {
-    if (variablesOf(parts).length === 0) return make(filled(parts, none));
-    return (value, fill) => make(filled(parts, fill))(value);
+    if (!hasVariables(parts)) {
+      const test = make(filled(parts, none));
+      return (value, _, meter) => test(value, meter);
+    }
+    return (value, fill, meter) => {
+      meter?.spend(parts.length);
+      const pattern = filled(parts, fill);
+      // A pattern is not longer than what it matches, but for letters whose lower case is two characters:
+      // so no more than that is ever put together.
+      let chars = 0;
+      for (const part of pattern) if (typeof part === "string") chars += part.length;
+      if (chars > 2 * value.length) return false;
+      meter?.spend(chars);
+      return make(pattern)(value, meter);
+    };
   };
 }
 
@@ -156,23 +181,35 @@ function none(): string {
 
 function sameLetters(tokens: Tokens): Test {
   const wanted = tokens.join("").toLowerCase();
-  return (value) => value.toLowerCase() === wanted;
+  return (value, meter) => {
+    meter?.spend(1 + value.length);
+    return value.toLowerCase() === wanted;
+  };
 }
 
 function readNumber(text: string): number {
-  return NUMBER.test(text) ? Number(text) : Number.NaN;
+  return text.length <= MAX_LITERAL_CHARS && NUMBER.test(text) ? Number(text) : Number.NaN;
 }
 
 /** Milliseconds since 1970, of a date or of seconds since 1970. */
 function readDate(text: string): number {
-  if (DATE.test(text)) return Date.parse(text);
+  if (text.length > MAX_LITERAL_CHARS) return Number.NaN;
+  const [, year, month, day] = DATE.exec(text) ?? [];
+  if (year !== undefined) return isDay(year, month, day) ? Date.parse(text) : Number.NaN;
   return EPOCH.test(text) ? Number(text) * 1000 : Number.NaN;
+}
+
+/** Whether the month has that day: `Date.parse` takes 30 February for 2 March. */
+function isDay(year: string, month = "01", day = "01"): boolean {
+  const date = new Date(`${year}-${month}-01T00:00:00Z`);
+  date.setUTCDate(Number(day));
+  return date.getUTCMonth() === Number(month) - 1 && date.getUTCDate() === Number(day);
 }
 
 function bool(text: string): Test | undefined {
   const wanted = text.toLowerCase();
   if (wanted !== "true" && wanted !== "false") return undefined;
-  return (value) => value.toLowerCase() === wanted;
+  return (value) => value.length === wanted.length && value.toLowerCase() === wanted;
 }
 
 /** Compared as base64, of which the padded form is the only one that is taken. */

@@ -71,7 +71,8 @@ export function named(principals: readonly Principal[], request: AccessRequest):
 
 /**
  * Whether a statement with NotPrincipal applies. A caller is several principals at once: account and
- * user; account, role and session. A Deny spares those of whom all are listed, an Allow takes only
+ * user; account, role and session. A Deny spares those of whom all are listed and who have no permissions
+ * boundary, which AWS's guide to boundaries warns of ("will always deny"). An Allow takes only
  * those of whom none is, so that a forgotten one never lets anybody in.
  */
 export function notNamed(
@@ -79,6 +80,7 @@ export function notNamed(
   principals: readonly Principal[],
   request: AccessRequest,
 ): boolean {
+  if (effect === "Deny" && request.caller.boundary !== undefined) return true;
   const all = identities(request.caller);
   const isListed = (identity: string): boolean =>
     principals.some((principal) => isIdentity(principal, identity, request));

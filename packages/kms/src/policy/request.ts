@@ -125,7 +125,8 @@ export type Because =
   | "no-identity-policy-allows"
   | "no-boundary-allows"
   | "no-session-policy-allows"
-  | "cross-account-not-possible";
+  | "cross-account-not-possible"
+  | "too-many-steps";
 
 export interface Decision {
   readonly allowed: boolean;

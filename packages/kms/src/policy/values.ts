@@ -90,7 +90,7 @@ const derivations: ReadonlyMap<string, Accessor> = new Map<string, Accessor>([
   ["kms:resourcealiases", ({ key }) => some(key?.aliases)],
   [
     "kms:encryptioncontextkeys",
-    ({ encryptionContext }) => some(encryptionContext && Object.keys(encryptionContext)),
+    ({ encryptionContext }) => some(encryptionContext && indexOf(encryptionContext).names),
   ],
   ["aws:principalarn", ({ caller }) => principalArn(caller)],
   [
@@ -138,15 +138,35 @@ const principalTypes: Readonly<Record<Caller["type"], string | undefined>> = {
 function member(entries: Entries, name: string): Accessor {
   return (request) => {
     const all = entries(request);
-    let found: string | string[] | undefined;
-    for (const each in all) {
-      if (each.length !== name.length || lowerCase(each) !== name) continue;
-      const value = all[each] ?? "";
-      if (found === undefined) found = value;
-      else found = typeof found === "string" ? [found, value] : [...found, value];
-    }
-    return found;
+    return all && indexOf(all).values.get(name);
   };
+}
+
+/** The pairs of an encryption context, or tags, by what conditions call them. */
+export interface Index {
+  /** As they are written. */
+  readonly names: readonly string[];
+  /** By names in lower case. Names that differ in case alone have a list of values. */
+  readonly values: ReadonlyMap<string, string | readonly string[]>;
+}
+
+/** Nothing in a request changes, so an index is made once: many conditions and grants ask for it. */
+const indices = new WeakMap<object, Index>();
+
+export function indexOf(entries: Readonly<Record<string, string>>): Index {
+  const known = indices.get(entries);
+  if (known !== undefined) return known;
+  const values = new Map<string, string | string[]>();
+  for (const [name, value] of Object.entries(entries)) {
+    const key = lowerCase(name);
+    const before = values.get(key);
+    if (before === undefined) values.set(key, value);
+    else if (typeof before === "string") values.set(key, [before, value]);
+    else before.push(value);
+  }
+  const index = { names: Object.keys(entries), values };
+  indices.set(entries, index);
+  return index;
 }
 
 function keySpec(request: AccessRequest): Value {

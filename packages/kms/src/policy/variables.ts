@@ -12,6 +12,7 @@
  *
  * @module
  */
+import { excerpt } from "./excerpt.ts";
 import { tokens, type Token } from "./pattern.ts";
 import { lowerCase } from "./values.ts";
 
@@ -28,7 +29,8 @@ export type Template = readonly (Token | Variable)[];
 export class VariableProblem extends Error {}
 
 const VARIABLE = /\$\{([^{}]*)\}/;
-const NAMED = /^ *([^ ,'$*?][^,'$*?]*?) *(?:, *'([^']*)' *)?$/;
+// A name neither begins nor ends with a space, which leaves one way to read a text: this is linear.
+const NAMED = /^ *([^ ,'$*?](?:[^,'$*?]*[^ ,'$*?])?) *(?:, *'([^']*)' *)?$/;
 
 /**
  * @param wildcards - Whether `*` and `?` outside of variables are wildcards.
@@ -36,6 +38,7 @@ const NAMED = /^ *([^ ,'$*?][^,'$*?]*?) *(?:, *'([^']*)' *)?$/;
  */
 export function template(text: string, wildcards: boolean): Template {
   const literal = (part: string): Token[] => (wildcards ? tokens(part) : [part]);
+  if (!text.includes("${")) return literal(text);
   // Split by a pattern with one group: text and the insides of variables take turns.
   return text.split(VARIABLE).flatMap((part, index) => {
     if (index % 2 === 1) return [variable(part)];
@@ -53,6 +56,10 @@ export function variablesOf(parts: Template): Variable[] {
   return parts.filter((part) => typeof part === "object");
 }
 
+export function hasVariables(parts: Template): boolean {
+  return parts.some((part) => typeof part === "object");
+}
+
 /** The tokens of a template with its variables filled in by `value`. */
 export function filled(parts: Template, value: (variable: Variable) => string): Token[] {
   return parts.map((part) => (typeof part === "object" ? value(part) : part));
@@ -61,6 +68,8 @@ export function filled(parts: Template, value: (variable: Variable) => string): 
 function variable(inside: string): Token | Variable {
   if (inside === "*" || inside === "?" || inside === "$") return inside;
   const [, key, fallback] = NAMED.exec(inside) ?? [];
-  if (key === undefined) throw new VariableProblem(`\${${inside}} is not a policy variable`);
+  if (key === undefined) {
+    throw new VariableProblem(`${excerpt(`\${${inside}}`)} is not a policy variable`);
+  }
   return { key: lowerCase(key), fallback };
 }

@@ -2,7 +2,14 @@ import { describe, expect, it } from "vitest";
 import type { KmsClient } from "../../src/index.ts";
 import { keyMaterialId } from "../../src/key.ts";
 import { bytes, keyOf } from "../support/kinds.ts";
-import { arn, newKey, refusal, rejection, tempKeystore } from "../support/keystore.ts";
+import {
+  arn,
+  auditRecords,
+  newKey,
+  refusal,
+  rejection,
+  tempKeystore,
+} from "../support/keystore.ts";
 
 const setup = async (): Promise<{ client: KmsClient; KeyId: string }> => {
   const { client } = await tempKeystore();
@@ -52,6 +59,41 @@ describe("encrypt, decrypt", () => {
     const { CiphertextBlob } = await client.encrypt({ KeyId, Plaintext: bytes(1) });
     const { Plaintext } = await client.decrypt({ CiphertextBlob, EncryptionContext: {} });
     expect(Plaintext).toEqual(bytes(1));
+  });
+
+  it("refuse a context beyond its bound before anything else, and record that", async () => {
+    const { keystore, client } = await tempKeystore();
+    const KeyId = await newKey(client);
+    const stranger = keystore.as("arn:aws:iam::000000000000:user/stranger");
+    const Plaintext = new Uint8Array(1);
+    const { CiphertextBlob } = await client.encrypt({ KeyId, Plaintext });
+    const context = Object.fromEntries(Array.from({ length: 40_000 }, (_, i) => [`k${i}`, ""]));
+    const calls: ((user: KmsClient) => Promise<unknown>)[] = [
+      (user) => user.encrypt({ KeyId, Plaintext, EncryptionContext: context }),
+      (user) => user.decrypt({ CiphertextBlob, EncryptionContext: context }),
+      (user) => user.generateDataKey({ KeyId, KeySpec: "AES_256", EncryptionContext: context }),
+      (user) =>
+        user.reEncrypt({
+          CiphertextBlob,
+          DestinationKeyId: KeyId,
+          DestinationEncryptionContext: context,
+        }),
+    ];
+    for (const call of calls) {
+      for (const user of [client, stranger]) {
+        expect(await refusal(call(user))).toBe(
+          "ValidationException: 1 validation error detected: Value at 'encryptionContext' failed to satisfy constraint: Member must have at most 8192 bytes in its canonical encoding",
+        );
+      }
+    }
+    const records = (await auditRecords(keystore)).slice(-2 * calls.length);
+    expect(records.map(({ errorCode }) => errorCode)).toEqual(
+      records.map(() => "ValidationException"),
+    );
+    const largest = { k: "x".repeat(8187) };
+    const made = await client.encrypt({ KeyId, Plaintext, EncryptionContext: largest });
+    const opened = await client.decrypt({ ...made, EncryptionContext: largest });
+    expect(opened.Plaintext).toEqual(Plaintext);
   });
 
   it("find the key of a blob without being told, and hold to the one they are told", async () => {

@@ -1,6 +1,6 @@
 import { expect, it } from "vitest";
 import { actions, isCrossAccount } from "../../src/policy/actions.ts";
-import { grantableOperations } from "../../src/policy/grants.ts";
+import { grantOperations } from "../../src/policy/grants.ts";
 import { keyStateRules } from "../../src/states.ts";
 
 it("knows each action once, by its name in lower case", () => {
@@ -28,7 +28,7 @@ it("has nothing across accounts that is not about a key", () => {
 });
 
 it("can be granted only what is possible across accounts", () => {
-  for (const operation of grantableOperations) {
+  for (const operation of grantOperations) {
     expect(isCrossAccount(`kms:${operation}`), operation).toBe(true);
   }
 });

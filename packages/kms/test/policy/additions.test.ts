@@ -37,7 +37,7 @@ const toGrants = (grantee: string, operations = ["Decrypt"]): Addition => ({
 });
 
 function additions(...asked: Parameters<typeof smallestAdditions>): (readonly Addition[])[] {
-  return smallestAdditions(...asked).map((suggestion) => suggestion.additions);
+  return smallestAdditions(...asked).suggestions.map((suggestion) => suggestion.additions);
 }
 
 describe("smallestAdditions", () => {
@@ -162,6 +162,97 @@ describe("smallestAdditions", () => {
       .flat()
       .map(({ to }) => to);
     expect(tos).toEqual(["grants"]);
+  });
+
+  describe("for a request with an encryption context", () => {
+    const encryptionContext = { tenant: "acme", "app name": "${billing}" };
+    const StringEquals = {
+      "kms:EncryptionContext:tenant": "acme",
+      "kms:EncryptionContext:app name": "${$}{billing}",
+    };
+
+    it("suggests no more than that context", () => {
+      const limited = (addition: Addition): Addition =>
+        "statement" in addition
+          ? { ...addition, statement: { ...addition.statement, Condition: { StringEquals } } }
+          : addition;
+      const toContext = {
+        ...toGrants(ALICE),
+        constraints: { encryptionContextEquals: encryptionContext },
+      };
+      expect(additions(request({ encryptionContext }))).toEqual([
+        [limited(toKey(ALICE))],
+        [toContext],
+        [limited(toIam)],
+      ]);
+    });
+
+    it("writes a dollar sign as the version of the policy has it", () => {
+      const old = JSON.stringify({ Statement: [allow({ Principal: { AWS: ROLE } })] });
+      const [[first] = []] = additions(
+        request({ key: keyFacts({ policy: old }), encryptionContext }),
+      );
+      expect(first).toMatchObject({
+        to: "key policy",
+        statement: {
+          Condition: { StringEquals: { "kms:EncryptionContext:app name": "${billing}" } },
+        },
+      });
+    });
+
+    it("suggests a grant alone where a policy cannot hold the characters", () => {
+      const tos = additions(request({ encryptionContext: { tenant: "\u0142ód\u017a" } })).flat();
+      expect(tos.map(({ to }) => to)).toEqual(["grants"]);
+    });
+
+    it("suggests no grant where a constraint cannot hold the context", () => {
+      for (const large of [
+        { a: "x".repeat(385) },
+        Object.fromEntries(Array.from({ length: 9 }, (_, i) => [`k${i}`, ""])),
+      ]) {
+        const tos = additions(request({ encryptionContext: large })).flat();
+        expect(tos.map(({ to }) => to)).toEqual(["key policy", "identity policy"]);
+      }
+    });
+  });
+
+  it("suggests no grant for what the key cannot do", () => {
+    const hmac = keyFacts({ keySpec: "HMAC_256", keyUsage: "GENERATE_VERIFY_MAC" });
+    const tos = additions(request({ key: hmac, action: "kms:Encrypt" })).flat();
+    expect(tos.map(({ to }) => to)).toEqual(["key policy", "identity policy"]);
+    const mac = additions(request({ key: hmac, action: "kms:GenerateMac" })).flat();
+    expect(mac.map(({ to }) => to)).toEqual(["key policy", "grants", "identity policy"]);
+  });
+
+  it("suggests no identity policy for a federated user, who can have none", () => {
+    const arn = `arn:aws:sts::${A}:federated-user/fred`;
+    const caller = { arn, accountId: A, type: "federated" } as const;
+    expect(additions(request({ caller, key: closed }))).toEqual([[toKey(arn)], [toGrants(arn)]]);
+  });
+
+  it("tries eight of the grants that wait for a token, and says that there are more", () => {
+    const waiting = (count: number): Parameters<typeof smallestAdditions>[0] =>
+      request({
+        key: {
+          ...closed,
+          grants: Array.from({ length: count }, (_, i) =>
+            grant({ grantId: `${i}`, effective: NOW + 1 }),
+          ),
+        },
+      });
+    const eight = smallestAdditions(waiting(8));
+    const tokens = ({ suggestions }: typeof eight): number =>
+      suggestions.filter(({ additions: [first] }) => first?.to === "grant tokens").length;
+    expect([tokens(eight), eight.truncated]).toEqual([8, false]);
+    const all = smallestAdditions(waiting(1000));
+    expect([tokens(all), all.truncated]).toEqual([8, true]);
+  });
+
+  it("adds to all session policies at once, however many there are", () => {
+    const sessionPolicies = Array.from({ length: 20 }, (_, i) => ({ ...nothing, name: `${i}` }));
+    const caller = { ...session, sessionPolicies };
+    const lengths = additions(request({ caller })).map(({ length }) => length);
+    expect(lengths).toEqual([21, 21, 21]);
   });
 
   it("suggests what would do if nothing denied", () => {

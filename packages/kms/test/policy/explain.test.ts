@@ -88,7 +88,7 @@ describe("explain", () => {
       matched: false,
       action: { matched: false, why: "Action kms:Encrypt, kms:Sign does not include kms:Decrypt" },
       principal: { matched: false, why: `does not name ${ALICE}` },
-      resource: { matched: true, why: "in a key policy Resource means the key, whatever it says" },
+      resource: { matched: true, why: `Resource * includes ${KEY_ARN}` },
       conditions: [
         {
           operator: "StringEquals",

@@ -47,6 +47,10 @@ it.each([
   ":",
   ":::",
   "fe80::1%eth0",
+  "::ffff:10.0.0.0/8",
+  "::ffff:10.0.0.0/95",
+  "::ffff:10.0.0.0/129",
+  `${"0".repeat(50)}::`,
 ])("takes %j for no range", (text) => {
   expect(ipRange(text)).toBeUndefined();
 });
@@ -56,6 +60,9 @@ it("takes an IPv4 address within IPv6 for the IPv4 address, in ranges and in req
   expect(ipRange("10.0.0.0/8")?.("::ffff:0a01:0203")).toBe(true);
   expect(ipRange("::ffff:10.0.0.1")?.("10.0.0.1")).toBe(true);
   expect(ipRange("10.0.0.0/8")?.("::10.1.2.3")).toBe(false);
+  expect(ipRange("::ffff:10.0.0.0/104")?.("10.1.2.3")).toBe(true);
+  expect(ipRange("::ffff:10.0.0.0/104")?.("11.1.2.3")).toBe(false);
+  expect(ipRange("::ffff:0:0/96")?.("::ffff:10.1.2.3")).toBe(true);
   expect(ipRange("10.0.0.0/8")?.("64::ffff:10.1.2.3")).toBe(false);
 });
 

@@ -124,8 +124,8 @@ function hasTwins(text: string): boolean {
 
 it("counts lines by any line break, and columns from 1", () => {
   const text = "a\r\nbc\rd\ne";
-  expect(lineAndColumn(text, 0)).toEqual({ line: 1, column: 1 });
-  expect(lineAndColumn(text, 4)).toEqual({ line: 2, column: 2 });
-  expect(lineAndColumn(text, 6)).toEqual({ line: 3, column: 1 });
-  expect(lineAndColumn(text, 8)).toEqual({ line: 4, column: 1 });
+  expect(lineAndColumn(text)(0)).toEqual({ line: 1, column: 1 });
+  expect(lineAndColumn(text)(4)).toEqual({ line: 2, column: 2 });
+  expect(lineAndColumn(text)(6)).toEqual({ line: 3, column: 1 });
+  expect(lineAndColumn(text)(8)).toEqual({ line: 4, column: 1 });
 });

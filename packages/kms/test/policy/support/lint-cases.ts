@@ -81,7 +81,7 @@ export const cases: readonly Case[] = [
   [
     "invalid-action",
     "error",
-    '"Decrypt" is no action',
+    '"Decrypt" is not an action',
     "key",
     keyPolicy(forAlice({ Action: "Decrypt" })),
     keyPolicy(forAlice({})),
@@ -105,7 +105,7 @@ export const cases: readonly Case[] = [
   [
     "invalid-value",
     "error",
-    '"soon" cannot be compared',
+    'DateLessThan cannot compare with "soon"',
     "key",
     inKey({ DateLessThan: { "aws:CurrentTime": "soon" } }),
     inKey({ DateLessThan: { "aws:CurrentTime": "2030" } }),
