@@ -24,6 +24,7 @@ import { KmsError } from "./errors.ts";
 import { constraintType, grantOfToken } from "./grants.ts";
 import type { KeyRecord } from "./key.ts";
 import { draftManagedKey, isManagedAlias } from "./managed.ts";
+import { takesAlias } from "./policy/actions.ts";
 import { decide } from "./policy/decide.ts";
 import type {
   AccessRequest,
@@ -44,8 +45,7 @@ export type GeneralAction =
   | "GenerateRandom"
   | "ListAliases"
   | "ListKeys"
-  | "ListRetirableGrants"
-  | "TagResource";
+  | "ListRetirableGrants";
 
 /** Condition keys by name in any case; `undefined` counts as absent. */
 export type Conditions = Readonly<Record<string, string | readonly string[] | undefined>>;
@@ -63,9 +63,10 @@ interface Facts {
 export interface KeyQuestion extends Facts {
   readonly on: "key";
   readonly action: KeyAction;
+  /** An alias only where calls for the action take one: {@link takesAlias}. */
   readonly keyId: string;
-  /** Whether the name may be an alias. */
-  readonly aliases: boolean;
+  /** The name only says which key is meant, so it may be an alias for any action. */
+  readonly anyName?: boolean;
 }
 
 /** The key that `keyId` names, which must be the one the blob names; without `keyId`, that one. */
@@ -90,6 +91,13 @@ interface AliasQuestion extends Facts {
   readonly name: string;
 }
 
+/** The key that CreateKey is about to make, for the tags that it is to have: only IAM decides. */
+interface NewKeyQuestion extends Facts {
+  readonly on: "new-key";
+  readonly action: "TagResource";
+  readonly keyId: string;
+}
+
 /** No key: `*`, or what the operation has for a resource. */
 interface AccountQuestion extends Facts {
   readonly on: "account";
@@ -103,7 +111,7 @@ interface GrantQuestion extends Facts {
   readonly action: "RetireGrant";
   readonly grant:
     | { readonly token: string }
-    | { readonly keyId: string; readonly grantId: string; readonly aliases?: boolean };
+    | { readonly keyId: string; readonly grantId: string; readonly anyName?: boolean };
 }
 
 /** A key that merely filters a list: the list is asked for, the key is not. */
@@ -118,12 +126,13 @@ export type Question =
   | BlobQuestion
   | AliasTargetQuestion
   | AliasQuestion
+  | NewKeyQuestion
   | AccountQuestion
   | GrantQuestion
   | FilterQuestion;
 
 /** What an operation gets for a question. */
-export type Found<Q extends Question> = Q extends { on: "account" | "alias" }
+export type Found<Q extends Question> = Q extends { on: "account" | "alias" | "new-key" }
   ? undefined
   : KeyRecord;
 
@@ -168,23 +177,25 @@ export class Access {
 
   /** Finds what a question is about. Nothing is asked yet, so the answer is not for the caller's eyes. */
   resolve(question: Question): Resolved {
-    const plain = {
+    return {
       question,
       record: undefined,
       unborn: false,
       requestAlias: undefined,
       grant: undefined,
+      ...this.#about(question),
     };
-    if (question.on === "account" || question.on === "alias") return plain;
-    if (question.on === "filter") return { ...plain, ...this.#named(question, false) };
-    if (question.on === "grant") return { ...plain, ...this.#granted(question) };
-    if (question.on === "key") return { ...plain, ...this.#named(question, question.aliases) };
-    if (question.on === "alias-target") {
-      return { ...plain, record: this.#aliasTarget(question.name) };
-    }
+  }
+
+  #about(question: Question): Partial<Resolved> {
+    const { on } = question;
+    if (on === "account" || on === "alias" || on === "new-key") return {};
+    if (on === "grant") return this.#granted(question);
+    if (on === "alias-target") return { record: this.#aliasTarget(question) };
+    if (on !== "blob") return this.#named(question);
     const { keyId, action } = question;
-    if (keyId === undefined) return { ...plain, record: this.#keyOfBlob(question) };
-    return { ...plain, ...this.#named({ action, keyId }, true) };
+    if (keyId === undefined) return { record: this.#keyOfBlob(question) };
+    return this.#named({ action, keyId });
   }
 
   /** The decision on a question. `tokens` are those of grants that the request came with. */
@@ -216,8 +227,9 @@ export class Access {
       conditions.set(name, value);
     }
     if (requestAlias !== undefined) conditions.set("kms:requestalias", requestAlias);
-    if (action === "ReEncryptFrom" || action === "ReEncryptTo") {
-      const same = others.every((other) => other.record?.keyId === record?.keyId);
+    const both = others.filter(({ question: { action: other } }) => REENCRYPTING.has(other));
+    if (REENCRYPTING.has(action) && both.length > 1) {
+      const same = both.every((other) => other.record?.keyId === record?.keyId);
       conditions.set("kms:reencryptonsamekey", String(same));
     }
     if (GRANTING.has(action) && conditions.has("kms:viaservice")) {
@@ -245,7 +257,7 @@ export class Access {
 
   /** The same for an action on a key as it is given, which nobody has asked for. */
   requestOn(record: KeyRecord, action: KeyAction): AccessRequest {
-    const question: Question = { on: "key", action, keyId: record.keyId, aliases: false };
+    const question: Question = { on: "key", action, keyId: record.keyId };
     const resolved = { question, record, unborn: false, requestAlias: undefined, grant: undefined };
     return this.accessRequest(resolved, [], []);
   }
@@ -253,15 +265,21 @@ export class Access {
   #resource(question: Question, record: KeyRecord | undefined): string {
     if (record !== undefined) return keyArn(this.#realm, record.keyId);
     if (question.on === "alias") return aliasArn(this.#realm, question.name);
+    if (question.on === "new-key") return keyArn(this.#realm, question.keyId);
     return question.on === "account" ? (question.resource ?? "*") : "*";
   }
 
-  #named(
-    { action, keyId }: { readonly action: string; readonly keyId: string },
-    aliases: boolean,
-  ): Pick<Resolved, "record" | "requestAlias" | "unborn"> {
+  #named({
+    action,
+    keyId,
+    anyName = false,
+  }: Pick<KeyQuestion, "keyId" | "anyName"> & { readonly action: string }): Pick<
+    Resolved,
+    "record" | "requestAlias" | "unborn"
+  > {
     const reference = parseKeyReference(keyId, this.#realm, this.caller.accountId);
-    if (reference.kind === "alias" && !aliases) {
+    const byAlias = takesAlias(action);
+    if (reference.kind === "alias" && !byAlias && !anyName) {
       throw new KmsError(
         "InvalidArnException",
         "Key Aliases are not supported for this operation.",
@@ -275,24 +293,22 @@ export class Access {
       }
       return { record, requestAlias: undefined, unborn: false };
     }
-    const { name: requestAlias } = reference;
-    const record = this.#store.aliasTarget(requestAlias);
-    if (record === undefined && isManagedAlias(requestAlias)) {
-      const draft = draftManagedKey(requestAlias, this.#realm, this.#store.now());
+    const { name } = reference;
+    const requestAlias = byAlias ? name : undefined;
+    const record = this.#store.aliasTarget(name);
+    if (record === undefined && isManagedAlias(name)) {
+      const draft = draftManagedKey(name, this.#realm, this.#store.now());
       return { record: draft, requestAlias, unborn: true };
     }
-    if (record === undefined) {
-      throw this.#missing(action, notFoundAlias(this.#realm, requestAlias));
-    }
+    if (record === undefined) throw this.#missing(action, notFoundAlias(this.#realm, name));
     return { record, requestAlias, unborn: false };
   }
 
   #granted({ action, grant: wanted }: GrantQuestion): Pick<Resolved, "record" | "grant"> {
     if ("token" in wanted) return grantOfToken(this.#store, wanted.token);
-    const { keyId, aliases = false } = wanted;
-    const { record } = this.#named({ action, keyId }, aliases);
+    const { record } = this.#named({ action, ...wanted });
     const grant = record?.grants.find(({ grantId }) => grantId === wanted.grantId);
-    if (grant === undefined) throw notFoundGrant(wanted.grantId);
+    if (grant === undefined) throw this.#missing(action, notFoundGrant(wanted.grantId));
     return { record, grant };
   }
 
@@ -308,9 +324,9 @@ export class Access {
     );
   }
 
-  #aliasTarget(name: string): KeyRecord {
+  #aliasTarget({ action, name }: AliasTargetQuestion): KeyRecord {
     const record = this.#store.aliasTarget(name);
-    if (record === undefined) throw notFoundAlias(this.#realm, name);
+    if (record === undefined) throw this.#missing(action, notFoundAlias(this.#realm, name));
     return record;
   }
 
@@ -331,6 +347,9 @@ export class Access {
     return foreign(this.caller, `kms:${action}`);
   }
 }
+
+/** The two halves of ReEncrypt. */
+const REENCRYPTING: ReadonlySet<string> = new Set(["ReEncryptFrom", "ReEncryptTo"]);
 
 /** Actions that know whether they are done for a service. */
 const GRANTING: ReadonlySet<string> = new Set(["CreateGrant", "ListGrants", "RevokeGrant"]);

@@ -16,6 +16,8 @@ import {
 import { accountRoot, type Realm } from "./arn.ts";
 import * as check from "./check.ts";
 import { KmsError } from "./errors.ts";
+import { requireKnownTokens } from "./grants.ts";
+import { defaultConditions, newKeyConditions } from "./operations/conditions.ts";
 import {
   grantFacts,
   parseConstraints,
@@ -23,7 +25,9 @@ import {
   type WantedGrant,
 } from "./operations/grants.ts";
 import { actions } from "./policy/actions.ts";
+import { didYouMean } from "./policy/closest.ts";
 import { explain, type Explanation } from "./policy/explain.ts";
+import { isGrantOperation } from "./policy/grants.ts";
 import { Session, type SessionOptions } from "./session.ts";
 import type { EncryptionContext } from "./shapes.ts";
 import { keyStateRules, type KeyAction } from "./states.ts";
@@ -35,20 +39,30 @@ export interface ExplainRequest {
   readonly session?: SessionOptions | undefined;
   /** `kms:Decrypt`, or without `kms:`. ReEncrypt is `ReEncryptFrom` and `ReEncryptTo`, asked one at a time. */
   readonly action: string;
-  /** Key id, key ARN, alias or alias ARN. None: an action on no key. */
+  /**
+   * Key id, key ARN, alias or alias ARN; an alias names the key even where the call would not take one.
+   * None: an action on no key, or TagResource on a key that CreateKey is about to make.
+   */
   readonly key?: string | undefined;
+  /**
+   * For ReEncryptFrom and ReEncryptTo, the key of the other half: `kms:ReEncryptOnSameKey` says whether it is
+   * the same. Default: another key.
+   */
+  readonly otherKey?: string | undefined;
   /** The alias itself, for CreateAlias, UpdateAlias and DeleteAlias. */
   readonly alias?: string | undefined;
-  /** Default: empty for actions that encrypt or decrypt, as it is for the calls; none for others. */
+  /** Default: empty for actions that encrypt or decrypt, as it is for the calls. Not for others. */
   readonly encryptionContext?: EncryptionContext | undefined;
+  /** At most 10, and only for calls that take them. */
   readonly grantTokens?: readonly string[] | undefined;
   /** The grant of `key` that RetireGrant is about. Without it and `key`, its token in `grantTokens` names it. */
   readonly grantId?: string | undefined;
   /** What CreateGrant would grant: without it, nobody may through a grant. */
   readonly newGrant?: NewGrant | undefined;
   /**
-   * Further condition keys, as `kms:SigningAlgorithm`. `kms:EncryptionAlgorithm` is `SYMMETRIC_DEFAULT` by
-   * default, as for the calls.
+   * Further condition keys, as `kms:SigningAlgorithm`. Those that the call would have by default need not be
+   * given: `kms:EncryptionAlgorithm` is `SYMMETRIC_DEFAULT`, `kms:MessageType` is `RAW`. At most 2,048
+   * characters each.
    */
   readonly conditions?: Conditions | undefined;
 }
@@ -69,7 +83,10 @@ export interface NewGrant {
     | undefined;
 }
 
-/** @throws {@link KmsError} `ValidationException`, `NotFoundException`, and as the policies do. */
+/**
+ * @throws {@link KmsError} `ValidationException`, `NotFoundException`, `InvalidGrantTokenException`, and as the
+ * policies do.
+ */
 export async function explainCall(
   store: Store,
   realm: Realm,
@@ -82,15 +99,35 @@ export async function explainCall(
     request.session,
   );
   const tokens = check.grantTokens({ GrantTokens: request.grantTokens });
+  const other = otherHalf(request, question);
   return store.read(() => {
     const access = new Access({ store, realm, session });
-    return explain(access.accessRequest(access.resolve(question), [], tokens));
+    const resolved = access.resolve(question);
+    const others = other === undefined ? [] : [resolved, access.resolve(other)];
+    requireKnownTokens(store, tokens);
+    return explain(access.accessRequest(resolved, others, tokens));
   });
 }
 
+/** The other key of ReEncrypt, as a question of its own. */
+function otherHalf({ otherKey }: ExplainRequest, { action }: Question): KeyQuestion | undefined {
+  if (otherKey === undefined) return undefined;
+  const other = otherHalves.get(action);
+  if (other === undefined) throw invalid(`${action} is asked for on one key: leave out otherKey`);
+  return { on: "key", action: other, keyId: check.requireKeyId(otherKey, "otherKey") };
+}
+
+const otherHalves: ReadonlyMap<string, "ReEncryptFrom" | "ReEncryptTo"> = new Map([
+  ["ReEncryptFrom", "ReEncryptTo"],
+  ["ReEncryptTo", "ReEncryptFrom"],
+]);
+
 function toQuestion(request: ExplainRequest): Question {
-  const { key, alias, grantId, newGrant } = request;
+  const { key, alias, grantId, newGrant, grantTokens } = request;
   const name = canonicalAction(request.action);
+  if (grantTokens !== undefined && grantTokens.length > 0 && !isGrantOperation(name)) {
+    throw invalid(`${name} takes no grant tokens`);
+  }
   if (newGrant !== undefined && name !== "CreateGrant") throw invalid(`${name} makes no grant`);
   if (grantId !== undefined && name !== "RetireGrant") {
     throw invalid(`${name} is not asked for on a grant`);
@@ -103,8 +140,8 @@ function toQuestion(request: ExplainRequest): Question {
   if (key !== undefined) {
     if (!isKeyAction(name)) throw invalid(`${name} is not asked for on a key`);
     const keyId = check.requireKeyId(key, "key");
-    if (name !== "RetireGrant") return { on: "key", action: name, keyId, aliases: true, ...facts };
-    const grant = { keyId, grantId: check.text(grantId, "grantId", 1, 128), aliases: true };
+    if (name !== "RetireGrant") return { on: "key", action: name, keyId, anyName: true, ...facts };
+    const grant = { keyId, grantId: check.text(grantId, "grantId", 1, 128), anyName: true };
     return { on: "grant", action: name, grant, ...facts };
   }
   if (name === "RetireGrant") {
@@ -114,29 +151,46 @@ function toQuestion(request: ExplainRequest): Question {
     }
     return { on: "grant", action: name, grant: { token }, ...facts };
   }
+  if (name === "TagResource") {
+    const conditions = withDefaults(facts.conditions, newKeyConditions());
+    return { on: "new-key", action: name, keyId: NEW_KEY_ID, ...facts, conditions };
+  }
   if (!isGeneralAction(name)) throw invalid(`${name} is asked for on a key: name one`);
   return { on: "account", action: name, ...facts };
 }
 
-/** As the call itself would have it, what it leaves out with its default. */
+/** Stands for the id that CreateKey would choose. */
+const NEW_KEY_ID = "00000000-0000-0000-0000-000000000000";
+
+/** What the call itself would have, and what it leaves out with its default. */
 function factsOf(
   name: string,
   { encryptionContext, conditions, newGrant }: ExplainRequest,
 ): Pick<KeyQuestion, "encryptionContext" | "conditions" | "newGrant"> {
-  const given =
-    encryptionContext === undefined
-      ? {}
-      : { encryptionContext: check.encryptionContext(encryptionContext) };
+  requireShort(conditions);
+  const usual = defaultConditions.get(name)?.() ?? {};
   if (encrypting.has(name)) {
-    const usual = { "kms:EncryptionAlgorithm": "SYMMETRIC_DEFAULT" };
+    const halves = otherHalves.has(name) ? { "kms:ReEncryptOnSameKey": "false" } : {};
     return {
-      encryptionContext: check.encryptionContext(undefined),
-      ...given,
-      conditions: withDefaults(conditions, usual),
+      encryptionContext: check.encryptionContext(encryptionContext),
+      conditions: withDefaults(conditions, { ...usual, ...halves }),
     };
   }
+  if (encryptionContext !== undefined) {
+    const instead = name === "CreateGrant" ? ": that of a grant is in newGrant" : "";
+    throw invalid(`${name} has no encryption context${instead}`);
+  }
   const made = newGrant === undefined ? {} : grantFacts(parseNewGrant(newGrant));
-  return { ...made, ...given, conditions: withDefaults(conditions, made.conditions) };
+  return { ...made, conditions: withDefaults(conditions, { ...usual, ...made.conditions }) };
+}
+
+/** Of a condition key that no operation bounds by itself. */
+const MAX_VALUE_CHARS = 2048;
+
+function requireShort(conditions: Conditions = {}): void {
+  const values = Object.entries(conditions).flat(2);
+  if (values.every((value) => value === undefined || value.length <= MAX_VALUE_CHARS)) return;
+  throw invalid(`condition keys and their values have at most ${MAX_VALUE_CHARS} characters`);
 }
 
 function parseNewGrant({ operations, grantee, retiring, constraints }: NewGrant): WantedGrant {
@@ -175,9 +229,11 @@ const encrypting: ReadonlySet<string> = new Set<KeyAction>([
 /** As AWS writes it: case does not matter in an action. */
 function canonicalAction(action: unknown): string {
   const text = check.text(action, "action", 1, 128).toLowerCase();
-  const known = actions.get(text.startsWith("kms:") ? text : `kms:${text}`);
-  if (known === undefined) throw invalid("there is no such action of AWS KMS");
-  return known.name;
+  const written = text.startsWith("kms:") ? text : `kms:${text}`;
+  const known = actions.get(written);
+  if (known !== undefined) return known.name;
+  const names = [...actions.values()].map(({ name }) => `kms:${name}`);
+  throw invalid(`AWS KMS has no action ${written}.${didYouMean(written, names)}`);
 }
 
 const general: ReadonlySet<string> = new Set<GeneralAction>([
@@ -186,7 +242,6 @@ const general: ReadonlySet<string> = new Set<GeneralAction>([
   "ListAliases",
   "ListKeys",
   "ListRetirableGrants",
-  "TagResource",
 ]);
 
 function isGeneralAction(name: string): name is GeneralAction {

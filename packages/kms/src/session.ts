@@ -5,7 +5,9 @@
  *
  * @module
  */
-import { parsePrincipal, type PrincipalType, type Realm } from "./arn.ts";
+import { parsePrincipal, type ParsedPrincipal, type PrincipalType, type Realm } from "./arn.ts";
+import * as check from "./check.ts";
+import { KmsError } from "./errors.ts";
 import { viaService } from "./managed.ts";
 import type { Caller, ConditionValues, NamedPolicy } from "./policy/request.ts";
 import { parsePolicy } from "./policy/document.ts";
@@ -14,11 +16,14 @@ import type { Store } from "./store.ts";
 
 /** What a principal brings along, for condition keys and session policies. */
 export interface SessionOptions {
-  /** ARN of the role of an assumed-role session. Default: the role of that name without a path. */
+  /**
+   * ARN of the role of an assumed-role session, for a role with a path: its account and its name are those
+   * in the session's ARN. Default: the role of that name without a path.
+   */
   readonly role?: string;
-  /** JSON; each of them bounds what the session may do. Only for sessions and federated users. */
+  /** JSON; each of them bounds what the session may do. Only for sessions and federated users; at most 10. */
   readonly policies?: readonly string[];
-  /** Of the session: they replace those of the principal with the same key. */
+  /** Of the session, at most 50: they replace those of the principal with the same key. */
   readonly tags?: Readonly<Record<string, string>>;
   /** `aws:SourceIp`. */
   readonly sourceIp?: string;
@@ -44,6 +49,8 @@ export interface SessionOptions {
 export interface Identity {
   readonly principal: string;
   readonly accountId: string;
+  /** ARN of the role of a session. */
+  readonly roleArn?: string;
   /** The service that made the call for the principal. */
   readonly invokedBy?: string;
   readonly sourceIp?: string;
@@ -70,8 +77,9 @@ export class Session {
   #known: { readonly records: readonly unknown[]; readonly caller: Caller } | undefined;
 
   /**
-   * @throws TypeError for what is no principal, RangeError for options out of bounds, KmsError
-   * `MalformedPolicyDocumentException` for a session policy that does not parse.
+   * @throws TypeError for what is not a principal, or for a role or policies that it cannot have; RangeError
+   * for options out of bounds; KmsError `MalformedPolicyDocumentException` for a session policy that does
+   * not parse, `TagException` for tags out of bounds.
    */
   constructor(principal: string, realm: Realm, options: SessionOptions = {}) {
     const parsed = parsePrincipal(principal);
@@ -84,15 +92,15 @@ export class Session {
     this.accountId = parsed.accountId ?? realm.accountId;
     this.#type = parsed.type;
     this.#name = parsed.name;
-    this.#roleArn = parsed.type === "session" ? (options.role ?? parsed.roleArn) : undefined;
-    this.#tags = options.tags;
+    this.#roleArn = roleOf(parsed, options.role);
+    this.#tags = options.tags && check.tags(toTags(options.tags), 0);
     this.#policies = sessionPolicies(options.policies, parsed.type);
     if (options.viaService !== undefined && !SERVICE_NAME.test(options.viaService)) {
       throw new RangeError("viaService must be a service's name, such as s3");
     }
     this.viaService = options.viaService;
     this.ambient = ambient(realm, options);
-    this.identity = identity(this, options);
+    this.identity = identity(this, this.#roleArn, options);
   }
 
   /** To be called inside the store's `read` and `write`. Principals it does not know have no policies. */
@@ -109,6 +117,7 @@ export class Session {
       return known.caller;
     }
     const caller = this.#caller(record, groups);
+    requireFewPolicies(caller);
     this.#known = { records, caller };
     return caller;
   }
@@ -142,6 +151,48 @@ export class Session {
   }
 }
 
+/** Of all policies of a caller: as many characters are remembered once they have been read. */
+const MAX_POLICY_CHARS = 2 ** 19;
+
+/** A decision reads all of them, so their sum is bounded, not each alone. */
+function requireFewPolicies({
+  arn,
+  policies = [],
+  boundary,
+  sessionPolicies: own = [],
+}: Caller): void {
+  const texts = [...policies, ...own, ...(boundary === undefined ? [] : [boundary])];
+  const chars = texts.reduce((sum, { text }) => sum + text.length, 0);
+  if (chars <= MAX_POLICY_CHARS) return;
+  throw new KmsError(
+    "LimitExceededException",
+    `The policies of ${arn}, of its groups and of its session have ${chars} characters together, and at most ${MAX_POLICY_CHARS} are evaluated.`,
+  );
+}
+
+/** The role that a session is of. A role that is not the one in its ARN would be another's permissions. */
+function roleOf({ type, accountId, roleArn }: ParsedPrincipal, role?: string): string | undefined {
+  if (role === undefined) return roleArn;
+  if (type !== "session") throw new TypeError("only assumed-role sessions have a role");
+  const given = parsePrincipal(role);
+  const isThatRole =
+    given?.type === "role" && given.accountId === accountId && lastOf(role) === lastOf(roleArn);
+  if (isThatRole) return role;
+  throw new TypeError(
+    `session.role must be the ARN of the role that the session's ARN names: ${roleArn}, with its path where it has one`,
+  );
+}
+
+function lastOf(arn = ""): string {
+  return arn.slice(arn.lastIndexOf("/") + 1);
+}
+
+function toTags(tags: Readonly<Record<string, string>>): { TagKey: string; TagValue: string }[] {
+  return Object.entries(tags).map(([TagKey, TagValue]) => ({ TagKey, TagValue }));
+}
+
+const MAX_SESSION_POLICIES = 10;
+
 function sessionPolicies(
   texts: readonly string[] | undefined,
   type: PrincipalType,
@@ -149,6 +200,9 @@ function sessionPolicies(
   if (texts === undefined) return undefined;
   if (type !== "session" && type !== "federated") {
     throw new TypeError("only sessions and federated users have session policies");
+  }
+  if (texts.length > MAX_SESSION_POLICIES) {
+    throw new RangeError(`a session has at most ${MAX_SESSION_POLICIES} policies`);
   }
   return texts.map((text, i) => {
     parsePolicy(text, "identity");
@@ -169,21 +223,30 @@ function ambient(realm: Realm, options: SessionOptions): ConditionValues {
     ["aws:sourceaccount", options.sourceAccount],
     ["kms:viaservice", service === undefined ? undefined : viaService(service, realm)],
   ];
+  for (const [name, value] of values) {
+    if (value !== undefined && value.length > MAX_VALUE_CHARS) {
+      throw new RangeError(`the value of ${name} has at most ${MAX_VALUE_CHARS} characters`);
+    }
+  }
   return new Map(values.flatMap(([name, value]) => (value === undefined ? [] : [[name, value]])));
 }
 
+/** Of a condition key that a session brings along: the longest ARN. */
+const MAX_VALUE_CHARS = 2048;
+
 function identity(
   { principal, accountId }: Pick<Session, "principal" | "accountId">,
+  roleArn: string | undefined,
   { sourceIp, userAgent, viaService: service }: SessionOptions,
 ): Identity {
+  const who = { principal, accountId, ...(roleArn === undefined ? {} : { roleArn }) };
   if (service !== undefined) {
-    // As CloudTrail has it: the service stands where the caller's address and agent would.
+    // CloudTrail has the service in place of the caller's address and agent.
     const invokedBy = `${service}.amazonaws.com`;
-    return { principal, accountId, invokedBy, sourceIp: invokedBy, userAgent: invokedBy };
+    return { ...who, invokedBy, sourceIp: invokedBy, userAgent: invokedBy };
   }
   return {
-    principal,
-    accountId,
+    ...who,
     ...(sourceIp === undefined ? {} : { sourceIp }),
     ...(userAgent === undefined ? {} : { userAgent }),
   };

@@ -217,6 +217,35 @@ describe("callers of other accounts", () => {
     expect(await refusal(zoe.createKey())).toBe(unknown(FOREIGN, "CreateKey"));
   });
 
+  it("do not learn which aliases and grants there are either", async () => {
+    const { keystore, client } = await tempKeystore();
+    const KeyId = await newKey(client, "alias/app");
+    const { GrantId } = await client.createGrant({
+      KeyId,
+      GranteePrincipal: ROOT,
+      Operations: ["Encrypt"],
+    });
+    const zoe = keystore.as(FOREIGN);
+    for (const AliasName of ["alias/app", "alias/none"]) {
+      expect(await refusal(zoe.deleteAlias({ AliasName }))).toBe(unknown(FOREIGN, "DeleteAlias"));
+      for (const id of [KeyId, NOWHERE]) {
+        const moved = { AliasName, TargetKeyId: arn(id) };
+        expect(await refusal(zoe.updateAlias(moved))).toBe(unknown(FOREIGN, "UpdateAlias"));
+        expect(await refusal(zoe.createAlias(moved))).toBe(unknown(FOREIGN, "CreateAlias"));
+      }
+    }
+    for (const id of [KeyId, NOWHERE]) {
+      for (const grantId of [GrantId, "0".repeat(64)]) {
+        const retired = zoe.retireGrant({ KeyId: arn(id), GrantId: grantId });
+        expect(await refusal(retired)).toBe(unknown(FOREIGN, "RetireGrant"));
+      }
+    }
+    // Callers of the account are told.
+    expect(await refusal(client.deleteAlias({ AliasName: "alias/none" }))).toMatch(
+      /^NotFoundException: /,
+    );
+  });
+
   it("mean their own account where they do not give an ARN", async () => {
     const { keystore, client } = await tempKeystore();
     const KeyId = await newKey(client, "alias/app");

@@ -202,6 +202,134 @@ describe("explain", () => {
     );
   });
 
+  it("has the defaults that the calls have", async () => {
+    const { keystore, client } = await tempKeystore();
+    const KeyId = await newKey(client);
+    const { KeyMetadata: rsa } = await client.createKey({
+      KeySpec: "ECC_NIST_P256",
+      KeyUsage: "SIGN_VERIFY",
+    });
+    const { KeyMetadata: external } = await client.createKey({ Origin: "EXTERNAL" });
+    const bytes = new Uint8Array(32);
+    const signing = { KeyId: rsa.KeyId, Message: bytes, SigningAlgorithm: "ECDSA_SHA_256" };
+    const tags = { Tags: [{ TagKey: "a", TagValue: "b" }] };
+    const cases: [string, string | undefined, object, (user: typeof client) => Promise<unknown>][] =
+      [
+        ["Sign", rsa.KeyId, { "kms:MessageType": "RAW" }, (user) => user.sign(signing)],
+        [
+          "Verify",
+          rsa.KeyId,
+          { "kms:MessageType": "RAW" },
+          (user) => user.verify({ ...signing, Signature: bytes }),
+        ],
+        [
+          "EnableKeyRotation",
+          KeyId,
+          { "kms:RotationPeriodInDays": "365" },
+          (user) => user.enableKeyRotation({ KeyId }),
+        ],
+        [
+          "ImportKeyMaterial",
+          external.KeyId,
+          { "kms:ExpirationModel": "KEY_MATERIAL_EXPIRES" },
+          (user) =>
+            user.importKeyMaterial({
+              KeyId: external.KeyId,
+              ImportToken: bytes,
+              EncryptedKeyMaterial: bytes,
+            }),
+        ],
+        [
+          "CreateKey",
+          undefined,
+          {
+            "kms:KeySpec": "SYMMETRIC_DEFAULT",
+            "kms:KeyUsage": "ENCRYPT_DECRYPT",
+            "kms:CustomerMasterKeySpec": "SYMMETRIC_DEFAULT",
+            "kms:CustomerMasterKeyUsage": "ENCRYPT_DECRYPT",
+            "kms:KeyOrigin": "AWS_KMS",
+            "kms:MultiRegion": "false",
+          },
+          (user) => user.createKey(),
+        ],
+        [
+          "TagResource",
+          undefined,
+          { "kms:KeySpec": "SYMMETRIC_DEFAULT" },
+          (user) => user.createKey(tags),
+        ],
+        [
+          "ScheduleKeyDeletion",
+          KeyId,
+          { "kms:ScheduleKeyDeletionPendingWindowInDays": "30" },
+          (user) => user.scheduleKeyDeletion({ KeyId }),
+        ],
+      ];
+    for (const [action, key, usual, call] of cases) {
+      const others = allow(
+        ["kms:CreateKey", "kms:TagResource"].filter((one) => one !== `kms:${action}`),
+      );
+      const has = allow(`kms:${action}`, { Condition: { StringEquals: usual } });
+      const lacks = allow(`kms:${action}`, { Condition: { StringNotEquals: usual } });
+      for (const [statement, allowed] of [
+        [has, true],
+        [lacks, false],
+      ] as const) {
+        const user = await newUser(keystore, "alice", others, statement);
+        const { decision } = await keystore.explain({ principal: ALICE, action, key });
+        const refused = await call(user).then(
+          () => false,
+          (error: Error) => error.name === "AccessDeniedException",
+        );
+        expect([action, decision.allowed, !refused]).toEqual([action, allowed, allowed]);
+      }
+    }
+  });
+
+  it("computes whether ReEncrypt is on one key", async () => {
+    const { keystore, client } = await tempKeystore();
+    const [one, other] = [await newKey(client), await newKey(client, "alias/other")];
+    const Condition = { Bool: { "kms:ReEncryptOnSameKey": "true" } };
+    const alice = await newUser(
+      keystore,
+      "alice",
+      allow("kms:Encrypt"),
+      allow("kms:ReEncrypt*", { Condition }),
+    );
+    const { CiphertextBlob } = await alice.encrypt({ KeyId: one, Plaintext: new Uint8Array(1) });
+    for (const action of ["ReEncryptFrom", "ReEncryptTo"]) {
+      const allowed = async (more: object): Promise<boolean> =>
+        (await keystore.explain({ principal: ALICE, action, key: one, ...more })).decision.allowed;
+      expect(await allowed({ otherKey: one })).toBe(true);
+      expect(await allowed({ otherKey: other })).toBe(false);
+      expect(await allowed({ otherKey: "alias/other" })).toBe(false);
+      expect(await allowed({})).toBe(false);
+      expect(await allowed({ conditions: { "kms:ReEncryptOnSameKey": "true" } })).toBe(true);
+    }
+    await alice.reEncrypt({ CiphertextBlob, DestinationKeyId: one });
+    expect(await refusal(alice.reEncrypt({ CiphertextBlob, DestinationKeyId: other }))).toMatch(
+      /^AccessDenied/,
+    );
+  });
+
+  it("refuses a grant token that the call would refuse", async () => {
+    const { keystore, client } = await tempKeystore();
+    const KeyId = await newKey(client);
+    const request = { action: "Encrypt", key: KeyId, grantTokens: ["unknown"] };
+    expect(await refusal(keystore.explain(request))).toMatch(/^InvalidGrantTokenException: /);
+  });
+
+  it("takes an alias for the key's name where the call takes none, and then has no kms:RequestAlias", async () => {
+    const { keystore, client } = await tempKeystore();
+    await newKey(client, "alias/app");
+    const Condition = { StringEquals: { "kms:RequestAlias": "alias/app" } };
+    await newUser(keystore, "alice", allow("kms:*", { Condition }));
+    const allowed = async (action: string): Promise<boolean> =>
+      (await keystore.explain({ principal: ALICE, action, key: "alias/app" })).decision.allowed;
+    expect(await allowed("Encrypt")).toBe(true);
+    expect(await allowed("DisableKey")).toBe(false);
+  });
+
   it("finds the grant of RetireGrant by its token, too", async () => {
     const { keystore, client } = await tempKeystore();
     const KeyId = await newKey(client);
@@ -225,7 +353,35 @@ describe("explain", () => {
   });
 
   it.each<[object, string]>([
-    [{ action: "kms:Dance" }, "ValidationException: there is no such action of AWS KMS"],
+    [{ action: "kms:Dance" }, "ValidationException: AWS KMS has no action kms:dance."],
+    [
+      { action: "Decrpt" },
+      "ValidationException: AWS KMS has no action kms:decrpt. Did you mean kms:Decrypt?",
+    ],
+    [
+      { action: "Sign", key: NOWHERE, encryptionContext: { a: "b" } },
+      "ValidationException: Sign has no encryption context",
+    ],
+    [
+      { action: "CreateGrant", key: NOWHERE, encryptionContext: { a: "b" } },
+      "ValidationException: CreateGrant has no encryption context: that of a grant is in newGrant",
+    ],
+    [
+      { action: "Decrypt", key: NOWHERE, encryptionContext: { a: "x".repeat(8192) } },
+      "ValidationException: 1 validation error detected: Value at 'encryptionContext' failed",
+    ],
+    [
+      { action: "Decrypt", key: NOWHERE, conditions: { "aws:Referer": "x".repeat(2049) } },
+      "ValidationException: condition keys and their values have at most 2048 characters",
+    ],
+    [
+      { action: "PutKeyPolicy", key: NOWHERE, grantTokens: ["a"] },
+      "ValidationException: PutKeyPolicy takes no grant tokens",
+    ],
+    [
+      { action: "Decrypt", key: NOWHERE, otherKey: NOWHERE },
+      "ValidationException: Decrypt is asked for on one key: leave out otherKey",
+    ],
     [{ action: "Decrypt" }, "ValidationException: Decrypt is asked for on a key: name one"],
     [
       { action: "ListKeys", key: NOWHERE },

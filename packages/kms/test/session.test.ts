@@ -6,6 +6,7 @@ import {
   auditRecords,
   document,
   newKey,
+  refusal,
   rejection,
   ROOT,
   tempKeystore,
@@ -35,12 +36,15 @@ describe("a principal", () => {
     const session = new Session(arn, realm);
     const caller = await store.read(() => session.caller(store));
     expect(caller).toMatchObject({ arn, type, accountId, policies: [] });
-    expect(session.identity).toEqual({ principal: arn, accountId });
+    expect(session.identity).toEqual({
+      principal: arn,
+      accountId,
+      ...(type === "session" ? { roleArn: ROLE } : {}),
+    });
   });
 
   it.each([
     "",
-    "root",
     "alice",
     `${ROOT}\n`,
     "arn:aws:iam::0:root",
@@ -115,6 +119,60 @@ describe("a session", () => {
     await keystore.iam.put({ arn: role, policies });
     await refuses(keystore.as(SESSION).describeKey({ KeyId }));
     await keystore.as(SESSION, { role }).describeKey({ KeyId });
+    const records = await auditRecords(keystore);
+    expect(records.at(-1)?.userIdentity).toMatchObject({
+      type: "AssumedRole",
+      arn: SESSION,
+      sessionContext: { sessionIssuer: { arn: role, userName: "app" } },
+    });
+  });
+
+  it.each([
+    "arn:aws:iam::111122223333:role/app",
+    "arn:aws:iam::000000000000:role/other",
+    "arn:aws:iam::000000000000:role/app/other",
+    "arn:aws:iam::000000000000:user/app",
+    "arn:aws:iam::000000000000:root",
+    "app",
+    "",
+  ])("is not one of %j", async (role) => {
+    const { keystore } = await tempKeystore();
+    expect(() => keystore.as(SESSION, { role })).toThrow(TypeError);
+  });
+
+  it("alone has a role", async () => {
+    const { keystore } = await tempKeystore();
+    expect(() => keystore.as(ROLE, { role: ROLE })).toThrow(TypeError);
+  });
+
+  it("brings along what is bounded", async () => {
+    const { keystore } = await tempKeystore();
+    const long = "x".repeat(2049);
+    const policies = Array.from({ length: 11 }, () => document(allow("kms:*")));
+    for (const options of [{ userAgent: long }, { sourceArn: long }, { policies }]) {
+      expect(() => keystore.as(SESSION, options)).toThrow(RangeError);
+    }
+    const tags = Object.fromEntries(Array.from({ length: 51 }, (_, i) => [`${i}`, ""]));
+    expect(() => keystore.as(SESSION, { tags })).toThrow(
+      expect.objectContaining({ name: "TagException" }),
+    );
+  });
+
+  it("has no more policies than a decision may read", async () => {
+    const { keystore, client } = await tempKeystore();
+    const KeyId = await newKey(client);
+    const text = document(allow("kms:*")).padEnd(32_768);
+    const policies = Array.from({ length: 16 }, (_, i) => ({ name: `p${i}`, text }));
+    await keystore.iam.put({ arn: ROLE, policies });
+    await keystore.as(SESSION).describeKey({ KeyId });
+    const one = keystore.as(SESSION, { policies: [document(allow("kms:*"))] });
+    expect(await refusal(one.describeKey({ KeyId }))).toMatch(
+      /^LimitExceededException: The policies of .* at most 524288 are evaluated\.$/,
+    );
+    expect((await auditRecords(keystore)).at(-1)).toMatchObject({
+      eventName: "DescribeKey",
+      errorCode: "LimitExceededException",
+    });
   });
 
   it("has tags, its own before those of its role", async () => {

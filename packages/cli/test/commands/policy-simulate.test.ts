@@ -45,7 +45,7 @@ describe("envelope policy simulate", () => {
     [
       "no such action",
       "{ principal: user/eve, action: Decryt, key: alias/app, expect: deny }",
-      "expected deny, but there is no such action of AWS KMS",
+      "expected deny, but AWS KMS has no action kms:decryt. Did you mean kms:Decrypt?",
     ],
     [
       "no such principal",

@@ -19,6 +19,8 @@ export interface AuditEvent {
   /** As in `aws:userid`. */
   readonly principalId?: string;
   readonly accountId: string;
+  /** ARN of the role of a session. Default: the role without a path that the session's ARN names. */
+  readonly roleArn?: string;
   /** The service that called for the principal: `s3.amazonaws.com`. */
   readonly invokedBy?: string;
   readonly readOnly: boolean;

@@ -204,7 +204,8 @@ function toResource(arn: string): AuditRecord["resources"][number] {
 const PRINCIPAL = /^arn:[a-z-]+:(?:iam|sts)::([0-9]{12}):([a-z-]+)(?:\/(.+))?$/s;
 
 /** Who called, as far as the ARN says. */
-function userIdentity({ principal, principalId, accountId, invokedBy }: AuditEvent): UserIdentity {
+function userIdentity(event: AuditEvent): UserIdentity {
+  const { principal, principalId, accountId, invokedBy, roleArn } = event;
   const arn = bounded(principal);
   const [, account, kind = "", path = ""] = PRINCIPAL.exec(principal) ?? [];
   if (account === undefined) return { type: "AWSService", accountId, invokedBy: arn };
@@ -232,7 +233,7 @@ function userIdentity({ principal, principalId, accountId, invokedBy }: AuditEve
         sessionContext: {
           sessionIssuer: {
             type: "Role",
-            arn: `arn:aws:iam::${account}:role/${role}`,
+            arn: bounded(roleArn ?? `arn:aws:iam::${account}:role/${role}`),
             accountId: account,
             userName: role,
           },

@@ -29,7 +29,7 @@ export const createAlias: Operation<AliasTargetRequest, void> = operation({
   parse: parseTarget,
   questions: ({ name, keyId }) => ({
     alias: { on: "alias", action: "CreateAlias", name } as const,
-    key: { on: "key", action: "CreateAlias", keyId, aliases: false } as const,
+    key: { on: "key", action: "CreateAlias", keyId } as const,
   }),
   run: ({ store, realm, now }, { name }, { key }): void => {
     if (store.aliasTarget(name) !== undefined) {
@@ -49,7 +49,7 @@ export const updateAlias: Operation<AliasTargetRequest, void> = operation({
   questions: ({ name, keyId }) => ({
     alias: { on: "alias", action: "UpdateAlias", name } as const,
     from: { on: "alias-target", action: "UpdateAlias", name } as const,
-    to: { on: "key", action: "UpdateAlias", keyId, aliases: false } as const,
+    to: { on: "key", action: "UpdateAlias", keyId } as const,
   }),
   run: ({ store, realm, now }, { name }, { from, to }): void => {
     requireSameKind(from, to);

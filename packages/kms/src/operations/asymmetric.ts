@@ -25,7 +25,7 @@ export const getPublicKey: Operation<GetPublicKeyRequest, GetPublicKeyResponse> 
   mode: "read",
   parse: ({ KeyId }: GetPublicKeyRequest) => check.requireKeyId(KeyId),
   questions: (keyId) => ({
-    key: { on: "key", action: "GetPublicKey", keyId, aliases: true } as const,
+    key: { on: "key", action: "GetPublicKey", keyId } as const,
   }),
   run: ({ realm }, _, { key }): GetPublicKeyResponse => {
     const { keyId, keySpec, keyUsage } = key;
@@ -65,7 +65,6 @@ export const deriveSharedSecret: Operation<DeriveSharedSecretRequest, DeriveShar
         on: "key",
         action: "DeriveSharedSecret",
         keyId,
-        aliases: true,
         conditions: { "kms:KeyAgreementAlgorithm": algorithm },
       } as const,
     }),

@@ -17,6 +17,7 @@ import type {
   GenerateDataKeyPairResponse,
   GenerateDataKeyPairWithoutPlaintextResponse,
 } from "../shapes.ts";
+import { dataKeyPairConditions } from "./conditions.ts";
 import { operation, type Operation } from "./operation.ts";
 
 const notOffered = ["ML_KEM_512", "ML_KEM_768", "ML_KEM_1024", "SM2"] as const;
@@ -54,12 +55,8 @@ function pairOperation<Response>(
         on: "key",
         action: name,
         keyId,
-        aliases: true,
         encryptionContext: context,
-        conditions: {
-          "kms:DataKeyPairSpec": pairSpec,
-          "kms:EncryptionAlgorithm": "SYMMETRIC_DEFAULT",
-        },
+        conditions: dataKeyPairConditions(pairSpec),
       } as const,
     }),
     usage: "ENCRYPT_DECRYPT",

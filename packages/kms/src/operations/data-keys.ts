@@ -16,6 +16,7 @@ import type {
   GenerateRandomRequest,
   GenerateRandomResponse,
 } from "../shapes.ts";
+import { encryptionConditions } from "./conditions.ts";
 import { operation, type Operation } from "./operation.ts";
 
 export const generateDataKey: Operation<GenerateDataKeyRequest, GenerateDataKeyResponse> =
@@ -62,9 +63,8 @@ function dataKeyOperation<Response>(
         on: "key",
         action: name,
         keyId,
-        aliases: true,
         encryptionContext: context,
-        conditions: { "kms:EncryptionAlgorithm": "SYMMETRIC_DEFAULT" },
+        conditions: encryptionConditions(),
       } as const,
     }),
     usage: "ENCRYPT_DECRYPT",

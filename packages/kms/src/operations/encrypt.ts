@@ -29,9 +29,14 @@ import type {
   ReEncryptRequest,
   ReEncryptResponse,
 } from "../shapes.ts";
+import { defaults, encryptionConditions } from "./conditions.ts";
 import { operation, type Operation } from "./operation.ts";
 
-const algorithms = ["SYMMETRIC_DEFAULT", "RSAES_OAEP_SHA_1", "RSAES_OAEP_SHA_256"] as const;
+const algorithms = [
+  defaults.encryptionAlgorithm,
+  "RSAES_OAEP_SHA_1",
+  "RSAES_OAEP_SHA_256",
+] as const;
 
 export const encrypt: Operation<EncryptRequest, EncryptResponse> = operation({
   name: "Encrypt",
@@ -56,9 +61,8 @@ export const encrypt: Operation<EncryptRequest, EncryptResponse> = operation({
       on: "key",
       action: "Encrypt",
       keyId,
-      aliases: true,
       encryptionContext: context,
-      conditions: { "kms:EncryptionAlgorithm": algorithm },
+      conditions: encryptionConditions(algorithm),
     } as const,
   }),
   usage: "ENCRYPT_DECRYPT",
@@ -144,9 +148,8 @@ export const reEncrypt: Operation<ReEncryptRequest, ReEncryptResponse> = operati
       on: "key",
       action: "ReEncryptTo",
       keyId: destinationId,
-      aliases: true,
       encryptionContext: to,
-      conditions: { "kms:EncryptionAlgorithm": toAlgorithm },
+      conditions: encryptionConditions(toAlgorithm),
     } as const,
   }),
   usage: "ENCRYPT_DECRYPT",
@@ -180,13 +183,13 @@ function source(
   encryptionContext: Context,
   algorithm: EncryptionAlgorithm,
 ): BlobQuestion | KeyQuestion {
-  const conditions = { "kms:EncryptionAlgorithm": algorithm };
+  const conditions = encryptionConditions(algorithm);
   if (algorithm === "SYMMETRIC_DEFAULT") {
     return { on: "blob", action, keyId, blob, encryptionContext, conditions };
   }
   const field = action === "Decrypt" ? "keyId" : "sourceKeyId";
   const named = check.requireKeyId(keyId, field);
-  return { on: "key", action, keyId: named, aliases: true, encryptionContext, conditions };
+  return { on: "key", action, keyId: named, encryptionContext, conditions };
 }
 
 function requireAlgorithm(

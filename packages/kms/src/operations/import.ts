@@ -32,6 +32,7 @@ import type {
   ImportKeyMaterialResponse,
 } from "../shapes.ts";
 import { unsupportedOrigin } from "../states.ts";
+import { defaults, importConditions } from "./conditions.ts";
 import { operation, type Call, type Operation } from "./operation.ts";
 
 const TOKEN_DAYS = 1;
@@ -39,7 +40,7 @@ const MOST_DAYS = 365;
 
 const knownAlgorithms = [...wrappingAlgorithms, "RSAES_PKCS1_V1_5", "SM2PKE"] as const;
 const knownKeySpecs = [...wrappingKeySpecs, "SM2"] as const;
-const expirationModels = ["KEY_MATERIAL_EXPIRES", "KEY_MATERIAL_DOES_NOT_EXPIRE"] as const;
+const expirationModels = [defaults.expirationModel, "KEY_MATERIAL_DOES_NOT_EXPIRE"] as const;
 const importTypes = ["NEW_KEY_MATERIAL", "EXISTING_KEY_MATERIAL"] as const;
 
 export const getParametersForImport: Operation<
@@ -59,7 +60,6 @@ export const getParametersForImport: Operation<
       on: "key",
       action: "GetParametersForImport",
       keyId,
-      aliases: false,
       conditions: {
         "kms:WrappingAlgorithm": wrapping.algorithm,
         "kms:WrappingKeySpec": wrapping.keySpec,
@@ -113,11 +113,7 @@ export const importKeyMaterial: Operation<ImportKeyMaterialRequest, ImportKeyMat
         on: "key",
         action: "ImportKeyMaterial",
         keyId,
-        aliases: false,
-        conditions: {
-          "kms:ExpirationModel": model,
-          "kms:ValidTo": expires === undefined ? undefined : new Date(expires).toISOString(),
-        },
+        conditions: importConditions({ model, expires }),
       } as const,
     }),
     run: (call, input, { key }): ImportKeyMaterialResponse => {
@@ -152,7 +148,7 @@ export const deleteImportedKeyMaterial: Operation<
       materialId: () => check.keyMaterialId(KeyMaterialId),
     }),
   questions: ({ keyId }) => ({
-    key: { on: "key", action: "DeleteImportedKeyMaterial", keyId, aliases: false } as const,
+    key: { on: "key", action: "DeleteImportedKeyMaterial", keyId } as const,
   }),
   run: ({ store, realm }, { materialId }, { key }): DeleteImportedKeyMaterialResponse => {
     requireExternal(key, realm);

@@ -33,6 +33,7 @@ import type {
   UpdateKeyDescriptionRequest,
 } from "../shapes.ts";
 import type { KeyAction } from "../states.ts";
+import { defaults, deletionConditions, newKeyConditions, tagConditions } from "./conditions.ts";
 import { operation, type Call, type Operation } from "./operation.ts";
 import { parseKeyPolicy, requireWayBack } from "./policies.ts";
 
@@ -54,47 +55,40 @@ export const createKey: Operation<CreateKeyRequest, KeyMetadataResponse> = opera
     const { kind, ...rest } = check.all({
       kind: () => parseKind(request),
       description: () => check.description(request.Description ?? ""),
-      multiRegion: () => check.flag(request.MultiRegion, "multiRegion"),
+      multiRegion: () => check.flag(request.MultiRegion ?? defaults.multiRegion, "multiRegion"),
       policy: () => (request.Policy === undefined ? undefined : parseKeyPolicy(request.Policy)),
       bypass: () => request.BypassPolicyLockoutSafetyCheck,
       skipLockoutCheck: () =>
         check.flag(request.BypassPolicyLockoutSafetyCheck, "bypassPolicyLockoutSafetyCheck"),
       tags: () => (request.Tags === undefined ? {} : check.tags(request.Tags, 0)),
     });
-    return { ...kind, ...rest };
+    const uuid = randomUUID();
+    // Chosen now: the permission to tag the key is asked for with its ARN.
+    return { ...kind, ...rest, keyId: rest.multiRegion ? multiRegionForm(uuid) : uuid };
   },
-  questions: ({ keySpec, keyUsage, origin, multiRegion, bypass, tags }) => {
-    const tagConditions = requestTags(tags);
+  questions: ({ keyId, bypass, tags, ...kind }) => {
+    const conditions = { ...tagConditions(tags), ...newKeyConditions(kind) };
     return {
       account: {
         on: "account",
         action: "CreateKey",
         conditions: {
-          ...tagConditions,
-          // What is left out counts with its default.
-          "kms:KeySpec": keySpec,
-          "kms:KeyUsage": keyUsage,
-          "kms:CustomerMasterKeySpec": keySpec,
-          "kms:CustomerMasterKeyUsage": keyUsage,
-          "kms:KeyOrigin": origin,
-          "kms:MultiRegion": String(multiRegion),
-          "kms:MultiRegionKeyType": multiRegion ? "PRIMARY" : undefined,
+          ...conditions,
           "kms:BypassPolicyLockoutSafetyCheck": bypass?.toString(),
         },
       } as const,
       tags:
         Object.keys(tags).length === 0
           ? undefined
-          : ({ on: "account", action: "TagResource", conditions: tagConditions } as const),
+          : ({ on: "new-key", action: "TagResource", keyId, conditions } as const),
     };
   },
   make: async ({ keySpec, origin }): Promise<KeyObject | undefined> =>
     origin === "EXTERNAL" ? undefined : generateMaterial(keySpec),
   run: (call, input, _, material): KeyMetadataResponse => {
     const { store, realm, now } = call;
-    const uuid = randomUUID();
     const record: KeyRecord = {
-      keyId: input.multiRegion ? multiRegionForm(uuid) : uuid,
+      keyId: input.keyId,
       created: now,
       description: input.description,
       keySpec: input.keySpec,
@@ -126,7 +120,7 @@ export const describeKey: Operation<DescribeKeyRequest, KeyMetadataResponse> = o
   mode: "read",
   parse: ({ KeyId }: DescribeKeyRequest) => check.requireKeyId(KeyId),
   questions: (keyId) => ({
-    key: { on: "key", action: "DescribeKey", keyId, aliases: true } as const,
+    key: { on: "key", action: "DescribeKey", keyId } as const,
   }),
   run: ({ realm, now }, _, { key }): KeyMetadataResponse => ({
     KeyMetadata: keyMetadata(key, realm, now),
@@ -171,7 +165,7 @@ export const updateKeyDescription: Operation<UpdateKeyDescriptionRequest, void> 
       description: () => check.description(Description),
     }),
   questions: ({ keyId }) => ({
-    key: { on: "key", action: "UpdateKeyDescription", keyId, aliases: false } as const,
+    key: { on: "key", action: "UpdateKeyDescription", keyId } as const,
   }),
   run: ({ store }, { description }, { key }): void => store.update({ ...key, description }),
 });
@@ -187,15 +181,20 @@ export const scheduleKeyDeletion: Operation<
   parse: ({ KeyId, PendingWindowInDays }: ScheduleKeyDeletionRequest) =>
     check.all({
       keyId: () => check.requireKeyId(KeyId),
-      windowDays: () => check.integer(PendingWindowInDays ?? 30, "pendingWindowInDays", 7, 30),
+      windowDays: () =>
+        check.integer(
+          PendingWindowInDays ?? defaults.pendingWindowInDays,
+          "pendingWindowInDays",
+          7,
+          30,
+        ),
     }),
   questions: ({ keyId, windowDays }) => ({
     key: {
       on: "key",
       action: "ScheduleKeyDeletion",
       keyId,
-      aliases: false,
-      conditions: { "kms:ScheduleKeyDeletionPendingWindowInDays": String(windowDays) },
+      conditions: deletionConditions(windowDays),
     } as const,
   }),
   run: ({ store, realm, now }, { windowDays }, { key }): ScheduleKeyDeletionResponse => {
@@ -217,15 +216,6 @@ export const cancelKeyDeletion: Operation<KeyRequest, KeyIdResponse> = keyChange
   (key, { realm }) => ({ KeyId: keyArn(realm, key.keyId) }),
 );
 
-/** Condition keys of the tags in a request. */
-export function requestTags(
-  tags: Readonly<Record<string, string>>,
-): Record<string, string | readonly string[] | undefined> {
-  const names = Object.keys(tags);
-  const values = Object.entries(tags).map(([name, value]) => [`aws:RequestTag/${name}`, value]);
-  return { ...Object.fromEntries(values), "aws:TagKeys": names.length === 0 ? undefined : names };
-}
-
 /** An operation that takes a key and no more, and changes it. */
 function keyChange(
   action: KeyAction,
@@ -246,7 +236,7 @@ function keyChange<Response>(
     members: ["KeyId"],
     mode: "write",
     parse: ({ KeyId }: KeyRequest) => check.requireKeyId(KeyId),
-    questions: (keyId) => ({ key: { on: "key", action, keyId, aliases: false } as const }),
+    questions: (keyId) => ({ key: { on: "key", action, keyId } as const }),
     run: (call, _, { key }) => {
       call.store.update(change(key));
       return answer?.(key, call);
@@ -270,7 +260,7 @@ function parseKind(request: CreateKeyRequest): Kind {
     );
   }
   const { usage, ...rest } = check.all({
-    keySpec: () => parseKeySpec(spec ?? oldSpec ?? "SYMMETRIC_DEFAULT"),
+    keySpec: () => parseKeySpec(spec ?? oldSpec ?? defaults.keySpec),
     usage: () => parseKeyUsage(request.KeyUsage),
     origin: () => parseOrigin(request.Origin),
   });
@@ -281,7 +271,7 @@ export function parseOrigin(value: unknown): Kind["origin"] {
   if (value === "AWS_CLOUDHSM" || value === "EXTERNAL_KEY_STORE") {
     throw unsupported(`Origin ${value}`, "there are no custom key stores");
   }
-  return check.oneOf(value, "origin", ["AWS_KMS", "EXTERNAL"]);
+  return check.oneOf(value, "origin", [defaults.origin, "EXTERNAL"]);
 }
 
 export function parseKeySpec(value: unknown): KeySpec {
@@ -301,7 +291,7 @@ export function parseKeyUsage(value: unknown): KeyUsage | undefined {
 /** The usage of a key of that spec, which has to be said where there are several. */
 export function fittingUsage(usage: KeyUsage | undefined, keySpec: KeySpec): KeyUsage {
   if (usage === undefined) {
-    if (keySpec === "SYMMETRIC_DEFAULT") return "ENCRYPT_DECRYPT";
+    if (keySpec === "SYMMETRIC_DEFAULT") return defaults.keyUsage;
     throw new KmsError(
       "ValidationException",
       "You must specify a KeyUsage value for all KMS keys except for symmetric encryption keys.",

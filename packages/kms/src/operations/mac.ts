@@ -78,7 +78,6 @@ function question(action: "GenerateMac" | "VerifyMac", { keyId, algorithm }: Inp
     on: "key",
     action,
     keyId,
-    aliases: true,
     conditions: { "kms:MacAlgorithm": algorithm },
   };
 }

@@ -29,7 +29,7 @@ export const getKeyPolicy: Operation<GetKeyPolicyRequest, GetKeyPolicyResponse> 
       policyName: () => policyName(PolicyName),
     }),
   questions: ({ keyId }) => ({
-    key: { on: "key", action: "GetKeyPolicy", keyId, aliases: false } as const,
+    key: { on: "key", action: "GetKeyPolicy", keyId } as const,
   }),
   run: (_, input, { key }): GetKeyPolicyResponse => {
     requireDefault(input.policyName);
@@ -55,7 +55,6 @@ export const putKeyPolicy: Operation<PutKeyPolicyRequest, void> = operation({
       on: "key",
       action: "PutKeyPolicy",
       keyId,
-      aliases: false,
       conditions: { "kms:BypassPolicyLockoutSafetyCheck": bypass?.toString() },
     } as const,
   }),
@@ -81,7 +80,7 @@ export const listKeyPolicies: Operation<ListKeyPoliciesRequest, ListKeyPoliciesR
         after: () => fromMarker(Marker, /^(?!)/),
       }),
     questions: ({ keyId }) => ({
-      key: { on: "key", action: "ListKeyPolicies", keyId, aliases: false } as const,
+      key: { on: "key", action: "ListKeyPolicies", keyId } as const,
     }),
     run: (): ListKeyPoliciesResponse => ({ PolicyNames: ["default"], ...toPage(undefined) }),
   });

@@ -20,9 +20,8 @@ import type {
   ListKeyRotationsResponse,
 } from "../shapes.ts";
 import { unsupportedOrigin } from "../states.ts";
+import { defaults, rotationConditions } from "./conditions.ts";
 import { operation, type Operation } from "./operation.ts";
-
-const DEFAULT_PERIOD_DAYS = 365;
 
 /** From now on, every period. Asked again with the same period, the next date stays. */
 export const enableKeyRotation: Operation<EnableKeyRotationRequest, void> = operation({
@@ -34,7 +33,7 @@ export const enableKeyRotation: Operation<EnableKeyRotationRequest, void> = oper
       keyId: () => check.requireKeyId(KeyId),
       periodInDays: () =>
         check.integer(
-          RotationPeriodInDays ?? DEFAULT_PERIOD_DAYS,
+          RotationPeriodInDays ?? defaults.rotationPeriodInDays,
           "rotationPeriodInDays",
           90,
           2560,
@@ -45,8 +44,7 @@ export const enableKeyRotation: Operation<EnableKeyRotationRequest, void> = oper
       on: "key",
       action: "EnableKeyRotation",
       keyId,
-      aliases: false,
-      conditions: { "kms:RotationPeriodInDays": String(periodInDays) },
+      conditions: rotationConditions(periodInDays),
     } as const,
   }),
   run: ({ store, realm, now }, { periodInDays }, { key }): void => {
@@ -62,7 +60,7 @@ export const disableKeyRotation: Operation<KeyRequest, void> = operation({
   mode: "write",
   parse: ({ KeyId }: KeyRequest) => check.requireKeyId(KeyId),
   questions: (keyId) => ({
-    key: { on: "key", action: "DisableKeyRotation", keyId, aliases: false } as const,
+    key: { on: "key", action: "DisableKeyRotation", keyId } as const,
   }),
   run: ({ store, realm }, _, { key }): void => {
     requireOwnMaterial(key, keyArn(realm, key.keyId));
@@ -77,7 +75,7 @@ export const getKeyRotationStatus: Operation<KeyRequest, GetKeyRotationStatusRes
   mode: "read",
   parse: ({ KeyId }: KeyRequest) => check.requireKeyId(KeyId),
   questions: (keyId) => ({
-    key: { on: "key", action: "GetKeyRotationStatus", keyId, aliases: false } as const,
+    key: { on: "key", action: "GetKeyRotationStatus", keyId } as const,
   }),
   run: ({ realm }, _, { key }): GetKeyRotationStatusResponse => {
     const KeyId = keyArn(realm, key.keyId);
@@ -102,7 +100,7 @@ export const rotateKeyOnDemand: Operation<KeyRequest, KeyIdResponse> = operation
   mode: "write",
   parse: ({ KeyId }: KeyRequest) => check.requireKeyId(KeyId),
   questions: (keyId) => ({
-    key: { on: "key", action: "RotateKeyOnDemand", keyId, aliases: false } as const,
+    key: { on: "key", action: "RotateKeyOnDemand", keyId } as const,
   }),
   run: ({ store, realm, now }, _, { key }): KeyIdResponse => {
     const arn = keyArn(realm, key.keyId);
@@ -148,7 +146,7 @@ export const listKeyRotations: Operation<ListKeyRotationsRequest, ListKeyRotatio
         after: () => Number(fromMarker(request.Marker, /^[1-9][0-9]{0,6}$/) ?? 0),
       }),
     questions: ({ keyId }) => ({
-      key: { on: "key", action: "ListKeyRotations", keyId, aliases: false } as const,
+      key: { on: "key", action: "ListKeyRotations", keyId } as const,
     }),
     run: ({ realm, now }, { which, limit, after }, { key }): ListKeyRotationsResponse => {
       requireSymmetric(key, keyArn(realm, key.keyId));

@@ -18,6 +18,7 @@ import {
   type MessageType,
 } from "../material/signature.ts";
 import type { SignRequest, SignResponse, VerifyRequest, VerifyResponse } from "../shapes.ts";
+import { defaults, signingConditions } from "./conditions.ts";
 import { operation, type Operation } from "./operation.ts";
 
 const offered = [
@@ -36,7 +37,7 @@ const offered = [
 /** AWS's others: no key here is one of theirs, but for Ed25519. */
 const algorithms = [...offered, "ED25519_PH_SHA_512", "SM2DSA", "ML_DSA_SHAKE_256"] as const;
 
-const messageTypes = ["RAW", "DIGEST", "EXTERNAL_MU"] as const;
+const messageTypes = [defaults.messageType, "DIGEST", "EXTERNAL_MU"] as const;
 
 export const sign: Operation<SignRequest, SignResponse> = operation({
   name: "Sign",
@@ -107,8 +108,7 @@ function question(action: "Sign" | "Verify", { keyId, algorithm, type }: Input):
     on: "key",
     action,
     keyId,
-    aliases: true,
-    conditions: { "kms:SigningAlgorithm": algorithm, "kms:MessageType": type },
+    conditions: signingConditions({ algorithm, type }),
   };
 }
 

@@ -12,7 +12,7 @@ import type {
   TagResourceRequest,
   UntagResourceRequest,
 } from "../shapes.ts";
-import { requestTags } from "./keys.ts";
+import { tagConditions } from "./conditions.ts";
 import { operation, type Operation } from "./operation.ts";
 
 /** Adds tags, and replaces those with the same key. */
@@ -30,8 +30,7 @@ export const tagResource: Operation<TagResourceRequest, void> = operation({
       on: "key",
       action: "TagResource",
       keyId,
-      aliases: false,
-      conditions: requestTags(tags),
+      conditions: tagConditions(tags),
     } as const,
   }),
   run: ({ store }, input, { key }): void => {
@@ -56,7 +55,6 @@ export const untagResource: Operation<UntagResourceRequest, void> = operation({
       on: "key",
       action: "UntagResource",
       keyId,
-      aliases: false,
       conditions: { "aws:TagKeys": names.length === 0 ? undefined : names },
     } as const,
   }),
@@ -79,7 +77,7 @@ export const listResourceTags: Operation<ListResourceTagsRequest, ListResourceTa
         after: () => tagKeyIn(fromMarker(Marker, /^(?:[0-9a-f]{2}){1,512}$/)),
       }),
     questions: ({ keyId }) => ({
-      key: { on: "key", action: "ListResourceTags", keyId, aliases: false } as const,
+      key: { on: "key", action: "ListResourceTags", keyId } as const,
     }),
     run: (_, { after, limit }, { key }): ListResourceTagsResponse => {
       const left = Object.keys(key.tags)

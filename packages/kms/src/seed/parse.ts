@@ -21,6 +21,7 @@ import {
   type Kind,
 } from "../operations/keys.ts";
 import { parseKeyPolicy } from "../operations/policies.ts";
+import { didYouMean } from "../policy/closest.ts";
 import { parsePolicy } from "../policy/document.ts";
 import { SEED_VERSION, type KeySettings } from "./document.ts";
 import { SeedError, written, type Place } from "./place.ts";
@@ -293,7 +294,7 @@ function members(
   for (const name of Object.keys(found)) {
     const place = [...path, name];
     if (!known.includes(name)) {
-      const message = `there is no such member; there are ${known.join(", ")}`;
+      const message = `there is no such member.${didYouMean(name, known)} There are ${known.join(", ")}`;
       throw new SeedError("ValidationException", place, message, "name");
     }
     if (found[name] === null) throw problem(place, "it has no value");

@@ -185,8 +185,44 @@ describe("createKey, describeKey", () => {
     const maker = await newUser(keystore, "maker", allow("kms:CreateKey"));
     await maker.createKey();
     expect(await refusal(maker.createKey({ Tags }))).toMatch(
-      /^AccessDeniedException: .* kms:TagResource on resource: \* /,
+      /^AccessDeniedException: .* kms:TagResource on resource: arn:aws:kms:local:000000000000:key\/[0-9a-f-]{36} /,
     );
+  });
+
+  it("asks for the permission to tag on the key that it makes", async () => {
+    const { keystore } = await tempKeystore();
+    const Tags = [{ TagKey: "team", TagValue: "blue" }];
+    const Resource = "arn:aws:kms:*:000000000000:key/*";
+    // The policy in "Controlling access to tags" in the AWS KMS developer guide.
+    const maker = await newUser(
+      keystore,
+      "maker",
+      allow("kms:CreateKey"),
+      allow("kms:TagResource", { Resource }),
+    );
+    await maker.createKey({ Tags });
+    await maker.createKey({ Tags, MultiRegion: true });
+
+    const deny = (Condition: object): object => ({
+      ...allow("kms:TagResource", { Resource, Condition }),
+      Effect: "Deny",
+    });
+    const bounded = await newUser(
+      keystore,
+      "bounded",
+      allow("kms:*"),
+      deny({ StringEquals: { "kms:KeySpec": "HMAC_256" } }),
+      deny({ StringEquals: { "aws:RequestTag/team": "red" } }),
+    );
+    await bounded.createKey({ Tags });
+    const hmac = { KeySpec: "HMAC_256", KeyUsage: "GENERATE_VERIFY_MAC" };
+    await bounded.createKey(hmac);
+    const red = [{ TagKey: "team", TagValue: "red" }];
+    for (const request of [{ ...hmac, Tags }, { Tags: red }]) {
+      expect(await refusal(bounded.createKey(request))).toMatch(
+        /^AccessDeniedException: .*kms:TagResource .*explicit deny/,
+      );
+    }
   });
 
   it.each([

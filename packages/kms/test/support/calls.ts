@@ -51,7 +51,8 @@ export async function knownCalls(keystore: Keystore): Promise<Readonly<Record<st
       call: (client) => client.createKey({ Tags: [{ TagKey: "a", TagValue: "b" }] }),
       asks: [
         ["CreateKey", "*"],
-        ["TagResource", "*"],
+        // The key that is to be made.
+        ["TagResource", "arn:aws:kms:local:000000000000:key/*"],
       ],
     },
     describeKey: on("DescribeKey", (client) => client.describeKey({ KeyId })),
