@@ -64,7 +64,6 @@ const notYetMended: readonly string[] = [
   "packages/core/src/",
   "packages/gcp-kms/README.md",
   "packages/gcp-kms/src/",
-  "packages/kms/README.md",
   "packages/kms/src/",
   "packages/kms/src/audit/",
   "packages/kms/src/material/",
