@@ -5,11 +5,10 @@
  * @module
  */
 import { DatabaseSync } from "node:sqlite";
-import { MemoryKms } from "@env/conformance";
-import { Cmk, Envelope, isEnvelopeError } from "@env/core";
+import { memoryCmk } from "@env/core/testing";
+import { Envelope, isEnvelopeError } from "@env/core";
 
-const kms = new MemoryKms();
-await using cmk = new Cmk(kms.driver(kms.createKey())); // In production: the KMS of your configuration.
+const cmk = memoryCmk(); // In production: the KMS of your configuration.
 await using envelope = new Envelope({ cmks: [cmk] });
 using fields = await envelope.fields({ context: { tenant: "acme" } });
 using database = new DatabaseSync(":memory:");

@@ -6,8 +6,8 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { MemoryKms } from "@env/conformance";
-import { Cmk, Envelope } from "@env/core";
+import { memoryCmk } from "@env/core/testing";
+import { Envelope } from "@env/core";
 import { decryptFile, encryptFile, openEncrypted, verifyFile } from "@env/node-stream";
 
 const folder = mkdtempSync(join(tmpdir(), "env-example-"));
@@ -16,8 +16,7 @@ const message = `${source}.envelope`;
 const line = (number: number): string => `line ${String(number).padStart(10)}\n`;
 writeFileSync(source, Array.from({ length: 2 ** 22 }, (_, number) => line(number)).join(""));
 
-const kms = new MemoryKms();
-await using cmk = new Cmk(kms.driver(kms.createKey()));
+const cmk = memoryCmk();
 await using envelope = new Envelope({ cmks: [cmk] });
 const context = { purpose: "logs" };
 try {

@@ -11,12 +11,11 @@ import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pipeline } from "node:stream/promises";
-import { MemoryKms } from "@env/conformance";
-import { Cmk, Envelope } from "@env/core";
+import { memoryCmk } from "@env/core/testing";
+import { Envelope } from "@env/core";
 import { decryptStream, encryptStream, writeFileWhole } from "@env/node-stream";
 
-const kms = new MemoryKms();
-await using cmk = new Cmk(kms.driver(kms.createKey()));
+const cmk = memoryCmk();
 await using envelope = new Envelope({ cmks: [cmk] });
 const context = { purpose: "uploads" };
 const folder = mkdtempSync(join(tmpdir(), "env-example-"));

@@ -4,8 +4,8 @@
  *
  * @module
  */
-import { MemoryKms } from "@env/conformance";
-import { Cmk, Envelope, type EnvelopeEvent } from "@env/core";
+import { memoryCmk } from "@env/core/testing";
+import { Envelope, type EnvelopeEvent } from "@env/core";
 
 const counters = new Map<string, number>();
 
@@ -28,8 +28,7 @@ function observer(event: EnvelopeEvent): void {
   }
 }
 
-const kms = new MemoryKms();
-await using cmk = new Cmk(kms.driver(kms.createKey()));
+const cmk = memoryCmk();
 await using envelope = new Envelope({
   cmks: [cmk],
   dataKeyCache: { maxAge: 60_000, maxMessages: 1000, maxBytes: 2 ** 30 },

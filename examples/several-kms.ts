@@ -7,8 +7,8 @@
  * @module
  */
 import { startTransitServer, transitFaults } from "@env/conformance/transit-server";
-import { MemoryKms } from "@env/conformance";
-import { Cmk, Envelope, inspect } from "@env/core";
+import { memoryCmk } from "@env/core/testing";
+import { Envelope, inspect } from "@env/core";
 import { vaultTransit } from "@env/vault-transit";
 
 await using vault = await startTransitServer({ flavour: "vault" });
@@ -18,8 +18,7 @@ await using first = vaultTransit({
   auth: { token: vault.rootToken },
   key: "orders",
 });
-const kms = new MemoryKms();
-await using second = new Cmk(kms.driver(kms.createKey()));
+const second = memoryCmk();
 await using envelope = new Envelope({ cmks: [first, second], minWrapped: 1 });
 const context = { tenant: "acme" };
 const wrappedBy = (message: string): string =>

@@ -10,7 +10,7 @@ import { createHash, randomFillSync } from "node:crypto";
 import { closeSync, mkdtempSync, openSync, rmSync, statfsSync, writeSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { MemoryKms } from "@env/conformance";
+import { MemoryKms } from "@env/core/testing";
 import { Cmk, Envelope, type EnvelopeOptions } from "@env/core";
 import { takeTurns, type Contender } from "./measure.ts";
 import type { Row } from "./row.ts";

@@ -8,5 +8,4 @@ export type { BrokenDriver, ForgivenDriver } from "./broken.ts";
 export { cmkCases } from "./cmk.ts";
 export { abilities, clauses } from "./harness.ts";
 export type { Ability, Clause, CmkHarness, CmkSetup, ConformanceCase } from "./harness.ts";
-export { MemoryKms, MemoryKmsError, memoryHarness } from "./memory.ts";
-export type { MemoryKmsFault } from "./memory.ts";
+export { memoryHarness } from "./memory.ts";

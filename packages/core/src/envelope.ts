@@ -7,6 +7,7 @@ import { requireBytes, type Bytes } from "./bytes.ts";
 import { checkCacheOptions, type DataKeyCacheOptions } from "./cache.ts";
 import { Cmk } from "./cmk.ts";
 import { CmkSet } from "./cmk-set.ts";
+import { bindContext, type Context } from "./context.ts";
 import {
   bindDecryptOptions,
   resolveContext,
@@ -15,6 +16,7 @@ import {
 } from "./decrypting.ts";
 import { checkEncryptOptions, type EncryptOptions } from "./encrypting.ts";
 import { openFields, type Fields, type FieldsOptions } from "./fields.ts";
+import { EnvelopeForContext } from "./for-context.ts";
 import { keyBlockLimits } from "./key-block.ts";
 import { Messages, Watch } from "./messages.ts";
 import type { Observer } from "./observer.ts";
@@ -77,6 +79,22 @@ export class Envelope {
 
   static {
     messagesOf = (envelope) => envelope.#messages;
+  }
+
+  /**
+   * This envelope with its context bound.
+   *
+   * @param context - Copied now.
+   * @throws {@link EnvelopeError} `ERR_ENVELOPE_INVALID_CONTEXT`; TypeError.
+   *
+   * @example
+   * ```ts
+   * const acme = envelope.for({ tenant: "acme" });
+   * const text = await acme.encryptText("4111 1111 1111 1111", { aad: { table: "cards", id: "42" } });
+   * ```
+   */
+  for(context: Context): EnvelopeForContext {
+    return new EnvelopeForContext(this, bindContext(context).map);
   }
 
   /**

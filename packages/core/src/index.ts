@@ -6,6 +6,7 @@
  */
 export { Envelope } from "./envelope.ts";
 export type { EnvelopeOptions } from "./envelope.ts";
+export type { EnvelopeForContext } from "./for-context.ts";
 export type { DataKeyCacheOptions } from "./cache.ts";
 export type { EncryptOptions } from "./encrypting.ts";
 export type { EncryptStreamOptions } from "./stream.ts";

@@ -1,6 +1,6 @@
 import { chmodSync, existsSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { Cmk, type CmkDriver } from "@env/core";
-import { MemoryKms } from "@env/conformance";
+import { MemoryKms } from "@env/core/testing";
 import { describe, expect, it, onTestFinished, vi } from "vitest";
 import { createKeystore, generateRootKey, openKeystore } from "../src/index.ts";
 import { newSourceKey, sourceKey, type RootKeySource } from "../src/root-key.ts";
@@ -203,9 +203,9 @@ describe("a CMK", () => {
     const own = kms.createKey();
     const cmk = new Cmk(kms.driver(own));
     const path = await createWith({ cmk });
-    kms.fail(own, "ConnectionLost");
+    kms.fail(own, "ERR_ENVELOPE_KMS_UNAVAILABLE");
     expect(await code(openKeystore(path, { root: { cmk } }))).toBe("ERR_ENVELOPE_KMS_UNAVAILABLE");
-    kms.fail(own, "AccessDenied");
+    kms.fail(own, "ERR_ENVELOPE_KMS_ACCESS_DENIED");
     expect(await code(openKeystore(path, { root: { cmk } }))).toBe(
       "ERR_ENVELOPE_KMS_ACCESS_DENIED",
     );

@@ -1,6 +1,6 @@
 import { existsSync, mkdirSync, readdirSync, renameSync } from "node:fs";
 import { dirname, join, relative } from "node:path";
-import { MemoryKms } from "@env/conformance";
+import { MemoryKms } from "@env/core/testing";
 import { Cmk, openCmk } from "@env/core";
 import { createKeystore, generateRootKey, openKeystore, type AuditRecord } from "@env/kms";
 import { afterEach, describe, expect, it, vi } from "vitest";

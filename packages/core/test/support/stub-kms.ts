@@ -1,29 +1,26 @@
-/**
- * A KMS in memory for this package's tests: keys with versions, AES-256-GCM, the context as AAD. It
- * counts its calls and fails on demand.
- */
+/** A key of a `MemoryKms` that counts its calls, fails on demand, and leaves out what a test says. */
 import {
-  createCipheriv,
-  createDecipheriv,
-  createSecretKey,
-  randomBytes,
-  type KeyObject,
-} from "node:crypto";
-import { Cmk, type Bytes, type CmkDriver, type CmkOptions, type KmsFailureCode } from "@env/core";
+  Cmk,
+  type CmkDriver,
+  type CmkOptions,
+  type KmsFailureCode,
+  type UnwrapRequest,
+} from "@env/core";
+import { MemoryKms, MemoryKmsError } from "@env/core/testing";
 
 export interface StubKeyOptions extends CmkOptions {
   /** Leaves `generate` out: `Cmk` must make data keys itself. */
   readonly withoutGenerate?: boolean;
-  /** Adds `rewrap`: as if inside the KMS. */
+  /** Keeps `rewrap`: inside the KMS. */
   readonly withRewrap?: boolean;
   /** Does not tell key versions. */
   readonly withoutVersions?: boolean;
   readonly provider?: string;
 }
 
-/** One key of the stub. */
 export class StubKey {
-  readonly #versions: KeyObject[] = [createSecretKey(randomBytes(32))];
+  readonly #kms: MemoryKms;
+  readonly #keyId: string;
   readonly calls: string[] = [];
   /** Every call fails with this code while it is set. */
   fails: KmsFailureCode | undefined;
@@ -33,95 +30,56 @@ export class StubKey {
   readonly driver: CmkDriver;
 
   constructor(keyId: string, options: StubKeyOptions = {}) {
-    this.driver = this.#makeDriver(keyId, options);
+    this.#kms = new MemoryKms({
+      provider: options.provider ?? "stub",
+      onCall: async (operation) => {
+        this.calls.push(operation);
+        await this.gate;
+        if (this.fails !== undefined) throw new MemoryKmsError(this.fails);
+      },
+    });
+    this.#keyId = this.#kms.createKey(keyId);
+    const { generate, rewrap, matches: _, ...driver } = this.#kms.driver(keyId);
+    const full = {
+      ...driver,
+      // One key, by whatever name it is called.
+      unwrap: (request: UnwrapRequest) => driver.unwrap({ ...request, keyId }),
+      ...(options.withoutGenerate || generate === undefined ? {} : { generate }),
+      ...(options.withRewrap && rewrap !== undefined
+        ? { rewrap: (request: UnwrapRequest) => rewrap({ ...request, keyId }) }
+        : {}),
+    };
+    this.driver = options.withoutVersions ? withoutVersions(full) : full;
     this.cmk = new Cmk(this.driver, { alsoUnwrap: options.alsoUnwrap ?? [] });
   }
 
   rotate(): void {
-    this.#versions.push(createSecretKey(randomBytes(32)));
+    this.#kms.rotate(this.#keyId);
   }
 
   count(operation: string): number {
     return this.calls.filter((call) => call === operation).length;
   }
-
-  #makeDriver(keyId: string, options: StubKeyOptions): CmkDriver {
-    const version = (index: number): { keyVersion?: string } =>
-      options.withoutVersions ? {} : { keyVersion: String(index + 1) };
-    const seal = (plaintext: Uint8Array, aad: Uint8Array): Bytes => {
-      const index = this.#versions.length - 1;
-      const nonce = randomBytes(12);
-      const cipher = createCipheriv("aes-256-gcm", this.#key(index), nonce).setAAD(aad);
-      const body = Buffer.concat([cipher.update(plaintext), cipher.final(), cipher.getAuthTag()]);
-      return new Uint8Array([index, ...nonce, ...body]);
-    };
-    const open = (wrapped: Uint8Array, aad: Uint8Array): { plaintext: Bytes; index: number } => {
-      const index = wrapped[0] ?? 0;
-      const decipher = createDecipheriv("aes-256-gcm", this.#key(index), wrapped.subarray(1, 13), {
-        authTagLength: 16,
-      });
-      decipher.setAAD(aad).setAuthTag(wrapped.subarray(-16));
-      const plaintext = Buffer.concat([
-        decipher.update(wrapped.subarray(13, -16)),
-        decipher.final(),
-      ]);
-      return { plaintext: new Uint8Array(plaintext), index };
-    };
-    const enter = async (operation: string): Promise<void> => {
-      this.calls.push(operation);
-      await this.gate;
-      if (this.fails !== undefined) throw new StubError(this.fails);
-    };
-    const latest = (): { keyVersion?: string } => version(this.#versions.length - 1);
-    return {
-      provider: options.provider ?? "stub",
-      keyId,
-      async wrap({ plaintext, context }) {
-        await enter("wrap");
-        return { wrapped: seal(plaintext, context.bytes), keyId, ...latest() };
-      },
-      async unwrap({ wrapped, context }) {
-        await enter("unwrap");
-        const { plaintext, index } = open(wrapped, context.bytes);
-        return { plaintext, ...version(index) };
-      },
-      ...(options.withoutGenerate
-        ? {}
-        : {
-            async generate({ context }) {
-              await enter("generate");
-              const plaintext = new Uint8Array(randomBytes(32));
-              return { plaintext, wrapped: seal(plaintext, context.bytes), keyId, ...latest() };
-            },
-          }),
-      ...(options.withRewrap
-        ? {
-            async rewrap({ wrapped, context }) {
-              await enter("rewrap");
-              const { plaintext, index } = open(wrapped, context.bytes);
-              const { keyVersion: fromVersion } = version(index);
-              const from = fromVersion === undefined ? {} : { fromVersion };
-              return { wrapped: seal(plaintext, context.bytes), keyId, ...latest(), ...from };
-            },
-          }
-        : {}),
-      classify: (error) => (error instanceof StubError ? error.code : "ERR_ENVELOPE_KMS_REJECTED"),
-    };
-  }
-
-  #key(index: number): KeyObject {
-    const key = this.#versions[index];
-    if (key === undefined) throw new StubError("ERR_ENVELOPE_KMS_REJECTED");
-    return key;
-  }
 }
 
-/** What the stub throws. */
-class StubError extends Error {
-  readonly code: KmsFailureCode;
-
-  constructor(code: KmsFailureCode) {
-    super("the stub fails as told");
-    this.code = code;
-  }
+function withoutVersions(driver: CmkDriver): CmkDriver {
+  const { generate, rewrap } = driver;
+  const without = async <T extends { keyVersion?: string; fromVersion?: string }>(
+    answer: Promise<T>,
+  ): Promise<Omit<T, "keyVersion" | "fromVersion">> => {
+    const { keyVersion: _, fromVersion: __, ...rest } = await answer;
+    return rest;
+  };
+  return {
+    ...driver,
+    wrap: (request) => without(driver.wrap(request)),
+    unwrap: (request) => without(driver.unwrap(request)),
+    ...(generate && { generate: (request) => without(generate(request)) }),
+    ...(rewrap && {
+      rewrap: async (request) => {
+        const answer = await rewrap(request);
+        return answer && without(Promise.resolve(answer));
+      },
+    }),
+  };
 }

@@ -1,9 +1,8 @@
-/** A CMK in memory for this package's tests: one key, the context as AAD. Counts its calls and fails on demand. */
-import { createCipheriv, createDecipheriv, createSecretKey, randomBytes } from "node:crypto";
+/** A key of a `MemoryKms` that counts its calls and fails on demand. */
 import { Cmk, Envelope, type EnvelopeOptions, type KmsFailureCode } from "@env/core";
+import { MemoryKms, MemoryKmsError } from "@env/core/testing";
 
 export class StubKms {
-  readonly #key = createSecretKey(randomBytes(32));
   readonly calls: string[] = [];
   /** Every call fails with this code while it is set. */
   fails: KmsFailureCode | undefined;
@@ -12,44 +11,19 @@ export class StubKms {
   readonly cmk: Cmk;
 
   constructor() {
-    const enter = async (operation: string): Promise<void> => {
-      this.calls.push(operation);
-      await this.gate;
-      if (this.fails !== undefined) throw new StubError(this.fails);
-    };
-    this.cmk = new Cmk({
-      provider: "stub",
-      keyId: "one",
-      wrap: async ({ plaintext, context }) => {
-        await enter("wrap");
-        const nonce = randomBytes(12);
-        const cipher = createCipheriv("aes-256-gcm", this.#key, nonce).setAAD(context.bytes);
-        const body = Buffer.concat([cipher.update(plaintext), cipher.final(), cipher.getAuthTag()]);
-        return { wrapped: new Uint8Array([...nonce, ...body]), keyId: "one" };
+    const kms = new MemoryKms({
+      onCall: async (operation) => {
+        this.calls.push(operation);
+        await this.gate;
+        if (this.fails !== undefined) throw new MemoryKmsError(this.fails);
       },
-      unwrap: async ({ wrapped, context }) => {
-        await enter("unwrap");
-        const decipher = createDecipheriv("aes-256-gcm", this.#key, wrapped.subarray(0, 12), {
-          authTagLength: 16,
-        });
-        decipher.setAAD(context.bytes).setAuthTag(wrapped.subarray(-16));
-        const body = [decipher.update(wrapped.subarray(12, -16)), decipher.final()];
-        return { plaintext: new Uint8Array(Buffer.concat(body)) };
-      },
-      classify: (error) => (error instanceof StubError ? error.code : "ERR_ENVELOPE_KMS_REJECTED"),
     });
+    // Without `rewrap`, which a test of a rewrap here would not expect.
+    const { generate: _, rewrap: __, ...driver } = kms.driver(kms.createKey("one"));
+    this.cmk = new Cmk(driver);
   }
 
   envelope(options: Omit<EnvelopeOptions, "cmks"> = {}): Envelope {
     return new Envelope({ cmks: [this.cmk], ...options });
-  }
-}
-
-class StubError extends Error {
-  readonly code: KmsFailureCode;
-
-  constructor(code: KmsFailureCode) {
-    super("the stub fails as told");
-    this.code = code;
   }
 }
