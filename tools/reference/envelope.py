@@ -36,11 +36,13 @@ def need(condition, code=FORMAT):
 
 
 class Cursor:
-    def __init__(self, data):
-        self.data, self.at = data, 0
+    """Takes bytes off the front of `data`. `end` is what it is to ask for more than there is."""
+
+    def __init__(self, data, end=FORMAT):
+        self.data, self.at, self.end = data, 0, end
 
     def take(self, length):
-        need(self.at + length <= len(self.data))
+        need(self.at + length <= len(self.data), self.end)
         self.at += length
         return self.data[self.at - length : self.at]
 
@@ -98,23 +100,33 @@ def check_context(context):
 
 
 def parse_header(cursor):
-    need(cursor.take(4) == b"\x8eENV")
+    need(b"\x8eENV".startswith(cursor.data[:4]))
+    cursor.take(4)
     need(cursor.take(1) == b"\x01", "ERR_ENVELOPE_UNSUPPORTED")
     need(cursor.take(1) == b"\x01", "ERR_ENVELOPE_UNSUPPORTED")
     flags = cursor.number(1)
     need(flags <= 1, "ERR_ENVELOPE_UNSUPPORTED")
     need(cursor.number(1) == 0)
-    preamble = cursor.data[:8]
-    stored = decode_context(cursor.take(cursor.number(2))) if flags else None
-    return preamble, stored, parse_key_block(cursor)
+    preamble, stored = cursor.data[:8], None
+    if flags:
+        length = cursor.number(2)
+        need(2 <= length <= 4096)
+        stored = cursor.take(length)
+    # The whole header is there before what is in it is looked at.
+    block = take_key_block(cursor)
+    return preamble, None if stored is None else decode_context(stored), parse_key_block(block)
 
 
-def parse_key_block(cursor):
+def take_key_block(cursor):
     length = cursor.number(2)
     need(length <= 16384)
-    if length == 0:
+    return cursor.take(length)
+
+
+def parse_key_block(body):
+    if not body:
         return None
-    block, entries = Cursor(cursor.take(length)), {}
+    block, entries = Cursor(body), {}
     count = block.number(1)
     need(1 <= count <= 16)
     for _ in range(count):
@@ -190,13 +202,14 @@ def unwrap(cmk, wrapped, context):
 
 def read(vector, length_known, released, calls):
     """Opens the vector's message into `released`; `calls` collects a code per KMS call."""
-    cursor = Cursor(base64.b64decode(vector["message"]))
+    cursor = Cursor(base64.b64decode(vector["message"]), TRUNCATED)
     preamble, stored, entries = parse_header(cursor)
     if "keyBlock" in vector:
         need(entries is None)
-        passed = Cursor(base64.b64decode(vector["keyBlock"]))
-        entries = parse_key_block(passed)
-        need(entries is not None and not passed.rest())
+        passed = Cursor(base64.b64decode(vector["keyBlock"]), TRUNCATED)
+        block = take_key_block(passed)
+        need(block and not passed.rest())
+        entries = parse_key_block(block)
 
     context = vector["context"]
     if "fromHeader" in vector:
@@ -232,6 +245,7 @@ def read(vector, length_known, released, calls):
         "ERR_ENVELOPE_KMS_UNAVAILABLE": {"ERR_ENVELOPE_KMS_UNAVAILABLE", "ERR_ENVELOPE_KMS_THROTTLED"},
         "ERR_ENVELOPE_KMS_ACCESS_DENIED": {"ERR_ENVELOPE_KMS_ACCESS_DENIED"},
         "ERR_ENVELOPE_KMS_ERROR": {"ERR_ENVELOPE_KMS_ERROR"},
+        "ERR_ENVELOPE_KEY_UNUSABLE": {"ERR_ENVELOPE_KMS_KEY_STATE", "ERR_ENVELOPE_KMS_KEY_NOT_FOUND"},
     }.items():
         need(not codes & set(calls), reported)
     raise Refused(DECRYPT)
@@ -242,10 +256,11 @@ def read(vector, length_known, released, calls):
 
 def decode_text(text):
     body = text[len("env1.") :]
-    need(text.startswith("env1.") and body and re.fullmatch("[A-Za-z0-9_-]+", body))
-    need(len(body) % 4 != 1)
+    need(text.startswith("env1.") and re.fullmatch("[A-Za-z0-9_-]*", body))
+    need(body and len(body) % 4 != 1, TRUNCATED)
     message = base64.urlsafe_b64decode(body + "=" * (-len(body) % 4))
-    need(base64.urlsafe_b64encode(message).rstrip(b"=") == body.encode() and len(message) <= 1 << 20)
+    need(len(message) <= 1 << 20)
+    need(base64.urlsafe_b64encode(message).rstrip(b"=") == body.encode(), TRUNCATED)
     return message
 
 

@@ -1,6 +1,7 @@
-import { Cmk, Envelope, EnvelopeError } from "@env/core";
+import { Envelope, EnvelopeError } from "@env/core";
 import { headerLength, parseHeader } from "@env/core/message";
 import { afterEach, describe, expect, it, vi } from "vitest";
+import { CmkCalls } from "../../packages/core/src/cmk-calls.ts";
 import { attempt, vectorSeeds } from "../fuzz.ts";
 import { layoutOf, mutate, type Bytes } from "../fuzz/mutate.ts";
 import { Random } from "../fuzz/random.ts";
@@ -116,11 +117,11 @@ describe("whole messages", () => {
 
   it("are found to call a KMS more than once per CMK", async () => {
     const messages = await Messages.create();
-    const honest: Cmk["unwrapDataKey"] = Reflect.get(Cmk.prototype, "unwrapDataKey");
-    const unwrap = vi.spyOn(Cmk.prototype, "unwrapDataKey");
-    unwrap.mockImplementation(async function thrice(this: Cmk, entry, options) {
-      for (let i = 0; i < 2; i++) (await honest.call(this, entry, options))[Symbol.dispose]();
-      return honest.call(this, entry, options);
+    const honest: CmkCalls["unwrap"] = Reflect.get(CmkCalls.prototype, "unwrap");
+    const unwrap = vi.spyOn(CmkCalls.prototype, "unwrap");
+    unwrap.mockImplementation(async function thrice(this: CmkCalls, ...call) {
+      for (let i = 0; i < 2; i++) (await honest.apply(this, call))[Symbol.dispose]();
+      return honest.apply(this, call);
     });
     const [message = new Uint8Array(0)] = messages.seeds;
     await expect(messages.check(message, new Random(1))).rejects.toThrow(

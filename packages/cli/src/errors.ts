@@ -41,6 +41,7 @@ const byCode = {
   ERR_ENVELOPE_LIMIT: 3,
   ERR_ENVELOPE_KMS_REJECTED: 3,
   ERR_ENVELOPE_NO_KEY: 4,
+  ERR_ENVELOPE_KEY_UNUSABLE: 4,
   ERR_ENVELOPE_KMS_KEY_NOT_FOUND: 4,
   ERR_ENVELOPE_KMS_KEY_STATE: 4,
   ERR_ENVELOPE_KMS_ACCESS_DENIED: 4,
@@ -212,8 +213,7 @@ export function reportOf(error: unknown): ErrorReport {
   }
   if (isEnvelopeError(error)) {
     const { code, message, attempts } = error;
-    const cause = causeOf(error);
-    return { code, message, hint: hintOf(cause, error), attempts, exitCode: exitCodeOf(cause) };
+    return { code, message, hint: hintOf(error), attempts, exitCode: exitCodeOf(code) };
   }
   if (isKmsError(error)) {
     const { name, message } = error;
@@ -248,6 +248,8 @@ const hints: Readonly<Partial<Record<EnvelopeErrorCode, string>>> = {
   ERR_ENVELOPE_DECRYPT: "check --context and --aad: they must be those of the encryption",
   ERR_ENVELOPE_TRUNCATED: "fetch or copy the message again",
   ERR_ENVELOPE_NO_KEY: "configure one of those CMKs, or pass it with --cmk",
+  ERR_ENVELOPE_KEY_UNUSABLE:
+    "enable the key, or cancel its deletion; what is deleted opens nothing again",
   ERR_ENVELOPE_KMS_REJECTED: "check --context: it must be that of the encryption",
   ERR_ENVELOPE_KMS_KEY_NOT_FOUND: "check the key's name, region and account",
   ERR_ENVELOPE_KMS_KEY_STATE: "enable the key, or cancel its deletion",
@@ -260,25 +262,15 @@ const hints: Readonly<Partial<Record<EnvelopeErrorCode, string>>> = {
 
 /** The same for keystores, whose tool is this command. */
 const keystoreHints: typeof hints = {
+  ERR_ENVELOPE_KEY_UNUSABLE: "use `envelope keys enable`, or `envelope keys cancel-deletion`",
   ERR_ENVELOPE_KMS_KEY_NOT_FOUND: kmsHints.NotFoundException,
   ERR_ENVELOPE_KMS_KEY_STATE: "use `envelope keys enable`, or `envelope keys cancel-deletion`",
   ERR_ENVELOPE_KMS_ACCESS_DENIED: kmsHints.AccessDeniedException,
 };
 
-function hintOf(code: EnvelopeErrorCode, { attempts }: EnvelopeError): string | undefined {
+function hintOf({ code, attempts }: EnvelopeError): string | undefined {
   // No CMK refused: the data key fits, so context and AAD are right and the bytes are not.
   if (code === "ERR_ENVELOPE_DECRYPT" && attempts.length === 0) return undefined;
   const local = attempts.length > 0 && attempts.every(({ provider }) => provider === "local-file");
   return (local ? keystoreHints[code] : undefined) ?? hints[code];
-}
-
-/**
- * The code to act on. Core answers `ERR_ENVELOPE_DECRYPT` also where every CMK that was called is disabled or
- * gone; whoever runs a command can do something about that.
- */
-function causeOf({ code, attempts }: EnvelopeError): EnvelopeErrorCode {
-  const [first] = attempts;
-  if (code !== "ERR_ENVELOPE_DECRYPT" || first === undefined) return code;
-  const alike = attempts.every((attempt) => attempt.code === first.code);
-  return alike && exitCodeOf(first.code) === 4 ? first.code : code;
 }

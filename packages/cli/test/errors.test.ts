@@ -55,16 +55,6 @@ describe("reportOf", () => {
     });
   });
 
-  it("acts on a disabled key as on a disabled key, though core answers ERR_ENVELOPE_DECRYPT", () => {
-    const attempts = [attempt("ERR_ENVELOPE_KMS_KEY_STATE"), attempt("ERR_ENVELOPE_KMS_KEY_STATE")];
-    const report = reportOf(new EnvelopeError("ERR_ENVELOPE_DECRYPT", "no", { attempts }));
-    expect(report).toMatchObject({
-      code: "ERR_ENVELOPE_DECRYPT",
-      exitCode: 4,
-      hint: "use `envelope keys enable`, or `envelope keys cancel-deletion`",
-    });
-  });
-
   it("advises to check the context only where the key did not fit", () => {
     const hintOf = (code: EnvelopeErrorCode, attempts: ReturnType<typeof attempt>[]): unknown =>
       reportOf(new EnvelopeError(code, "no", { attempts })).hint;
@@ -88,11 +78,14 @@ describe("reportOf", () => {
     expect(hintFor("aws-kms")).toMatch(/region and account/);
   });
 
-  it("does not where one of the CMKs had refused the data", () => {
+  it("has exit code 4 for keys that are disabled or gone: the data is in order", () => {
     const attempts = [attempt("ERR_ENVELOPE_KMS_KEY_STATE"), attempt("ERR_ENVELOPE_KMS_REJECTED")];
-    expect(reportOf(new EnvelopeError("ERR_ENVELOPE_DECRYPT", "no", { attempts })).exitCode).toBe(
-      3,
-    );
+    const error = new EnvelopeError("ERR_ENVELOPE_KEY_UNUSABLE", "no", { attempts });
+    expect(reportOf(error)).toMatchObject({
+      code: "ERR_ENVELOPE_KEY_UNUSABLE",
+      exitCode: 4,
+      hint: expect.stringContaining("keys enable"),
+    });
   });
 
   it.each([

@@ -92,7 +92,7 @@ export interface TextVector extends Vector {
   readonly text: string;
   /** Hex, for `ok`. */
   readonly message?: string;
-  readonly expect: "ok" | "ERR_ENVELOPE_FORMAT";
+  readonly expect: "ok" | "ERR_ENVELOPE_FORMAT" | "ERR_ENVELOPE_TRUNCATED";
 }
 
 export interface LocalWrapVector extends Vector, LocalKey {

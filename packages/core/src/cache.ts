@@ -15,7 +15,7 @@ import type { Bytes } from "./bytes.ts";
 import type { Awaitable, HmacKey } from "./crypto.ts";
 import type { Entry } from "./key-block.ts";
 import { notify, type CacheEvent, type Observer, type Wrapping } from "./observer.ts";
-import { checkOptions } from "./options.ts";
+import { checkOptions, requireInteger } from "./options.ts";
 import { RecentlyBorn } from "./recent.ts";
 import { Flight, SingleFlight } from "./single-flight.ts";
 
@@ -55,17 +55,10 @@ const REFRESH_AT = 0.8;
 export function checkCacheOptions(options: DataKeyCacheOptions): void {
   checkOptions(options, LIMITS, "dataKeyCache");
   const { maxAge, maxMessages, maxBytes, maxEntries = DEFAULT_MAX_ENTRIES } = options;
-  within("maxAge", maxAge, Number.MAX_SAFE_INTEGER);
-  within("maxMessages", maxMessages, 2 ** 32);
-  within("maxBytes", maxBytes, Number.MAX_SAFE_INTEGER);
-  within("maxEntries", maxEntries, 2 ** 24);
-}
-
-function within(name: string, value: number, max: number): void {
-  if (typeof value !== "number") throw new TypeError(`dataKeyCache.${name} must be a number`);
-  if (!Number.isInteger(value) || value < 1 || value > max) {
-    throw new RangeError(`dataKeyCache.${name} must be an integer from 1 to ${max}, got ${value}`);
-  }
+  requireInteger("dataKeyCache.maxAge", maxAge, 1, Number.MAX_SAFE_INTEGER);
+  requireInteger("dataKeyCache.maxMessages", maxMessages, 1, 2 ** 32);
+  requireInteger("dataKeyCache.maxBytes", maxBytes, 1, Number.MAX_SAFE_INTEGER);
+  requireInteger("dataKeyCache.maxEntries", maxEntries, 1, 2 ** 24);
 }
 
 /** A data key, held or on its way. What it is to protect is counted from the start, so that nobody has to wait twice. */

@@ -453,7 +453,9 @@ class Tries {
         `none of the configured CMKs can open this message; it names ${labels}${hints}`,
       );
     }
-    const code = outcomeOf(attempts) ?? "ERR_ENVELOPE_DECRYPT";
+    const code =
+      outcomeOf(attempts) ??
+      (attempts.some(isUnusable) ? "ERR_ENVELOPE_KEY_UNUSABLE" : "ERR_ENVELOPE_DECRYPT");
     const options = this.#cause === undefined ? { attempts } : { attempts, cause: this.#cause };
     return new EnvelopeError(code, describe(code, attempts), options);
   }
@@ -477,6 +479,11 @@ function outcomeOf(attempts: readonly Attempt[]): EnvelopeError["code"] | undefi
   return undefined;
 }
 
+/** Whether the CMK was disabled, pending deletion or gone. */
+function isUnusable({ code }: Attempt): boolean {
+  return code === "ERR_ENVELOPE_KMS_KEY_STATE" || code === "ERR_ENVELOPE_KMS_KEY_NOT_FOUND";
+}
+
 /** One error for several failed wraps: the attempts of all, the code of the worst. */
 function summary(failures: readonly EnvelopeError[]): EnvelopeError {
   const [first] = failures;
@@ -489,11 +496,7 @@ function summary(failures: readonly EnvelopeError[]): EnvelopeError {
 
 function describe(code: EnvelopeError["code"], attempts: readonly Attempt[]): string {
   const lines = attempts.map(({ provider, keyId, code: each }) => `${provider} ${keyId}: ${each}`);
-  // ERR_ENVELOPE_DECRYPT is also the format's word for keys that are all disabled or gone: say that.
-  const [first] = attempts;
-  const alike = first !== undefined && attempts.every((attempt) => attempt.code === first.code);
-  const cause = alike && code === "ERR_ENVELOPE_DECRYPT" ? first.code : code;
-  return `${errorFacts[cause].meaning} (${lines.join("; ")})`;
+  return `${errorFacts[code].meaning} (${lines.join("; ")})`;
 }
 
 function requireDistinct(entries: readonly Entry[]): void {

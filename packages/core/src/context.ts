@@ -79,10 +79,14 @@ export class BoundContext {
 /**
  * Checks a caller's context and takes a copy, so that what was checked is what is bound.
  *
- * @throws {@link EnvelopeError} `ERR_ENVELOPE_INVALID_CONTEXT` for anything but a plain map of strings
- * within the limits and without reserved keys.
+ * @throws {@link EnvelopeError} `ERR_ENVELOPE_INVALID_CONTEXT` for a map that breaks a rule of the format, and
+ * where none was given; TypeError for anything but a plain map.
  */
 export function bindContext(context: Context): BoundContext {
+  if (context === undefined || context === null) {
+    throw invalidContext("none was given; write {} if none is meant");
+  }
+  if (!isPlain(context)) throw new TypeError("context must be a plain map of strings to strings");
   return encodeMap(context, invalidContext, isReserved);
 }
 
@@ -160,11 +164,14 @@ export function decodeContext(bytes: Uint8Array): Context {
  *
  * @param aad - Bytes as they are, or a record of strings within the limits of a context (no key is
  * reserved here). Default: none.
- * @throws RangeError for a record that breaks a limit; TypeError for anything else.
+ * @throws RangeError for a record that breaks a rule; TypeError for anything else.
  */
 export function encodeAad(aad: Aad | undefined): Uint8Array {
   if (aad === undefined) return new Uint8Array(0);
   if (isBytes(aad)) return aad;
+  if (!isPlain(aad)) {
+    throw new TypeError("aad must be a Uint8Array or a plain map of strings to strings");
+  }
   return encodeMap(
     aad,
     (problem) => new RangeError(`aad: ${problem}`),
@@ -195,10 +202,8 @@ function isReserved(key: string): boolean {
   return key.startsWith("env:") || key.startsWith("aws:");
 }
 
-function encodeMap(map: unknown, fault: Fault, reserved: (key: string) => boolean): BoundContext {
-  if (!isPlain(map)) {
-    throw fault("a plain map of strings to strings is required; write {} if none is meant");
-  }
+/** The caller has checked that `map` is plain. */
+function encodeMap(map: object, fault: Fault, reserved: (key: string) => boolean): BoundContext {
   const entries: [string, unknown][] = Object.entries(map); // Once: a getter may answer otherwise next time.
   const copy = copyOf([]);
   if (entries.length > contextLimits.pairs) {

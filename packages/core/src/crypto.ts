@@ -24,6 +24,13 @@ export interface AeadKey {
   readonly [aeadKey]: never;
 }
 
+/** RFC 4648 section 5, without padding. */
+export interface Base64Url {
+  encode(bytes: Uint8Array): string;
+  /** `undefined` for text that {@link encode} would not write. */
+  decode(text: string): Bytes | undefined;
+}
+
 export interface CryptoBackend {
   /** `true` where every method answers at once. */
   readonly synchronous: boolean;
@@ -49,6 +56,8 @@ export interface CryptoBackend {
   open(key: AeadKey, nonce: Uint8Array, sealed: Uint8Array, out: Bytes): Awaitable<boolean>;
   /** Constant time in the content. Different lengths are different. */
   equal(a: Uint8Array, b: Uint8Array): boolean;
+  /** Not cryptography, but likewise fast where the runtime does it. */
+  readonly base64url: Base64Url;
 }
 
 /** Runs `next` at once on a value, later on a promise: one code path for both backends. */

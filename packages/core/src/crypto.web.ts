@@ -4,6 +4,7 @@
  * @module
  */
 // oxlint-disable typescript/no-unsafe-type-assertion -- opaque keys are this file's own to open
+import { decodeByTable, encodeByTable } from "./base64url.ts";
 import type { Bytes } from "./bytes.ts";
 import type { AeadKey, CryptoBackend, HmacKey } from "./crypto.ts";
 
@@ -48,7 +49,35 @@ export const backend: CryptoBackend = {
     for (let i = 0; i < a.length; i++) difference |= (a[i] ?? 0) ^ (b[i] ?? 0);
     return difference === 0;
   },
+  base64url: { encode: encodeBase64Url, decode: decodeBase64Url },
 };
+
+const URL_SAFE = { alphabet: "base64url", omitPadding: true } as const;
+
+/** What newer runtimes have (ECMAScript 2026). */
+interface Base64Methods {
+  readonly toBase64?: (this: Uint8Array, options: typeof URL_SAFE) => string;
+}
+interface Base64Statics {
+  readonly fromBase64?: (text: string, options: typeof URL_SAFE) => Bytes;
+}
+
+function encodeBase64Url(bytes: Uint8Array): string {
+  const { toBase64 } = bytes as Uint8Array & Base64Methods;
+  return toBase64 === undefined ? encodeByTable(bytes) : toBase64.call(bytes, URL_SAFE);
+}
+
+function decodeBase64Url(text: string): Bytes | undefined {
+  const { fromBase64 } = Uint8Array as Base64Statics;
+  if (fromBase64 === undefined) return decodeByTable(text);
+  try {
+    const bytes = fromBase64.call(Uint8Array, text, URL_SAFE);
+    // It takes white space and stray bits, so what came out has to encode to what went in.
+    return encodeBase64Url(bytes) === text ? bytes : undefined;
+  } catch {
+    return undefined;
+  }
+}
 
 function gcm(nonce: Uint8Array): { name: "AES-GCM"; iv: Bytes } {
   return { name: "AES-GCM", iv: narrow(nonce) };

@@ -9,7 +9,7 @@
  * @module
  */
 import { backend } from "#crypto";
-import { compareBytes } from "./bytes.ts";
+import { compareBytes, requireBytes } from "./bytes.ts";
 import { bindContext, BoundContext, type Aad, type Context } from "./context.ts";
 import { andThen, type Awaitable, type HmacKey } from "./crypto.ts";
 import { EnvelopeError } from "./error.ts";
@@ -117,6 +117,7 @@ export function resolveEntries(
   keyBlock: Uint8Array | undefined,
 ): readonly Entry[] | undefined {
   if (keyBlock === undefined) return header.entries;
+  requireBytes(keyBlock, "keyBlock");
   if (header.entries !== undefined) {
     throw new EnvelopeError(
       "ERR_ENVELOPE_FORMAT",

@@ -17,7 +17,7 @@ import { encodeFront, PREAMBLE_BYTES } from "./header.ts";
 import { bind, deriveMessageKeys, SALT_BYTES } from "./kdf.ts";
 import { encodeKeyBlock, keyBlockLimits } from "./key-block.ts";
 import type { Wrapping } from "./observer.ts";
-import { checkOptions } from "./options.ts";
+import { checkOptions, requireInteger } from "./options.ts";
 import { PayloadCodec } from "./payload.ts";
 
 export interface EncryptOptions {
@@ -56,13 +56,12 @@ const OPTIONS = new Set([
 
 export function checkEncryptOptions(options: EncryptOptions): void {
   checkOptions(options, OPTIONS);
-  const { headerAlignment = 1 } = options;
-  if (
-    !Number.isInteger(headerAlignment) ||
-    headerAlignment < 1 ||
-    headerAlignment > keyBlockLimits.bytes
-  ) {
-    throw new RangeError(`headerAlignment must be an integer from 1 to ${keyBlockLimits.bytes}`);
+  const { headerAlignment, storeContext } = options;
+  if (headerAlignment !== undefined) {
+    requireInteger("headerAlignment", headerAlignment, 1, keyBlockLimits.bytes);
+  }
+  if (storeContext !== undefined && typeof storeContext !== "boolean") {
+    throw new TypeError("storeContext must be a boolean");
   }
 }
 

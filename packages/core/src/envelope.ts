@@ -20,7 +20,7 @@ import { EnvelopeForContext } from "./for-context.ts";
 import { keyBlockLimits } from "./key-block.ts";
 import { Messages, Watch } from "./messages.ts";
 import type { Observer } from "./observer.ts";
-import { checkOptions } from "./options.ts";
+import { checkOptions, requireInteger } from "./options.ts";
 import { plaintextLength, PREFIX_BYTES, sealedLength } from "./payload.ts";
 import { decodePlaintext, encodePlaintext } from "./plaintext.ts";
 import { rewrapMessage, type RewrapOptions, type RewrapResult } from "./rewrap.ts";
@@ -64,11 +64,7 @@ export class Envelope {
     const { cmks, dataKeyCache, observer } = options;
     checkCmks(cmks);
     const minWrapped = options.minWrapped ?? cmks.length;
-    if (!Number.isInteger(minWrapped) || minWrapped < 1 || minWrapped > cmks.length) {
-      throw new RangeError(
-        `minWrapped must be an integer from 1 to ${cmks.length}, the number of CMKs`,
-      );
-    }
+    requireInteger("minWrapped", minWrapped, 1, cmks.length);
     if (dataKeyCache !== undefined) checkCacheOptions(dataKeyCache);
     if (observer !== undefined && typeof observer !== "function") {
       throw new TypeError("observer must be a function");
@@ -162,7 +158,7 @@ export class Envelope {
    * Encrypts text to text (`env1.…`), for columns and JSON. Message bytes: at most 1 MiB.
    *
    * @param plaintext - Well-formed: a lone surrogate would not come back.
-   * @throws as {@link encrypt}; `ERR_ENVELOPE_FORMAT` for more than 1 MiB.
+   * @throws as {@link encrypt}; `ERR_ENVELOPE_LIMIT` for more than 1 MiB.
    */
   async encryptText(plaintext: string, options: EncryptOptions): Promise<string> {
     return encodeText(await this.encrypt(encodePlaintext(plaintext), options));

@@ -21,6 +21,8 @@ const nextSteps: Readonly<Record<EnvelopeErrorCode, string>> = {
   ERR_ENVELOPE_NO_KEY:
     "Configure one of the CMKs that the error lists, or name a moved key in `alsoUnwrap`.",
   ERR_ENVELOPE_DECRYPT: "Check context and aad first; `attempts` says what each CMK answered.",
+  ERR_ENVELOPE_KEY_UNUSABLE:
+    "Enable the key or cancel its deletion; `attempts` says which it is. A deleted key opens nothing again.",
   ERR_ENVELOPE_INVALID_CONTEXT:
     "Pass strings to strings, within the limits; write `{}` if no context is meant.",
   ERR_ENVELOPE_LIMIT: "Split the data, or raise the limit that the message names.",

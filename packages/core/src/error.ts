@@ -21,14 +21,17 @@ const table = {
       "A version, suite or flag this build does not read, or a call this runtime cannot serve.",
   },
   ERR_ENVELOPE_TRUNCATED: {
-    meaning: "The payload has no possible length, or ends without its final chunk.",
+    meaning: "The message ends too early, or has a length that no message has.",
   },
   ERR_ENVELOPE_NO_KEY: {
     meaning:
       "No entry of the key block names a CMK that was configured, or the key block was not passed.",
   },
   ERR_ENVELOPE_DECRYPT: {
-    meaning: "Wrong key, context or aad, or altered bytes: not told apart, on purpose.",
+    meaning: "Decryption failed: wrong key, wrong context or aad, or the data was altered.",
+  },
+  ERR_ENVELOPE_KEY_UNUSABLE: {
+    meaning: "The CMKs that could open the message are disabled, pending deletion or gone.",
   },
   ERR_ENVELOPE_INVALID_CONTEXT: {
     meaning: "The context breaks a rule of the format, or none was given.",
@@ -52,7 +55,7 @@ const table = {
     meaning: "The KMS denies the call, or the credentials are missing or expired.",
   },
   ERR_ENVELOPE_KMS_THROTTLED: {
-    meaning: "The KMS sheds load.",
+    meaning: "The KMS is throttling requests.",
     retryable: true,
   },
   ERR_ENVELOPE_KMS_UNAVAILABLE: {

@@ -20,7 +20,7 @@ import type { Awaitable } from "./crypto.ts";
 import { fitTo, requireEntries, resolveContext } from "./decrypting.ts";
 import { startMessage } from "./encrypting.ts";
 import { checkOptions } from "./options.ts";
-import { EnvelopeError } from "./error.ts";
+import { EnvelopeError, errorFacts } from "./error.ts";
 import { hashAad } from "./kdf.ts";
 import type { Entry } from "./key-block.ts";
 import type { Messages } from "./messages.ts";
@@ -146,7 +146,7 @@ class FieldCipher implements Fields {
       this.#keys.decryption.hit();
       return now(codec.openChunks(0, payload.subarray(PREFIX_BYTES)));
     }
-    throw new EnvelopeError("ERR_ENVELOPE_DECRYPT", "wrong context or aad, or altered bytes");
+    throw new EnvelopeError("ERR_ENVELOPE_DECRYPT", errorFacts.ERR_ENVELOPE_DECRYPT.meaning);
   }
 
   encryptText(plaintext: string, options?: FieldOptions): string {

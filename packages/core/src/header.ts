@@ -84,11 +84,14 @@ export function headerLength(bytes: Uint8Array): number | undefined {
  *
  * @param bytes - At least the whole header; what follows it is not looked at.
  * @returns Copies, so `bytes` may be reused.
- * @throws {@link EnvelopeError} `ERR_ENVELOPE_FORMAT`, `ERR_ENVELOPE_UNSUPPORTED`.
+ * @throws {@link EnvelopeError} `ERR_ENVELOPE_FORMAT`, `ERR_ENVELOPE_UNSUPPORTED`; `ERR_ENVELOPE_TRUNCATED` where
+ * `bytes` is only the beginning of a header.
  */
 export function parseHeader(bytes: Uint8Array): Header {
   const length = headerLength(bytes);
-  if (length === undefined || length > bytes.length) throw malformed("it is cut short");
+  if (length === undefined || length > bytes.length) {
+    throw new EnvelopeError("ERR_ENVELOPE_TRUNCATED", "the message ends inside its header");
+  }
   const reader = new ByteReader(bytes.subarray(0, length));
   const preamble = new Uint8Array(reader.take(PREAMBLE_BYTES) ?? []);
   let storedContextBytes: Bytes | undefined;

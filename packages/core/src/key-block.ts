@@ -117,19 +117,18 @@ export function decodeKeyBlockBody(body: Uint8Array): Entry[] {
 /**
  * Reads a detached key block: length and body, with nothing behind.
  *
- * @throws {@link EnvelopeError} `ERR_ENVELOPE_FORMAT`.
+ * @throws {@link EnvelopeError} `ERR_ENVELOPE_FORMAT`; `ERR_ENVELOPE_TRUNCATED` where its end is missing.
  */
 export function decodeKeyBlock(bytes: Uint8Array): Entry[] {
   const reader = new ByteReader(bytes);
   const length = reader.u16();
-  if (
-    length === undefined ||
-    length < 1 ||
-    length > keyBlockLimits.bytes ||
-    length !== reader.left
-  ) {
-    throw malformed("its length is not that of what follows");
+  if (length !== undefined && (length < 1 || length > keyBlockLimits.bytes)) {
+    throw malformed("it has no possible length");
   }
+  if (length === undefined || reader.left < length) {
+    throw new EnvelopeError("ERR_ENVELOPE_TRUNCATED", "the key block ends too early");
+  }
+  if (reader.left > length) throw malformed("something follows it");
   return decodeKeyBlockBody(bytes.subarray(2));
 }
 

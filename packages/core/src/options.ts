@@ -1,5 +1,6 @@
 /**
- * Option objects: what is misspelt is refused, because an option that is ignored is worse than an error.
+ * Option objects: what is misspelt or of another type is refused, because an option that is ignored is worse
+ * than an error.
  *
  * @module
  */
@@ -16,4 +17,12 @@ export function checkOptions(options: unknown, known: ReadonlySet<string>, what?
   const unknown = Object.keys(options).find((name) => !known.has(name));
   if (unknown !== undefined)
     throw new TypeError(`${place}unknown option ${JSON.stringify(unknown)}`);
+}
+
+/** @throws TypeError for anything but a number, RangeError for one that is not an integer in the range. */
+export function requireInteger(name: string, value: unknown, min: number, max: number): void {
+  if (typeof value !== "number") throw new TypeError(`${name} must be a number`);
+  if (!Number.isInteger(value) || value < min || value > max) {
+    throw new RangeError(`${name} must be an integer from ${min} to ${max}, got ${value}`);
+  }
 }

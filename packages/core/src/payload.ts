@@ -53,7 +53,7 @@ export function plaintextLength(payloadBytes: number): number {
   if (chunkBytes < TAG_BYTES || final < TAG_BYTES) {
     throw new EnvelopeError(
       "ERR_ENVELOPE_TRUNCATED",
-      `no message has a payload of ${payloadBytes} bytes: it is cut short, or something was appended`,
+      `${payloadBytes} bytes is not a valid payload length: the message was truncated or has trailing data`,
     );
   }
   const full = Math.floor(chunkBytes / SEALED_CHUNK_BYTES);
@@ -113,7 +113,7 @@ export class PayloadCodec {
       if (!verified) {
         throw new EnvelopeError(
           "ERR_ENVELOPE_DECRYPT",
-          `chunk ${index} was altered, moved or is another message's`,
+          `chunk ${index} is corrupted, out of order, or from another message`,
         );
       }
     });

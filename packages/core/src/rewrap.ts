@@ -9,7 +9,7 @@
  * @module
  */
 import { concat, requireBytes, type Bytes } from "./bytes.ts";
-import type { Cmk } from "./cmk.ts";
+import { Cmk } from "./cmk.ts";
 import type { RewrapReport } from "./cmk-set.ts";
 import type { Context } from "./context.ts";
 import {
@@ -59,6 +59,10 @@ export async function rewrapMessage(
 ): Promise<RewrapResult<Bytes>> {
   requireBytes(message, "message");
   checkOptions(options, OPTIONS);
+  const { from = [] } = options;
+  if (!Array.isArray(from) || !from.every((cmk) => cmk instanceof Cmk)) {
+    throw new TypeError("from must be a list of Cmk");
+  }
   messages.requireOpen();
   const watch = new Watch(messages.observer, "rewrap");
   try {
@@ -66,7 +70,7 @@ export async function rewrapMessage(
     const old = requireEntries(resolveEntries(header, options.keyBlock));
     const context = resolveContext(header, bindGiven(options.context, messages.bindContext));
     const { cmks } = messages;
-    const outcome = await cmks.rewrap(old, context, options.from ?? [], options.signal);
+    const outcome = await cmks.rewrap(old, context, from, options.signal);
     const { changed, plaintextSeen, report } = outcome;
     const detached = options.keyBlock !== undefined;
     const oldBlock = options.keyBlock ?? message.subarray(header.keyBlockOffset, header.length);

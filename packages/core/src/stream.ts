@@ -20,6 +20,7 @@ import { EnvelopeError } from "./error.ts";
 import { headerLength, parseHeader } from "./header.ts";
 import { Watch, type Messages } from "./messages.ts";
 import type { Wrapping } from "./observer.ts";
+import { requireInteger } from "./options.ts";
 import {
   CHUNK_BYTES,
   endsBeforeChunks,
@@ -50,8 +51,8 @@ export function encryptStream(
   checkEncryptOptions(options);
   bindContext(options.context);
   const { plaintextBytes: expected, signal } = options;
-  if (expected !== undefined && !(Number.isSafeInteger(expected) && expected >= 0)) {
-    throw new RangeError("plaintextBytes must be a number of bytes");
+  if (expected !== undefined) {
+    requireInteger("plaintextBytes", expected, 0, Number.MAX_SAFE_INTEGER);
   }
   const blocks = new Blocks(CHUNK_BYTES);
   let started: StartedMessage | undefined;
@@ -70,7 +71,7 @@ export function encryptStream(
       if (expected !== undefined && bytes > expected) {
         throw new EnvelopeError(
           "ERR_ENVELOPE_LIMIT",
-          `more than the ${expected} announced bytes came`,
+          `received more than the announced ${expected} bytes`,
         );
       }
       for (const block of blocks.push(chunk)) {
@@ -82,7 +83,7 @@ export function encryptStream(
       if (expected !== undefined && bytes < expected) {
         throw new EnvelopeError(
           "ERR_ENVELOPE_TRUNCATED",
-          `${bytes} of ${expected} announced bytes came`,
+          `received only ${bytes} of the announced ${expected} bytes`,
         );
       }
       started ??= await start(controller);

@@ -113,17 +113,19 @@ describe("rememberContexts", () => {
     expect(reads).toBe(1);
   });
 
-  it.each([null, 7, new Map(), { a: 1 }, { "env:x": "1" }, { a: "\uD800" }])(
-    "refuses %j each time it comes",
-    (map) => {
-      const bind = rememberContexts();
-      for (let i = 0; i < 2; i++) {
-        expect(() => bind(map as never)).toThrow(
-          expect.objectContaining({ code: "ERR_ENVELOPE_INVALID_CONTEXT" }),
-        );
-      }
-    },
-  );
+  it.each([["tenant"], 7, new Map()])("is a TypeError for %j each time it comes", (map) => {
+    const bind = rememberContexts();
+    for (let i = 0; i < 2; i++) expect(() => bind(map as never)).toThrow(TypeError);
+  });
+
+  it.each([{ a: 1 }, { "env:x": "1" }, { a: "\uD800" }])("refuses %j each time it comes", (map) => {
+    const bind = rememberContexts();
+    for (let i = 0; i < 2; i++) {
+      expect(() => bind(map as never)).toThrow(
+        expect.objectContaining({ code: "ERR_ENVELOPE_INVALID_CONTEXT" }),
+      );
+    }
+  });
 });
 
 describe("decodeContext", () => {
@@ -161,10 +163,14 @@ describe("encodeAad", () => {
     expect(() => encodeEncryptionContext({ a: "x".repeat(65_536) })).toThrow(RangeError);
   });
 
-  it.each([{ a: "x".repeat(1025) }, { a: 1 }, "text", null, ["a"]])(
-    "is a RangeError for %j",
+  it.each([{ a: "x".repeat(1025) }, { a: 1 }, { a: "\uD800" }])(
+    "is a RangeError for the record %j, which breaks a rule",
     (aad) => {
       expect(() => encodeAad(aad as never)).toThrow(RangeError);
     },
   );
+
+  it.each(["text", null, ["a"], 7, new Map()])("is a TypeError for %j", (aad) => {
+    expect(() => encodeAad(aad as never)).toThrow(TypeError);
+  });
 });

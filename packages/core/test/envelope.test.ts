@@ -131,26 +131,61 @@ describe("encrypt and decrypt", () => {
   });
 
   it.each([
-    undefined,
     "tenant=acme",
     ["tenant"],
-    { n: 1 },
     new Map([["tenant", "acme"]]),
     new (class Tenant {
       readonly tenant = "acme";
     })(),
-    { "env:x": "1" },
-    { "": "x" },
-    { a: "\uD800" },
-  ])("refuses the context %j before any KMS call", async (bad) => {
+  ])("is a TypeError to pass %j as the context, before any KMS call", async (bad) => {
     const { key, envelope } = single();
     const message = await envelope.encrypt(pattern(3), { context });
     key.calls.length = 0;
     const wrong = { context: bad as never };
-    await refuses("ERR_ENVELOPE_INVALID_CONTEXT", () => envelope.encrypt(pattern(3), wrong));
-    await refuses("ERR_ENVELOPE_INVALID_CONTEXT", () => envelope.decrypt(message, wrong));
+    await expect(envelope.encrypt(pattern(3), wrong)).rejects.toThrow(TypeError);
+    await expect(envelope.decrypt(message, wrong)).rejects.toThrow(TypeError);
+    expect(() => envelope.encryptStream(wrong)).toThrow(TypeError);
+    expect(() => envelope.for(bad as never)).toThrow(TypeError);
     expect(key.calls).toEqual([]);
   });
+
+  it.each([
+    { aad: "x" },
+    { aad: 7 },
+    { keyBlock: "x" },
+    { storeContext: "yes" },
+    { headerAlignment: "4096" },
+    { from: "cmk" },
+    { from: [{}] },
+    { contxt: {} },
+  ])("is a TypeError to pass an option of another type or name: %j", async (wrong) => {
+    const { envelope } = single();
+    const options = { context, ...wrong } as never;
+    const { message, keyBlock: _ } = detachKeyBlock(
+      await envelope.encrypt(pattern(3), { context }),
+    );
+    const calls = [
+      "aad" in wrong || "storeContext" in wrong || "headerAlignment" in wrong
+        ? envelope.encrypt(pattern(3), options)
+        : "from" in wrong
+          ? envelope.rewrap(message, options)
+          : envelope.decrypt(message, options),
+    ];
+    for (const call of calls) await expect(call).rejects.toThrow(TypeError);
+  });
+
+  it.each([{ n: 1 }, { "env:x": "1" }, { "": "x" }, { a: "\uD800" }])(
+    "refuses the context %j before any KMS call",
+    async (bad) => {
+      const { key, envelope } = single();
+      const message = await envelope.encrypt(pattern(3), { context });
+      key.calls.length = 0;
+      const wrong = { context: bad as never };
+      await refuses("ERR_ENVELOPE_INVALID_CONTEXT", () => envelope.encrypt(pattern(3), wrong));
+      await refuses("ERR_ENVELOPE_INVALID_CONTEXT", () => envelope.decrypt(message, wrong));
+      expect(key.calls).toEqual([]);
+    },
+  );
 
   it("reads the aad before the KMS is called: changing it meanwhile changes nothing", async () => {
     const { key, envelope } = single();
@@ -174,17 +209,19 @@ describe("encrypt and decrypt", () => {
     expect(await envelope.decrypt(message, { context, aad })).toEqual(aad);
   });
 
-  it("names the cause where all keys are disabled or gone, though the code is the format's", async () => {
-    const { key, envelope } = single();
-    const message = await envelope.encrypt(pattern(3), { context });
-    key.fails = "ERR_ENVELOPE_KMS_KEY_STATE";
-    const error = await refuses("ERR_ENVELOPE_DECRYPT", () =>
-      envelope.decrypt(message, { context }),
-    );
-    expect(error.message).toMatch(
-      /disabled, pending deletion.*stub one: ERR_ENVELOPE_KMS_KEY_STATE/,
-    );
-  });
+  it.each(["ERR_ENVELOPE_KMS_KEY_STATE", "ERR_ENVELOPE_KMS_KEY_NOT_FOUND"] as const)(
+    "has a code of its own where the key that could open a message is disabled or gone: %s",
+    async (code) => {
+      const { key, envelope } = single();
+      const message = await envelope.encrypt(pattern(3), { context });
+      key.fails = code;
+      const error = await refuses("ERR_ENVELOPE_KEY_UNUSABLE", () =>
+        envelope.decrypt(message, { context }),
+      );
+      expect(error.message).toMatch(/disabled, pending deletion or gone/);
+      expect(error.attempts).toEqual([{ provider: "stub", keyId: "one", code }]);
+    },
+  );
 
   it("does not close CMKs that were passed in: two Envelopes may share one", async () => {
     const { key, envelope } = single();
@@ -319,7 +356,7 @@ describe("several CMKs", () => {
   });
 
   it.each([
-    [["ERR_ENVELOPE_KMS_REJECTED", "ERR_ENVELOPE_KMS_KEY_STATE"], "ERR_ENVELOPE_DECRYPT"],
+    [["ERR_ENVELOPE_KMS_REJECTED", "ERR_ENVELOPE_KMS_KEY_STATE"], "ERR_ENVELOPE_KEY_UNUSABLE"],
     [["ERR_ENVELOPE_KMS_REJECTED", "ERR_ENVELOPE_KMS_ERROR"], "ERR_ENVELOPE_KMS_ERROR"],
     [
       ["ERR_ENVELOPE_KMS_ERROR", "ERR_ENVELOPE_KMS_ACCESS_DENIED"],

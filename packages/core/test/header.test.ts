@@ -44,7 +44,7 @@ describe("parseHeader", () => {
     for (let length = 0; length < bytes.length; length++) {
       const prefix = bytes.subarray(0, length);
       expect(() => parseHeader(prefix)).toThrowError(
-        expect.objectContaining({ code: "ERR_ENVELOPE_FORMAT" }),
+        expect.objectContaining({ code: "ERR_ENVELOPE_TRUNCATED" }),
       );
       const total = headerLength(prefix);
       if (total !== undefined) expect(total).toBe(bytes.length);
@@ -61,7 +61,11 @@ describe("parseHeader", () => {
           parseHeader(new Uint8Array([...Buffer.from(start, "hex"), ...rest]));
         } catch (error) {
           if (!isEnvelopeError(error)) throw error;
-          expect(["ERR_ENVELOPE_FORMAT", "ERR_ENVELOPE_UNSUPPORTED"]).toContain(error.code);
+          expect([
+            "ERR_ENVELOPE_FORMAT",
+            "ERR_ENVELOPE_TRUNCATED",
+            "ERR_ENVELOPE_UNSUPPORTED",
+          ]).toContain(error.code);
         }
       }),
       { numRuns: 2000 },
@@ -124,7 +128,7 @@ describe("rememberHeader", () => {
     expect(read(bytes).entries?.[0]?.wrapped.at(-1)).toBe(0);
     expect(header.entries).toEqual(list);
     expect(() => read(bytes.subarray(0, -1))).toThrowError(
-      expect.objectContaining({ code: "ERR_ENVELOPE_FORMAT" }),
+      expect.objectContaining({ code: "ERR_ENVELOPE_TRUNCATED" }),
     );
   });
 });

@@ -21,6 +21,7 @@ describe("text form", () => {
         try {
           expect(encodeText(decodeText(`env1.${tail}`))).toBe(`env1.${tail}`);
         } catch (error) {
+          if (isEnvelopeError(error, "ERR_ENVELOPE_TRUNCATED")) return;
           if (!isEnvelopeError(error, "ERR_ENVELOPE_FORMAT")) throw error;
         }
       }),
@@ -31,7 +32,7 @@ describe("text form", () => {
   it("ends at 1 MiB of message, for writers and readers", async () => {
     const most = new Uint8Array(2 ** 20);
     expect(decodeText(encodeText(most))).toHaveLength(2 ** 20);
-    await refuses("ERR_ENVELOPE_FORMAT", () => encodeText(new Uint8Array(2 ** 20 + 1)));
+    await refuses("ERR_ENVELOPE_LIMIT", () => encodeText(new Uint8Array(2 ** 20 + 1)));
     const larger = `env1.${Buffer.alloc(2 ** 20 + 1).toString("base64url")}`;
     await refuses("ERR_ENVELOPE_FORMAT", () => decodeText(larger));
   });

@@ -223,8 +223,8 @@ describe("damaged files", () => {
   });
 
   it.each([
-    ["empty", 0, "ERR_ENVELOPE_FORMAT"],
-    ["cut in the header", 30, "ERR_ENVELOPE_FORMAT"],
+    ["empty", 0, "ERR_ENVELOPE_TRUNCATED"],
+    ["cut in the header", 30, "ERR_ENVELOPE_TRUNCATED"],
     ["cut in the last chunk", -1, "ERR_ENVELOPE_DECRYPT"],
     ["cut between chunks", -7248, "ERR_ENVELOPE_TRUNCATED"],
     ["cut in the salt", -40_048 - 30, "ERR_ENVELOPE_TRUNCATED"],

@@ -9,6 +9,9 @@ const THROTTLED = "ERR_ENVELOPE_KMS_THROTTLED";
 const DENIED = "ERR_ENVELOPE_KMS_ACCESS_DENIED";
 const UNNAMED = "ERR_ENVELOPE_KMS_ERROR";
 const REJECTED = "ERR_ENVELOPE_KMS_REJECTED";
+const NOT_FOUND = "ERR_ENVELOPE_KMS_KEY_NOT_FOUND";
+const KEY_STATE = "ERR_ENVELOPE_KMS_KEY_STATE";
+const UNUSABLE = "ERR_ENVELOPE_KEY_UNUSABLE";
 const DECRYPT = "ERR_ENVELOPE_DECRYPT";
 
 /** Every attempt fails, each in its own way. */
@@ -80,9 +83,9 @@ export const decrypting: EnvelopeCases = {
 
   "attempts-rejected": (kit) => attempts(kit, [REJECTED], DECRYPT, "the only attempt is rejected"),
   "attempts-key-not-found": (kit) =>
-    attempts(kit, ["ERR_ENVELOPE_KMS_KEY_NOT_FOUND"], DECRYPT, "the KMS does not know the key"),
+    attempts(kit, [NOT_FOUND], UNUSABLE, "the KMS does not know the key"),
   "attempts-key-state": (kit) =>
-    attempts(kit, ["ERR_ENVELOPE_KMS_KEY_STATE"], DECRYPT, "the key is disabled or being deleted"),
+    attempts(kit, [KEY_STATE], UNUSABLE, "the key is disabled or being deleted"),
   "attempts-throttled": (kit) =>
     attempts(kit, [THROTTLED], UNAVAILABLE, "throttling is transient: reported as unavailable"),
   "attempts-unavailable": (kit) => attempts(kit, [UNAVAILABLE], UNAVAILABLE, "the KMS is down"),
@@ -113,15 +116,20 @@ export const decrypting: EnvelopeCases = {
     attempts(kit, [], DECRYPT, "the unwrapped key has 16 bytes", [wrongKey(kit, 16)]),
   "attempts-mismatch": (kit) =>
     attempts(kit, [], DECRYPT, "the unwrapped key does not fit the commitment", [wrongKey(kit)]),
-  "attempts-all-named-failures": (kit) => {
-    const failures = [REJECTED, "ERR_ENVELOPE_KMS_KEY_NOT_FOUND", "ERR_ENVELOPE_KMS_KEY_STATE"];
-    return attempts(
-      kit,
-      failures,
-      DECRYPT,
-      "rejected, not found, disabled: none outranks the others",
-    );
-  },
+  "attempts-unusable-over-rejected": (kit) =>
+    attempts(kit, [REJECTED, KEY_STATE], UNUSABLE, "a disabled key outranks a rejection"),
+  "attempts-unusable-not-found-first": (kit) =>
+    attempts(kit, [NOT_FOUND, REJECTED], UNUSABLE, "a key that is gone, then a rejection"),
+  "attempts-unusable-over-mismatch": (kit) =>
+    attempts(kit, [KEY_STATE], UNUSABLE, "a disabled key outranks a wrong data key", [
+      wrongKey(kit),
+    ]),
+  "attempts-transient-over-unusable": (kit) =>
+    attempts(kit, [KEY_STATE, THROTTLED], UNAVAILABLE, "a disabled key, and a KMS to try again"),
+  "attempts-denied-over-unusable": (kit) =>
+    attempts(kit, [NOT_FOUND, DENIED], DENIED, "a denial outranks a key that is gone"),
+  "attempts-unnamed-over-unusable": (kit) =>
+    attempts(kit, [KEY_STATE, UNNAMED], UNNAMED, "an unnamed failure outranks a disabled key"),
   "attempts-unnamed-cmk-not-counted": (kit) => {
     const sealed = kit.seal({ keys: [wrongKey(kit)] });
     sealed.cmks = [kit.failing("unnamed", UNAVAILABLE).cmk, ...sealed.cmks];

@@ -5,6 +5,7 @@ import { flip, type EnvelopeCases, type Kit, type Sealed } from "../testkit.ts";
 
 const spec = "detached-key-block";
 const FORMAT = "ERR_ENVELOPE_FORMAT";
+const TRUNCATED = "ERR_ENVELOPE_TRUNCATED";
 
 function detached(kit: Kit): Sealed {
   const sealed = kit.seal();
@@ -41,7 +42,7 @@ export const detachedKeyBlock: EnvelopeCases = {
     const comment = "no key block, and 71 bytes of payload: only a stream looks for a key first";
     const message = cat(sealed.header, sealed.payload.subarray(0, 71));
     const verdict = { spec: "decrypting", stream: "ERR_ENVELOPE_NO_KEY", comment };
-    return sealed.refused("ERR_ENVELOPE_TRUNCATED", verdict, message);
+    return sealed.refused(TRUNCATED, verdict, message);
   },
   "detached-both": (kit) => {
     const sealed = kit.seal();
@@ -59,7 +60,7 @@ export const detachedKeyBlock: EnvelopeCases = {
   "detached-cut": (kit) => {
     const sealed = detached(kit);
     sealed.passedBlock = kit.seal().keyBlock.subarray(0, -1);
-    return sealed.refused(FORMAT, { spec, comment: "the passed block lacks a byte" });
+    return sealed.refused(TRUNCATED, { spec, comment: "the passed block lacks a byte" });
   },
   "detached-length-0": (kit) => {
     const sealed = detached(kit);
@@ -69,12 +70,16 @@ export const detachedKeyBlock: EnvelopeCases = {
   "detached-no-bytes": (kit) => {
     const sealed = detached(kit);
     sealed.passedBlock = Buffer.alloc(0);
-    return sealed.refused(FORMAT, { spec, comment: "the passed block has no bytes" });
+    return sealed.refused(TRUNCATED, { spec, comment: "the passed block has no bytes" });
   },
   "detached-without-length": (kit) => {
     const sealed = detached(kit);
     sealed.passedBlock = kit.seal().keyBlock.subarray(2);
-    return sealed.refused(FORMAT, { spec, comment: "the body alone, without its length" });
+    return sealed.refused(TRUNCATED, {
+      spec,
+      comment:
+        "the body alone: its first two bytes, taken for a length, promise more than is there",
+    });
   },
   "detached-malformed": (kit) => {
     const sealed = detached(kit);

@@ -221,8 +221,8 @@ export const keyBlock: EnvelopeCases = {
     const sealed = kit.seal({ keys: [key] });
     const length = sealed.keyBlock.length - 2;
     sealed.keyBlock = cat([length & 0xff, length >> 8], sealed.keyBlock.subarray(2));
-    const comment = "the key block's length in little-endian order";
-    return sealed.refused(FORMAT, { spec: "key-block", comment });
+    const comment = "the key block's length in little-endian order: more than is there";
+    return sealed.refused("ERR_ENVELOPE_TRUNCATED", { spec: "key-block", comment });
   },
   "key-block-without-count": (kit) =>
     body(kit, kit.table().entry, "no count: the provider's length 6 is read as one"),

@@ -13,7 +13,7 @@ function cutAt(kit: Kit, length: number, comment: string): EnvelopeVector {
   const context = { tenant: "acme" };
   const sealed = kit.seal({ context, store: true, keys: [kit.local(context)] });
   const message = sealed.message.subarray(0, length);
-  return sealed.refused("ERR_ENVELOPE_FORMAT", { spec: "layout", comment }, message);
+  return sealed.refused(TRUNCATED, { spec: "layout", comment }, message);
 }
 
 /** A reader is handed something that is no envelope message. */
@@ -22,6 +22,7 @@ function instead(kit: Kit, bytes: Buffer, comment: string): EnvelopeVector {
 }
 
 const FORMAT = "ERR_ENVELOPE_FORMAT";
+const TRUNCATED = "ERR_ENVELOPE_TRUNCATED";
 const UNSUPPORTED = "ERR_ENVELOPE_UNSUPPORTED";
 
 export const layout: EnvelopeCases = {
@@ -99,12 +100,12 @@ export const layout: EnvelopeCases = {
     const sealed = kit.seal({ store: true });
     sealed.stored.writeUInt16BE(4096);
     const comment = "stored context claims 4096 bytes, the input holds fewer";
-    return sealed.refused(FORMAT, { spec: "layout", comment });
+    return sealed.refused(TRUNCATED, { spec: "layout", comment });
   },
   "key-block-length-beyond-input": (kit) => {
     const sealed = kit.seal();
     sealed.keyBlock.writeUInt16BE(16384);
     const comment = "key block claims 16384 bytes, the input holds fewer";
-    return sealed.refused(FORMAT, { spec: "layout", comment });
+    return sealed.refused(TRUNCATED, { spec: "layout", comment });
   },
 };

@@ -8,7 +8,7 @@ interface TextVector {
   readonly comment: string;
   readonly text: string;
   readonly message?: string;
-  readonly expect: "ok" | "ERR_ENVELOPE_FORMAT";
+  readonly expect: "ok" | "ERR_ENVELOPE_FORMAT" | "ERR_ENVELOPE_TRUNCATED";
 }
 
 type TextCases = Readonly<Record<string, () => TextVector>>;
@@ -35,6 +35,11 @@ function ok(bytes: Buffer, comment: string): TextVector {
 
 function bad(text: string, comment: string): TextVector {
   return { spec, comment, text, expect: "ERR_ENVELOPE_FORMAT" };
+}
+
+/** Text that ends where no text form does. */
+function cut(text: string, comment: string): TextVector {
+  return { spec, comment, text, expect: "ERR_ENVELOPE_TRUNCATED" };
 }
 
 /** The text with its last character replaced by the next one: only unused bits differ. */
@@ -69,7 +74,7 @@ export const textForm: TextCases = {
   "prefix-without-dot": () => bad(encode(message(0)).replace(".", ""), "env1 without a dot"),
   "prefix-colon": () => bad(encode(message(0)).replace(".", ":"), "env1: is no prefix"),
   "prefix-env2": () => bad(encode(message(0)).replace("env1", "env2"), "another text form"),
-  "prefix-only": () => bad("env1.", "nothing after the prefix"),
+  "prefix-only": () => cut("env1.", "nothing after the prefix"),
   "prefix-twice": () => bad(`env1.${encode(message(0))}`, "the prefix twice"),
   empty: () => bad("", "the empty string"),
   "padding-1": () => bad(`${encode(message(2))}=`, "one padding character"),
@@ -77,9 +82,15 @@ export const textForm: TextCases = {
   "padding-needless": () => bad(`${encode(message(0))}=`, "padding where none is due"),
   plus: () => bad(replaced("+"), "+ of the standard alphabet"),
   slash: () => bad(replaced("/"), "/ of the standard alphabet"),
-  "trailing-bits-4": () => bad(trailingBits(1), "a nonzero bit among the four unused ones"),
-  "trailing-bits-2": () => bad(trailingBits(2), "a nonzero bit among the two unused ones"),
-  "length-impossible": () => bad(`${encode(message(0))}A`, "one character more than whole groups"),
+  "trailing-bits-4": () => cut(trailingBits(1), "a nonzero bit among the four unused ones"),
+  "trailing-bits-2": () => cut(trailingBits(2), "a nonzero bit among the two unused ones"),
+  "length-impossible": () => cut(`${encode(message(0))}A`, "one character more than whole groups"),
+  "length-impossible-and-a-blank": () =>
+    bad(`${encode(message(0)).slice(0, -4)} `, "a character outside the alphabet decides"),
+  "cut-inside-a-group": () => {
+    const text = encode(Buffer.alloc(9, 0xff));
+    return cut(text.slice(0, -2), "cut in the middle of a group: its unused bits are not zero");
+  },
   "space-leading": () => bad(` ${encode(message(0))}`, "a blank in front"),
   "space-after-prefix": () =>
     bad(encode(message(0)).replace(".", ". "), "a blank after the prefix"),

@@ -35,7 +35,7 @@ const flipped = (position: number): Buffer => {
 describe("envelope decrypt", () => {
   it.each([
     ["not a message at all", () => randomBytes(5000), 3, "ERR_ENVELOPE_FORMAT"],
-    ["nothing", () => Buffer.alloc(0), 3, "ERR_ENVELOPE_FORMAT"],
+    ["nothing", () => Buffer.alloc(0), 3, "ERR_ENVELOPE_TRUNCATED"],
     ["another version", () => flipped(4), 3, "ERR_ENVELOPE_UNSUPPORTED"],
     ["padding that is not zero", () => flipped(HEADER - 1), 3, "ERR_ENVELOPE_FORMAT"],
     ["another key's label", () => flipped(40), 4, "ERR_ENVELOPE_NO_KEY"],
@@ -112,11 +112,16 @@ describe("envelope decrypt", () => {
       const { stdout } = await decrypt(Buffer.from(text.toString().trimEnd() + end), "-o", "-");
       expect(stdout.toString()).toBe("hello");
     }
-    for (const bytes of ["env1.", "env1.jkVOVg==", "env1.\n\n", `env1.${"A".repeat(2_000_000)}`]) {
+    for (const [bytes, named] of [
+      ["env1.", "ERR_ENVELOPE_TRUNCATED"],
+      ["env1.jkVOVg==", "ERR_ENVELOPE_FORMAT"],
+      ["env1.\n\n", "ERR_ENVELOPE_FORMAT"],
+      [`env1.${"A".repeat(2_000_000)}`, "ERR_ENVELOPE_FORMAT"],
+    ] as const) {
       const { code, stderr } = await decrypt(Buffer.from(bytes), "-o", "-");
       expect({ code, stderr }).toMatchObject({
         code: 3,
-        stderr: expect.stringContaining("ERR_ENVELOPE_FORMAT"),
+        stderr: expect.stringContaining(named),
       });
     }
   });
@@ -188,7 +193,7 @@ describe("envelope decrypt", () => {
     const errors = stderr.trim().split("\n");
     expect(errors.map((line) => JSON.parse(line).error)).toMatchObject([
       { code: "ERR_ENVELOPE_FORMAT", path: env.path("d/1.envelope") },
-      { code: "ERR_ENVELOPE_FORMAT", path: env.path("d/3.envelope") },
+      { code: "ERR_ENVELOPE_TRUNCATED", path: env.path("d/3.envelope") },
       { code: "ERR_CLI_SOME_FAILED" },
     ]);
     expect(readFileSync(env.path("d/2")).equals(plaintext)).toBe(true);
