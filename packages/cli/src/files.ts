@@ -268,7 +268,11 @@ export async function* walk(
         else if (stats.isDirectory()) yield* below(path);
         else yield { path, size: Number(stats.size) };
       } catch (error) {
-        yield { path, size: undefined, error: fileError(path, error) };
+        // Node names such a file by replacement characters, and then does not find it.
+        const problem = name.includes("\uFFFD")
+          ? new CommandError("ERR_CLI_FILE", `${path}: its name is not valid UTF-8`, "rename it")
+          : fileError(path, error);
+        yield { path, size: undefined, error: problem };
       }
     }
   }

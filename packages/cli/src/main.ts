@@ -4,7 +4,7 @@
  * @module
  */
 import { existsSync, readFileSync } from "node:fs";
-import { CommanderError } from "@commander-js/extra-typings";
+import { CommanderError, type CommandUnknownOpts } from "@commander-js/extra-typings";
 import { addAudit } from "./commands/audit.ts";
 import { addCat } from "./commands/cat.ts";
 import { addConfig } from "./commands/config.ts";
@@ -23,21 +23,6 @@ import { createProgram, type Program } from "./program.ts";
 import { Ui, type Host } from "./ui.ts";
 
 const USAGE: ExitCode = 2;
-const COMMANDS = new Set([
-  "init",
-  "encrypt",
-  "decrypt",
-  "verify",
-  "cat",
-  "inspect",
-  "rewrap",
-  "config",
-  "keys",
-  "kms",
-  "policy",
-  "audit",
-]);
-
 /**
  * Runs one command.
  *
@@ -46,14 +31,15 @@ const COMMANDS = new Set([
  */
 export async function main(args: readonly string[], host: Host): Promise<ExitCode> {
   const ui = new Ui(host, modeOf(args));
+  const program = buildProgram(ui);
   try {
-    await buildProgram(ui).parseAsync([...args], { from: "user" });
+    await program.parseAsync([...args], { from: "user" });
     return 0;
   } catch (error) {
     if (!(error instanceof CommanderError)) return ui.error(error);
     if (error.exitCode === 0) return 0; // Help or version, shown already.
     if (error.code === "commander.help" && !ui.json) return USAGE; // Help for want of a command.
-    return ui.error(commandLineError(error, args));
+    return ui.error(commandLineError(error, args, program));
   }
 }
 
@@ -98,14 +84,25 @@ function optionsOf(args: readonly string[]): readonly string[] {
   return end === -1 ? args : args.slice(0, end);
 }
 
-/** The command that was probably meant, for a hint: the name may be the value of an option. */
-function commandIn(args: readonly string[]): string {
-  const name = args.find((arg) => COMMANDS.has(arg));
-  return name === undefined ? "envelope" : `envelope ${name}`;
+/** The command that was probably meant, for a hint: what looks like its name may be the value of an option. */
+function commandIn(args: readonly string[], program: Program): string {
+  let command: CommandUnknownOpts = program;
+  for (const arg of optionsOf(args)) {
+    command = command.commands.find((one) => one.name() === arg) ?? command;
+  }
+  const names: string[] = [];
+  for (let at: CommandUnknownOpts | null = command; at !== null; at = at.parent) {
+    names.unshift(at.name());
+  }
+  return names.join(" ");
 }
 
-function commandLineError({ code, message }: CommanderError, args: readonly string[]): Error {
-  const command = commandIn(args);
+function commandLineError(
+  { code, message }: CommanderError,
+  args: readonly string[],
+  program: Program,
+): Error {
+  const command = commandIn(args, program);
   if (code === "commander.help") {
     return usageError("a command is missing", "`envelope --help` lists the commands");
   }
@@ -117,6 +114,8 @@ function commandLineError({ code, message }: CommanderError, args: readonly stri
     code === "commander.unknownOption" && file !== undefined
       ? `put -- in front of a file whose name starts with a dash: ${command} … -- ${file}`
       : meant;
+  // Such a message lists the values there are.
+  if (hint === "" && code === "commander.invalidArgument") return usageError(problem);
   const help = code === "commander.unknownCommand" ? "lists the commands" : "shows how it is used";
   return usageError(problem, hint === "" ? `\`${command} --help\` ${help}` : hint);
 }

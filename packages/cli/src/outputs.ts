@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { Stats } from "node:fs";
 import { lstat, mkdir, stat } from "node:fs/promises";
 import { basename, dirname, join, relative, resolve, sep } from "node:path";
 import { CommandError, fileError, usageError } from "./errors.ts";
@@ -85,7 +86,9 @@ export class Outputs {
     await own.refuse(target);
     if (input.path !== STANDARD) await requireOtherFile(input.path, target);
     const { force, skipExisting } = this.#options;
-    const exists = (await lstat(target).catch(() => undefined)) !== undefined;
+    const stats = await lstat(target).catch(() => undefined);
+    const exists = stats !== undefined;
+    if (exists && !stats.isFile()) throw notReplaceable(target, stats);
     if (exists && skipExisting === true) return undefined;
     const other = this.#inputs.get(resolve(target));
     if (other !== undefined) throw usageError(`${target}: ${other} has the same output`);
@@ -102,6 +105,17 @@ export class Outputs {
     const top = this.#several ? basename(resolve(folder)) : "";
     return join(this.folder, top, dirname(relative(folder, path)));
   }
+}
+
+/** Only regular files are ever replaced. */
+function notReplaceable(target: string, stats: Stats): CommandError {
+  if (stats.isDirectory()) return new CommandError("ERR_CLI_FILE", `${target}: it is a folder`);
+  const what = stats.isSymbolicLink() ? "a symbolic link" : "not a regular file";
+  return new CommandError(
+    "ERR_CLI_FILE",
+    `${target}: it is ${what}`,
+    "choose another name, or -o - for stdout; `envelope verify` checks a message without writing",
+  );
 }
 
 async function makeFolder(path: string): Promise<void> {

@@ -236,6 +236,12 @@ describe("walk", () => {
     ]);
   });
 
+  it("says of a name that is not UTF-8 what it is", async () => {
+    writeFileSync(Buffer.concat([Buffer.from(`${folder}/bad`), Buffer.of(0xff)]), "");
+    const [bad] = await found();
+    expect(bad?.error).toMatchObject({ message: expect.stringContaining("not valid UTF-8") });
+  });
+
   it("goes on where one folder cannot be read", async () => {
     mkdirSync(join(folder, "b"));
     writeFileSync(join(folder, "c"), "1");

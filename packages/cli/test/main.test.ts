@@ -66,6 +66,13 @@ describe("main", () => {
     }
   });
 
+  it("hints at the help of the very command, and not where the message lists the values", async () => {
+    expect((await run(["policy", "lint"])).stderr).toContain("`envelope policy lint --help`");
+    const { stderr } = await run(["policy", "lint", "--kind", "kye", "x"]);
+    expect(stderr).toContain("Allowed choices are key, identity");
+    expect(stderr).not.toContain("hint:");
+  });
+
   it("names -- for a file whose name starts with a dash", async () => {
     const folder = testFolder();
     writeFileSync(join(folder, "-dash.txt"), "x");

@@ -1,4 +1,12 @@
-import { existsSync, linkSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  linkSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { beforeEach, expect, it } from "vitest";
 import { project } from "./support/command.ts";
 
@@ -102,5 +110,16 @@ it("never replaces a file of its own, by whatever name", async () => {
     expect({ name, code }).toEqual({ name, code: 2 });
     const after = existsSync(env.path(name)) ? readFileSync(env.path(name)) : undefined;
     expect(after).toEqual(before);
+  }
+});
+
+it("names what it cannot replace for what it is, also with --force", async () => {
+  symlinkSync("in/a", env.path("link"));
+  for (const [target, problem] of [
+    ["/dev/null", "it is not a regular file"],
+    [env.path("link"), "it is a symbolic link"],
+  ] as const) {
+    const { code, stderr } = await encrypt(env.path("in/a"), "-o", target, "--force");
+    expect({ code, stderr }).toMatchObject({ code: 7, stderr: expect.stringContaining(problem) });
   }
 });

@@ -230,7 +230,8 @@ async function tail(ui: Ui, keystore: Keystore, lines: number, follow: boolean):
 function drawReport({ base, last, problems, anchor }: AuditReport): string {
   const records = last.sequence - base.sequence;
   const from = base.sequence + 1;
-  const span = records === 0 ? "" : `, numbers ${from} to ${last.sequence}`;
+  const numbers = records === 1 ? `number ${from}` : `numbers ${from} to ${last.sequence}`;
+  const span = records === 0 ? "" : `, ${numbers}`;
   const [first] = problems;
   const lines =
     first === undefined

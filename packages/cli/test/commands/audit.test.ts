@@ -270,7 +270,7 @@ describe("envelope audit verify", () => {
     const confirmed = await env.run(["audit", "verify", "--anchor", anchor]);
     expect({ code: confirmed.code, stdout: confirmed.stdout.toString() }).toMatchObject({
       code: 0,
-      stdout: expect.stringContaining("the anchor that was given: confirmed\n"),
+      stdout: expect.stringContaining("the given anchor: confirmed\n"),
     });
     copyFileSync(`${before}/dev.kms`, env.path("dev.kms"));
     expect(await env.run(["audit", "verify"])).toMatchObject({ code: 0 });

@@ -134,7 +134,7 @@ it("is one line of JSON, whose shape stays", async () => {
       {
         check: "minWrapped",
         message:
-          "a message must be wrapped by 2 of 2 CMKs, and 1 can: nothing can be encrypted; mend the others, or lower minWrapped",
+          "a message must be wrapped by 2 of 2 CMKs, but only 1 can wrap, so nothing can be encrypted; fix the others, or lower minWrapped",
       },
     ],
   });
@@ -161,8 +161,8 @@ it("refuses a context that the format refuses, before anything is opened", async
   const { check } = await keystore();
   const context = ["--context", "env:format=2"];
   const { code, stdout, stderr } = await check({ cmks: [local] }, ...context);
-  expect({ code, stdout: stdout.toString() }).toEqual({ code: 3, stdout: "" });
-  expect(stderr).toContain("(ERR_ENVELOPE_INVALID_CONTEXT)");
+  expect({ code, stdout: stdout.toString() }).toEqual({ code: 2, stdout: "" });
+  expect(stderr).toContain("env:format");
 });
 
 it("tells a disabled key, what that means for each use, and the next step", async () => {
@@ -185,9 +185,7 @@ it("tells where it looked for a keystore that is not there, and goes on", async 
   expect(code).toBe(9);
   expect(stdout.toString()).toMatch(/\n2 {4}local-file {2}alias\/app( +yes){5}/);
   expect(stdout.toString()).toMatch(
-    new RegExp(
-      `open: keystore ${folder}/no/such.kms: .*relative paths start at ${folder} \\(ERR_ENVELOPE_KEYSTORE_IO\\)`,
-    ),
+    new RegExp(`open: keystore ${folder}/no/such.kms: .* \\(ERR_ENVELOPE_KEYSTORE_IO\\)`),
   );
   expect(stdout.toString()).not.toContain("minWrapped");
 });
@@ -205,17 +203,17 @@ describe("what cannot work", () => {
     const [{ label }] = answer(await check({ cmks: [local] }, "--json")).cmks;
     const { code, stdout } = await check({ cmks: [local, `local-file:./dev.kms?key=${label}`] });
     expect(code).toBe(6);
-    const problem = `CMKs 1 and 2 are the same key to a message, ${label}; leave one of them out`;
+    const problem = `CMKs 1 and 2 are the same key (${label}); remove one of them`;
     expect(stdout.toString()).toContain(`\nconfiguration\n  same key: ${problem}\n`);
   });
 
   it.each([
-    ["a URI twice, out of reach", { cmks: [gcp, gcp] }, /CMKs 1 and 2 are the same key; leave/],
+    ["a URI twice, out of reach", { cmks: [gcp, gcp] }, /CMKs 1 and 2 are the same key; remove/],
     ["more wraps than CMKs", { cmks: [local], minWrapped: 2 }, /minWrapped must be an integer/],
     [
       "impossible limits",
       { cmks: [local], dataKeyCache: { maxAge: 0, maxMessages: 1, maxBytes: 1 } },
-      /dataKeyCache.maxAge must be from 1/,
+      /dataKeyCache.maxAge must be an integer from 1/,
     ],
   ])("%s", async (_, environment, problem) => {
     const { check } = await keystore();
@@ -286,15 +284,12 @@ describe("as a process", () => {
   it("ends by itself once the time is up, though the server keeps the connection", async () => {
     const { configure, folder } = await keystore();
     const { uri } = await silent();
-    configure({ development: { cmks: [uri, local], minWrapped: 1 } });
+    configure({ development: { cmks: [uri] } });
     const args = ["config", "check", "--config", "other.json", "--timeout", "0.5", "--json"];
     const { code, stdout, stderr } = await ended(start(args, folder));
     expect({ code, stderr }).toEqual({ code: 9, stderr: "" });
     expect(JSON.parse(stdout.toString())).toMatchObject({
-      cmks: [
-        { problems: [{ check: "reach", code: "ERR_ENVELOPE_KMS_UNAVAILABLE" }] },
-        { mayUnwrap: true },
-      ],
+      cmks: [{ problems: [{ check: "reach", code: "ERR_ENVELOPE_KMS_UNAVAILABLE" }] }],
     });
   });
 

@@ -74,7 +74,7 @@ describe("envelope policy check", () => {
     expect(await app(...create)).toMatch(/^9 denied/);
     expect(await app(...create, ...subset, "--grant-operation", "Encrypt")).toMatch(/^9 denied/);
     expect(await app(...key, ...subset)).toBe(
-      "2 error: what is to be granted is missing\nhint: add --grant-operation\n",
+      "2 error: a new grant needs at least one operation\nhint: add --grant-operation\n",
     );
     expect(await app(...create, ...subset, "--grant-context-equals", "a=b")).toMatch(
       /^2 error: More than one constraint supplied/,
