@@ -69,7 +69,7 @@ it.each(["hvs.SECRET", "hvs.SECRET:key", "vault-transit:https://me:hvs.SECRET@va
   async (uri) => {
     const { code, stdout, stderr } = await show({ cmks: [...cmks, uri] });
     expect({ code, stdout: stdout.toString() }).toEqual({ code: 6, stdout: "" });
-    expect(stderr).toMatch(/^error: CMK 4: .*\(ERR_ENVELOPE_CONFIG\)\n$/s);
+    expect(stderr).toMatch(/^error: CMK 4: .*\[ERR_ENVELOPE_CONFIG\]\n$/s);
     expect(stderr).not.toContain("SECRET");
   },
 );
