@@ -1,5 +1,4 @@
 import { createSecretKey, randomBytes } from "node:crypto";
-import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
 import fc from "fast-check";
 import { CHUNK_BYTES, PayloadCodec, SEALED_CHUNK_BYTES } from "@env/core/message";
@@ -9,6 +8,7 @@ import type { RunTask } from "../src/tasks.ts";
 import { boundaryLengths, pattern, pieces, same } from "./support/bytes.ts";
 import { relayedThread, startedPool } from "./support/pools.ts";
 import { refuses } from "./support/refuses.ts";
+import { settled, until } from "./support/turns.ts";
 
 const MIB = 2 ** 20;
 const STEP_BYTES = MIB / 4;
@@ -128,7 +128,7 @@ describe("Engine", () => {
       const writing = sealing.write([long.subarray(5 * MIB)]).then(() => {
         written = true;
       });
-      await sleep(20);
+      await settled();
       expect([written, runs.mock.calls.length]).toEqual([false, 1]);
       await releasing(writing.then(() => sealing.end()));
       expect(same(Buffer.concat(output), await codec.sealChunks(0, long, true))).toBe(true);
@@ -183,7 +183,8 @@ describe("Engine", () => {
         }),
     });
     const writing = sealing.write([long]);
-    await sleep(50);
+    await Promise.all(runs.mock.results.map(({ value }) => value as Promise<unknown>));
+    await settled();
     expect(runs).toHaveBeenCalledTimes(2);
     runs.mockRestore();
     const pumping = setInterval(() => goOn(), 1);
@@ -233,7 +234,7 @@ describe("Engine", () => {
     sealing.stop();
     const given = output.length;
     await writing;
-    while (pool.pending > 0) await sleep(1);
+    await until(() => pool.pending === 0);
     expect(output).toHaveLength(given);
     expect(pool.slots.lent).toBe(0);
   });

@@ -1,3 +1,4 @@
+import { once } from "node:events";
 import { open, rename, rm, truncate, appendFile, writeFile, mkdtemp } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -17,6 +18,7 @@ import {
 import { openEncrypted } from "../src/seek.ts";
 import type { RangeSource } from "../src/range-source.ts";
 import { rotatingCmk } from "./support/rotating-cmk.ts";
+import { settled, until } from "./support/turns.ts";
 
 const context = { tenant: "acme" };
 const MIB = 2 ** 20;
@@ -376,9 +378,31 @@ describe("what is not authentic", () => {
     await using reader = await openEncrypted(envelope, source, { context });
     await expect(reader.read(0, Infinity)).rejects.toMatchObject({ code: "ERR_ENVELOPE_DECRYPT" });
     const fetched = source.reads.length;
-    await sleep(50);
-    expect(source.reads.length).toBeLessThanOrEqual(fetched + 3); // The other lanes end theirs.
+    await settled(() => source.inFlight > 0);
+    expect(source.reads).toHaveLength(fetched);
     expect(source.reads.length).toBeLessThan(11);
+  });
+
+  it("takes no memory by a size that has not verified", async () => {
+    const message = await messageOf(100_000);
+    const source = sourceOf(message);
+    const claimed: RangeSource = { ...source, size: 4096 + payloadLength(2 ** 46) };
+    for (const end of [Infinity, 2 ** 45]) {
+      await using reader = await openEncrypted(envelope, claimed, { context });
+      source.reads.length = 0;
+      const call = reader.read(0, end);
+      await expect(call).rejects.toMatchObject({ code: "ERR_ENVELOPE_TRUNCATED" });
+      expect(source.reads).toMatchObject([{ end: claimed.size }]); // The final chunk alone.
+    }
+  });
+
+  it("is refused with a code where all of it does not fit into memory", async () => {
+    const { source } = await syntheticSource(2 ** 32, 100);
+    await using reader = await openEncrypted(envelope, source, { context });
+    await expect(reader.read(0, Infinity)).rejects.toMatchObject({
+      code: "ERR_ENVELOPE_LIMIT",
+      message: expect.stringContaining("as a stream"),
+    });
   });
 
   it("is a chunk of another place", async () => {
@@ -521,13 +545,13 @@ describe("reading", () => {
   it("after and during close ends with ERR_ENVELOPE_CLOSED", async () => {
     const source = sourceOf(await messageOf(200_000));
     const reader = await openEncrypted(envelope, source, { context });
-    source.delay = 20;
+    source.delay = 1e6;
     const pending = [reader.read(0, 150_000), reader.size(), collect(reader.createReadStream())];
-    const settled = Promise.allSettled(pending);
-    await sleep(5);
+    const outcomes = Promise.allSettled(pending);
+    await until(() => source.inFlight > 0);
     await reader.close();
     await reader.close();
-    for (const result of await settled) {
+    for (const result of await outcomes) {
       expect(result).toMatchObject({ status: "rejected", reason: { code: "ERR_ENVELOPE_CLOSED" } });
     }
     await expect(reader.read(0, 1)).rejects.toMatchObject({ code: "ERR_ENVELOPE_CLOSED" });
@@ -542,7 +566,7 @@ describe("reading", () => {
     source.delay = 5;
     await using reader = await openEncrypted(envelope, source, { context });
     await Promise.all(Array.from({ length: 64 }, (_, i) => reader.read(i * 3000, i * 3000 + 10)));
-    await sleep(5);
+    await settled();
     process.off("warning", listen);
     expect(warnings).toEqual([]);
   });
@@ -570,13 +594,14 @@ describe("createReadStream", () => {
     const source = sourceOf(await messageOf(100 * CHUNK_BYTES));
     await using reader = await openEncrypted(envelope, source, { context });
     const stream = reader.createReadStream({ highWaterMark: 4 * CHUNK_BYTES });
-    await sleep(20);
+    await settled(() => source.inFlight > 0);
     expect(source.reads).toHaveLength(1); // Nobody reads: nothing is fetched.
     stream.once("readable", () => undefined);
-    await sleep(50);
+    await until(() => stream.readableLength > 0);
+    await settled(() => source.inFlight > 0);
     const standing = source.reads.length;
     expect(standing).toBeLessThanOrEqual(4);
-    await sleep(50);
+    await settled(() => source.inFlight > 0);
     expect(source.reads).toHaveLength(standing);
     expect(same(await collect(stream), pattern(100 * CHUNK_BYTES))).toBe(true);
   });
@@ -604,9 +629,9 @@ describe("createReadStream", () => {
     const stream = reader.createReadStream({ highWaterMark: CHUNK_BYTES, signal });
     for await (const _ of stream) break;
     expect(stream.destroyed).toBe(true);
-    await sleep(10);
+    await settled(() => source.inFlight > 0);
     const reads = source.reads.length;
-    await sleep(10);
+    await settled(() => source.inFlight > 0);
     expect(source.reads).toHaveLength(reads);
     const other = reader.createReadStream({ highWaterMark: CHUNK_BYTES, signal });
     const ended = collect(other);
@@ -614,13 +639,13 @@ describe("createReadStream", () => {
     await expect(ended).rejects.toThrow("enough");
     const late = reader.createReadStream({ signal });
     await expect(collect(late)).rejects.toThrow("enough");
-    source.delay = 1000;
+    source.delay = 1e6;
     source.aborted = 0;
     const waiting = reader.createReadStream({ start: 50 * CHUNK_BYTES });
     waiting.resume();
-    await sleep(5);
+    await until(() => source.inFlight > 0);
     waiting.destroy();
-    await sleep(5);
+    await once(waiting, "close");
     expect(source.aborted).toBe(1);
   });
 });

@@ -11,6 +11,7 @@ import { boundaryLengths, pattern, pieces, same } from "./support/bytes.ts";
 import { realThread, relayedThread, shuffledThread, startedPool } from "./support/pools.ts";
 import { refuses } from "./support/refuses.ts";
 import { StubKms } from "./support/stub-kms.ts";
+import { settled, until } from "./support/turns.ts";
 
 const MIB = 2 ** 20;
 const context = { tenant: "acme" };
@@ -89,10 +90,10 @@ describe("encryptStream and decryptStream", () => {
   it("call the KMS with the first bytes, not before, and also for an empty message", async () => {
     const own = new StubKms();
     const stream = encryptStream(own.envelope(), { context });
-    await sleep(5);
+    await settled();
     expect(own.calls).toEqual([]);
     stream.write(pattern(1));
-    await sleep(5);
+    await until(() => own.calls.length > 0);
     expect(own.calls).toEqual(["wrap"]);
     stream.destroy();
     const empty = encryptStream(own.envelope(), { context }).end();
@@ -106,10 +107,11 @@ describe("encryptStream and decryptStream", () => {
     let bytes = 0;
     stream.on("data", (chunk: Buffer) => (bytes += chunk.length));
     stream.write(pattern(16_383));
-    await sleep(10);
+    await until(() => bytes > 0);
+    await settled();
     const front = bytes;
     stream.write(pattern(2));
-    await sleep(10);
+    await until(() => bytes > front);
     expect(bytes - front).toBe(16_400);
     stream.destroy();
   });
@@ -193,9 +195,10 @@ describe("damaged messages", () => {
     let ended = false;
     stream.on("end", () => (ended = true)).resume();
     stream.end(message.subarray(0, -7248));
+    const closed = new Promise((resolve) => void stream.once("close", resolve));
     const [error] = await once(stream, "error");
     expect(error).toMatchObject({ code: "ERR_ENVELOPE_TRUNCATED" });
-    await sleep(5);
+    await closed; // Nothing follows that.
     expect(ended).toBe(false);
   });
 });
@@ -212,9 +215,10 @@ describe("back-pressure and ends", () => {
       },
     });
     endless.pipe(stream);
-    await sleep(50);
+    await until(() => stream.readableLength >= 65_536);
+    await settled();
     const before = offered;
-    await sleep(50);
+    await settled();
     expect(offered).toBe(before);
     expect(offered).toBeLessThanOrEqual(65_536 * 3 + 2 * 16_384);
     stream.destroy();
@@ -245,7 +249,7 @@ describe("back-pressure and ends", () => {
   it("passes a source's error on, and a failing KMS to both sides", async () => {
     const failing = new Readable({ read: () => undefined });
     const reason = new Error("the disk is on fire");
-    setTimeout(() => failing.destroy(reason), 5);
+    setImmediate(() => failing.destroy(reason));
     expect((await collect(failing, encryptStream(envelope, { context }))).error).toBe(reason);
     const own = new StubKms();
     own.fails = "ERR_ENVELOPE_KMS_ACCESS_DENIED";
@@ -279,9 +283,9 @@ describe("back-pressure and ends", () => {
       context,
     });
     stream.write(pattern(1));
-    await sleep(5);
+    await until(() => own.calls.length > 0);
     stream.destroy();
-    await sleep(5);
+    await until(() => events.length === 2);
     expect(events).toMatchObject([
       { type: "encrypt", outcome: "aborted" },
       { type: "kms-call", outcome: "aborted" },
@@ -385,10 +389,10 @@ describe("on threads", () => {
       },
     });
     const piping = pipeline(input, stream, sink);
-    while (stalled.length === 0) await sleep(1);
-    await sleep(50);
+    await until(() => stalled.length > 0);
+    await settled(() => pool.pending > 0);
     const held = read - written;
-    await sleep(50);
+    await settled(() => pool.pending > 0);
     expect(read - written).toBe(held);
     // Both high-water marks, what four tasks have, what is ahead of them, a piece under way at either end.
     expect(held).toBeLessThanOrEqual((1 + 1 + 4 + 4 + 2) * MIB);
@@ -434,7 +438,7 @@ describe("on threads", () => {
       abort.abort(new Error("enough"));
       await run;
     }
-    while (pool.pending > 0) await sleep(1);
+    await until(() => pool.pending === 0);
     expect(pool.slots.lent).toBe(0);
   });
 
@@ -449,7 +453,7 @@ describe("on threads", () => {
       source(long, MIB),
       encryptStreamOn(mortal, envelope, { context, concurrency }),
     );
-    while (mortal.pending === 0) await sleep(0);
+    await until(() => mortal.pending > 0);
     void spawned[0]?.terminate();
     const { error } = await run;
     expect(error).toBeInstanceOf(ThreadLost);
