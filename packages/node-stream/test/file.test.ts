@@ -15,6 +15,12 @@ import { nodeFileSystem } from "../src/file-system.ts";
 import { ThreadLost, WorkerPool } from "../src/pool.ts";
 import { boundaryLengths, pattern, same } from "./support/bytes.ts";
 import { watchedFiles } from "./support/faults.ts";
+import {
+  after as rotated,
+  context as interruptedContext,
+  interruptedRewrap,
+  withHeader,
+} from "./support/interrupted.ts";
 import { realThread, startedPool } from "./support/pools.ts";
 import { refuses } from "./support/refuses.ts";
 import { rotatingCmk } from "./support/rotating-cmk.ts";
@@ -539,7 +545,7 @@ describe("kill -9", () => {
 
   it.each(["encrypt", "decrypt"])(
     "before any one call of %sFile leaves the source intact, the target complete or absent",
-    { timeout: 120_000 },
+    { timeout: 300_000 },
     async (operation) => {
       const plaintext = pattern(20_000);
       const message = await opener.encrypt(plaintext, { context: {} });
@@ -576,6 +582,46 @@ describe("kill -9", () => {
         await work(opener, path("source"), path(`target-${call}`), options);
       }
       await expectOnly([...calls.map((call) => `target-${call}`), "source"].toSorted());
+    },
+  );
+
+  it(
+    "before any one call leaves what was to be replaced, of which a rewrap was interrupted, or the new file",
+    { timeout: 300_000 },
+    async () => {
+      const bytes = pattern(20_000);
+      await writeFile(path("source"), bytes);
+      const tornTarget = async (name: string): Promise<void> => {
+        const { message } = await interruptedRewrap(path(name));
+        await writeFile(path(name), withHeader(message, new Uint8Array(512)));
+      };
+      await tornTarget("whole");
+      let count = 0;
+      const machine = { files: watchedFiles(() => count++), pool: undefined };
+      const options = { context: {}, overwrite: true, preserve: true };
+      await encryptFileOn(machine, opener, path("source"), path("whole"), options);
+      const left = Array.from({ length: count }, (_, call) => call);
+      const outcomes = { old: 0, new: 0 };
+      const lane = async (): Promise<void> => {
+        for (let call = left.shift(); call !== undefined; call = left.shift()) {
+          const target = `target-${call}`;
+          await tornTarget(target);
+          expect(await run("replace", path("source"), path(target), String(call))).toBeDefined();
+          const isNew = await verifyFile(opener, path(target), { context: {} }).then(
+            () => true,
+            () => false,
+          );
+          if (!isNew) await verifyFile(rotated, path(target), { context: interruptedContext });
+          outcomes[isNew ? "new" : "old"]++;
+          await encryptFile(opener, path("source"), path(target), options);
+          await verifyFile(opener, path(target), { context: {} });
+        }
+      };
+      await Promise.all([lane(), lane(), lane()]);
+      expect(outcomes.old).toBeGreaterThan(5);
+      expect(outcomes.new).toBeGreaterThan(1);
+      const targets = Array.from({ length: count }, (_, call) => `target-${call}`);
+      await expectOnly([...targets, "source", "whole"].toSorted());
     },
   );
 

@@ -1,6 +1,7 @@
 /**
- * A process that encrypts or decrypts a file and dies by SIGKILL before a given call to the file
- * system: `file-process.ts <encrypt|decrypt> <source> <target> <call number from 0> [threads]`.
+ * A process that encrypts or decrypts a file, or replaces one by encrypting, and dies by SIGKILL before a
+ * given call to the file system:
+ * `file-process.ts <encrypt|decrypt|replace> <source> <target> <call number from 0> [threads]`.
  * With threads it dies that many milliseconds after it began instead.
  */
 import { Envelope } from "@env/core";
@@ -19,5 +20,6 @@ const machine = {
   }),
   pool: threads === undefined ? undefined : sharedPool(),
 };
-const work = operation === "encrypt" ? encryptFileOn : decryptFileOn;
-await work(machine, envelope, source, target, { context: {} });
+const work = operation === "decrypt" ? decryptFileOn : encryptFileOn;
+const replacing = operation === "replace" ? { overwrite: true, preserve: true } : {};
+await work(machine, envelope, source, target, { context: {}, ...replacing });
