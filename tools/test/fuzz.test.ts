@@ -1,6 +1,6 @@
 import { Envelope, EnvelopeError } from "@env/core";
 import { headerLength, parseHeader } from "@env/core/message";
-import { afterEach, describe, expect, it, vi } from "vitest";
+import { afterEach, describe, expect, it, onTestFinished, vi } from "vitest";
 import { CmkCalls } from "../../packages/core/src/cmk-calls.ts";
 import { attempt, vectorSeeds } from "../fuzz.ts";
 import { layoutOf, mutate, type Bytes } from "../fuzz/mutate.ts";
@@ -132,12 +132,14 @@ describe("whole messages", () => {
 
 describe("an input", () => {
   it("is a finding when it is slow every time, and not when the machine paused once", async () => {
-    const wait = (ms: number): Promise<void> => new Promise((done) => setTimeout(done, ms));
+    vi.useFakeTimers({ toFake: ["performance"] });
+    onTestFinished(() => void vi.useRealTimers());
     const run = { execs: 0, slowestMs: 0 };
     let calls = 0;
-    await attempt(run, () => wait(calls++ === 0 ? 250 : 0), 200);
-    expect(run.execs).toBe(1);
-    await expect(attempt(run, () => wait(250), 200)).rejects.toThrow(/one input takes \d+ ms/);
+    await attempt(run, () => void vi.advanceTimersByTime(calls++ === 0 ? 250 : 0), 200);
+    expect(run).toEqual({ execs: 1, slowestMs: 0 });
+    const slow = attempt(run, () => void vi.advanceTimersByTime(250), 200);
+    await expect(slow).rejects.toThrow("one input takes 250 ms");
   });
 });
 

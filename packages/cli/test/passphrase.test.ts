@@ -1,4 +1,5 @@
 import { PassThrough } from "node:stream";
+import { setImmediate } from "node:timers/promises";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { readPassphrase } from "../src/passphrase.ts";
 import { Ui } from "../src/ui.ts";
@@ -21,6 +22,11 @@ function terminal(signal: AbortSignal = new AbortController().signal): {
   const stderr = Object.assign(stream, { isTTY: true });
   const ui = new Ui({ stdin, stdout: capture().stream, stderr, signal }, {});
   return { ui, type: (keys) => void stdin.write(keys), shown: () => bytes().toString(), raw };
+}
+
+/** Waits as long as it takes. */
+async function until(holds: () => boolean): Promise<void> {
+  while (!holds()) await setImmediate();
 }
 
 describe("readPassphrase", () => {
@@ -51,7 +57,7 @@ describe("readPassphrase", () => {
     const { ui, type, shown } = terminal();
     const asked = readPassphrase(ui, "dev.kms", "create");
     type("secret\n");
-    await vi.waitFor(() => expect(shown()).toContain("repeat"));
+    await until(() => shown().includes("repeat"));
     type("secrat\n");
     await expect(asked).rejects.toMatchObject({ code: "ERR_CLI_USAGE", hint: undefined });
     expect(shown()).toMatch(/warning:.* fewer than 15 characters/);

@@ -107,14 +107,16 @@ describe("openGcpKms", () => {
   it("passes timeout and attempts on", async () => {
     await using server = await startGcpKmsServer();
     const uri = `gcp-kms:${server.createKey()}?endpoint=${server.endpoint}`;
-    await using cmk = await openGcpKms(uri, { timeout: 200, maxAttempts: 1 });
+    await using hurried = await openGcpKms(uri, { timeout: 200 });
     server.fail(gcpKmsFaults.stall);
-    expect(await rejection(cmk.generateDataKey({ context }))).toMatchObject({
+    expect(await rejection(hurried.generateDataKey({ context }))).toMatchObject({
       cause: { message: "Encrypt: TimeoutError; no answer within 200 ms" },
     });
+    await using once = await openGcpKms(uri, { maxAttempts: 1 });
     server.fail(gcpKmsFaults.unavailable);
-    await rejection(cmk.generateDataKey({ context }));
-    expect(server.calls).toHaveLength(2);
+    const before = server.calls.length;
+    await rejection(once.generateDataKey({ context }));
+    expect(server.calls).toHaveLength(before + 1);
   });
 
   it("says at once that the SDK is not installed", async () => {

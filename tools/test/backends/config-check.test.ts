@@ -219,7 +219,9 @@ it("shows the others where one is out of reach, and says that nothing can be enc
     problems: [
       {
         check: "minWrapped",
-        message: expect.stringMatching(/^a message must be wrapped by 4 of 4 CMKs, and 3 can/),
+        message: expect.stringMatching(
+          /^a message must be wrapped by 4 of 4 CMKs, but only 3 can wrap/,
+        ),
       },
     ],
   });
@@ -233,13 +235,11 @@ it("waits for none longer than --timeout says", async () => {
   aws.fail({ kind: "stall" });
   gcp.fail({ kind: "stall" });
   vault.fail(transitFaults.stall);
-  const ran = await check({ cmks: uris }, ["--json", "--timeout", "0.6"]);
+  const ran = await check({ cmks: uris.slice(0, 3) }, ["--json", "--timeout", "0.6"]);
   expect(ran.code).toBe(9);
-  const cmks = cmksOf(ran);
-  expect(cmks.slice(0, 3).map(({ problems }) => problems)).toMatchObject(
+  expect(cmksOf(ran).map(({ problems }) => problems)).toMatchObject(
     Array.from({ length: 3 }, () => [{ check: "reach", code: "ERR_ENVELOPE_KMS_UNAVAILABLE" }]),
   );
-  expect(cmks[3]).toMatchObject(yes);
 });
 
 it("tells the rest where one call hangs", async () => {
@@ -247,7 +247,9 @@ it("tells the rest where one call hangs", async () => {
   aws.fail({ kind: "stall" }, ["Encrypt"]);
   gcp.fail({ kind: "stall" }, ["Decrypt"]);
   vault.fail(transitFaults.stall, ["transit/decrypt/"]);
-  const [inAws, inGcp, inVault] = cmksOf(await check({ cmks: uris }, ["--timeout", "2", "--json"]));
+  // Half of it is waited for the calls that hang; the others have all of it.
+  const ran = await check({ cmks: uris }, ["--timeout", "20", "--json"]);
+  const [inAws, inGcp, inVault] = cmksOf(ran);
   const unavailable = (name: string) => ({ check: name, code: "ERR_ENVELOPE_KMS_UNAVAILABLE" });
   expect(inAws).toMatchObject({ reachable: true, mayGenerate: true, mayWrap: null });
   expect(inAws?.problems).toContainEqual(expect.objectContaining(unavailable("wrap")));
@@ -267,10 +269,12 @@ it("counts who can wrap as encryption does: data keys come from the first that g
   const problems = async (...cmks: readonly string[]): Promise<unknown> =>
     (JSON.parse((await check({ cmks }, ["--json"])).stdout) as { problems: unknown }).problems;
   expect(await problems(local.uri, uri)).toEqual([]);
-  const message = expect.stringMatching(/^a message must be wrapped by 2 of 2 CMKs, and 1 can/);
+  const message = expect.stringMatching(
+    /^a message must be wrapped by 2 of 2 CMKs, but only 1 can wrap/,
+  );
   expect(await problems(uri, local.uri)).toEqual([{ check: "minWrapped", message }]);
   expect(await problems(uri)).toEqual([
-    { check: "minWrapped", message: expect.stringMatching(/by 1 of 1 CMK, and 0 can/) },
+    { check: "minWrapped", message: expect.stringMatching(/by 1 of 1 CMK, but only 0 can wrap/) },
   ]);
 });
 
@@ -278,11 +282,11 @@ it("has an end where every call hangs but the first", async () => {
   const { uris, vault } = await start();
   const calls = ["decrypt", "datakey", "encrypt", "rewrap"].map((name) => `transit/${name}/`);
   vault.fail(transitFaults.stall, calls);
-  const ran = await check({ cmks: uris }, ["--timeout", "0.4"]);
+  const ran = await check({ cmks: uris }, ["--timeout", "6"]);
   expect(ran.code).toBe(9);
   const unknown = "3 vault-transit transit/orders ? ? ? ? ? ? ?";
   expect(ran.stdout.replaceAll(/ +/g, " ")).toContain(`\n${unknown}\n`);
-  expect(ran.stdout).toContain("no full answer within 0.4 s; see whether the KMS is slow");
+  expect(ran.stdout).toContain("no complete answer within 6 s; check whether the KMS is slow");
 });
 
 it("ends where it is interrupted", async () => {
@@ -302,7 +306,7 @@ it("finds two names of one key by the id that entries carry", async () => {
   const alias = `aws-kms:alias/orders?region=eu-west-1&endpoint=${aws.url}`;
   const ran = await check({ cmks: [...uris, alias] });
   expect(ran.code).toBe(6);
-  const problem = `CMKs 1 and 5 are the same key to a message, ${awsKey}; leave one of them out`;
+  const problem = `CMKs 1 and 5 are the same key (${awsKey}); remove one of them`;
   expect(ran.stdout).toContain(`\nconfiguration\n  same key: ${problem}\n`);
-  expect(ran.stderr).toMatch(`error: ${problem}\n`);
+  expect(ran.stderr).toContain(`error: ${problem}`);
 });

@@ -28,7 +28,7 @@ export async function testServer(
     client.close();
     await server.close();
   });
-  const call: Call = (method, request, deadlineMs = 10_000) =>
+  const call: Call = (method, request, deadlineMs = 600_000) =>
     new Promise((resolve, reject) => {
       const unary = client[method] as (...parameters: unknown[]) => unknown;
       const deadline = Date.now() + deadlineMs;
