@@ -10,6 +10,7 @@ import { withDeadline } from "@env/core";
 import type { AwsKmsClient, SendOptions } from "./client.ts";
 import { Connection } from "./connection.ts";
 import { AwsKmsError, withoutSecrets } from "./errors.ts";
+import { requirePrivate } from "./insecurity.ts";
 import { checkGrantTokens, type Settings } from "./options.ts";
 
 /** The operations, as AWS spells them. */
@@ -27,10 +28,12 @@ export class Calls {
   readonly #connection: Connection;
   readonly #grantTokens: Settings["grantTokens"];
   readonly #timeout: number;
+  readonly #insecure: boolean;
 
-  constructor({ client, connection, grantTokens, timeout }: Settings) {
+  constructor({ client, connection, grantTokens, timeout, insecure }: Settings) {
     this.#client = client;
-    this.#connection = new Connection(connection);
+    this.#connection = new Connection(connection, insecure);
+    this.#insecure = insecure;
     this.#grantTokens = grantTokens;
     this.#timeout = timeout;
   }
@@ -68,6 +71,7 @@ export class Calls {
 
   async #send<T>(send: Send<T>, abortSignal: AbortSignal): Promise<T> {
     const client = this.#client ?? (await this.#connection.client());
+    if (this.#client !== undefined && !this.#insecure) await requirePrivate(client);
     const tokens = await this.#tokens();
     abortSignal.throwIfAborted();
     return send(client, tokens, { abortSignal });

@@ -3,7 +3,7 @@
  * second to load and many a process that may decrypt never does.
  *
  * Retries, credentials and endpoints are the SDK's. Added are timeouts, so that one attempt that hangs
- * leaves time for the next, and a limit for answers.
+ * leaves time for the next, a limit for answers, and a look at where a request goes before it is signed.
  *
  * @module
  */
@@ -11,6 +11,7 @@ import { Readable } from "node:stream";
 import type * as Sdk from "@aws-sdk/client-kms";
 import type { AwsKmsClient } from "./client.ts";
 import { AwsKmsError } from "./errors.ts";
+import { requirePrivateEndpoint, requireVerifiedTls } from "./insecurity.ts";
 import type { AwsKmsConnection } from "./options.ts";
 
 const CONNECT_TIMEOUT_MS = 3000;
@@ -20,10 +21,12 @@ const MAX_ANSWER_BYTES = 64 * 1024;
 
 export class Connection {
   readonly #options: AwsKmsConnection;
+  readonly #insecure: boolean;
   #client: Promise<Sdk.KMS> | undefined;
 
-  constructor(options: AwsKmsConnection) {
+  constructor(options: AwsKmsConnection, insecure = false) {
     this.#options = options;
+    this.#insecure = insecure;
   }
 
   /**
@@ -32,7 +35,7 @@ export class Connection {
    * @throws {@link AwsKmsError} `SdkMissing`, `RegionMissing`
    */
   client(): Promise<AwsKmsClient> {
-    this.#client ??= connect(this.#options).catch((error: unknown) => {
+    this.#client ??= connect(this.#options, this.#insecure).catch((error: unknown) => {
       this.#client = undefined; // A region may be set by the next call.
       throw error;
     });
@@ -45,14 +48,14 @@ export class Connection {
   }
 }
 
-async function connect(options: AwsKmsConnection): Promise<Sdk.KMS> {
+async function connect(options: AwsKmsConnection, insecure: boolean): Promise<Sdk.KMS> {
   let sdk: typeof Sdk;
   try {
     sdk = await import("@aws-sdk/client-kms");
   } catch {
     throw new AwsKmsError("SdkMissing", { hint: "install @aws-sdk/client-kms" });
   }
-  const client = newClient(sdk, options);
+  const client = newClient(sdk, options, insecure);
   try {
     await client.config.region();
   } catch {
@@ -65,7 +68,11 @@ async function connect(options: AwsKmsConnection): Promise<Sdk.KMS> {
 }
 
 /** A client of the SDK for these options. */
-export function newClient({ KMS }: typeof Sdk, options: AwsKmsConnection): Sdk.KMS {
+export function newClient(
+  { KMS }: typeof Sdk,
+  options: AwsKmsConnection,
+  insecure = false,
+): Sdk.KMS {
   const given = Object.entries(options).filter(([, value]) => value !== undefined);
   const client = new KMS({
     ...Object.fromEntries(given),
@@ -77,6 +84,17 @@ export function newClient({ KMS }: typeof Sdk, options: AwsKmsConnection): Sdk.K
       socketTimeout: ATTEMPT_TIMEOUT_MS,
     },
   });
+  if (!insecure) {
+    client.middlewareStack.add(
+      (next) => async (args) => {
+        requireVerifiedTls();
+        requirePrivateEndpoint(args.request);
+        return next(args);
+      },
+      // The endpoint is known by then, and nothing is signed.
+      { step: "build", priority: "high", name: "envPrivateEndpoint" },
+    );
+  }
   client.middlewareStack.add(
     (next) => async (args) => {
       const result = await next(args);

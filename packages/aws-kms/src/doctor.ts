@@ -10,7 +10,7 @@
  * @module
  */
 import {
-  encodeContext,
+  checkDoctorOptions,
   type Context,
   type DoctorCheck,
   type DoctorOptions,
@@ -28,15 +28,15 @@ import { checkOptions, type AwsKmsOptions } from "./options.ts";
  * and logged as such.
  *
  * @param options - As for `awsKms`; what `parseAwsKmsUri` returns will do.
- * @throws TypeError for options, {@link EnvelopeError} `ERR_ENVELOPE_INVALID_CONTEXT`, and the signal's
+ * @throws TypeError or RangeError for options, {@link EnvelopeError} `ERR_ENVELOPE_INVALID_CONTEXT`, and the signal's
  * reason. Everything else is in the report.
  */
 export async function doctor(
   options: AwsKmsOptions,
-  { context = {}, signal }: DoctorOptions = {},
+  doctorOptions: DoctorOptions = {},
 ): Promise<DoctorReport> {
   const settings = checkOptions(options);
-  encodeContext(context); // For its checks.
+  const { context, signal } = checkDoctorOptions(doctorOptions);
   const calls = new Calls(settings);
   try {
     const probes = new Probes(calls, { ...context, "env:format": "1" }, signal);

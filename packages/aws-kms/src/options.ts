@@ -4,7 +4,7 @@
  *
  * @module
  */
-import type { Awaitable } from "@env/core";
+import { isPrivateOrigin, type Awaitable } from "@env/core";
 import { isKeyArn, isMultiRegion, parseKeyName, type KeyName } from "./arn.ts";
 import { clientMethods, type AwsKmsClient } from "./client.ts";
 
@@ -24,6 +24,11 @@ export interface AwsKmsKey {
   readonly grantTokens?: GrantTokens | undefined;
   /** Milliseconds for one call, with everything the SDK retries. Default: 20 000. */
   readonly timeout?: number | undefined;
+  /**
+   * Allows plain HTTP to other machines, and TLS whose certificates are not verified, wherever either
+   * comes from: whoever is on the way can then read data keys. For tests alone. Default: `false`.
+   */
+  readonly insecure?: boolean | undefined;
 }
 
 /** For a client of the adapter's own. Credentials come from the SDK's default chain. */
@@ -71,9 +76,13 @@ const knownOptions = new Set<string>([
   "alsoUnwrap",
   "grantTokens",
   "timeout",
+  "insecure",
   "client",
   ...connectionOptions,
 ]);
+
+/** Makes the error of a problem: a RangeError for a number out of range, else a TypeError. */
+type Fault = (problem: string, Kind?: typeof RangeError) => Error;
 
 /** Checked options. */
 export interface Settings {
@@ -81,6 +90,7 @@ export interface Settings {
   readonly alsoUnwrap: readonly string[];
   readonly grantTokens: GrantTokens | undefined;
   readonly timeout: number;
+  readonly insecure: boolean;
   /** `undefined`: one is to be made for `connection`. */
   readonly client: AwsKmsClient | undefined;
   /** With the region of the key's ARN where there is one. */
@@ -94,18 +104,22 @@ export interface Settings {
  */
 export function checkOptions(
   options: AwsKmsOptions,
-  fault: (problem: string) => Error = (problem) => new TypeError(problem),
+  fault: Fault = (problem, Kind: ErrorConstructor = TypeError) => new Kind(problem),
 ): Settings {
   if (typeof options !== "object" || options === null) throw fault("options are required");
   const unknown = Object.keys(options).find((name) => !knownOptions.has(name));
   if (unknown !== undefined) throw fault(`unknown option ${JSON.stringify(unknown)}`);
   const { client, timeout = DEFAULT_TIMEOUT_MS, grantTokens, alsoUnwrap = [] } = options;
+  const { insecure = false } = options;
+  if (typeof insecure !== "boolean") throw fault("insecure must be a boolean");
   const key = typeof options.key === "string" ? parseKeyName(options.key) : undefined;
   if (key === undefined) {
     throw fault("key must be a key ARN, a key id, alias/name or an alias ARN");
   }
+  const timeoutProblem = `timeout must be a whole number of milliseconds, 1 to ${MAX_TIMEOUT_MS}`;
+  if (typeof timeout !== "number") throw fault(timeoutProblem);
   if (!Number.isInteger(timeout) || timeout < 1 || timeout > MAX_TIMEOUT_MS) {
-    throw fault(`timeout must be a whole number of milliseconds, 1 to ${MAX_TIMEOUT_MS}`);
+    throw fault(timeoutProblem, RangeError);
   }
   if (grantTokens !== undefined && typeof grantTokens !== "function") {
     checkGrantTokens(grantTokens, fault);
@@ -120,20 +134,21 @@ export function checkOptions(
       );
     }
   }
-  const connection = checkConnection(options, key, fault);
+  const connection = checkConnection(options, key, insecure, fault);
   checkAlsoUnwrap(alsoUnwrap, connection.region, fault);
   return {
     key,
     alsoUnwrap: [...alsoUnwrap],
     grantTokens: Array.isArray(grantTokens) ? [...grantTokens] : grantTokens,
     timeout,
+    insecure,
     client,
     connection,
   };
 }
 
 /** The tokens, or the fault for what is none. */
-export function checkGrantTokens(tokens: unknown, fault: (problem: string) => Error): string[] {
+export function checkGrantTokens(tokens: unknown, fault: Fault): string[] {
   const { count, characters } = maxGrantTokens;
   if (
     !Array.isArray(tokens) ||
@@ -151,7 +166,8 @@ export function checkGrantTokens(tokens: unknown, fault: (problem: string) => Er
 function checkConnection(
   options: AwsKmsConnection,
   key: KeyName,
-  fault: (problem: string) => Error,
+  insecure: boolean,
+  fault: Fault,
 ): AwsKmsConnection {
   const { region = key.place?.region, profile, endpoint, maxAttempts, retryMode } = options;
   const { useFipsEndpoint, useDualstackEndpoint } = options;
@@ -164,7 +180,7 @@ function checkConnection(
   if (profile !== undefined && (typeof profile !== "string" || profile === "")) {
     throw fault("profile must be the name of a profile");
   }
-  if (endpoint !== undefined) checkEndpoint(endpoint, fault);
+  if (endpoint !== undefined) checkEndpoint(endpoint, insecure, fault);
   for (const flag of [useFipsEndpoint, useDualstackEndpoint]) {
     if (flag !== undefined && typeof flag !== "boolean") {
       throw fault("useFipsEndpoint and useDualstackEndpoint must be booleans");
@@ -173,8 +189,10 @@ function checkConnection(
       throw fault("endpoint says where to call; FIPS and dual-stack choose among AWS's endpoints");
     }
   }
-  if (maxAttempts !== undefined && !(Number.isInteger(maxAttempts) && maxAttempts >= 1)) {
-    throw fault("maxAttempts must be a whole number, at least 1");
+  if (maxAttempts !== undefined) {
+    const problem = "maxAttempts must be a whole number, at least 1";
+    if (typeof maxAttempts !== "number") throw fault(problem);
+    if (!Number.isInteger(maxAttempts) || maxAttempts < 1) throw fault(problem, RangeError);
   }
   if (retryMode !== undefined && retryMode !== "standard" && retryMode !== "adaptive") {
     throw fault("retryMode must be standard or adaptive");
@@ -191,12 +209,11 @@ function checkConnection(
 }
 
 /** Data keys travel in the answers: without TLS they may not leave the machine. */
-function checkEndpoint(endpoint: string, fault: (problem: string) => Error): void {
+function checkEndpoint(endpoint: string, insecure: boolean, fault: Fault): void {
   const url = URL.canParse(endpoint) ? new URL(endpoint) : undefined;
   if (url === undefined) throw fault("endpoint must be a URL");
-  const loopback = /^(?:localhost|127(?:\.[0-9]{1,3}){3}|\[::1\])$/.test(url.hostname);
-  if (url.protocol !== "https:" && !(url.protocol === "http:" && loopback)) {
-    throw fault("endpoint must be https, or http to this machine; else pass a client");
+  if (!isPrivateOrigin(url) && !(insecure && url.protocol === "http:")) {
+    throw fault("endpoint must be https, or http to this machine; insecure: true allows any http");
   }
   if (url.username !== "" || url.password !== "" || url.search !== "" || url.hash !== "") {
     throw fault("endpoint must be an origin without credentials, query or fragment");
@@ -206,7 +223,7 @@ function checkEndpoint(endpoint: string, fault: (problem: string) => Error): voi
 function checkAlsoUnwrap(
   alsoUnwrap: readonly string[],
   region: string | undefined,
-  fault: (problem: string) => Error,
+  fault: Fault,
 ): void {
   const names = Array.isArray(alsoUnwrap)
     ? alsoUnwrap.map((arn) => (typeof arn === "string" ? parseKeyName(arn) : undefined))

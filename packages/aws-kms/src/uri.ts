@@ -6,7 +6,12 @@
  *
  * @module
  */
-import { EnvelopeError, type Cmk, type OpenCmkOptions } from "@env/core";
+import {
+  checkOptions as checkMembers,
+  EnvelopeError,
+  type Cmk,
+  type OpenCmkOptions,
+} from "@env/core";
 import { Calls } from "./calls.ts";
 import { cmkOf } from "./driver.ts";
 import { AwsKmsError } from "./errors.ts";
@@ -16,13 +21,14 @@ export interface OpenAwsKmsOptions
   extends OpenCmkOptions, Pick<AwsKmsKey, "alsoUnwrap" | "grantTokens" | "timeout"> {}
 
 /** What a URI names: options for `awsKms` and `doctor`. */
-export type AwsKmsUri = Pick<AwsKmsKey, "key" | "alsoUnwrap"> &
+export type AwsKmsUri = Pick<AwsKmsKey, "key" | "alsoUnwrap" | "insecure"> &
   Pick<
     AwsKmsConnection,
     "region" | "profile" | "endpoint" | "useFipsEndpoint" | "useDualstackEndpoint"
   >;
 
 const SCHEME = "aws-kms:";
+const openOptions = new Set(["baseDirectory", "alsoUnwrap", "grantTokens", "timeout"]);
 
 /**
  * Opens the key that a URI names. Closing the CMK closes the client made for it.
@@ -36,6 +42,7 @@ const SCHEME = "aws-kms:";
  * ```
  */
 export async function openAwsKms(uri: string, options: OpenAwsKmsOptions = {}): Promise<Cmk> {
+  checkMembers(options, openOptions);
   const named = parseAwsKmsUri(uri);
   const { grantTokens, timeout, alsoUnwrap = [] } = options;
   const settings = checkOptions({
@@ -55,8 +62,8 @@ export async function openAwsKms(uri: string, options: OpenAwsKmsOptions = {}): 
 }
 
 /**
- * Reads `aws-kms:<key>` with the parameters `region`, `profile`, `endpoint`, `fips` and `dualstack`
- * (`true` or `false`) and any number of `alsoUnwrap`.
+ * Reads `aws-kms:<key>` with the parameters `region`, `profile`, `endpoint`, `fips`, `dualstack` and
+ * `insecure` (`true` or `false`), and any number of `alsoUnwrap`.
  *
  * @throws {@link EnvelopeError} `ERR_ENVELOPE_CONFIG`
  */
@@ -83,7 +90,7 @@ export function parseAwsKmsUri(uri: string): AwsKmsUri {
     const value = decode(text, name);
     if (option === "alsoUnwrap") alsoUnwrap.push(value);
     else if (Object.hasOwn(found, option)) throw config(`${name} is given twice`);
-    else if (option === "useFipsEndpoint" || option === "useDualstackEndpoint") {
+    else if (isFlag(option)) {
       if (value !== "true" && value !== "false") throw config(`${name} must be true or false`);
       found[option] = value === "true";
     } else {
@@ -96,12 +103,19 @@ export function parseAwsKmsUri(uri: string): AwsKmsUri {
   return found;
 }
 
+function isFlag(
+  option: keyof AwsKmsUri,
+): option is "useFipsEndpoint" | "useDualstackEndpoint" | "insecure" {
+  return ["useFipsEndpoint", "useDualstackEndpoint", "insecure"].includes(option);
+}
+
 const parameters: Readonly<Record<string, Exclude<keyof AwsKmsUri, "key">>> = {
   region: "region",
   profile: "profile",
   endpoint: "endpoint",
   fips: "useFipsEndpoint",
   dualstack: "useDualstackEndpoint",
+  insecure: "insecure",
   alsoUnwrap: "alsoUnwrap",
 };
 

@@ -361,3 +361,10 @@ it("tells of moto what can be told", async ({ skip }) => {
   expect(may(report).slice(0, 2)).toBe("yy");
   expect(report).toMatchObject({ reachable: true, label: KeyMetadata?.Arn });
 });
+
+it("refuses an option that is misspelt before it asks", async () => {
+  const misspelt = { contxt: {} } as object;
+  expect(await rejection(doctor({ client: fakeClient({}), key: "alias/app" }, misspelt))).toEqual(
+    new TypeError('unknown option "contxt"'),
+  );
+});

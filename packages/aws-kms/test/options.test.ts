@@ -12,13 +12,15 @@ const client = fakeClient({});
 const tokens = (count: number) => Array.from({ length: count }, () => "token");
 
 const keyProblem = "key must be a key ARN, a key id, alias/name or an alias ARN";
+const attemptsProblem = "maxAttempts must be a whole number, at least 1";
 const timeoutProblem = "timeout must be a whole number of milliseconds, 1 to 2147483647";
 const tokenProblem = "grant tokens are at most 10 texts of 1 to 8192 characters";
 const clientProblem =
   "client must be a KMS of @aws-sdk/client-kms, with a method per operation; KMSClient has none";
 const bothProblem = "a client has its own region, endpoint and retries; pass either, not both";
 const alsoProblem = "alsoUnwrap must list key ARNs: they are what entries are labelled with";
-const endpointProblem = "endpoint must be https, or http to this machine; else pass a client";
+const endpointProblem =
+  "endpoint must be https, or http to this machine; insecure: true allows any http";
 
 const bad: readonly (readonly [what: string, options: unknown, problem: string])[] = [
   ["nothing", undefined, "options are required"],
@@ -59,6 +61,12 @@ const bad: readonly (readonly [what: string, options: unknown, problem: string])
   ],
   ["another scheme", { key: arn, endpoint: "ftp://127.0.0.1" }, endpointProblem],
   [
+    "another scheme, insecure or not",
+    { key: arn, endpoint: "ftp://127.0.0.1", insecure: true },
+    endpointProblem,
+  ],
+  ["insecure as text", { key: arn, insecure: "yes" as never }, "insecure must be a boolean"],
+  [
     "an endpoint with credentials",
     { key: arn, endpoint: "https://me:pw@kms.example" },
     "endpoint must be an origin without credentials, query or fragment",
@@ -78,7 +86,7 @@ const bad: readonly (readonly [what: string, options: unknown, problem: string])
     { key: arn, useDualstackEndpoint: "true" },
     "useFipsEndpoint and useDualstackEndpoint must be booleans",
   ],
-  ["no attempt", { key: arn, maxAttempts: 0 }, "maxAttempts must be a whole number, at least 1"],
+  ["no attempt", { key: arn, maxAttempts: 0 }, attemptsProblem],
   [
     "another retry mode",
     { key: arn, retryMode: "legacy" },
@@ -105,7 +113,8 @@ describe.each([
 ])("%s refuses", (_, use) => {
   it.each(bad)("%s", async (_what, options, problem) => {
     const error = await rejection(use(options as AwsKmsOptions));
-    expect(error).toBeInstanceOf(TypeError);
+    const ranged = problem === timeoutProblem || problem === attemptsProblem;
+    expect(error).toBeInstanceOf(ranged ? RangeError : TypeError);
     expect(error.message).toBe(problem);
   });
 });
@@ -115,6 +124,7 @@ it.each([
   ["a multi-Region key of another region in alsoUnwrap", { client, key: arn, alsoUnwrap: [mrk] }],
   ["a function for grant tokens", { client, key: arn, grantTokens: () => [] }],
   ["ten grant tokens", { client, key: arn, grantTokens: tokens(10) }],
+  ["any endpoint where insecure says so", { key: arn, endpoint: "http://kms", insecure: true }],
   ["a local endpoint", { key: "alias/a", endpoint: "http://127.0.0.1:8080", region: "local" }],
   ["a local endpoint by name", { key: "alias/a", endpoint: "http://localhost:8080" }],
   ["a local endpoint of IPv6", { key: "alias/a", endpoint: "http://[::1]:8080" }],

@@ -27,6 +27,10 @@ it.each([
   [`aws-kms:${arn}`, { key: arn }],
   [`aws-kms:${arn}?region=eu-west-1`, { key: arn, region: "eu-west-1" }],
   [`aws-kms:${arn}?profile=prod%20eu`, { key: arn, profile: "prod eu" }],
+  [
+    "aws-kms:alias/app?endpoint=http://kms:8080&insecure=true",
+    { key: "alias/app", endpoint: "http://kms:8080", insecure: true },
+  ],
   [`aws-kms:${arn}?fips=true`, { key: arn, useFipsEndpoint: true }],
   [
     `aws-kms:${arn}?dualstack=true&fips=false`,
@@ -46,7 +50,7 @@ it.each([
 });
 
 const unknown =
-  "it has an unknown parameter; known are region, profile, endpoint, fips, dualstack, alsoUnwrap";
+  "it has an unknown parameter; known are region, profile, endpoint, fips, dualstack, insecure, alsoUnwrap";
 
 it.each([
   ["SECRET", "it must start with aws-kms:"],
@@ -75,7 +79,7 @@ it.each([
   [`aws-kms:${arn}?region=us-east-1`, "region is not the one in the key's ARN; leave it out"],
   [
     "aws-kms:alias/app?endpoint=http://SECRET.example",
-    "endpoint must be https, or http to this machine; else pass a client",
+    "endpoint must be https, or http to this machine; insecure: true allows any http",
   ],
   [
     "aws-kms:alias/app?endpoint=https://me:SECRET@kms.example",
@@ -149,7 +153,14 @@ describe("openAwsKms", () => {
   });
 
   it("refuses options that are wrong as every factory does", async () => {
-    const error = await rejection(openAwsKms("aws-kms:alias/app", { timeout: 0 }));
-    expect(error).toBeInstanceOf(TypeError);
+    for (const [options, Kind] of [
+      [{ timeout: 0 }, RangeError],
+      [{ timeout: "1" }, TypeError],
+      [{ timeOut: 1 }, TypeError],
+    ] as const) {
+      expect(await rejection(openAwsKms("aws-kms:alias/app", options as object))).toBeInstanceOf(
+        Kind,
+      );
+    }
   });
 });

@@ -4,8 +4,9 @@
  *
  * @module
  */
-import type { Context } from "./context.ts";
+import { encodeContext, type Context } from "./context.ts";
 import type { EnvelopeErrorCode } from "./error.ts";
+import { checkOptions } from "./options.ts";
 
 /** What is probed, in this order. */
 export type DoctorCheck = "reach" | "key" | "generate" | "wrap" | "unwrap" | "rewrap";
@@ -43,4 +44,21 @@ export interface DoctorOptions {
   /** Context of the probes, for policies with conditions on it. Default: none but `env:format`. */
   readonly context?: Context;
   readonly signal?: AbortSignal | undefined;
+}
+
+const OPTIONS = new Set(["context", "signal"]);
+
+/**
+ * Options of a `doctor`, checked before anything is called.
+ *
+ * @throws TypeError for a misspelt option, {@link EnvelopeError} `ERR_ENVELOPE_INVALID_CONTEXT`.
+ */
+export function checkDoctorOptions(options: DoctorOptions): {
+  readonly context: Context;
+  readonly signal: AbortSignal | undefined;
+} {
+  checkOptions(options, OPTIONS);
+  const { context = {}, signal } = options;
+  encodeContext(context); // For its checks.
+  return { context, signal };
 }

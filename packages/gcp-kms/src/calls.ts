@@ -12,6 +12,7 @@ import { withDeadline } from "@env/core";
 import type { GcpKmsClient, SendOptions } from "./client.ts";
 import { Connection } from "./connection.ts";
 import { GcpKmsError, withoutSecrets } from "./errors.ts";
+import { requirePrivate, requireVerifiedTls } from "./insecurity.ts";
 import type { Settings } from "./options.ts";
 
 /** The methods of the service, as Google spells them. */
@@ -31,9 +32,11 @@ export class Calls {
   readonly #connection: Connection;
   readonly #timeout: number;
   readonly #maxAttempts: number;
+  readonly #insecure: boolean;
 
-  constructor({ client, connection, timeout, maxAttempts }: Settings) {
+  constructor({ client, connection, timeout, maxAttempts, insecure }: Settings) {
     this.#client = client;
+    this.#insecure = insecure;
     this.#connection = new Connection(connection);
     this.#timeout = timeout;
     this.#maxAttempts = maxAttempts;
@@ -66,6 +69,10 @@ export class Calls {
   }
 
   async #send<T extends object>(send: Send<T>, signal: AbortSignal): Promise<T> {
+    if (!this.#insecure) {
+      if (this.#client === undefined) requireVerifiedTls();
+      else requirePrivate(this.#client);
+    }
     const client = this.#client ?? (await this.#connection.client());
     // A call would do that too, but of its failure the SDK makes a rejection that nobody can handle.
     await client.initialize?.();

@@ -76,7 +76,8 @@ export function sdkOptions({ endpoint, universeDomain }: GcpKmsConnection): SdkO
     ...options,
     apiEndpoint: hostname,
     port: Number(port === "" ? (plain ? 80 : 443) : port),
-    ...(plain && withoutCredentials()),
+    // A proxy would see the data keys: where there is TLS, it passes on what it cannot read.
+    ...(plain && { ...withoutCredentials(), "grpc.enable_http_proxy": 0 }),
   };
 }
 

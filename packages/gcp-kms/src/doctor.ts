@@ -7,7 +7,7 @@
  * @module
  */
 import {
-  encodeContext,
+  checkDoctorOptions,
   isEnvelopeError,
   type Cmk,
   type Context,
@@ -30,15 +30,15 @@ import { checkOptions, type GcpKmsOptions } from "./options.ts";
  * and logged as such.
  *
  * @param options - As for `gcpKms`; what `parseGcpKmsUri` returns will do.
- * @throws TypeError for options, {@link EnvelopeError} `ERR_ENVELOPE_INVALID_CONTEXT`, and the signal's
+ * @throws TypeError or RangeError for options, {@link EnvelopeError} `ERR_ENVELOPE_INVALID_CONTEXT`, and the signal's
  * reason. Everything else is in the report.
  */
 export async function doctor(
   options: GcpKmsOptions,
-  { context = {}, signal }: DoctorOptions = {},
+  doctorOptions: DoctorOptions = {},
 ): Promise<DoctorReport> {
   const settings = checkOptions(options);
-  encodeContext(context); // For its checks.
+  const { context, signal } = checkDoctorOptions(doctorOptions);
   const calls = new Calls(settings);
   await using cmk = cmkOf(options.key, settings, calls);
   return await examine(cmk, settings.alsoUnwrap, new Probes(cmk, calls, context, signal));

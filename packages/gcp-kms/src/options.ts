@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { isPrivateOrigin } from "@env/core";
 import { clientMethods, type GcpKmsClient } from "./client.ts";
 import { parseKeyName, parseVersionName, type KeyName } from "./name.ts";
 
@@ -17,6 +18,11 @@ export interface GcpKmsKey {
   readonly timeout?: number | undefined;
   /** Attempts per call, the first included, where the service is unavailable. Default: 3. */
   readonly maxAttempts?: number | undefined;
+  /**
+   * Allows plain HTTP to other machines, and TLS whose certificates are not verified, wherever either
+   * comes from: whoever is on the way can then read data keys. For tests alone. Default: `false`.
+   */
+  readonly insecure?: boolean | undefined;
 }
 
 /** For a client of the adapter's own. Credentials are the application's default ones. */
@@ -48,9 +54,13 @@ const knownOptions = new Set<string>([
   "alsoUnwrap",
   "timeout",
   "maxAttempts",
+  "insecure",
   "client",
   ...connectionOptions,
 ]);
+
+/** Makes the error of a problem: a RangeError for a number out of range, else a TypeError. */
+type Fault = (problem: string, Kind?: typeof RangeError) => Error;
 
 /** Checked options. */
 export interface Settings {
@@ -58,6 +68,7 @@ export interface Settings {
   readonly alsoUnwrap: readonly string[];
   readonly timeout: number;
   readonly maxAttempts: number;
+  readonly insecure: boolean;
   /** `undefined`: one is to be made for `connection`. */
   readonly client: GcpKmsClient | undefined;
   readonly connection: GcpKmsConnection;
@@ -70,23 +81,27 @@ export interface Settings {
  */
 export function checkOptions(
   options: GcpKmsOptions,
-  fault: (problem: string) => Error = (problem) => new TypeError(problem),
+  fault: Fault = (problem, Kind: ErrorConstructor = TypeError) => new Kind(problem),
 ): Settings {
   if (typeof options !== "object" || options === null) throw fault("options are required");
   const unknown = Object.keys(options).find((name) => !knownOptions.has(name));
   if (unknown !== undefined) throw fault(`unknown option ${JSON.stringify(unknown)}`);
   const { client, alsoUnwrap = [] } = options;
   const { timeout = DEFAULT_TIMEOUT_MS, maxAttempts = DEFAULT_MAX_ATTEMPTS } = options;
+  const { insecure = false } = options;
+  if (typeof insecure !== "boolean") throw fault("insecure must be a boolean");
   const key = checkKey(options.key, fault);
   if (!Array.isArray(alsoUnwrap) || alsoUnwrap.some((name) => !isKeyName(name))) {
     throw fault(`alsoUnwrap must list names of keys, ${FORM}`);
   }
+  const timeoutProblem = `timeout must be a whole number of milliseconds, 1 to ${MAX_TIMEOUT_MS}`;
+  if (typeof timeout !== "number") throw fault(timeoutProblem);
   if (!Number.isInteger(timeout) || timeout < 1 || timeout > MAX_TIMEOUT_MS) {
-    throw fault(`timeout must be a whole number of milliseconds, 1 to ${MAX_TIMEOUT_MS}`);
+    throw fault(timeoutProblem, RangeError);
   }
-  if (!Number.isInteger(maxAttempts) || maxAttempts < 1) {
-    throw fault("maxAttempts must be a whole number, at least 1");
-  }
+  const attemptsProblem = "maxAttempts must be a whole number, at least 1";
+  if (typeof maxAttempts !== "number") throw fault(attemptsProblem);
+  if (!Number.isInteger(maxAttempts) || maxAttempts < 1) throw fault(attemptsProblem, RangeError);
   if (client !== undefined) {
     if (connectionOptions.some((name) => options[name] !== undefined)) {
       throw fault("a client has its own endpoint and universe; pass either, not both");
@@ -95,13 +110,13 @@ export function checkOptions(
       throw fault("client must be a KeyManagementServiceClient of @google-cloud/kms");
     }
   }
-  const connection = checkConnection(options, fault);
-  return { key, alsoUnwrap: [...alsoUnwrap], timeout, maxAttempts, client, connection };
+  const connection = checkConnection(options, insecure, fault);
+  return { key, alsoUnwrap: [...alsoUnwrap], timeout, maxAttempts, insecure, client, connection };
 }
 
 const FORM = "projects/P/locations/L/keyRings/R/cryptoKeys/K";
 
-function checkKey(key: unknown, fault: (problem: string) => Error): KeyName {
+function checkKey(key: unknown, fault: Fault): KeyName {
   const name = typeof key === "string" ? parseKeyName(key) : undefined;
   if (name !== undefined) return name;
   if (typeof key === "string" && parseVersionName(key) !== undefined) {
@@ -116,22 +131,22 @@ function isKeyName(name: unknown): boolean {
 
 function checkConnection(
   { endpoint, universeDomain }: GcpKmsConnection,
-  fault: (problem: string) => Error,
+  insecure: boolean,
+  fault: Fault,
 ): GcpKmsConnection {
   if (universeDomain !== undefined && !/^[a-z0-9.-]{1,253}$/.test(universeDomain)) {
     throw fault("universeDomain must be a domain, like googleapis.com");
   }
-  if (endpoint !== undefined) checkEndpoint(endpoint, fault);
+  if (endpoint !== undefined) checkEndpoint(endpoint, insecure, fault);
   return { endpoint, universeDomain };
 }
 
 /** Data keys travel in the answers: without TLS they may not leave the machine. */
-function checkEndpoint(endpoint: string, fault: (problem: string) => Error): void {
+function checkEndpoint(endpoint: string, insecure: boolean, fault: Fault): void {
   const url = URL.canParse(endpoint) ? new URL(endpoint) : undefined;
   if (url === undefined) throw fault("endpoint must be a URL");
-  const loopback = /^(?:localhost|127(?:\.[0-9]{1,3}){3}|\[::1\])$/.test(url.hostname);
-  if (url.protocol !== "https:" && !(url.protocol === "http:" && loopback)) {
-    throw fault("endpoint must be https, or http to this machine; else pass a client");
+  if (!isPrivateOrigin(url) && !(insecure && url.protocol === "http:")) {
+    throw fault("endpoint must be https, or http to this machine; insecure: true allows any http");
   }
   const rest = [url.username, url.password, url.search, url.hash, url.pathname.slice(1)];
   if (rest.some((part) => part !== "")) {

@@ -7,7 +7,12 @@
  *
  * @module
  */
-import { EnvelopeError, type Cmk, type OpenCmkOptions } from "@env/core";
+import {
+  checkOptions as checkMembers,
+  EnvelopeError,
+  type Cmk,
+  type OpenCmkOptions,
+} from "@env/core";
 import { Calls } from "./calls.ts";
 import { loadSdk } from "./connection.ts";
 import { cmkOf } from "./driver.ts";
@@ -18,9 +23,10 @@ export interface OpenGcpKmsOptions
   extends OpenCmkOptions, Pick<GcpKmsKey, "alsoUnwrap" | "timeout" | "maxAttempts"> {}
 
 /** What a URI names: options for `gcpKms` and `doctor`. */
-export type GcpKmsUri = Pick<GcpKmsKey, "key" | "alsoUnwrap"> & GcpKmsConnection;
+export type GcpKmsUri = Pick<GcpKmsKey, "key" | "alsoUnwrap" | "insecure"> & GcpKmsConnection;
 
 const SCHEME = "gcp-kms:";
+const openOptions = new Set(["baseDirectory", "alsoUnwrap", "timeout", "maxAttempts"]);
 
 /**
  * Opens the key that a URI names. Closing the CMK closes the client made for it.
@@ -34,6 +40,7 @@ const SCHEME = "gcp-kms:";
  * ```
  */
 export async function openGcpKms(uri: string, options: OpenGcpKmsOptions = {}): Promise<Cmk> {
+  checkMembers(options, openOptions);
   const named = parseGcpKmsUri(uri);
   const { timeout, maxAttempts, alsoUnwrap = [] } = options;
   const settings = checkOptions({
@@ -52,8 +59,8 @@ export async function openGcpKms(uri: string, options: OpenGcpKmsOptions = {}): 
 }
 
 /**
- * Reads `gcp-kms:<key>` with the parameters `endpoint`, `universeDomain` and any number of
- * `alsoUnwrap`.
+ * Reads `gcp-kms:<key>` with the parameters `endpoint`, `universeDomain` and `insecure` (`true` or
+ * `false`), and any number of `alsoUnwrap`.
  *
  * @throws {@link EnvelopeError} `ERR_ENVELOPE_CONFIG`
  */
@@ -73,18 +80,27 @@ export function parseGcpKmsUri(uri: string): GcpKmsUri {
   for (const parameter of query === undefined ? [] : query.split("&")) {
     const [name = "", text = ""] = parameter.split(/=(.*)/s);
     // Neither a name nor a value is repeated: a secret could stand in either.
-    if (name !== "endpoint" && name !== "universeDomain" && name !== "alsoUnwrap") {
-      throw config("it has an unknown parameter; known are endpoint, universeDomain, alsoUnwrap");
+    if (!isParameter(name)) {
+      throw config(`it has an unknown parameter; known are ${parameters.join(", ")}`);
     }
     const value = decode(text, name);
     if (value === "") throw config(`${name} is empty`);
     if (name === "alsoUnwrap") alsoUnwrap.push(value);
     else if (found[name] !== undefined) throw config(`${name} is given twice`);
-    else found[name] = value;
+    else if (name === "insecure") {
+      if (value !== "true" && value !== "false") throw config("insecure must be true or false");
+      found.insecure = value === "true";
+    } else found[name] = value;
   }
   if (alsoUnwrap.length > 0) found.alsoUnwrap = alsoUnwrap;
   checkOptions(found, config);
   return found;
+}
+
+const parameters = ["endpoint", "universeDomain", "insecure", "alsoUnwrap"] as const;
+
+function isParameter(name: string): name is (typeof parameters)[number] {
+  return parameters.some((known) => known === name);
 }
 
 function decode(text: string, what: string): string {

@@ -291,3 +291,15 @@ it("shows no secret, whatever is answered", async () => {
   const report = await doctor({ client, key }, { context: { tenant: "SECRET" } });
   expect(inspect(report, { showHidden: true, depth: 10 })).not.toContain("SECRET");
 });
+
+it("refuses an option that is misspelt before it asks", async () => {
+  const misspelt = { contxt: {} } as object;
+  expect(
+    await rejection(
+      doctor(
+        { client: fakeClient({}), key: "projects/p/locations/l/keyRings/r/cryptoKeys/k" },
+        misspelt,
+      ),
+    ),
+  ).toEqual(new TypeError('unknown option "contxt"'));
+});

@@ -14,7 +14,8 @@ const timeoutProblem = "timeout must be a whole number of milliseconds, 1 to 107
 const attemptsProblem = "maxAttempts must be a whole number, at least 1";
 const clientProblem = "client must be a KeyManagementServiceClient of @google-cloud/kms";
 const bothProblem = "a client has its own endpoint and universe; pass either, not both";
-const endpointProblem = "endpoint must be https, or http to this machine; else pass a client";
+const endpointProblem =
+  "endpoint must be https, or http to this machine; insecure: true allows any http";
 const originProblem = "endpoint must be an origin without credentials, path, query or fragment";
 
 const bad: readonly (readonly [what: string, options: unknown, problem: string])[] = [
@@ -58,12 +59,13 @@ const bad: readonly (readonly [what: string, options: unknown, problem: string])
 ];
 
 describe.each(bad)("%s", (_, options, problem) => {
-  it("is a TypeError, wherever options go", async () => {
+  it("is refused before any call, wherever options go", async () => {
     const given = options as GcpKmsOptions;
+    const Kind = [timeoutProblem, attemptsProblem].includes(problem) ? RangeError : TypeError;
     for (const factory of [gcpKms, gcpKmsDriver]) {
-      expect(() => factory(given)).toThrow(new TypeError(problem));
+      expect(() => factory(given)).toThrow(new Kind(problem));
     }
-    expect(await rejection(doctor(given))).toEqual(new TypeError(problem));
+    expect(await rejection(doctor(given))).toEqual(new Kind(problem));
   });
 });
 

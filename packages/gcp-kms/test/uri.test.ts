@@ -21,7 +21,8 @@ it.each([
   expect(gcpKms(parseGcpKmsUri(uri)).keyId).toBe(expected.key);
 });
 
-const unknown = "it has an unknown parameter; known are endpoint, universeDomain, alsoUnwrap";
+const unknown =
+  "it has an unknown parameter; known are endpoint, universeDomain, insecure, alsoUnwrap";
 const form = "projects/P/locations/L/keyRings/R/cryptoKeys/K";
 
 it.each([
@@ -54,7 +55,7 @@ it.each([
   [`gcp-kms:${key}?endpoint=SECRET`, "endpoint must be a URL"],
   [
     `gcp-kms:${key}?endpoint=http://SECRET.example`,
-    "endpoint must be https, or http to this machine; else pass a client",
+    "endpoint must be https, or http to this machine; insecure: true allows any http",
   ],
   [
     `gcp-kms:${key}?endpoint=https://me:SECRET@kms.example`,
@@ -133,7 +134,12 @@ describe("openGcpKms", () => {
   });
 
   it("refuses options that are wrong as every factory does", async () => {
-    const error = await rejection(openGcpKms(`gcp-kms:${key}`, { timeout: 0 }));
-    expect(error).toBeInstanceOf(TypeError);
+    for (const [options, Kind] of [
+      [{ timeout: 0 }, RangeError],
+      [{ timeout: "1" }, TypeError],
+      [{ timeOut: 1 }, TypeError],
+    ] as const) {
+      expect(await rejection(openGcpKms(`gcp-kms:${key}`, options as object))).toBeInstanceOf(Kind);
+    }
   });
 });

@@ -9,7 +9,7 @@
  */
 import {
   DataKey,
-  encodeContext,
+  checkDoctorOptions,
   EnvelopeError,
   isEnvelopeError,
   type Cmk,
@@ -40,9 +40,9 @@ export interface LocalFileDoctorReport extends DoctorReport {
  */
 export async function doctor(
   options: LocalFileOptions,
-  { context = {}, signal }: DoctorOptions = {},
+  doctorOptions: DoctorOptions = {},
 ): Promise<LocalFileDoctorReport> {
-  encodeContext(context); // For its checks.
+  const { context, signal } = checkDoctorOptions(doctorOptions);
   signal?.throwIfAborted();
   await using cmk = localFile(options);
   const report = await new Probes(options, cmk, { context, signal }).report();

@@ -7,7 +7,7 @@
  *
  * @module
  */
-import { Cmk, Learnt, type Awaitable, type CmkDriver, type Wrapped } from "@env/core";
+import { checkOptions, Cmk, Learnt, type Awaitable, type CmkDriver, type Wrapped } from "@env/core";
 import { describeCiphertextBlob, isKmsError, KmsError } from "@env/kms";
 import type { Encrypted, LocalFileClient } from "./client.ts";
 import { classify } from "./errors.ts";
@@ -33,8 +33,12 @@ export function cmkOptions({ alsoUnwrap = [] }: Pick<LocalFileOptions, "alsoUnwr
   return { alsoUnwrap: alsoUnwrap.map((id) => keyIdIn(id) ?? id) };
 }
 
+const OPTIONS = new Set(["client", "key", "alsoUnwrap"]);
+
 /** The driver alone, for tests and for wrapping. */
-export function localFileDriver({ client, key }: Omit<LocalFileOptions, "alsoUnwrap">): CmkDriver {
+export function localFileDriver(options: LocalFileOptions): CmkDriver {
+  checkOptions(options, OPTIONS);
+  const { client, key } = options;
   const target = new KeyName(client, key);
 
   return {

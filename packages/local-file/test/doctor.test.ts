@@ -250,3 +250,14 @@ it("holds no context value and no data key", async () => {
   const report = await doctor({ client, key: keyId }, { context: { tenant: "s3cret-tenant" } });
   expect(inspect(report, { depth: 10 })).not.toContain("s3cret-tenant");
 });
+
+it("refuses an option that is misspelt before it asks", async () => {
+  const { client, keyId } = await tempKeystore();
+  const misspelt = { contxt: {} } as object;
+  const options = { client, key: keyId };
+  expect(await rejection(doctor(options, misspelt))).toEqual(
+    new TypeError('unknown option "contxt"'),
+  );
+  const also = { ...options, alsoUnwarp: [] } as typeof options;
+  expect(await rejection(doctor(also))).toEqual(new TypeError('unknown option "alsoUnwarp"'));
+});

@@ -7,7 +7,7 @@
  *
  * @module
  */
-import { withDeadline } from "@env/core";
+import { unverifiedTls, withDeadline } from "@env/core";
 import { Connection } from "./connection.ts";
 import { VaultTransitError, withoutSecrets } from "./errors.ts";
 import type { Settings } from "./options.ts";
@@ -29,10 +29,12 @@ export class Calls {
   readonly #connection: Connection | undefined;
   readonly #tokens: Tokens | undefined;
   readonly #timeout: number;
+  readonly #insecure: boolean;
 
-  constructor({ client, connection, timeout }: Settings) {
+  constructor({ client, connection, timeout, insecure }: Settings) {
     this.#client = client;
     this.#timeout = timeout;
+    this.#insecure = insecure;
     if (client !== undefined) return;
     const own = new Connection(connection);
     this.#connection = own;
@@ -76,6 +78,12 @@ export class Calls {
 
   async #send(path: string, body: Data | undefined, signal: AbortSignal): Promise<unknown> {
     const method = body === undefined ? "read" : "write";
+    const problem = this.#insecure ? undefined : unverifiedTls();
+    if (problem !== undefined) {
+      throw new VaultTransitError("InsecureTransport", {
+        hint: `${problem}, or pass insecure: true`,
+      });
+    }
     if (this.#client !== undefined) {
       signal.throwIfAborted();
       return body === undefined

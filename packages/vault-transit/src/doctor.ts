@@ -8,7 +8,7 @@
  */
 import {
   DataKey,
-  encodeContext,
+  checkDoctorOptions,
   isEnvelopeError,
   type Cmk,
   type Context,
@@ -30,15 +30,15 @@ import { checkOptions, type Settings, type VaultTransitOptions } from "./options
  * Probes a key with the token at hand: a handful of calls, in Vault's audit log as any. Keeps no data key.
  *
  * @param options - As for `vaultTransit`; what `parseVaultTransitUri` returns will do.
- * @throws TypeError for options, {@link EnvelopeError} `ERR_ENVELOPE_INVALID_CONTEXT`, and the signal's
+ * @throws TypeError or RangeError for options, {@link EnvelopeError} `ERR_ENVELOPE_INVALID_CONTEXT`, and the signal's
  * reason. Everything else is in the report.
  */
 export async function doctor(
   options: VaultTransitOptions,
-  { context = {}, signal }: DoctorOptions = {},
+  doctorOptions: DoctorOptions = {},
 ): Promise<DoctorReport> {
   const settings = checkOptions(options);
-  encodeContext(context); // For its checks.
+  const { context, signal } = checkDoctorOptions(doctorOptions);
   const calls = new Calls(settings);
   try {
     return await new Probes(settings, calls, { context, signal }).report();

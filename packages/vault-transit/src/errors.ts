@@ -39,6 +39,7 @@ export type ErrorName =
   | "InvalidAnswer"
   | "IgnoredParameters"
   | "TlsFailure"
+  | "InsecureTransport"
   | "ClientMissing"
   | "UnknownError";
 
@@ -75,6 +76,7 @@ export const codes: Readonly<Record<ErrorName, KmsFailureCode>> = {
   InvalidAnswer: "ERR_ENVELOPE_KMS_ERROR",
   IgnoredParameters: "ERR_ENVELOPE_KMS_ERROR",
   TlsFailure: "ERR_ENVELOPE_KMS_ERROR",
+  InsecureTransport: "ERR_ENVELOPE_KMS_ERROR",
   ClientMissing: "ERR_ENVELOPE_KMS_ERROR",
   UnknownError: "ERR_ENVELOPE_KMS_ERROR",
 };

@@ -4,7 +4,7 @@
  *
  * @module
  */
-import type { Awaitable } from "@env/core";
+import { isPrivateOrigin, type Awaitable } from "@env/core";
 import { clientMethods, type VaultTransitClient } from "./client.ts";
 import { hasLabel, isName, isPath, parseLabel, type KeyName } from "./key-name.ts";
 
@@ -33,6 +33,11 @@ export interface VaultTransitKey {
   readonly alsoUnwrap?: readonly string[] | undefined;
   /** Milliseconds for one operation, with logging in. Default: 10 000. */
   readonly timeout?: number | undefined;
+  /**
+   * Allows plain HTTP to other machines, and an environment that turns the verification of certificates
+   * off: whoever is on the way can then read data keys and tokens. For tests alone. Default: `false`.
+   */
+  readonly insecure?: boolean | undefined;
 }
 
 /** How this process proves who it is. */
@@ -95,6 +100,7 @@ export interface Settings {
   readonly mode: VaultTransitMode;
   readonly alsoUnwrap: readonly string[];
   readonly timeout: number;
+  readonly insecure: boolean;
   /** `undefined`: one is to be made for `connection`. */
   readonly client: VaultTransitClient | undefined;
   readonly connection: CheckedConnection;
@@ -108,11 +114,12 @@ export interface CheckedConnection {
   readonly redirectTo: readonly string[];
 }
 
-type Fault = (problem: string) => Error;
+/** Makes the error of a problem: a RangeError for a number out of range, else a TypeError. */
+type Fault = (problem: string, Kind?: typeof RangeError) => Error;
 
 const DEFAULT_TIMEOUT_MS = 10_000;
 const MAX_TIMEOUT_MS = 2 ** 31 - 1; // setTimeout's
-const keyOptions = ["key", "mount", "namespace", "mode", "alsoUnwrap", "timeout"];
+const keyOptions = ["key", "mount", "namespace", "mode", "alsoUnwrap", "timeout", "insecure"];
 const connectionOptions = [
   "address",
   "auth",
@@ -129,16 +136,20 @@ const tlsOptions = new Set(["ca", "cert", "key", "passphrase", "serverName"]);
  */
 export function checkOptions(
   options: VaultTransitOptions,
-  fault: Fault = (problem) => new TypeError(problem),
+  fault: Fault = (problem, Kind: ErrorConstructor = TypeError) => new Kind(problem),
 ): Settings {
   if (typeof options !== "object" || options === null) throw fault("options are required");
   const unknown = Object.keys(options).find((name) => !knownOptions.has(name));
   if (unknown !== undefined) throw fault(`unknown option ${JSON.stringify(unknown)}`);
   const { client, mode = "derived", timeout = DEFAULT_TIMEOUT_MS, alsoUnwrap = [] } = options;
+  const { insecure = false } = options;
+  if (typeof insecure !== "boolean") throw fault("insecure must be a boolean");
   const key = checkKey(options, fault);
   if (mode !== "derived" && mode !== "aad") throw fault("mode must be derived or aad");
+  const timeoutProblem = `timeout must be a whole number of milliseconds, 1 to ${MAX_TIMEOUT_MS}`;
+  if (typeof timeout !== "number") throw fault(timeoutProblem);
   if (!Number.isInteger(timeout) || timeout < 1 || timeout > MAX_TIMEOUT_MS) {
-    throw fault(`timeout must be a whole number of milliseconds, 1 to ${MAX_TIMEOUT_MS}`);
+    throw fault(timeoutProblem, RangeError);
   }
   if (
     !Array.isArray(alsoUnwrap) ||
@@ -146,15 +157,16 @@ export function checkOptions(
   ) {
     throw fault("alsoUnwrap must list labels of the same namespace, like transit/orders-old");
   }
-  const settings = { key, mode, timeout, alsoUnwrap: [...alsoUnwrap] };
+  const settings = { key, mode, timeout, insecure, alsoUnwrap: [...alsoUnwrap] };
   if (client === undefined) {
-    const connection = checkConnection(options, key.namespace, fault);
+    const connection = checkConnection(options, key.namespace, insecure, fault);
     return { ...settings, client, connection };
   }
   if (connectionOptions.some((name) => options[name] !== undefined)) {
     throw fault("a client has its own address, token and TLS; pass either, not both");
   }
   if (!isClient(client)) throw fault("client must have the methods read and write");
+  if (!insecure) checkClient(client, fault);
   return { ...settings, client, connection: noConnection };
 }
 
@@ -185,14 +197,15 @@ function checkKey(
 function checkConnection(
   options: VaultTransitConnection,
   namespace: string,
+  insecure: boolean,
   fault: Fault,
 ): CheckedConnection {
   const { address = process.env["VAULT_ADDR"], auth, tls = {}, redirectTo = [] } = options;
   if (address === undefined || address === "")
     throw fault("address is missing, and VAULT_ADDR is not set");
-  const origin = checkOrigin(address, "address", fault);
+  const origin = checkOrigin(address, "address", insecure, fault);
   if (!Array.isArray(redirectTo)) throw fault("redirectTo must be a list of origins");
-  const targets = redirectTo.map((target) => checkOrigin(target, "redirectTo", fault));
+  const targets = redirectTo.map((target) => checkOrigin(target, "redirectTo", insecure, fault));
   if (origin.startsWith("https:") && targets.some((target) => !target.startsWith("https:"))) {
     throw fault("redirectTo must be https where the address is");
   }
@@ -207,18 +220,33 @@ function checkConnection(
 }
 
 /** Data keys travel in the answers: without TLS they may not leave the machine. */
-function checkOrigin(text: unknown, what: string, fault: Fault): string {
+function checkOrigin(text: unknown, what: string, insecure: boolean, fault: Fault): string {
   const url = typeof text === "string" && URL.canParse(text) ? new URL(text) : undefined;
   if (url === undefined) throw fault(`${what} must be a URL`);
-  const loopback = /^(?:localhost|127(?:\.[0-9]{1,3}){3}|\[::1\])$/.test(url.hostname);
-  if (url.protocol !== "https:" && !(url.protocol === "http:" && loopback)) {
-    throw fault(`${what} must be https, or http to this machine; else pass a client`);
+  if (!isPrivateOrigin(url) && !(insecure && url.protocol === "http:")) {
+    throw fault(`${what} must be https, or http to this machine; insecure: true allows any http`);
   }
   if (url.username !== "" || url.password !== "" || url.search !== "" || url.hash !== "") {
     throw fault(`${what} must be an origin without credentials, query or fragment`);
   }
   if (url.pathname !== "/") throw fault(`${what} must be an origin without a path`);
   return url.origin;
+}
+
+/** Of `node-vault`: where it calls, and the variable that turns its certificate checks off. */
+function checkClient(client: VaultTransitClient, fault: Fault): void {
+  const endpoint: unknown = Reflect.get(client, "endpoint");
+  if (typeof endpoint !== "string") return; // A fake.
+  if (URL.canParse(endpoint) && !isPrivateOrigin(new URL(endpoint))) {
+    throw fault(
+      "the client speaks plain HTTP to another machine; use https, or pass insecure: true",
+    );
+  }
+  if ((process.env["VAULT_SKIP_VERIFY"] ?? "") !== "") {
+    throw fault(
+      "VAULT_SKIP_VERIFY turns the client's certificate checks off; unset it, or pass insecure: true",
+    );
+  }
 }
 
 function checkTls(tls: VaultTls, origin: string, fault: Fault): void {
@@ -245,7 +273,8 @@ function checkAuth(auth: VaultAuth, fault: Fault): VaultAuth {
     return { token: auth.token };
   }
   if ("appRole" in auth) {
-    const { roleId, secretId, mount = "approle" } = members(auth.appRole);
+    const { roleId, secretId, mount = "approle", ...rest } = members(auth.appRole);
+    requireNone(rest, "auth.appRole", fault);
     if (typeof roleId !== "string" || roleId === "" || !isSecret(secretId)) {
       throw fault("auth.appRole must have roleId and secretId");
     }
@@ -253,7 +282,8 @@ function checkAuth(auth: VaultAuth, fault: Fault): VaultAuth {
     return { appRole: { roleId, secretId, mount } };
   }
   if ("kubernetes" in auth) {
-    const { role, jwtFile, mount = "kubernetes" } = members(auth.kubernetes);
+    const { role, jwtFile, mount = "kubernetes", ...rest } = members(auth.kubernetes);
+    requireNone(rest, "auth.kubernetes", fault);
     if (typeof role !== "string" || role === "") throw fault("auth.kubernetes must have a role");
     if (jwtFile !== undefined && (typeof jwtFile !== "string" || jwtFile === "")) {
       throw fault("auth.kubernetes.jwtFile must be a path");
@@ -262,6 +292,11 @@ function checkAuth(auth: VaultAuth, fault: Fault): VaultAuth {
     return { kubernetes: { role, jwtFile, mount } };
   }
   throw fault("auth must be one of token, appRole and kubernetes");
+}
+
+/** A name may hold a secret, if somebody swapped it with the value. */
+function requireNone(rest: object, of: string, fault: Fault): void {
+  if (Object.keys(rest).length > 0) throw fault(`${of} has an unknown member`);
 }
 
 function isSecret(value: unknown): value is string | (() => Awaitable<string>) {

@@ -7,7 +7,12 @@
  *
  * @module
  */
-import { EnvelopeError, type Cmk, type OpenCmkOptions } from "@env/core";
+import {
+  checkOptions as checkMembers,
+  EnvelopeError,
+  type Cmk,
+  type OpenCmkOptions,
+} from "@env/core";
 import { Calls } from "./calls.ts";
 import { cmkOf } from "./driver.ts";
 import { VaultTransitError } from "./errors.ts";
@@ -27,11 +32,12 @@ export interface OpenVaultTransitOptions
 /** What a URI names: options for `vaultTransit` and `doctor`. */
 export type VaultTransitUri = Pick<
   VaultTransitKey,
-  "key" | "mount" | "namespace" | "mode" | "alsoUnwrap"
+  "key" | "mount" | "namespace" | "mode" | "alsoUnwrap" | "insecure"
 > &
   Pick<VaultTransitConnection, "address" | "auth" | "redirectTo">;
 
 const SCHEME = "vault-transit:";
+const openOptions = new Set(["baseDirectory", "alsoUnwrap", "timeout", "auth", "tls"]);
 
 /**
  * Opens the key that a URI names. Closing the CMK closes the connections made for it.
@@ -48,6 +54,7 @@ export async function openVaultTransit(
   uri: string,
   options: OpenVaultTransitOptions = {},
 ): Promise<Cmk> {
+  checkMembers(options, openOptions);
   const named = parseVaultTransitUri(uri);
   const { auth = named.auth, tls, timeout, alsoUnwrap = [] } = options;
   const settings = checkOptions({
@@ -69,8 +76,8 @@ export async function openVaultTransit(
 
 /**
  * Reads `vault-transit:<address>/<mount>/<key>` with the parameters `mode` (`derived` or `aad`),
- * `namespace`, `kubernetes` (a role to log in with; `kubernetesMount` says where) and any number of
- * `alsoUnwrap` and `redirectTo`.
+ * `namespace`, `insecure` (`true` or `false`), `kubernetes` (a role to log in with; `kubernetesMount` says
+ * where) and any number of `alsoUnwrap` and `redirectTo`.
  *
  * @throws {@link EnvelopeError} `ERR_ENVELOPE_CONFIG`
  */
@@ -92,7 +99,10 @@ export function parseVaultTransitUri(uri: string): VaultTransitUri {
   if (kubernetesMount !== undefined && kubernetes === undefined) {
     throw config("kubernetesMount is given without kubernetes");
   }
-  const { mode, namespace } = given.single;
+  const { mode, namespace, insecure } = given.single;
+  if (insecure !== undefined && insecure !== "true" && insecure !== "false") {
+    throw config("insecure must be true or false");
+  }
   if (mode !== undefined && !isMode(mode)) throw config("mode must be derived or aad");
   const named: VaultTransitUri = {
     address,
@@ -100,6 +110,7 @@ export function parseVaultTransitUri(uri: string): VaultTransitUri {
     key: path.slice(end + 1),
     ...(mode !== undefined && { mode }),
     ...(namespace !== undefined && { namespace }),
+    ...(insecure !== undefined && { insecure: insecure === "true" }),
     ...(kubernetes !== undefined && {
       auth: { kubernetes: { role: kubernetes, mount: kubernetesMount } },
     }),
@@ -109,7 +120,7 @@ export function parseVaultTransitUri(uri: string): VaultTransitUri {
   return named;
 }
 
-const singles = ["mode", "namespace", "kubernetes", "kubernetesMount"] as const;
+const singles = ["mode", "namespace", "kubernetes", "kubernetesMount", "insecure"] as const;
 const lists = ["alsoUnwrap", "redirectTo"] as const;
 
 interface Parameters {

@@ -21,6 +21,21 @@ it("is fitted by a client of node-vault, as it comes", async () => {
   expect(await refused).toMatchObject({ code: "ERR_ENVELOPE_KMS_REJECTED" });
 });
 
+it("is refused where it speaks plain HTTP to another machine, or verifies nothing", () => {
+  const elsewhere = NodeVault({ endpoint: "http://192.0.2.2:8200" });
+  const make = (client: VaultTransitClient, insecure?: boolean) => () =>
+    vaultTransit({ client, key: "first", insecure });
+  expect(make(elsewhere)).toThrow(TypeError);
+  expect(make(elsewhere)).toThrow("the client speaks plain HTTP to another machine");
+  expect(make(elsewhere, true)).not.toThrow();
+  const client = NodeVault({ endpoint: "https://vault.internal:8200" });
+  expect(make(client)).not.toThrow();
+  vi.stubEnv("VAULT_SKIP_VERIFY", "true");
+  expect(make(client)).toThrow("VAULT_SKIP_VERIFY turns the client's certificate checks off");
+  expect(make(client, true)).not.toThrow();
+  expect(make({ read: async () => ({}), write: async () => ({}) })).not.toThrow();
+});
+
 it("gives up a client that takes no signal", async () => {
   const never = (): Promise<never> => new Promise(() => undefined);
   const client = { read: never, write: never };

@@ -16,7 +16,9 @@ afterEach(() => {
   vi.unstubAllEnvs();
 });
 
-function open(options: VaultTransitConnection & { key?: string; namespace?: string }) {
+function open(
+  options: VaultTransitConnection & { key?: string; namespace?: string; insecure?: boolean },
+) {
   const cmk = vaultTransit({ key: "first", ...options });
   onTestFinished(() => cmk.close());
   return cmk;
@@ -166,19 +168,20 @@ describe("TLS", () => {
     await expect(cmk.generateDataKey({ context })).resolves.toBeDefined();
   });
 
-  it.each([["VAULT_SKIP_VERIFY"], ["NODE_TLS_REJECT_UNAUTHORIZED"]])(
-    "is not weakened by %s",
-    async (variable) => {
-      vi.stubEnv(variable, variable === "VAULT_SKIP_VERIFY" ? "true" : "0");
-      const server = await testServer({ tls: { cert: pem("server"), key: pem("server-key") } });
-      const cmk = open({ address: server.url, auth: { token: server.rootToken } });
-      expect(await rejection(cmk.generateDataKey({ context }))).toMatchObject({
-        code: "ERR_ENVELOPE_KMS_ERROR",
-        cause: { name: "TlsFailure" },
-      });
-      expect(server.calls).toEqual([]);
-    },
-  );
+  it.each([
+    ["VAULT_SKIP_VERIFY", "true", false, "TlsFailure"],
+    ["NODE_TLS_REJECT_UNAUTHORIZED", "0", false, "InsecureTransport"],
+    ["NODE_TLS_REJECT_UNAUTHORIZED", "0", true, "TlsFailure"],
+  ])("is not weakened by %s=%s, insecure %s: %s", async (variable, value, insecure, name) => {
+    vi.stubEnv(variable, value);
+    const server = await testServer({ tls: { cert: pem("server"), key: pem("server-key") } });
+    const cmk = open({ address: server.url, auth: { token: server.rootToken }, insecure });
+    expect(await rejection(cmk.generateDataKey({ context }))).toMatchObject({
+      code: "ERR_ENVELOPE_KMS_ERROR",
+      cause: { name },
+    });
+    expect(server.calls).toEqual([]);
+  });
 
   it("is told to be missing where the port speaks HTTP", async () => {
     const server = await testServer();

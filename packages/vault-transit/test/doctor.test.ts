@@ -185,6 +185,9 @@ it("throws for misuse before any call, and the signal's reason", async () => {
     code: "ERR_ENVELOPE_INVALID_CONTEXT",
   });
   expect(await rejection(doctor({ ...options, key: "a/b" }))).toBeInstanceOf(TypeError);
+  expect(await rejection(doctor(options, { contxt: {} } as object))).toEqual(
+    new TypeError('unknown option "contxt"'),
+  );
   const reason = new Error("the caller has left");
   expect(await rejection(doctor(options, { signal: AbortSignal.abort(reason) }))).toBe(reason);
   expect(server.calls).toEqual([]);

@@ -23,8 +23,7 @@ it.each<[string, object]>([
   ["namespace must be names", { address, key: "k", namespace: "a/" }],
   ["are too long together", { address, key: "k".repeat(600) }],
   ["mode must be derived or aad", { address, key: "k", mode: "convergent" }],
-  ["timeout must be", { address, key: "k", timeout: 0 }],
-  ["timeout must be", { address, key: "k", timeout: 2 ** 31 }],
+  ["timeout must be", { address, key: "k", timeout: "1000" }],
   ["alsoUnwrap must list labels", { address, key: "k", alsoUnwrap: ["old"] }],
   ["alsoUnwrap must list labels", { address, key: "k", namespace: "a", alsoUnwrap: ["b/t/k"] }],
   ["alsoUnwrap must list labels", { address, key: "k", alsoUnwrap: "transit/old" }],
@@ -44,6 +43,16 @@ it.each<[string, object]>([
     "auth.appRole.mount must be",
     { address, key: "k", auth: { appRole: { roleId: "r", secretId: "SECRET", mount: ".." } } },
   ],
+  [
+    "auth.appRole has an unknown member",
+    { address, key: "k", auth: { appRole: { roleId: "r", secretId: "s", SECRET: "m" } } },
+  ],
+  [
+    "auth.kubernetes has an unknown member",
+    { address, key: "k", auth: { kubernetes: { role: "r", jwt: "SECRET" } } },
+  ],
+  ["insecure must be a boolean", { address, key: "k", insecure: 1 }],
+  ["address must be https", { key: "k", address: "ftp://vault.internal", insecure: true }],
   ["auth.kubernetes must have", { address, key: "k", auth: { kubernetes: {} } }],
   ["jwtFile must be", { address, key: "k", auth: { kubernetes: { role: "r", jwtFile: "" } } }],
   [
@@ -63,8 +72,15 @@ it.each<[string, object]>([
   expect(make).not.toThrow("SECRET");
 });
 
+it.each([0, 1.5, 2 ** 31, NaN])("are out of range: a timeout of %s", (timeout) => {
+  const make = () => vaultTransit({ address, key: "k", timeout });
+  expect(make).toThrow(RangeError);
+  expect(make).toThrow("timeout must be");
+});
+
 it.each<[object]>([
   [{ client, key: "k" }],
+  [{ address: "http://vault.internal", key: "k", redirectTo: ["http://v"], insecure: true }],
   [{ address: "http://localhost:8200", key: "a.b-c_D9", mount: "a/b", namespace: "n" }],
   [{ address: "http://[::1]:8200/", key: "k", redirectTo: ["http://127.0.0.1:1"] }],
   [{ address, key: "k", tls: { ca: "c", cert: "c", key: "k", passphrase: "p", serverName: "s" } }],

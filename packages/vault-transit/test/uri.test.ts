@@ -39,7 +39,19 @@ describe("a URI", () => {
     expect(parseVaultTransitUri(`vault-transit:${uri}`)).toEqual(options);
   });
 
+  it("may say that it is insecure", () => {
+    const uri = "vault-transit:http://vault.internal/transit/k?insecure=true";
+    expect(parseVaultTransitUri(uri)).toMatchObject({ insecure: true });
+  });
+
+  it("is opened with no option that is misspelt", async () => {
+    const misspelt = { timeOut: 1 } as object;
+    const error = await rejection(openVaultTransit("vault-transit:https://v/transit/k", misspelt));
+    expect(error).toEqual(new TypeError('unknown option "timeOut"'));
+  });
+
   it.each([
+    ["vault-transit:https://v/transit/k?insecure=SECRET", "insecure must be true or false"],
     ["aws-kms:key", "it must start with vault-transit:"],
     ["vault-transit:orders", "write the address, the path of the engine and the key"],
     ["vault-transit:https://v", "write the address, the path of the engine and the key"],

@@ -1,0 +1,58 @@
+/**
+ * Why calls of a client would not be private: plain HTTP to another machine, or certificates that are
+ * not verified. The SDK takes endpoints from the environment and from shared configuration files, so what
+ * counts is where a client calls and not how it was configured.
+ *
+ * @module
+ */
+import { isPrivateOrigin, unverifiedTls } from "@env/core";
+import type { AwsKmsClient } from "./client.ts";
+import { AwsKmsError } from "./errors.ts";
+
+/**
+ * Looks at a client that was passed in, as far as it shows itself: a fake does not.
+ *
+ * @throws {@link AwsKmsError} `InsecureTransport`
+ */
+export async function requirePrivate(client: AwsKmsClient): Promise<void> {
+  requireVerifiedTls();
+  const config: unknown = Reflect.get(client, "config");
+  // The one that was given, else the one that the environment and the shared configuration name.
+  const given = await call(config, "endpoint");
+  const endpoint = given ?? (await call(config, "serviceConfiguredEndpoint"));
+  requirePrivateEndpoint(typeof endpoint === "string" ? new URL(endpoint) : endpoint);
+  const handler = member(config, "requestHandler");
+  const settings: unknown = await member(handler, "configProvider");
+  if (member(member(member(settings, "httpsAgent"), "options"), "rejectUnauthorized") === false) {
+    throw insecure("the client's httpsAgent does not verify certificates");
+  }
+}
+
+/** @throws {@link AwsKmsError} `InsecureTransport` for a request or an endpoint of the SDK's. */
+export function requirePrivateEndpoint(to: unknown): void {
+  const [protocol, hostname] = [member(to, "protocol"), member(to, "hostname")];
+  if (typeof protocol !== "string" || typeof hostname !== "string") return;
+  if (isPrivateOrigin({ protocol, hostname })) return;
+  throw insecure(
+    "the endpoint is plain HTTP to another machine; look at AWS_ENDPOINT_URL, AWS_ENDPOINT_URL_KMS and endpoint_url",
+  );
+}
+
+/** @throws {@link AwsKmsError} `InsecureTransport` */
+export function requireVerifiedTls(): void {
+  const problem = unverifiedTls();
+  if (problem !== undefined) throw insecure(problem);
+}
+
+function insecure(problem: string): AwsKmsError {
+  return new AwsKmsError("InsecureTransport", { hint: `${problem}, or pass insecure: true` });
+}
+
+function member(value: unknown, name: string): unknown {
+  return typeof value === "object" && value !== null ? Reflect.get(value, name) : undefined;
+}
+
+async function call(value: unknown, name: string): Promise<unknown> {
+  const method = member(value, name);
+  return typeof method === "function" ? await Reflect.apply(method, value, []) : undefined;
+}

@@ -1,0 +1,56 @@
+/**
+ * Why calls of a client would not be private: plain HTTP to another machine or through a proxy, or
+ * certificates that are not verified.
+ *
+ * @module
+ */
+import { isLoopback, unverifiedTls } from "@env/core";
+import type { GcpKmsClient } from "./client.ts";
+import { GcpKmsError } from "./errors.ts";
+
+/**
+ * Looks at a client that was passed in, as far as it shows itself: a fake does not.
+ *
+ * @throws {@link GcpKmsError} `InsecureTransport`
+ */
+export function requirePrivate(client: GcpKmsClient): void {
+  requireVerifiedTls();
+  const options: unknown = Reflect.get(client, "_opts");
+  const overGrpc = isPlain(member(options, "sslCreds"));
+  if (!overGrpc && member(options, "protocol") !== "http") return;
+  const host = member(options, "servicePath") ?? member(options, "apiEndpoint");
+  if (typeof host !== "string" || !isLoopback(host)) {
+    throw insecure("the client speaks plain HTTP to another machine");
+  }
+  const { env } = process;
+  const proxy = proxies.find((name) => (env[name] ?? "") !== "");
+  const direct = (env["no_grpc_proxy"] ?? env["no_proxy"] ?? "").split(",").includes(host);
+  const proxied = overGrpc && member(options, "grpc.enable_http_proxy") !== 0 && !direct;
+  if (proxied && proxy !== undefined) {
+    throw insecure(
+      `the client speaks plain HTTP through the proxy of ${proxy}; make it with "grpc.enable_http_proxy": 0`,
+    );
+  }
+}
+
+/** What gRPC looks at. Source: grpc-js, http_proxy.ts */
+const proxies = ["grpc_proxy", "https_proxy", "http_proxy"] as const;
+
+/** @throws {@link GcpKmsError} `InsecureTransport` */
+export function requireVerifiedTls(): void {
+  const problem = unverifiedTls();
+  if (problem !== undefined) throw insecure(problem);
+}
+
+function isPlain(credentials: unknown): boolean {
+  const isSecure = member(credentials, "_isSecure");
+  return typeof isSecure === "function" && Reflect.apply(isSecure, credentials, []) === false;
+}
+
+function insecure(problem: string): GcpKmsError {
+  return new GcpKmsError("InsecureTransport", { hint: `${problem}, or pass insecure: true` });
+}
+
+function member(value: unknown, name: string): unknown {
+  return typeof value === "object" && value !== null ? Reflect.get(value, name) : undefined;
+}
