@@ -83,7 +83,25 @@ const hints: Readonly<Record<string, string>> = {
   InvalidSignatureException: "the secret key is wrong, or this machine's clock",
   NotFoundException: "check region and account",
   UnreadableAnswer: "what answered is not AWS KMS; look for a proxy or a wrong endpoint",
+  TimeoutError: "check the endpoint, the region and the network, or try again",
 };
+const UNREACHABLE = "check the endpoint, the region and the network, or try again";
+const TLS = "the certificate is not accepted; check the endpoint, and NODE_EXTRA_CA_CERTS";
+
+/** Names that a server may give beside those with a code: no other is repeated. */
+const furtherNames: ReadonlySet<string> = new Set([
+  "DryRunOperationException",
+  "ValidationException",
+  "LimitExceededException",
+  "UnsupportedOperationException",
+  "SerializationException",
+  "UnknownOperationException",
+  "NotAuthorized",
+  "RequestExpired",
+  "SignatureDoesNotMatch",
+  "InvalidParameterValue",
+  "Unknown",
+]);
 
 export interface AwsKmsErrorFacts {
   /** The operation of AWS KMS: `Decrypt`. */
@@ -145,15 +163,20 @@ export function withoutSecrets(thrown: unknown, operation: string): AwsKmsError 
   const httpStatus = typeof httpStatusCode === "number" ? httpStatusCode : undefined;
   // The SDK's parsers throw these, with the answer in the message.
   const unreadable = ["SyntaxError", "TypeError", "RangeError"].includes(String(error["name"]));
-  const name = unreadable && httpStatus !== undefined ? "UnreadableAnswer" : word(error["name"]);
-  return new AwsKmsError(name ?? "UnknownError", {
+  const name =
+    unreadable && httpStatus !== undefined
+      ? "UnreadableAnswer"
+      : nameOf(error["name"], httpStatus !== undefined);
+  // The SDK copies an answer's members onto the error: of those, a code is not the machine's own.
+  const code = httpStatus === undefined ? word(error["code"]) : undefined;
+  return new AwsKmsError(name, {
     operation,
     httpStatus,
-    requestId: word(requestId),
+    requestId: requestIdOf(requestId),
     attempts: typeof attempts === "number" ? attempts : undefined,
-    code: word(error["code"]),
+    code,
     keyState: keyStateIn(error["message"]),
-    hint: wordsOfAws(error["message"]) ?? (name === undefined ? undefined : hints[name]),
+    hint: wordsOfAws(error["message"]) ?? hints[name] ?? hintOf(code),
   });
 }
 
@@ -197,7 +220,25 @@ function membersOf(value: unknown): Record<string, unknown> {
   return Object.fromEntries([...names, ...more].map((name) => [name, Reflect.get(value, name)]));
 }
 
-/** An error's name, a code, a request id: nothing that could be a message, or a key in hex. */
+/** @param answered - A name that came in an answer is the server's text: it has to be one that is known. */
+function nameOf(name: unknown, answered: boolean): string {
+  const text = word(name);
+  const known = text !== undefined && (Object.hasOwn(codes, text) || furtherNames.has(text));
+  return text !== undefined && (known || !answered) ? text : "UnknownError";
+}
+
+/** AWS's are UUIDs: what is not is no use to its support either. */
+function requestIdOf(value: unknown): string | undefined {
+  const uuid = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
+  return typeof value === "string" && uuid.test(value) ? value : undefined;
+}
+
+function hintOf(code: string | undefined): string | undefined {
+  if (networkCodes.has(code)) return UNREACHABLE;
+  return code !== undefined && /CERT|SSL|TLS|ISSUER|VERIFY|^EPROTO$/.test(code) ? TLS : undefined;
+}
+
+/** An error's name or a code: nothing that could be a message, or a key in hex. */
 function word(value: unknown): string | undefined {
   return typeof value === "string" && /^[\w.:-]{1,63}$/.test(value) ? value : undefined;
 }
@@ -223,11 +264,25 @@ function isForeign(message: unknown): boolean {
   return typeof message === "string" && message.endsWith(FOREIGN);
 }
 
-/** Who may not do what, and which policy says so: AWS's own words, if they are just these. */
+/**
+ * Who may not do what, and which kind of policy says so: AWS's own words, if they are just these. The
+ * resource is left out, since it is the key that was asked for.
+ */
 function wordsOfAws(message: unknown): string | undefined {
   if (message === FOREIGN) return FOREIGN;
   if (typeof message !== "string" || message.length > 1024) return undefined;
-  const denial =
-    /^User: [\w+=,.@:/-]+ is not authorized to perform: kms:\w+ on (?:resource: [\w:/-]+|this resource) (?:because|with) [\w:,./ -]+$/;
-  return denial.test(message) ? message : undefined;
+  const [, words, reason] = DENIAL.exec(message) ?? [];
+  return words === undefined || reason === undefined ? undefined : `${words} ${reason}`;
 }
+
+const POLICY =
+  "(?:identity-based policy|resource-based policy|permissions boundary|session policy|service control policy|resource control policy|VPC endpoint policy)";
+/** A principal's ARN: names of at most 64 characters, as IAM has them. */
+const PRINCIPAL = String.raw`arn:aws[a-z-]{0,32}:(?:iam|sts)::[0-9]{12}:(?:root|(?:user|role|assumed-role|federated-user)(?:/[\w+=,.@-]{1,64}){1,3})`;
+const DENIAL = new RegExp(
+  String.raw`^(User: ${PRINCIPAL} is not authorized to perform: kms:[A-Za-z]{1,40}) on (?:resource: [\w:/-]{1,300}|this resource) ` +
+    `(because no ${POLICY} allows the kms:[A-Za-z]{1,40} action` +
+    `|because the resource does not exist in this Region, no resource-based policies allow access, or a resource-based policy explicitly denies access` +
+    `|with an explicit deny in an? ${POLICY})` +
+    String.raw`(?:: arn:[\w+=,.@:/-]{1,300})?$`,
+);

@@ -110,7 +110,7 @@ describe("a role of its own", () => {
       {
         check,
         code: "ERR_ENVELOPE_KMS_ACCESS_DENIED",
-        message: `${operation}: AccessDeniedException (HTTP 400, request 11111111-2222-4333-8444-555555555555); ${words}; allow ${action.replace("KEY", key)}`,
+        message: `${operation}: AccessDeniedException (HTTP 400, request 11111111-2222-4333-8444-555555555555); ${words.replace(` on resource: ${key}`, "")}; allow ${action.replace("KEY", key)}`,
       },
     ]);
   });
@@ -252,7 +252,8 @@ describe("no answer", () => {
         {
           check: "reach",
           code: "ERR_ENVELOPE_KMS_UNAVAILABLE",
-          message: "DescribeKey: Error (ECONNREFUSED)",
+          message:
+            "DescribeKey: Error (ECONNREFUSED); check the endpoint, the region and the network, or try again",
         },
       ],
     });

@@ -11,9 +11,11 @@ const user =
 const foreign =
   "The ciphertext refers to a customer master key that does not exist, does not exist in this region, or you are not allowed to access.";
 
+const requestId = "0b4c1f00-0000-4000-8000-000000000001";
+
 /** As the SDK makes them. */
 function sdkError(name: string, message = "UnknownError", httpStatusCode = 400): Error {
-  const $metadata = { httpStatusCode, requestId: "b4c1", attempts: 1 };
+  const $metadata = { httpStatusCode, requestId, attempts: 1 };
   return Object.assign(new Error(message), { name, $fault: "client", $metadata });
 }
 
@@ -74,7 +76,12 @@ it.each([
   expect(classify(thrown)).toBe(expected);
   const error = withoutSecrets(thrown, "Decrypt");
   expect(classify(error)).toBe(expected);
-  expect(error.message).toBe(`Decrypt: Error (${code})`);
+  expect(error.message).toMatch(`Decrypt: Error (${code}); `);
+  expect(error.hint).toContain(
+    expected === "ERR_ENVELOPE_KMS_UNAVAILABLE"
+      ? "or try again"
+      : "the certificate is not accepted",
+  );
 });
 
 it.each([
@@ -123,23 +130,27 @@ describe("what remains of an error", () => {
     `${user} on resource: ${arn} because no identity-based policy allows the kms:Decrypt action`,
     `${user} on resource: ${arn} because no resource-based policy allows the kms:Decrypt action`,
     `${user} on resource: ${arn} with an explicit deny in a resource-based policy`,
+    `${user} on resource: ${arn} with an explicit deny in an identity-based policy: arn:aws:iam::111122223333:policy/no`,
+    `${user} on resource: ${arn} because no permissions boundary allows the kms:Decrypt action`,
     `${user} on this resource because the resource does not exist in this Region, no resource-based policies allow access, or a resource-based policy explicitly denies access`,
   ])("is who may not do what: %s", (message) => {
     const error = withoutSecrets(sdkError("AccessDeniedException", message), "Decrypt");
     expect(error.message).toBe(
-      `Decrypt: AccessDeniedException (HTTP 400, request b4c1); ${message}`,
+      `Decrypt: AccessDeniedException (HTTP 400, request ${requestId}); ${message.replace(/ on (?:resource: \S+|this resource)/, "").replace(/: arn:\S+$/, "")}`,
     );
   });
 
   it.each([
     "SECRET",
     `${user} on resource: ${arn} because of {"tenant":"SECRET"}`,
+    `${user} on resource: ${arn} because no SECRET policy allows the kms:Decrypt action`,
+    `${user.replace("role/app", `role/${"SECRET".repeat(11)}`)} on resource: ${arn} with an explicit deny in a session policy`,
     `${user} on resource: ${arn} because SECRET\nSECRET`,
     `SECRET ${user} on resource: ${arn} because no policy allows it`,
     `${user} on resource: ${arn} because ${"SECRET ".repeat(200)}`,
   ])("is none of the server's other words: %j", (message) => {
     const error = withoutSecrets(sdkError("AccessDeniedException", message), "Decrypt");
-    expect(error.message).toBe("Decrypt: AccessDeniedException (HTTP 400, request b4c1)");
+    expect(error.message).toBe(`Decrypt: AccessDeniedException (HTTP 400, request ${requestId})`);
     expect(inspect(error, { showHidden: true, depth: 10 })).not.toContain("SECRET");
   });
 
@@ -167,6 +178,18 @@ describe("what remains of an error", () => {
       code: undefined,
     });
     expect(inspect(error, { showHidden: true, depth: 10 })).not.toContain("SECRET");
+  });
+
+  it("is no name, code or id that a server made up", () => {
+    const madeUp = Buffer.alloc(32, 7).toString("base64url");
+    const thrown = Object.assign(sdkError(madeUp), { code: madeUp });
+    Object.assign(thrown, { $metadata: { httpStatusCode: 400, requestId: madeUp } });
+    const error = withoutSecrets(thrown, "Decrypt");
+    expect(error.message).toBe("Decrypt: UnknownError (HTTP 400)");
+    expect(inspect(error, { showHidden: true, depth: 10 })).not.toContain(madeUp);
+    for (const name of ["ValidationException", "DryRunOperationException"]) {
+      expect(withoutSecrets(sdkError(name), "Decrypt").name).toBe(name);
+    }
   });
 
   it("is no name that could be a message", () => {

@@ -194,7 +194,7 @@ const faults: readonly {
     what: "an error nobody knows",
     fault: awsError("SurpriseException", "SECRET"),
     code: "ERR_ENVELOPE_KMS_ERROR",
-    name: "SurpriseException",
+    name: "UnknownError",
     requests: 1,
   },
   {

@@ -228,8 +228,8 @@ class Probes {
     const cause = causeOf(error);
     const code = isEnvelopeError(error) ? error.code : classify(error);
     const reason = cause instanceof Error ? cause.message : "no reason";
-    const next =
-      code === "ERR_ENVELOPE_KMS_ACCESS_DENIED" && this.reached ? `; allow ${permission}` : "";
+    const denied = code === "ERR_ENVELOPE_KMS_ACCESS_DENIED" && this.reached;
+    const next = denied && !reason.includes("; allow ") ? `; allow ${permission}` : "";
     const message = `${reason}${next}`;
     for (const check of checks) this.#problems.push({ check, code, message });
     return refusals.has(code) ? false : undefined;

@@ -80,12 +80,32 @@ const hints: Readonly<Record<string, string>> = {
   CredentialsError: "no usable application default credentials; set them up, or pass a client",
   IntegrityMismatch: "a checksum does not match: something on the way altered the bytes",
   UnreadableAnswer: "what answered is not Cloud KMS; look for a proxy or a wrong endpoint",
+  UNAVAILABLE: "check the endpoint and the network, or try again",
+  DEADLINE_EXCEEDED: "check the endpoint and the network, or try again",
 };
 
-const reasons: Readonly<Record<string, string>> = {
-  SERVICE_DISABLED: "enable the Cloud KMS API in the project",
-  USER_PROJECT_DENIED: "the credentials may not use their quota project",
-};
+/** Reasons that are repeated, with what to do about them. Source: google.api.ErrorReason */
+const reasons: ReadonlyMap<string, string | undefined> = new Map([
+  ["SERVICE_DISABLED", "enable the Cloud KMS API in the project"],
+  ["USER_PROJECT_DENIED", "the credentials may not use their quota project"],
+  ["BILLING_DISABLED", "enable billing in the project"],
+  ["RATE_LIMIT_EXCEEDED", undefined],
+  ["RESOURCE_QUOTA_EXCEEDED", undefined],
+  ["IAM_PERMISSION_DENIED", undefined],
+  ["CONSUMER_INVALID", undefined],
+  ["CONSUMER_SUSPENDED", undefined],
+  ["ACCESS_TOKEN_EXPIRED", undefined],
+  ["ACCESS_TOKEN_SCOPE_INSUFFICIENT", undefined],
+  ["ACCESS_TOKEN_TYPE_UNSUPPORTED", undefined],
+  ["ACCOUNT_STATE_INVALID", undefined],
+  ["CREDENTIALS_MISSING", undefined],
+  ["LOCATION_POLICY_VIOLATED", undefined],
+  ["SECURITY_POLICY_VIOLATED", undefined],
+]);
+
+/** Of a version. Source: resources.proto, CryptoKeyVersionState */
+const KEY_STATE =
+  / current state is: (PENDING_GENERATION|ENABLED|DISABLED|DESTROYED|DESTROY_SCHEDULED|PENDING_IMPORT|IMPORT_FAILED|GENERATION_FAILED|PENDING_EXTERNAL_DESTRUCTION|EXTERNAL_DESTRUCTION_FAILED)\b/;
 
 export interface GcpKmsErrorFacts {
   /** The method of Cloud KMS: `Decrypt`. */
@@ -141,15 +161,16 @@ export function withoutSecrets(thrown: unknown, operation?: string): GcpKmsError
   const error = membersOf(thrown);
   const text = textOf(error);
   const name = nameOf(error, text, operation);
-  const reason = word(error["reason"]);
-  const keyState = / current state is: ([A-Z_]{1,40})\b/.exec(text)?.[1];
+  const given = word(error["reason"]);
+  const reason = given !== undefined && reasons.has(given) ? given : undefined;
+  const keyState = KEY_STATE.exec(text)?.[1];
   return new GcpKmsError(name, {
     operation,
     httpStatus: httpStatusOf(error),
     reason,
     code: networkCodeIn(error["code"], text),
     keyState,
-    hint: reasons[reason ?? ""] ?? wordsOfGoogle(text) ?? hints[name],
+    hint: reasons.get(reason ?? "") ?? wordsOfGoogle(text) ?? hints[name],
   });
 }
 
@@ -246,11 +267,11 @@ function word(value: unknown): string | undefined {
   return typeof value === "string" && /^\w{1,63}$/.test(value) ? value : undefined;
 }
 
-/** Which permission is missing where: Google's own words, if they are just these. */
+/** Which permission is missing: Google's own words, if they are of one that is used here. */
 function wordsOfGoogle(text: string): string | undefined {
   const denial =
-    /Permission '(cloudkms\.[A-Za-z.]{1,80})' denied on resource '([\w/.:-]{1,500})' \(or it may not exist\)/;
-  const [, permission, resource] = denial.exec(text) ?? [];
+    /Permission '(cloudkms\.cryptoKey(?:s\.get|Versions\.useTo(?:En|De)crypt))' denied on resource '/;
+  const permission = denial.exec(text)?.[1];
   if (permission === undefined) return undefined;
-  return `allow ${permission} on ${resource}, or check that it exists`;
+  return `allow ${permission} on the key, or check that it exists`;
 }

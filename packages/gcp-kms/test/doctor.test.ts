@@ -94,7 +94,9 @@ describe("a role of its own", () => {
     expect(may(report)).toBe("nnnn");
     expect(checks(report)).toBe("key generate wrap unwrap rewrap");
     expect(report).toMatchObject({ label: undefined, keyVersion: undefined, reachable: true });
-    expect(report.problems[0]?.message).toContain(`allow cloudkms.cryptoKeys.get on ${key}`);
+    expect(report.problems[0]?.message).toBe(
+      "GetCryptoKey: PERMISSION_DENIED; allow cloudkms.cryptoKeys.get on the key, or check that it exists",
+    );
   });
 
   it("may unwrap with its key but not with a further one", async () => {
@@ -195,7 +197,8 @@ describe("no answer", () => {
         {
           check: "reach",
           code: "ERR_ENVELOPE_KMS_UNAVAILABLE",
-          message: "GetCryptoKey: UNAVAILABLE (ECONNREFUSED)",
+          message:
+            "GetCryptoKey: UNAVAILABLE (ECONNREFUSED); check the endpoint and the network, or try again",
         },
       ],
     });

@@ -92,14 +92,14 @@ describe("a status says more", () => {
     const permission = "cloudkms.cryptoKeyVersions.useToDecrypt";
     const text = `Permission '${permission}' denied on resource '${key}' (or it may not exist).`;
     expect(withoutSecrets(grpcError(7, text), "Decrypt").message).toBe(
-      `Decrypt: PERMISSION_DENIED; allow ${permission} on ${key}, or check that it exists`,
+      `Decrypt: PERMISSION_DENIED; allow ${permission} on the key, or check that it exists`,
     );
-    for (const other of [
-      text.replace(key, "SECRET thing"),
-      text.replace("cloudkms.", "SECRET "),
-      text.replace(key, `${key}${"SECRET".repeat(100)}`),
-    ]) {
-      expect(withoutSecrets(grpcError(7, other), "Decrypt").message).toBe(
+    // What it was denied on is the server's text: the key is known without it.
+    const elsewhere = text.replace(key, `SECRET ${"SECRET".repeat(100)}`);
+    expect(withoutSecrets(grpcError(7, elsewhere), "Decrypt").message).not.toContain("SECRET");
+    for (const other of ["cloudkms.SECRET", "SECRET.cryptoKeys.get"]) {
+      const unknown = text.replace(permission, other);
+      expect(withoutSecrets(grpcError(7, unknown), "Decrypt").message).toBe(
         "Decrypt: PERMISSION_DENIED",
       );
     }
@@ -110,10 +110,16 @@ describe("a status says more", () => {
     expect(withoutSecrets(thrown, "Encrypt").message).toBe(
       "Encrypt: PERMISSION_DENIED (SERVICE_DISABLED); enable the Cloud KMS API in the project",
     );
-    const unknown = Object.assign(grpcError(7), { reason: "SECRET reason" });
-    expect(withoutSecrets(unknown, "Encrypt").message).toBe("Encrypt: PERMISSION_DENIED");
+    for (const reason of ["SECRET reason", "SECRET_REASON"]) {
+      const unknown = Object.assign(grpcError(7), { reason });
+      expect(withoutSecrets(unknown, "Encrypt").message).toBe("Encrypt: PERMISSION_DENIED");
+    }
+    const made = grpcError(9, `${key} is not enabled, current state is: SECRET_STATE.`);
+    expect(withoutSecrets(made, "Encrypt").message).toBe("Encrypt: FAILED_PRECONDITION");
   });
 });
+
+const retry = "; check the endpoint and the network, or try again";
 
 describe("what an SDK throws without a status of gRPC", () => {
   it.each([
@@ -160,7 +166,7 @@ describe("what an SDK throws without a status of gRPC", () => {
     "is %s",
     (code) => {
       const error = withoutSecrets(Object.assign(new Error("x"), { code }), "Encrypt");
-      expect(error.message).toBe(`Encrypt: UNAVAILABLE (${code})`);
+      expect(error.message).toBe(`Encrypt: UNAVAILABLE (${code})${retry}`);
     },
   );
 
@@ -185,7 +191,7 @@ describe("what an SDK throws without a status of gRPC", () => {
   it("is what was repeated until there was no use", () => {
     const text = "Exceeded maximum number of retries retrying error Error: 14 UNAVAILABLE: SECRET";
     const error = withoutSecrets(Object.assign(new Error(text), { code: 4 }), "Encrypt");
-    expect(error.message).toBe("Encrypt: UNAVAILABLE");
+    expect(error.message).toBe(`Encrypt: UNAVAILABLE${retry}`);
   });
 });
 

@@ -206,14 +206,10 @@ function toChecked(report: DoctorReport): CheckedCmk {
     problems: report.problems.map(({ check: of, code, message }) => ({
       check: of,
       code,
-      message: withNext(message, code === UNAVAILABLE && of === "reach" ? REACH : undefined),
+      message,
     })),
   };
 }
-
-const UNAVAILABLE = "ERR_ENVELOPE_KMS_UNAVAILABLE";
-/** The next step where nothing answered. */
-const REACH = "check the address and the network, or try again";
 
 /** A CMK about which nothing is known. */
 function unprobed(
