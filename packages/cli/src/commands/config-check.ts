@@ -182,7 +182,7 @@ async function probe(
     ui.host.signal.throwIfAborted();
     if (bound.signal.aborted) {
       const message = `no complete answer within ${timeoutMs / 1000} s; check whether the KMS is slow, or raise --timeout`;
-      return unprobed(provider, keyId, UNAVAILABLE, message);
+      return unprobed(provider, keyId, "ERR_ENVELOPE_KMS_UNAVAILABLE", message);
     }
     if (!isEnvelopeError(error)) throw error;
     return unprobed(provider, keyId, error.code, withNext(error.message, reportOf(error).hint));
