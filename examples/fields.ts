@@ -8,8 +8,8 @@ import { DatabaseSync } from "node:sqlite";
 import { memoryCmk } from "@env/core/testing";
 import { Envelope, isEnvelopeError } from "@env/core";
 
-const cmk = memoryCmk(); // In production: the KMS of your configuration.
-await using envelope = new Envelope({ cmks: [cmk] });
+// In production: the KMS of your configuration.
+await using envelope = new Envelope({ cmks: [memoryCmk()] });
 using fields = await envelope.fields({ context: { tenant: "acme" } });
 using database = new DatabaseSync(":memory:");
 database.exec("CREATE TABLE cards (id INTEGER PRIMARY KEY, holder TEXT, number TEXT)");

@@ -16,8 +16,7 @@ const message = `${source}.envelope`;
 const line = (number: number): string => `line ${String(number).padStart(10)}\n`;
 writeFileSync(source, Array.from({ length: 2 ** 22 }, (_, number) => line(number)).join(""));
 
-const cmk = memoryCmk();
-await using envelope = new Envelope({ cmks: [cmk] });
+await using envelope = new Envelope({ cmks: [memoryCmk()] });
 const context = { purpose: "logs" };
 try {
   // Segments are encrypted in parallel. The target appears whole or not at all.

@@ -15,8 +15,7 @@ import { memoryCmk } from "@env/core/testing";
 import { Envelope } from "@env/core";
 import { decryptStream, encryptStream, writeFileWhole } from "@env/node-stream";
 
-const cmk = memoryCmk();
-await using envelope = new Envelope({ cmks: [cmk] });
+await using envelope = new Envelope({ cmks: [memoryCmk()] });
 const context = { purpose: "uploads" };
 const folder = mkdtempSync(join(tmpdir(), "env-example-"));
 const stored = join(folder, "upload.envelope");

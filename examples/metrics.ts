@@ -28,9 +28,8 @@ function observer(event: EnvelopeEvent): void {
   }
 }
 
-const cmk = memoryCmk();
 await using envelope = new Envelope({
-  cmks: [cmk],
+  cmks: [memoryCmk()],
   dataKeyCache: { maxAge: 60_000, maxMessages: 1000, maxBytes: 2 ** 30 },
   observer,
 });
