@@ -1,7 +1,8 @@
 /**
  * The mistake it stops: input from an attacker that crashes a reader, hangs it, is read in two ways,
  * or is accepted though nobody would write it. Mutates the test vectors and checks what must hold for
- * any bytes: `fuzz/targets.ts` for the parsers, `fuzz/streams.ts` for whole messages.
+ * any bytes: `fuzz/targets.ts` for the parsers, `fuzz/streams.ts` for whole messages, `fuzz/decisions.ts` for
+ * requests that the local KMS is slow to decide.
  *
  * A finding is printed with its input in hex and ends the run with exit code 1. The same seed mutates
  * the same way; `--input` tries one input again on every target.
@@ -13,6 +14,7 @@
 import { randomInt } from "node:crypto";
 import { parseArgs } from "node:util";
 import { command } from "./command.ts";
+import { decisions, engine } from "./fuzz/decisions.ts";
 import { mutate, type Bytes } from "./fuzz/mutate.ts";
 import { Random } from "./fuzz/random.ts";
 import { Messages } from "./fuzz/streams.ts";
@@ -23,6 +25,8 @@ import { findFiles, readText } from "./workspace.ts";
 const MAX_MS = 1000;
 /** Inputs to the parsers for each whole message, which takes about as long as all of them. */
 const PARSED_PER_MESSAGE = 16;
+/** What a request is made of; input of this length is tried as one. */
+const SEED_BYTES = 4;
 /** Accepted inputs that are mutated further. */
 const MAX_CORPUS = 2000;
 
@@ -78,6 +82,10 @@ async function fuzz(random: Random, deadline: number): Promise<Run> {
       const [first = new Uint8Array(0), ...rest] = messages.seeds;
       const input = mutate(random.pick([first, ...rest]), [first, ...rest], random);
       await caught(input, "messages", () => attempt(run, () => messages.check(input, random)));
+      const seed = random.bytes(SEED_BYTES);
+      // Measures by itself, in time of the processor.
+      await caught(seed, "decisions", async () => decisions(seed, engine));
+      run.execs++;
       continue;
     }
     const input = mutate(random.pick(corpus), corpus, random);
@@ -112,6 +120,9 @@ function accepted(input: Bytes): boolean {
 /** Every target on one input. */
 async function replay(input: Bytes): Promise<Run> {
   const run: Run = { execs: 0, slowestMs: 0 };
+  if (input.length === SEED_BYTES) {
+    await caught(input, "decisions", async () => decisions(input, engine));
+  }
   const messages = await Messages.create();
   for (const [name, target] of Object.entries(targets)) {
     await caught(input, name, () => attempt(run, () => target(input, readers)));

@@ -3,6 +3,7 @@ import { headerLength, parseHeader } from "@env/core/message";
 import { afterEach, describe, expect, it, onTestFinished, vi } from "vitest";
 import { CmkCalls } from "../../packages/core/src/cmk-calls.ts";
 import { attempt, vectorSeeds } from "../fuzz.ts";
+import { decisions, engine, limits, type Engine } from "../fuzz/decisions.ts";
 import { layoutOf, mutate, type Bytes } from "../fuzz/mutate.ts";
 import { Random } from "../fuzz/random.ts";
 import { Messages } from "../fuzz/streams.ts";
@@ -174,5 +175,59 @@ describe("mutations", () => {
         { at: 26, width: 2 },
       ],
     });
+  });
+});
+
+describe("the decisions", () => {
+  /** What is found first in so many requests. */
+  function first(broken: Partial<Engine>, requests = 30): string | undefined {
+    const random = new Random(1);
+    try {
+      for (let i = 0; i < requests; i++) decisions(random.bytes(4), { ...engine, ...broken });
+    } catch (error) {
+      if (error instanceof Finding) return error.message;
+      throw error;
+    }
+    return undefined;
+  }
+  /** Goes on by so much each time that it is asked. */
+  const clock = (stepMs: number): (() => number) => {
+    let now = 0;
+    return () => (now += stepMs);
+  };
+
+  it("find nothing in the engine as it is", () => {
+    expect(first({ clock: clock(0) }, 10)).toBeUndefined();
+  });
+
+  it("find a decision that takes more steps than it may", () => {
+    const greedy: Engine["judge"] = (request, meter) => {
+      const verdict = engine.judge(request);
+      try {
+        meter?.spend(Infinity);
+      } catch {
+        // Goes on all the same.
+      }
+      return verdict;
+    };
+    expect(first({ clock: clock(0), judge: greedy })).toBe(
+      "a decision took more steps than it may",
+    );
+  });
+
+  it("find one request that takes different steps", () => {
+    let more = 0;
+    const random: Engine["judge"] = (_, meter) => {
+      meter?.spend((more += 1));
+      return { because: "no-key-policy-allows", deciding: [] };
+    };
+    expect(first({ clock: clock(0), judge: random })).toBe(
+      "one request takes two numbers of steps",
+    );
+  });
+
+  it("find what takes the processor too long, however often it is tried", () => {
+    expect(first({ clock: clock(limits.read + 1) })).toBe("reading a policy takes 251 ms");
+    expect(first({ clock: clock(limits.decide + 1) })).toBe("a decision takes 101 ms");
   });
 });

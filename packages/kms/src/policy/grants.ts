@@ -118,7 +118,7 @@ export function grantAllows(
 }
 
 /** To look at a grant: its operations, its grantee, its eight pairs. */
-const GRANT_STEPS = 20;
+const GRANT_STEPS = 30;
 
 /** How `principal`, the grantee or retiring principal of a grant, names the caller. */
 export function namedBy(principal: string, request: AccessRequest): Named {

@@ -34,7 +34,9 @@ export function matches(
 }
 
 /** To look at a statement, whatever it says. */
-const STATEMENT_STEPS = 10;
+const STATEMENT_STEPS = 20;
+/** To compare a value with a literal, or the beginning of one. */
+const COMPARISON_STEPS = 8;
 
 export function matchesPrincipal(
   { effect, kind, principals }: CompiledStatement,
@@ -43,7 +45,7 @@ export function matchesPrincipal(
 ): Named {
   if (kind === "identity") return "direct";
   if (principals === undefined) return undefined;
-  meter.spend(principals.principals.length * (principals.not ? IDENTITIES : 1));
+  meter.spend(principals.principals.length * (principals.not ? IDENTITIES : 1) * COMPARISON_STEPS);
   if (!principals.not) return named(principals.principals, request);
   return notNamed(effect, principals.principals, request) ? "direct" : undefined;
 }
@@ -58,6 +60,7 @@ export function matchesAction(
   meter: Meter = new Meter(),
 ): boolean {
   if (actions === undefined) return false;
+  meter.spend(actions.patterns.length * COMPARISON_STEPS);
   const action = lowerAction(request.action);
   return actions.patterns.some((pattern) => pattern.matches(action, meter)) !== actions.not;
 }
@@ -73,6 +76,7 @@ export function matchesResource(
 ): boolean {
   if (resources === undefined) return false;
   if (kind === "key" && effect === "Deny" && !resources.not) return true;
+  meter.spend(resources.patterns.length * COMPARISON_STEPS);
   const fill = filler(variableValues, request);
   const { resource } = request;
   return resources.patterns.some((one) => one.matches(resource, fill, meter)) !== resources.not;
@@ -104,8 +108,10 @@ export function holds(
   const { set, ifExists, negated, operands } = test;
   if (value === undefined) return ifExists || set === "all" || (set === undefined && negated);
   const fill = filler(variableValues, request);
-  const fits = (one: string): boolean =>
-    operands.some((operand) => operand(one, fill, meter)) !== negated;
+  const fits = (one: string): boolean => {
+    meter.spend(operands.length * COMPARISON_STEPS);
+    return operands.some((operand) => operand(one, fill, meter)) !== negated;
+  };
   if (typeof value === "string") return fits(value);
   if (set === "any") return value.some(fits);
   if (set === "all") return value.every(fits);
@@ -114,7 +120,7 @@ export function holds(
 }
 
 /** To find the value of a condition key. */
-const CONDITION_STEPS = 10;
+const CONDITION_STEPS = 20;
 
 /** For statements whose variables are there, as {@link hasVariables} tells. */
 function filler(

@@ -150,8 +150,11 @@ function literal(type: Comparison["type"], test: (text: string) => Test | undefi
   return { type, wildcards: false, variables: false, operand };
 }
 
+/** To fill in a policy variable, and to make a test of it. */
+const FILL_STEPS = 20;
+
 /** To read a number, a time or an address. */
-const LITERAL_STEPS = 20;
+const LITERAL_STEPS = 250;
 
 /** An operand whose test is made once, or anew for each request if it has variables. */
 export function templated(make: (tokens: Tokens) => Test): (parts: Template) => Operand {
@@ -161,7 +164,7 @@ export function templated(make: (tokens: Tokens) => Test): (parts: Template) => 
       return (value, _, meter) => test(value, meter);
     }
     return (value, fill, meter) => {
-      meter?.spend(parts.length);
+      meter?.spend(FILL_STEPS * parts.length);
       const pattern = filled(parts, fill);
       // A pattern is not longer than what it matches, but for letters whose lower case is two characters:
       // so no more than that is ever put together.

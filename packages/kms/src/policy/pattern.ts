@@ -23,7 +23,7 @@ export const ONE: unique symbol = Symbol("?");
 /** Literal text, or a wildcard. */
 export type Token = string | typeof ANY | typeof ONE;
 
-/** Tells whether a whole value matches, and counts the steps that it took. */
+/** Tells whether a whole value matches, and counts the steps that it took beyond a first comparison. */
 export type Matcher = (value: string, meter?: Meter) => boolean;
 
 /** Reads `*` and `?` as wildcards and all else as it is. */
@@ -49,20 +49,18 @@ export function matcher(pattern: readonly Token[]): Matcher {
   const parts = joined(pattern);
   const [first, second, third] = parts;
   const { length } = parts;
-  if (length === 0) return counted((value) => value === "");
-  if (length === 1 && first === ANY) return counted(() => true);
-  if (length === 1 && typeof first === "string") return counted((value) => value === first);
+  if (length === 0) return (value) => value === "";
+  if (length === 1 && first === ANY) return () => true;
+  if (length === 1 && typeof first === "string") return (value) => value === first;
   if (length === 2 && typeof first === "string" && second === ANY) {
-    return counted((value) => value.startsWith(first));
+    return (value) => value.startsWith(first);
   }
   if (length === 2 && first === ANY && typeof second === "string") {
-    return counted((value) => value.endsWith(second));
+    return (value) => value.endsWith(second);
   }
   if (length === 3 && typeof first === "string" && second === ANY && typeof third === "string") {
     const least = first.length + third.length;
-    return counted(
-      (value) => value.length >= least && value.startsWith(first) && value.endsWith(third),
-    );
+    return (value) => value.length >= least && value.startsWith(first) && value.endsWith(third);
   }
   // Most patterns of a policy are never asked, so this waits until one is.
   let segments: readonly Segment[] | undefined;
@@ -74,7 +72,7 @@ export function matcher(pattern: readonly Token[]): Matcher {
 
 /** Matches `*` against everything, and every other pattern part by part as {@link arnMatcher} does. */
 export function resourceMatcher(pattern: readonly Token[]): Matcher {
-  return isLoneStar(pattern) ? counted(() => true) : arnMatcher(pattern);
+  return isLoneStar(pattern) ? () => true : arnMatcher(pattern);
 }
 
 export function isLoneStar(pattern: readonly unknown[]): boolean {
@@ -87,12 +85,12 @@ export function isLoneStar(pattern: readonly unknown[]): boolean {
  */
 export function arnMatcher(pattern: readonly Token[]): Matcher {
   const parts = arnParts(pattern)?.map(matcher);
-  if (parts === undefined) return counted(() => false);
+  if (parts === undefined) return () => false;
   return (value, meter = new Meter()) => {
     let from = 0;
     for (const [index, part] of parts.entries()) {
       const colon = index < parts.length - 1 ? value.indexOf(":", from) : value.length;
-      meter.spend(1 + ((colon === -1 ? value.length : colon) - from) / SCANNED_PER_STEP);
+      meter.spend(PART_STEPS + (((colon === -1 ? value.length : colon) - from) >> 4));
       if (colon === -1 || !part(value.slice(from, colon), meter)) return false;
       from = colon + 1;
     }
@@ -100,8 +98,8 @@ export function arnMatcher(pattern: readonly Token[]): Matcher {
   };
 }
 
-/** Characters that the engine looks through for a colon in the time of a step. */
-const SCANNED_PER_STEP = 16;
+/** To take a part out of an ARN. Sixteen characters are looked through for its end in the time of a step. */
+const PART_STEPS = 4;
 
 /** The six parts of an ARN pattern; undefined if it has fewer. */
 export function arnParts(pattern: readonly Token[]): readonly (readonly Token[])[] | undefined {
@@ -118,13 +116,6 @@ export function arnParts(pattern: readonly Token[]): readonly (readonly Token[])
 }
 
 const ARN_PARTS = 6;
-
-function counted(matches: (value: string) => boolean): Matcher {
-  return (value, meter) => {
-    meter?.spend(1);
-    return matches(value);
-  };
-}
 
 /** Neighbouring literals as one, and of neighbouring stars one. */
 function joined(pattern: readonly Token[]): Token[] {
