@@ -12,7 +12,7 @@
 import { constants, type BigIntStats } from "node:fs";
 import type { FileHandle } from "node:fs/promises";
 import { resolve } from "node:path";
-import type { Envelope, RewrapOptions, RewrapReport } from "@env/core";
+import type { Envelope, RewrapOptions, RewrapReport, Wrapping } from "@env/core";
 import { MAX_HEADER_BYTES, parseHeader, plaintextLength, PREFIX_BYTES } from "@env/core/message";
 import { withFileLock } from "./file-lock.ts";
 import {
@@ -37,7 +37,7 @@ export interface RewrapFileOptions extends Pick<RewrapOptions, "context" | "from
   readonly onProgress?: ((progress: Progress) => void) | undefined;
 }
 
-export interface RewrapFileResult {
+export interface RewrapFileResult extends Wrapping {
   /** `false`: every entry was wrapped by the current version of its CMK, and nothing was written. */
   readonly changed: boolean;
   /** Whether the plaintext data key was in this process, or stayed inside the KMS. */
@@ -164,12 +164,13 @@ async function plan(
 ): Promise<Plan> {
   plaintextLength(size - header.length); // Refuses a cut file before a KMS is called.
   const rewrapped = await envelope.rewrap(header, options);
-  const { changed, plaintextSeen, entries, message: newHeader } = rewrapped;
+  const { changed, plaintextSeen, entries, wrapped, cmks, message: newHeader } = rewrapped;
   const fits = newHeader.length === header.length;
   const method = !changed ? "none" : fits ? "in-place" : "copied";
   const payloadBytes = fits ? 0 : size - header.length;
   const bytesWritten = changed ? newHeader.length + payloadBytes : 0;
-  return { result: { changed, plaintextSeen, entries, method, bytesWritten }, newHeader };
+  const facts = { changed, plaintextSeen, entries, wrapped, cmks };
+  return { result: { ...facts, method, bytesWritten }, newHeader };
 }
 
 /** The KMS may have taken its time: what was planned is for the file as it was. */

@@ -7,7 +7,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { pathToFileURL } from "node:url";
 import { promisify } from "node:util";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { Envelope, fromHeader, inspect, type EnvelopeEvent } from "@env/core";
+import { Cmk, Envelope, fromHeader, inspect, type EnvelopeEvent } from "@env/core";
 import { decryptFile, decryptFileOn, encryptFile, encryptFileOn, verifyFile } from "../src/file.ts";
 import type { Machine } from "../src/file.ts";
 import { encodeJournal, journalPath } from "../src/journal.ts";
@@ -109,6 +109,39 @@ describe("encryptFile and decryptFile", () => {
     expect(await modeOf("again")).toBe(0o640);
     await decryptFile(envelope, path("sealed"), path("again"), { context, overwrite: true });
     expect(await modeOf("again")).toBe(0o600);
+  });
+
+  it("tell how many of the CMKs have wrapped, where fewer may", async () => {
+    await writeFile(path("plain"), "hello");
+    const [{ cmk }, { driver }] = [rotatingCmk("one", 1), rotatingCmk("two", 1)];
+    const failing = new Cmk({
+      ...driver,
+      wrap: () => Promise.reject(new Error("down")),
+      classify: () => "ERR_ENVELOPE_KMS_UNAVAILABLE",
+    });
+    const both = new Envelope({ cmks: [cmk, failing], minWrapped: 1 });
+    const options = { context };
+    const few = { wrapped: 1, cmks: 2 };
+    expect(await encryptFile(both, path("plain"), path("sealed"), options)).toMatchObject(few);
+  });
+
+  it("show readers a whole target at any time, however many threads and processes replace it", async () => {
+    const bytes = pattern(40_000);
+    await writeFile(path("plain"), bytes);
+    const opener = new Envelope({ cmks: [rotatingCmk("one", 1).cmk] });
+    await encryptFile(opener, path("plain"), path("sealed"), { context: {} });
+    const script = new URL("support/replacing-process.ts", import.meta.url).pathname;
+    const args = ["--conditions=@env/source", script, path("plain"), path("sealed"), "20", "2"];
+    const done = new AbortController();
+    const replacing = Promise.all(
+      [1, 2].map(() => promisify(execFile)(process.execPath, args)),
+    ).finally(() => done.abort());
+    do {
+      const { plaintextBytes } = await verifyFile(opener, path("sealed"), { context: {} });
+      expect(plaintextBytes).toBe(40_000);
+    } while (!done.signal.aborted);
+    await replacing;
+    await expectOnly(["plain", "sealed"]);
   });
 
   it("replace neither links nor folders", async () => {

@@ -82,6 +82,8 @@ describe("rewrapFile", () => {
           keyVersion: "2",
         },
       ],
+      wrapped: 1,
+      cmks: 1,
       method: "in-place",
       bytesWritten: 512,
     });

@@ -155,16 +155,15 @@ async function rewrapText(
 ): Promise<RewrapFileResult> {
   return readMessage(path, async (source) => {
     const old = await readText(readPieces(source));
-    const { message, changed, ...facts } = await envelope.rewrap(old, options);
-    const { plaintextSeen, entries } = facts;
-    if (!changed) return { changed, plaintextSeen, entries, method: "none", bytesWritten: 0 };
+    const { message, keyBlock: _, ...facts } = await envelope.rewrap(old, options);
+    if (!facts.changed) return { ...facts, method: "none", bytesWritten: 0 };
     const lineBreak = ["", "\n", "\r\n"][Number(source.stats.size) - old.length] ?? "";
     const text = `${message}${lineBreak}`;
     const { stats } = source;
     const target = { overwrite: true, like: stats, replaces: stats, signal: options.signal };
     if (!dryRun) await writeOutput(path, target, (file) => file.writeFile(text));
     const bytesWritten = dryRun ? 0 : text.length;
-    return { changed, plaintextSeen, entries, method: "copied", bytesWritten };
+    return { ...facts, method: "copied", bytesWritten };
   });
 }
 
