@@ -1,6 +1,6 @@
 /**
- * The mistake it stops: a package that comes to depend on one its layer may not use. Nothing else
- * would notice: the import resolves and the tests pass, and a year later `core` cannot be used in a
+ * The mistake it stops: a package that starts to depend on another that its layer may not use.
+ * Nothing else would notice: the import resolves and the tests pass, and a year later `core` cannot be used in a
  * browser, or two packages cannot be built without each other.
  *
  * The table is the one of ARCHITECTURE.md. Dependencies for tests are arrows too.
@@ -123,7 +123,7 @@ function inFiles({ dir, manifest, files }: CheckedPackage): string[] {
   return found;
 }
 
-/** Specifiers of static and dynamic imports and re-exports. Examples in comments are none. */
+/** Specifiers of static and dynamic imports and re-exports. Examples in comments do not count. */
 export function importsOf(text: string): string[] {
   const code = text.replaceAll(/^\s*(?:\/\*[\s\S]*?\*\/|\/\/.*)/gm, "");
   const pattern = /(?:\bfrom|\bimport)\s*\(?\s*(["'`])([^"'`\n]+)\1/g;

@@ -76,9 +76,6 @@ const notYetMended: readonly string[] = [
   "packages/vault-transit/src/",
   "spec/authorization.md",
   "spec/envelope-v1.md",
-  "tools/bench/",
-  "tools/boundaries.ts",
-  "tools/fuzz/",
   "tools/gen-vectors/",
 ];
 

@@ -19,7 +19,7 @@ export const MIB: number = 2 ** 20;
 export const GIB: number = 2 ** 30;
 
 export interface Figure {
-  /** As `--only` takes it. */
+  /** The name that `--only` takes. */
   readonly name: string;
   run(bench: Bench): Promise<readonly Row[]>;
 }
@@ -77,7 +77,7 @@ export function openEnvelope(options: Omit<EnvelopeOptions, "cmks"> = {}): {
   return { envelope, rotate: () => kms.rotate(id) };
 }
 
-/** Under which all messages are written. */
+/** The context of all messages. */
 export const CONTEXT = { context: { app: "bench" } } as const;
 
 /** Random bytes, filled anew for each round, repeated up to any length. */
@@ -144,7 +144,7 @@ export async function seconds(work: () => unknown): Promise<number> {
 
 export interface Folder {
   readonly path: string;
-  /** For notes: what kind of place it is. */
+  /** What kind of place it is, for the notes. */
   readonly place: string;
   remove(): void;
 }

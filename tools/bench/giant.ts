@@ -14,7 +14,7 @@ import type { Envelope } from "@env/core";
 import { CONTEXT, folderFor, GIB, MIB, type Bench, type Folder } from "./bench.ts";
 
 export interface Mark {
-  /** In the plaintext, in bytes. */
+  /** Offset in the plaintext, in bytes. */
   readonly position: number;
   readonly bytes: Buffer;
 }

@@ -1,5 +1,5 @@
 /**
- * On what it was measured. Nothing that names the machine or its owner.
+ * Describes the machine that was measured on, without anything that names it or its owner.
  *
  * @module
  */
@@ -14,10 +14,10 @@ export interface Machine {
   readonly memoryGiB: number;
   readonly system: string;
   readonly node: string;
-  /** Of the `node:crypto` that is measured. */
+  /** Version of the OpenSSL in the `node:crypto` that is measured. */
   readonly opensslInNode: string;
   readonly peers: Readonly<Record<string, string>>;
-  /** Of the last minute, before the first figure. Others' work is noise in ours. */
+  /** Load average of the last minute before the first figure. Other work on the machine is noise. */
   readonly loadBefore: number;
 }
 
@@ -43,7 +43,7 @@ export function machine(): Machine {
   };
 }
 
-/** As lines of text. */
+/** The description as lines of text. */
 export function describe({
   packages: measured,
   cpu,

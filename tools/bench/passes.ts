@@ -73,7 +73,7 @@ export async function measurePasses(
   };
 }
 
-/** For whoever has Node streams: all under the same pipeline. */
+/** A pass through Node streams, with the same pipeline for all sides. */
 export function through(open: () => Duplex): Pass {
   return async (pieces, take) => {
     const iterator = pieces[Symbol.iterator]();

@@ -1,8 +1,8 @@
 /**
  * The peers: other people's packages and programs, found where they are installed.
  *
- * They are no dependencies of this repository: `peers/package.json` pins them, {@link INSTALL} gets
- * them, and what is not there is told in the table. Only what is used of them is declared here.
+ * They are not dependencies of this repository: `peers/package.json` pins them, {@link INSTALL} installs
+ * them, and the table names the missing ones. Only the members that are used are declared here.
  *
  * @module
  */

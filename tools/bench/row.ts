@@ -15,7 +15,7 @@ export interface Comparison {
   /** One value per round. */
   readonly ours: readonly number[];
   readonly peer: string;
-  /** In the order of the same rounds. `undefined`: the peer is missing. */
+  /** The peer's values, in the order of the rounds. `undefined`: the peer is missing. */
   readonly theirs: readonly number[] | undefined;
   /** What the ratio has to reach. Without: for orientation. */
   readonly atLeast?: number;
@@ -28,7 +28,7 @@ export interface Limit {
   readonly unit: Unit;
   /** `undefined`: could not be measured here. */
   readonly ours: readonly number[] | undefined;
-  /** Without: for orientation. */
+  /** The bound. Without one, the row is for orientation. */
   readonly below?: number;
 }
 

@@ -12,7 +12,7 @@ export interface Bar {
   readonly value: number;
   /** The value as it is read: "1,850 MiB/s". */
   readonly text: string;
-  /** Ours stands out. */
+  /** Whether this bar is ours, which is drawn in colour. */
   readonly ours: boolean;
 }
 

@@ -26,7 +26,7 @@ export function cellsOf(row: Row): string[] {
   return [row.figure, ours, peer, measured, times, bound, both, verdict(row)];
 }
 
-/** For a terminal. Notes follow the table. */
+/** The rows as a table for a terminal, followed by the notes. */
 export function textTable(rows: readonly Row[]): string {
   const lines = [HEAD, ...rows.map((row) => cellsOf(row))];
   const widths = HEAD.map((_, column) =>
@@ -43,7 +43,7 @@ export function textTable(rows: readonly Row[]): string {
   return [...text, "", ...notesOf(rows)].join("\n");
 }
 
-/** For a document. */
+/** The rows as a table for a document. */
 export function markdownTable(rows: readonly Row[]): string {
   const line = (cells: readonly string[]): string => `| ${cells.join(" | ")} |`;
   const marks = HEAD.map((_, i) => (RIGHT.has(i) ? "--:" : "---"));

@@ -22,7 +22,7 @@ export interface Layout {
   readonly lengths: readonly Field[];
   /** Start and end of each entry of the key block. */
   readonly entries: readonly (readonly [start: number, end: number])[];
-  /** Where the key block's length stands. */
+  /** Offset of the key block's length. */
   readonly keyBlock: number | undefined;
 }
 

@@ -92,7 +92,7 @@ export const header: Target = (input, read) => {
   );
 };
 
-/** As the bytes come in: nothing, then a number for good, or a refusal for good. */
+/** Checks a growing prefix: it gives nothing, and from some length on the same number or the same refusal. */
 function growing(
   input: Bytes,
   whole: Verdict<number | undefined>,

@@ -1,6 +1,6 @@
 /**
  * Measures 1 MiB out of the middle of an encrypted file of 8 GiB, opened for each read: header, key
- * from the KMS (in memory), range. Each read is of another place and is compared with what stood there.
+ * from the KMS (in memory), range. Each read is at another offset and is compared with what was written there.
  *
  * The mistakes it avoids: a reader that is open already, and reads of the file that nobody counted
  * (they are counted by a source around the file). What it cannot avoid: the file is in the page cache.
