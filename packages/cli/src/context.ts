@@ -19,6 +19,7 @@ import { Option, type Command } from "@commander-js/extra-typings";
 import { usageError } from "./errors.ts";
 import { readPieces, readSource } from "./files.ts";
 import { gather } from "./inputs.ts";
+import { jsonErrorPosition } from "./json-position.ts";
 import { asOption, type GlobalOptions } from "./program.ts";
 
 /** The size limit of a context file; the context itself is limited to 4096 bytes. */
@@ -181,19 +182,28 @@ function contradiction(): Error {
 }
 
 async function readPairs(path: string): Promise<Pairs> {
-  const bytes = await readSmall(path, MAX_CONTEXT_FILE_BYTES);
-  let value: unknown;
-  try {
-    value = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
-  } catch {
-    // Without the parser's message: it quotes the file.
-    throw usageError(`${path}: it is not JSON in UTF-8`);
-  }
+  const value = parseJson(path, await readSmall(path, MAX_CONTEXT_FILE_BYTES));
   if (typeof value === "object" && value !== null && !Array.isArray(value)) {
     const pairs = Object.entries(value);
     if (pairs.every((pair): pair is [string, string] => typeof pair[1] === "string")) return pairs;
   }
-  throw usageError(`${path}: a JSON object of strings is required`);
+  throw usageError(`${path}: expected a JSON object of strings`);
+}
+
+/** @throws CommandError `ERR_CLI_USAGE` with line and column. Nothing of the file is quoted. */
+function parseJson(path: string, bytes: Uint8Array): unknown {
+  let text: string;
+  try {
+    text = new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+  } catch {
+    throw usageError(`${path}: it is not UTF-8 text`);
+  }
+  try {
+    return JSON.parse(text);
+  } catch {
+    const { line, column } = jsonErrorPosition(text);
+    throw usageError(`${path}:${line}:${column}: it is not valid JSON`);
+  }
 }
 
 async function readSmall(path: string, maxBytes: number): Promise<Uint8Array> {

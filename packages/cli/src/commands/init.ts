@@ -15,6 +15,7 @@ import { inspectKeystore, isKmsError, type Keystore, type KmsClient } from "@env
 import { CommandError, usageError } from "../errors.ts";
 import { identityOf, readSource, writeOutput, readPieces } from "../files.ts";
 import { gather } from "../inputs.ts";
+import { jsonErrorPosition } from "../json-position.ts";
 import {
   describeRoot,
   newKeystore,
@@ -145,26 +146,28 @@ async function readConfig(file: string): Promise<Config | undefined> {
   if (found === undefined) return undefined;
   return readSource(file, async (source) => {
     const bytes = await gather(readPieces(source), MAX_CONFIG_BYTES);
-    const document = bytes === undefined ? undefined : parseObject(bytes);
-    const environments =
-      document !== undefined && "environments" in document ? document.environments : undefined;
-    if (document === undefined || !isObject(environments)) {
-      throw new EnvelopeError(
-        "ERR_ENVELOPE_CONFIG",
-        `${file}: it is not a configuration that an environment can be added to; correct it, or choose another file with --config`,
-      );
-    }
+    if (bytes === undefined)
+      throw configError(`${file}: it is larger than ${MAX_CONFIG_BYTES} bytes`);
+    const document = parseJson(file, Buffer.from(bytes).toString());
+    if (!isObject(document)) throw configError(`${file}: expected a JSON object`);
+    const environments = "environments" in document ? document.environments : undefined;
+    if (!isObject(environments)) throw configError(`${file}: expected an object in "environments"`);
     return { document, environments, stats: source.stats };
   });
 }
 
-function parseObject(bytes: Uint8Array): object | undefined {
+function parseJson(file: string, text: string): unknown {
   try {
-    const value: unknown = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
-    return isObject(value) ? value : undefined;
+    return JSON.parse(text);
   } catch {
-    return undefined;
+    const { line, column } = jsonErrorPosition(text);
+    throw configError(`${file}:${line}:${column}: it is not valid JSON`);
   }
+}
+
+function configError(problem: string): EnvelopeError {
+  const next = "nothing was created; correct the file, or choose another one with --config";
+  return new EnvelopeError("ERR_ENVELOPE_CONFIG", `${problem}; ${next}`);
 }
 
 function isObject(value: unknown): value is object {

@@ -73,6 +73,18 @@ describe("envelope init", () => {
     expect(existsSync(join(folder, "third.kms"))).toBe(false);
   });
 
+  it.each([
+    ['{"environments": {}\n "x": 1}', "config.json:2:2: it is not valid JSON"],
+    ["[]", "expected a JSON object"],
+    ['{"environments": []}', 'expected an object in "environments"'],
+  ])("makes nothing for a configuration %j that it cannot add to", async (text, problem) => {
+    const folder = testFolder();
+    writeFileSync(join(folder, "envelope.config.json"), text);
+    const { code, stderr } = await init(folder);
+    expect({ code, stderr }).toMatchObject({ code: 6, stderr: expect.stringContaining(problem) });
+    expect(readdirSync(folder)).toEqual(["envelope.config.json"]);
+  });
+
   it("completes a run that was killed before its configuration was there", async () => {
     const folder = testFolder();
     const first = await init(folder, "--json");
