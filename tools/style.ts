@@ -76,7 +76,7 @@ const notYetMended: readonly string[] = [
   "packages/vault-transit/src/",
   "spec/authorization.md",
   "spec/envelope-v1.md",
-  "tools/gen-vectors/",
+  "tools/gen-vectors/authorization/",
 ];
 
 /** Banned forms in all files but those of the list, and entries of the list that are done. */

@@ -206,7 +206,7 @@ const cases: Readonly<Record<string, Case>> = {
     problems: [["altered", 3, 3]],
   },
   "time-altered": {
-    comment: "row 3 a millisecond later, in clear",
+    comment: "row 3 a millisecond later, in the clear",
     spec: "sealing",
     rows: rows({ 3: { ...row(3), time: row(3).time + 1 } }),
     problems: [["altered", 3, 3]],

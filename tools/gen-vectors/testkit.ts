@@ -90,7 +90,7 @@ export interface SealOptions {
   readonly store?: boolean;
   /** Stores, and binds, these bytes in place of the context's encoding. */
   readonly storedBytes?: Buffer;
-  /** Bound as it stands, so that only the check of the field itself can refuse. */
+  /** Bound unchanged, so that only the check of the field itself can refuse. */
   readonly preamble?: Buffer;
   readonly keys?: readonly Wrapped[];
   /** The whole body of the key block, in place of the entries of `keys`. */

@@ -259,6 +259,6 @@ export const context: EnvelopeCases = {
   "passed-32-pairs": (kit) => passed(kit, numbered(32), "32 pairs"),
   "passed-4097-bytes": (kit) => passed(kit, contextOf(4097), "4097 bytes encoded"),
   "passed-lone-surrogate": (kit) =>
-    passed(kit, { tenant: "\ud800" }, "a value that is no Unicode text"),
+    passed(kit, { tenant: "\ud800" }, "a value that is not Unicode text"),
   "passed-number": (kit) => passed(kit, { tenant: 42 }, "a number as value: nothing is coerced"),
 };

@@ -57,7 +57,7 @@ export const decrypting: EnvelopeCases = {
     return sealed.opens({
       spec,
       calls: 2,
-      comment: "16 bytes are no data key; the next candidate",
+      comment: "16 bytes are not a data key; the next candidate",
     });
   },
   "order-cmk-without-entry": (kit) => {

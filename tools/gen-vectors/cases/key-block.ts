@@ -71,7 +71,7 @@ export const keyBlock: EnvelopeCases = {
     const bytes = keyBlockBody(many(kit, 2).map((key) => key.entry));
     bytes.writeUInt8(1);
     const sealed = kit.seal({ keys: many(kit, 1), body: bytes });
-    const comment = "count says 1, a second entry stands where padding belongs";
+    const comment = "count says 1, a second entry is where padding belongs";
     return sealed.refused(FORMAT, { spec: "key-block", comment });
   },
   "entry-duplicate": (kit) => {

@@ -3,7 +3,7 @@
 import { cat } from "../format.ts";
 import { flip, type EnvelopeCases, type EnvelopeVector, type Kit } from "../testkit.ts";
 
-/** A message whose preamble is bound as it stands: only a check of the field refuses it. */
+/** A message whose preamble is bound unchanged, so that only a check of the field refuses it. */
 function withPreamble(kit: Kit, hex: string, code: string, comment: string): EnvelopeVector {
   return kit.seal({ preamble: Buffer.from(hex, "hex") }).refused(code, { spec: "layout", comment });
 }
@@ -16,7 +16,7 @@ function cutAt(kit: Kit, length: number, comment: string): EnvelopeVector {
   return sealed.refused(TRUNCATED, { spec: "layout", comment }, message);
 }
 
-/** A reader is handed something that is no envelope message. */
+/** A reader is handed something that is not an envelope message. */
 function instead(kit: Kit, bytes: Buffer, comment: string): EnvelopeVector {
   return kit.seal().refused("ERR_ENVELOPE_FORMAT", { spec: "layout", comment }, bytes);
 }

@@ -175,7 +175,7 @@ export const payload: EnvelopeCases = {
     extended(kit, 16383, Buffer.alloc(17), {
       code: DECRYPT,
       calls: 1,
-      comment: "17 bytes: a full chunk that is none, then a possible empty chunk",
+      comment: "17 bytes: a full chunk that was not written as one, then a possible empty chunk",
     }),
   "extended-second-chunk": (kit) =>
     extended(kit, 16385, kit.bytes("extra", 40), {

@@ -70,9 +70,10 @@ export const textForm: TextCases = {
     return ok(bytes, "long enough to use - and _");
   },
   "prefix-missing": () => bad(encode(message(0)).slice(5), "no prefix"),
-  "prefix-upper-case": () => bad(encode(message(0)).replace("env1", "ENV1"), "ENV1. is no prefix"),
+  "prefix-upper-case": () =>
+    bad(encode(message(0)).replace("env1", "ENV1"), "ENV1. is not the prefix"),
   "prefix-without-dot": () => bad(encode(message(0)).replace(".", ""), "env1 without a dot"),
-  "prefix-colon": () => bad(encode(message(0)).replace(".", ":"), "env1: is no prefix"),
+  "prefix-colon": () => bad(encode(message(0)).replace(".", ":"), "env1: is not the prefix"),
   "prefix-env2": () => bad(encode(message(0)).replace("env1", "env2"), "another text form"),
   "prefix-only": () => cut("env1.", "nothing after the prefix"),
   "prefix-twice": () => bad(`env1.${encode(message(0))}`, "the prefix twice"),
