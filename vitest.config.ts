@@ -36,7 +36,10 @@ export default defineConfig({
       {
         extends: true,
         resolve: {
-          alias: { "#crypto": `${import.meta.dirname}/packages/core/src/crypto.web.ts` },
+          alias: {
+            "#crypto": `${import.meta.dirname}/packages/core/src/crypto.web.ts`,
+            "#fields": `${import.meta.dirname}/packages/core/src/fields.web.ts`,
+          },
         },
         test: { name: "@env/core/web", root: "packages/core", env: { CRYPTO: "web" } },
       },

@@ -16,7 +16,7 @@ import type { BoundContext } from "./context.ts";
 import { andThen, type Awaitable, type HmacKey } from "./crypto.ts";
 import type { DecryptionKeys, HeldKey } from "./cache.ts";
 import type { DataKey } from "./data-key.ts";
-import { EnvelopeError, errorFacts, isEnvelopeError, type Attempt } from "./error.ts";
+import { EnvelopeError, factsOf, isEnvelopeError, type Attempt } from "./error.ts";
 import type { DriverCallOptions } from "./driver-calls.ts";
 import { encodeFront } from "./header.ts";
 import { hashContext } from "./kdf.ts";
@@ -470,7 +470,7 @@ function isAttempt({ code }: EnvelopeError): boolean {
 function outcomeOf(attempts: readonly Attempt[]): EnvelopeError["code"] | undefined {
   const any = (test: (code: Attempt["code"]) => boolean): boolean =>
     attempts.some(({ code }) => test(code));
-  if (any((code) => errorFacts[code].retryable ?? false)) return "ERR_ENVELOPE_KMS_UNAVAILABLE";
+  if (any((code) => factsOf(code)?.retryable ?? false)) return "ERR_ENVELOPE_KMS_UNAVAILABLE";
   if (any((code) => code === "ERR_ENVELOPE_KMS_ACCESS_DENIED"))
     return "ERR_ENVELOPE_KMS_ACCESS_DENIED";
   if (any((code) => code === "ERR_ENVELOPE_KMS_ERROR" || code === "ERR_ENVELOPE_DRIVER")) {
@@ -496,7 +496,7 @@ function summary(failures: readonly EnvelopeError[]): EnvelopeError {
 
 function describe(code: EnvelopeError["code"], attempts: readonly Attempt[]): string {
   const lines = attempts.map(({ provider, keyId, code: each }) => `${provider} ${keyId}: ${each}`);
-  return `${errorFacts[code].meaning} (${lines.join("; ")})`;
+  return `${factsOf(code)?.meaning ?? code} (${lines.join("; ")})`;
 }
 
 function requireDistinct(entries: readonly Entry[]): void {

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { openFields } from "#fields";
 import { requireBytes, type Bytes } from "./bytes.ts";
 import { checkCacheOptions, type DataKeyCacheOptions } from "./cache.ts";
 import { Cmk } from "./cmk.ts";
@@ -15,7 +16,7 @@ import {
   type DecryptOptions,
 } from "./decrypting.ts";
 import { checkEncryptOptions, type EncryptOptions } from "./encrypting.ts";
-import { openFields, type Fields, type FieldsOptions } from "./fields.ts";
+import type { Fields, FieldsOptions } from "./fields.ts";
 import { EnvelopeForContext } from "./for-context.ts";
 import { keyBlockLimits } from "./key-block.ts";
 import { Messages, Watch } from "./messages.ts";

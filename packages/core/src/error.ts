@@ -9,38 +9,15 @@
  */
 
 /**
- * One row per code: the source of the type. Only what programs need when something fails; the advice
- * for people is in `error-codes.ts`, so that a bundle for a browser leaves it out.
+ * What programs need to know of a code when something fails. The rest of what there is to say, which
+ * only people read, is in `error-codes.ts`: a bundle for a browser leaves it out.
  */
 const table = {
-  ERR_ENVELOPE_FORMAT: {
-    meaning: "The bytes are not an envelope message, or break a rule of the format.",
-  },
-  ERR_ENVELOPE_UNSUPPORTED: {
-    meaning:
-      "A version, suite or flag this build does not read, or a call this runtime cannot serve.",
-  },
-  ERR_ENVELOPE_TRUNCATED: {
-    meaning: "The message ends too early, or has a length that no message has.",
-  },
-  ERR_ENVELOPE_NO_KEY: {
-    meaning:
-      "No entry of the key block names a CMK that was configured, or the key block was not passed.",
-  },
   ERR_ENVELOPE_DECRYPT: {
     meaning: "Decryption failed: wrong key, wrong context or aad, or the data was altered.",
   },
   ERR_ENVELOPE_KEY_UNUSABLE: {
     meaning: "The CMKs that could open the message are disabled, pending deletion or gone.",
-  },
-  ERR_ENVELOPE_INVALID_CONTEXT: {
-    meaning: "The context breaks a rule of the format, or none was given.",
-  },
-  ERR_ENVELOPE_LIMIT: {
-    meaning: "More data than the format or a given limit allows.",
-  },
-  ERR_ENVELOPE_NOT_HELD: {
-    meaning: "A synchronous call needs a data key that is not held.",
   },
   ERR_ENVELOPE_KMS_REJECTED: {
     meaning: "The CMK refused to unwrap: another key, another context, or altered bytes.",
@@ -68,34 +45,33 @@ const table = {
   ERR_ENVELOPE_DRIVER: {
     meaning: "A CMK driver broke its contract.",
   },
-  ERR_ENVELOPE_CLOSED: {
-    meaning: "A call after `close()`, or use of a disposed data key.",
-  },
-  ERR_ENVELOPE_CONFIG: {
-    meaning: "A CMK URI or a configuration file is malformed, or names what does not exist.",
-  },
-  ERR_ENVELOPE_KEYSTORE_FORMAT: {
-    meaning: "The file is not a keystore, is one of another version, or was altered.",
-  },
-  ERR_ENVELOPE_KEYSTORE_ROOT_KEY: {
-    meaning: "The keystore's root key is missing, or is not the one it was made with.",
-  },
   ERR_ENVELOPE_KEYSTORE_BUSY: {
     meaning: "Another process holds the keystore's write lock for too long.",
     retryable: true,
   },
-  ERR_ENVELOPE_KEYSTORE_IO: {
-    meaning:
-      "The keystore cannot be read or written: missing, a folder, read-only, or a full disk.",
-  },
-  ERR_ENVELOPE_KEYSTORE_SQLITE: {
-    meaning:
-      "This version of SQLite can lose committed changes when several processes use one keystore.",
-  },
 } as const;
 
+/** The codes that no row is needed for. */
+type PlainCode =
+  | "ERR_ENVELOPE_FORMAT"
+  | "ERR_ENVELOPE_UNSUPPORTED"
+  | "ERR_ENVELOPE_TRUNCATED"
+  | "ERR_ENVELOPE_NO_KEY"
+  | "ERR_ENVELOPE_INVALID_CONTEXT"
+  | "ERR_ENVELOPE_LIMIT"
+  | "ERR_ENVELOPE_NOT_HELD"
+  | "ERR_ENVELOPE_CLOSED"
+  | "ERR_ENVELOPE_CONFIG"
+  | "ERR_ENVELOPE_KEYSTORE_FORMAT"
+  | "ERR_ENVELOPE_KEYSTORE_ROOT_KEY"
+  | "ERR_ENVELOPE_KEYSTORE_IO"
+  | "ERR_ENVELOPE_KEYSTORE_SQLITE";
+
+/** Codes that this package explains in messages, or that are retryable. */
+export type DescribedCode = keyof typeof table;
+
 /** Stable names of what can go wrong. */
-export type EnvelopeErrorCode = keyof typeof table;
+export type EnvelopeErrorCode = DescribedCode | PlainCode;
 
 /** What a code means, and whether the same call may succeed later. */
 export interface ErrorFacts {
@@ -103,8 +79,14 @@ export interface ErrorFacts {
   readonly retryable?: boolean;
 }
 
-/** The facts of every code. */
-export const errorFacts: Readonly<Record<EnvelopeErrorCode, ErrorFacts>> = table;
+/** The facts of the codes that have a row. */
+export const errorFacts: Readonly<Record<DescribedCode, ErrorFacts>> = table;
+
+/** The facts of any code. */
+export function factsOf(code: EnvelopeErrorCode): ErrorFacts | undefined {
+  const facts: Readonly<Partial<Record<EnvelopeErrorCode, ErrorFacts>>> = errorFacts;
+  return facts[code];
+}
 
 /** The codes a driver may answer with: how one call to a KMS failed. */
 export type KmsFailureCode = Extract<EnvelopeErrorCode, `ERR_ENVELOPE_KMS_${string}`>;
@@ -148,7 +130,7 @@ export class EnvelopeError extends Error {
 
   /** Whether the same call, unchanged, may succeed later. */
   get retryable(): boolean {
-    return errorFacts[this.code].retryable ?? false;
+    return factsOf(this.code)?.retryable ?? false;
   }
 }
 

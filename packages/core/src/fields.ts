@@ -7,7 +7,6 @@
  *
  * @module
  */
-import { backend } from "#crypto";
 import { byteName, concat, requireBytes, type Bytes } from "./bytes.ts";
 import {
   checkCacheOptions,
@@ -84,12 +83,6 @@ export async function openFields(messages: Messages, options: FieldsOptions): Pr
   messages.requireOpen();
   checkOptions(options, OPTIONS);
   if (options.dataKeyCache !== undefined) checkCacheOptions(options.dataKeyCache);
-  if (!backend.synchronous) {
-    throw new EnvelopeError(
-      "ERR_ENVELOPE_UNSUPPORTED",
-      "fields() needs synchronous cryptography (Node, Bun, Deno): use encryptText() and decryptText() here",
-    );
-  }
   const limits = options.dataKeyCache ?? messages.cacheLimits ?? DEFAULT_LIMITS;
   const cipher = new FieldCipher(messages, bindContext(options.context), limits);
   await cipher.refresh(options.signal === undefined ? {} : { signal: options.signal });

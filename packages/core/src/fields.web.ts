@@ -1,0 +1,17 @@
+/**
+ * Replaces `fields.ts` where cryptography is asynchronous, so that a bundle for a browser does not
+ * carry a cipher that could only refuse to work.
+ *
+ * @module
+ */
+import { EnvelopeError } from "./error.ts";
+import type { Fields, FieldsOptions } from "./fields.ts";
+import type { Messages } from "./messages.ts";
+
+export async function openFields(messages: Messages, _options: FieldsOptions): Promise<Fields> {
+  messages.requireOpen();
+  throw new EnvelopeError(
+    "ERR_ENVELOPE_UNSUPPORTED",
+    "fields() needs synchronous cryptography (Node, Bun, Deno): use encryptText() and decryptText() here",
+  );
+}
