@@ -28,7 +28,10 @@ export async function readPassphrase(
   purpose: "open" | "create",
 ): Promise<string> {
   const given = process.env[passphraseVariable];
-  if (given !== undefined && given !== "") return given;
+  if (given !== undefined && given !== "") {
+    if (purpose === "create") warnIfShort(ui, given);
+    return given;
+  }
   const { stdin, stderr } = ui.host;
   if (stdin.isTTY !== true || stderr.isTTY !== true) {
     throw noPassphrase(
@@ -40,17 +43,20 @@ export async function readPassphrase(
   const passphrase = known ?? (await ask(ui, `passphrase of ${keystore}: `));
   if (purpose === "create") {
     if (passphrase === "") throw usageError("the passphrase is empty; nothing was created");
-    if (Array.from(passphrase).length < MIN_CHARACTERS) {
-      ui.warn(
-        `this passphrase has fewer than ${MIN_CHARACTERS} characters; whoever gets the keystore file can guess it offline`,
-      );
-    }
+    warnIfShort(ui, passphrase);
     if ((await ask(ui, "repeat the passphrase: ")) !== passphrase) {
       throw usageError("the two passphrases differ; nothing was created");
     }
   }
   ui.passphrases.set(keystore, passphrase);
   return passphrase;
+}
+
+function warnIfShort(ui: Ui, passphrase: string): void {
+  if (Array.from(passphrase).length >= MIN_CHARACTERS) return;
+  ui.warn(
+    `this passphrase has fewer than ${MIN_CHARACTERS} characters; whoever gets the keystore file can guess it offline`,
+  );
 }
 
 async function ask(ui: Ui, question: string): Promise<string> {

@@ -35,6 +35,16 @@ describe("readPassphrase", () => {
     expect(await readPassphrase(terminal().ui, "dev.kms", "create")).toBe("from there");
   });
 
+  it("warns of a short new one from the environment as well, and shows nothing of it", async () => {
+    vi.stubEnv("ENVELOPE_PASSPHRASE", "hunter2");
+    const { ui, shown } = terminal();
+    expect(await readPassphrase(ui, "dev.kms", "open")).toBe("hunter2");
+    expect(shown()).toBe("");
+    await readPassphrase(ui, "dev.kms", "create");
+    expect(shown()).toContain("fewer than 15 characters");
+    expect(shown()).not.toContain("hunter2");
+  });
+
   it("asks without echo, and understands corrections", async () => {
     const { ui, type, shown, raw } = terminal();
     const asked = readPassphrase(ui, "dev.kms", "open");
