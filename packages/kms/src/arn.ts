@@ -45,8 +45,8 @@ export function accountRoot(accountId: string): string {
 /**
  * Reads a key id, key ARN, alias name or alias ARN.
  *
- * @param ownAccount - The caller's: what a name that is no ARN belongs to.
- * @throws {@link KmsError} `NotFoundException` for another region and for what is none of the four.
+ * @param ownAccount - The caller's: the account of a name that is not an ARN.
+ * @throws {@link KmsError} `NotFoundException` for another region, and for a text that is not one of the four.
  */
 export function parseKeyReference(
   text: string,
@@ -65,7 +65,7 @@ export function parseKeyReference(
   return { kind: "key", keyId: rest, accountId };
 }
 
-/** The 16 bytes that a key goes by in a file and in a blob; those of a multi-Region key hold no `mrk-`. */
+/** The 16 bytes that identify a key in a file and in a blob, without the `mrk-` of a multi-Region key. */
 export function keyIdToBytes(keyId: string): Uint8Array<ArrayBuffer> {
   const hex = isMultiRegionKeyId(keyId) ? keyId.slice(4) : keyId.replaceAll("-", "");
   return new Uint8Array(Buffer.from(hex, "hex"));
@@ -76,7 +76,7 @@ export function multiRegionForm(uuid: string): string {
   return keyIdFromBytes(keyIdToBytes(uuid), true);
 }
 
-/** `bytes` has 16. */
+/** Writes 16 bytes as a key id. */
 export function keyIdFromBytes(bytes: Uint8Array, multiRegion = false): string {
   const hex = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString("hex");
   if (multiRegion) return `mrk-${hex}`;
@@ -90,9 +90,9 @@ export interface ParsedPrincipal {
   readonly type: PrincipalType;
   /** None for a service. */
   readonly accountId: string | undefined;
-  /** Of a session or federated user; empty for others. */
+  /** The name of a session or federated user; empty for others. */
   readonly name: string;
-  /** Of a session, as if its role had no path. */
+  /** ARN of the role of a session, as if the role had no path. */
   readonly roleArn: string | undefined;
 }
 
@@ -114,7 +114,7 @@ export function principalArn(text: string, { accountId }: Pick<Realm, "accountId
 
 const SERVICE = /^[a-z0-9-]{1,64}(?:\.[a-z0-9-]{1,64})*\.amazonaws\.com$/;
 
-/** Reads the ARN of whoever may call, or a service's name; `undefined` for all else, groups among them. */
+/** Reads the ARN of a caller, or a service's name. `undefined`: it is neither, as the ARN of a group. */
 export function parsePrincipal(text: string): ParsedPrincipal | undefined {
   const [, owner, , kind] = IAM.exec(text) ?? [];
   if (owner !== undefined) {

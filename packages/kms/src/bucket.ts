@@ -1,6 +1,6 @@
 /**
- * A sorted list of names, each with the mark of its record's latest sealing. Kept as the bytes that lie
- * in the file, since a hundred thousand of them are to be searched and changed in little memory.
+ * A sorted list of names, each with the mark of its record's latest sealing. It is kept as the bytes of the file,
+ * because a hundred thousand entries have to be searched and changed in little memory.
  *
  *     entry = u16 length of the name || name || mark (12 bytes)
  *
@@ -9,11 +9,11 @@
  * @module
  */
 
-/** What a record is known by: `k` and 16 bytes of a key, `a` and the name of an alias, `p` and an ARN. */
+/** What identifies a record: `k` and 16 bytes of a key, `a` and the name of an alias, `p` and an ARN. */
 export type RecordName = `${Kind}${string}`;
 export type Kind = "k" | "a" | "p";
 
-/** How much of a sealing's salt tells it from all others of the same record. */
+/** How much of its salt distinguishes a sealing from all others of the same record. */
 export const MARK_BYTES = 12;
 
 /** Immutable. Names and marks are texts in Latin-1. */
@@ -32,7 +32,7 @@ export class Bucket {
   // too; `this` is the class already here.
   static readonly empty: Bucket = new this(Buffer.alloc(0), [0]);
 
-  /** Reads the bytes, which it keeps; `undefined` for what is no bucket. */
+  /** Reads the bytes, which it keeps. `undefined`: they are not a bucket. */
   static parse(plaintext: Uint8Array): Bucket | undefined {
     const bytes = Buffer.from(plaintext.buffer, plaintext.byteOffset, plaintext.length);
     const bounds = [0];
@@ -51,7 +51,7 @@ export class Bucket {
     return this.bytes.toString("latin1", end - MARK_BYTES, end);
   }
 
-  /** In order. */
+  /** Yields the names in order. */
   names(): RecordName[] {
     return this.#bounds.slice(1).map((end, index) => {
       const start = (this.#bounds[index] ?? 0) + 2;
@@ -66,7 +66,7 @@ export class Bucket {
     return this.#remarked(changes) ?? this.#rebuilt(changes);
   }
 
-  /** The same names with other marks, which is what most changes come to; `undefined` where names come or go. */
+  /** The same names with other marks, as most changes require; `undefined` if names are added or removed. */
   #remarked(changes: ReadonlyMap<RecordName, string | undefined>): Bucket | undefined {
     const bytes = Buffer.from(this.bytes);
     for (const [name, mark] of changes) {

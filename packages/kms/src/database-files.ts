@@ -32,7 +32,7 @@ export type Way = "writable" | "read-only" | "immutable";
 
 /** An existing database, looked at by name. */
 export interface DatabaseFile {
-  /** Without symbolic links: SQLite's own files lie beside this one. */
+  /** The path without symbolic links: SQLite's own files are beside this one. */
   readonly path: string;
   readonly size: number;
   readonly links: number;
@@ -141,7 +141,7 @@ export function removeDatabase(path: string): void {
     try {
       unlinkSync(path + suffix);
     } catch {
-      // Not there, or not ours to remove: the error that brought us here is the one to report.
+      // Missing, or not ours to remove. The error that is being handled is the one to report.
     }
   }
 }
@@ -167,7 +167,7 @@ export function syncFolder(path: string): void {
   }
 }
 
-/** SQLite would take them for the log of whatever comes to lie there. */
+/** SQLite would take them for the log of a database that is put there. */
 function requireNoCompanions(path: string, shownAs: string): void {
   const there = COMPANIONS.map((suffix) => path + suffix).find(
     (file) => lstatSync(file, { throwIfNoEntry: false }) !== undefined,

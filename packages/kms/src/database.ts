@@ -1,9 +1,9 @@
 /**
- * The SQLite file itself: is it ours, who may write now, and what went wrong.
+ * The SQLite file itself: whether it is a keystore, who may write now, and what went wrong.
  *
- * Everything in `node:sqlite` is synchronous. Waiting for another process's lock is not: a locked
- * file is tried again between timers, so this process goes on meanwhile. Once a transaction has
- * begun it runs to its end without a pause, hence calls of one process never interleave in it.
+ * Everything in `node:sqlite` is synchronous. Waiting for another process's lock is not: a locked file is tried again
+ * between timers, so this process continues in the meantime. A transaction runs to its end without a pause, so calls of
+ * one process never interleave in it.
  *
  * The header is read before the file is opened for good: opening alone may change another program's
  * database, since SQLite recovers journals and checkpoints logs. SQLite reads the header too, as of a file that
@@ -32,10 +32,10 @@ import { requireSafeSqlite, sqliteVersion } from "./sqlite-version.ts";
 
 /** "EnvK" in ASCII, at offset 68 of the file. */
 const APPLICATION_ID = 0x45_6e_76_4b;
-/** At offset 60 of the file. */
+/** The number at offset 60 of the file. */
 const FORMAT_VERSION = 1;
 
-/** How long SQLite itself waits, which blocks the process; longer waits are ours. */
+/** How long SQLite itself waits, which blocks the process. Longer waits do not block. */
 const SYNC_WAIT_MS = 20;
 /** SQLite takes an int. */
 const MAX_TIMEOUT_MS = 2 ** 31 - 1;
@@ -64,7 +64,7 @@ export interface DatabaseOptions {
 }
 
 export class Database {
-  /** As errors show it. */
+  /** The path that errors show. */
   readonly path: string;
   /** How long it waits for other processes' locks, in ms. */
   readonly busyTimeout: number;
@@ -76,9 +76,9 @@ export class Database {
   #closed = false;
   /** What ended the transaction before its time. */
   #lost: unknown;
-  /** Which files are being written; `undefined`: they need not stay the same. */
+  /** Which files are being written; `undefined`: they do not have to stay the same. */
   #identity: string | undefined;
-  /** They are no longer under their names: whatever is written now is lost. */
+  /** Set once the files no longer have their names: whatever is written then is lost. */
   #displaced: EnvelopeError | undefined;
 
   private constructor(path: string, db: DatabaseSync, options: DatabaseOptions) {
@@ -93,8 +93,8 @@ export class Database {
   }
 
   /**
-   * Makes a new file with the keystore's empty tables; `fill` writes into them in the same
-   * transaction. Whatever fails, no file is left and none that was there is touched.
+   * Makes a new file with the keystore's empty tables; `fill` writes into them in the same transaction. If anything
+   * fails, no file is left, and existing files are not touched.
    */
   static create(path: string, options: DatabaseOptions, fill: (database: Database) => void): void {
     requireSafe(path, options);
@@ -145,11 +145,11 @@ export class Database {
           throw format(shownAs, "its tables are not those of a keystore");
         }
         if (readOnly) return;
-        // Elsewhere the pragma answers "delete" or fails; either way commits would not be what they must.
+        // Some file systems cannot: the pragma answers "delete" or fails, and commits would not be safe.
         const mode = db.prepare("PRAGMA journal_mode = WAL").get()?.["journal_mode"];
         if (mode !== "wal")
           throw io(shownAs, "its file system cannot hold SQLite's write-ahead log");
-        // SQLite creates the log of a database that had none, as a backup, when something is read.
+        // SQLite creates a missing log, such as that of a backup, when something is read.
         db.exec("SELECT 1 FROM sqlite_schema");
         database.#identity = identify(file.path);
       });
@@ -160,7 +160,7 @@ export class Database {
     return database;
   }
 
-  /** Another connection to the same file: SQLite counts those of a process, and keeps its locks for all of them. */
+  /** Another connection to the same file. SQLite counts the connections of a process, and keeps its locks for all of them. */
   openAgain(): Promise<Database> {
     return Database.open(this.#file, this.#options);
   }
@@ -189,17 +189,17 @@ export class Database {
   }
 
   /**
-   * Runs `fn` as one transaction: on disk when the promise fulfils, without a trace when it rejects.
-   * `fn` may run more than once.
+   * Runs `fn` as one transaction: on disk when the promise fulfils, without a trace when it rejects. `fn` may run more than
+   * once.
    *
-   * @param settle - Called as soon as it is over, before anything else can read or write here.
+   * @param settle - Called as soon as the transaction has ended, before anything else can read or write here.
    */
   async write<T>(fn: () => T, settle: (committed: boolean) => void = () => undefined): Promise<T> {
     this.#requireWritable();
     return this.#patiently(() => this.#transaction(fn, settle));
   }
 
-  /** As {@link write}, at once: where another process has the lock, this one stands still. */
+  /** Does the same as {@link write} synchronously: while another process has the lock, this one is blocked. */
   writeSync<T>(fn: () => T, settle: (committed: boolean) => void): T {
     this.#requireOpen();
     this.#requireWritable();
@@ -213,7 +213,7 @@ export class Database {
     }
   }
 
-  /** Inside {@link write}: runs `fn`, and takes back what it changed if it throws. */
+  /** Inside {@link write}, runs `fn` and takes back what it changed if it throws. */
   savepoint<T>(fn: () => T): T {
     this.#db.exec("SAVEPOINT attempt");
     try {
@@ -224,8 +224,8 @@ export class Database {
       try {
         this.#db.exec("ROLLBACK TO attempt; RELEASE attempt");
       } catch {
-        // A full disk or an I/O error has ended the whole transaction. Until write() reports that,
-        // nothing may be written outside of one.
+        // A full disk or an I/O error has ended the whole transaction. Until write() reports that, nothing may be
+        // written outside of a transaction.
         this.#lost ??= error;
         this.#rollback();
         this.#db.exec("BEGIN");
@@ -241,11 +241,11 @@ export class Database {
     try {
       this.#db.exec("PRAGMA wal_checkpoint(TRUNCATE)");
     } catch {
-      // The change before it is on disk: a log that stays longer must not make it look failed.
+      // The change is on disk: a log that stays longer must not make it look as if it had failed.
     }
   }
 
-  /** A malformed file: the caller says how. */
+  /** The error of a malformed file. */
   malformed(problem: string): EnvelopeError {
     return format(this.path, problem);
   }
@@ -282,7 +282,7 @@ export class Database {
         const busy = isEnvelopeError(problem, "ERR_ENVELOPE_KEYSTORE_BUSY");
         if (!busy || performance.now() >= deadline) throw problem;
       }
-      // Not in step with the other process, nor with this one's other callers.
+      // Out of step with the other process, and with other callers in this one.
       await setTimeout(5 + Math.random() * 20);
     }
   }
@@ -305,9 +305,9 @@ export class Database {
   }
 
   /**
-   * That what was committed is in the files that others open. Another program removes the log if it believes that
-   * nobody uses the database: because this process has closed a descriptor of it somewhere, which drops its locks, or
-   * because somebody has put back a backup.
+   * Throws unless what was committed is in the files that others open. Another program removes the log if it believes that
+   * nobody uses the database, because this process has closed a descriptor of it elsewhere and so dropped its locks. Or
+   * somebody has replaced the file by a backup.
    */
   #requireInPlace(): void {
     if (this.#identity === undefined || identify(this.#file) === this.#identity) return;
@@ -331,7 +331,7 @@ export class Database {
     try {
       this.#db.exec("ROLLBACK");
     } catch {
-      // SQLite has rolled back already: it does so itself on a full disk and on I/O errors.
+      // SQLite has rolled back already, as it does on a full disk and on I/O errors.
     }
   }
 }
@@ -340,14 +340,14 @@ function requireSafe(path: string, { patchedSqlite = false, shownAs }: DatabaseO
   if (!patchedSqlite) requireSafeSqlite(shownAs ?? path, sqliteVersion());
 }
 
-/** The file for SQLite as one that nobody changes: it takes no lock, and looks at no log. */
+/** A URL that makes SQLite treat the file as one that nobody changes: without locks, and without looking for a log. */
 function immutable(path: string): URL {
   const url = pathToFileURL(path);
   url.search = "immutable=1";
   return url;
 }
 
-/** Not what is in the log: these numbers are written before there is one. */
+/** Reads the file and not its log: these numbers are written before there is a log. */
 function requireKeystoreHeader({ path, size, hasLog }: DatabaseFile, shownAs: string): void {
   if (size === 0)
     throw format(shownAs, "the file is empty (0 bytes): its creation was interrupted");
@@ -371,7 +371,7 @@ function requireKeystoreHeader({ path, size, hasLog }: DatabaseFile, shownAs: st
   if (numbers.application_id !== APPLICATION_ID) {
     throw format(shownAs, "the file is another application's SQLite database");
   }
-  // SQLite takes a part of a page for a whole one. While there is a log, it may still hold the page.
+  // SQLite accepts a part of a page as a whole one. While there is a log, it may still contain the page.
   if (size % numbers.page_size !== 0 && !hasLog) throw format(shownAs, "the file is cut off");
   const version = numbers.user_version;
   if (version !== FORMAT_VERSION) {

@@ -1,9 +1,8 @@
 /**
- * The keystore's descriptor: what must be known before the root key is.
+ * The keystore's descriptor: what has to be known before the root key.
  *
- * One JSON text in clear. It is the AAD under which the root key is sealed, so an edited descriptor
- * ends in a root key that does not open; until then nothing in it is to be believed, and every bound
- * is checked first.
+ * It is an unencrypted JSON text, and the AAD under which the root key is sealed. So the root key does not open if the
+ * descriptor was edited. Until then, nothing in it can be trusted, and every bound is checked first.
  *
  * Source: spec/kms-store-v1.md#descriptor
  *
@@ -17,7 +16,7 @@ import { KEY_BYTES, label, openRow, OVERHEAD_BYTES, sealRow, secretKey } from ".
 
 /** What a keystore says of itself. */
 export interface Descriptor extends Realm {
-  /** UUID, random, for life. */
+  /** A random UUID that never changes. */
   readonly keystoreId: string;
   /** Milliseconds since 1970. */
   readonly created: number;
@@ -43,7 +42,7 @@ export function isRegion(text: unknown): boolean {
   return typeof text === "string" && /^[a-z0-9-]{1,32}$/.test(text);
 }
 
-/** Seals `root`, the 32-byte root key, under `key`, the source's. */
+/** Seals `root`, the 32-byte root key, under `key`, the source key. */
 export function sealDescriptor(
   descriptor: Descriptor,
   key: KeyObject,
@@ -58,7 +57,7 @@ export function sealDescriptor(
   }
 }
 
-/** The root key; `undefined` for another key than the source's and for anything altered. */
+/** The root key; `undefined` if `key` is not the source key or something was altered. */
 export function openDescriptor(
   { facts, root }: SealedDescriptor,
   key: KeyObject,
@@ -68,7 +67,7 @@ export function openDescriptor(
   return raw === undefined ? undefined : secretKey(raw);
 }
 
-/** Tells one descriptor from every other: SHA-256 of both columns, base64url. */
+/** Identifies a descriptor: SHA-256 of both columns, base64url. */
 export function descriptorDigest({ facts, root }: SealedDescriptor): string {
   return createHash("sha256").update(facts).update(root).digest("base64url");
 }

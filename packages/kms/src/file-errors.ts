@@ -1,12 +1,12 @@
 /**
- * What can be wrong with a keystore's file, in our own words: what Node and SQLite throw, and rows that
- * do not verify. Every error names the file and the next step.
+ * Errors about a keystore's file: what Node and SQLite throw, and rows that do not verify. Every error names the file and
+ * the next step.
  *
  * @module
  */
 import { EnvelopeError, type EnvelopeErrorCode } from "@env/core";
 
-/** What is wrong with a row: thrown inside a transaction, whose caller gets `ERR_ENVELOPE_KEYSTORE_FORMAT`. */
+/** A row that does not verify. Thrown inside a transaction, whose caller receives `ERR_ENVELOPE_KEYSTORE_FORMAT`. */
 export class Fault extends Error {
   /** `key 0123…`, `alias alias/app`, … */
   readonly record: string;
@@ -20,16 +20,16 @@ export class Fault extends Error {
 }
 
 export const alreadyThere: string =
-  "something is there already, and a keystore is never overwritten; choose another path";
+  "the file exists, and a keystore is never overwritten; choose another path";
 
-/** Names what `node:fs` and `node:sqlite` throw. Anything that is no error of theirs passes as it is. */
+/** Translates what `node:fs` and `node:sqlite` throw. Returns anything else as it is. */
 export function named(error: unknown, path: string): unknown {
   if (error instanceof Fault) return format(path, error.message);
   if (!(error instanceof Error) || !("code" in error)) return error;
   if ("errcode" in error && typeof error.errcode === "number") {
     const known = sqliteProblems.get(error.errcode & 0xff);
     if (known !== undefined) return keystoreError(known[0], path, known[1], error);
-    // Corrupt pages, a missing table, a broken constraint: not as a keystore writes them.
+    // Corrupt pages, a missing table or a broken constraint, which no keystore writes.
     return keystoreError(
       "ERR_ENVELOPE_KEYSTORE_FORMAT",
       path,
@@ -37,15 +37,16 @@ export function named(error: unknown, path: string): unknown {
       error,
     );
   }
-  // An INTEGER beyond 2^53 in a row: node:sqlite refuses to read it.
-  if (error.code === "ERR_OUT_OF_RANGE") return format(path, "a row holds a number out of bounds");
+  // node:sqlite refuses to read an INTEGER beyond 2^53.
+  if (error.code === "ERR_OUT_OF_RANGE")
+    return format(path, "a row contains a number out of bounds");
   const problem = fileProblems.get(error.code);
   return problem === undefined
     ? error
     : keystoreError("ERR_ENVELOPE_KEYSTORE_IO", path, problem, error);
 }
 
-/** SQLite's own opinion of a file, as opposed to one about its pages. */
+/** Whether SQLite says that a file is not a database, as opposed to a damaged one. */
 export function isNotADatabase(error: unknown): boolean {
   return error instanceof Error && "errcode" in error && error.errcode === 26;
 }
@@ -75,7 +76,7 @@ function keystoreError(
   );
 }
 
-/** What Node's file calls say, by `code`. */
+/** What Node's file calls report, by `code`. */
 const fileProblems: ReadonlyMap<unknown, string> = new Map([
   [
     "EACCES",
@@ -85,12 +86,12 @@ const fileProblems: ReadonlyMap<unknown, string> = new Map([
   ["EISDIR", "it is a folder; give the path of a file in it"],
   ["ENOENT", "no such file; check the path, or create a keystore there"],
   ["ENOSPC", "the disk is full; nothing was changed. Free some space and try again"],
-  ["ENOTDIR", "a part of the path is not a folder"],
+  ["ENOTDIR", "part of the path is not a folder"],
   ["EPERM", "not permitted; check the owner and mode of the file and its folder"],
   ["EROFS", "the file system is read-only; open the keystore with readOnly, or copy it"],
 ]);
 
-/** What SQLite says, by primary result code. */
+/** What SQLite reports, by primary result code. */
 const sqliteProblems: ReadonlyMap<number, readonly [EnvelopeErrorCode, string]> = new Map([
   [
     5,

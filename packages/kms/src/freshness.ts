@@ -1,16 +1,14 @@
 /**
- * Which sealing of every record is the latest, so that an older row cannot be put back and none be
- * taken away.
+ * Which sealing of every record is the latest, so that no older row can be put back and no row removed.
  *
- * A record is known by a name and each of its sealings by a mark, the first bytes of its random salt.
- * The names and marks of all records are spread over 256 buckets, each one sealed row; the marks of the
- * buckets are in the one row `state`, which is sealed anew by every transaction. So a change costs a
- * bucket or two, and a read costs nothing while no other process writes: what has been verified stays
- * so until SQLite's `data_version` moves.
+ * A record is identified by a name, and each of its sealings by a mark, the first bytes of its random salt. The names and
+ * marks of all records are spread over 256 buckets, each one sealed row. The marks of the buckets are in the row `state`,
+ * which every transaction seals anew. So a change costs a bucket or two, and a read costs nothing while no other process
+ * writes: what was verified remains verified until SQLite's `data_version` changes.
  *
- * The state row also keeps what must be as fresh as the whole: the clock, the digest of the
- * descriptor, how many records there are, and the heads of logs. What cannot be noticed from within
- * the file is the whole of it put back. While a process has it open it is: revisions only rise.
+ * The state row also keeps what must be as fresh as the whole file: the clock, the digest of the descriptor, the number of
+ * records, and the heads of logs. Nothing within the file can show that all of it was put back to an older state. A
+ * process that has it open notices, because revisions only rise.
  *
  * Source: spec/kms-store-v1.md#freshness
  *
@@ -30,20 +28,20 @@ const MAX_SEALED_BYTES = 2 ** 24;
 const MAX_HEAD_BYTES = 256;
 const NO_MARK = "\0".repeat(MARK_BYTES);
 
-/** What the state row says beside the marks of the buckets. */
+/** What the state row contains besides the marks of the buckets. */
 interface Head {
   readonly clock: Clock;
-  /** Of the descriptor's row. */
+  /** Digest of the descriptor's row. */
   readonly descriptor: string;
   readonly counts: Readonly<Record<Kind, number>>;
-  /** Base64 by name. */
+  /** Bytes in base64, by name. */
   readonly heads: Readonly<Record<string, string>>;
 }
 
 interface State extends Head {
   /** Counts the transactions. */
   readonly revision: number;
-  /** Of each bucket, one behind the other; zeros: it has no row. */
+  /** The marks of all buckets in order; zeros: the bucket has no row. */
   readonly marks: Buffer;
   /** The row itself. */
   readonly sealed: Uint8Array;
@@ -53,7 +51,7 @@ export class Freshness {
   readonly #sealer: RowSealer;
   readonly #statements: Readonly<Record<StatementName, StatementSync>>;
   readonly #buckets = new Map<number, { readonly mark: string; readonly bucket: Bucket }>();
-  /** The epoch in which a kind's rows were found to be all there. */
+  /** The epoch in which the rows of a kind were found to be complete. */
   readonly #complete = new Map<Kind, number>();
   /** SQLite's `data_version` when the state was last read. */
   #version: unknown;
@@ -87,7 +85,7 @@ export class Freshness {
     this.settle(true);
   }
 
-  /** To be called first in every transaction: takes note of what other processes have changed. */
+  /** Takes note of what other processes have changed. Every transaction calls it first. */
   refresh(): void {
     const version = this.#statements.version.get()?.["data_version"];
     if (this.#state !== undefined && version === this.#version) return;
@@ -97,7 +95,7 @@ export class Freshness {
     this.#epoch++;
   }
 
-  /** Changes with every transaction of another process, and with each that failed here. */
+  /** A number that changes with every transaction of another process, and with every failed one of this process. */
   get epoch(): number {
     return this.#epoch;
   }
@@ -110,19 +108,19 @@ export class Freshness {
     return this.#current.descriptor;
   }
 
-  /** The mark of a record's latest sealing; `undefined`: there is no such record. */
+  /** The mark of a record's latest sealing; `undefined`: the record does not exist. */
   mark(name: RecordName): string | undefined {
     if (this.#changed.has(name)) return this.#changed.get(name);
     return this.#bucket(bucketOf(name)).get(name);
   }
 
-  /** Bytes kept under a name, a copy. */
+  /** A copy of the bytes kept under a name. */
   head(name: string): Uint8Array<ArrayBuffer> | undefined {
     const text = this.#current.heads[name];
     return text === undefined ? undefined : new Uint8Array(Buffer.from(text, "base64"));
   }
 
-  /** The names in a bucket, in no order, but for those added since the transaction began. */
+  /** The names in a bucket, in any order, without those added since the transaction began. */
   namesIn(bucket: number): readonly RecordName[] {
     return this.#bucket(bucket)
       .names()
@@ -142,7 +140,7 @@ export class Freshness {
   ): void {
     if (this.#complete.get(kind) === this.#epoch) return;
     if (countRows() !== this.#current.counts[kind]) {
-      // Rows that are too many are noticed as the list comes to them.
+      // Additional rows are noticed when the list reaches them.
       for (let bucket = 0; bucket < BUCKETS; bucket++) {
         for (const name of this.namesIn(bucket)) {
           const problem = name.startsWith(kind) ? problemOf(name) : undefined;
@@ -153,7 +151,7 @@ export class Freshness {
     this.#complete.set(kind, this.#epoch);
   }
 
-  /** A transaction that changes something begins, at the machine's `time`. */
+  /** Begins a transaction that changes something, at the machine's `time`. */
   begin(time: number): void {
     this.#next = { ...this.#current, clock: advance(this.#current.clock, time) };
   }
@@ -168,12 +166,12 @@ export class Freshness {
     this.#change({ counts: { ...counts, [kind]: counts[kind] + change } });
   }
 
-  /** An alias has no sealing of its own: that it is there is all there is to know. */
+  /** Lists an alias, which has no sealing of its own. */
   setPresent(name: RecordName): void {
     this.set(name, NO_MARK);
   }
 
-  /** Undoes, too, what {@link begin} has just made of the clock. */
+  /** Resets the clock, and undoes what {@link begin} has just made of it. */
   resetClock(time: number): void {
     this.#change({ clock: reset((this.#state ?? this.#current).clock, time) });
   }
@@ -189,7 +187,7 @@ export class Freshness {
     this.#change({ heads: { ...this.#current.heads, [name]: text } });
   }
 
-  /** Remembers what has been changed so far; the function it gives goes back there. */
+  /** Remembers what has been changed so far. Returns a function that goes back to it. */
   save(): () => void {
     const next = this.#next;
     const changed = new Map(this.#changed);
@@ -200,7 +198,7 @@ export class Freshness {
     };
   }
 
-  /** Writes all of it, as the last thing before the commit. */
+  /** Writes all changes. Every transaction that changes something calls it last, before the commit. */
   flush(): void {
     const changes = new Map<number, Map<RecordName, string | undefined>>();
     for (const [name, mark] of this.#changed) {
@@ -222,7 +220,7 @@ export class Freshness {
     this.#next = { ...next, sealed };
   }
 
-  /** The transaction is over: all of it is in the file, or nothing. */
+  /** Ends the transaction, which is in the file completely or not at all. */
   settle(committed: boolean): void {
     if (committed) {
       this.#state = this.#next;
@@ -234,7 +232,7 @@ export class Freshness {
   }
 
   get #current(): State {
-    if (this.#next === undefined) throw new TypeError("to be called inside read or write");
+    if (this.#next === undefined) throw new TypeError("must be called inside read or write");
     return this.#next;
   }
 
@@ -242,7 +240,7 @@ export class Freshness {
     this.#next = { ...this.#current, ...part };
   }
 
-  /** The state in the file, which must not be older than the one that was known. */
+  /** Reads the state in the file, which must not be older than the known one. */
   #readState(): State {
     const row = this.#statements.state.get();
     const revision = row?.["revision"];
@@ -264,7 +262,7 @@ export class Freshness {
     return { ...state, revision, sealed };
   }
 
-  /** A bucket as the file has it. */
+  /** A bucket as it is in the file. */
   #bucket(number: number): Bucket {
     const at = number * MARK_BYTES;
     const mark = this.#current.marks.toString("latin1", at, at + MARK_BYTES);
@@ -322,7 +320,7 @@ function decodeState(plaintext: Uint8Array): (Head & Pick<State, "marks">) | und
   return isHead(head) && marks.length === BUCKETS * MARK_BYTES ? { ...head, marks } : undefined;
 }
 
-/** The state was sealed under the root key, so this is about another build's mistakes, not an attacker's. */
+/** The state was sealed under the root key, so this guards against mistakes of another build, not against attackers. */
 function isHead(value: unknown): value is Head {
   if (typeof value !== "object" || value === null) return false;
   const { clock, descriptor, counts, heads }: Record<string, unknown> = { ...value };

@@ -1,9 +1,9 @@
 /**
- * Changes that are asked for at the same time share one transaction, and so one wait for the disk.
+ * Concurrent changes share one transaction, and so one wait for the disk.
  *
- * Each runs in a savepoint of its own, one after the other: one that fails leaves no trace and does
- * not touch the others. None is answered before all of them are on disk. Where the transaction itself
- * fails, on a full disk for one, each is tried again alone, so that only those fail that must.
+ * Each change runs in a savepoint of its own, one after the other: a change that fails leaves no trace and does not affect
+ * the others. None is answered before all of them are on disk. If the transaction itself fails, for example on a full
+ * disk, each change is tried again alone, so that no change fails because of another.
  *
  * @module
  */
@@ -11,14 +11,14 @@ import { setImmediate } from "node:timers/promises";
 import { isEnvelopeError } from "@env/core";
 import type { Database } from "./database.ts";
 
-/** Bounds how long the event loop stands still. */
+/** Bounds how long the event loop is blocked. */
 const MAX_BATCH = 64;
 
-/** What goes with every transaction. */
+/** What accompanies every transaction. */
 export interface Frame {
   /** First in the transaction. */
   begin(): void;
-  /** The function it gives takes back what was noted since. */
+  /** Returns a function that takes back what was noted since. */
   save(): () => void;
   /** Last in the transaction. */
   flush(): void;
@@ -26,7 +26,7 @@ export interface Frame {
 }
 
 interface Change {
-  /** Makes the change; gives what tells its caller, once it is on disk. */
+  /** Makes the change; returns what answers its caller once the change is on disk. */
   readonly make: () => () => void;
   readonly reject: (error: unknown) => void;
 }
@@ -47,7 +47,7 @@ export class GroupCommit {
     this.#frame = frame;
   }
 
-  /** Fulfils once what `fn` changed is on disk, with what it gave. `fn` may run more than once. */
+  /** Fulfils with the result of `fn` once what it changed is on disk. `fn` may run more than once. */
   write<T>(fn: () => T): Promise<T> {
     return new Promise<T>((resolve, reject) => {
       const make = (): (() => void) => {
@@ -73,7 +73,7 @@ export class GroupCommit {
   async #work(): Promise<void> {
     this.#running = true;
     while (this.#waiting.length > 0) {
-      // Whoever was just answered, and whoever is about to ask, comes along.
+      // Callers that were just answered, or are about to ask, can join.
       await setImmediate();
       await this.#commit(this.#waiting.splice(0, MAX_BATCH));
     }

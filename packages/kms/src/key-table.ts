@@ -1,8 +1,8 @@
 /**
  * The tables of keys and aliases: one sealed record per key, and rows of aliases that only find it.
  *
- * An alias is part of its key's record. The rows that point at a key must be those the record holds, so a
- * row that was added, moved or removed is an error and never followed.
+ * An alias is part of its key's record. The rows that point at a key must be the ones that the record contains. So a row
+ * that was added, moved or removed is an error and is never followed.
  *
  * Source: spec/kms-store-v1.md#tables
  *
@@ -27,7 +27,7 @@ import {
 /** Bytes of an alias, of which 256 are allowed; a longer one is not read into memory. */
 export const MAX_ALIAS_BYTES = 1024;
 
-/** What is read of a key. The names of the alias rows come along, in one consistent snapshot. */
+/** What is read of a key, with the names of its alias rows, in one consistent snapshot. */
 const columns = `
   CASE WHEN seq BETWEEN 1 AND ${Number.MAX_SAFE_INTEGER} AND length(sealed) <= ${MAX_RECORD_BYTES}
     THEN sealed END AS sealed,
@@ -36,17 +36,17 @@ const columns = `
       SELECT name FROM alias WHERE alias.uuid = cmk.uuid ORDER BY name LIMIT 51
     )
   ) AS clear`;
-/** The same where more than one key is read, and which ones is not known. */
+/** The same for lists, where it is not known which keys are read. */
 const listColumns = `seq, CASE WHEN length(uuid) = 16 THEN uuid END AS uuid, ${columns}`;
 
 interface ListedRow {
   readonly seq: number;
   readonly uuid: Uint8Array;
-  /** As in the row of a single key. */
+  /** The columns of a single key. */
   readonly columns: Record<string, unknown>;
 }
 
-/** To be used inside the store's transactions. A key past its deletion date is not there. */
+/** The table of keys, for use inside the store's transactions. A key past its deletion date does not exist. */
 export class KeyTable {
   readonly #freshness: Freshness;
   readonly #rows: SealedRows<KeyRecord>;
@@ -63,7 +63,7 @@ export class KeyTable {
 
   get(keyId: string): KeyRecord | undefined {
     const record = this.#present(this.load(keyIdToBytes(keyId)));
-    // A UUID and a multi-Region id may have the same bytes; only one of them is the key's.
+    // A UUID and a multi-Region id can have the same bytes. Only one of them is the id of the key.
     return record?.keyId === keyId ? record : undefined;
   }
 
@@ -72,7 +72,7 @@ export class KeyTable {
     return this.#present(this.#holder(alias));
   }
 
-  /** Keys in the order of their creation. */
+  /** Lists keys in the order of their creation. */
   list(after: number, limit: number): Listed<KeyRecord, number> {
     this.#requireAllKeys();
     const rows = this.#statements.keys.all(after, limit + 1).map(toListedRow);
@@ -81,7 +81,7 @@ export class KeyTable {
     return { items, next: rows.length > limit ? page.at(-1)?.seq : undefined };
   }
 
-  /** Aliases by name, each with its key. */
+  /** Lists aliases by name, each with its key. */
   listAliases(after: string, limit: number): Listed<readonly [AliasRecord, KeyRecord], string> {
     this.#requireAllAliases();
     const names = this.#statements.aliases.all(after, limit + 1).map(({ name }) => {
@@ -119,10 +119,10 @@ export class KeyTable {
     return this.#statements.expired.get(time) !== undefined;
   }
 
-  /** Deletes the keys whose date is past at `time`, material and all; gives them. */
+  /** Deletes the keys whose date has passed at `time`, including their material. Returns them. */
   purge(time: number): readonly KeyRecord[] {
     return this.#statements.expired.all(time).map((columnsOfRow) => {
-      // A date in clear proves nothing: #open has compared it with the sealed one.
+      // An unencrypted date proves nothing: #open compares it with the sealed one.
       const { uuid, columns: found } = toListedRow(columnsOfRow);
       const record = this.#open(uuid, found);
       this.#setAliases({ ...record, aliases: [] });
@@ -132,7 +132,7 @@ export class KeyTable {
     });
   }
 
-  /** A key, gone or not. */
+  /** A key, expired or not. */
   load(uuid: Uint8Array): KeyRecord | undefined {
     const name = keyName(uuid);
     const known = this.#rows.known(name);
@@ -143,7 +143,7 @@ export class KeyTable {
     return undefined;
   }
 
-  /** Which key an alias row points at; `undefined` where there is none and must be none. */
+  /** The key that an alias row points at; `undefined` if the row does not exist and must not. */
   requireAliasRow(name: string): unknown {
     const row = this.#statements.target.get(name);
     if (row === undefined && this.#freshness.mark(aliasName(name)) !== undefined) {
@@ -169,7 +169,7 @@ export class KeyTable {
     }
   }
 
-  /** Takes an alias from a key that is gone but not yet deleted. */
+  /** Removes an alias from a key that has expired but is not deleted yet. */
   #free(name: string): void {
     const holder = this.#holder(name);
     if (holder === undefined || this.#present(holder) !== undefined) return;
@@ -180,12 +180,12 @@ export class KeyTable {
     return record === undefined || isGone(record, this.#now()) ? undefined : record;
   }
 
-  /** The key that an alias row points at, gone or not. */
+  /** The key that an alias row points at, expired or not. */
   #holder(name: string): KeyRecord | undefined {
     const uuid = this.requireAliasRow(name);
     if (uuid === undefined) return undefined;
     const record = uuid instanceof Uint8Array ? this.load(uuid) : undefined;
-    if (record === undefined) throw fault(aliasName(name), "it points at no key");
+    if (record === undefined) throw fault(aliasName(name), "it does not point at a key");
     return record;
   }
 
@@ -239,8 +239,8 @@ function compare(record: KeyRecord, clear: string): void {
   const names = JSON.stringify(record.aliases.map(({ name }) => name));
   if (clear === `${date} ${names}`) return;
   const problem = clear.startsWith(`${date} `)
-    ? "the alias rows that point at it are not those it holds"
-    : "its row gives another deletion date than it holds";
+    ? "the alias rows that point at it are not those it contains"
+    : "its row has another deletion date than it contains";
   throw fault(keyName(keyIdToBytes(record.keyId)), problem);
 }
 
@@ -250,7 +250,7 @@ function prepareAll(database: Database) {
   return {
     key: database.prepare(`SELECT ${columns} FROM cmk WHERE uuid = ?`),
     keys: database.prepare(`SELECT ${listColumns} FROM cmk WHERE seq > ? ORDER BY seq LIMIT ?`),
-    // By the index of the ids, which is short: not by seq.
+    // `+seq` makes SQLite use the index of the ids, which is short.
     countKeys: database.prepare("SELECT count(*) AS n FROM cmk WHERE +seq > 0"),
     seq: database.prepare("SELECT seq > 0 AS positive FROM cmk WHERE uuid = ?"),
     expired: database.prepare(`SELECT ${listColumns} FROM cmk WHERE deletion <= ?`),

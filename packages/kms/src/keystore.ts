@@ -49,13 +49,12 @@ import { verifyKeystore, type Finding } from "./verify.ts";
 export interface OpenKeystoreOptions {
   /** Where to get the key that the root key is sealed under. */
   readonly root: RootKeySource;
-  /** The audit log's durability, what to do when it cannot be written, and how much of it is kept. */
+  /** The audit log: its durability, what happens if it cannot be written, and how much of it is kept. */
   readonly audit?: AuditOptions;
-  /** Request quotas, for rehearsing what AWS throttles. Default: `off`. */
+  /** Request quotas, for rehearsing how AWS throttles. Default: `off`. */
   readonly quotas?: QuotaOptions;
   /**
-   * How long a new grant counts only for calls that bring its token, in ms: in AWS up to five minutes.
-   * Default: 0.
+   * How long a new grant counts only for calls with its token, in ms. In AWS, this takes up to five minutes. Default: 0.
    */
   readonly grantDelay?: number;
   /** How long to wait for another process's lock, in ms. Default: 5000. */
@@ -74,18 +73,18 @@ export interface OpenKeystoreOptions {
 }
 
 export interface CreateKeystoreOptions extends Omit<OpenKeystoreOptions, "readOnly"> {
-  /** Twelve digits, part of every ARN. Default: `000000000000`. */
+  /** Twelve digits that are part of every ARN. Default: `000000000000`. */
   readonly accountId?: string;
-  /** Lower-case letters, digits, dashes; part of every ARN. Default: `local`. */
+  /** Lower-case letters, digits and dashes that are part of every ARN. Default: `local`. */
   readonly region?: string;
   /**
-   * Makes what belongs into the keystore from the beginning, such as the first CMK and its alias, before the file has
-   * its name. The keystore that it is given is closed afterwards.
+   * Makes what the keystore should contain from the beginning, such as the first CMK and its alias, before the file has its
+   * name. The keystore that is passed to it is closed afterwards.
    */
   readonly prepare?: (keystore: Keystore) => Promise<void>;
 }
 
-/** What a keystore says of itself to whoever can read the file. */
+/** What everybody who can read the file can learn about the keystore. */
 export interface KeystoreFacts extends Realm {
   /** UUID. */
   readonly keystoreId: string;
@@ -101,7 +100,7 @@ export interface KeystoreFacts extends Realm {
  * everything that `prepare` makes. If the process is killed before, the next call clears what is left.
  *
  * @throws EnvelopeError `ERR_ENVELOPE_KEYSTORE_IO`, `ERR_ENVELOPE_KEYSTORE_ROOT_KEY`; TypeError or RangeError
- * for options out of bounds; what `prepare` throws. Then nothing was left behind.
+ * for options out of bounds; what `prepare` throws. Then nothing is left behind.
  *
  * @example
  * ```ts
@@ -219,7 +218,7 @@ export async function inspectKeystore(
   }
 }
 
-/** Reads the descriptor again, which has to be the latest one: until now only the root key vouched for it. */
+/** Reads the descriptor again, which must be the latest one: until now, only the root key has authenticated it. */
 async function start(
   database: Database,
   store: Store,
@@ -232,18 +231,18 @@ async function start(
   return keystore;
 }
 
-/** An open keystore. Holds the root key and gives no one key material. */
+/** An open keystore. It has the root key, and does not reveal key material to anybody. */
 export class Keystore implements Disposable {
   readonly #database: Database;
   readonly #root: KeyObject;
   readonly #store: Store;
   readonly #quotas: Quotas | undefined;
   readonly #grantDelay: number;
-  /** The record of every call, refused ones among them. */
+  /** The record of every call, including refused ones. */
   readonly audit: AuditLog;
   /** Users, roles and groups, and their policies. */
   readonly iam: Iam;
-  /** Brings keys and principals to what a seed says, and gives the seed of what there is. */
+  /** Makes keys and principals match a seed, and exports a seed of what exists. */
   readonly seeding: Seeding;
   #descriptor: Descriptor;
 
@@ -265,7 +264,7 @@ export class Keystore implements Disposable {
     this.iam = new Iam(store, descriptor, this.audit);
     this.seeding = new Seeding({ store, realm: descriptor, audit: this.audit, iam: this.iam });
     store.onDelete(({ keyId }) => {
-      // Inside the change that deletes it: there is nothing to wait for.
+      // This runs inside the change that deletes the key: there is nothing to wait for.
       void this.audit.append({
         time: store.now(),
         operation: "DeleteKey",
@@ -311,7 +310,7 @@ export class Keystore implements Disposable {
   }
 
   /**
-   * Why somebody may do something, or may not, and what would allow it. Shows policies and contexts.
+   * Explains why somebody may or may not do something, and what would allow it. Shows policies and contexts.
    *
    * @throws {@link KmsError} `ValidationException`, `NotFoundException`.
    */
@@ -320,8 +319,7 @@ export class Keystore implements Disposable {
   }
 
   /**
-   * Seals the root key under another source. The keys stay as they are, and so do copies of the file:
-   * those open with the old source.
+   * Seals the root key under another source. The keys do not change. Copies of the file still open with the old source.
    */
   async changeRoot(source: RootKeySource): Promise<void> {
     const { root: _, ...rest } = this.#descriptor;
@@ -348,14 +346,14 @@ export class Keystore implements Disposable {
   }
 
   /**
-   * Looks at every record, those of the audit log too, and names what is wrong: altered, exchanged, put
-   * back from an older state of the file, removed or added. An empty list: all of it verifies. Others may
-   * read and write meanwhile. `audit.verify` looks at the log alone, and compares it with an anchor.
+   * Checks every record, including those of the audit log, and names those that were altered, exchanged, put back from an
+   * older state of the file, removed or added. An empty list means that everything verifies. Others may read and write in
+   * the meantime. `audit.verify` checks only the log, and compares it with an anchor.
    *
-   * @throws EnvelopeError `ERR_ENVELOPE_KEYSTORE_FORMAT` where the file is too damaged to look at its records.
+   * @throws EnvelopeError `ERR_ENVELOPE_KEYSTORE_FORMAT` if the file is too damaged to read its records.
    */
   async verify(): Promise<readonly Finding[]> {
-    // What this process knows of the past; and then somebody who knows nothing and reads every row.
+    // First what this process knows of the past, then a reader that knows nothing and reads every row.
     await this.#store.read(() => undefined);
     const database = await this.#database.openAgain();
     try {
@@ -368,26 +366,25 @@ export class Keystore implements Disposable {
   }
 
   /**
-   * Copies the keystore as it is now into a new file of mode 0600, which is there once it is whole and
-   * on disk. Others may read and write meanwhile; this process waits. The copy opens with the same
-   * root key, and to put it back is to open it: it knows nothing of what came after it.
+   * Copies the current keystore into a new file of mode 0600, which appears once it is whole and on disk. Other processes
+   * may read and write in the meantime; this one is blocked. The copy opens with the same root key. To restore it, open it:
+   * it knows nothing of later changes.
    *
-   * @throws EnvelopeError `ERR_ENVELOPE_KEYSTORE_IO` and what reading throws. Then nothing was left behind.
+   * @throws EnvelopeError `ERR_ENVELOPE_KEYSTORE_IO` and what reading throws. Then nothing is left behind.
    */
   backup(path: string): Promise<void> {
     return backupDatabase(this.#database, path);
   }
 
   /**
-   * Sets the keystore's clock, which otherwise never goes back, to the machine's. For when the machine's
-   * was far ahead: keys that were gone for it are pending deletion again, unless that lasted for more
-   * than a day.
+   * Sets the keystore's clock, which otherwise never goes back, to the machine's, after the machine's clock was far ahead.
+   * Keys that had expired because of it are pending deletion again, unless the clock was wrong for more than a day.
    */
   async resetClock(): Promise<void> {
     await this.#store.write(() => this.#store.resetClock());
   }
 
-  /** Deletes keys whose deletion date has passed. Opening and every change do so too. */
+  /** Deletes keys whose deletion date has passed. Opening and every change also do so. */
   async purge(): Promise<void> {
     if (await this.#store.read(() => this.#store.hasExpired())) {
       await this.#store.write(() => undefined);
@@ -432,7 +429,7 @@ function seal(
   return sealDescriptor({ ...rest, root }, key, rootKey);
 }
 
-/** @throws Fault where another row was put back. */
+/** @throws Fault if an older row was put back. */
 function latestDescriptor(database: Database, store: Store): Descriptor {
   const { descriptor, sealed } = readDescriptor(database);
   if (descriptorDigest(sealed) === store.descriptor) return descriptor;

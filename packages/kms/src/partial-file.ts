@@ -53,7 +53,7 @@ export class PartialFile {
     syncFolder(this.#target);
   }
 
-  /** As {@link publish}, but replaces a file that has the name already. */
+  /** Gives the file the target's name, and replaces a file that has it. */
   replace(): void {
     renameSync(this.path, this.#target);
     own.delete(this.path);
@@ -72,7 +72,7 @@ export function removeAbandoned(target: string): void {
   for (const path of abandoned(target)) unlinkIfThere(path);
 }
 
-/** As {@link removeAbandoned}, for every target in a folder whose name `isTarget` accepts. */
+/** Does the same for every target in a folder whose name `isTarget` accepts. */
 export function removeAbandonedIn(folder: string, isTarget: (name: string) => boolean): void {
   for (const name of namesIn(folder)) {
     const at = name.lastIndexOf(".partial-");

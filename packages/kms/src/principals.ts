@@ -1,7 +1,7 @@
 /**
- * Who there is: users, roles and groups with their policies, one sealed record each.
+ * Users, roles and groups with their policies, one sealed record each.
  *
- * The ARN is in clear, since it finds the row; what a principal may do is not.
+ * The ARN is unencrypted, since it finds the row. What a principal may do is sealed.
  *
  * Source: spec/kms-store-v1.md#principals
  *
@@ -26,7 +26,7 @@ export interface PrincipalRecord {
   /** `arn:aws:iam::111122223333:user/alice`, `…:role/app`, `…:group/developers`; of printable ASCII. */
   readonly arn: string;
   readonly type: "user" | "role" | "group";
-  /** As {@link newUserId} makes it: another one of the same name is not the same principal. */
+  /** The result of {@link newUserId}: another principal of the same name has another id. */
   readonly userId: string;
   /** Milliseconds since 1970. */
   readonly created: number;

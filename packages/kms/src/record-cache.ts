@@ -1,30 +1,30 @@
 /**
- * Opened records by name, those that are asked for again and again.
+ * Opened records by name, if they are requested repeatedly.
  *
- * A record that is asked for once is not kept: where there are many, most are. It is kept from the second
- * time on, if that comes before eight thousand others. What is kept is in two generations: once the younger
- * one is full it becomes the older, and the older one is forgotten, but for what was asked for meanwhile.
+ * A record that is requested only once is not kept: in a large keystore, most are. It is kept from the second request on,
+ * if fewer than eight thousand others come in between. The records that are kept form two generations. When the younger
+ * one is full, it becomes the older one, and the older one is dropped, except for what was requested in the meantime.
  *
- * That also is what V8 collects best. Records that live for a thousand calls each are moved to the old
- * generation of its heap and die there; and a `Map` from which things are taken while others are added leaves
- * old tables behind that keep alive all that was ever in it until the next full collection.
+ * This is also what V8 collects best. Records that live for a thousand calls each would move to the old generation of its
+ * heap and die there. A `Map` whose entries are removed one by one while others are added leaves old tables behind, which
+ * keep everything alive that was ever in it until the next full collection.
  *
  * @module
  */
 import type { RecordName } from "./bucket.ts";
 
-/** Of a generation: bytes of its records as they say themselves, each with this much for its objects. */
+/** The most bytes of a generation: what its records report, and `OBJECT_BYTES` for the objects of each. */
 const GENERATION_BYTES = 2 ** 23;
 const OBJECT_BYTES = 2048;
-/** Names in a generation of those that are known to have been asked for. */
+/** Names in a generation of those that were requested. */
 const SEEN = 2 ** 13;
 
 export class RecordCache<Entry extends { readonly bytes: number }> {
   #young = new Map<RecordName, Entry>();
   #old = new Map<RecordName, Entry>();
-  /** Of what was put into `#young`, whether it is still there or not. */
+  /** Bytes of what was put into `#young`, whether it is still there or not. */
   #youngBytes = 0;
-  /** Hashes of names that were asked for: the latest, and those before. */
+  /** Hashes of names that were requested: the latest, and those before. */
   #seen = new Set<number>();
   #seenBefore = new Set<number>();
 
@@ -36,7 +36,7 @@ export class RecordCache<Entry extends { readonly bytes: number }> {
     return old;
   }
 
-  /** Keeps the entry if its record is one that is asked for again and again. */
+  /** Keeps the entry if its record is requested repeatedly. */
   offer(name: RecordName, entry: Entry): void {
     const hash = hashOf(name);
     if (this.#seen.has(hash) || this.#seenBefore.has(hash)) this.#keep(name, entry);
@@ -67,7 +67,7 @@ export class RecordCache<Entry extends { readonly bytes: number }> {
   }
 }
 
-/** FNV-1a, 32 bits. One of two names that share one is kept too early, and that is all. */
+/** FNV-1a, 32 bits. If two names have the same hash, one of them is kept too early, which is harmless. */
 function hashOf(name: string): number {
   let hash = 0x81_1c_9d_c5;
   for (let i = 0; i < name.length; i++) {

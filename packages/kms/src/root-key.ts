@@ -1,9 +1,9 @@
 /**
  * Where the root key comes from.
  *
- * The root key is 32 random bytes made once. It lies in the keystore's descriptor, sealed under a key
- * from one of four sources, so the source can change without touching a record. Only a CMK keeps that
- * key away from this machine; the others are as safe as the file, variable or passphrase they are in.
+ * The root key is 32 random bytes that are made once. It is in the keystore's descriptor, sealed under a key from one of
+ * four sources, so the source can change without touching a record. Only a CMK keeps that key away from this machine. The
+ * other sources are as safe as the file, variable or passphrase.
  *
  * Source: spec/kms-store-v1.md#root-key
  *
@@ -26,20 +26,20 @@ import { KEY_BYTES, random, secretKey } from "./seal.ts";
 
 /** Where to get the key that the root key is sealed under. */
 export type RootKeySource =
-  /** Path of a file with one line of text, mode 0600. `createKeystore` makes it. */
+  /** Path of a file with one line of text and mode 0600. `createKeystore` creates it. */
   | { readonly keyFile: string }
-  /** Name of an environment variable that holds such a line; {@link generateRootKey} makes one. */
+  /** Name of an environment variable with such a line; {@link generateRootKey} generates it. */
   | { readonly environment: string }
   | {
-      /** Text is put into Unicode form NFC, so that it is the same from every keyboard. */
+      /** Text is normalised to Unicode form NFC, so that it is the same from every keyboard. */
       readonly passphrase: string | Uint8Array | (() => Promise<string>);
       /** scrypt's N for a new keystore: a power of two, 2^15 to 2^20. Memory is N KiB. Default: 2^17. */
       readonly scryptN?: number;
     }
-  /** A CMK of another KMS: what production should use. */
+  /** A CMK of another KMS, as production should use. */
   | { readonly cmk: Cmk };
 
-/** What the descriptor says of the source: how to ask for the key again. No secrets. */
+/** What the descriptor says of the source: how to get the key again. Not secret. */
 export type RootKeyFacts =
   | { readonly kind: "key-file" }
   | { readonly kind: "environment" }
@@ -66,12 +66,12 @@ export interface NewKeyFile {
   readonly publish: () => void;
   /** Takes the name away again, if {@link publish} gave it. */
   readonly withdraw: () => void;
-  /** To be called at the end, whatever happened: removes what is left beside the file. */
+  /** Removes what is left beside the file. Must be called at the end, whatever happened. */
   readonly discard: () => void;
 }
 
 const PREFIX = "env-root-1.";
-/** A key file's line is 54 characters and a line break. */
+/** The line of a key file has 54 characters and a line break. */
 const MAX_KEY_FILE_BYTES = 128;
 const SCRYPT = { n: 2 ** 17, minN: 2 ** 15, maxN: 2 ** 20, r: 8, p: 1, saltBytes: 16 } as const;
 
@@ -116,7 +116,7 @@ export async function newSourceKey(
 }
 
 /**
- * The key that the descriptor's facts ask for.
+ * The key that the descriptor's facts require.
  *
  * @throws {@link EnvelopeError} `ERR_ENVELOPE_KEYSTORE_ROOT_KEY` for a missing or malformed key or another
  * kind of source; what the CMK throws where it could not answer.
@@ -135,7 +135,7 @@ export async function sourceKey(
   if ("passphrase" in source && facts.kind === "passphrase") {
     // Before any memory is spent: the descriptor is not authenticated yet.
     if (!isScryptN(facts.n))
-      throw rootKeyError("the descriptor asks for an scrypt N out of bounds");
+      throw rootKeyError("the descriptor requires an scrypt N out of bounds");
     return passphraseKey(source.passphrase, fromText(facts.salt), facts.n);
   }
   if ("cmk" in source && facts.kind === "cmk") return unwrapWith(source.cmk, facts, keystoreId);
@@ -238,19 +238,19 @@ function readKeyFile(path: string): KeyObject {
 function environmentKey(name: string): KeyObject {
   const text = process.env[name];
   if (text === undefined || text === "") {
-    throw rootKeyError(`the environment variable ${name} is not set; it must hold the root key`);
+    throw rootKeyError(`the environment variable ${name} is not set; it must contain the root key`);
   }
   return parseRootKey(text, `environment variable ${name}`);
 }
 
-/** Errors name the place and never the text: it may be a key with a typing error. */
+/** Errors name the place and never the text, which may be a key with a typing error. */
 function parseRootKey(text: string, place: string): KeyObject {
   const line = text.replace(/\r?\n$/, "");
   const raw = fromText(line.slice(PREFIX.length));
   const canonical = `${PREFIX}${toText(raw)}` === line;
   if (raw.length !== KEY_BYTES || !canonical) {
     raw.fill(0);
-    throw rootKeyError(`the ${place} does not hold a root key (${PREFIX} and 43 characters)`);
+    throw rootKeyError(`the ${place} does not contain a root key (${PREFIX} and 43 characters)`);
   }
   return secretKey(raw);
 }

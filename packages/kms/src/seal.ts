@@ -5,7 +5,7 @@
  *
  * The header ends in 24 fresh random bytes, so no two sealings share a key and the nonce may be
  * constant: 2^80 sealings per key before a 2^-32 chance of a collision, where GCM with random nonces
- * bears 2^32. Expand without extract: every key here is uniform.
+ * allows 2^32. Expand without extract: every key here is uniform.
  *
  * Source: spec/envelope-v1.md#local-wrap, spec/kms-store-v1.md#sealing
  *
@@ -34,7 +34,7 @@ const NONCE = new Uint8Array(12);
 /** The block counter of HKDF-Expand's first and only block. */
 const BLOCK_1 = Uint8Array.of(1);
 
-/** What a sealing is bound to. `header` is stored beside the ciphertext and ends in a fresh salt. */
+/** What a sealing is bound to. `header` is stored with the ciphertext and ends in a fresh salt. */
 export interface Binding {
   readonly label: Uint8Array;
   readonly header: Uint8Array;
@@ -46,14 +46,14 @@ export function label(text: string): Bytes {
   return new TextEncoder().encode(`${text}\0`);
 }
 
-/** Ciphertext with its tag behind. `plaintext` stays the caller's to wipe. */
+/** The ciphertext, followed by its tag. Wiping `plaintext` is up to the caller. */
 export function seal(key: KeyObject, binding: Binding, plaintext: Uint8Array): Bytes {
   const out = new Uint8Array(plaintext.length + TAG_BYTES);
   sealInto(out, key, binding, plaintext);
   return out;
 }
 
-/** The plaintext, the caller's to wipe; `undefined` if the tag does not verify. */
+/** The plaintext, which the caller wipes; `undefined` if the tag does not verify. */
 export function open(key: KeyObject, binding: Binding, sealed: Uint8Array): Bytes | undefined {
   const end = sealed.length - TAG_BYTES;
   if (end < 0) return undefined;
@@ -73,7 +73,7 @@ export function open(key: KeyObject, binding: Binding, sealed: Uint8Array): Byte
 }
 
 /**
- * What lies in the file: version, salt, ciphertext, tag. As {@link seal}, with the header in front.
+ * Seals for the file: version, salt, ciphertext, tag. Like {@link seal}, with the header in front.
  *
  * @param name - The label.
  */
@@ -91,7 +91,7 @@ export function sealRow(
   return out;
 }
 
-/** The plaintext of what {@link sealRow} gave, the caller's to wipe; `undefined` for anything else. */
+/** The plaintext of what {@link sealRow} returned, which the caller wipes; `undefined` for anything else. */
 export function openRow(
   key: KeyObject,
   name: Uint8Array,
@@ -122,7 +122,7 @@ function sealInto(out: Uint8Array, key: KeyObject, binding: Binding, plaintext: 
   const cipher = createCipheriv("aes-256-gcm", deriveKey(key, binding), NONCE);
   cipher.setAAD(binding.aad);
   out.set(cipher.update(plaintext));
-  cipher.final(); // GCM has nothing left to give here.
+  cipher.final(); // GCM has no bytes left at this point.
   out.set(cipher.getAuthTag(), plaintext.length);
 }
 

@@ -1,8 +1,8 @@
 /**
- * Rows of one table, each sealed whole and read anew, opened only where it changed since.
+ * Rows of one table, each sealed as a whole. A row is opened again only if it has changed.
  *
- * A row is believed once three things hold: it opens under its own name, so it is no other's; its
- * mark is the one listed, so it is the latest; and what it says in clear is what it says inside.
+ * A row is trusted if three things hold. It opens under its own name, so it does not belong to another record. Its mark is
+ * the listed one, so it is the latest. And its unencrypted columns agree with its sealed content.
  *
  * Source: spec/kms-store-v1.md#sealing
  *
@@ -25,7 +25,7 @@ const LABEL = label("env/1/keystore");
 /** Seals under the keystore's root key, bound to this keystore and to the name of a row. */
 export class RowSealer {
   readonly #root: KeyObject;
-  /** As the file has it in front of a name. */
+  /** The keystore's id as it precedes a name in the AAD. */
   readonly #keystoreId: string;
 
   /** @param root - 32 bytes. */
@@ -34,23 +34,23 @@ export class RowSealer {
     this.#keystoreId = Buffer.from(keyIdToBytes(keystoreId)).toString("latin1");
   }
 
-  /** `plaintext` stays the caller's to wipe. */
+  /** Seals a row. Wiping `plaintext` is up to the caller. */
   seal(name: string, plaintext: Uint8Array): Bytes {
     return sealRow(this.#root, LABEL, this.#aad(name), plaintext);
   }
 
-  /** The plaintext, the caller's to wipe; `undefined` for what was not sealed under this name. */
+  /** The plaintext, which the caller wipes; `undefined` if it was not sealed under this name. */
   open(name: string, sealed: Uint8Array): Bytes | undefined {
     return openRow(this.#root, LABEL, this.#aad(name), sealed);
   }
 
-  /** Keystore id || name in Latin-1. */
+  /** Keystore id || name, in Latin-1. */
   #aad(name: string): Uint8Array {
     return Buffer.from(this.#keystoreId + name, "latin1");
   }
 }
 
-/** A part of a list, in the file's order. `next` is where it goes on, `undefined` at the end. */
+/** Part of a list, in the order of the file. `next` is where the list continues, `undefined` at its end. */
 export interface Listed<T, Position> {
   readonly items: readonly T[];
   readonly next: Position | undefined;
@@ -65,11 +65,11 @@ interface CacheEntry<T> {
   readonly record: T;
 }
 
-/** What a table's rows hold. */
+/** What the rows of a table contain. */
 export interface RowForm<T> {
-  /** Wipes the bytes. `undefined` for what is no such record. */
+  /** Reads a record and wipes the bytes. `undefined`: they are not such a record. */
   readonly decode: (name: RecordName, plaintext: Bytes) => T | undefined;
-  /** Throws {@link Fault} where the row says another thing in clear than the record in it. */
+  /** Throws {@link Fault} if the unencrypted columns of the row contradict the record in it. */
   readonly compare: (record: T, clear: string) => void;
 }
 
@@ -85,7 +85,7 @@ export class SealedRows<T> {
     this.#form = form;
   }
 
-  /** The record, where it need not be looked at again: nothing else has written meanwhile. */
+  /** The record, if nothing else has written since it was verified. */
   known(name: RecordName): T | undefined {
     const entry = this.#cache.get(name);
     return entry?.epoch === this.#freshness.epoch ? entry.record : undefined;
@@ -94,7 +94,7 @@ export class SealedRows<T> {
   /**
    * The record in a row.
    *
-   * @param clear - What the row says in clear, as one text.
+   * @param clear - The unencrypted columns of the row, as one text.
    */
   open(name: RecordName, sealed: Uint8Array, clear: string): T {
     const cached = this.#cache.get(name);
@@ -113,12 +113,12 @@ export class SealedRows<T> {
     return record;
   }
 
-  /** To be called where there is no row: that must be so. */
+  /** Checks that a record without a row does not exist. */
   requireAbsent(name: RecordName): void {
     if (this.#freshness.mark(name) !== undefined) throw fault(name, ROW_REMOVED);
   }
 
-  /** Seals a record's next state, which counts from now on. `plaintext` is wiped. */
+  /** Seals a record's next state, which is the latest from now on. Wipes `plaintext`. */
   seal(name: RecordName, plaintext: Bytes): Bytes {
     try {
       const sealed = this.#sealer.seal(name, plaintext);
@@ -131,7 +131,7 @@ export class SealedRows<T> {
     }
   }
 
-  /** The record is deleted, and its row with it. */
+  /** Notes that the record is deleted, together with its row. */
   drop(name: RecordName): void {
     this.#freshness.set(name, undefined);
     this.#cache.delete(name);
@@ -145,14 +145,14 @@ export class SealedRows<T> {
   }
 }
 
-/** Tells a sealing from every other of the same record. Latin-1. */
+/** Identifies a sealing among all those of the same record. Latin-1. */
 export function markOf(sealed: Uint8Array): string {
   return Buffer.from(sealed.buffer, sealed.byteOffset + 1, MARK_BYTES).toString("latin1");
 }
 
 export const ROW_REMOVED = "its row was removed";
 
-/** What is wrong with a record, by its name. */
+/** The fault of a record that has this name. */
 export function fault(name: RecordName, problem: string): Fault {
   return new Fault(titleOf(name), problem);
 }

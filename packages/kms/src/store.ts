@@ -1,10 +1,9 @@
 /**
- * Keys, aliases and principals in the file: rows in clear that only find things, records sealed whole
- * that say what is true.
+ * Keys, aliases and principals in the file. Unencrypted columns only find records; sealed records say what is true.
  *
- * Whoever can write the file can move, edit, copy or remove rows, but not seal. So every row is checked
- * against the record in it, and every record against the list of the latest ones: what does not agree
- * is an error that names the record, never followed.
+ * Whoever can write the file can move, edit, copy or remove rows, but cannot seal. So every row is checked against the
+ * record in it, and every record against the list of the latest ones. A contradiction is an error that names the record,
+ * and is never followed.
  *
  * Source: spec/kms-store-v1.md#tables
  *
@@ -26,9 +25,9 @@ import { RowSealer, type Listed } from "./sealed-rows.ts";
 export type { Listed } from "./sealed-rows.ts";
 
 /**
- * The only one on its connection: it learns of others' changes by SQLite telling that another connection
- * has made some. To be used inside {@link Store.read} and {@link Store.write}: all but those two,
- * `writeSync`, `writing`, `now`, `prepare`, `onDelete` and the tokens.
+ * There must be only one store on a connection: SQLite tells it when another connection has changed something. Everything
+ * is for use inside {@link Store.read} and {@link Store.write}, except those two, `writeSync`, `readOnly`, `writing`, `now`,
+ * `prepare`, `onDelete` and the tokens.
  */
 export class Store {
   readonly #database: Database;
@@ -37,9 +36,9 @@ export class Store {
   readonly #commits: GroupCommit;
   readonly #keys: KeyTable;
   readonly #principals: PrincipalTable;
-  /** The latest time that this process has gone by, and the resets of the clock that it knows of. */
+  /** The latest time that this process has used, and the resets of the clock that it knows of. */
   #latest = { time: 0, resets: 0 };
-  /** The time of the transaction that is running. */
+  /** The time of the current transaction. */
   #now: number | undefined;
   #writing = false;
   #destroyed = false;
@@ -61,7 +60,7 @@ export class Store {
     });
   }
 
-  /** Writes what a new keystore has besides its descriptor, inside the transaction that makes its tables. */
+  /** Writes what a new keystore has besides its descriptor, inside the transaction that creates its tables. */
   create(descriptor: string): void {
     this.#freshness.create(descriptor, Date.now());
   }
@@ -80,14 +79,14 @@ export class Store {
   }
 
   /**
-   * One change, whole or not at all: on disk when the promise fulfils. Shares a transaction with others
-   * that are asked for at the same time; `fn` may run more than once.
+   * Makes one change, as a whole or not at all: on disk when the promise fulfils. Concurrent changes share a transaction.
+   * `fn` may run more than once.
    */
   write<T>(fn: () => T): Promise<T> {
     return this.#commits.write(fn);
   }
 
-  /** A change at once, for when nothing can be waited for any more: blocks until it is on disk. Deletes no keys. */
+  /** Makes a change synchronously, for when nothing can be awaited: blocks until it is on disk. Deletes no keys. */
   writeSync<T>(fn: () => T): T {
     return this.#database.writeSync(
       () => {
@@ -105,7 +104,7 @@ export class Store {
     return this.#database.readOnly;
   }
 
-  /** Whether a {@link write} is running just now. */
+  /** Whether a {@link write} is running. */
   get writing(): boolean {
     return this.#writing;
   }
@@ -115,32 +114,32 @@ export class Store {
     this.#onDelete = listener;
   }
 
-  /** Inside {@link write}: runs `fn`, and takes back what it changed if it throws. */
+  /** Inside {@link write}, runs `fn` and takes back what it changed if it throws. */
   attempt<T>(fn: () => T): T {
     return this.#commits.attempt(fn);
   }
 
-  /** Milliseconds since 1970, never less than before. The same throughout a `read` or `write`. */
+  /** Milliseconds since 1970. Never goes back, and does not change within a `read` or `write`. */
   now(): number {
     return this.#now ?? this.#tick();
   }
 
-  /** A time that has certainly passed: what is past its date by this one may be destroyed for good. */
+  /** A time that has certainly passed: what is past its date by this time may be destroyed. */
   settled(): number {
     return this.#freshness.clock.settled;
   }
 
-  /** Sets the clock back to the machine's, in a {@link write}. */
+  /** Sets the clock to the machine's, in a {@link write}. */
   resetClock(): void {
     this.#freshness.resetClock(Date.now());
   }
 
-  /** For other parts that keep tables in this file. */
+  /** Prepares a statement for another part that keeps tables in this file. */
   prepare(sql: string): StatementSync {
     return this.#database.prepare(sql);
   }
 
-  /** Bytes that a part keeps where they cannot be put back to an older state: a copy. */
+  /** A copy of bytes that cannot be put back to an older state. */
   head(name: string): Uint8Array<ArrayBuffer> | undefined {
     return this.#freshness.head(name);
   }
@@ -160,14 +159,14 @@ export class Store {
   }
 
   /**
-   * Seals what leaves the keystore and comes back, such as an import token. It opens in this keystore
-   * and under the same name only, and is no row of it. `plaintext` stays the caller's to wipe.
+   * Seals what leaves the keystore and comes back, such as an import token. It opens only in this keystore and under the
+   * same name, and not as a row. Wiping `plaintext` is up to the caller.
    */
   sealToken(name: string, plaintext: Uint8Array): Bytes {
     return this.#sealer.seal(`t${name}`, plaintext);
   }
 
-  /** The plaintext, the caller's to wipe; `undefined` for what {@link sealToken} did not give. */
+  /** The plaintext, which the caller wipes; `undefined` if {@link sealToken} did not return the token. */
   openToken(name: string, token: Uint8Array): Bytes | undefined {
     return this.#sealer.open(`t${name}`, token);
   }
@@ -208,8 +207,8 @@ export class Store {
   }
 
   /**
-   * That the change replaces or removes key material for good: once it is on disk, nothing of it is left
-   * in the write-ahead log.
+   * Declares that the change destroys key material. Once the change is on disk, the material is removed from the write-ahead
+   * log.
    */
   destroysMaterial(): void {
     this.#destroyed = true;
@@ -229,17 +228,17 @@ export class Store {
     this.#principals.put(record);
   }
 
-  /** `false`: there was none. */
+  /** Deletes a principal. `false`: it did not exist. */
   deletePrincipal(arn: string): boolean {
     return this.#principals.delete(arn);
   }
 
-  /** The names in one of the 256 buckets: of every record that there must be. */
+  /** The names in one of the 256 buckets: those of the records that must exist. */
   listed(bucket: number): readonly RecordName[] {
     return this.#freshness.namesIn(bucket);
   }
 
-  /** Throws a {@link Fault} unless a record is as it must be: there, the latest, unaltered; or not at all. */
+  /** Throws a {@link Fault} unless a listed record exists, is the latest and unaltered, and an unlisted one does not exist. */
   check(name: RecordName): void {
     const rest = name.slice(1);
     if (name.startsWith("p")) this.#principals.get(rest);
@@ -274,7 +273,7 @@ export class Store {
     this.#destroyed = false;
   }
 
-  /** The machine's clock, but behind neither the file's nor what this process has gone by. */
+  /** The machine's clock, but never earlier than the file's or than a time that this process has used. */
   #tick(): number {
     const { latest, resets } = this.#freshness.clock;
     const known = resets === this.#latest.resets ? this.#latest.time : 0;

@@ -1,8 +1,8 @@
 /**
- * Looks at everything in a keystore and names what is wrong with it.
+ * Checks everything in a keystore and names what is wrong with it.
  *
- * Bucket by bucket and page by page, each on one state of the file and in one turn of the event loop, so
- * that others go on reading and writing meanwhile.
+ * The check goes bucket by bucket and page by page, each on one state of the file and in one turn of the event loop, so
+ * that others continue to read and write.
  *
  * @module
  */
@@ -18,7 +18,7 @@ import { MAX_ARN_BYTES } from "./principals.ts";
 import { fault } from "./sealed-rows.ts";
 import type { Store } from "./store.ts";
 
-/** One thing that is wrong. */
+/** One problem. */
 export interface Finding {
   /** `key 0123…`, `alias alias/app`, `principal arn:…`, `bucket 17`, `the audit log`, `the database`. */
   readonly record: string;
@@ -28,7 +28,7 @@ export interface Finding {
 const PAGE = 500;
 const DATABASE = "the database";
 
-/** All of it: records, and the audit log. Parameters are those of {@link verifyStore}. */
+/** Verifies the records and the audit log. Parameters are those of {@link verifyStore}. */
 export async function verifyKeystore(
   database: Database,
   store: Store,
@@ -42,7 +42,7 @@ export async function verifyKeystore(
   return [...findings, ...logged];
 }
 
-/** @param more - Other checks, inside a `read`; throws {@link Fault}. */
+/** @param more - Further checks, inside a `read`, which may throw {@link Fault}. */
 export async function verifyStore(
   database: Database,
   store: Store,
@@ -52,7 +52,7 @@ export async function verifyStore(
   const oversized = await store.read(() => outOfBounds(database));
   if (oversized.length > 0) return oversized;
   const damage = await store.read(() => integrity(database));
-  // Pages that SQLite cannot make sense of: no row of them is worth a look.
+  // SQLite cannot read some pages: their rows cannot be checked.
   if (damage.length > 0) return damage;
 
   const findings = new Map<string, Finding>();
@@ -137,7 +137,7 @@ function outOfBounds(database: Database): Finding[] {
   });
 }
 
-/** What must be there has been looked at; what must not be is found here. */
+/** The listed records have been checked. This finds rows that are not listed. */
 function requireListed(store: Store, name: RecordName): void {
   if (store.isListed(name)) return;
   store.check(name);

@@ -86,7 +86,7 @@ async function findings({ database, root, keystoreId }: OpenStore): Promise<stri
 }
 
 const ALTERED = "it was altered, or belongs to another row or keystore";
-const OTHER_ALIASES = "the alias rows that point at it are not those it holds";
+const OTHER_ALIASES = "the alias rows that point at it are not those it contains";
 
 describe("a row that was altered is an error that names it", () => {
   it.each<[string, (keys: Setup) => string, (keys: Setup) => string]>([
@@ -130,7 +130,7 @@ describe("a row that was altered is an error that names it", () => {
     [
       "a deletion date that the record does not have",
       () => "UPDATE cmk SET deletion = 99999999999999",
-      () => "its row gives another deletion date than it holds",
+      () => "its row has another deletion date than it contains",
     ],
     [
       "one alias more",
@@ -200,7 +200,7 @@ describe("a row that was altered is an error that names it", () => {
   it("a date in clear that has passed does not delete a key", async () => {
     const keys = await setup();
     attack(keys.path, `UPDATE cmk SET deletion = 0 WHERE uuid = ${uuid(keys.a)}`);
-    const named = `key ${keys.a} does not verify: its row gives another deletion date than it holds`;
+    const named = `key ${keys.a} does not verify: its row has another deletion date than it contains`;
     expect(await problem(keys, change(keys, keys.b, {}))).toBe(named);
     attack(keys.path, "UPDATE cmk SET deletion = NULL");
     expect(await keyProblem(keys, keys.a)).toBeUndefined();
@@ -209,13 +209,13 @@ describe("a row that was altered is an error that names it", () => {
   it("a number that no row can have", async () => {
     const keys = await setup();
     attack(keys.path, "UPDATE cmk SET deletion = 9223372036854775807");
-    const named = `key ${keys.a} does not verify: its row gives another deletion date than it holds`;
+    const named = `key ${keys.a} does not verify: its row has another deletion date than it contains`;
     expect(await keyProblem(keys, keys.a)).toBe(named);
     attack(keys.path, "UPDATE cmk SET deletion = NULL, seq = seq + 9223372036854775000");
     const bounds = `key ${keys.a} does not verify: its row is out of bounds`;
     expect(await keyProblem(keys, keys.a)).toBe(bounds);
     const list = keys.store.read(() => keys.store.keys(0, 10));
-    expect(await problem(keys, list)).toBe("a row holds a number out of bounds");
+    expect(await problem(keys, list)).toBe("a row contains a number out of bounds");
   });
 
   it("a row of another keystore is not this one's", async () => {

@@ -33,7 +33,7 @@ it("names everything that is wrong, while others go on", async () => {
       `key ${a}: it was altered, or belongs to another row or keystore`,
       `key ${b}: an older row of it was put back`,
       "alias alias/c: its row was removed",
-      `key ${c}: the alias rows that point at it are not those it holds`,
+      `key ${c}: the alias rows that point at it are not those it contains`,
       "principal arn:aws:iam::000000000000:user/alice: its row was removed",
     ].toSorted(),
   );

@@ -1,6 +1,6 @@
 /**
- * The part of a KMS client this package calls, as a type of its own: `KmsClient` of `@env/kms` fits,
- * and so does a ten-line fake.
+ * The part of a KMS client that this package calls, as a type of its own. `KmsClient` of `@env/kms` fits it, and so does a
+ * fake of ten lines.
  *
  * @module
  */
@@ -11,7 +11,7 @@ interface KeyRequest {
   readonly EncryptionContext: Context;
 }
 
-/** Bytes are the caller's own; `KeyId` is the ARN of the key that was used. */
+/** The bytes belong to the caller. `KeyId` is the ARN of the key that was used. */
 export interface Encrypted {
   readonly CiphertextBlob: Bytes;
   readonly KeyId: string;
@@ -38,7 +38,7 @@ export interface LocalFileClient {
   describeKey(request: { readonly KeyId: string }): Promise<{ readonly KeyMetadata: KeyFacts }>;
 }
 
-/** All but the id is for `doctor` alone. */
+/** Everything except the id is only for `doctor`. */
 export interface KeyFacts {
   readonly KeyId: string;
   readonly KeyState?: string;

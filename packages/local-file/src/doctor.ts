@@ -1,9 +1,9 @@
 /**
- * What a principal may do with a key of a keystore, found out by doing it.
+ * Finds out what a principal may do with a key of a keystore, by doing it.
  *
- * The probes are real calls with data keys that are thrown away. Who may not wrap is asked about a
- * made-up blob that names the key: permissions come first, so that it is refused as such shows that
- * unwrapping is allowed. The calls are in the keystore's audit log and change nothing else.
+ * The probes are real calls with data keys that are thrown away. If the principal may not wrap, a made-up blob that names the
+ * key is unwrapped: permissions are checked first, so a refusal of the blob itself shows that unwrapping is allowed. The
+ * calls are in the keystore's audit log and change nothing else.
  *
  * @module
  */
@@ -34,9 +34,8 @@ export interface LocalFileDoctorReport extends DoctorReport {
 /**
  * Probes a key as the principal of `client`. Keeps no data key; the keystore stays the caller's to close.
  *
- * @param options - As for `localFile`.
- * @throws {@link EnvelopeError} `ERR_ENVELOPE_INVALID_CONTEXT`, and the signal's reason. Everything else is in
- * the report.
+ * @param options - The options of `localFile`.
+ * @throws {@link EnvelopeError} `ERR_ENVELOPE_INVALID_CONTEXT`, and the signal's reason. Everything else is in the report.
  */
 export async function doctor(
   options: LocalFileOptions,
@@ -49,7 +48,7 @@ export async function doctor(
   return { ...report, sqliteVersion: sqliteVersion() };
 }
 
-/** What a refusal is, as opposed to no answer. */
+/** Codes of refusals, as opposed to missing answers. */
 const refusals: ReadonlySet<EnvelopeErrorCode> = new Set([
   "ERR_ENVELOPE_KMS_ACCESS_DENIED",
   "ERR_ENVELOPE_KMS_KEY_NOT_FOUND",
@@ -66,13 +65,13 @@ class Probes {
   readonly #options: LocalFileOptions;
   readonly #cmk: Cmk;
   readonly #call: ProbeOptions;
-  /** In the order of the checks. */
+  /** Problems, in the order of the checks. */
   readonly #problems: DoctorProblem[] = [];
   #reached = false;
   #latencyMs: number | undefined;
   #label: string | undefined;
   #keyVersion: string | undefined;
-  /** One that this key wrapped just now. */
+  /** An entry that this key has just wrapped. */
   #entry: Entry | undefined;
 
   constructor(options: LocalFileOptions, cmk: Cmk, call: ProbeOptions) {
@@ -142,7 +141,7 @@ class Probes {
       (KeyUsage !== undefined && KeyUsage !== "ENCRYPT_DECRYPT") ||
       (KeySpec !== undefined && KeySpec !== "SYMMETRIC_DEFAULT")
     ) {
-      const message = "the key is not a symmetric key for encryption; make one that is";
+      const message = "the key is not a symmetric key for encryption; create such a key";
       this.#problems.push({ check: "key", code, message });
     }
   }
@@ -168,7 +167,7 @@ class Probes {
     this.#keyVersion = keyVersion;
   }
 
-  /** With this key and all of `alsoUnwrap`; ends at the first that may not. */
+  /** Unwraps with this key and all of `alsoUnwrap`, up to the first refusal. */
   #unwrap(): Promise<boolean | undefined> {
     return this.#each("unwrap", "Decrypt", "kms:Decrypt", async (entry) => {
       const dataKey = await this.#cmk.unwrapDataKey(entry, this.#call);
@@ -176,7 +175,7 @@ class Probes {
     });
   }
 
-  /** From all of the keys to this one. */
+  /** Rewraps from each of the keys to this one. */
   #rewrap(): Promise<boolean | undefined> {
     const actions = `kms:ReEncryptTo on ${this.#cmk.keyId} and kms:ReEncryptFrom`;
     return this.#each("rewrap", "ReEncrypt", actions, async (entry) => {
@@ -204,7 +203,7 @@ class Probes {
     return true;
   }
 
-  /** Without its id no entry is known to be the key's: what hides that hides the rest. */
+  /** Reports the problem with the key for a further check: without its id, no entry is known to belong to the key. */
   #asKey(check: DoctorCheck): boolean | undefined {
     const problem = this.#problems.find((known) => known.check === "key");
     if (problem === undefined) return undefined;
@@ -227,7 +226,7 @@ class Probes {
     }
   }
 
-  /** Notes that an answer came, and how long it took. */
+  /** Notes that an answer arrived, and how long it took. */
   async #timed<T>(probe: () => Promise<T>): Promise<T> {
     const started = performance.now();
     let answered = true;
@@ -266,17 +265,17 @@ const nextSteps: Readonly<Partial<Record<EnvelopeErrorCode, string>>> = {
   ERR_ENVELOPE_KMS_UNAVAILABLE: "try again once no other process holds the keystore",
 };
 
-/** What the keystore threw, of an error that says which code that is. */
+/** What the keystore threw, if the error has it as a cause. */
 function causeOf(error: unknown): unknown {
   return isEnvelopeError(error) && error.cause !== undefined ? error.cause : error;
 }
 
-/** That the made-up blob was refused shows that it got as far as the key. */
+/** Whether the made-up blob itself was refused, which happens after permissions were checked. */
 function isRefusedBlob(error: unknown): boolean {
   return isKmsError(causeOf(error), "InvalidCiphertextException");
 }
 
-/** It names the key and a version that no key has; the rest is zeros. Source: spec/envelope-v1.md#local-wrap */
+/** A blob that names the key and a version that no key has; the rest is zeros. Source: spec/envelope-v1.md#local-wrap */
 function madeUpBlob(keyId: string): Uint8Array<ArrayBuffer> {
   const blob = new Uint8Array(93);
   blob[0] = 1;

@@ -1,9 +1,9 @@
 /**
  * A key in a local keystore file as a CMK.
  *
- * The context goes to the KMS as its encryption context. Unwrapping always names the key, so that a
- * wrapped key of another CMK the caller may also use is refused rather than opened. Entries are
- * labelled with the key's id, never with an alias: aliases move.
+ * The context is passed to the KMS as its encryption context. Unwrapping always names the key, so that a wrapped key of
+ * another CMK that the caller may use is refused and not opened. Entries are labelled with the key's id and never with an
+ * alias, because aliases move.
  *
  * @module
  */
@@ -21,12 +21,12 @@ export interface LocalFileOptions {
   readonly alsoUnwrap?: readonly string[];
 }
 
-/** Makes a {@link Cmk} of a key in an open keystore, which stays the caller's to close. Calls nothing yet. */
+/** Makes a {@link Cmk} from a key in an open keystore. The caller closes the keystore. Makes no call yet. */
 export function localFile(options: LocalFileOptions): Cmk {
   return new Cmk(localFileDriver(options), cmkOptions(options));
 }
 
-/** Entries are labelled with key ids, so that is what Cmk has to compare. */
+/** Options of the Cmk. Entries are labelled with key ids, so those are compared. */
 export function cmkOptions({ alsoUnwrap = [] }: Pick<LocalFileOptions, "alsoUnwrap">): {
   readonly alsoUnwrap: readonly string[];
 } {
@@ -35,7 +35,7 @@ export function cmkOptions({ alsoUnwrap = [] }: Pick<LocalFileOptions, "alsoUnwr
 
 const OPTIONS = new Set(["client", "key", "alsoUnwrap"]);
 
-/** The driver alone, for tests and for wrapping. */
+/** Makes the driver alone, for tests and for wrapping. */
 export function localFileDriver(options: LocalFileOptions): CmkDriver {
   checkOptions(options, OPTIONS);
   const { client, key } = options;
@@ -69,10 +69,10 @@ export function localFileDriver(options: LocalFileOptions): CmkDriver {
         client.decrypt({ KeyId: keyId, CiphertextBlob: blob, EncryptionContext }),
       );
       const used = keyIdIn(out.KeyId);
-      // The blob names its key and decrypt was told one: both must be the key that answered.
+      // The blob names a key, and decrypt was given one: both must be the key that answered.
       if (!isNamedBy(from.keyId, used) || used !== (keyIdIn(keyId) ?? used)) {
         out.Plaintext.fill(0);
-        throw new KmsError("IncorrectKeyException", "another key answered than the one asked");
+        throw new KmsError("IncorrectKeyException", "another key answered than the requested one");
       }
       return { plaintext: out.Plaintext, keyVersion: String(from.keyVersion) };
     },
@@ -99,19 +99,18 @@ export function localFileDriver(options: LocalFileOptions): CmkDriver {
   };
 }
 
-/** What an alias stands for is asked again after this long. */
+/** An alias is resolved again after this time. */
 const RESOLVE_AGAIN_MS = 60_000;
 
-/** Refusals after which an alias may stand for another key than it did. */
+/** Refusals after which an alias may refer to another key than before. */
 const contradictions: ReadonlySet<string> = new Set(["IncorrectKeyException", "NotFoundException"]);
 
 /**
- * Which key the configured name stands for. An alias is resolved by the first question about it, once a
- * minute from then on, and at once after a call that contradicts the answer; what the KMS answers to
- * wraps tells it too.
+ * The key that the configured name refers to. An alias is resolved when it is first compared, once a minute from then on,
+ * and at once after a call that contradicts the result. The answers of the KMS to wraps also reveal it.
  */
 class KeyName {
-  /** Of a name that is not an alias. */
+  /** The key id in a name that is not an alias. */
   readonly #keyId: string | undefined;
   readonly #target: Learnt<string>;
 
@@ -127,7 +126,7 @@ class KeyName {
     return this.#target.passes((keyId) => keyId === label);
   }
 
-  /** Passes a call's outcome on, and forgets what the alias stood for where the outcome contradicts it. */
+  /** Passes on the outcome of a call, and forgets the key of the alias if the outcome contradicts it. */
   async watch<T>(call: Promise<T>): Promise<T> {
     try {
       return await call;
@@ -163,7 +162,7 @@ function keyIdIn(id: string): string | undefined {
   return KEY.exec(id)?.[1];
 }
 
-/** Whether a blob names this key: it holds the digits of its id, and not that it is multi-Region. */
+/** Whether a blob names this key. It contains the digits of the id, and not whether the key is multi-Region. */
 function isNamedBy(blobKeyId: string, keyId: string | undefined): boolean {
   return keyId?.replace(/^mrk-/, "").replaceAll("-", "") === blobKeyId.replaceAll("-", "");
 }

@@ -1,7 +1,7 @@
 /**
- * What a keystore throws, as core's codes.
+ * Maps what a keystore throws to core's codes.
  *
- * By `name` and `code` and not by `instanceof`: a second copy of a package has other classes.
+ * It looks at `name` and `code` and not at `instanceof`, because a second copy of a package has other classes.
  *
  * Source: the error tables of @env/kms and @env/core
  *
@@ -22,7 +22,7 @@ const byName: ReadonlyMap<string, KmsFailureCode> = new Map([
 ]);
 
 export function classify(error: unknown): KmsFailureCode {
-  // Another process holds the file: the one problem with it that passes by itself.
+  // Another process has locked the file, which is the only problem with it that passes by itself.
   if (isEnvelopeError(error, "ERR_ENVELOPE_KEYSTORE_BUSY")) return "ERR_ENVELOPE_KMS_UNAVAILABLE";
   if (!(error instanceof Error)) return "ERR_ENVELOPE_KMS_ERROR";
   return byName.get(error.name) ?? "ERR_ENVELOPE_KMS_ERROR";

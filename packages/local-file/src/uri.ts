@@ -1,9 +1,8 @@
 /**
  * `local-file:./dev.kms?key=alias/app`: a keystore file and a key in it, in one line of configuration.
  *
- * A URI names, it never holds a secret: where the root key is found follows from the keystore itself,
- * by convention or from options. No error repeats the URI, for somebody may have put a secret there
- * all the same.
+ * A URI names things and never contains a secret. Where the root key is found follows from the keystore, by convention or
+ * from options. No error repeats the URI, since somebody may have put a secret into it anyway.
  *
  * @module
  */
@@ -22,7 +21,7 @@ import {
 } from "@env/kms";
 import { cmkOptions, localFileDriver } from "./driver.ts";
 
-/** How the keystore is opened; what is given here counts instead of what the URI says. */
+/** How the keystore is opened. These options override the URI. */
 type KeystoreOptions = Omit<OpenKeystoreOptions, "root">;
 
 export interface OpenLocalFileOptions extends OpenCmkOptions, KeystoreOptions {
@@ -37,11 +36,11 @@ export interface OpenLocalFileOptions extends OpenCmkOptions, KeystoreOptions {
 
 /** What a URI names. */
 export interface LocalFileUri {
-  /** As written, percent-decoded: relative or absolute. */
+  /** The percent-decoded path, relative or absolute. */
   readonly path: string;
   /** Key id, key ARN, alias or alias ARN. */
   readonly key: string;
-  /** Who makes the calls: an ARN, `user/alice`, `role/app` or `root`. Default: `root`. */
+  /** The principal that makes the calls: an ARN, `user/alice`, `role/app` or `root`. Default: `root`. */
   readonly principal?: string;
   /** `true` opens a keystore that cannot be changed; `audit` is then needed. */
   readonly readOnly?: boolean;
@@ -49,7 +48,7 @@ export interface LocalFileUri {
   readonly audit?: "none" | "stderr";
   /** How many records the audit log keeps. */
   readonly auditMaxRecords?: number;
-  /** For how many days the audit log keeps a record. */
+  /** The age in days up to which the audit log keeps records. */
   readonly auditMaxAgeDays?: number;
   /** Folder for the records that the audit log no longer keeps, as written: relative or absolute. */
   readonly auditArchive?: string;
@@ -60,11 +59,10 @@ export interface LocalFileUri {
 const SCHEME = "local-file:";
 
 /**
- * Opens the keystore that a URI names and makes a {@link Cmk} of the key. Closing the CMK closes the
- * keystore.
+ * Opens the keystore that a URI names and makes a {@link Cmk} from the key. Closing the CMK closes the keystore.
  *
  * @throws {@link EnvelopeError} `ERR_ENVELOPE_CONFIG` for a malformed URI, `ERR_ENVELOPE_KEYSTORE_…` for a
- * keystore that does not open. Whether the key exists shows at the first call.
+ * keystore that does not open. Whether the key exists is known after the first call.
  *
  * @example
  * ```ts
@@ -132,7 +130,7 @@ export function parseLocalFileUri(uri: string): LocalFileUri {
   const [written = "", query, ...more] = uri.slice(SCHEME.length).split("?");
   if (more.length > 0) throw config("it has more than one question mark; write %3F in a path");
   if (uri.includes("#")) throw config("it has a fragment; write %23 in a path");
-  // file:///x is a habit, and means the same here. Anything between the slashes would be a host.
+  // file:///x is a habit, and means the same here. Text between the slashes would be a host.
   const path = decode(written.startsWith("///") ? written.slice(2) : written, "path");
   if (written.startsWith("//") && !written.startsWith("///")) {
     throw config("it has a host or credentials; write local-file:./path or local-file:/path");

@@ -168,7 +168,7 @@ it("tells a key that is for something else", async () => {
   expect(report.problems[0]).toEqual({
     check: "key",
     code: "ERR_ENVELOPE_KMS_KEY_STATE",
-    message: "the key is not a symmetric key for encryption; make one that is",
+    message: "the key is not a symmetric key for encryption; create such a key",
   });
 });
 

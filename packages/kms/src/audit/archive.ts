@@ -1,13 +1,13 @@
 /**
- * Files of records that were cut off: a CloudTrail log file, one record a line, with what it takes to verify it.
+ * Files of records that were cut off: CloudTrail log files with one record per line, and with what is needed to verify them.
  *
  *     {"digest":"…","first":1,"format":"env-audit-archive-1","keystoreId":"…","last":2,"previous":"…","Records":[
  *     {…},
  *     {…}
  *     ]}
  *
- * The lines are the canonical bytes that were hashed, in clear: who called, and the contexts. The same
- * records always make the same file, so two processes that write it write the same.
+ * The lines are the canonical bytes that were hashed. They are not encrypted, and show who called and the contexts. The
+ * same records always result in the same file, so two processes that write it write the same bytes.
  *
  * Source: spec/audit-v1.md#archive
  *
@@ -24,11 +24,11 @@ const FORMAT = "env-audit-archive-1";
 const ARCHIVE = /^audit-[0-9]{16}-[0-9]{16}\.json$/;
 
 export interface ArchiveReport {
-  /** Every record is there, as it was in the log. */
+  /** Every record is present and as it was in the log. */
   readonly intact: boolean;
   readonly first: number;
   readonly last: number;
-  /** Digest of the record before `first`: that of the archive before this one. */
+  /** Digest of the record before `first`: the `digest` of the archive before this one. */
   readonly previous: string;
   /** Digest of `last`: the `base` of the log, or the `previous` of the archive after this one. */
   readonly digest: string;
@@ -39,7 +39,7 @@ interface Header extends Omit<ArchiveReport, "intact"> {
   readonly keystoreId: string;
 }
 
-/** Writes one file; nothing is left of one that was not finished. */
+/** Writes one file. Nothing is left of a file that was not finished. */
 export class ArchiveWriter {
   readonly #path: string;
   readonly #partial: PartialFile;
@@ -75,24 +75,24 @@ export class ArchiveWriter {
     this.#separator = ",\n";
   }
 
-  /** The file's path, once it is on disk under its name. */
+  /** Finishes the file, and returns its path once it is on disk under its name. */
   finish(): string {
     this.#write("\n]}\n");
     return this.#try(() => {
       fsyncSync(this.#file);
       closeSync(this.#file);
-      // The same records make the same file: one that a crash has left is replaced by its equal.
+      // A file that a crash has left has the same bytes.
       this.#partial.replace();
       return this.#path;
     });
   }
 
-  /** Removes what was written, if it was not finished. */
+  /** Removes what was written, unless it was finished. */
   abandon(): void {
     try {
       closeSync(this.#file);
     } catch {
-      // Closed already.
+      // It is closed already.
     }
     this.#partial.discard();
   }
@@ -120,7 +120,7 @@ export class ArchiveWriter {
 /**
  * Reads an archive and recomputes its chain.
  *
- * @throws EnvelopeError `ERR_ENVELOPE_KEYSTORE_IO` if it cannot be read, `ERR_ENVELOPE_KEYSTORE_FORMAT` if it is no archive.
+ * @throws EnvelopeError `ERR_ENVELOPE_KEYSTORE_IO` if it cannot be read, `ERR_ENVELOPE_KEYSTORE_FORMAT` if it is not an archive.
  */
 export async function verifyArchive(path: string, chain: Chain): Promise<ArchiveReport> {
   let header: Header | undefined;
@@ -132,7 +132,7 @@ export async function verifyArchive(path: string, chain: Chain): Promise<Archive
       if (header === undefined) break;
       link = { sequence: header.first - 1, digest: Buffer.from(header.previous, "hex") };
     } else if (isEnded) {
-      throw noArchive(path, "it goes on behind its end");
+      throw noArchive(path, "it continues after its end");
     } else if (line === "]}") {
       isEnded = true;
     } else {
@@ -205,7 +205,7 @@ function isDigest(value: unknown): boolean {
   );
 }
 
-/** Sorted by name is sorted by number. */
+/** Padded, so that names sort by number. */
 function digits(sequence: number): string {
   return String(sequence).padStart(16, "0");
 }

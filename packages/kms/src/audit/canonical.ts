@@ -1,6 +1,6 @@
 /**
- * The one text of a JSON value: members sorted, no spaces, nothing escaped that need not be. Whoever
- * has a record in any other layout can make the bytes that were hashed.
+ * The canonical text of a JSON value: sorted members, no spaces, and only necessary escapes. From a record in any other
+ * layout, the bytes that were hashed can be produced again.
  *
  * Source: RFC 8785; spec/audit-v1.md#record
  *
@@ -37,7 +37,7 @@ export function canonicalJson(value: unknown): string {
   return `{${text}}`;
 }
 
-/** By UTF-16 code units, as RFC 8785 wants and as JavaScript compares. Mostly they are already. */
+/** Sorts by UTF-16 code units, as RFC 8785 requires and as JavaScript compares. Most lists are sorted already. */
 function sorted(names: string[]): string[] {
   for (let i = 1; i < names.length; i++) {
     if ((names[i - 1] ?? "") > (names[i] ?? "")) return names.toSorted();
@@ -45,14 +45,14 @@ function sorted(names: string[]): string[] {
   return names;
 }
 
-/** Text that is the same within quotes: most of it. */
+/** Text that needs no escapes, as most text. */
 const PLAIN = /^[\w .,:;/+=@*()-]*$/;
 
 function quoted(text: string): string {
   return PLAIN.test(text) ? `"${text}"` : JSON.stringify(text.toWellFormed());
 }
 
-/** An object of its own members only: neither bytes nor dates. */
+/** Whether it is a plain object, and not bytes or a date. */
 function isMap(value: unknown): value is Record<string, unknown> {
   if (typeof value !== "object" || value === null) return false;
   const prototype: unknown = Object.getPrototypeOf(value);

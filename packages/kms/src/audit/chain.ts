@@ -1,7 +1,6 @@
 /**
- * What holds the records together: each is sealed with its number and the digest of the one before it,
- * under keys that only the root key gives. Whoever can write the file can neither read a record nor make one
- * that fits.
+ * The chain of records. Each record is sealed with its number and the digest of the previous one, under keys that are
+ * derived from the root key. Whoever can write the file can neither read a record nor make one that fits.
  *
  *     digest(n) = HMAC-SHA-256(chain key, n || digest(n - 1) || record)
  *
@@ -17,7 +16,7 @@ import { MAX_RECORD_BYTES } from "./record.ts";
 
 export const DIGEST_BYTES = 32;
 
-/** Number of the record, digest of the one before it. */
+/** Number of the record, and digest of the previous one. */
 const PREFIX_BYTES: number = 8 + DIGEST_BYTES;
 const LABEL = label("env/1/audit");
 const CHAIN_LABEL = label("env/1/audit-chain");
@@ -26,7 +25,7 @@ const BLOCK_1 = Uint8Array.of(1);
 /** Bytes of a sealed record; a longer one is not read into memory. */
 export const MAX_SEALED_BYTES: number = PREFIX_BYTES + MAX_RECORD_BYTES + OVERHEAD_BYTES;
 
-/** A place in the chain: the record there, and with it all before it. */
+/** A place in the chain, which represents the record there and all records before it. */
 export interface Link {
   /** 0 is the place before the first record. */
   readonly sequence: number;
@@ -36,12 +35,12 @@ export interface Link {
 /** A record as it is in the file. */
 export interface SealedRow {
   readonly sequence: number;
-  /** Milliseconds since 1970, in clear. */
+  /** Milliseconds since 1970, unencrypted. */
   readonly time: number;
   readonly sealed: Uint8Array;
 }
 
-/** A record that was sealed by this keystore, for this place. That it is the newest one there is up to its digest. */
+/** A record that this keystore sealed for this place. Its digest shows whether it is the newest one. */
 export interface Opened {
   readonly previous: Uint8Array;
   /** Canonical JSON. */
@@ -86,8 +85,8 @@ export class Chain {
   }
 
   /**
-   * Opens a row. `undefined`: it was altered, or not written by this keystore. The number of another
-   * record: that one was put here.
+   * Opens a row. `undefined`: it was altered, or not written by this keystore. A number: the row contains the record of that
+   * number, which was put here.
    */
   open({ sequence, time, sealed }: SealedRow): Opened | number | undefined {
     const plaintext = openRow(this.#root, LABEL, this.#aad(time), sealed);
@@ -112,7 +111,7 @@ export class Chain {
   }
 }
 
-/** What is sealed, and what the digest is of: number, digest before it, record. */
+/** What is sealed, and what the digest covers: number, previous digest, record. */
 function toPlaintext(previous: Link, record: Uint8Array): Bytes {
   const plaintext = new Uint8Array(PREFIX_BYTES + record.length);
   plaintext.set(u64(previous.sequence + 1));
@@ -121,7 +120,7 @@ function toPlaintext(previous: Link, record: Uint8Array): Bytes {
   return plaintext;
 }
 
-/** The ends of the log: the last record that was cut off, and the last one there is. */
+/** The ends of the log: the last record that was cut off, and the last record. */
 export interface Head {
   readonly base: Link;
   readonly last: Link;
@@ -138,7 +137,7 @@ export function encodeHead({ base, last }: Head): Bytes {
   return bytes;
 }
 
-/** `undefined` for what {@link encodeHead} would not write. A keystore without a head has an empty log. */
+/** Reads a head. `undefined`: {@link encodeHead} would not write it. A keystore without a head has an empty log. */
 export function decodeHead(bytes: Uint8Array | undefined): Head | undefined {
   if (bytes === undefined) return { base: ORIGIN, last: ORIGIN };
   if (bytes.length !== HEAD_BYTES) return undefined;

@@ -1,5 +1,5 @@
 /**
- * What the audit log is told of a call: CloudTrail's facts, never plaintext, ciphertext or key material.
+ * What the audit log learns of a call: CloudTrail's facts, and never plaintext, ciphertext or key material.
  *
  * Source: spec/audit-v1.md
  *
@@ -16,7 +16,7 @@ export interface AuditEvent {
   readonly operation: string;
   /** ARN of the caller, or a service's name. */
   readonly principal: string;
-  /** As in `aws:userid`. */
+  /** The value of `aws:userid`. */
   readonly principalId?: string;
   readonly accountId: string;
   /** ARN of the role of a session. Default: the role without a path that the session's ARN names. */
@@ -24,17 +24,17 @@ export interface AuditEvent {
   /** The service that called for the principal: `s3.amazonaws.com`. */
   readonly invokedBy?: string;
   readonly readOnly: boolean;
-  /** ARNs of the keys and aliases that were asked for, as far as they were found. */
+  /** ARNs of the keys and aliases in the request that were found. */
   readonly resources: readonly string[];
   /**
-   * The request, by the API's names. Kept of it is what members.ts lists for the operation: names, ids,
-   * contexts, specs; never blobs and tokens. Read before `append` returns.
+   * The request, by the names of the API. What members.ts lists for the operation is kept: names, ids, contexts and specs,
+   * but never blobs and tokens. It is read before `append` returns.
    */
   readonly parameters: Readonly<Record<string, unknown>>;
   /** The answer, kept by the same rule. Absent for refusals. */
   readonly response?: Readonly<Record<string, unknown>>;
   readonly encryptionContext?: Context;
-  /** What decided, as in `Decision.because` and `Decision.deciding`, for each question that was asked. */
+  /** What decided each question: `Decision.because` and `Decision.deciding`. */
   readonly decisions: readonly {
     readonly action: string;
     readonly resource: string;
@@ -42,10 +42,10 @@ export interface AuditEvent {
     readonly because: string;
     readonly deciding?: string;
   }[];
-  /** Absent where the call succeeded. */
+  /** Absent if the call succeeded. */
   readonly error?: { readonly code: string; readonly message: string };
   readonly dryRun?: boolean;
-  /** Where a server is in front: which request it was, and from where. */
+  /** The request of a server in front, and where it came from. */
   readonly requestId?: string;
   readonly sourceIp?: string;
   readonly userAgent?: string;
@@ -54,8 +54,8 @@ export interface AuditEvent {
 /** Where events go. */
 export interface AuditSink {
   /**
-   * Keeps the event. Inside a write transaction it commits with it. Settles once the event is as
-   * durable as the log's setting promises.
+   * Keeps the event. Inside a write transaction, it commits with the transaction. Settles once the event is as durable as
+   * the log's options say.
    */
   append(event: AuditEvent): void | Promise<void>;
 }

@@ -1,8 +1,8 @@
 /**
- * The audit log of a keystore: one record for every call, in the order in which they reached the file.
+ * The audit log of a keystore: one record for every call, in the order in which the records reached the file.
  *
- * A record of a change is in the change's own transaction: both are there or neither. Other records
- * are written together, see pending.ts. A record that cannot be written refuses the call.
+ * The record of a change is in the transaction of the change: both exist or neither. Other records are written together, see
+ * pending.ts. A call whose record cannot be written is refused.
  *
  * Source: spec/audit-v1.md
  *
@@ -45,7 +45,7 @@ export interface AuditOptions {
    * Default: the last 1,000,000 records; the first cut in a process emits a warning, since nobody asked for it.
    */
   readonly retention?: AuditRetention | "none";
-  /** With `readOnly`, and only then: where records go instead of the file. `none` answers calls without a record. */
+  /** Where records go instead of the file; only with `readOnly`. `none` answers calls without a record. */
   readonly sink?: AuditRecordSink | "none";
 }
 
@@ -60,7 +60,7 @@ export interface AuditFacts extends Realm {
   readonly keystoreId: string;
 }
 
-/** Calls between two looks at what retention asks for. */
+/** Calls between two checks of the retention. */
 const RETENTION_INTERVAL = 1000;
 
 export class AuditLog implements AuditSink {
@@ -120,38 +120,38 @@ export class AuditLog implements AuditSink {
   }
 
   /**
-   * Keeps what happened. Inside a write transaction the record is written at once and commits with it.
-   * Elsewhere it settles when the record is as durable as was agreed: await it before answering.
+   * Records a call. Inside a write transaction, the record is written at once and commits with it. Elsewhere, the promise
+   * settles when the record is as durable as the options say: await it before answering.
    *
    * @throws EnvelopeError `ERR_ENVELOPE_KEYSTORE_IO`, `ERR_ENVELOPE_KEYSTORE_BUSY`, `ERR_ENVELOPE_KEYSTORE_FORMAT`,
-   * `ERR_ENVELOPE_CLOSED`: there is no record, and the call must not be answered.
+   * `ERR_ENVELOPE_CLOSED`: the call was not recorded, and must not be answered.
    */
   append(event: AuditEvent): void | Promise<void> {
     if (this.#sink !== undefined) return this.#give(event, this.#sink);
     const record = encodeRecord(toRecord(event, this.#realm));
     if (!this.#store.writing) return this.#pending.add(record);
     this.#write([record]);
-    // Committed or not by then; whoever follows the log looks for itself.
+    // It may not be committed by then: whoever follows the log checks for itself.
     setImmediate(() => this.#written(1));
     return undefined;
   }
 
-  /** Settles when all that was appended before is on disk. */
+  /** Settles when everything appended before is on disk. */
   flush(): Promise<void> {
     return this.#pending.flush();
   }
 
-  /** Records that meet all that `query` asks for, streaming. Those that come meanwhile are not among them. */
+  /** Streams the records that match `filter`, without those that are written in the meantime. */
   query(filter: AuditQuery = {}): AsyncGenerator<AuditEntry, void, undefined> {
     return query(this.#store, this.#rows, filter);
   }
 
-  /** As {@link query}, a page at a time. */
+  /** Returns the records that match `filter`, one page at a time. */
   page(filter: AuditPageQuery = {}): Promise<AuditPage> {
     return page(this.#store, this.#rows, filter);
   }
 
-  /** Records as they come, those of other processes also. Ends with `signal`, or when the keystore closes. */
+  /** Yields records as they are written, including those of other processes. Ends with `signal`, or when the keystore closes. */
   tail(options: AuditTailOptions = {}): AsyncGenerator<AuditEntry, void, undefined> {
     return tail(
       {
@@ -165,14 +165,14 @@ export class AuditLog implements AuditSink {
     );
   }
 
-  /** Looks at every record. Finds what was removed, altered, moved or put back, and names it. */
+  /** Checks every record, and names those that were removed, altered, moved or put back. */
   verify(options: AuditVerifyOptions = {}): Promise<AuditReport> {
     return verify(this.#store, this.#rows, this.#chain, options);
   }
 
   /**
-   * The newest record's place, to be kept where nobody can write who can write the file: `verify({ anchor })` then finds
-   * also that the whole file was replaced by an older one.
+   * The place of the newest record. Keep it where those who can write the file cannot write: `verify({ anchor })` then also
+   * detects that the whole file was replaced by an older one.
    */
   async anchor(): Promise<AuditAnchor> {
     const { last } = await this.#store.read(() => this.#rows.head());
@@ -191,20 +191,20 @@ export class AuditLog implements AuditSink {
     const limits = retention === undefined ? this.#limits : parseRetention(retention);
     if (limits === undefined) return { removed: 0, archives: [] };
     const report = await this.#retention.apply(limits);
-    // There are records of the cuts.
+    // The cuts were recorded.
     if (report.removed > 0) this.#ring();
     return report;
   }
 
-  /** Whether an archive file holds what was cut off, unaltered and whole. */
+  /** Checks whether an archive file contains what was cut off, unaltered and complete. */
   verifyArchive(path: string): Promise<ArchiveReport> {
     return verifyArchive(path, this.#chain);
   }
 
   /**
-   * Writes what is pending, blocking. To be called before the store closes.
+   * Writes pending records synchronously. Must be called before the store is closed.
    *
-   * @throws EnvelopeError if that fails: the records are lost, and callers who wait are told.
+   * @throws EnvelopeError if that fails. Then the records are lost, and waiting callers receive the error.
    */
   close(): void {
     this.#closed = true;
@@ -247,7 +247,7 @@ export class AuditLog implements AuditSink {
     this.applyRetention().then(
       ({ removed }) => this.#warnOfDefault(removed),
       (error: unknown) => {
-        // No call failed, and the next thousand will bring it up again: the operator should know.
+        // No call has failed, and the next thousand calls will try again, but the operator should know.
         if (!this.#closed) process.emitWarning(error instanceof Error ? error : String(error));
       },
     );
@@ -263,7 +263,7 @@ export class AuditLog implements AuditSink {
     );
   }
 
-  /** Wakes whoever follows the log. */
+  /** Wakes up whoever follows the log. */
   #ring(): void {
     for (const listener of this.#listeners) listener();
   }

@@ -1,6 +1,6 @@
 /**
- * Which members of requests and answers are kept, by operation. What is not listed is dropped, and so is a listed
- * member whose value has another shape than it should: bytes are no text, whatever they are called.
+ * Which members of requests and answers are kept, by operation. A member that is not listed is dropped, and so is a listed
+ * member whose value has the wrong shape. Bytes are never text, whatever their name.
  *
  * Never listed: plaintext, ciphertext, messages, MACs, signatures, key material, public keys, import
  * and grant tokens, attestation documents.
@@ -11,13 +11,13 @@
  */
 import type { Json } from "./canonical.ts";
 
-/** Characters of a text that are kept; the longest that is valid fits. */
+/** Characters of a text that are kept. The longest valid text fits. */
 const MAX_TEXT = 2048;
 const MAX_DESCRIPTION = 8192;
 const MAX_POLICY = 32_768;
 const MAX_ITEMS = 1000;
 
-/** The value as it is kept; `undefined` for another shape. */
+/** Returns the value as it is kept; `undefined` if it has another shape. */
 type Shape = (value: unknown) => Json | undefined;
 
 const text = textUpTo(MAX_TEXT);
@@ -27,7 +27,7 @@ const texts = listOf(text);
 const tags = listOf(structure({ TagKey: text, TagValue: text }));
 const region = structure({ Arn: text, Region: text });
 
-/** Members by name: the same name has the same shape in all operations. */
+/** Shapes of members by name: the same name has the same shape in all operations. */
 const shapes: Readonly<Record<string, Shape>> = {
   AliasName: text,
   Archive: text,
@@ -109,7 +109,7 @@ const dataKey = ["KeyId", "KeySpec", "NumberOfBytes", "EncryptionContext", "DryR
 const grants = ["KeyId", "GrantId", "GranteePrincipal", "GranteeServicePrincipal", "Limit"];
 const signing = ["KeyId", "MessageType", "SigningAlgorithm", "DryRun"];
 
-/** By operation: members of the request that are kept. An operation that is not here keeps none. */
+/** Members of requests that are kept, by operation. An operation that is not listed keeps none. */
 const requests: ReadonlyMap<string, readonly string[]> = new Map(
   Object.entries({
     CancelKeyDeletion: ["KeyId"],
@@ -207,7 +207,7 @@ const requests: ReadonlyMap<string, readonly string[]> = new Map(
     UpdatePrimaryRegion: ["KeyId", "PrimaryRegion"],
     Verify: signing,
     VerifyMac: ["KeyId", "MacAlgorithm", "DryRun"],
-    // Of the keystore's principals, which are not of the KMS.
+    // Changes of principals, which are not operations of the KMS.
     DeletePrincipal: ["PrincipalArn"],
     PutPrincipal: ["PrincipalArn", "Policies", "PermissionsBoundary", "Groups", "Tags"],
     // What the keystore does by itself.
@@ -220,7 +220,7 @@ const requests: ReadonlyMap<string, readonly string[]> = new Map(
   }),
 );
 
-/** By operation: members of the answer that are kept. CloudTrail has none for reads and cryptography. */
+/** Members of answers that are kept, by operation. CloudTrail keeps none for reads and cryptographic operations. */
 const responses: ReadonlyMap<string, readonly string[]> = new Map(
   Object.entries({
     CancelKeyDeletion: ["KeyId"],
@@ -234,7 +234,7 @@ const responses: ReadonlyMap<string, readonly string[]> = new Map(
   }),
 );
 
-/** Which key material an operation used: CloudTrail has it beside the answer. */
+/** Members that name the key material that was used. CloudTrail has them beside the answer. */
 const materials = ["KeyMaterialId", "SourceKeyMaterialId", "DestinationKeyMaterialId"];
 
 /** What is kept of a request; `null` if nothing. */
@@ -279,7 +279,7 @@ function logName(name: string): string {
   return name.charAt(0).toLowerCase() + name.slice(1);
 }
 
-/** Text, cut at `limit`: only of a request that is refused for it anyway. */
+/** Text, cut at `limit`. A request with a longer text is refused anyway. */
 export function textUpTo(limit: number): (value: unknown) => string | undefined {
   return (value) => {
     if (typeof value !== "string") return undefined;
@@ -295,7 +295,7 @@ function flag(value: unknown): boolean | undefined {
   return typeof value === "boolean" ? value : undefined;
 }
 
-/** Dates as in CloudTrail; as seconds since 1970 where the protocol has them so. */
+/** Dates as in CloudTrail, also from seconds since 1970, as in the protocol. */
 function date(value: unknown): string | number | undefined {
   if (!(value instanceof Date)) return number(value);
   return Number.isNaN(value.getTime()) ? undefined : value.toISOString();
@@ -366,7 +366,7 @@ const metadata = structure({
   ValidTo: date,
 });
 
-/** Not bytes, which are objects with members as well. */
+/** Excludes bytes, which are also objects with members. */
 function isPlain(value: unknown): value is Record<string, unknown> {
   return (
     typeof value === "object" &&

@@ -1,10 +1,10 @@
 /**
- * Records on their way to the disk: those that come while a transaction is under way share the next
- * one, and so its one wait for the disk.
+ * Records on their way to the disk. Records that arrive during a transaction share the next one, and so one wait for the
+ * disk.
  *
- * `synced` answers when the record is on disk. Batches answer at once: whoever pulls the plug can lose
- * what came in the last `maxDelayMs`, at most `maxEvents` records. When a batch cannot be written, the calls
- * that follow wait for the disk again, and are refused until it takes records.
+ * `synced` answers when the record is on disk. Batches answer at once: a power cut can lose what arrived in the last
+ * `maxDelayMs`, at most `maxEvents` records. If a batch cannot be written, the following calls wait for the disk again, and
+ * are refused until it takes records.
  *
  * Source: spec/audit-v1.md#durability
  *
@@ -19,39 +19,39 @@ import type { AuditStore } from "./rows.ts";
 export type AuditDurability =
   | "synced"
   | {
-      /** A record is on its way to the disk at most this long after it was appended: 1 to 60,000. */
+      /** The longest time between appending a record and writing it: 1 to 60,000. */
       readonly maxDelayMs: number;
-      /** Records that were answered for and are not on disk: 1 to 100,000. */
+      /** The most records whose calls were answered and that are not on disk: 1 to 100,000. */
       readonly maxEvents: number;
     };
 
-/** What happens to a call whose record cannot be written: it is refused, or goes on while records wait in memory. */
+/** What happens to a call whose record cannot be written: it is refused, or answered while records wait in memory. */
 export type AuditFailure = "refuse" | "continue";
 
 export interface PendingOptions {
   readonly store: AuditStore;
   readonly durability: AuditDurability;
   readonly onFailure: AuditFailure;
-  /** Writes records inside a transaction, and says where the last one went. */
+  /** Writes records inside a transaction, and returns the place of the last one. */
   readonly write: (records: readonly EncodedRecord[]) => Link;
-  /** Whether the record of `link` is in the file. Inside a transaction. */
+  /** Whether the record of `link` is in the file. Called inside a transaction. */
   readonly holds: (link: Link) => boolean;
-  /** The record that says how many were lost. */
+  /** Makes the record that says how many were lost. */
   readonly lost: (count: number) => EncodedRecord;
-  /** So many are on disk now. */
+  /** Called when so many records have reached the disk. */
   readonly written: (count: number) => void;
 }
 
 /** Records of one transaction: many enough to share the disk, few enough to share the thread. */
 const MAX_GROUP = 1024;
-/** Records that wait in memory for a disk that takes none. */
+/** The most records that wait in memory for a disk that does not take them. */
 const MAX_KEPT = 10_000;
 const RETRY_MS = 1000;
 
 interface Entry {
-  /** None: it only waits for those before it. */
+  /** Absent if the entry only waits for those before it. */
   readonly record?: EncodedRecord;
-  /** None: it was answered already. */
+  /** Absent if the call was answered already. */
   readonly waiter?: Waiter | undefined;
 }
 
@@ -63,11 +63,11 @@ interface Waiter {
 export class Pending {
   readonly #options: PendingOptions;
   readonly #batch: { readonly maxDelayMs: number; readonly maxEvents: number } | undefined;
-  /** What is not known to be on disk, oldest first. */
+  /** Entries that are not known to be on disk, oldest first. */
   #queue: Entry[] = [];
   #timer: NodeJS.Timeout | undefined;
   #draining = false;
-  /** What the transaction under way has written: so many entries, and the link of the last one. */
+  /** What the current transaction has written: the number of entries, and the link of the last one. */
   #underway: { readonly count: number; readonly link: Link } | undefined;
   #failing = false;
   #lost = 0;
@@ -78,7 +78,7 @@ export class Pending {
     this.#batch = options.durability === "synced" ? undefined : options.durability;
   }
 
-  /** Settles when the record is as safe as was agreed; `undefined`: it is already. */
+  /** Settles when the record is as durable as the options say; `undefined`: it is already. */
   add(record: EncodedRecord): Promise<void> | undefined {
     if (this.#closed) return Promise.reject(closed());
     const batch = this.#batch;
@@ -91,13 +91,13 @@ export class Pending {
     return undefined;
   }
 
-  /** Settles when all that was added before is on disk. */
+  /** Settles when everything added before is on disk. */
   flush(): Promise<void> {
     if (this.#closed) return Promise.reject(closed());
     return this.#queue.length === 0 ? Promise.resolve() : this.#wait();
   }
 
-  /** Writes what is left, and takes no more. */
+  /** Writes what is left. Later records are refused. */
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
@@ -106,7 +106,7 @@ export class Pending {
     try {
       const { store, write, holds, lost } = this.#options;
       store.writeSync(() => {
-        // A transaction may have ended of which the answer is still on its way.
+        // A transaction may have ended whose answer is still on its way.
         const done = this.#underway !== undefined && holds(this.#underway.link);
         const left = this.#queue.slice(done ? this.#underway?.count : 0);
         const records = left.flatMap(({ record }) => record ?? []);
@@ -152,7 +152,7 @@ export class Pending {
     const { store, write, lost, written } = this.#options;
     let count = 0;
     let reported = 0;
-    // The queue is looked at when the transaction runs, perhaps again when it is repeated.
+    // The queue is read when the transaction runs, and again if it is repeated.
     await store.write(() => {
       const group = this.#queue.slice(0, MAX_GROUP);
       const records = group.flatMap(({ record }) => record ?? []);
@@ -171,7 +171,7 @@ export class Pending {
 
   #fail(error: unknown): void {
     this.#underway = undefined;
-    // Nobody else would notice: calls go on.
+    // Calls continue, so nobody else would notice.
     if (this.#options.onFailure === "continue" && !this.#failing) {
       process.emitWarning(error instanceof Error ? error : String(error));
     }

@@ -1,6 +1,5 @@
 /**
- * Finding records. Only their time is in clear, so everything else is found by opening what the time
- * leaves.
+ * Finding records. Only their time is unencrypted, so everything else is found by opening the records of that time.
  *
  * @module
  */
@@ -9,7 +8,7 @@ import { decodeRecord } from "./record.ts";
 import { malformed, MAX_TIME, type AuditStore, type Rows, type TimePlace } from "./rows.ts";
 import type { SealedRow } from "./chain.ts";
 
-/** All that is given must hold. */
+/** A record must match everything that is given. */
 export interface AuditQuery {
   /** `eventTime` at or after. */
   readonly from?: Date;
@@ -17,9 +16,9 @@ export interface AuditQuery {
   readonly to?: Date;
   /** `eventName`: one of these. */
   readonly operations?: readonly string[];
-  /** ARN of the caller, `userIdentity.arn`; of a service its name. */
+  /** ARN of the caller, `userIdentity.arn`, or the name of a service. */
   readonly principal?: string;
-  /** ARN among `resources`: of a key or an alias. */
+  /** ARN of a key or an alias among `resources`. */
   readonly resource?: string;
   readonly outcome?: "succeeded" | "refused";
   /** `errorCode`. */
@@ -31,22 +30,22 @@ export interface AuditQuery {
 }
 
 export interface AuditPageQuery extends AuditQuery {
-  /** Records at most: 1 to 1000. Default: 100. */
+  /** The most records to return: 1 to 1000. Default: 100. */
   readonly limit?: number;
-  /** `next` of the page before, of the same query. */
+  /** `next` of the previous page of the same query. */
   readonly marker?: string;
 }
 
 /** A record in the log. */
 export interface AuditEntry {
-  /** 1 for the first record of a keystore; one more for each that follows. */
+  /** 1 for the first record of a keystore, and one more for each following record. */
   readonly sequence: number;
   readonly record: AuditRecord;
 }
 
 export interface AuditPage {
   readonly entries: readonly AuditEntry[];
-  /** Where the next page begins; none: this is the last. */
+  /** Where the next page begins; absent on the last page. */
   readonly next?: string;
 }
 
@@ -108,7 +107,7 @@ async function* scan(
   let last: number | undefined;
   for (;;) {
     const found = await store.read(() => {
-      // Those that come later are left out: a query ends.
+      // Later records are left out, so that a query ends.
       last ??= rows.head().last.sequence;
       return first === "oldest"
         ? rows.forwards(place, end, last, ROWS)
@@ -124,7 +123,7 @@ async function* scan(
   }
 }
 
-/** The record of a row, if it meets the query. */
+/** The record of a row, if it matches the query. */
 function matcher(filter: AuditQuery): (rows: Rows, row: SealedRow) => AuditRecord | undefined {
   const { operations, principal, resource, outcome, errorCode, altered = "throw" } = filter;
   const names = operations && new Set(operations);
@@ -139,8 +138,7 @@ function matcher(filter: AuditQuery): (rows: Rows, row: SealedRow) => AuditRecor
   return (rows, row) => {
     try {
       const record = decodeRecord(rows.open(row).record);
-      if (record === undefined)
-        throw malformed(`record ${row.sequence} is not one that a log writes`);
+      if (record === undefined) throw malformed(`record ${row.sequence} is malformed`);
       return isMatch(record) ? record : undefined;
     } catch (error) {
       if (altered === "skip") return undefined;
@@ -158,6 +156,6 @@ function timeOf(name: string, date: Date | undefined): number | undefined {
 function fromMarker(marker: string | undefined): TimePlace | undefined {
   if (marker === undefined) return undefined;
   const [, time, sequence] = MARKER.exec(marker) ?? [];
-  if (time === undefined) throw new RangeError("marker must be one that a page gave");
+  if (time === undefined) throw new RangeError("marker must be the `next` of a page");
   return { time: Number(time), sequence: Number(sequence) };
 }

@@ -1,5 +1,5 @@
 /**
- * From what happened to a record: CloudTrail's members, and the bytes that are kept and hashed.
+ * Turns an event into a record: CloudTrail's members, and the bytes that are kept and hashed.
  *
  * Source: the CloudTrail record contents reference, version 1.11; spec/audit-v1.md#record
  *
@@ -12,17 +12,17 @@ import { canonicalJson, type Json } from "./canonical.ts";
 import type { AuditEvent } from "./event.ts";
 import { materialMembers, requestMembers, responseMembers, textUpTo } from "./members.ts";
 
-/** Bytes of a record, as in CloudTrail; a request that would make a longer one is left out of it. */
+/** The most bytes of a record, as in CloudTrail. A request that would exceed them is left out of the record. */
 export const MAX_RECORD_BYTES = 262_144;
 
-// All together stay below that, even if every character is an escape of six bytes.
+// Together they stay below that, even if every character is an escape of six bytes.
 const MAX_DECISIONS = 8;
 const MAX_RESOURCES = 8;
 const boundWord = textUpTo(128);
 const boundText = textUpTo(1024);
 const boundMessage = textUpTo(2048);
 
-/** A record as CloudTrail writes it. Text was bounded when it was kept; members that say nothing are absent. */
+/** A record as CloudTrail writes it. Text is bounded, and members without a value are absent. */
 export interface AuditRecord {
   readonly eventVersion: "1.11";
   /** ISO 8601 with milliseconds, in UTC. */
@@ -53,10 +53,10 @@ export interface AuditRecord {
   readonly errorCode?: string | undefined;
   readonly errorMessage?: string | undefined;
   readonly additionalEventData: {
-    /** What decided, for each question that was asked. */
+    /** What decided each question. */
     readonly decisions: readonly {
       readonly action: string;
-      /** ARN, or `*`; absent where it is the first of `resources`. */
+      /** ARN, or `*`; absent if it is the first of `resources`. */
       readonly resource?: string | undefined;
       readonly allowed: boolean;
       readonly because: string;
@@ -103,17 +103,17 @@ export interface EncodedRecord {
   readonly bytes: Bytes;
 }
 
-/** Who is the caller of what the keystore does by itself. No client can be it. */
+/** The caller of what the keystore does by itself. A client cannot have this name. */
 const ITSELF = "kms.amazonaws.com";
 
-/** The event's record. Nothing of `event` is kept by reference. */
+/** The record of an event. It does not share objects with `event`. */
 export function toRecord(event: AuditEvent, realm: Realm): AuditRecord {
   const { operation, error, response, encryptionContext } = event;
   const request =
     encryptionContext === undefined
       ? event.parameters
       : { ...event.parameters, EncryptionContext: encryptionContext };
-  // In the order of the canonical form, which then need not sort them.
+  // In the order of the canonical form, so that it does not have to sort them.
   return {
     additionalEventData: {
       decisions: event.decisions
@@ -162,7 +162,7 @@ export function encodeRecord(record: AuditRecord): EncodedRecord {
   };
 }
 
-/** The record in authentic bytes; `undefined` for what {@link encodeRecord} would not write. */
+/** Reads a record from authentic bytes. `undefined`: {@link encodeRecord} would not write them. */
 export function decodeRecord(bytes: Uint8Array): AuditRecord | undefined {
   try {
     const value: unknown = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
@@ -200,7 +200,7 @@ function toResource(arn: string): AuditRecord["resources"][number] {
   };
 }
 
-/** `user/path/alice`, `assumed-role/app/session`, `root`: the account, what it is, and its name. */
+/** Matches the account, the type and the name: `user/path/alice`, `assumed-role/app/session`, `root`. */
 const PRINCIPAL = /^arn:[a-z-]+:(?:iam|sts)::([0-9]{12}):([a-z-]+)(?:\/(.+))?$/s;
 
 /** Who called, as far as the ARN says. */

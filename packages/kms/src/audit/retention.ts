@@ -1,10 +1,9 @@
 /**
- * Cutting off old records, at a place that the head then holds: verification goes on from there, and
- * whatever is missing behind it is missing for another reason.
+ * Cutting off old records. The head then says where the log begins: verification starts there, and a record that is missing
+ * after it was not cut off.
  *
- * A piece at a time: verify it, write its archive to disk, then delete it and move the head in one
- * transaction, with a record of the cut. A crash leaves records that are archived and still there;
- * never one that is neither.
+ * One piece at a time is verified, its archive is written to disk, and it is deleted in one transaction that moves the head
+ * and records the cut. After a crash, records may be both archived and in the log, but never neither.
  *
  * Source: spec/audit-v1.md#retention
  *
@@ -23,7 +22,7 @@ export interface AuditRetention {
   readonly maxAgeDays?: number;
   /** Records: 1 or more. */
   readonly maxRecords?: number;
-  /** A folder for files of what is cut off, in clear. Default: none, the records are deleted. */
+  /** A folder for files of what is cut off, which are not encrypted. Default: none, the records are deleted. */
   readonly archive?: string;
 }
 
@@ -34,7 +33,7 @@ export interface RetentionReport {
   readonly archives: readonly string[];
 }
 
-/** A log must not fill the disk: about 1.7 GB at 1.7 kB per record. Whoever must keep more says so. */
+/** A log must not fill the disk. This is about 1.4 GB at 1.4 kB per record. */
 export const defaultRetention: AuditRetention = { maxRecords: 1_000_000 };
 
 interface RetentionSource {
@@ -42,11 +41,11 @@ interface RetentionSource {
   readonly rows: Rows;
   readonly chain: Chain;
   readonly keystoreId: string;
-  /** The record of a cut, with these facts. */
+  /** Makes the record of a cut with these facts. */
   readonly record: (facts: Readonly<Record<string, unknown>>) => EncodedRecord;
 }
 
-/** Bytes of the records of a piece: deleting it takes some ten milliseconds, in which nobody else writes. */
+/** Bytes of the records of a piece. Deleting it takes about ten milliseconds, in which nobody else can write. */
 const PIECE_BYTES = 8 << 20;
 const PAGE_ROWS = 256;
 const DAY_MS = 86_400_000;
@@ -82,7 +81,7 @@ export class Retention {
   /**
    * Cuts off everything beyond the limits. One at a time in a process; of several processes, one gets each piece.
    *
-   * @throws EnvelopeError `ERR_ENVELOPE_KEYSTORE_FORMAT` for records that do not verify: they are evidence, and stay.
+   * @throws EnvelopeError `ERR_ENVELOPE_KEYSTORE_FORMAT` for records that do not verify, which stay as evidence.
    * `ERR_ENVELOPE_KEYSTORE_IO` if an archive cannot be written.
    */
   apply(limits: AuditRetention): Promise<RetentionReport> {
@@ -111,7 +110,7 @@ export class Retention {
     }
   }
 
-  /** What to cut off next, verified. */
+  /** The next piece to cut off, verified. */
   async #nextPiece(limits: AuditRetention): Promise<Piece | undefined> {
     const { store, rows, chain } = this.#source;
     const { maxRecords = Number.MAX_SAFE_INTEGER, maxAgeDays = Infinity, archive } = limits;
@@ -120,7 +119,7 @@ export class Retention {
     const oldest = begun.now - maxAgeDays * DAY_MS;
     const isFull = last.sequence - base.sequence > maxRecords;
     if (!isFull && limits.maxAgeDays === undefined) return undefined;
-    // One more than are too many: the record of the cut takes its place.
+    // One more than necessary: the record of the cut takes its place.
     const most = isFull ? last.sequence - maxRecords + 1 : 0;
     const records: Uint8Array[] = [];
     let end = base;
@@ -137,7 +136,7 @@ export class Retention {
         const isKept = row.sequence > most && row.time >= oldest;
         if (isKept || bytes >= PIECE_BYTES) return toPiece(base, end, records);
         const { previous, record } = rows.open(row);
-        // The digest is of the number, too.
+        // The digest also covers the number.
         if (Buffer.compare(previous, end.digest) !== 0) {
           throw malformed(`record ${row.sequence} does not follow record ${end.sequence}`);
         }
@@ -162,7 +161,7 @@ export class Retention {
     }
   }
 
-  /** `false`: another process has cut off some of it. */
+  /** Cuts off a piece. `false`: another process has cut off some of it. */
   #cut(base: Link, end: Link, path: string | undefined): Promise<boolean> {
     const { store, rows, record } = this.#source;
     return store.write(() => {
@@ -185,7 +184,7 @@ interface Piece {
   /** The place before the first of them. */
   readonly base: Link;
   readonly end: Link;
-  /** Canonical JSON of all of them, if there is an archive to write. */
+  /** Canonical JSON of all of them, if an archive is written. */
   readonly records: readonly Uint8Array[];
 }
 

@@ -1,9 +1,9 @@
 /**
- * The log's rows and its head in the keystore's file. All but the constructor is to be called inside
- * the store's `read` and `write`.
+ * The rows of the log and its head in the keystore's file. Everything except the constructor is for use inside the store's
+ * `read` and `write`.
  *
- * The head is the store's to seal and to keep fresh, so rows cannot be cut off behind the log's back;
- * which rows belong between its two ends is what the chain says.
+ * The store seals the head and keeps it fresh, so rows cannot be cut off unnoticed. Which rows belong between the two ends
+ * follows from the chain.
  *
  * Source: spec/audit-v1.md#table, spec/audit-v1.md#head
  *
@@ -27,9 +27,9 @@ import type { EncodedRecord } from "./record.ts";
 export interface AuditStore {
   read<T>(fn: () => T): Promise<T>;
   write<T>(fn: () => T): Promise<T>;
-  /** A {@link write} that is done when it returns. */
+  /** A synchronous {@link write}. */
   writeSync<T>(fn: () => T): T;
-  /** Whether this is inside the function of a {@link write}. */
+  /** Whether the function of a {@link write} is running. */
   readonly writing: boolean;
   /** Milliseconds since 1970; never goes back. */
   now(): number;
@@ -44,12 +44,12 @@ export interface TimePlace {
   readonly sequence: number;
 }
 
-/** The end of time, as far as `Date` goes; no row is beyond it. */
+/** The latest time that `Date` can represent; no row is later. */
 export const MAX_TIME = 8_640_000_000_000_000;
 
 const HEAD = "audit";
 
-/** What is read of a row; what no writer wrote becomes what does not open. */
+/** What is read of a row. Values that no writer wrote become values that do not open. */
 const columns = `
   seq, CASE WHEN time BETWEEN 0 AND ${MAX_TIME} THEN time ELSE -1 END AS time,
   CASE WHEN length(sealed) <= ${MAX_SEALED_BYTES} THEN sealed END AS sealed`;
@@ -68,11 +68,11 @@ export class Rows {
   /** @throws EnvelopeError `ERR_ENVELOPE_KEYSTORE_FORMAT`. */
   head(): Head {
     const head = decodeHead(this.#store.head(HEAD));
-    if (head === undefined) throw malformed("its head is not one that a log writes");
+    if (head === undefined) throw malformed("its head is malformed");
     return head;
   }
 
-  /** Writes records behind the last one. */
+  /** Writes records after the last one. */
   append(records: readonly EncodedRecord[]): void {
     const { base, last } = this.head();
     let link = last;
@@ -84,14 +84,14 @@ export class Rows {
     this.#store.setHead(HEAD, encodeHead({ base, last: link }));
   }
 
-  /** Deletes all rows up to `base`, which is where the log begins from now on. */
+  /** Deletes all rows up to `base`, after which the log begins from now on. */
   cut(base: Link): void {
     const { last } = this.head();
     this.#statements.cut.run(base.sequence);
     this.#store.setHead(HEAD, encodeHead({ base, last }));
   }
 
-  /** Rows behind `sequence`, up to `last`, in the order of the chain. */
+  /** Rows after `sequence`, up to `last`, in the order of the chain. */
   after(sequence: number, last: number, limit: number): readonly SealedRow[] {
     return this.#statements.after.all(sequence, last, limit).map(toRow);
   }
@@ -108,7 +108,7 @@ export class Rows {
     return this.#statements.backwards.all(time, sequence, from, last, limit).map(toRow);
   }
 
-  /** The rows that are not between the two ends: how many, and which numbers they have. */
+  /** The numbers of the rows that are not between the two ends, as ranges. */
   outside({ base, last }: Head): readonly (readonly [first: number, last: number])[] {
     const ranges = [this.#statements.below.get(base.sequence)];
     ranges.push(this.#statements.above.get(last.sequence));
@@ -118,7 +118,7 @@ export class Rows {
     });
   }
 
-  /** Whether the index leads to a row. The index alone is asked. */
+  /** Whether the index leads to a row. Only the index is consulted. */
   isIndexed({ time, sequence }: TimePlace): boolean {
     return this.#statements.indexed.get(time, sequence) !== undefined;
   }
@@ -136,7 +136,7 @@ export class Rows {
 export function malformed(problem: string): EnvelopeError {
   return new EnvelopeError(
     "ERR_ENVELOPE_KEYSTORE_FORMAT",
-    `audit log: ${problem}. Run its verification, which names every record concerned, and keep the file as evidence`,
+    `audit log: ${problem}. Verify the log, which names every record concerned, and keep the file as evidence`,
   );
 }
 

@@ -1,6 +1,6 @@
 /**
- * The table of the audit log, which lives in the keystore's file. Records are sealed; in clear is
- * what orders them and what finds a time, and both are checked against what is sealed.
+ * The table of the audit log, which is in the keystore's file. Records are sealed. Their number and time are unencrypted, to
+ * order and to find them, and are checked against what is sealed.
  *
  * Source: spec/audit-v1.md#table
  *

@@ -1,5 +1,5 @@
 /**
- * Following the log. Records of this process are seen at once, those of others at the next look.
+ * Following the log. Records of this process are seen at once, those of other processes at the next poll.
  *
  * @module
  */
@@ -9,11 +9,11 @@ import { decodeRecord } from "./record.ts";
 import { malformed, type AuditStore, type Rows } from "./rows.ts";
 
 export interface AuditTailOptions {
-  /** Number of the record to go on after; 0 for all there are. Default: only new ones. */
+  /** Number of the record to continue after; 0 for all records. Default: only new records. */
   readonly after?: number;
-  /** Time between two looks for records of other processes, in ms: 10 to 60,000. Default: 250. */
+  /** How often to look for records of other processes, in ms: 10 to 60,000. Default: 250. */
   readonly pollMs?: number;
-  /** Ends it, without an error. */
+  /** Ends the iteration, without an error. */
   readonly signal?: AbortSignal;
 }
 
@@ -21,7 +21,7 @@ export interface TailSource {
   readonly store: AuditStore;
   readonly rows: Rows;
   readonly chain: Chain;
-  /** Calls back when this process has written. Returns what ends that. */
+  /** Calls the listener when this process has written. Returns a function that stops it. */
   readonly onWritten: (listener: () => void) => () => void;
   readonly isClosed: () => boolean;
 }
@@ -29,7 +29,7 @@ export interface TailSource {
 const ROWS = 256;
 
 /**
- * Where retention has cut off what is to be followed, it goes on behind the cut: numbers then have a gap.
+ * If retention cuts off records that were not yielded yet, the iteration continues after the cut: numbers then have a gap.
  *
  * @yields Records in the order of their numbers.
  * @throws RangeError; EnvelopeError `ERR_ENVELOPE_KEYSTORE_FORMAT` for a record that does not verify or
@@ -70,7 +70,7 @@ interface Step {
 
 function stepsAfter({ rows, chain }: TailSource, place: number | Link): readonly Step[] {
   const { base, last } = rows.head();
-  // A number alone says where to begin, but not what must be there.
+  // A number says where to begin, but not what must be there.
   let before = typeof place === "number" ? undefined : place;
   let sequence = typeof place === "number" ? place : place.sequence;
   if (sequence <= base.sequence) {
@@ -84,14 +84,13 @@ function stepsAfter({ rows, chain }: TailSource, place: number | Link): readonly
       throw malformed(`record ${row.sequence} does not follow record ${expected.sequence}`);
     }
     const decoded = decodeRecord(record);
-    if (decoded === undefined)
-      throw malformed(`record ${row.sequence} is not one that a log writes`);
+    if (decoded === undefined) throw malformed(`record ${row.sequence} is malformed`);
     before = chain.next(expected, record);
     return { entry: { sequence: row.sequence, record: decoded }, link: before };
   });
 }
 
-/** Rings when there may be something new, and remembers it while nobody waits. */
+/** Rings when there may be new records, and remembers it while nobody waits. */
 class Doorbell {
   readonly #pollMs: number;
   readonly #stop: () => void;

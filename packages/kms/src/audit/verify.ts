@@ -1,10 +1,10 @@
 /**
- * Looking at the whole log: is every record there, unaltered, in its place, behind the one that it
- * was written behind?
+ * Verifying the whole log: every record is present, unaltered, in its place, and follows the record that it was written
+ * after.
  *
- * The two ends are in the head, which the store keeps sealed and fresh. What lies between must be
- * numbered without a gap, must open, and must hold the digest of what is before it. So any other
- * set of rows than the one that was written shows, whoever made it without the root key.
+ * The two ends are in the head, which the store keeps sealed and fresh. The rows between them must be numbered without a gap,
+ * must open, and must contain the digest of what precedes them. So any other set of rows than the one that was written is
+ * detected, if it was made without the root key.
  *
  * Source: spec/audit-v1.md#verification
  *
@@ -15,20 +15,20 @@ import { type Chain, type Head, type Link, type SealedRow } from "./chain.ts";
 import { decodeRecord } from "./record.ts";
 import type { AuditStore, Rows } from "./rows.ts";
 
-/** The digest of a record in hex: 64 digits. It stands for that record and all before it. */
+/** A record's number and its digest, 64 hex digits, which represents that record and all records before it. */
 export interface AuditAnchor {
   readonly sequence: number;
   readonly digest: string;
 }
 
-/** In records. */
+/** Numbers of records. */
 export interface AuditProgress {
   readonly done: number;
   readonly total: number;
 }
 
 export interface AuditVerifyOptions {
-  /** From an earlier `anchor()` or report: the log must still hold that record. */
+  /** The result of an earlier `anchor()` or report: the log must still contain that record. */
   readonly anchor?: AuditAnchor;
   readonly signal?: AbortSignal;
   /** Called every few hundred records, and waited for. */
@@ -39,10 +39,10 @@ export interface AuditVerifyOptions {
  * - `missing`: no such row.
  * - `altered`: the row does not open; edited, or written without the root key.
  * - `moved`: the row holds another record of this log.
- * - `replaced`: the records do not follow each other; one of them is an older one that was put back.
+ * - `replaced`: the records do not follow each other; an older record was put back.
  * - `unexpected`: a row outside the log's two ends: put back after a cut, or added.
- * - `hidden`: there, but queries do not find it; the index of times was altered.
- * - `anchor`: the record at the anchor is not the one that the anchor stands for, or the log ends before it.
+ * - `hidden`: in the log, but queries do not find it; the index of times was altered.
+ * - `anchor`: the log has another record at the anchor, or ends before it.
  */
 export type AuditProblemKind =
   | "missing"
@@ -58,20 +58,20 @@ export interface AuditProblem {
   readonly kind: AuditProblemKind;
   readonly first: number;
   readonly last: number;
-  /** For people. */
+  /** A description for people. */
   readonly message: string;
 }
 
 export interface AuditReport {
-  /** No problem was found. */
+  /** Whether no problem was found. */
   readonly intact: boolean;
-  /** The last record that retention cut off: the log is verified from behind it. Number 0: nothing was cut off. */
+  /** The last record that retention cut off: verification begins after it. Number 0: nothing was cut off. */
   readonly base: AuditAnchor;
   /** The last record when verification began. */
   readonly last: AuditAnchor;
   /** Ranges of records without a problem, in order. */
   readonly verified: readonly { readonly first: number; readonly last: number }[];
-  /** In the order of the records; those outside the log's ends come last. */
+  /** Problems in the order of the records, then those outside the log's ends. */
   readonly problems: readonly AuditProblem[];
   /** `cut off`: the anchor's record is no longer in the log, but in the archive, if there is one. */
   readonly anchor?: "confirmed" | "contradicted" | "cut off";
@@ -79,7 +79,7 @@ export interface AuditReport {
 
 const ROWS = 256;
 
-/** The log may grow, and be cut by retention, while it runs. */
+/** Verifies the log, which may grow, and be cut by retention, in the meantime. */
 export async function verify(
   store: AuditStore,
   rows: Rows,
@@ -114,7 +114,7 @@ class Walk {
   readonly #problems: AuditProblem[] = [];
   #base: Link;
   #sequence: number;
-  /** What the next record must follow; `undefined` behind one that cannot be read. */
+  /** What the next record must follow; `undefined` after a record that cannot be read. */
   #before: Link | undefined;
   #atAnchor: Link | undefined;
 
@@ -129,7 +129,7 @@ class Walk {
     this.#note(base);
   }
 
-  /** The last record that was looked at. */
+  /** The last record that was checked. */
   get sequence(): number {
     return this.#sequence;
   }
@@ -138,7 +138,7 @@ class Walk {
     return this.#base;
   }
 
-  /** Retention may have cut off what was not looked at yet: it goes on behind the cut then. */
+  /** Continues after the cut if retention has cut off records that were not checked yet. */
   begin({ base }: Head): void {
     if (base.sequence <= this.#sequence) return;
     this.#base = base;
@@ -158,7 +158,7 @@ class Walk {
 
   report(outside: readonly (readonly [number, number])[]): AuditReport {
     const { sequence, digest } = this.#last;
-    // Unless retention has cut off the last one meanwhile.
+    // Unless retention has cut off the last record in the meantime.
     if (this.#before?.sequence === sequence && !isSame(this.#before.digest, digest)) {
       this.#add("replaced", sequence, sequence);
     }
@@ -194,7 +194,7 @@ class Walk {
     }
     const { previous, record } = opened;
     if (this.#before !== undefined && !isSame(previous, this.#before.digest)) {
-      // Which of the two is the older one cannot be told from them.
+      // The two records do not show which of them is the older one.
       this.#add("replaced", Math.max(sequence - 1, this.#base.sequence + 1), sequence);
     }
     if (decodeRecord(record) === undefined) this.#add("altered", sequence, sequence);
@@ -238,7 +238,7 @@ const meanings: Readonly<Record<AuditProblemKind, string>> = {
   anchor: "not what the anchor stands for, the file was replaced by an older or another one",
 };
 
-/** What of `first` to `last` no problem concerns. */
+/** The ranges from `first` to `last` without a problem. */
 function between(
   first: number,
   last: number,

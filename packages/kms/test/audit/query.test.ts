@@ -132,7 +132,7 @@ describe("pages", () => {
     "do not begin at %j",
     async (marker) => {
       const { log } = await tempLog();
-      await expect(log.page({ marker })).rejects.toThrow("marker must be one that a page gave");
+      await expect(log.page({ marker })).rejects.toThrow("marker must be the `next` of a page");
     },
   );
 });

@@ -270,12 +270,12 @@ describe("an archive", () => {
     },
   );
 
-  it("that goes on behind its end, or is not there, is refused", async () => {
+  it("that continues after its end, or does not exist, is refused", async () => {
     const archive = tempFolder();
     const { log } = await filledLog(5, { retention: { maxRecords: 2, archive } });
     const [path = ""] = (await log.applyRetention()).archives;
     writeFileSync(path, "{}\n", { flag: "a" });
-    await expect(log.verifyArchive(path)).rejects.toThrow("goes on behind its end");
+    await expect(log.verifyArchive(path)).rejects.toThrow("continues after its end");
     writeFileSync(path, `${readFileSync(path, "utf8").split("\n")[0]}\n${"x".repeat(500_000)}`);
     await expect(log.verifyArchive(path)).rejects.toThrow("a line is longer than any record");
     for (const unreadable of [`${path}.not`, archive]) {
