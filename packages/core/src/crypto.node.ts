@@ -16,6 +16,7 @@ import {
   timingSafeEqual,
   type KeyObject,
 } from "node:crypto";
+import v8 from "node:v8";
 import { decodeByTable } from "./base64url.ts";
 import type { Bytes } from "./bytes.ts";
 import type { AeadKey, CryptoBackend, HmacKey } from "./crypto.ts";
@@ -27,12 +28,21 @@ const GCM = { authTagLength: TAG_BYTES } as const;
 const SMALL_TEXT = 64;
 const AT_ONCE = 64;
 /**
- * What was drawn at once for bytes that will be public: a call for each salt costs a tenth of a small
- * message. A process that was cloned with this in memory draws the same twice, but so it does with
- * OpenSSL's generator, whose state is in memory too (SECURITY.md).
+ * Bytes that were drawn in one call and will be public: a call for each salt would cost a tenth of a small
+ * message. They are never part of a startup snapshot of Node, or every process started from it would use
+ * them. A process that is cloned as it runs (a VM snapshot, CRIU) does draw them twice; so it does with
+ * OpenSSL's generator, whose state is in its memory as well (SECURITY.md).
  */
 let drawn = new Uint8Array(0);
 let used = 0;
+
+// Optional: Bun and Deno do not have all of it.
+if (v8.startupSnapshot?.isBuildingSnapshot?.()) {
+  v8.startupSnapshot.addSerializeCallback(() => {
+    drawn = new Uint8Array(0);
+    used = 0;
+  });
+}
 
 export const backend: CryptoBackend = {
   synchronous: true,

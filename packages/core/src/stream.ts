@@ -7,7 +7,7 @@
  * @module
  */
 import { concat, requireBytes, type Bytes } from "./bytes.ts";
-import { bindContext } from "./context.ts";
+import { bindContext, type BoundContext } from "./context.ts";
 import {
   bindDecryptOptions,
   resolveContext,
@@ -17,7 +17,8 @@ import {
 } from "./decrypting.ts";
 import { checkEncryptOptions, type EncryptOptions, type StartedMessage } from "./encrypting.ts";
 import { EnvelopeError } from "./error.ts";
-import { headerLength, parseHeader } from "./header.ts";
+import { headerLength, MAX_HEADER_BYTES, parseHeader, type Header } from "./header.ts";
+import type { Entry } from "./key-block.ts";
 import { Watch, type Messages } from "./messages.ts";
 import type { Wrapping } from "./observer.ts";
 import { requireInteger } from "./options.ts";
@@ -138,46 +139,76 @@ export function decryptStream(
   });
 }
 
-/** The part of a message in front of its chunks, which may come in any pieces. */
+/** The longest part of a message in front of its chunks. */
+const MAX_FRONT_BYTES = MAX_HEADER_BYTES + PREFIX_BYTES;
+
+interface ParsedFront {
+  readonly header: Header;
+  readonly entries: readonly Entry[] | undefined;
+  readonly context: BoundContext;
+}
+
+/** The part of a message in front of its chunks, which may come in any pieces. Each byte is copied once or twice. */
 class Front {
   readonly #messages: Messages;
   readonly #options: DecryptOptions;
-  readonly #context: GivenContext;
-  #pending: Bytes = new Uint8Array(0);
+  readonly #given: GivenContext;
+  #bytes: Bytes = new Uint8Array(512);
+  #filled = 0;
+  /** Everything that needs no KMS, as soon as the header is there. */
+  #parsed: ParsedFront | undefined;
   #codec: PayloadCodec | undefined;
 
   constructor(messages: Messages, options: DecryptOptions) {
     this.#messages = messages;
-    this.#context = bindDecryptOptions(options, messages.bindContext);
+    this.#given = bindDecryptOptions(options, messages.bindContext);
     this.#options = options;
   }
 
   /** The codec once there is one, and what of `chunk` belongs to the chunks. */
   async push(chunk: Uint8Array): Promise<{ codec: PayloadCodec | undefined; rest: Uint8Array }> {
     if (this.#codec !== undefined) return { codec: this.#codec, rest: chunk };
-    const bytes = concat(this.#pending, chunk);
-    this.#pending = bytes;
-    const length = headerLength(bytes);
-    if (length === undefined || bytes.length < length) return { codec: undefined, rest: chunk };
-    const header = parseHeader(bytes);
-    const options = this.#options;
-    // Everything that needs no KMS, as soon as the header is there.
-    const entries = resolveEntries(header, options.keyBlock);
-    const context = resolveContext(header, this.#context);
-    const end = length + PREFIX_BYTES;
+    const before = this.#filled;
+    this.#append(chunk.subarray(0, MAX_FRONT_BYTES - before));
+    const bytes = this.#bytes.subarray(0, this.#filled);
+    this.#parsed ??= this.#parse(bytes);
+    if (this.#parsed === undefined) return { codec: undefined, rest: chunk };
+    const { header, entries, context } = this.#parsed;
+    const end = header.length + PREFIX_BYTES;
     if (bytes.length < end) return { codec: undefined, rest: chunk };
-    const prefix = bytes.subarray(length, end);
-    this.#codec = await this.#messages.open(header.preamble, prefix, entries, context, options);
-    this.#pending = new Uint8Array(0);
-    return { codec: this.#codec, rest: bytes.subarray(end) };
+    const prefix = bytes.subarray(header.length, end);
+    const { preamble } = header;
+    this.#codec = await this.#messages.open(preamble, prefix, entries, context, this.#options);
+    this.#bytes = new Uint8Array(0);
+    return { codec: this.#codec, rest: chunk.subarray(end - before) };
   }
 
   /** @throws {@link EnvelopeError} where the input ended before the chunks. */
   finish(): PayloadCodec {
     if (this.#codec !== undefined) return this.#codec;
-    const length = headerLength(this.#pending);
-    if (length === undefined || this.#pending.length < length) parseHeader(this.#pending);
+    if (this.#parsed === undefined) parseHeader(this.#bytes.subarray(0, this.#filled));
     throw endsBeforeChunks();
+  }
+
+  #parse(bytes: Bytes): ParsedFront | undefined {
+    const length = headerLength(bytes);
+    if (length === undefined || bytes.length < length) return undefined;
+    const header = parseHeader(bytes);
+    const entries = resolveEntries(header, this.#options.keyBlock);
+    return { header, entries, context: resolveContext(header, this.#given) };
+  }
+
+  #append(more: Uint8Array): void {
+    const length = this.#filled + more.length;
+    if (length > this.#bytes.length) {
+      const larger = new Uint8Array(
+        Math.min(MAX_FRONT_BYTES, Math.max(length, 2 * this.#bytes.length)),
+      );
+      larger.set(this.#bytes);
+      this.#bytes = larger;
+    }
+    this.#bytes.set(more, this.#filled);
+    this.#filled = length;
   }
 }
 

@@ -1,5 +1,5 @@
 import { getEventListeners } from "node:events";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import fc from "fast-check";
 import { Envelope, type EnvelopeEvent } from "@env/core";
 import { boundaryLengths, pattern, pieces, pump } from "./support/lengths.ts";
@@ -192,5 +192,27 @@ describe("encryptStream and decryptStream", () => {
       output.subarray(end - back * 16_400, end - (back - 1) * 16_400),
     );
     expect(new Set(chunks.map((chunk) => Buffer.from(chunk).toString("hex"))).size).toBe(3);
+  });
+
+  it("copies each byte of a long header a few times at most, however small the pieces", async () => {
+    const { envelope } = single();
+    const options = { context, headerAlignment: 16_384 };
+    const { output } = await pump(envelope.encryptStream(options), [pattern(9)]);
+    const set = vi.spyOn(Uint8Array.prototype, "set");
+    let copied = 0;
+    set.mockImplementation(function count(this: Uint8Array, source: ArrayLike<number>, offset = 0) {
+      copied += source.length;
+      for (let i = 0; i < source.length; i++) this[offset + i] = source[i] ?? 0;
+    });
+    try {
+      const { output: plaintext } = await pump(
+        envelope.decryptStream({ context }),
+        pieces(output, 1),
+      );
+      expect(plaintext).toEqual(pattern(9));
+    } finally {
+      set.mockRestore();
+    }
+    expect(copied).toBeLessThan(4 * output.length);
   });
 });
