@@ -13,11 +13,14 @@
  */
 import { readFile } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
-import type { DataKeyCacheOptions } from "./cache.ts";
+import { checkCacheOptions, type DataKeyCacheOptions } from "./cache.ts";
+import { didYouMean } from "./closest.ts";
 import type { Cmk } from "./cmk.ts";
 import { Envelope, messagesOf, type EnvelopeOptions } from "./envelope.ts";
 import { EnvelopeError } from "./error.ts";
+import { jsonErrorPosition } from "./json-position.ts";
 import { openCmk, type CmkOpener } from "./open-cmk.ts";
+import { requireInteger } from "./options.ts";
 
 /** The name that is looked for. */
 export const CONFIG_FILE = "envelope.config.json";
@@ -54,7 +57,9 @@ export async function loadConfig(options: LoadConfigOptions = {}): Promise<Envel
   const environments = fields(await readJson(file), file, ["environments"])["environments"];
   const all = fields(environments, `${file}: environments`);
   if (!Object.hasOwn(all, environment)) {
-    throw invalid(file, `no environment ${JSON.stringify(environment)}; it has ${names(all)}`);
+    const hint = didYouMean(environment, Object.keys(all));
+    const has = `it has ${names(all)}.${hint}`.replace(/\.$/, "");
+    throw invalid(file, `there is no environment ${JSON.stringify(environment)}; ${has}`);
   }
   const place = `${file}: environments.${environment}`;
   const settings = fields(all[environment], place, ["cmks", "minWrapped", "dataKeyCache"]);
@@ -65,7 +70,9 @@ export async function loadConfig(options: LoadConfigOptions = {}): Promise<Envel
   return {
     environment,
     cmks,
-    ...(minWrapped === undefined ? {} : { minWrapped: number(minWrapped, `${place}.minWrapped`) }),
+    ...(minWrapped === undefined
+      ? {}
+      : { minWrapped: minWrappedOf(minWrapped, cmks.length, `${place}.minWrapped`) }),
     ...(dataKeyCache === undefined
       ? {}
       : { dataKeyCache: cacheOptions(dataKeyCache, `${place}.dataKeyCache`) }),
@@ -101,15 +108,23 @@ export async function openEnvelope(
   options: Pick<EnvelopeOptions, "observer"> = {},
 ): Promise<Envelope> {
   const { minWrapped, dataKeyCache } = config;
+  // Before anything is opened: a configuration need not come from a file.
+  if (minWrapped !== undefined) requireInteger("minWrapped", minWrapped, 1, config.cmks.length);
+  if (dataKeyCache !== undefined) checkCacheOptions(dataKeyCache);
   const cmks = await openCmks(config, openers);
-  const envelope = new Envelope({
-    cmks,
-    ...(minWrapped === undefined ? {} : { minWrapped }),
-    ...(dataKeyCache === undefined ? {} : { dataKeyCache }),
-    ...options,
-  });
-  messagesOf(envelope).own(cmks);
-  return envelope;
+  try {
+    const envelope = new Envelope({
+      cmks,
+      ...(minWrapped === undefined ? {} : { minWrapped }),
+      ...(dataKeyCache === undefined ? {} : { dataKeyCache }),
+      ...options,
+    });
+    messagesOf(envelope).own(cmks);
+    return envelope;
+  } catch (error) {
+    await Promise.all(cmks.map((cmk) => cmk.close()));
+    throw error;
+  }
 }
 
 async function readJson(file: string): Promise<unknown> {
@@ -119,15 +134,16 @@ async function readJson(file: string): Promise<unknown> {
   } catch (cause) {
     const missing = cause instanceof Error && "code" in cause && cause.code === "ENOENT";
     const problem = missing
-      ? "there is no such file; `envelope init` makes one"
-      : "it cannot be read";
+      ? "there is no such file; `envelope init` creates one"
+      : "the file cannot be read";
     throw new EnvelopeError("ERR_ENVELOPE_CONFIG", `${file}: ${problem}`, { cause });
   }
   try {
     return JSON.parse(text) as unknown;
   } catch {
     // Without the parser's message: it quotes the text around the mistake.
-    throw invalid(file, "it is not JSON");
+    const { line, column } = jsonErrorPosition(text);
+    throw invalid(`${file}:${line}:${column}`, "this is not valid JSON");
   }
 }
 
@@ -137,24 +153,39 @@ function fields(value: unknown, place: string, known?: readonly string[]): Recor
     throw invalid(place, "an object is required");
   }
   const unknown = Object.keys(value).find((name) => known !== undefined && !known.includes(name));
-  if (unknown !== undefined) throw invalid(place, `unknown setting ${JSON.stringify(unknown)}`);
+  if (unknown !== undefined && known !== undefined) {
+    const hint = didYouMean(unknown, known);
+    throw invalid(place, `unknown setting ${JSON.stringify(unknown)}.${hint}`.replace(/\.$/, ""));
+  }
   return Object.fromEntries(Object.entries(value));
 }
 
 function cacheOptions(value: unknown, place: string): DataKeyCacheOptions {
   const all = fields(value, place, ["maxAge", "maxMessages", "maxBytes", "maxEntries"]);
-  const limit = (name: string): number => number(all[name], `${place}.${name}`);
-  return {
-    maxAge: limit("maxAge"),
-    maxMessages: limit("maxMessages"),
-    maxBytes: limit("maxBytes"),
-    ...(all["maxEntries"] === undefined ? {} : { maxEntries: limit("maxEntries") }),
-  };
+  return checked(place, () => {
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- checked on the next line
+    const limits = all as unknown as DataKeyCacheOptions;
+    checkCacheOptions(limits);
+    return limits;
+  });
 }
 
-function number(value: unknown, place: string): number {
-  if (typeof value !== "number") throw invalid(place, "a number is required");
-  return value;
+function minWrappedOf(value: unknown, cmks: number, place: string): number {
+  return checked(place, () => {
+    requireInteger("minWrapped", value, 1, cmks);
+    return Number(value);
+  });
+}
+
+/** What would be misuse by a program is here a mistake in a file. */
+function checked<T>(place: string, check: () => T): T {
+  try {
+    return check();
+  } catch (error) {
+    if (error instanceof TypeError || error instanceof RangeError)
+      throw invalid(place, error.message);
+    throw error;
+  }
 }
 
 function names(all: object): string {

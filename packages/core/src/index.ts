@@ -38,6 +38,7 @@ export type {
   Wrapped,
   WrapRequest,
 } from "./driver.ts";
+export { closest, didYouMean } from "./closest.ts";
 export { withDeadline } from "./deadline.ts";
 export type { DeadlineOptions } from "./deadline.ts";
 export { Learnt } from "./learnt.ts";

@@ -63,6 +63,23 @@ describe("loadConfig", () => {
       "maxMessages",
     ],
     [{ environments: { development: { cmks: ["x:y"], minWrapped: "2" } } }, "minWrapped"],
+    [{ environments: { development: { cmks: ["x:y"], minWrapped: 2 } } }, "from 1 to 1"],
+    [
+      { environments: { development: { cmks: ["x:y"], minWraped: 1 } } },
+      "Did you mean minWrapped?",
+    ],
+    [{ environments: { developement: { cmks: ["x:y"] } } }, "Did you mean developement?"],
+    [
+      {
+        environments: {
+          development: {
+            cmks: ["x:y"],
+            dataKeyCache: { maxAge: 0, maxMessages: 1, maxBytes: 1 },
+          },
+        },
+      },
+      "dataKeyCache.maxAge must be an integer from 1",
+    ],
     [{ environment: {} }, 'unknown setting "environment"'],
     [[], "an object"],
     ["constructor", "an object"],
@@ -85,6 +102,7 @@ describe("loadConfig", () => {
     await writeFile(file(), '{"password": hunter2');
     const error = await refuses("ERR_ENVELOPE_CONFIG", () => loadConfig({ file: file() }));
     expect(error.message).not.toContain("hunter2");
+    expect(error.message).toContain("envelope.config.json:1:14: ");
   });
 });
 
@@ -120,6 +138,25 @@ describe("openCmk, openCmks and openEnvelope", () => {
     };
     await expect(openCmks(await loadConfig({ file: file() }), openers)).rejects.toThrow("no");
     await refuses("ERR_ENVELOPE_CLOSED", async () => opened[0]?.generateDataKey({ context: {} }));
+  });
+
+  it("check the settings before a CMK is opened", async () => {
+    const opened = vi.fn(opener);
+    const config = { environment: "x", cmks: ["stub:a"], baseDirectory: folder };
+    const limits = { maxAge: 0, maxMessages: 1, maxBytes: 1 };
+    for (const wrong of [{ minWrapped: 2 }, { dataKeyCache: limits }]) {
+      await expect(openEnvelope({ ...config, ...wrong }, { stub: opened })).rejects.toThrow(
+        RangeError,
+      );
+    }
+    expect(opened).not.toHaveBeenCalled();
+  });
+
+  it("close the CMKs where no Envelope can be made of them", async () => {
+    const { cmk } = new StubKey("a");
+    const config = { environment: "x", cmks: ["stub:a", "stub:b"], baseDirectory: folder };
+    await expect(openEnvelope(config, { stub: async () => cmk })).rejects.toThrow(/twice/);
+    await refuses("ERR_ENVELOPE_CLOSED", () => cmk.generateDataKey({ context: {} }));
   });
 
   it("make an Envelope that works, and that closes the CMKs that were opened for it", async () => {

@@ -25,7 +25,7 @@ import {
   type WantedGrant,
 } from "./operations/grants.ts";
 import { actions } from "./policy/actions.ts";
-import { didYouMean } from "./policy/closest.ts";
+import { didYouMean } from "@env/core";
 import { explain, type Explanation } from "./policy/explain.ts";
 import { isGrantOperation } from "./policy/grants.ts";
 import { Session, type SessionOptions } from "./session.ts";

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { didYouMean } from "./closest.ts";
+import { didYouMean } from "@env/core";
 import type { Policy, Statement } from "./document.ts";
 import type { ConditionElement } from "./elements.ts";
 import { conditionKey, conditionKeys, isFamily, type ConditionKey } from "./keys.ts";

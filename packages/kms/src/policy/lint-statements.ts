@@ -4,7 +4,7 @@
  * @module
  */
 import { actions, type Action } from "./actions.ts";
-import { didYouMean } from "./closest.ts";
+import { didYouMean } from "@env/core";
 import type { Policy, Statement } from "./document.ts";
 import type { PatternElement, TextElement } from "./elements.ts";
 import type { Find } from "./lint.ts";

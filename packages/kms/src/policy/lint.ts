@@ -7,7 +7,7 @@
  *
  * @module
  */
-import { closest } from "./closest.ts";
+import { closest } from "@env/core";
 import { readPolicy, type DocumentRule, type Policy, type Problem } from "./document.ts";
 import { lineAndColumn, type JsonNode } from "./json.ts";
 import { conditionRules, type ConditionRule } from "./lint-conditions.ts";

@@ -21,7 +21,7 @@ import {
   type Kind,
 } from "../operations/keys.ts";
 import { parseKeyPolicy } from "../operations/policies.ts";
-import { didYouMean } from "../policy/closest.ts";
+import { didYouMean } from "@env/core";
 import { parsePolicy } from "../policy/document.ts";
 import { SEED_VERSION, type KeySettings } from "./document.ts";
 import { SeedError, written, type Place } from "./place.ts";

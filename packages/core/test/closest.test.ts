@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { closest, didYouMean } from "../../src/policy/closest.ts";
+import { closest, didYouMean } from "../src/closest.ts";
 
 const names = ["kms:Decrypt", "kms:Encrypt", "kms:DescribeKey"];
 

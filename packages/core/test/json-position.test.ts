@@ -1,0 +1,34 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { jsonErrorPosition } from "../src/json-position.ts";
+
+describe("jsonErrorPosition", () => {
+  it.each([
+    ["", 1, 1],
+    ["  ", 1, 3],
+    ["{", 1, 2],
+    ['{\n  "a": 1,\n}', 3, 1],
+    ['{\n  "a": 1\n  "b": 2\n}', 3, 3],
+    ['{"a": hunter2}', 1, 7],
+    ["{'a': 1}", 1, 2],
+    ['["a" "b"]', 1, 6],
+    ["[1,]", 1, 4],
+    ["[1}", 1, 3],
+    ['{"a" 1}', 1, 6],
+    ["01", 1, 2],
+    ['"a\nb"', 1, 1],
+    ["1 2", 1, 3],
+    ['// no\n{"a": 1}', 1, 1],
+  ])("finds the mistake in %j", (text, line, column) => {
+    expect(() => JSON.parse(text) as unknown).toThrow();
+    expect(jsonErrorPosition(text)).toEqual({ line, column });
+  });
+
+  it("never takes what is JSON for the mistake: all of it is read", () => {
+    fc.assert(
+      fc.property(fc.json(), (text) => {
+        expect(jsonErrorPosition(text)).toEqual({ line: 1, column: text.length + 1 });
+      }),
+    );
+  });
+});
