@@ -1,14 +1,16 @@
 /**
- * The mistake it stops: an entry of `exports`, `imports` or `bin` that leads nowhere, or to another
- * module in the published package than in the sources that were tested.
+ * The mistakes it stops: an entry of `exports`, `imports` or `bin` that leads nowhere, or to another
+ * module in the published package than in the sources that were tested; and an exported name that is
+ * also a global, so that who forgets the import gets another thing without an error.
  *
  *     node tools/check-exports.ts            sources
  *     node tools/check-exports.ts --built    and what the build made of them
  *
  * @module
  */
-import { existsSync } from "node:fs";
-import { join } from "node:path";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { dirname, join } from "node:path";
 import { command, report } from "./command.ts";
 import { readPackages, root, type Package, type Target } from "./workspace.ts";
 
@@ -56,6 +58,49 @@ export function brokenEntries(
   return found;
 }
 
+/** The names that a module of source text exports by declaration or by list, types too. */
+export function exportedNames(source: string): string[] {
+  const lists = [...source.matchAll(/^export (?:type )?\{([^}]*)\}/gm)].flatMap(([, list = ""]) =>
+    list.split(",").map((item) => item.trim().split(/\s+/).at(-1) ?? ""),
+  );
+  const declared = [
+    ...source.matchAll(
+      /^export (?:declare |abstract |async )*(?:class|function\*?|interface|type|const|let|enum) (\w+)/gm,
+    ),
+  ].map(([, name = ""]) => name);
+  return [...lists, ...declared].filter((name) => /^[\w$]+$/.test(name));
+}
+
+/** The names of Node's globals, and of those that TypeScript's libraries for browsers declare. */
+export function globalNames(): Set<string> {
+  // The compiler's libraries are in the package of its binary.
+  const compiler = createRequire(createRequire(import.meta.url).resolve("typescript/package.json"));
+  const binary = `@typescript/typescript-${process.platform}-${process.arch}`;
+  const lib = join(dirname(compiler.resolve(`${binary}/package.json`)), "lib");
+  const names = new Set(Object.getOwnPropertyNames(globalThis));
+  for (const file of readdirSync(lib).filter((name) => /^lib\..*\.d\.ts$/.test(name))) {
+    const text = readFileSync(join(lib, file), "utf8");
+    for (const [, name = ""] of text.matchAll(
+      /^(?:declare (?:var|function|class)|interface) (\w+)/gm,
+    )) {
+      names.add(name);
+    }
+  }
+  return names;
+}
+
+/** Exported names of a package that are also globals, one sentence each. */
+function shadowing({ dir, manifest }: Package, globals: ReadonlySet<string>): string[] {
+  const sources = Object.values(manifest.exports ?? {})
+    .flatMap(filesOf)
+    .filter((file) => /^\.\/src\/.*\.ts$/.test(file));
+  return sources.flatMap((file) =>
+    exportedNames(readFileSync(join(root, dir, file), "utf8"))
+      .filter((name) => globals.has(name))
+      .map((name) => `${manifest.name} ${file}: ${name} is the name of a global`),
+  );
+}
+
 function filesOf(target: Target): string[] {
   return typeof target === "string" ? [target] : Object.values(target).flatMap(filesOf);
 }
@@ -69,7 +114,11 @@ await command(import.meta, (args) => {
   const built = args.includes("--built");
   const packages = readPackages();
   const exists = (file: string): boolean => existsSync(join(root, file));
-  const found = packages.flatMap((each) => brokenEntries(each, built, exists));
+  const globals = globalNames();
+  const found = packages.flatMap((each) => [
+    ...brokenEntries(each, built, exists),
+    ...shadowing(each, globals),
+  ]);
   const what = built ? "sources and products" : "sources";
   return report("check-exports", found, `${packages.length} packages, all entries have ${what}`);
 });

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { brokenEntries } from "../check-exports.ts";
+import { brokenEntries, exportedNames, globalNames } from "../check-exports.ts";
 import type { Manifest } from "../workspace.ts";
 
 const good: Manifest = {
@@ -62,5 +62,34 @@ describe("entries", () => {
     expect(check({ name: "@env/a", exports: { ".": "./dist/index.js" } })).toContain(
       "@env/a . names no source under the @env/source condition",
     );
+  });
+});
+
+describe("exported names", () => {
+  it("are those of lists and declarations, as they are called outside", () => {
+    const source = `
+export { Envelope, inner as outer } from "./a.ts";
+export type {
+  Fields,
+  type Options,
+} from "./b.ts";
+export async function open(): Promise<void> {}
+export abstract class Cmk {}
+export interface Facts {}
+export const limit = 1;
+const hidden = 2;
+`;
+    expect(exportedNames(source)).toEqual([
+      ...["Envelope", "outer", "Fields", "Options"],
+      ...["open", "Cmk", "Facts", "limit"],
+    ]);
+  });
+
+  it("are compared with the globals of Node and of browsers, types too", () => {
+    const globals = globalNames();
+    for (const name of ["MessageEvent", "Buffer", "CryptoKey", "RequestInit", "fetch", "Map"]) {
+      expect(globals.has(name), name).toBe(true);
+    }
+    for (const name of ["Envelope", "EnvelopeMessageEvent"]) expect(globals.has(name)).toBe(false);
   });
 });
