@@ -61,6 +61,9 @@ export class MemoryKmsError extends Error {
 
 type Secret = Awaited<ReturnType<typeof globalThis.crypto.subtle.importKey>>;
 
+/** With all that a driver may have. */
+export type MemoryDriver = CmkDriver & Required<Pick<CmkDriver, "generate" | "rewrap" | "matches">>;
+
 /** A few keys with versions and aliases, as a KMS account has them. */
 export class MemoryKms {
   readonly #provider: string;
@@ -98,7 +101,7 @@ export class MemoryKms {
   }
 
   /** @param keyId - A canonical id or an alias. Looked up per call, not here. */
-  driver(keyId: string): CmkDriver {
+  driver(keyId: string): MemoryDriver {
     const unwrap: CmkDriver["unwrap"] = async (request) => {
       const id = await this.#enter("unwrap", request.keyId, request.signal);
       return this.#open(id, request.wrapped, request.context);

@@ -12,6 +12,7 @@ import { encodeKeyBlock } from "../src/key-block.ts";
 import { pattern, pieces, pump } from "./support/lengths.ts";
 import { refuses } from "./support/refuses.ts";
 import { StubKey } from "./support/stub-kms.ts";
+import { until } from "./support/until.ts";
 
 const context = { tenant: "acme" };
 const generous: DataKeyCacheOptions = { maxAge: 60_000, maxMessages: 2 ** 20, maxBytes: 2 ** 30 };
@@ -355,6 +356,7 @@ describe("age", () => {
     vi.advanceTimersByTime(800);
     const second = await envelope.encrypt(pattern(1), { context });
     expect(wrappedOf(second)).toBe(wrappedOf(first));
+    await until(() => events.filter(({ type }) => type === "kms-call").length === 2);
     await quiet();
     expect(key.count("generate")).toBe(2);
     expect(events).toContainEqual({ type: "cache", side: "encrypt", outcome: "refresh" });

@@ -141,7 +141,7 @@ describe("openCmk, openCmks and openEnvelope", () => {
   });
 
   it("check the settings before a CMK is opened", async () => {
-    const opened = vi.fn(opener);
+    const opened = vi.fn<CmkOpener>(opener);
     const config = { environment: "x", cmks: ["stub:a"], baseDirectory: folder };
     const limits = { maxAge: 0, maxMessages: 1, maxBytes: 1 };
     for (const wrong of [{ minWrapped: 2 }, { dataKeyCache: limits }]) {

@@ -20,7 +20,7 @@ describe("jsonErrorPosition", () => {
     ["1 2", 1, 3],
     ['// no\n{"a": 1}', 1, 1],
   ])("finds the mistake in %j", (text, line, column) => {
-    expect(() => JSON.parse(text) as unknown).toThrow();
+    expect(() => JSON.parse(text) as unknown).toThrow(SyntaxError);
     expect(jsonErrorPosition(text)).toEqual({ line, column });
   });
 

@@ -1,11 +1,5 @@
 /** A key of a `MemoryKms` that counts its calls, fails on demand, and leaves out what a test says. */
-import {
-  Cmk,
-  type CmkDriver,
-  type CmkOptions,
-  type KmsFailureCode,
-  type UnwrapRequest,
-} from "@env/core";
+import { Cmk, type CmkDriver, type CmkOptions, type KmsFailureCode } from "@env/core";
 import { MemoryKms, MemoryKmsError } from "@env/core/testing";
 
 export interface StubKeyOptions extends CmkOptions {
@@ -39,15 +33,16 @@ export class StubKey {
       },
     });
     this.#keyId = this.#kms.createKey(keyId);
-    const { generate, rewrap, matches: _, ...driver } = this.#kms.driver(keyId);
-    const full = {
-      ...driver,
+    const driver = this.#kms.driver(keyId);
+    const full: CmkDriver = {
+      provider: driver.provider,
+      keyId,
+      wrap: (request) => driver.wrap(request),
       // One key, by whatever name it is called.
-      unwrap: (request: UnwrapRequest) => driver.unwrap({ ...request, keyId }),
-      ...(options.withoutGenerate || generate === undefined ? {} : { generate }),
-      ...(options.withRewrap && rewrap !== undefined
-        ? { rewrap: (request: UnwrapRequest) => rewrap({ ...request, keyId }) }
-        : {}),
+      unwrap: (request) => driver.unwrap({ ...request, keyId }),
+      ...(options.withoutGenerate ? {} : { generate: (request) => driver.generate(request) }),
+      ...(options.withRewrap ? { rewrap: (request) => driver.rewrap({ ...request, keyId }) } : {}),
+      classify: (error) => driver.classify(error),
     };
     this.driver = options.withoutVersions ? withoutVersions(full) : full;
     this.cmk = new Cmk(this.driver, { alsoUnwrap: options.alsoUnwrap ?? [] });
@@ -63,22 +58,21 @@ export class StubKey {
 }
 
 function withoutVersions(driver: CmkDriver): CmkDriver {
-  const { generate, rewrap } = driver;
-  const without = async <T extends { keyVersion?: string; fromVersion?: string }>(
-    answer: Promise<T>,
-  ): Promise<Omit<T, "keyVersion" | "fromVersion">> => {
-    const { keyVersion: _, fromVersion: __, ...rest } = await answer;
-    return rest;
+  const without = <T extends object>(answer: T): T => {
+    for (const name of ["keyVersion", "fromVersion"]) Reflect.deleteProperty(answer, name);
+    return answer;
   };
+  const generate = driver.generate?.bind(driver);
+  const rewrap = driver.rewrap?.bind(driver);
   return {
     ...driver,
-    wrap: (request) => without(driver.wrap(request)),
-    unwrap: (request) => without(driver.unwrap(request)),
-    ...(generate && { generate: (request) => without(generate(request)) }),
+    wrap: async (request) => without(await driver.wrap(request)),
+    unwrap: async (request) => without(await driver.unwrap(request)),
+    ...(generate && { generate: async (request) => without(await generate(request)) }),
     ...(rewrap && {
       rewrap: async (request) => {
         const answer = await rewrap(request);
-        return answer && without(Promise.resolve(answer));
+        return answer && without(answer);
       },
     }),
   };

@@ -18,9 +18,15 @@ export class StubKms {
         if (this.fails !== undefined) throw new MemoryKmsError(this.fails);
       },
     });
-    // Without `rewrap`, which a test of a rewrap here would not expect.
-    const { generate: _, rewrap: __, ...driver } = kms.driver(kms.createKey("one"));
-    this.cmk = new Cmk(driver);
+    const driver = kms.driver(kms.createKey("one"));
+    // Without what is optional, so that a message is one wrap and one unwrap.
+    this.cmk = new Cmk({
+      provider: driver.provider,
+      keyId: driver.keyId,
+      wrap: (request) => driver.wrap(request),
+      unwrap: (request) => driver.unwrap(request),
+      classify: (error) => driver.classify(error),
+    });
   }
 
   envelope(options: Omit<EnvelopeOptions, "cmks"> = {}): Envelope {
