@@ -287,7 +287,7 @@ export async function* walk(
 }
 
 /** Two paths with one identity are one file. */
-export function identity({ dev, ino }: BigIntStats): string {
+function identity({ dev, ino }: BigIntStats): string {
   return `${dev}:${ino}`;
 }
 

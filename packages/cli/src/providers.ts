@@ -322,7 +322,7 @@ async function configuredKeystore(
 type KeystoreOptions = ReturnType<typeof keystoreOptions>;
 
 /** Whoever knows that the SQLite of this machine is patched says so here, for all keystores. */
-export const patchedSqliteVariable = "ENVELOPE_PATCHED_SQLITE";
+const patchedSqliteVariable = "ENVELOPE_PATCHED_SQLITE";
 
 /** Options that the environment gives for every keystore. */
 export function trust(): { patchedSqlite?: true } {
