@@ -1,5 +1,5 @@
 /**
- * From a request to the key it may use: resolve the name, ask for authorization, look at the state.
+ * The way from a request to the key it may use: resolve the name, ask for authorization, look at the state.
  *
  * An operation states its questions as data; the funnel in operations/operation.ts has them resolved,
  * asked and recorded here, all before the operation's own code sees a key. A principal that may not use
@@ -55,7 +55,7 @@ interface Facts {
   readonly encryptionContext?: Context;
   /** Condition keys of this operation, beyond those that follow from caller, key and context. */
   readonly conditions?: Conditions;
-  /** For CreateGrant: what is to be granted. */
+  /** What CreateGrant is to grant; absent for other actions. */
   readonly newGrant?: AccessRequest["newGrant"];
 }
 

@@ -25,7 +25,7 @@ const KEY_MATERIAL_ID = /^[a-f0-9]+$/;
 const MATERIAL_DESCRIPTION = /^[a-zA-Z0-9:/_\s.-]+$/;
 const PRINCIPAL = /^[\w+=,.@:/-]+$/;
 
-/** @throws TypeError for what is no request at all. */
+/** @throws TypeError for a request that is not an object. */
 export function requireObject(request: unknown): void {
   if (typeof request !== "object" || request === null) {
     throw new TypeError("the request must be an object");
@@ -220,7 +220,7 @@ export function policy(value: unknown): string {
   );
 }
 
-/** By key, in the order given. */
+/** Values of tags by their keys, in the order given. */
 export function tags(value: unknown, min: number): Readonly<Record<string, string>> {
   const given = list(value, "tags", min);
   if (given.length > kmsLimits.tagsPerKey) throw tooManyTags();

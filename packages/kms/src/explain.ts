@@ -45,7 +45,7 @@ export interface ExplainRequest {
    */
   readonly key?: string | undefined;
   /**
-   * For ReEncryptFrom and ReEncryptTo, the key of the other half: `kms:ReEncryptOnSameKey` says whether it is
+   * The key of the other half of ReEncrypt: `kms:ReEncryptOnSameKey` says whether it is
    * the same. Default: another key.
    */
   readonly otherKey?: string | undefined;
@@ -113,7 +113,7 @@ export async function explainCall(
 function otherHalf({ otherKey }: ExplainRequest, { action }: Question): KeyQuestion | undefined {
   if (otherKey === undefined) return undefined;
   const other = otherHalves.get(action);
-  if (other === undefined) throw invalid(`${action} is asked for on one key: leave out otherKey`);
+  if (other === undefined) throw invalid(`${action} is an action on one key: leave out otherKey`);
   return { on: "key", action: other, keyId: check.requireKeyId(otherKey, "otherKey") };
 }
 
@@ -126,19 +126,20 @@ function toQuestion(request: ExplainRequest): Question {
   const { key, alias, grantId, newGrant, grantTokens } = request;
   const name = canonicalAction(request.action);
   if (grantTokens !== undefined && grantTokens.length > 0 && !isGrantOperation(name)) {
-    throw invalid(`${name} takes no grant tokens`);
+    throw invalid(`${name} does not take grant tokens`);
   }
-  if (newGrant !== undefined && name !== "CreateGrant") throw invalid(`${name} makes no grant`);
+  if (newGrant !== undefined && name !== "CreateGrant")
+    throw invalid(`${name} does not create a grant`);
   if (grantId !== undefined && name !== "RetireGrant") {
-    throw invalid(`${name} is not asked for on a grant`);
+    throw invalid(`${name} is not an action on a grant`);
   }
   const facts = factsOf(name, request);
   if (alias !== undefined) {
-    if (!isAliasAction(name)) throw invalid(`${name} is not asked for on an alias`);
+    if (!isAliasAction(name)) throw invalid(`${name} is not an action on an alias`);
     return { on: "alias", action: name, name: check.aliasName(alias), ...facts };
   }
   if (key !== undefined) {
-    if (!isKeyAction(name)) throw invalid(`${name} is not asked for on a key`);
+    if (!isKeyAction(name)) throw invalid(`${name} is not an action on a key`);
     const keyId = check.requireKeyId(key, "key");
     if (name !== "RetireGrant") return { on: "key", action: name, keyId, anyName: true, ...facts };
     const grant = { keyId, grantId: check.text(grantId, "grantId", 1, 128), anyName: true };
@@ -147,7 +148,7 @@ function toQuestion(request: ExplainRequest): Question {
   if (name === "RetireGrant") {
     const [token, ...more] = check.grantTokens({ GrantTokens: request.grantTokens });
     if (token === undefined || more.length > 0 || grantId !== undefined) {
-      throw invalid(`${name} is asked for on a grant: name its key and its id, or its one token`);
+      throw invalid(`${name} is an action on a grant: name its key and its id, or give its token`);
     }
     return { on: "grant", action: name, grant: { token }, ...facts };
   }
@@ -155,7 +156,7 @@ function toQuestion(request: ExplainRequest): Question {
     const conditions = withDefaults(facts.conditions, newKeyConditions());
     return { on: "new-key", action: name, keyId: NEW_KEY_ID, ...facts, conditions };
   }
-  if (!isGeneralAction(name)) throw invalid(`${name} is asked for on a key: name one`);
+  if (!isGeneralAction(name)) throw invalid(`${name} is an action on a key: name the key`);
   return { on: "account", action: name, ...facts };
 }
 
@@ -178,13 +179,13 @@ function factsOf(
   }
   if (encryptionContext !== undefined) {
     const instead = name === "CreateGrant" ? ": that of a grant is in newGrant" : "";
-    throw invalid(`${name} has no encryption context${instead}`);
+    throw invalid(`${name} does not have an encryption context${instead}`);
   }
   const made = newGrant === undefined ? {} : grantFacts(parseNewGrant(newGrant));
   return { ...made, conditions: withDefaults(conditions, { ...usual, ...made.conditions }) };
 }
 
-/** Of a condition key that no operation bounds by itself. */
+/** The longest value of a condition key that no operation bounds by itself. */
 const MAX_VALUE_CHARS = 2048;
 
 function requireShort(conditions: Conditions = {}): void {
@@ -226,7 +227,7 @@ const encrypting: ReadonlySet<string> = new Set<KeyAction>([
   "ReEncryptTo",
 ]);
 
-/** As AWS writes it: case does not matter in an action. */
+/** The action's name as AWS writes it: the case of an action does not matter. */
 function canonicalAction(action: unknown): string {
   const text = check.text(action, "action", 1, 128).toLowerCase();
   const written = text.startsWith("kms:") ? text : `kms:${text}`;

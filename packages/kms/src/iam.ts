@@ -80,7 +80,7 @@ export class Iam {
     return this.#store.read(() => toPrincipal(this.#found(arn)));
   }
 
-  /** By ARN, at most 100 in a page. */
+  /** Lists the principals, sorted by ARN, 100 in a page unless the request says otherwise. */
   async list({ Limit, Marker }: PageRequest = {}): Promise<PrincipalPage> {
     const limit = check.integer(Limit ?? 100, "limit", 1, 1000);
     const after = fromMarker(Marker, /^arn:[\x21-\x7e]{1,2044}$/) ?? "";
@@ -183,10 +183,11 @@ export function checkPrincipal(principal: PrincipalInput): CheckedPrincipal {
   check.requireObject(principal);
   const { arn, tags = {}, policies = [], boundary, groups = [] } = principal;
   const type = typeOf(arn);
-  if (type === "group" && boundary !== undefined) throw invalid("a group has no boundary");
-  if (type !== "user" && groups.length > 0) throw invalid("only users are in groups");
+  if (type === "group" && boundary !== undefined)
+    throw invalid("a group cannot have a permissions boundary");
+  if (type !== "user" && groups.length > 0) throw invalid("only users can be in groups");
   const strangers = groups.filter((group) => typeOf(group) !== "group" || !sameAccount(group, arn));
-  if (strangers.length > 0) throw invalid(`${strangers[0]} is no group of the account`);
+  if (strangers.length > 0) throw invalid(`${strangers[0]} is not a group of the account`);
   const entries = Object.entries(tags).map(([TagKey, TagValue]) => ({ TagKey, TagValue }));
   const names = policies.map(({ name }) => name);
   if (new Set(names).size < names.length) throw invalid("two policies have the same name");
@@ -203,7 +204,9 @@ export function checkPrincipal(principal: PrincipalInput): CheckedPrincipal {
 function typeOf(arn: unknown): PrincipalRecord["type"] {
   const [, type] = typeof arn === "string" ? (ARN.exec(arn) ?? []) : [];
   if (type === "user" || type === "role" || type === "group") return type;
-  throw invalid("a principal's ARN is arn:aws:iam::<account>:user/<name>, or role or group");
+  throw invalid(
+    "a principal's ARN must be arn:aws:iam::<account>:user/<name>, or the same with role or group",
+  );
 }
 
 function sameAccount(a: string, b: string): boolean {
@@ -212,7 +215,7 @@ function sameAccount(a: string, b: string): boolean {
 
 function checkPolicy({ name, text }: NamedPolicy): NamedPolicy {
   if (typeof name !== "string" || !POLICY_NAME.test(name)) {
-    throw invalid("a policy's name has 1 to 128 letters, digits and _+=,.@-");
+    throw invalid("a policy's name must have 1 to 128 letters, digits or characters of _+=,.@-");
   }
   parsePolicy(check.policy(text), "identity");
   return { name, text };

@@ -126,7 +126,7 @@ export class Quotas {
   readonly #rates: ReadonlyMap<string, number>;
   readonly #buckets = new Map<string, Bucket>();
 
-  /** @throws RangeError for rates that are no positive numbers, and names that are none of a quota. */
+  /** @throws RangeError for rates that are not positive numbers, and for unknown names of quotas. */
   constructor(rates: Readonly<Partial<Record<QuotaName, number>>>) {
     for (const [name, rate] of Object.entries(rates)) {
       if (!Object.hasOwn(awsQuotas, name)) throw new RangeError(`there is no quota ${name}`);

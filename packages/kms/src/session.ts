@@ -23,7 +23,7 @@ export interface SessionOptions {
   readonly role?: string;
   /** JSON; each of them bounds what the session may do. Only for sessions and federated users; at most 10. */
   readonly policies?: readonly string[];
-  /** Of the session, at most 50: they replace those of the principal with the same key. */
+  /** Session tags, at most 50: they replace those of the principal with the same key. */
   readonly tags?: Readonly<Record<string, string>>;
   /** `aws:SourceIp`. */
   readonly sourceIp?: string;
@@ -103,7 +103,7 @@ export class Session {
     this.identity = identity(this, this.#roleArn, options);
   }
 
-  /** To be called inside the store's `read` and `write`. Principals it does not know have no policies. */
+  /** The caller, to be asked for inside the store's `read` and `write`. Unknown principals have no policies. */
   caller(store: Store): Caller {
     const record = this.#record(store);
     const groups = (record?.groups ?? []).flatMap((arn) => store.principal(arn) ?? []);
@@ -151,7 +151,7 @@ export class Session {
   }
 }
 
-/** Of all policies of a caller: as many characters are remembered once they have been read. */
+/** Characters of all policies of a caller together; some more are remembered once they have been read. */
 const MAX_POLICY_CHARS = 2 ** 19;
 
 /** A decision reads all of them, so their sum is bounded, not each alone. */
@@ -231,7 +231,7 @@ function ambient(realm: Realm, options: SessionOptions): ConditionValues {
   return new Map(values.flatMap(([name, value]) => (value === undefined ? [] : [[name, value]])));
 }
 
-/** Of a condition key that a session brings along: the longest ARN. */
+/** The longest value of a condition key that a session brings along: an ARN. */
 const MAX_VALUE_CHARS = 2048;
 
 function identity(

@@ -72,7 +72,7 @@ export function all<Checks extends Readonly<Record<string, () => unknown>>>(
   return results as Results<Checks>;
 }
 
-/** As {@link all}, for one check of many items. */
+/** {@link all} for one check of many items. */
 export function each<Item, Result>(
   items: readonly Item[],
   check: (item: Item, index: number) => Result,
@@ -108,5 +108,5 @@ function echo(value: unknown): string {
   return text.length <= MAX_ECHO ? text : `${text.slice(0, MAX_ECHO)}…`;
 }
 
-/** In UTF-16 units. */
+/** The longest value that is repeated, in UTF-16 units. */
 const MAX_ECHO = 1024;

@@ -360,11 +360,11 @@ describe("explain", () => {
     ],
     [
       { action: "Sign", key: NOWHERE, encryptionContext: { a: "b" } },
-      "ValidationException: Sign has no encryption context",
+      "ValidationException: Sign does not have an encryption context",
     ],
     [
       { action: "CreateGrant", key: NOWHERE, encryptionContext: { a: "b" } },
-      "ValidationException: CreateGrant has no encryption context: that of a grant is in newGrant",
+      "ValidationException: CreateGrant does not have an encryption context: that of a grant is in newGrant",
     ],
     [
       { action: "Decrypt", key: NOWHERE, encryptionContext: { a: "x".repeat(8192) } },
@@ -376,20 +376,20 @@ describe("explain", () => {
     ],
     [
       { action: "PutKeyPolicy", key: NOWHERE, grantTokens: ["a"] },
-      "ValidationException: PutKeyPolicy takes no grant tokens",
+      "ValidationException: PutKeyPolicy does not take grant tokens",
     ],
     [
       { action: "Decrypt", key: NOWHERE, otherKey: NOWHERE },
-      "ValidationException: Decrypt is asked for on one key: leave out otherKey",
+      "ValidationException: Decrypt is an action on one key: leave out otherKey",
     ],
-    [{ action: "Decrypt" }, "ValidationException: Decrypt is asked for on a key: name one"],
+    [{ action: "Decrypt" }, "ValidationException: Decrypt is an action on a key: name the key"],
     [
       { action: "ListKeys", key: NOWHERE },
-      "ValidationException: ListKeys is not asked for on a key",
+      "ValidationException: ListKeys is not an action on a key",
     ],
     [
       { action: "Decrypt", alias: "alias/app" },
-      "ValidationException: Decrypt is not asked for on an alias",
+      "ValidationException: Decrypt is not an action on an alias",
     ],
     [
       { action: "Decrypt", key: NOWHERE },
@@ -397,19 +397,19 @@ describe("explain", () => {
     ],
     [
       { action: "RetireGrant" },
-      "ValidationException: RetireGrant is asked for on a grant: name its key and its id, or its one token",
+      "ValidationException: RetireGrant is an action on a grant: name its key and its id, or give its token",
     ],
     [
       { action: "RetireGrant", grantTokens: ["a", "b"] },
-      "ValidationException: RetireGrant is asked for on a grant: name its key and its id, or its one token",
+      "ValidationException: RetireGrant is an action on a grant: name its key and its id, or give its token",
     ],
     [
       { action: "Decrypt", key: NOWHERE, grantId: "a" },
-      "ValidationException: Decrypt is not asked for on a grant",
+      "ValidationException: Decrypt is not an action on a grant",
     ],
     [
       { action: "Decrypt", key: NOWHERE, newGrant: { operations: ["Decrypt"] } },
-      "ValidationException: Decrypt makes no grant",
+      "ValidationException: Decrypt does not create a grant",
     ],
     [
       { action: "CreateGrant", key: NOWHERE, newGrant: { operations: [], grantee: " " } },

@@ -160,7 +160,7 @@ export const conditionKeys: Vectors = {
   ),
   "key-principal-is-no-service": inKeyPolicy(
     "K2",
-    "or is none",
+    "or is not one",
     { Bool: { "aws:PrincipalIsAWSService": "false" } },
     ok,
   ),
@@ -209,7 +209,7 @@ export const conditionKeys: Vectors = {
   ),
   "key-principal-tag-folded-to-a-to-z": inKeyPolicy(
     "K1",
-    "A to Z and no other letters: the Kelvin sign is no k",
+    "A to Z and no other letters: the Kelvin sign is not a k",
     is("aws:PrincipalTag/k", "red"),
     no,
     alice({ tags: { "\u212a": "red" } }),
@@ -274,7 +274,7 @@ export const conditionKeys: Vectors = {
   ),
   "key-single-region": inKeyPolicy(
     "K2",
-    "or is none",
+    "or is not one",
     { Bool: { "kms:MultiRegion": "false" } },
     ok,
   ),
@@ -520,7 +520,7 @@ export const conditionKeys: Vectors = {
   ),
   "resource-alias-for-create-key": vector(
     "K2 D2",
-    "there is no key yet to have aliases",
+    "there is not a key yet to have aliases",
     general(alice(iam(forIam({ Condition: alias }))), "kms:CreateKey"),
     lacks,
   ),

@@ -227,7 +227,7 @@ export const decisions: Vectors = {
   ),
   "create-key-from-elsewhere": vector(
     "D2",
-    "what is no key is not for other accounts",
+    "what is not a key is not for other accounts",
     general(bob(iam(forIam())), "kms:CreateKey"),
     "cross-account-not-possible",
   ),
@@ -312,7 +312,7 @@ export const decisions: Vectors = {
   ),
   "alias-by-iam": vector(
     "R1 D2",
-    "an alias is no key: IAM decides, with the alias for a resource",
+    "an alias is not a key: IAM decides, with the alias for a resource",
     general(
       alice(iam(forIam({ Action: "kms:CreateAlias", Resource: ALIAS_ARN }))),
       "kms:CreateAlias",
@@ -538,7 +538,7 @@ export const decisions: Vectors = {
   ),
   "boundary-allows-nothing-by-itself": vector(
     "D8 D11",
-    "a boundary is no permission",
+    "a boundary is not a permission",
     decrypt(alice({ boundary: everything }), key(delegating)),
     "no-identity-policy-allows",
   ),
@@ -587,7 +587,7 @@ export const decisions: Vectors = {
   ),
   "elsewhere-own-account-delegated": vector(
     "D9 D11",
-    "delegation to the key's own account is none to another",
+    "delegation to the key's own account does not delegate to another",
     decrypt(bob(iam(forIam())), key(delegating)),
     "no-key-policy-allows",
   ),

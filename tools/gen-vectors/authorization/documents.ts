@@ -133,7 +133,7 @@ export const documents: Vectors = {
   "document-without-statement": ofKey("T3", "no statement", { Version: "2012-10-17" }),
   "document-no-statements": ofKey("T3", "an empty list of statements", policy()),
   "statement-other-member": ofKey("T4", "a member there is not", statement({ Actions: "kms:*" })),
-  "statement-no-object": ofKey("T4", "a statement that is none", { Statement: ["Allow"] }),
+  "statement-no-object": ofKey("T4", "a statement that is not an object", { Statement: ["Allow"] }),
   "statement-without-effect": ofKey("T4", "no effect", without("Effect")),
   "statement-effect": ofKey("T4", "another effect", statement({ Effect: "allow" })),
   "statement-action-and-not-action": ofKey(
@@ -151,7 +151,7 @@ export const documents: Vectors = {
     "Principal and NotPrincipal",
     statement({ NotPrincipal: "*" }),
   ),
-  "statement-sid": ofKey("T4", "a Sid that is no text", statement({ Sid: 1 })),
+  "statement-sid": ofKey("T4", "a Sid that is not text", statement({ Sid: 1 })),
   "statement-without-principal": ofKey(
     "T5",
     "a key policy without principal",
@@ -176,10 +176,10 @@ export const documents: Vectors = {
   ),
   "action-empty": ofKey("T7", "an empty action", statement({ Action: "" })),
   "action-list-empty": ofKey("T7", "an empty list of actions", statement({ Action: [] })),
-  "action-no-text": ofKey("T7", "an action that is no text", statement({ Action: [1] })),
+  "action-no-text": ofKey("T7", "an action that is not text", statement({ Action: [1] })),
   "iam-resource-key-id": ofIam(
     "T7",
-    "a key id is no resource",
+    "a key id is not a resource",
     policy(forIam({ Resource: "1234abcd-12ab-34cd-56ef-1234567890ab" })),
   ),
   "iam-resource-short": ofIam(
@@ -198,7 +198,7 @@ export const documents: Vectors = {
     policy(forIam({ Resource: ["arn:aws:s3:::b/*", "*"] })),
     both,
   ),
-  "condition-no-object": ofKey("T8", "a condition that is none", condition([])),
+  "condition-no-object": ofKey("T8", "a condition that is not an object", condition([])),
   "condition-operator": ofKey(
     "T8",
     "an operator there is not",
@@ -339,7 +339,7 @@ export const documents: Vectors = {
   ),
   "principal-malformed-arn": ofKey(
     "T10",
-    "an ARN that is none",
+    "text that begins like an ARN and is not one",
     statement({ Principal: { AWS: "arn:aws:iam::1111:user/alice" } }),
     "InvalidArnException",
   ),
@@ -356,7 +356,7 @@ export const documents: Vectors = {
   "principal-list-empty": ofKey("T10", "an empty list", statement({ Principal: { AWS: [] } })),
   "principal-service-name": ofKey(
     "T10",
-    "a service that is none",
+    "a name that is not a service's",
     statement({ Principal: { Service: "s3" } }),
   ),
   "principal-service-star": ofKey(

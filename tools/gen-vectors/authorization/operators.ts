@@ -299,7 +299,7 @@ export const operators: Vectors = {
   ),
   "arn-like-no-arn": condition(
     "W2",
-    "a value that is no ARN",
+    "a value that is not an ARN",
     "ArnLike",
     "arn:aws:s3:*:*:*",
     "bucket",
@@ -315,7 +315,7 @@ export const operators: Vectors = {
   ),
   "numeric-text": condition(
     "O1",
-    "a value that is no number",
+    "a value that is not a number",
     "NumericEquals",
     "7",
     "seven",
@@ -334,7 +334,7 @@ export const operators: Vectors = {
   "numeric-negative": condition("O1", "below zero", "NumericLessThan", "-1", "-1.5", true),
   "numeric-hexadecimal": condition(
     "O1",
-    "hexadecimal is no number",
+    "hexadecimal is not a number",
     "NumericEquals",
     "16",
     "0x10",
@@ -359,7 +359,7 @@ export const operators: Vectors = {
   ),
   "date-text": condition(
     "O1",
-    "a value that is no time",
+    "a value that is not a time",
     "DateLessThan",
     "2026-01-01",
     "yesterday",
@@ -392,7 +392,7 @@ export const operators: Vectors = {
   "ip-v6-outside": condition("O1", "IPv6, outside", "IpAddress", V6, "2001:db9::7", false),
   "ip-v6-is-not-v4": condition(
     "O1",
-    "every IPv6 address is no IPv4 address",
+    "every IPv6 address is not an IPv4 address",
     "IpAddress",
     "0.0.0.0/0",
     "2001:db8::7",
@@ -449,7 +449,7 @@ export const operators: Vectors = {
   ),
   "ip-text": condition(
     "O1",
-    "a value that is no address",
+    "a value that is not an address",
     "IpAddress",
     "0.0.0.0/0",
     "localhost",

@@ -195,7 +195,7 @@ export const principals: Vectors = {
   "principal-account-and-service": allow("M5", "a service is not", s3(), A, no),
   "principal-group": allow(
     "P2 T10",
-    "groups are no principals",
+    "groups are not principals",
     alice(),
     `arn:aws:iam::${A}:group/staff`,
     "MalformedPolicyDocumentException",

@@ -64,7 +64,7 @@ export const sets: Vectors = {
   ),
   "any-not-one-differs": condition(
     "O5 O2",
-    "one is none of those",
+    "one is not among those",
     anyNot,
     RB,
     ["red", "green"],

@@ -111,7 +111,7 @@ export const variables: Vectors = {
   ),
   "variable-not-in-bool": under(
     "V1 T8",
-    "elsewhere it is plain text, which is no truth value",
+    "elsewhere it is plain text, which is not a truth value",
     { Bool: { "aws:SecureTransport": "${aws:SecureTransport}" } },
     "MalformedPolicyDocumentException",
   ),
@@ -159,7 +159,14 @@ export const variables: Vectors = {
     "arn:aws:kms:*:${aws:PrincipalAccount}:key/*",
     "MalformedPolicyDocumentException",
   ),
-  "variable-star": under("V2", "a star that is none", like("a${*}"), lacks, alice, path("ab")),
+  "variable-star": under(
+    "V2",
+    "a star that is not a wildcard",
+    like("a${*}"),
+    lacks,
+    alice,
+    path("ab"),
+  ),
   "variable-star-itself": under("V2", "but a star", like("a${*}"), both, alice, path("a*")),
   "variable-question-mark": under("V2", "no wildcard", like("a${?}"), lacks, alice, path("ab")),
   "variable-question-mark-itself": under(
@@ -196,7 +203,7 @@ export const variables: Vectors = {
   ),
   "variable-value-is-no-variable": under(
     "V3",
-    "and a variable in a value is none",
+    "and a variable in a value is text",
     equal("${aws:PrincipalTag/team}"),
     lacks,
     tagged({ team: "${aws:username}" }),

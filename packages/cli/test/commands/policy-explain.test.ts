@@ -86,7 +86,9 @@ describe("envelope policy check", () => {
       expect(await check("user/alice", "RetireGrant", ...grant)).toMatch(/^0 allowed/);
       expect(await check("role/app", "RetireGrant", ...grant)).toMatch(/^9 denied/);
     }
-    expect(await check("user/alice", "RetireGrant")).toMatch(/^2 error: RetireGrant is asked for/);
+    expect(await check("user/alice", "RetireGrant")).toMatch(
+      /^2 error: RetireGrant is an action on/,
+    );
   });
 
   it("says nothing with --quiet, and all of it with --json", async () => {

@@ -14,7 +14,7 @@ import { decodePublicKey, isOfSpec, plainBytes } from "./material.ts";
  * The x coordinate of the shared point: 32, 48 or 66 bytes, the caller's to wipe.
  *
  * @param peer - SubjectPublicKeyInfo in DER.
- * @returns `undefined` for what is no public key on the curve of `keySpec`.
+ * @returns `undefined` for bytes that are not a public key on the curve of `keySpec`.
  */
 export function deriveSharedSecret(
   privateKey: KeyObject,

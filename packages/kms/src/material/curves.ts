@@ -9,11 +9,11 @@ import { createPrivateKey, type KeyObject } from "node:crypto";
 import type { Bytes } from "@env/core";
 
 export interface Curve {
-  /** As OpenSSL calls it. */
+  /** OpenSSL's name. */
   readonly name: string;
   /** DER of its object identifier. */
   readonly oid: string;
-  /** Of a scalar. */
+  /** The length of a scalar. */
   readonly bytes: number;
 }
 

@@ -25,7 +25,7 @@ import { keySpecs, type KeySpec } from "./key-specs.ts";
 import { decodeMaterial, encodePublicKey, plainBytes } from "./material.ts";
 import { decryptRsa, type RsaEncryptionAlgorithm } from "./rsa-encryption.ts";
 
-/** In the order of their numbers in import tokens. */
+/** Wrapping algorithms, in the order of their numbers in import tokens. */
 export const wrappingAlgorithms = [
   "RSAES_OAEP_SHA_1",
   "RSAES_OAEP_SHA_256",
@@ -35,7 +35,7 @@ export const wrappingAlgorithms = [
 
 export type WrappingAlgorithm = (typeof wrappingAlgorithms)[number];
 
-/** In the order of their numbers, too. */
+/** Wrapping key specs, in the order of their numbers in import tokens. */
 export const wrappingKeySpecs = ["RSA_2048", "RSA_3072", "RSA_4096"] as const;
 
 export type WrappingKeySpec = (typeof wrappingKeySpecs)[number];
@@ -104,7 +104,7 @@ export function fingerprint(keyId: string, material: KeyObject): string {
 
 function unwrapPadded(kek: KeyObject, wrapped: Uint8Array): Bytes | undefined {
   try {
-    // Throws for an AES key of another length, too.
+    // Also throws for an AES key of another length.
     const decipher = createDecipheriv("id-aes256-wrap-pad", kek, KWP_IV);
     // The whole is verified in `update`, which returns everything or throws; of nothing, nothing.
     const bytes = plainBytes(decipher.update(wrapped));

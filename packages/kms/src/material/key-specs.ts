@@ -50,13 +50,13 @@ export type Material =
 export interface KeySpecFacts {
   readonly material: Material;
   readonly usages: readonly [KeyUsage, ...KeyUsage[]];
-  /** For keys with `ENCRYPT_DECRYPT`. */
+  /** Algorithms of keys with `ENCRYPT_DECRYPT`. */
   readonly encryption: readonly EncryptionAlgorithm[];
-  /** For keys with `SIGN_VERIFY`. */
+  /** Algorithms of keys with `SIGN_VERIFY`. */
   readonly signing: readonly SigningAlgorithm[];
-  /** For keys with `GENERATE_VERIFY_MAC`. */
+  /** Algorithms of keys with `GENERATE_VERIFY_MAC`. */
   readonly mac: readonly MacAlgorithm[];
-  /** For keys with `KEY_AGREEMENT`. */
+  /** Algorithms of keys with `KEY_AGREEMENT`. */
   readonly agreement: readonly KeyAgreementAlgorithm[];
 }
 

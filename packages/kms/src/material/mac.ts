@@ -17,7 +17,7 @@ const hashes: Readonly<Record<MacAlgorithm, string>> = {
   HMAC_SHA_512: "sha512",
 };
 
-/** As long as the hash: 28, 32, 48 or 64 bytes. */
+/** The MAC, as long as the hash: 28, 32, 48 or 64 bytes. */
 export function computeMac(key: KeyObject, algorithm: MacAlgorithm, message: Uint8Array): Bytes {
   return plainBytes(createHmac(hashes[algorithm], key).update(message).digest());
 }

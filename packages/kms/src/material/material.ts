@@ -74,7 +74,7 @@ export function encodePublicKey(privateKey: KeyObject): Bytes {
   return plainBytes(createPublicKey(privateKey).export({ format: "der", type: "spki" }));
 }
 
-/** A public key in DER, or `undefined` for what is none. */
+/** A public key in DER, or `undefined` for other bytes. */
 export function decodePublicKey(spki: Uint8Array): KeyObject | undefined {
   try {
     return createPublicKey({ key: asBuffer(spki), format: "der", type: "spki" });

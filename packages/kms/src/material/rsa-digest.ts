@@ -1,7 +1,7 @@
 /**
  * RSA signatures over digests: the encodings of RFC 8017, in front of the bare RSA operation.
  *
- * node:crypto hashes whatever it is given to sign, but offers the operation without any hash, too.
+ * node:crypto hashes whatever it is given to sign, but also offers the operation without any hash.
  *
  * Source: RFC 8017, sections 9.1 (EMSA-PSS) and 9.2 (EMSA-PKCS1-v1_5)
  *

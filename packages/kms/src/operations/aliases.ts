@@ -81,7 +81,7 @@ export const deleteAlias: Operation<AliasRequest, void> = operation({
   },
 });
 
-/** By name. The aliases of AWS managed keys are listed before their keys are there. */
+/** Lists aliases, sorted by name. The aliases of AWS managed keys are listed before their keys are there. */
 export const listAliases: Operation<ListAliasesRequest, ListAliasesResponse> = operation({
   name: "ListAliases",
   members: ["KeyId", "Limit", "Marker"],

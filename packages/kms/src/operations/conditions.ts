@@ -90,7 +90,7 @@ export function tagConditions(tags: Readonly<Record<string, string>>): Condition
   return { ...Object.fromEntries(values), "aws:TagKeys": names.length === 0 ? undefined : names };
 }
 
-/** By action: what a request has that leaves out all it may. */
+/** The conditions of a request that leaves out all it may, by action. */
 export const defaultConditions: ReadonlyMap<string, () => Conditions> = new Map<
   string,
   () => Conditions

@@ -36,7 +36,7 @@ import { operation, type Operation } from "./operation.ts";
 /** Keys that one call of ListRetirableGrants looks through: there is no index of grants. */
 const SCANNED_KEYS = 1000;
 
-/** With a name, the same request again gives the same grant and another token. */
+/** Creates a grant. A request with a name that is repeated gets the same grant and another token. */
 export const createGrant: Operation<CreateGrantRequest, CreateGrantResponse> = operation({
   name: "CreateGrant",
   members: [
@@ -99,7 +99,7 @@ export const createGrant: Operation<CreateGrantRequest, CreateGrantResponse> = o
   },
 });
 
-/** In the order of their creation. */
+/** Lists the grants of a key, oldest first. */
 export const listGrants: Operation<ListGrantsRequest, ListGrantsResponse> = operation({
   name: "ListGrants",
   members: ["KeyId", "GrantId", "GranteePrincipal", "Limit", "Marker"],
@@ -134,7 +134,7 @@ export const listGrants: Operation<ListGrantsRequest, ListGrantsResponse> = oper
   },
 });
 
-/** Of all keys, those grants that a principal may retire. A page may be short, or even empty. */
+/** Lists the grants of all keys that a principal may retire. A page may be short, or even empty. */
 export const listRetirableGrants: Operation<ListRetirableGrantsRequest, ListGrantsResponse> =
   operation({
     name: "ListRetirableGrants",
@@ -174,7 +174,7 @@ export const listRetirableGrants: Operation<ListRetirableGrantsRequest, ListGran
     },
   });
 
-/** By the one it was made to be retired by, its grantee if it may, or the account that issued it. */
+/** Retires a grant: for its retiring principal, its grantee if it may, and the account that issued it. */
 export const retireGrant: Operation<RetireGrantRequest, void> = operation({
   name: "RetireGrant",
   members: ["GrantToken", "KeyId", "GrantId", "DryRun"],
@@ -200,7 +200,7 @@ export const retireGrant: Operation<RetireGrantRequest, void> = operation({
   },
 });
 
-/** Takes a grant back, by whoever may do so with the key. */
+/** Revokes a grant, for whoever may do so with the key. */
 export const revokeGrant: Operation<RevokeGrantRequest, void> = operation({
   name: "RevokeGrant",
   members: ["KeyId", "GrantId", "DryRun"],
@@ -221,7 +221,7 @@ export const revokeGrant: Operation<RevokeGrantRequest, void> = operation({
 
 const GRANT_POSITION = /^[0-9]{15}\.[0-9a-f]{64}$/;
 
-/** Sorts by time of creation, and tells grants of one millisecond apart. */
+/** Sorts by time of creation, and distinguishes grants of one millisecond. */
 function positionOf({ created, grantId }: Grant): string {
   return `${String(created).padStart(15, "0")}.${grantId}`;
 }

@@ -127,7 +127,7 @@ export const describeKey: Operation<DescribeKeyRequest, KeyMetadataResponse> = o
   }),
 });
 
-/** In the order of their creation. */
+/** Lists keys, oldest first. */
 export const listKeys: Operation<PageRequest, ListKeysResponse> = operation({
   name: "ListKeys",
   members: ["Limit", "Marker"],
@@ -216,7 +216,7 @@ export const cancelKeyDeletion: Operation<KeyRequest, KeyIdResponse> = keyChange
   (key, { realm }) => ({ KeyId: keyArn(realm, key.keyId) }),
 );
 
-/** An operation that takes a key and no more, and changes it. */
+/** An operation whose only member is a key, which it changes. */
 function keyChange(
   action: KeyAction,
   change: (key: KeyRecord) => KeyRecord,

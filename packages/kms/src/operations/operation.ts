@@ -261,7 +261,7 @@ function carryOut({ store, realm, audit }: Environment, { record, unborn }: Reso
   return born;
 }
 
-/** What `fn` came to; whatever is no answer to a call is thrown on. */
+/** The outcome of `fn`. Rethrows anything that is not an answer to a call. */
 function settle<Response>(fn: () => Response): Outcome<Response> {
   try {
     return { response: fn() };
@@ -271,7 +271,7 @@ function settle<Response>(fn: () => Response): Outcome<Response> {
   }
 }
 
-/** For the log: an answer to the call, or a record that does not verify; no mistake of the program, no full disk. */
+/** Whether an error is for the log: an answer to the call, or a record that does not verify. A mistake of the program or a full disk is not. */
 function isRefusal(error: unknown): error is Error {
   return isKmsError(error) || isEnvelopeError(error, "ERR_ENVELOPE_KEYSTORE_FORMAT");
 }

@@ -23,7 +23,7 @@ import { unsupportedOrigin } from "../states.ts";
 import { defaults, rotationConditions } from "./conditions.ts";
 import { operation, type Operation } from "./operation.ts";
 
-/** From now on, every period. Asked again with the same period, the next date stays. */
+/** Rotates the key every period from now on. A repeated request with the same period keeps the next date. */
 export const enableKeyRotation: Operation<EnableKeyRotationRequest, void> = operation({
   name: "EnableKeyRotation",
   members: ["KeyId", "RotationPeriodInDays"],
@@ -93,7 +93,7 @@ export const getKeyRotationStatus: Operation<KeyRequest, GetKeyRotationStatusRes
   },
 });
 
-/** At once, and without moving the next automatic rotation. */
+/** Rotates at once, and does not move the next automatic rotation. */
 export const rotateKeyOnDemand: Operation<KeyRequest, KeyIdResponse> = operation({
   name: "RotateKeyOnDemand",
   members: ["KeyId"],

@@ -40,7 +40,7 @@ export const tagResource: Operation<TagResourceRequest, void> = operation({
   },
 });
 
-/** Removes tags. Those that are not there do no harm. */
+/** Removes tags, and ignores those that the key does not have. */
 export const untagResource: Operation<UntagResourceRequest, void> = operation({
   name: "UntagResource",
   members: ["KeyId", "TagKeys"],
@@ -64,7 +64,7 @@ export const untagResource: Operation<UntagResourceRequest, void> = operation({
   },
 });
 
-/** By key. */
+/** Lists tags, sorted by key. */
 export const listResourceTags: Operation<ListResourceTagsRequest, ListResourceTagsResponse> =
   operation({
     name: "ListResourceTags",

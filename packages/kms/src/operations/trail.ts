@@ -1,5 +1,5 @@
 /**
- * What the audit log is told of a call: gathered on its way, written once, whatever became of it.
+ * Gathers what the audit log is told about a call, and writes it once, whatever the outcome.
  *
  * @module
  */
@@ -13,10 +13,10 @@ import type { Caller } from "../policy/request.ts";
 import type { Session } from "../session.ts";
 import type { Store } from "../store.ts";
 
-/** What a call came to. */
+/** The outcome of a call. */
 export type Outcome<Response> = { readonly response: Response } | { readonly error: Error };
 
-/** As much of an environment as a trail needs. */
+/** The part of an environment that a trail needs. */
 interface Surroundings {
   readonly store: Store;
   readonly realm: Realm;

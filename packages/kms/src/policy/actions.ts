@@ -83,7 +83,7 @@ const GENERAL = [
   "UpdateCustomKeyStore",
 ];
 
-/** By name in lower case, with `kms:` before it. */
+/** All actions, by name in lower case with `kms:` before it. */
 export const actions: ReadonlyMap<string, Action> = new Map(
   [
     ...CROSS_ACCOUNT.map((name) => ({ name, resources: ["key"] as const, crossAccount: true })),

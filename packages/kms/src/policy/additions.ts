@@ -29,7 +29,7 @@ export interface Suggestion {
 export type Addition =
   | {
       readonly to: "key policy" | "identity policy" | "permissions boundary" | "session policy";
-      /** Of the boundary or session policy. */
+      /** The name of the boundary or session policy. */
       readonly name?: string;
       readonly statement: Readonly<Record<string, unknown>>;
     }

@@ -44,7 +44,7 @@ export interface CompiledVariable extends Variable {
 }
 
 export interface CompiledCondition {
-  /** As it was written: `ForAnyValue:StringLike`, `kms:ResourceAliases`. */
+  /** The operator as it was written: `ForAnyValue:StringLike`. */
   readonly operator: string;
   readonly key: string;
   readonly texts: readonly string[];
@@ -60,7 +60,7 @@ interface Comparing {
   readonly operands: readonly Operand[];
 }
 
-/** Of each kind. Compiled policies are some ten times the size of their texts. */
+/** Texts of each kind that are remembered. Compiled policies are some ten times the size of their texts. */
 const CACHED_CHARACTERS = 2 ** 20;
 
 const caches: Readonly<Record<PolicyKind, TextCache<CompiledPolicy>>> = {

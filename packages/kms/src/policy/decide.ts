@@ -17,7 +17,7 @@ import { DECISION_STEPS, Meter, TooManySteps } from "./meter.ts";
 import type { Named } from "./principal.ts";
 import type { AccessRequest, Because, Decision, Grant, KeyFacts, NamedPolicy } from "./request.ts";
 
-/** What sort of policy, and which of them: `name` is none for the key's. */
+/** What sort of policy, and which of them. The key's policy does not have a `name`. */
 export interface PolicyReference {
   readonly type: "key policy" | "identity policy" | "permissions boundary" | "session policy";
   readonly name?: string;
@@ -271,7 +271,7 @@ interface Allow {
   readonly statement: CompiledStatement;
 }
 
-/** Of the statements that allow a request, the first that names the caller most closely. */
+/** The statement that allows a request and names the caller most closely; the first of several. */
 function strongestAllow(
   policy: PolicyOfRequest,
   request: AccessRequest,

@@ -82,7 +82,7 @@ export type Report = (
   extra?: { readonly error?: KmsErrorName; readonly detail?: string },
 ) => void;
 
-/** Of a document, in bytes of UTF-8. */
+/** The largest document, in bytes of UTF-8. */
 export const MAX_POLICY_BYTES = 32_768;
 
 /**
@@ -149,7 +149,7 @@ function checkText(text: string, report: Report): boolean {
   const offset = text.search(CHARACTERS);
   if (offset !== -1) {
     const message =
-      "A policy has only tabs, line breaks and the characters from U+0020 to U+00FF in it.";
+      "A policy may contain only tabs, line breaks and characters from U+0020 to U+00FF.";
     report("policy-characters", { offset, pointer: "" }, message);
   }
   return true;
@@ -167,7 +167,7 @@ function readJson(text: string, report: Report): JsonNode | undefined {
 
 function readDocument(root: JsonNode, kind: PolicyKind, report: Report): Policy | undefined {
   if (root.kind !== "object") {
-    report("structure", root, "A policy is a JSON object.");
+    report("structure", root, "A policy must be a JSON object.");
     return undefined;
   }
   const document = members(root, ELEMENTS, "A policy", report);
@@ -192,7 +192,7 @@ function readVersion(node: JsonNode | undefined, report: Report): Version {
   if (node === undefined) return "2008-10-17";
   if (node.kind === "string" && node.text === "2012-10-17") return "2012-10-17";
   if (node.kind !== "string" || node.text !== "2008-10-17") {
-    report("structure", node, "The Version of a policy is 2012-10-17 or 2008-10-17.");
+    report("structure", node, "The Version of a policy must be 2012-10-17 or 2008-10-17.");
   }
   return "2008-10-17";
 }
@@ -219,7 +219,7 @@ function readStatement(
   requireElements(node, found, kind, name, report);
   const effect = found.get("Effect");
   if (effect !== undefined && !isEffect(effect)) {
-    report("structure", effect, `The Effect of ${name} is neither Allow nor Deny.`);
+    report("structure", effect, `The Effect of ${name} must be Allow or Deny.`);
   }
   return {
     index,
@@ -254,7 +254,7 @@ function requireElements(
     report(
       "structure",
       principal,
-      `${name} names principals, but a policy of IAM belongs to the one it is attached to.`,
+      `${name} names principals, but an IAM policy applies to the principal it is attached to.`,
     );
   }
 }
@@ -266,7 +266,7 @@ function isEffect(node: JsonNode): boolean {
 function readSid(node: JsonNode | undefined, kind: PolicyKind, report: Report): string | undefined {
   const sid = readText(node, report);
   if (node !== undefined && kind === "identity" && /[^A-Za-z0-9]/.test(sid ?? "")) {
-    report("structure", node, "A Sid has only letters and digits in a policy of IAM.");
+    report("structure", node, "A Sid in an IAM policy may contain only letters and digits.");
   }
   return sid;
 }
@@ -283,7 +283,7 @@ function refuseDuplicateSids(statements: readonly Statement[], report: Report): 
 
 function readText(node: JsonNode | undefined, report: Report): string | undefined {
   if (node === undefined || node.kind === "string") return node?.text;
-  report("structure", node, "Id and Sid are strings.");
+  report("structure", node, "Id and Sid must be strings.");
   return undefined;
 }
 

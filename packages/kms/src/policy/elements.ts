@@ -44,7 +44,7 @@ export interface TextElement {
 /** One key of one operator. */
 export interface ConditionElement {
   readonly operator: Operator;
-  /** As it was written. */
+  /** The key as it was written. */
   readonly key: string;
   readonly values: readonly ConditionValue[];
   /** The condition key, and what the operator has for it. */
@@ -87,7 +87,7 @@ export function readPrincipals(elements: Elements, report: Report): PrincipalEle
       ...(arn ? { error: "InvalidArnException" } : {}),
     });
   if (node.kind !== "object" || node.members.length === 0) {
-    invalid(node, 'A Principal is "*" or an object with AWS, Service or Federated in it.');
+    invalid(node, 'A Principal must be "*" or an object with AWS, Service or Federated.');
     return { not, principals: [], node };
   }
   const principals: Principal[] = [];
@@ -95,7 +95,7 @@ export function readPrincipals(elements: Elements, report: Report): PrincipalEle
     const read = principalReaders.get(name.text);
     const nodes = value.kind === "array" ? value.items : [value];
     if (read === undefined)
-      invalid(name, `There are no principals of the kind "${excerpt(name.text)}".`);
+      invalid(name, `There is no kind of principal called "${excerpt(name.text)}".`);
     if (nodes.length === 0) invalid(value, "The list of principals is empty.");
     for (const one of read === undefined ? [] : nodes) {
       const principal = one.kind === "string" ? read?.(one.text) : "not-a-principal";
@@ -108,7 +108,7 @@ export function readPrincipals(elements: Elements, report: Report): PrincipalEle
 }
 
 const NO_PRINCIPAL =
-  "A principal is an account, a user, a role, a session, a service or an identity provider; groups are none, and wildcards stand for nothing here.";
+  "A principal is an account, a user, a role, a session, a service or an identity provider. Groups are not principals, and wildcards have no meaning here.";
 
 const principalReaders: ReadonlyMap<string, (text: string) => ReturnType<typeof awsPrincipal>> =
   new Map([
@@ -130,7 +130,7 @@ export function readPatterns(
   if (nodes.length === 0) reading.report(rule, node, `The list of ${name} is empty.`);
   const patterns = nodes.flatMap((one) => {
     if (one.kind === "string") return [read(one.text, one, reading)];
-    reading.report(rule, one, `${name} is a string or a list of strings.`);
+    reading.report(rule, one, `${name} must be a string or a list of strings.`);
     return [];
   });
   return { not: !elements.has(name), patterns, node };
@@ -172,7 +172,7 @@ export function readConditions(node: JsonNode | undefined, reading: Reading): Co
   const { report } = reading;
   if (node === undefined) return [];
   if (node.kind !== "object") {
-    report("structure", node, "A Condition is an object of operators.");
+    report("structure", node, "A Condition must be an object of operators.");
     return [];
   }
   return node.members.flatMap(({ name, value }) => {
@@ -215,7 +215,11 @@ function readCondition(
     if (one.kind === "string" || one.kind === "number" || one.kind === "boolean") {
       return [readValue(operator, one.text, one, reading)];
     }
-    report("invalid-value", one, `Values of ${excerpt(key)} are strings, numbers, true or false.`);
+    report(
+      "invalid-value",
+      one,
+      `Values of ${excerpt(key)} must be strings, numbers, true or false.`,
+    );
     return [];
   });
   return { operator, key, values, keyNode, node };
@@ -233,7 +237,7 @@ function readValue(
 ): ConditionValue {
   if (comparison === "Null") {
     if (text !== "true" && text !== "false") {
-      reading.report("invalid-value", node, "Null has true or false.");
+      reading.report("invalid-value", node, "Null takes true or false.");
     }
     return { text, operand: undefined, variables: [], node };
   }

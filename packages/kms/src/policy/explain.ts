@@ -36,12 +36,12 @@ import type { AccessRequest, Decision, Grant } from "./request.ts";
 import { isIdentityOnly, type Value } from "./values.ts";
 
 export interface Explanation {
-  /** As `decide` answers. */
+  /** The answer of `decide`. */
   readonly decision: Decision;
   readonly caller: string;
   readonly action: string;
   readonly resource: string;
-  /** In the order in which they are asked. */
+  /** The policies in the order in which they are asked. */
   readonly policies: readonly ExplainedPolicy[];
   readonly grants: readonly ExplainedGrant[];
   /** Statements that allow nothing here for one reason only, and that reason. */
@@ -70,7 +70,7 @@ export interface ExplainedStatement {
   readonly matched: boolean;
   /** Whether this is what decided. */
   readonly deciding: boolean;
-  /** Of whom the statement speaks; for policies of IAM always matched. */
+  /** Whether the statement is about the caller; IAM policies always are. */
   readonly principal: Check;
   readonly action: Check;
   readonly resource: Check;
@@ -87,7 +87,7 @@ export interface Check {
 export interface ExplainedCondition extends Check {
   readonly operator: string;
   readonly key: string;
-  /** As the policy has them. */
+  /** The values of the policy. */
   readonly expected: readonly string[];
   /** What the request has; absent if it has none. */
   readonly actual?: string | readonly string[];
@@ -165,7 +165,7 @@ function explainStatement(
             why:
               missing.length === 0
                 ? "the request has a value for each policy variable"
-                : `the request has no single value for ${names}, so the statement matches nothing`,
+                : `the request does not have exactly one value for ${names}, so the statement does not match`,
           },
         }),
     conditions: statement.conditions.map((condition) =>
@@ -174,7 +174,7 @@ function explainStatement(
   };
 }
 
-/** Two policies of one text share their statements, so the policy has to be the same, too. */
+/** Two policies of one text share their statements, so the policy also has to be the same. */
 function isStatement(
   one: Extract<Deciding, { policy: PolicyReference }>,
   { type, name }: PolicyReference,
@@ -192,8 +192,8 @@ function explainPrincipal(
   if (kind === "identity") return { matched, why: "the policy is attached to the caller" };
   if (principals?.not === true) {
     const why = matched
-      ? `NotPrincipal does not spare ${caller.arn}`
-      : `NotPrincipal spares ${caller.arn}`;
+      ? `NotPrincipal applies to ${caller.arn}`
+      : `NotPrincipal exempts ${caller.arn}`;
     return { matched, why };
   }
   const ways = {
@@ -268,7 +268,7 @@ function conditionWhy(
     const absent = `${key} is absent`;
     if ("absent" in test) return `${verb}: ${absent}`;
     if (kind === "key" && isIdentityOnly(key)) {
-      return `${verb}: ${key} is always absent in key policies; only policies of IAM have it`;
+      return `${verb}: ${key} is always absent in key policies; only IAM policies have it`;
     }
     return `${verb}: ${absent}, and ${absenceRule(test)}`;
   }
@@ -277,7 +277,7 @@ function conditionWhy(
   if (typeof actual !== "string" && test.set === undefined) {
     return `${verb}: ${key} has several values, and without ForAnyValue or ForAllValues such a condition never allows and always denies; this is ${effect === "Allow" ? "an Allow" : "a Deny"}`;
   }
-  return `${verb}: ${key} is ${shown}, wanted is ${wanted}`;
+  return `${verb}: ${key} is ${shown}, expected is ${wanted}`;
 }
 
 function absenceRule({
@@ -285,10 +285,10 @@ function absenceRule({
   ifExists,
   negated,
 }: Exclude<CompiledCondition["test"], { absent: boolean }>): string {
-  if (ifExists) return "IfExists takes that for a match";
-  if (set === "all") return "ForAllValues takes that for a match";
+  if (ifExists) return "IfExists matches an absent key";
+  if (set === "all") return "ForAllValues matches an absent key";
   if (set === "any") return "ForAnyValue needs a value";
-  return negated ? "a negated operator takes that for a match" : "the operator needs a value";
+  return negated ? "a negated operator matches an absent key" : "the operator needs a value";
 }
 
 function explainGrant(
@@ -318,7 +318,7 @@ function explainRetiring(grant: Grant, request: AccessRequest): Check {
   return {
     matched: false,
     why: issued
-      ? `was issued by ${grant.issuingAccount}, so policies of IAM decide`
+      ? `was issued by ${grant.issuingAccount}, so IAM policies decide`
       : `may be retired by ${[...retirers(grant), grant.issuingAccount].join(", ")}`,
   };
 }
@@ -330,7 +330,7 @@ function missWhy(miss: GrantMiss, grant: Grant, request: AccessRequest): string 
   const why: Readonly<Record<GrantMiss, string>> = {
     operation: `is for ${grant.operations.join(", ")}`,
     grantee: `is for ${grant.grantee}`,
-    "not-yet-effective": `is effective from ${new Date(grant.effective).toISOString()} on; until then a request has to come with its grant token`,
+    "not-yet-effective": `takes effect at ${new Date(grant.effective).toISOString()}; until then a request needs its grant token`,
     "child-grant":
       "lets its grantee create only grants with some of its own operations, and constraints as strict as its own",
     constraint: `${constraint} is ${pairs(equals ?? subset)}, the encryption context is ${pairs(request.encryptionContext)}`,

@@ -90,7 +90,7 @@ export function fitsKey(
   );
 }
 
-/** Of constraints: pairs, and characters of a value. As in AWS. */
+/** The bounds of a constraint in AWS: pairs, and characters of a value. */
 export const grantLimits = { pairs: 8, valueChars: 384 } as const;
 
 /** What is handed on. */
@@ -117,7 +117,7 @@ export function grantAllows(
   return { how };
 }
 
-/** To look at a grant: its operations, its grantee, its eight pairs. */
+/** The cost of a grant: its operations, its grantee, its eight pairs. */
 const GRANT_STEPS = 30;
 
 /** How `principal`, the grantee or retiring principal of a grant, names the caller. */
@@ -126,7 +126,7 @@ export function namedBy(principal: string, request: AccessRequest): Named {
   return typeof read === "object" ? named([read], request) : undefined;
 }
 
-/** In characters of ARNs: those of all grants of a key, and some more. */
+/** Characters of ARNs that are remembered: those of all grants of a key, and some more. */
 const REMEMBERED_CHARACTERS = 2 ** 19;
 
 /** A key may have thousands of grants, and each decision asks for the grantee of every one. */

@@ -46,21 +46,21 @@ const checks: readonly (readonly [HintCode, Check])[] = [
     "deny-outweighs",
     (_, { because }) =>
       because === "explicit-deny"
-        ? "A statement that denies outweighs all that allow, wherever they are: it has to be narrowed or removed."
+        ? "A statement that denies outweighs every statement that allows, wherever it is: narrow it or remove it."
         : undefined,
   ],
   [
     "cross-account-not-possible",
     (_, { because }) =>
       because === "cross-account-not-possible"
-        ? "This action is not possible from another account than the key's, whatever policies say."
+        ? "This action is only possible from the key's own account, whatever policies say."
         : undefined,
   ],
   [
     "iam-alone",
     (request, { because }) =>
       because === "no-key-policy-allows" && iamAllows(request)
-        ? "A policy of IAM allows this, but IAM alone is never enough: the key policy has to name the caller or the caller's account."
+        ? "An IAM policy allows this, but IAM alone is never enough: the key policy has to name the caller or the caller's account."
         : undefined,
   ],
   [
@@ -69,14 +69,14 @@ const checks: readonly (readonly [HintCode, Check])[] = [
       because === "no-identity-policy-allows" &&
       key !== undefined &&
       caller.accountId === resourceAccount
-        ? "The key policy names the account, which lets nobody in: it lets the account's own policies decide, and none of the caller's allows this."
+        ? "The key policy names the account, which by itself allows nothing: the account's own policies decide, and none of the caller's policies allows this."
         : undefined,
   ],
   [
     "cross-account-needs-both",
     ({ caller, key, resourceAccount }, { because }) =>
       key !== undefined && caller.accountId !== resourceAccount && because.startsWith("no-")
-        ? "From another account it takes both: the key policy, which names the caller or the caller's account, and a policy of the caller's own account."
+        ? "A caller from another account needs both: a key policy that names the caller or the caller's account, and a policy of the caller's own account."
         : undefined,
   ],
   [
@@ -91,7 +91,7 @@ const checks: readonly (readonly [HintCode, Check])[] = [
       );
       return idle === undefined
         ? undefined
-        : `Statement ${idle.index + 1} of the key policy has no ${idle.actions === undefined ? "Action" : "Resource"} and so no effect.`;
+        : `Statement ${idle.index + 1} of the key policy has no ${idle.actions === undefined ? "Action" : "Resource"} and therefore no effect.`;
     },
   ],
   [
@@ -103,7 +103,7 @@ const checks: readonly (readonly [HintCode, Check])[] = [
         .find(isIdentityOnly);
       return found === undefined
         ? undefined
-        : `${found} is always absent in key policies. Put the condition into a policy of IAM, and let the key policy name the account.`;
+        : `${found} is always absent in key policies. Put the condition into an IAM policy, and let the key policy name the account.`;
     },
   ],
   [
@@ -115,7 +115,7 @@ const checks: readonly (readonly [HintCode, Check])[] = [
       const { key } = request;
       if (!failing || key === undefined) return undefined;
       const has = key.aliases.length === 0 ? "no alias" : `the aliases ${key.aliases.join(", ")}`;
-      return `kms:ResourceAliases is about the aliases that point at the key now: this one has ${has}. What was encrypted before an alias moved is under the key it pointed at then.`;
+      return `kms:ResourceAliases is about the aliases that point at the key now: this one has ${has}. Data that was encrypted before an alias moved is still under the key that it pointed at before.`;
     },
   ],
   [
@@ -135,7 +135,7 @@ const checks: readonly (readonly [HintCode, Check])[] = [
     "grant-token",
     (request) =>
       (request.key?.grants ?? []).some((grant) => missOf(grant, request) === "not-yet-effective")
-        ? "A grant for this is not effective everywhere yet. Until then the request has to come with the grant token that CreateGrant answered."
+        ? "A grant for this is not effective everywhere yet. Until it is, the request needs the grant token that CreateGrant returned."
         : undefined,
   ],
   [
@@ -143,7 +143,7 @@ const checks: readonly (readonly [HintCode, Check])[] = [
     (request, { because }) =>
       because === "explicit-deny" &&
       (request.key?.grants ?? []).some((grant) => missOf(grant, request) === undefined)
-        ? "A grant allows this, but no grant outweighs a deny."
+        ? "A grant allows this, but a grant does not outweigh a deny."
         : undefined,
   ],
 ];

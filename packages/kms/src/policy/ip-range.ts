@@ -15,9 +15,9 @@ type Address = readonly number[];
 const OCTET = /^(?:0|[1-9]\d{0,2})$/;
 const GROUP = /^[0-9a-fA-F]{1,4}$/;
 
-/** Of `::ffff:0:0`, before an IPv4 address within IPv6. */
+/** The length of `::ffff:0:0`, which precedes an IPv4 address within IPv6. */
 const MAPPED_BITS = 96;
-/** Of the longest address, and of a prefix length behind it. */
+/** The longest address with a prefix length. */
 const MAX_CHARS = 49;
 
 /**

@@ -1,5 +1,5 @@
 /**
- * JSON with positions: what `JSON.parse` accepts, and for each value where it stands.
+ * JSON with positions: what `JSON.parse` accepts, and where each value is.
  *
  * Policies are read by this alone, so that what is enforced and what the linter points at is the same
  * reading. Names that occur twice in one object are refused: of two `Condition`s a reader who takes
@@ -56,7 +56,7 @@ export interface JsonMember {
   readonly value: JsonNode;
 }
 
-/** Text that is no JSON, or an object with two members of one name. */
+/** Text that is not JSON, or an object with two members of one name. */
 export class JsonProblem extends Error {
   readonly offset: number;
   readonly pointer: string;
@@ -126,7 +126,7 @@ class Reader {
 
   end(): void {
     this.#space();
-    if (this.#at < this.#text.length) throw this.#problem("the JSON ended before this", "");
+    if (this.#at < this.#text.length) throw this.#problem("the JSON document ends before this", "");
   }
 
   #object(pointer: string, depth: number): JsonObject {
@@ -174,7 +174,7 @@ class Reader {
   #string(pointer: string): JsonString {
     const offset = this.#at;
     const raw = this.#token(STRING);
-    if (raw === undefined) throw this.#problem("this string is malformed or has no end", pointer);
+    if (raw === undefined) throw this.#problem("this string is malformed or does not end", pointer);
     const text = raw.includes("\\") ? unescape(raw) : raw.slice(1, -1);
     return { kind: "string", text, offset, pointer };
   }
@@ -205,7 +205,7 @@ class Reader {
   }
 }
 
-/** A name as it stands in a JSON pointer. */
+/** A name as it is written in a JSON pointer. */
 function escaped(name: string): string {
   return /[~/]/.test(name) ? name.replaceAll("~", "~0").replaceAll("/", "~1") : name;
 }

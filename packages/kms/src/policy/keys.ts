@@ -10,12 +10,12 @@
 import { takesAlias, type Action } from "./actions.ts";
 
 export interface ConditionKey {
-  /** As AWS writes it; families end in `:` or `/`, and what follows is the user's. */
+  /** The name as AWS writes it; families end in `:` or `/`, and what follows is the user's. */
   readonly name: string;
   readonly type: "String" | "Arn" | "Bool" | "Numeric" | "Date" | "IpAddress";
   /** May have several values, so its operators need ForAnyValue or ForAllValues. */
   readonly multi: boolean;
-  /** In key policies it is absent, always. */
+  /** Whether it is always absent in key policies. */
   readonly identityOnly: boolean;
   /** There with every request that it applies to. */
   readonly always: boolean;

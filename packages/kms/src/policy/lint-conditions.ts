@@ -6,6 +6,7 @@
 import { didYouMean } from "@env/core";
 import type { Policy, Statement } from "./document.ts";
 import type { ConditionElement } from "./elements.ts";
+import { excerpt } from "./excerpt.ts";
 import { conditionKey, conditionKeys, isFamily, type ConditionKey } from "./keys.ts";
 import type { Find } from "./lint.ts";
 import { actionsOf } from "./lint-statements.ts";
@@ -88,7 +89,7 @@ const unknown: Rule = ({ key, keyNode }, _, __, find) => {
       "unknown-condition-key",
       "error",
       keyNode,
-      `There is no condition key ${key}.${didYouMean(key, names)}`,
+      `There is no condition key ${excerpt(key)}.${didYouMean(key, names)}`,
     );
     return;
   }
@@ -98,7 +99,7 @@ const unknown: Rule = ({ key, keyNode }, _, __, find) => {
       "unknown-condition-key",
       "warning",
       keyNode,
-      `${key} is never there in requests to this KMS.${didYouMean(key, names)}`,
+      `Requests to this KMS never have ${excerpt(key)}.${didYouMean(key, names)}`,
     );
     return;
   }
@@ -106,7 +107,7 @@ const unknown: Rule = ({ key, keyNode }, _, __, find) => {
     "condition-key-of-another-service",
     "warning",
     keyNode,
-    `${key} is a condition key of another service, and never there in requests to this KMS.`,
+    `${excerpt(key)} is a condition key of another service: requests to this KMS never have it.`,
   );
 };
 
@@ -122,7 +123,7 @@ const keyPolicy: Rule = (condition, { effect }, { kind }, find) => {
     "absent-in-key-policy",
     "error",
     keyNode,
-    `${key} is absent in key policies, always: ${consequence}. Use it in a policy of IAM, and let the key policy name the account.`,
+    `${key} is always absent in key policies: ${consequence}. Use it in an IAM policy, and let the key policy name the account.`,
   );
 };
 
@@ -136,7 +137,7 @@ const applicable = known((condition, key, statement, find) => {
       "condition-never-holds",
       "error",
       condition.keyNode,
-      `${condition.key} is never there in requests for ${some(cannot)}, so the statement never matches.`,
+      `Requests for ${some(cannot)} never have ${condition.key}, so the statement never matches.`,
     );
     return;
   }
@@ -146,7 +147,7 @@ const applicable = known((condition, key, statement, find) => {
     "condition-key-not-for-action",
     "warning",
     condition.keyNode,
-    `${condition.key} is never there in requests for ${some(cannot)}: for them the statement does not match.`,
+    `Requests for ${some(cannot)} never have ${condition.key}: the statement does not match them.`,
   );
 });
 
@@ -163,7 +164,7 @@ const contradiction: Rule = (condition, { conditions }, _, find) => {
     "condition-never-holds",
     "error",
     condition.keyNode,
-    `Null wants ${condition.key} absent, and ${condition.operator.name} needs a value: the statement never matches.`,
+    `Null requires ${condition.key} to be absent, and ${condition.operator.name} needs a value: the statement never matches.`,
   );
 };
 
@@ -175,7 +176,7 @@ const sets = known(({ operator, key: name, keyNode }, key, { effect }, find) => 
       "set-operator-missing",
       "error",
       keyNode,
-      `${name} may have several values: put ForAnyValue: or ForAllValues: before ${operator.name}. As it is, the condition ${does}.`,
+      `${name} may have several values: put ForAnyValue: or ForAllValues: before ${operator.name}. Without it the condition ${does}.`,
     );
   }
   if (!key.multi && operator.set !== undefined) {
@@ -219,7 +220,7 @@ const types = known(({ operator, key: name, keyNode }, key, _, find) => {
     "operator-type",
     "warning",
     keyNode,
-    `${name} is of type ${key.type}, which ${operator.name} does not compare well. Use ${suggested[key.type]}.`,
+    `${name} is of type ${key.type}, which ${operator.name} does not compare correctly. Use ${suggested[key.type]}.`,
   );
 });
 
@@ -242,7 +243,7 @@ const wildcards: Rule = ({ operator, values }, _, __, find) => {
       "wildcard-in-equals",
       "warning",
       node,
-      `${name} takes the wildcards in "${text}" as they stand. Use ${name.replace(/Equals(?:IgnoreCase)?/, "Like")} for a pattern.`,
+      `${name} compares the wildcards in "${excerpt(text)}" literally. Use ${name.replace(/Equals(?:IgnoreCase)?/, "Like")} for a pattern.`,
     );
   }
 };
@@ -258,7 +259,7 @@ const aliasNames = known(({ key: name, values, operator }, key, _, find) => {
       "alias-value",
       "error",
       node,
-      `Values of ${name} are names such as alias/${bare}, never ARNs: "${text}" matches none.`,
+      `Values of ${name} are names such as alias/${bare}, never ARNs: "${excerpt(text)}" never matches.`,
     );
   }
 });
@@ -271,7 +272,7 @@ const viaService = known(({ key: name, values, operator }, key, _, find) => {
       "via-service-value",
       "warning",
       node,
-      `Values of ${name} have the region in them, as s3.eu-west-1.amazonaws.com: "${text}" matches none.`,
+      `Values of ${name} include the region, as in s3.eu-west-1.amazonaws.com: "${excerpt(text)}" never matches.`,
     );
   }
 });
@@ -287,7 +288,7 @@ const absence: Rule = (condition, { effect }, { kind }, find) => {
       "absent-key-not-denied",
       "note",
       keyNode,
-      `Requests without ${name} are not denied by this.`,
+      `This does not deny requests without ${excerpt(name)}.`,
     );
   }
   const negated = operator.set === undefined && operator.comparison.negated && !operator.ifExists;

@@ -4,6 +4,7 @@
  * @module
  */
 import type { Policy, Statement } from "./document.ts";
+import { excerpt } from "./excerpt.ts";
 import type { Find } from "./lint.ts";
 import { actionsOf } from "./lint-statements.ts";
 
@@ -28,7 +29,7 @@ const lockout: Rule = ({ kind, statements }, find) => {
     "lockout-risk",
     "warning",
     first.node,
-    "No statement allows kms:PutKeyPolicy to anybody. The lockout safety check refuses such a policy; with BypassPolicyLockoutSafetyCheck nobody could change it again.",
+    "No statement allows anybody kms:PutKeyPolicy. The lockout safety check refuses such a policy; with BypassPolicyLockoutSafetyCheck nobody could change it again.",
   );
 };
 
@@ -54,7 +55,7 @@ const delegation: Rule = ({ kind, statements }, find) => {
     "iam-not-enabled",
     "note",
     first.node,
-    "No statement names an account, so no policy of IAM can give anybody access to this key.",
+    "No statement names an account, so IAM policies cannot give anybody access to this key.",
   );
 };
 
@@ -67,7 +68,7 @@ const sids: Rule = ({ kind, statements }, find) => {
         "duplicate-key-policy-sid",
         "warning",
         node,
-        `Another statement has the Sid "${sid}" too: decisions and explanations cannot tell which one they mean.`,
+        `Two statements have the Sid "${excerpt(sid)}": a decision that names it may mean either of them.`,
       );
     }
     seen.add(sid ?? "");
@@ -86,7 +87,7 @@ const oldVersion: Rule = ({ kind, version, statements }, find) => {
         "variable-in-old-version",
         "warning",
         node,
-        `"${text}" is compared as it stands: only policies of Version 2012-10-17 have policy variables.`,
+        `"${excerpt(text)}" is compared literally: only policies of Version 2012-10-17 have policy variables.`,
       );
     }
   }
@@ -114,7 +115,7 @@ const aliases: Rule = ({ kind, statements }, find) => {
     "aliases-decide",
     "note",
     first.condition.keyNode,
-    "Whoever may create, move or delete these aliases decides who has access. When an alias moves to another key, what was encrypted before stays under the old one, which the condition no longer covers.",
+    "Whoever may create, move or delete these aliases decides who has access. When an alias moves to another key, data that was encrypted before stays under the old key, which the condition no longer covers.",
   );
   const open = new Set(statements.filter(isOpenToOtherAccounts));
   for (const { statement, condition } of used) {
@@ -123,7 +124,7 @@ const aliases: Rule = ({ kind, statements }, find) => {
       "aliases-of-other-accounts",
       "warning",
       condition.keyNode,
-      "Keys of other accounts that have an alias of this name there match too. Name the account in Resource, or add a condition on aws:ResourceAccount.",
+      "This also matches keys of other accounts that have an alias of this name there. Name the account in Resource, or add a condition on aws:ResourceAccount.",
     );
   }
 };

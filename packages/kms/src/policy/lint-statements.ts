@@ -7,6 +7,7 @@ import { actions, type Action } from "./actions.ts";
 import { didYouMean } from "@env/core";
 import type { Policy, Statement } from "./document.ts";
 import type { PatternElement, TextElement } from "./elements.ts";
+import { excerpt } from "./excerpt.ts";
 import type { Find } from "./lint.ts";
 import { matcher, type Matcher } from "./pattern.ts";
 import type { Principal } from "./principal.ts";
@@ -70,7 +71,7 @@ const names: Rule = (statement, { kind }, find) => {
           "action-of-another-service",
           "warning",
           node,
-          `${text} is no action on a key, so it means nothing in a key policy.`,
+          `${excerpt(text)} is not an action on a key, so it has no effect in a key policy.`,
         );
       }
       continue;
@@ -82,12 +83,12 @@ const names: Rule = (statement, { kind }, find) => {
 };
 
 function unknownAction(text: string): string {
-  if (/[*?]/.test(text)) return `${text} matches no action of AWS KMS.`;
+  if (/[*?]/.test(text)) return `${excerpt(text)} does not match any action of AWS KMS.`;
   if (/^kms:reencrypt$/i.test(text)) {
-    return "There is no action kms:ReEncrypt: it is kms:ReEncryptFrom and kms:ReEncryptTo, or kms:ReEncrypt* for both.";
+    return "There is no action kms:ReEncrypt. Use kms:ReEncryptFrom and kms:ReEncryptTo, or kms:ReEncrypt* for both.";
   }
   const known = [...actions.values()].map(({ name }) => `kms:${name}`);
-  return `There is no action ${text}.${didYouMean(text, known)}`;
+  return `There is no action ${excerpt(text)}.${didYouMean(text, known)}`;
 }
 
 const notAction: Rule = ({ effect, actions: element }, _, find) => {
@@ -96,16 +97,16 @@ const notAction: Rule = ({ effect, actions: element }, _, find) => {
     "not-action-allows",
     "warning",
     element.node,
-    "Allow with NotAction allows everything else, actions that do not exist yet among it.",
+    "Allow with NotAction allows everything else, including actions that do not exist yet.",
   );
 };
 
-/** In a key policy Resource is the key. Anything but * makes the reader think otherwise. */
+/** The Resource of a key policy is the key. Anything but * makes the reader think otherwise. */
 const keyPolicyResource: Rule = ({ resources }, { kind }, find) => {
   if (kind !== "key" || resources === undefined) return;
   if (!resources.not && resources.patterns.every(({ text }) => text === "*")) return;
   const message = resources.not
-    ? "NotResource in a key policy says nothing that * does not say better."
+    ? 'NotResource in a key policy has no use: Resource "*" means the key.'
     : 'In a key policy "*" means the key that has the policy. An Allow that names another key or an alias allows nothing, and a Deny is about this key, whatever it names. Write "*".';
   find("key-policy-resource", "warning", resources.node, message);
 };
@@ -121,7 +122,7 @@ const aliasResource: Rule = (statement, { kind }, find) => {
       "alias-resource",
       "error",
       node,
-      `${text} means the alias itself, never the key it points at. Name the key, or put kms:ResourceAliases or kms:RequestAlias into a condition.`,
+      `${excerpt(text)} means the alias itself, never the key that it points at. Name the key, or put kms:ResourceAliases or kms:RequestAlias into a condition.`,
     );
   }
 };
@@ -141,11 +142,11 @@ const generalResource: Rule = (statement, { kind }, find) => {
       "never-matches",
       "error",
       resources.node,
-      `${named(general)}: asked for on no key, so only Resource "*" matches. This statement never does.`,
+      `Only Resource "*" matches ${named(general)}, which are not on a key: this statement never matches.`,
     );
     return;
   }
-  // A pattern that takes in some of them by the way is no mistake.
+  // A pattern that takes in some of them by the way is not a mistake.
   const written = new Set(statement.actions?.patterns.map(({ text }) => text.toLowerCase()));
   const meant = general.filter(({ name }) => written.has(`kms:${name.toLowerCase()}`));
   if (meant.length === 0) return;
@@ -153,7 +154,7 @@ const generalResource: Rule = (statement, { kind }, find) => {
     "general-action-resource",
     "warning",
     resources.node,
-    `${named(meant)}: asked for on no key, so only Resource "*" matches. Give them a statement of their own.`,
+    `Only Resource "*" matches ${named(meant)}, which are not on a key. Give them a statement of their own.`,
   );
 };
 
@@ -175,7 +176,7 @@ const otherResource: Rule = (statement, { kind }, find) => {
     "never-matches",
     "error",
     resources.node,
-    "None of these resources is a key or an alias, and all actions are of AWS KMS.",
+    "All actions are actions of AWS KMS, and none of these resources is a key or an alias.",
   );
 };
 
@@ -187,7 +188,7 @@ const everyone: Rule = ({ effect, principals, conditions, actions: element }, _,
     "public-principal",
     "warning",
     principals.node,
-    "Everyone of this account is allowed this without any policy of IAM, and everyone of every other account whose own policies allow it.",
+    "This allows everyone in this account without an IAM policy, and everyone in any other account whose own policies allow it.",
   );
 };
 
@@ -198,7 +199,7 @@ const notPrincipal: Rule = ({ effect, principals }, _, find) => {
       "not-principal-allows",
       "warning",
       principals.node,
-      "Allow with NotPrincipal lets in everybody who is not listed. Use Principal, or a condition on aws:PrincipalArn.",
+      "Allow with NotPrincipal allows everybody who is not listed. Use Principal, or a condition on aws:PrincipalArn.",
     );
     return;
   }
@@ -208,7 +209,7 @@ const notPrincipal: Rule = ({ effect, principals }, _, find) => {
     "not-principal-incomplete",
     "warning",
     principals.node,
-    `A caller is spared only if all that it is is listed: account and user; account, role and session. To spare those listed here, add ${missing.join(", ")}.`,
+    `NotPrincipal exempts a caller only if all its principals are listed: account and user; account, role and session. To exempt those listed here, add ${missing.join(", ")}. A caller with a permissions boundary is never exempt.`,
   );
 };
 

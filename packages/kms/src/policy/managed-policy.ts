@@ -9,7 +9,7 @@
  */
 
 export interface ManagedService {
-  /** As in `alias/aws/<name>`. */
+  /** The service's name in `alias/aws/<name>`. */
   readonly name: string;
   /** What people call it. */
   readonly title: string;

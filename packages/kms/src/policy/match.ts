@@ -33,9 +33,9 @@ export function matches(
   return how;
 }
 
-/** To look at a statement, whatever it says. */
+/** The cost of looking at a statement, whatever it says. */
 const STATEMENT_STEPS = 20;
-/** To compare a value with a literal, or the beginning of one. */
+/** The cost of comparing a value with a literal, or with the beginning of one. */
 const COMPARISON_STEPS = 8;
 
 export function matchesPrincipal(
@@ -66,7 +66,7 @@ export function matchesAction(
 }
 
 /**
- * In a key policy Resource has to be there. An Allow is for the key only if it names the key, a Deny is
+ * A key policy needs a Resource in every statement. An Allow is for the key only if it names the key, a Deny is
  * whatever it names: a mistake there lets nobody in.
  */
 export function matchesResource(
@@ -119,10 +119,10 @@ export function holds(
   return effect === "Deny";
 }
 
-/** To find the value of a condition key. */
+/** The cost of finding the value of a condition key. */
 const CONDITION_STEPS = 20;
 
-/** For statements whose variables are there, as {@link hasVariables} tells. */
+/** Fills in variables, of statements for which {@link hasVariables} is true. */
 function filler(
   values: CompiledStatement["variableValues"],
   request: AccessRequest,

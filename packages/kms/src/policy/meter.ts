@@ -28,7 +28,7 @@ export class Meter {
     this.#limit = limit;
   }
 
-  /** In steps. */
+  /** The steps that were taken so far. */
   get spent(): number {
     return this.#spent;
   }

@@ -14,7 +14,7 @@ import { arnParts, isLoneStar, matcher, resourceMatcher, type Matcher } from "./
 import { filled, hasVariables, type Template, type Variable } from "./variables.ts";
 
 export interface Operator {
-  /** As it was written. */
+  /** The operator as it was written. */
   readonly name: string;
   /** How the values of a key with several of them are taken. */
   readonly set: "any" | "all" | undefined;
@@ -150,10 +150,10 @@ function literal(type: Comparison["type"], test: (text: string) => Test | undefi
   return { type, wildcards: false, variables: false, operand };
 }
 
-/** To fill in a policy variable, and to make a test of it. */
+/** The cost of filling in a policy variable, and of making a test of it. */
 const FILL_STEPS = 20;
 
-/** To read a number, a time or an address. */
+/** The cost of reading a number, a time or an address. */
 const LITERAL_STEPS = 250;
 
 /** An operand whose test is made once, or anew for each request if it has variables. */

@@ -4,7 +4,7 @@
  * A pattern is a list of tokens and not text: what a policy variable puts into it stays literal, so a
  * value that contains a star matches only itself.
  *
- * Matching is linear in pattern and value. Between two stars stands a segment, and the leftmost place
+ * Matching is linear in pattern and value. A segment is what is between two stars, and the leftmost place
  * where it fits is as good as any: a later one would leave less of the value for what follows. A segment
  * is found by the algorithm of Knuth, Morris and Pratt. One with `?` in it is several literals at fixed
  * distances, each of which is found that way; it fits where all of them do.
@@ -98,7 +98,7 @@ export function arnMatcher(pattern: readonly Token[]): Matcher {
   };
 }
 
-/** To take a part out of an ARN. Sixteen characters are looked through for its end in the time of a step. */
+/** The cost of taking a part out of an ARN. The search for its end passes sixteen characters in a step. */
 const PART_STEPS = 4;
 
 /** The six parts of an ARN pattern; undefined if it has fewer. */
@@ -141,18 +141,18 @@ function joined(pattern: readonly Token[]): Token[] {
 /** Characters as numbers: UTF-16 units where a value has no surrogates, code points where it has. */
 type Units = Uint16Array | Uint32Array;
 
-/** What stands before, between or behind stars. */
+/** The part of a pattern before, between or after stars. */
 interface Segment {
-  /** In characters, `?` included. */
+  /** The length in characters, `?` included. */
   readonly length: number;
   readonly pieces: readonly Piece[];
 }
 
-/** A literal, and where in its segment it stands. */
+/** A literal, and its place in its segment. */
 interface Piece {
   readonly offset: number;
   readonly units: Units;
-  /** For each position the length of the longest proper prefix that ends there. */
+  /** The length of the longest proper prefix that ends at each position. */
   readonly borders: Uint32Array;
 }
 

@@ -40,7 +40,7 @@ export function awsPrincipal(text: string): Principal | "not-an-arn" | "not-a-pr
   if (ACCOUNT.test(text)) return { kind: "account", accountId: text };
   const [, accountId] = ROOT.exec(text) ?? [];
   if (accountId !== undefined) return { kind: "account", accountId };
-  // A wildcard in a principal is none: AWS has patterns only in conditions on aws:PrincipalArn.
+  // A principal with a wildcard is not a principal: AWS has patterns only in conditions on aws:PrincipalArn.
   const plain = !/[*?]/.test(text) && !GROUP.test(text);
   if (plain && (USER_OR_ROLE.test(text) || SESSION.test(text))) return { kind: "arn", arn: text };
   return text.startsWith("arn:") && !ARN.test(text) ? "not-an-arn" : "not-a-principal";

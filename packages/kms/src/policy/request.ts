@@ -21,7 +21,7 @@ export interface Caller {
   readonly type: "root" | "user" | "role" | "session" | "federated" | "service";
   /** ARN of the role that a session has. */
   readonly roleArn?: string;
-  /** As in `aws:userid`. */
+  /** The value of `aws:userid`. */
   readonly userId?: string;
   readonly tags?: Readonly<Record<string, string>>;
   /** Identity policies, those of groups among them: allowed is what any of them allows. */
@@ -60,7 +60,7 @@ export interface AccessRequest {
   /** Tokens of grants that are to count before they have become effective everywhere. */
   readonly grantTokens?: readonly string[];
   /**
-   * For CreateGrant: what is to be granted. A grant that allows CreateGrant allows no more than it has
+   * What CreateGrant is to grant. A grant that allows CreateGrant allows no more than it has
    * itself, so without this no grant allows CreateGrant.
    */
   readonly newGrant?: Pick<Grant, "operations" | "constraints">;
@@ -80,7 +80,7 @@ export interface KeyFacts {
   /** Names of the aliases that point at the key now, as `alias/app`. */
   readonly aliases: readonly string[];
   readonly tags: Readonly<Record<string, string>>;
-  /** For RetireGrant the one that is to be retired, and no other: it says who may. */
+  /** All grants of the key; for RetireGrant only the one that is to be retired, which says who may. */
   readonly grants: readonly Grant[];
   readonly keySpec: string;
   readonly keyUsage: string;
@@ -96,13 +96,13 @@ export interface Grant {
   readonly name?: string;
   /** Milliseconds since 1970. */
   readonly created: number;
-  /** From then on it counts without its token. */
+  /** The time from which it counts without its token, in milliseconds since 1970. */
   readonly effective: number;
   readonly grantee: string;
   readonly retiring?: string;
   /** ARN of the root of the account that issued it. */
   readonly issuingAccount: string;
-  /** As in the API, without `kms:`. */
+  /** The operations as the API names them, without `kms:`. */
   readonly operations: readonly string[];
   /** At most one of the two. */
   readonly constraints?: {

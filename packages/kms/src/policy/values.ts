@@ -4,7 +4,7 @@
  * A key that follows from caller, key or encryption context is taken from them and from nowhere else,
  * so nothing that the environment says can take its place. The others are in `conditions`. Names are
  * compared in lower case, the part behind the slash or the last colon as well. A list without members
- * is no value.
+ * is absent.
  *
  * Source: spec/authorization.md#condition-keys
  *
@@ -12,7 +12,7 @@
  */
 import type { AccessRequest, Caller } from "./request.ts";
 
-/** In which policies a statement stands: those of keys, and all that IAM has. */
+/** Where a statement is: in a key policy, or in one of the policies that IAM has. */
 export type PolicyKind = "key" | "identity";
 
 /** One value, several, or none. Never a list without members. */
@@ -134,7 +134,7 @@ const principalTypes: Readonly<Record<Caller["type"], string | undefined>> = {
   service: undefined,
 };
 
-/** Of names that differ in case alone all are meant, and the key has several values. */
+/** The values of all names that differ in case alone: the key may have several values. */
 function member(entries: Entries, name: string): Accessor {
   return (request) => {
     const all = entries(request);
@@ -144,9 +144,9 @@ function member(entries: Entries, name: string): Accessor {
 
 /** The pairs of an encryption context, or tags, by what conditions call them. */
 export interface Index {
-  /** As they are written. */
+  /** The names as they are written. */
   readonly names: readonly string[];
-  /** By names in lower case. Names that differ in case alone have a list of values. */
+  /** Values by names in lower case. Names that differ in case alone have a list of values. */
   readonly values: ReadonlyMap<string, string | readonly string[]>;
 }
 
@@ -186,7 +186,7 @@ function some(list: readonly string[] | undefined): Value {
   return list === undefined || list.length === 0 ? undefined : list;
 }
 
-/** Of a session, its role's: that is what policies are written against. */
+/** The caller's ARN; for a session its role's, which is what policies name. */
 function principalArn({ type, arn, roleArn }: Caller): string | undefined {
   return type === "service" ? undefined : (roleArn ?? arn);
 }

@@ -1,5 +1,5 @@
 /**
- * A seed as it stands in a file, and the seed of a live keystore.
+ * A seed as it is written in a file, and the seed of a live keystore.
  *
  * What a member leaves out has its default. A keystore's seed has no key material in it, no grants,
  * no AWS managed keys and no keys that are pending deletion.
@@ -39,7 +39,7 @@ export interface SeedDocumentKey {
   readonly keyUsage?: KeyUsage;
   /** `EXTERNAL`: its material is imported later. Default: `AWS_KMS`. */
   readonly origin?: "AWS_KMS" | "EXTERNAL";
-  /** As the key id says. */
+  /** Must agree with the key id. */
   readonly multiRegion?: boolean;
   /** Default: true. */
   readonly enabled?: boolean;
@@ -54,10 +54,10 @@ export interface SeedDocumentKey {
 }
 
 export interface SeedDocumentPrincipal {
-  /** Of a user, role or group. */
+  /** The ARN of a user, role or group. */
   readonly arn: string;
   readonly tags?: Readonly<Record<string, string>>;
-  /** By name. */
+  /** Policies by name. */
   readonly policies?: Readonly<Record<string, PolicyValue>>;
   readonly boundary?: { readonly name: string; readonly policy: PolicyValue };
   /** ARNs. */
@@ -113,12 +113,12 @@ export function allPrincipals(store: Store): CheckedPrincipal[] {
   return found;
 }
 
-/** Without those that were deleted since: they give their former members nothing. */
+/** The groups that still exist: a deleted group gives its former members nothing. */
 export function presentGroups(groups: readonly string[], store: Store): readonly string[] {
   return groups.filter((arn) => store.principal(arn) !== undefined);
 }
 
-/** As much of a key as a seed says. */
+/** The part of a key that a seed describes. */
 export interface KeySettings {
   readonly keyId: string;
   readonly description: string;
@@ -126,7 +126,7 @@ export interface KeySettings {
   readonly keyUsage: KeyUsage;
   readonly origin: "AWS_KMS" | "EXTERNAL";
   readonly enabled: boolean;
-  /** In days; `undefined`: off. */
+  /** The rotation period in days; `undefined`: off. */
   readonly rotation: number | undefined;
   /** JSON; `undefined`: the default one. */
   readonly policy: string | undefined;

@@ -38,7 +38,7 @@ export interface SeedKey extends KeySettings {
 }
 
 export interface ParseSeedOptions {
-  /** Takes key material that stands in the seed, if the seed says so, too. For tests only. */
+  /** Accepts key material in the seed, if the seed also says so. For tests only. */
   readonly insecureFixedMaterial?: boolean | undefined;
 }
 
@@ -59,7 +59,7 @@ export function parseSeed(value: unknown, options: ParseSeedOptions = {}): Seed 
   if (named && options.insecureFixedMaterial !== true) {
     throw problem(
       ["insecureFixedMaterial"],
-      "key material in a file is for tests only: it must be allowed where the seed is applied, too",
+      "key material in a file is for tests only: it must also be allowed where the seed is applied",
     );
   }
   const keys = items(seed["keys"], ["keys"]).map((key, i) => parseKey(key, ["keys", i], named));

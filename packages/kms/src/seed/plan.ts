@@ -44,7 +44,7 @@ export interface SeedStep {
   readonly action: "create" | "update" | "delete" | "conflict" | "none";
   /** Key id, or ARN of a principal. */
   readonly record: string;
-  /** Of a conflict, what cannot be changed. */
+  /** What cannot be changed, where the step is a conflict. */
   readonly changes: readonly SeedChange[];
 }
 
@@ -52,7 +52,7 @@ export interface SeedPlan {
   /** What is to be had. Gives away its keys' material. */
   readonly seed: Seed;
   readonly prune: boolean;
-  /** In the order in which they are to be taken: one for each record. */
+  /** One step for each record, in the order in which they are to be taken. */
   readonly steps: readonly SeedStep[];
   /** What somebody should read before this is applied. */
   readonly warnings: readonly string[];
@@ -123,7 +123,7 @@ export function planKey(ground: Ground, wanted: SeedKey): SeedStep {
   return step(wanted.keyId, changes);
 }
 
-/** As much of a key as a seed changes; aliases by name. */
+/** The part of a key that a seed changes; aliases by name. */
 export interface KeyTarget extends Pick<
   KeyRecord,
   "deletion" | "description" | "enabled" | "policy" | "rotation" | "tags"
@@ -274,7 +274,7 @@ function view(
   };
 }
 
-/** From the key that has an alias, to the one that is to have it. */
+/** Moves an alias from the key that has it to the one that is to have it. */
 function aliasChanges(
   { store }: Ground,
   { keyId, aliases }: KeyRecord,
@@ -307,7 +307,7 @@ function created(members: object): SeedChange[] {
   return Object.entries(members).map(([name, value]) => change(name, undefined, value));
 }
 
-/** As few and as deep as they are: in maps by member, in lists of maps by item. */
+/** The smallest differences: by member in maps, by item in lists of maps. */
 function differences(from: unknown, to: unknown, path: string): SeedChange[] {
   if (isDeepStrictEqual(from, to)) return [];
   if (isMap(from) && isMap(to)) {

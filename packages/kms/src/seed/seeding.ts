@@ -264,7 +264,7 @@ export class Seeding {
     this.#done(operation, resources, { parameters: { AliasName: name, TargetKeyId: keyId } });
   }
 
-  /** In the transaction: the record commits with the change. */
+  /** Records within the transaction: the record commits with the change. */
   #done(
     operation: string,
     resources: readonly string[],

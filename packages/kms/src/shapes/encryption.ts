@@ -91,7 +91,7 @@ export interface GenerateDataKeyPairRequest extends KeyRequest, WithGrantTokens,
 }
 
 export interface GenerateDataKeyPairWithoutPlaintextResponse {
-  /** For Decrypt, with the same encryption context. */
+  /** The private key, which Decrypt opens with the same encryption context. */
   readonly PrivateKeyCiphertextBlob: Bytes;
   /** SubjectPublicKeyInfo in DER. */
   readonly PublicKey: Bytes;

@@ -15,7 +15,7 @@ export interface GetParametersForImportRequest extends KeyRequest {
 export interface GetParametersForImportResponse {
   readonly KeyId: string;
   readonly ImportToken: Bytes;
-  /** To wrap the material with: SubjectPublicKeyInfo in DER. */
+  /** The key to wrap the material with: SubjectPublicKeyInfo in DER. */
   readonly PublicKey: Bytes;
   /** 24 hours from now. */
   readonly ParametersValidTo: Date;
@@ -33,7 +33,7 @@ export interface ImportKeyMaterialRequest extends KeyRequest {
   readonly ImportType?: string | undefined;
   /** At most 256 characters. Default: as it was. */
   readonly KeyMaterialDescription?: string | undefined;
-  /** Of existing material: which. */
+  /** Which of the existing materials is imported again. */
   readonly KeyMaterialId?: string | undefined;
 }
 

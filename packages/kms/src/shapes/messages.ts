@@ -47,7 +47,7 @@ export interface SignRequest extends KeyRequest, WithGrantTokens, DryRun {
 
 export interface SignResponse {
   readonly KeyId: string;
-  /** Of ECDSA in DER. */
+  /** ECDSA signatures are in DER. */
   readonly Signature: Bytes;
   readonly SigningAlgorithm: SigningAlgorithm;
 }
@@ -72,7 +72,7 @@ export interface GetPublicKeyResponse {
   readonly CustomerMasterKeySpec: KeySpec;
   readonly KeySpec: KeySpec;
   readonly KeyUsage: KeyUsage;
-  /** Of the three lists, the one that fits the key's usage. */
+  /** One of the three lists: the one that fits the key's usage. */
   readonly EncryptionAlgorithms?: EncryptionAlgorithm[];
   readonly SigningAlgorithms?: SigningAlgorithm[];
   readonly KeyAgreementAlgorithms?: KeyAgreementAlgorithm[];
@@ -87,7 +87,7 @@ export interface DeriveSharedSecretRequest extends KeyRequest, WithGrantTokens, 
 
 export interface DeriveSharedSecretResponse {
   readonly KeyId: string;
-  /** As it is: derive keys from it, with a key derivation function. */
+  /** The raw secret: derive keys from it, with a key derivation function. */
   readonly SharedSecret: Bytes;
   readonly KeyAgreementAlgorithm: KeyAgreementAlgorithm;
   readonly KeyOrigin: "AWS_KMS" | "EXTERNAL";

@@ -80,7 +80,7 @@ describe("decide", () => {
     const broken = request({ key: keyFacts({ policy: "{" }) });
     expect(() => decide(broken)).toThrow(KmsError);
     const caller = { ...alice, boundary: { name: "x", text: "[]" } };
-    expect(() => decide(request({ caller }))).toThrow("A policy is a JSON object.");
+    expect(() => decide(request({ caller }))).toThrow("A policy must be a JSON object.");
   });
 
   it("gives the same answer for a policy that it has read before and for one it has forgotten", () => {

@@ -96,7 +96,7 @@ describe("explain", () => {
           expected: ["billing"],
           actual: "shop",
           matched: false,
-          why: "fails: kms:EncryptionContext:app is shop, wanted is StringEquals billing",
+          why: "fails: kms:EncryptionContext:app is shop, expected is StringEquals billing",
         },
       ],
     });
@@ -113,8 +113,8 @@ describe("explain", () => {
       `names the caller's role ${ROLE}`,
     );
     expect(why({}, { Principal: { AWS: ROOT } })).toBe("names the caller's account 111122223333");
-    expect(why({}, { NotPrincipal: { AWS: ALICE } })).toBe(`NotPrincipal spares ${ALICE}`);
-    expect(why({}, { NotPrincipal: { AWS: ROLE } })).toBe(`NotPrincipal does not spare ${ALICE}`);
+    expect(why({}, { NotPrincipal: { AWS: ALICE } })).toBe(`NotPrincipal exempts ${ALICE}`);
+    expect(why({}, { NotPrincipal: { AWS: ROLE } })).toBe(`NotPrincipal applies to ${ALICE}`);
   });
 
   it("tells why an element that is missing has no effect", () => {
@@ -136,13 +136,13 @@ describe("explain", () => {
     });
     expect(conditionOf({ StringEquals: { [key]: "x" } })).not.toHaveProperty("actual");
     expect(conditionOf({ StringNotEquals: { [key]: "x" } }).why).toBe(
-      `holds: ${key} is absent, and a negated operator takes that for a match`,
+      `holds: ${key} is absent, and a negated operator matches an absent key`,
     );
     expect(conditionOf({ StringEqualsIfExists: { [key]: "x" } }).why).toBe(
-      `holds: ${key} is absent, and IfExists takes that for a match`,
+      `holds: ${key} is absent, and IfExists matches an absent key`,
     );
     expect(conditionOf({ "ForAllValues:StringEquals": { [key]: "x" } }).why).toBe(
-      `holds: ${key} is absent, and ForAllValues takes that for a match`,
+      `holds: ${key} is absent, and ForAllValues matches an absent key`,
     );
     expect(conditionOf({ "ForAnyValue:StringEquals": { [key]: "x" } }).why).toBe(
       `fails: ${key} is absent, and ForAnyValue needs a value`,
@@ -166,7 +166,7 @@ describe("explain", () => {
     });
     const { policies, hints } = explain(request({ key }));
     expect(policies[0]?.statements[0]?.conditions[0]?.why).toBe(
-      "fails: kms:ResourceAliases is always absent in key policies; only policies of IAM have it",
+      "fails: kms:ResourceAliases is always absent in key policies; only IAM policies have it",
     );
     expect(hints.map(({ code }) => code)).toContain("absent-in-key-policy");
   });
@@ -176,7 +176,7 @@ describe("explain", () => {
     const caller = withIam(alice, allow({ Condition: condition }));
     expect(statements(request({ caller })).at(-1)?.variables).toEqual({
       matched: false,
-      why: "the request has no single value for ${aws:principaltag/name}, so the statement matches nothing",
+      why: "the request does not have exactly one value for ${aws:principaltag/name}, so the statement does not match",
     });
     const tagged = { ...caller, tags: { name: "alice" } };
     const statement = statements(request({ caller: tagged })).at(-1);
@@ -194,7 +194,7 @@ describe("explain", () => {
       { Effect: "Deny", Action: "kms:Encrypt", Resource: "*" },
     );
     expect(explain(request({ caller, encryptionContext: { app: "shop" } })).nearMisses).toEqual([
-      'identity policy "iam", statement 1 would match, but fails: kms:EncryptionContext:app is shop, wanted is StringEquals billing',
+      'identity policy "iam", statement 1 would match, but fails: kms:EncryptionContext:app is shop, expected is StringEquals billing',
       'identity policy "iam", statement 2 would match, but Action kms:Encrypt does not include kms:Decrypt',
     ]);
     expect(
@@ -266,7 +266,7 @@ describe("explain", () => {
       [
         false,
         "not-yet-effective",
-        "is effective from 2023-11-14T22:13:21.000Z on; until then a request has to come with its grant token",
+        "takes effect at 2023-11-14T22:13:21.000Z; until then a request needs its grant token",
         false,
       ],
       [
@@ -298,7 +298,7 @@ describe("explain", () => {
     expect(why({}, { retiring: ALICE })).toEqual([true, `may be retired by ${ALICE}`]);
     expect(why({}, { retiring: ROLE })).toEqual([
       false,
-      `was issued by ${ROOT}, so policies of IAM decide`,
+      `was issued by ${ROOT}, so IAM policies decide`,
     ]);
     expect(why({ caller: bob }, { retiring: ROLE })).toEqual([
       false,

@@ -48,7 +48,7 @@ it("says which statement has no effect, of those that would concern the caller",
   expect(hintsFor(asked, judge(asked))).toEqual([
     {
       code: "no-effect",
-      message: "Statement 2 of the key policy has no Resource and so no effect.",
+      message: "Statement 2 of the key policy has no Resource and therefore no effect.",
     },
   ]);
   expect(codes(request({ ...asked, action: "kms:Encrypt" }))).toEqual([]);

@@ -106,7 +106,10 @@ describe("parseJson", () => {
       message: "a comma or } is expected here",
     });
     expect(problem('{"a" 1}')).toMatchObject({ offset: 5, message: "a colon is expected here" });
-    expect(problem("{} x")).toMatchObject({ offset: 3, message: "the JSON ended before this" });
+    expect(problem("{} x")).toMatchObject({
+      offset: 3,
+      message: "the JSON document ends before this",
+    });
     expect(problem("[1,]")).toMatchObject({ offset: 3, message: "a JSON value is expected here" });
     expect(problem("{1:2}")).toMatchObject({ offset: 1, message: "a name is expected here" });
   });

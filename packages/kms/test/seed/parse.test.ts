@@ -182,7 +182,7 @@ describe("parseSeed", () => {
     [
       "a principal of no kind",
       seedOf([], [{ arn: "alice" }]),
-      "ValidationException principals[0]: a principal's ARN is",
+      "ValidationException principals[0]: a principal's ARN must be",
     ],
     [
       "a policy of a principal",

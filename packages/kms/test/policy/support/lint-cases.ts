@@ -56,7 +56,7 @@ export const cases: readonly Case[] = [
   [
     "structure",
     "error",
-    "neither Allow nor Deny",
+    "must be Allow or Deny",
     "key",
     keyPolicy(forAlice({ Effect: "Permit" })),
     keyPolicy(),
@@ -73,7 +73,7 @@ export const cases: readonly Case[] = [
   [
     "invalid-principal",
     "error",
-    "groups are none",
+    "Groups are not principals",
     "key",
     keyPolicy(forAlice({ Principal: { AWS: `arn:aws:iam::${A}:group/x` } })),
     keyPolicy(forAlice({})),
@@ -170,7 +170,7 @@ export const cases: readonly Case[] = [
   [
     "unknown-action",
     "error",
-    "matches no action",
+    "does not match any action",
     "identity",
     onKeys({ Action: "kms:Decode*" }),
     onKeys({ Action: "kms:De*" }),
@@ -202,7 +202,7 @@ export const cases: readonly Case[] = [
   [
     "alias-resource",
     "error",
-    "never the key it points at",
+    "never the key that it points at",
     "identity",
     onKeys({ Resource: [KEY_ARN, ALIAS_ARN] }),
     onKeys({ Resource: [KEY_ARN, ALIAS_ARN], Action: ["kms:CreateAlias", "kms:Decrypt"] }),
@@ -210,7 +210,7 @@ export const cases: readonly Case[] = [
   [
     "never-matches",
     "error",
-    "only Resource",
+    "Only Resource",
     "identity",
     onKeys({ Action: ["kms:CreateKey", "kms:ListKeys"] }),
     onKeys({ Action: ["kms:CreateKey"], Resource: "*" }),
@@ -218,7 +218,7 @@ export const cases: readonly Case[] = [
   [
     "never-matches",
     "error",
-    "None of these resources",
+    "none of these resources",
     "identity",
     onKeys({ Resource: "arn:aws:s3:::b/*" }),
     onKeys({ Resource: "arn:aws:s3:::b/*", Action: ["kms:Decrypt", "s3:*"] }),
@@ -234,7 +234,7 @@ export const cases: readonly Case[] = [
   [
     "public-principal",
     "warning",
-    "Everyone",
+    "everyone in this account",
     "key",
     keyPolicy(forAlice({ Principal: { AWS: "*" } })),
     keyPolicy(
@@ -282,7 +282,7 @@ export const cases: readonly Case[] = [
   [
     "unknown-condition-key",
     "warning",
-    "aws:PrincipalOrgID is never there",
+    "Requests to this KMS never have aws:PrincipalOrgID",
     "key",
     inKey({ StringEquals: { "aws:PrincipalOrgID": "o-1" } }),
     inKey({ StringEquals: { "aws:PrincipalAccount": A } }),
@@ -323,7 +323,7 @@ export const cases: readonly Case[] = [
   [
     "condition-never-holds",
     "error",
-    "Null wants",
+    "Null requires",
     "identity",
     under({ StringEquals: { [context]: "x" }, Null: { "KMS:encryptionContext:app": "true" } }),
     under({ StringEquals: { [context]: "x" }, Null: { [context]: "false" } }),
@@ -430,7 +430,7 @@ export const cases: readonly Case[] = [
   [
     "absent-key-not-denied",
     "note",
-    "not denied",
+    "does not deny requests without",
     "identity",
     under({ StringEquals: { [context]: "x" } }, deny),
     under({ StringNotEquals: { [context]: "x" } }, deny),
