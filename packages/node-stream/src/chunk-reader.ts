@@ -99,7 +99,7 @@ export class ChunkReader {
     await Promise.all(waits);
   }
 
-  /** Wipes what is kept, and keeps no more. Visits under way are ended by their own signals. */
+  /** Wipes the cache and stops filling it. Visits under way are ended by their own signals. */
   close(): void {
     this.#cacheChunks = 0;
     for (const chunk of this.#cache.values()) chunk.fill(0);

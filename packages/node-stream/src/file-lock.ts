@@ -1,5 +1,5 @@
 /**
- * One at a time writes, rewraps or recovers a file, among all threads of all processes.
+ * The lock of a file: only one thread of one process at a time writes, rewraps or recovers it.
  *
  * Node has no `flock`. SQLite takes the system's record locks on our behalf, on an empty file beside
  * the one that is locked, which stays empty. The system drops them when a process ends, however it
@@ -39,7 +39,7 @@ export function lockPath(path: string): string {
 }
 
 /**
- * Runs `use` while nobody else does for the same path. Does not wait.
+ * Runs `use` under the lock of `path`. Does not wait for the lock.
  *
  * @throws an Error with code `EBUSY` where the lock is held; `EACCES` where this process may not lock;
  * `EEXIST` where what lies in the lock's place cannot be one; what the file system or `use` throws.
@@ -54,8 +54,9 @@ export async function withFileLock<T>(path: string, use: () => Promise<T>): Prom
 }
 
 /**
- * As {@link withFileLock}, but goes on where nothing can be locked, and tells `use` so: where this
- * process may not, where the file system or the runtime has no locks, where the name is too long.
+ * Like {@link withFileLock}, but runs `use` without a lock where nothing can be locked, and tells it so:
+ * where this process has no permission, where the file system or the runtime has no locks, where the name
+ * is too long, or where something else has the name of the lock.
  */
 export async function withFileLockIfPossible<T>(
   path: string,
@@ -188,7 +189,7 @@ function inTheWay(lock: string): Error {
 }
 
 function busy(path: string): Error {
-  return systemError("EBUSY", `${path} is being written already: try again later`, path);
+  return systemError("EBUSY", `something else is writing ${path}: try again later`, path);
 }
 
 /** SQLite's primary result codes. Source: https://sqlite.org/rescode.html */
@@ -203,7 +204,11 @@ function lockError(error: unknown, path: string): unknown {
   const primary = error.errcode & 0xff;
   if (primary === SQLITE_BUSY) return busy(path);
   if (DENIED.has(primary)) {
-    return systemError("EACCES", `${path} cannot be locked: ${lockPath(path)} is not ours`, path);
+    return systemError(
+      "EACCES",
+      `${path} cannot be locked: no permission for ${lockPath(path)}`,
+      path,
+    );
   }
   return FOREIGN.has(primary) ? inTheWay(lockPath(path)) : error;
 }

@@ -125,6 +125,6 @@ export function locate(error: unknown, path: string, ...syscalls: readonly strin
 
 /** What is thrown where a file is no longer what it was when the work on it began. */
 export function changedMeanwhile(path: string, cause?: unknown): Error {
-  const problem = `'${path}' was changed meanwhile: try again once nothing writes to it`;
+  const problem = `'${path}' changed while it was being read: try again once nothing writes to it`;
   return Object.assign(systemError("EBUSY", problem, path), cause === undefined ? {} : { cause });
 }

@@ -46,21 +46,21 @@ import { transcode, type Progress, type Transcoding } from "./transcode.ts";
 
 export interface FileOptions {
   /**
-   * How many segments (4 MiB) the pool's threads may have at once. 0: all is done in the calling
-   * thread. Default: two per thread, which is as many as the pool takes.
+   * How many segments (4 MiB) the pool's threads may have at once. 0: the calling thread does all the
+   * work. Default: two per thread, which is as many as the pool takes.
    */
   readonly concurrency?: number | undefined;
-  /** Called as the work goes on, and at its end with `bytes` equal to `total`. Of the plaintext. */
+  /** Called as the work goes on, with bytes of plaintext; at the end `bytes` equals `total`. */
   readonly onProgress?: ((progress: Progress) => void) | undefined;
 }
 
-/** For those that write a file. */
+/** Options of functions that write a file. */
 export interface TargetOptions {
   /** Whether a regular file of the target's name may be replaced; nothing else ever is. Default: false. */
   readonly overwrite?: boolean | undefined;
   /**
-   * Gives the target the permission bits of the source, and its owner and group where this process may
-   * set them. Default: false, mode 0600 and this process's own.
+   * Gives the target the permission bits of the source as far as the umask allows, and its owner and group
+   * where this process may set them. Default: false; the mode is 0600 then.
    */
   readonly preserve?: boolean | undefined;
 }
@@ -92,10 +92,10 @@ export interface EncryptFileResult extends FileResult, Wrapping {}
  * The header is padded to a multiple of 4096 bytes, so that a rewrap can replace the wrapped keys in
  * place.
  *
- * @param source - A regular file; symbolic links are followed. It must not change meanwhile.
+ * @param source - A regular file; symbolic links are followed. It must not change while it is read.
  * @param target - Appears whole or not at all, as with `writeFileWhole`. May be `source`.
- * @throws as `Envelope.encrypt`; an Error with code `EBUSY` where the source was written meanwhile, as
- * its size and modification time tell; as `writeFileWhole` for the target (`EEXIST` where it is there
+ * @throws as `Envelope.encrypt`; an Error with code `EBUSY` where the source was written while it was
+ * read, as its size and modification time show; as `writeFileWhole` for the target (`EEXIST` where it is there
  * and `overwrite` is not given); what the file system throws (`ENOENT`, `ENOSPC`, …); ThreadLost where
  * a thread of the pool dies.
  *
@@ -117,8 +117,8 @@ export function encryptFile(
  * Decrypts a file into another. Nothing is there under the target's name unless every byte of it has
  * verified. Finishes an interrupted rewrap of the source first.
  *
- * @param source - A regular file; symbolic links are followed. It must not change meanwhile, but by a
- * rewrap.
+ * @param source - A regular file; symbolic links are followed. It must not change while it is
+ * read, except by a rewrap.
  * @param target - As with {@link encryptFile}.
  * @throws as `Envelope.decrypt`, and as {@link encryptFile}.
  */
@@ -134,8 +134,8 @@ export function decryptFile(
 /**
  * Verifies every byte of an encrypted file, as {@link decryptFile}, and writes nothing.
  *
- * @throws as `Envelope.decrypt`; an Error with code `EBUSY` where the size of the source changed
- * meanwhile; what the file system throws.
+ * @throws as `Envelope.decrypt`; an Error with code `EBUSY` where the size of the source changed while
+ * it was read; what the file system throws.
  */
 export function verifyFile(
   envelope: Envelope,
@@ -299,12 +299,12 @@ async function withSource<T>(
   }
 }
 
-/** {@link transcode}; of a file that was written meanwhile, what was read is no state it ever had. */
+/** {@link transcode}, which fails for a file that was written meanwhile: what was read is then a mixture. */
 async function transcodeSteady(from: SourceFile, job: Transcoding): Promise<void> {
   const hasChanged = async (): Promise<boolean> => {
     const now = await from.file.stat({ bigint: true });
     if (now.size !== from.stats.size) return true;
-    // Chunks prove themselves, and a rewrap in place is none of theirs.
+    // Chunks prove themselves, and a rewrap in place does not touch them.
     return job.operation === "seal" && now.mtimeNs !== from.stats.mtimeNs;
   };
   try {

@@ -40,7 +40,7 @@ export interface Journal {
   readonly newHeader: Uint8Array;
 }
 
-/** What lies where the journal of a file would be. */
+/** What {@link findJournal} finds. */
 export type Found =
   | { readonly kind: "nothing" }
   /** The journal of a rewrap that is to be finished. */
@@ -49,7 +49,7 @@ export type Found =
   | { readonly kind: "torn" }
   /** A whole journal that is not about the file as it is now. */
   | { readonly kind: "misfit"; readonly reason: string }
-  /** No journal that this user or the file's owner could have written. */
+  /** Something that this user or the owner of the file cannot have written as a journal. */
   | { readonly kind: "foreign" };
 
 /** Where the journal of a file is: `.<name>.envelope-journal` beside it. */
@@ -126,7 +126,7 @@ function isBetween(bytes: Uint8Array, oldHeader: Uint8Array, newHeader: Uint8Arr
   return bytes.every((byte, i) => byte === oldHeader[i] || byte === newHeader[i] || byte === 0);
 }
 
-/** Whether a header starts here. A damaged one keeps nobody from opening the message with another. */
+/** Whether a header that can be parsed starts here. */
 export function isHeader(bytes: Uint8Array): boolean {
   return headerOf(bytes) !== undefined;
 }

@@ -39,14 +39,14 @@ export interface WriteFileOptions {
    * more than the umask allows; one that `replaces` another has the bits of that.
    */
   readonly like?: Stats | BigIntStats | undefined;
-  /** What is replaced: a target that is not that very file any more, unchanged, is left alone. */
+  /** The file to replace: a target that is no longer that very file, unchanged, is left alone. */
   readonly replaces?: BigIntStats | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
 /**
- * Writes a file that appears under its name once `write` is done and the bytes are on the disk. For
- * what comes as a stream; `encryptFile` and `decryptFile` do so by themselves.
+ * Writes a file that appears under its name once `write` is done and the bytes are on the disk. It is meant
+ * for the output of streams; `encryptFile` and `decryptFile` work this way by themselves.
  *
  * Beside the target, `.<name>.envelope-part` holds what is written so far, and `.<name>.envelope-lock` keeps
  * others from writing the same target. Where the file system has no hard links (FAT), a new name is
@@ -56,9 +56,9 @@ export interface WriteFileOptions {
  * @returns What `write` returned.
  * @throws what `write` throws; the signal's reason; what the file system throws; an Error with code
  * `EEXIST` where the target exists and `overwrite` is not given, `ELOOP`, `EISDIR` or `EINVAL` where it
- * is a symbolic link, a folder or no regular file, `EBUSY` where somebody else is writing it or it is
- * not what it `replaces` any more. The target is then as it was. Only where the very last step fails,
- * which makes the name last, it may be there already, whole.
+ * is a symbolic link, a folder or anything else but a regular file, `EBUSY` where something else is
+ * writing it or it is no longer the file that it `replaces`. The target is then as it was. Only if the
+ * very last step fails, which makes the name durable, the whole file may already be there.
  *
  * @example
  * ```ts
@@ -76,8 +76,8 @@ export function writeFileWhole<T>(
 }
 
 /**
- * For a process that is about to end and waits for nothing, as in a signal handler: removes the
- * temporary files of what is being written, which then fails. At `process.exit()` it runs by itself.
+ * Removes the temporary files of everything that is being written, which then fails. For a process that
+ * is about to end, as in a signal handler: it waits for nothing. At `process.exit()` it runs by itself.
  */
 export function removeTemporaries(): void {
   for (const [temporary, lock] of underWay) {
@@ -217,7 +217,7 @@ async function create(
 }
 
 function othersToo(target: string): Error {
-  const problem = `the temporary file of '${target}' was replaced or removed: try again later`;
+  const problem = `the temporary file of '${target}' was replaced or removed by something else: try again later`;
   return systemError("EBUSY", problem, target);
 }
 

@@ -1,8 +1,8 @@
 /**
  * Where random access reads a message from: anything that has a size and can read a range.
  *
- * A source's answers are not trusted to be of the length that was asked for: a server that ignores
- * `Range` and a file that is being cut are told apart from damage. Its own errors pass as they are.
+ * A source is not trusted to answer with the length that was asked for: a server that ignores `Range`, and
+ * a file that is being cut, get errors of their own, distinct from damage. Errors of the source pass unchanged.
  *
  * @module
  */
@@ -96,7 +96,7 @@ export async function readExactly(
   }
   if (bytes.length > length) {
     throw new RangeError(
-      `the source gave ${bytes.length} bytes where ${length} were asked for: a server may have ignored the range`,
+      `the source gave ${bytes.length} bytes instead of ${length}: a server may have ignored the range`,
     );
   }
   return bytes;

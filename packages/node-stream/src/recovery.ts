@@ -4,9 +4,8 @@
  * A complete journal is a promise: the new header is written and forced to the disk, and then the
  * journal is removed, however much of that was done before. Writing it again is harmless, and trusting
  * what is there is not: after a failed fsync the cache may hold what the disk does not. A torn journal
- * is removed. Who only reads passes over whatever is not a journal of the file; who writes the file
- * refuses it; who puts another file in its place sets it aside, since it may hold the only copy of a
- * key whose message was moved.
+ * is removed. Whatever is not a journal of the file is ignored by readers, refused by a rewrap, and set
+ * aside when another file takes the name: it may hold the only copy of a key whose message was moved.
  *
  * Source: spec/envelope-v1.md#rewrap
  *
@@ -37,7 +36,7 @@ import {
   type Found,
 } from "./journal.ts";
 
-/** What became of a journal: there was none, it was torn and removed, or its rewrap was finished. */
+/** The outcome of a recovery: there was no journal, a torn one was removed, or its rewrap was finished. */
 export type Recovery = "none" | "discarded" | "finished";
 
 /**
@@ -102,9 +101,9 @@ export async function clearJournal(files: FileSystem, path: string): Promise<voi
 }
 
 /**
- * For a reader: has an interrupted rewrap finished, and where that cannot be done (no permission, or
- * one is under way) gives the header to read with instead of the file's own. What is not a journal of
- * this file does not keep anybody from reading it.
+ * Finishes an interrupted rewrap on behalf of a reader. Where that is not possible (no permission, or a
+ * rewrap is under way), returns the header to use instead of the file's own. Anything that is not a
+ * journal of this file is ignored.
  *
  * @param path - Resolved: the journal is beside the file itself, not beside a link to it.
  * @param file - The file at `path`, open for reading.
@@ -140,7 +139,7 @@ export async function pendingHeader(
   return found?.kind === "pending" ? found.journal.newHeader : undefined;
 }
 
-/** For whoever would rewrap a file, but writes nothing. Throws as {@link recoverFile}. */
+/** The header that a dry run of a rewrap starts from, where a journal promises one. Throws as {@link recoverFile}. */
 export async function promisedHeader(
   files: FileSystem,
   path: string,
@@ -151,7 +150,7 @@ export async function promisedHeader(
   return found.kind === "pending" ? found.journal.newHeader : undefined;
 }
 
-/** `undefined`: another user's journal, who alone may read it. The header itself will tell whether it is whole. */
+/** Returns `undefined` for a journal that only another user may read. The header itself shows whether it is whole. */
 async function lookFor(path: string, file: FileHandle): Promise<Found | undefined> {
   try {
     return await findJournal(nodeFileSystem, path, file);
@@ -181,7 +180,7 @@ function requireBelieved(
 ): asserts found is Exclude<Found, { kind: "foreign" | "misfit" }> {
   const journal = journalPath(path);
   if (found.kind === "foreign") {
-    const problem = `${journal} is in the way of the journal, and nothing that this user or the owner of the file has written there: remove it`;
+    const problem = `${journal} is in the way of the journal, and not a file that this user or the owner of the message wrote: remove it`;
     throw systemError("EEXIST", problem, journal);
   }
   if (found.kind === "misfit") {

@@ -1,9 +1,10 @@
 /**
- * Rewrap of a stored message: other wrapped copies of its data key, the payload as it was.
+ * Rewraps a stored message: its data key gets new wrapped copies, and the payload stays as it was.
  *
- * In place where the new header is as long as the old one, which padding sees to: a few kilobytes are
- * written whatever the file's size, under a journal (`journal.ts`). Else a new file takes the name.
- * Either way the file can be opened at every moment, with the old header or with the new one.
+ * The header is overwritten in place where the new one is as long as the old one, which padding usually
+ * makes possible: a few kilobytes are written whatever the size of the file, under a journal
+ * (`journal.ts`). Otherwise a new file takes the name. Either way the file can be opened at every moment,
+ * with the old header or with the new one.
  *
  * Source: spec/envelope-v1.md#rewrap
  *
@@ -31,9 +32,9 @@ import { promisedHeader, recover } from "./recovery.ts";
 import type { Progress } from "./transcode.ts";
 
 export interface RewrapFileOptions extends Pick<RewrapOptions, "context" | "from" | "signal"> {
-  /** Finds out what would be done, calls to the KMS included, and writes nothing. Default: false. */
+  /** Reports what would be done: makes the same KMS calls and writes nothing. Default: false. */
   readonly dryRun?: boolean | undefined;
-  /** Called as a copy goes on, and at its end with `bytes` equal to `total`. Of the payload. */
+  /** Called as a copy goes on, with bytes of the payload; at the end `bytes` equals `total`. */
   readonly onProgress?: ((progress: Progress) => void) | undefined;
 }
 
@@ -56,10 +57,10 @@ const PIECE_BYTES = 2 ** 20;
 const OPTIONS = new Set(["context", "from", "signal"]); // And those of this file.
 
 /**
- * Wraps the data key of a file anew: under the current version of each configured CMK, under CMKs that
- * were added, no more under those of `from`. See `Envelope.rewrap`.
+ * Wraps the data key of a file again: under the current version of each configured CMK and under CMKs that
+ * were added, but not under those of `from`. See `Envelope.rewrap`.
  *
- * In place, the file keeps its inode, owner, mode and links; readers that have it open go on. A copy
+ * In place, the file keeps its inode, owner, mode and links, and readers that have it open can go on. A copy
  * takes over permission bits and, where this process may set it, owner; other hard links keep the old
  * file. What a killed copy leaves, `.<name>.envelope-part`, the next rewrap of the file removes. The
  * modification time is new in both cases: backup tools go by it, and the new header belongs in a backup.
@@ -173,7 +174,7 @@ async function plan(
   return { result: { ...facts, method, bytesWritten }, newHeader };
 }
 
-/** The KMS may have taken its time: what was planned is for the file as it was. */
+/** The plan is for the file as it was before the KMS calls, which may have taken long. */
 async function requireSame(
   files: FileSystem,
   path: string,

@@ -1,9 +1,9 @@
 /**
  * Random access to an encrypted message: any range of the plaintext for the cost of its own chunks.
  *
- * Opening is one read of the source and one call to a KMS; a range is one more read for every 2 MiB.
- * What is given out has verified at its position. The size has not until the final chunk opened, so
- * that comes first wherever a size, an end or a shortened range is told.
+ * Opening takes one read of the source and one call to a KMS; a range takes one read for every 2 MiB.
+ * All plaintext that is given out has verified at its position. The size has verified only once the final
+ * chunk has opened, so that chunk is read first wherever a size, an end or a shortened range is reported.
  *
  * Source: spec/envelope-v1.md#range-reads
  *
@@ -164,7 +164,7 @@ export class EncryptedReader implements AsyncDisposable {
    * A range as a stream. It fetches one piece ahead, and none while nobody reads. It ends without an
    * error only if it gave the whole range, or has verified that the plaintext ends there.
    *
-   * @throws RangeError for what is no range; the stream is destroyed with errors as the class says.
+   * @throws RangeError for what is not a range; the stream is destroyed with errors as the class says.
    */
   createReadStream(options: RangeStreamOptions = {}): Readable {
     const { start = 0, end = Infinity, highWaterMark = 2 ** 20, signal } = options;

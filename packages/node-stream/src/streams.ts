@@ -26,11 +26,11 @@ import {
 import { Engine } from "./engine.ts";
 import { shareBeside, sharedPool, type WorkerPool } from "./pool.ts";
 
-/** How a stream works, not what it writes. */
+/** Options of a stream that do not change the bytes it gives. */
 export interface StreamOptions {
   /**
-   * How many runs (1 MiB) of a long message the pool's threads may have at once, beside what the calling
-   * thread does. 0: all is done in the calling thread. Default: two for every core but one.
+   * How many pieces (1 MiB) of a long message the pool's threads may have at once, beside what the calling
+   * thread does. 0: the calling thread does all the work. Default: two for every core but one.
    */
   readonly concurrency?: number | undefined;
   /** Bytes each side of the stream holds before it asks to wait. Default: 1 MiB. */
@@ -46,8 +46,8 @@ export interface DecryptStreamOptions extends DecryptOptions, StreamOptions {}
  * @param options - As `Envelope.encryptStream`. An aborted `signal` destroys the stream.
  * @returns The stream. Its output arrays are the reader's own.
  * @throws TypeError, RangeError for options that cannot work; `ERR_ENVELOPE_INVALID_CONTEXT`. The stream
- * fails as `Envelope.encrypt`; with `ERR_ENVELOPE_TRUNCATED` or `ERR_ENVELOPE_LIMIT` where fewer or more than
- * `plaintextBytes` come.
+ * fails as `Envelope.encrypt`; with `ERR_ENVELOPE_TRUNCATED` or `ERR_ENVELOPE_LIMIT` where it receives fewer or more bytes
+ * than `plaintextBytes`.
  *
  * @example
  * ```ts
@@ -104,7 +104,7 @@ export function encryptStreamOn(
         if (expected !== undefined && bytes > expected) {
           throw new EnvelopeError(
             "ERR_ENVELOPE_LIMIT",
-            `more than the ${expected} announced bytes came`,
+            `received more than the announced ${expected} bytes`,
           );
         }
         message ??= start();
@@ -114,7 +114,7 @@ export function encryptStreamOn(
         if (expected !== undefined && bytes < expected) {
           throw new EnvelopeError(
             "ERR_ENVELOPE_TRUNCATED",
-            `${bytes} of ${expected} announced bytes came`,
+            `received only ${bytes} of the announced ${expected} bytes`,
           );
         }
         message ??= start();
@@ -173,15 +173,16 @@ export function decryptStreamOn(
   });
 }
 
-/** Collects what stands in front of the chunks: header, salt and commitment. */
+/** Collects the bytes in front of the chunks: header, salt and commitment. */
 class Front {
   readonly #bytes = new Uint8Array(MAX_HEADER_BYTES + PREFIX_BYTES);
   #filled = 0;
 
   /**
-   * Takes what belongs to the front. Refuses what cannot be one as soon as that is certain.
+   * Takes the bytes that belong to the front. Refuses bytes that cannot start a message as soon as that is
+   * certain.
    *
-   * @returns What is left of `pieces` once the front is complete.
+   * @returns The rest of `pieces` once the front is complete.
    */
   take(pieces: readonly Uint8Array[]): readonly Uint8Array[] | undefined {
     for (const [i, piece] of pieces.entries()) {
@@ -205,7 +206,7 @@ class Front {
   }
 }
 
-/** What a stream does with its bytes. One call at a time. */
+/** What a stream does with the bytes it receives. Calls do not overlap. */
 interface Steps {
   write(pieces: readonly Uint8Array[]): Promise<void>;
   end(): Promise<void>;
@@ -213,7 +214,7 @@ interface Steps {
   stop(error: unknown): void;
 }
 
-/** What the steps do with the stream. */
+/** What a stream lets its {@link Steps} do. */
 interface Sink {
   /** Aborted once the stream is destroyed. */
   readonly signal: AbortSignal;

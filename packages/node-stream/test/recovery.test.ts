@@ -94,7 +94,7 @@ describe("recoverFile", () => {
   it.each([
     ["a file of another size", (m: Uint8Array) => Buffer.concat([m, Buffer.of(0)]), "DECRYPT"],
     ["a file with another payload", (m: Uint8Array) => m.with(567, (m[567] ?? 0) ^ 1), "DECRYPT"],
-    ["a file that is shorter than its header", (m: Uint8Array) => m.subarray(0, 100), "FORMAT"],
+    ["a file that is shorter than its header", (m: Uint8Array) => m.subarray(0, 100), "TRUNCATED"],
   ])("never applies a journal to %s; readers take the file as it is", async (_, alter, code) => {
     const { journal, message } = await interruptedRewrap(path);
     const other = alter(message);
