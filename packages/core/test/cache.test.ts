@@ -6,6 +6,7 @@ import {
   type DataKeyCacheOptions,
   type EnvelopeEvent,
 } from "@env/core";
+import { backend } from "#crypto";
 import { parseHeader, startMessage } from "@env/core/message";
 import { concat } from "../src/bytes.ts";
 import { encodeKeyBlock } from "../src/key-block.ts";
@@ -304,9 +305,9 @@ describe("limits", () => {
     const { cmk } = new StubKey("one");
     expect(() => new Envelope({ cmks: [cmk], dataKeyCache })).toThrow(type);
     expect(() => new Envelope({ cmks: [cmk], dataKeyCache })).toThrow(/dataKeyCache/);
-    await expect(new Envelope({ cmks: [cmk] }).fields({ context, dataKeyCache })).rejects.toThrow(
-      type,
-    );
+    if (!backend.synchronous) return; // There are no fields().
+    const fields = new Envelope({ cmks: [cmk] }).fields({ context, dataKeyCache });
+    await expect(fields).rejects.toThrow(type);
   });
 
   it("end where the KMS is slower than maxAge", async () => {
