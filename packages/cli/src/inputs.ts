@@ -58,9 +58,7 @@ export function excludeOption(): Option<"--exclude <glob>", undefined, undefined
 }
 
 /** `*.log` and `node_modules` match names anywhere, `logs/*` and `**\/tmp` paths below the folder. */
-function matcher(
-  globs: readonly string[] | undefined,
-): ((path: string) => boolean) | undefined {
+function matcher(globs: readonly string[] | undefined): ((path: string) => boolean) | undefined {
   if (globs === undefined) return undefined;
   const patterns = globs.map((glob) => glob.replace(/(?<=.)\/$/, ""));
   return (path) =>

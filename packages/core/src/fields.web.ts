@@ -12,6 +12,6 @@ export async function openFields(messages: Messages, _options: FieldsOptions): P
   messages.requireOpen();
   throw new EnvelopeError(
     "ERR_ENVELOPE_UNSUPPORTED",
-    "fields() needs synchronous cryptography (Node, Bun, Deno): use encryptText() and decryptText() here",
+    "fields() needs synchronous cryptography: use encryptText() and decryptText()",
   );
 }

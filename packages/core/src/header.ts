@@ -152,7 +152,7 @@ const LOOKALIKES: readonly (readonly [prefix: Uint8Array, hint: string])[] = [
 
 function foreign(bytes: Uint8Array): EnvelopeError {
   const known = LOOKALIKES.find(([prefix]) => startsWith(bytes, prefix));
-  const hint = known?.[1] ?? "check that these are the stored bytes, from their first on";
+  const hint = known?.[1] ?? "check that these are all of the stored bytes";
   return new EnvelopeError("ERR_ENVELOPE_FORMAT", `not an envelope message: ${hint}`);
 }
 
