@@ -1,8 +1,8 @@
 /**
  * One call to AWS KMS: a client at hand, grant tokens, a deadline, and an error that can be logged.
  *
- * The deadline is for everything, what the SDK retries included. Waiting ends with it, or with the
- * caller's signal, whether or not the client listens. There are no retries here.
+ * The deadline covers everything, including the SDK's retries. Waiting ends at the deadline or when the
+ * caller aborts, whether or not the client listens. Nothing is retried here.
  *
  * @module
  */
@@ -18,7 +18,7 @@ export type Operation = "GenerateDataKey" | "Encrypt" | "Decrypt" | "ReEncrypt" 
 
 export type Send<T> = (
   client: AwsKmsClient,
-  /** To be spread into the request. */
+  /** Members to spread into the request. */
   tokens: { readonly GrantTokens?: string[] },
   options: SendOptions,
 ) => Promise<T>;
@@ -38,7 +38,7 @@ export class Calls {
     this.#timeout = timeout;
   }
 
-  /** Has a client from now on, or says why not. Throws {@link AwsKmsError}. */
+  /** Makes the client, or says why it cannot be made. Throws {@link AwsKmsError}. */
   async connect(): Promise<void> {
     if (this.#client === undefined) await this.#connection.client();
   }
@@ -49,7 +49,7 @@ export class Calls {
   }
 
   /**
-   * @param signal - Of the caller; its reason is thrown as it is.
+   * @param signal - The caller's; its reason is thrown unchanged.
    * @throws {@link AwsKmsError}, `TimeoutError` past the deadline.
    */
   async call<T extends object>(
@@ -95,7 +95,7 @@ function grantTokensError(hint: string): AwsKmsError {
   return new AwsKmsError("GrantTokensError", { hint });
 }
 
-/** For an answer that nobody waits for any more. */
+/** Wipes the data key in an answer that nobody waits for any longer. */
 export function wipePlaintext(answer: object): void {
   const plaintext: unknown = Reflect.get(answer, "Plaintext");
   if (plaintext instanceof Uint8Array) plaintext.fill(0);

@@ -87,7 +87,7 @@ async function examine(
 
 const order: readonly DoctorCheck[] = ["reach", "key", "generate", "wrap", "unwrap", "rewrap"];
 
-/** What a refusal is, as opposed to no answer. */
+/** Codes that mean a refusal, as opposed to no answer. */
 const refusals: ReadonlySet<EnvelopeErrorCode> = new Set([
   "ERR_ENVELOPE_KMS_ACCESS_DENIED",
   "ERR_ENVELOPE_KMS_KEY_NOT_FOUND",
@@ -109,7 +109,7 @@ class Probes {
     this.#signal = signal;
   }
 
-  /** In the order of the checks. */
+  /** What was found, in the order of the checks. */
   get problems(): readonly DoctorProblem[] {
     return this.#problems.toSorted((a, b) => order.indexOf(a.check) - order.indexOf(b.check));
   }
@@ -150,7 +150,7 @@ class Probes {
     );
   }
 
-  /** With all of the keys; ends at the first that may not. */
+  /** Asks for each key, until one may not be used. */
   async unwrap(keyIds: readonly string[]): Promise<boolean | undefined> {
     for (const KeyId of keyIds) {
       const may = await this.#may(
@@ -168,7 +168,7 @@ class Probes {
     return true;
   }
 
-  /** From all of the keys to this one. */
+  /** Asks for a rewrap from each key to this one. */
   async rewrap(DestinationKeyId: string, keyIds: readonly string[]): Promise<boolean | undefined> {
     const from = this.#context;
     for (const SourceKeyId of keyIds) {
@@ -207,7 +207,7 @@ class Probes {
     }
   }
 
-  /** Notes that an answer came, and how long it took. */
+  /** Records that an answer came, and how long it took. */
   async #timed<T extends object>(operation: Operation, send: Send<T>): Promise<T> {
     const started = performance.now();
     let answered = true;

@@ -1,8 +1,8 @@
 /**
  * A key in AWS KMS as a CMK.
  *
- * The context goes to KMS as its encryption context, which CloudTrail logs: it is no place for a
- * secret. Decrypt always names the key, and the answer has to name it too, so that a wrapped key of
+ * The context goes to KMS as its encryption context, which CloudTrail logs: it must not
+ * contain a secret. Decrypt always names the key, and the answer must name it as well, so that a wrapped key of
  * another CMK the caller may also use is refused rather than opened. Entries are labelled with the ARN
  * that KMS answers, never with an alias: aliases move.
  *
@@ -237,7 +237,7 @@ class OwnKey {
       .catch(withoutAlias);
     const arn = KeyMetadata?.Arn;
     if (typeof arn !== "string" || !isKeyOf(this.#name, arn)) {
-      throw invalidAnswer(operation, "an alias stands for a key where it is itself");
+      throw invalidAnswer(operation, "an alias must stand for a key of its own account and region");
     }
     return arn;
   }
@@ -249,13 +249,13 @@ function isSame(arn: string, label: string): boolean {
   return name !== undefined && isKeyOf(name, label);
 }
 
-/** A copy of the caller's own. */
+/** A copy that belongs to the caller. */
 function plaintextOf({ Plaintext }: DecryptOutput, operation: Operation): Bytes {
   if (Plaintext instanceof Uint8Array) return new Uint8Array(Plaintext);
   throw invalidAnswer(operation, "there is no plaintext in it");
 }
 
-/** Encrypt does not tell it, and older servers never do. */
+/** Encrypt does not report the version, and older servers never do. */
 function version(keyMaterialId: unknown): { readonly keyVersion?: string } {
   return typeof keyMaterialId === "string" ? { keyVersion: keyMaterialId } : {};
 }

@@ -14,7 +14,7 @@
  */
 import type { KmsFailureCode } from "@env/core";
 
-/** By the name of the error; all that README.md lists. */
+/** The code for each name of an error; README.md lists the same. */
 export const codes: Readonly<Record<string, KmsFailureCode>> = {
   InvalidCiphertextException: "ERR_ENVELOPE_KMS_REJECTED",
   IncorrectKeyException: "ERR_ENVELOPE_KMS_REJECTED",
@@ -58,7 +58,7 @@ export const codes: Readonly<Record<string, KmsFailureCode>> = {
   UnreadableAnswer: "ERR_ENVELOPE_KMS_UNAVAILABLE",
 };
 
-/** Of sockets, DNS and TLS. */
+/** Node's codes for sockets and DNS. */
 const networkCodes: ReadonlySet<unknown> = new Set([
   "ECONNREFUSED",
   "ECONNRESET",
@@ -109,19 +109,19 @@ export interface AwsKmsErrorFacts {
   readonly httpStatus?: number | undefined;
   /** AWS support asks for it. */
   readonly requestId?: string | undefined;
-  /** Requests sent, with those the SDK repeated. */
+  /** How many requests were sent, including the SDK's retries. */
   readonly attempts?: number | undefined;
-  /** Of Node: `ECONNREFUSED`. */
+  /** Node's code, such as `ECONNREFUSED`. */
   readonly code?: string | undefined;
-  /** What the key is in, where that is the problem: `pending deletion`. */
+  /** The key's state, if that is the problem: `pending deletion`. */
   readonly keyState?: string | undefined;
-  /** What to look at. */
+  /** The next step. */
   readonly hint?: string | undefined;
 }
 
 /**
  * Why a call failed: the cause in core's errors. `name` is the one AWS gives (`ThrottlingException`).
- * Holds nothing of the request or the answer but what is listed here.
+ * Holds nothing of the request or the answer except what is listed here.
  */
 export class AwsKmsError extends Error {
   override readonly name: string;
@@ -147,13 +147,13 @@ export class AwsKmsError extends Error {
     this.#facts = facts;
   }
 
-  /** The same error, of which more is known. */
+  /** The same error with more facts. */
   with(facts: AwsKmsErrorFacts): AwsKmsError {
     return new AwsKmsError(this.name, { ...this.#facts, ...facts });
   }
 }
 
-/** What the client threw, without what must not be logged. */
+/** Makes an error that may be logged out of whatever the client threw. */
 export function withoutSecrets(thrown: unknown, operation: string): AwsKmsError {
   if (thrown instanceof AwsKmsError) {
     return thrown.operation === undefined ? thrown.with({ operation }) : thrown;
@@ -180,7 +180,7 @@ export function withoutSecrets(thrown: unknown, operation: string): AwsKmsError 
   });
 }
 
-/** D5 of the driver contract. Takes the SDK's own errors as well. */
+/** Implements D5 of the driver contract. Accepts the SDK's own errors as well. */
 export function classify(error: unknown): KmsFailureCode {
   const { name, code, message, keyState = keyStateIn(message), ...rest } = membersOf(error);
   const status = rest["httpStatus"] ?? membersOf(rest["$metadata"])["httpStatusCode"];
@@ -227,7 +227,7 @@ function nameOf(name: unknown, answered: boolean): string {
   return text !== undefined && (known || !answered) ? text : "UnknownError";
 }
 
-/** AWS's are UUIDs: what is not is no use to its support either. */
+/** AWS's ids are UUIDs; its support cannot use anything else. */
 function requestIdOf(value: unknown): string | undefined {
   const uuid = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
   return typeof value === "string" && uuid.test(value) ? value : undefined;

@@ -1,6 +1,6 @@
 /**
- * What a CMK in AWS KMS is made of, and the checks of it. They make no call: what is wrong with a
- * configuration shows where it is written, not at the first message.
+ * What a CMK in AWS KMS is made of, and the checks of it. They call nothing, so a wrong
+ * configuration fails where it is written and not at the first message.
  *
  * @module
  */
@@ -8,7 +8,7 @@ import { isPrivateOrigin, type Awaitable } from "@env/core";
 import { isKeyArn, isMultiRegion, parseKeyName, type KeyName } from "./arn.ts";
 import { clientMethods, type AwsKmsClient } from "./client.ts";
 
-/** At most 10; a function is asked before every call. */
+/** At most 10 tokens, or a function that is called before every request. */
 export type GrantTokens = readonly string[] | (() => Awaitable<readonly string[]>);
 
 /** The key, and how it is called. */
@@ -20,9 +20,9 @@ export interface AwsKmsKey {
    * A multi-Region key is called in the region of `key`. Default: none.
    */
   readonly alsoUnwrap?: readonly string[] | undefined;
-  /** For a grant that is not effective everywhere yet. Default: none. */
+  /** Tokens of grants that have not reached all of KMS yet. Default: none. */
   readonly grantTokens?: GrantTokens | undefined;
-  /** Milliseconds for one call, with everything the SDK retries. Default: 20 000. */
+  /** Milliseconds for one call, retries included. Default: 20 000. */
   readonly timeout?: number | undefined;
   /**
    * Allows plain HTTP to other machines, and TLS whose certificates are not verified, wherever either
@@ -31,7 +31,7 @@ export interface AwsKmsKey {
   readonly insecure?: boolean | undefined;
 }
 
-/** For a client of the adapter's own. Credentials come from the SDK's default chain. */
+/** How the adapter makes its own client. Credentials come from the SDK's default chain. */
 export interface AwsKmsConnection {
   /** Default: the region in `key`, else what the SDK finds (`AWS_REGION`, the profile). */
   readonly region?: string | undefined;
@@ -59,7 +59,7 @@ export type AwsKmsOptions =
 
 const DEFAULT_TIMEOUT_MS = 20_000;
 const MAX_TIMEOUT_MS = 2 ** 31 - 1; // setTimeout's
-/** Of a request. Source: AWS KMS API reference, GrantTokens */
+/** Limits of one request. Source: AWS KMS API reference, GrantTokens */
 const maxGrantTokens = { count: 10, characters: 8192 } as const;
 
 const connectionOptions = [
@@ -93,7 +93,7 @@ export interface Settings {
   readonly insecure: boolean;
   /** `undefined`: one is to be made for `connection`. */
   readonly client: AwsKmsClient | undefined;
-  /** With the region of the key's ARN where there is one. */
+  /** Includes the region of the key's ARN, if it has one. */
   readonly connection: AwsKmsConnection;
 }
 
@@ -147,7 +147,7 @@ export function checkOptions(
   };
 }
 
-/** The tokens, or the fault for what is none. */
+/** Copies grant tokens. Throws the fault for anything else. */
 export function checkGrantTokens(tokens: unknown, fault: Fault): string[] {
   const { count, characters } = maxGrantTokens;
   if (
@@ -208,7 +208,7 @@ function checkConnection(
   };
 }
 
-/** Data keys travel in the answers: without TLS they may not leave the machine. */
+/** Data keys travel in the answers: without TLS they must not leave the machine. */
 function checkEndpoint(endpoint: string, insecure: boolean, fault: Fault): void {
   const url = URL.canParse(endpoint) ? new URL(endpoint) : undefined;
   if (url === undefined) throw fault("endpoint must be a URL");

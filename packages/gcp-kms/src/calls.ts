@@ -2,9 +2,9 @@
  * One call to Cloud KMS: a client at hand, a bounded number of attempts, a deadline for all of them,
  * and an error that can be logged.
  *
- * Left alone, the SDK repeats for ten minutes what is unavailable and what was too late alike. Here it
- * repeats a few times what is unavailable, and nothing else. Waiting ends with the deadline, or with
- * the caller's signal, whether or not the client listens.
+ * By default, the SDK retries for ten minutes, both after UNAVAILABLE and after a deadline. Here it retries
+ * a few times, and only after UNAVAILABLE. Waiting ends at the deadline or when the caller aborts, whether or
+ * not the client listens.
  *
  * @module
  */
@@ -48,7 +48,7 @@ export class Calls {
   }
 
   /**
-   * @param signal - Of the caller; its reason is thrown as it is.
+   * @param signal - The caller's; its reason is thrown unchanged.
    * @throws {@link GcpKmsError}, `TimeoutError` past the deadline.
    */
   async call<T extends object>(
@@ -104,7 +104,7 @@ export class Calls {
   }
 }
 
-/** For an answer that nobody waits for any more, or whose plaintext was copied. */
+/** Wipes the data key in an answer that nobody waits for any longer, or that was copied. */
 export function wipePlaintext(answer: object): void {
   const plaintext: unknown = Reflect.get(answer, "plaintext");
   if (plaintext instanceof Uint8Array) plaintext.fill(0);

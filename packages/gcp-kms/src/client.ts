@@ -36,7 +36,7 @@ interface DecryptInput {
 
 /** Everything optional, as an SDK has it: what is missing is noticed by the driver. */
 export interface EncryptOutput {
-  /** Of the version that encrypted. */
+  /** Name of the version that encrypted. */
   readonly name?: string | null;
   readonly ciphertext?: Uint8Array | string | null;
   readonly ciphertextCrc32c?: Crc32cOutput | null;

@@ -1,8 +1,8 @@
 /**
  * What these credentials may do with a key, by doing it once with a data key that is thrown away.
  *
- * Cloud KMS has no dry runs. Without a wrapped key to try, unwrapping is asked for with bytes that are
- * none: permissions come first, so a complaint about the bytes says that the permission is there.
+ * Cloud KMS has no dry runs. Without a wrapped key to try, the doctor unwraps bytes that are not a
+ * ciphertext: permissions are checked first, so a complaint about the bytes shows that the permission exists.
  *
  * @module
  */
@@ -81,7 +81,7 @@ async function examine(
 
 const order: readonly DoctorCheck[] = ["reach", "key", "generate", "wrap", "unwrap", "rewrap"];
 
-/** What a refusal is, as opposed to no answer. */
+/** Codes that mean a refusal, as opposed to no answer. */
 const refusals: ReadonlySet<EnvelopeErrorCode> = new Set([
   "ERR_ENVELOPE_KMS_ACCESS_DENIED",
   "ERR_ENVELOPE_KMS_KEY_NOT_FOUND",
@@ -89,7 +89,7 @@ const refusals: ReadonlySet<EnvelopeErrorCode> = new Set([
   "ERR_ENVELOPE_KMS_REJECTED",
 ]);
 
-/** Errors that are nobody's answer, or not that of Cloud KMS. */
+/** Errors that are not an answer of Cloud KMS. */
 const unanswered: ReadonlySet<string> = new Set([
   "UNAVAILABLE",
   "DEADLINE_EXCEEDED",
@@ -119,7 +119,7 @@ class Probes {
     this.#signal = signal;
   }
 
-  /** In the order of the checks. */
+  /** What was found, in the order of the checks. */
   get problems(): readonly DoctorProblem[] {
     return this.#problems.toSorted((a, b) => order.indexOf(a.check) - order.indexOf(b.check));
   }
@@ -152,7 +152,7 @@ class Probes {
     }
   }
 
-  /** With all of the keys; ends at the first that may not. */
+  /** Tries each key, until one may not be used. */
   async unwrap(
     made: Entry | undefined,
     alsoUnwrap: readonly string[],
@@ -189,7 +189,7 @@ class Probes {
     return { context: this.#context, signal: this.#signal };
   }
 
-  /** Notes that an answer came, and how long it took. */
+  /** Records that an answer came, and how long it took. */
   async #timed<T>(call: () => Promise<T>): Promise<T> {
     const started = performance.now();
     let answered = true;

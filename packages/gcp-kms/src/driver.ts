@@ -79,7 +79,7 @@ function driverOf(keyId: string, settings: Settings, calls: Calls): CmkDriver {
 
 /** An entry's limit. Source: spec/envelope-v1.md#limits */
 const MAX_WRAPPED_BYTES = 4096;
-/** Of an HSM key, plaintext and additional data together; the others take more. Source: service.proto */
+/** Limit of an HSM key for plaintext and additional data together. Source: service.proto */
 const MAX_REQUEST_BYTES = 8192;
 /** Which version is the primary one, and by which name the key answers, is believed for this long. */
 const REMEMBERED_MS = 60_000;
@@ -162,7 +162,7 @@ class OwnKey {
   readonly #keyId: string;
   readonly #name: KeyName;
   readonly #calls: Calls;
-  /** By which name it answers: it may have the project's id where the configured one has the number. */
+  /** The name that Cloud KMS answers: it has the project's id, where the configured one may have the number. */
   readonly #label: Learnt<string>;
   #primary: { readonly version: string; readonly at: number } | undefined;
 
@@ -234,7 +234,7 @@ class OwnKey {
   }
 }
 
-/** Before the call, since a refusal would be told from other mistakes only by its text. */
+/** Checked before the call, because only the text of a refusal would say what is wrong. */
 function requireSize(operation: Operation, bytes: Uint8Array, aad: Uint8Array): void {
   if (bytes.length + aad.length <= MAX_REQUEST_BYTES) return;
   throw new GcpKmsError("RequestTooLarge", {
@@ -257,7 +257,7 @@ function isBytes(value: unknown): value is Uint8Array {
   return value instanceof Uint8Array;
 }
 
-/** Something on the way altered what it passed on: worth another try, and nothing of it is used. */
+/** Something altered the bytes on the way: the answer is not used, and the call may be repeated. */
 function integrityMismatch(operation: Operation, hint: string): GcpKmsError {
   return new GcpKmsError("IntegrityMismatch", { operation, hint });
 }

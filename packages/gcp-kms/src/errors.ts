@@ -13,7 +13,7 @@
  */
 import type { KmsFailureCode } from "@env/core";
 
-/** By the name of the error; all that README.md lists. */
+/** The code for each name of an error; README.md lists the same. */
 export const codes: Readonly<Record<string, KmsFailureCode>> = {
   DecryptionFailed: "ERR_ENVELOPE_KMS_REJECTED",
 
@@ -39,7 +39,7 @@ export const codes: Readonly<Record<string, KmsFailureCode>> = {
   UnreadableAnswer: "ERR_ENVELOPE_KMS_UNAVAILABLE",
 };
 
-/** By the numbers of gRPC. */
+/** Names of statuses at the numbers that gRPC gives them. */
 const statuses: readonly string[] = [
   "OK",
   "CANCELLED",
@@ -60,7 +60,7 @@ const statuses: readonly string[] = [
   "UNAUTHENTICATED",
 ];
 
-/** Of an SDK that says 403 and not 7: what a status of HTTP means where nothing else is known. */
+/** Statuses for an SDK that reports HTTP's 403 and not gRPC's 7, if nothing else is known. */
 const httpStatuses: Readonly<Record<number, string>> = {
   400: "INVALID_ARGUMENT",
   401: "UNAUTHENTICATED",
@@ -103,7 +103,7 @@ const reasons: ReadonlyMap<string, string | undefined> = new Map([
   ["SECURITY_POLICY_VIOLATED", undefined],
 ]);
 
-/** Of a version. Source: resources.proto, CryptoKeyVersionState */
+/** The state of a version in an error's text. Source: resources.proto, CryptoKeyVersionState */
 const KEY_STATE =
   / current state is: (PENDING_GENERATION|ENABLED|DISABLED|DESTROYED|DESTROY_SCHEDULED|PENDING_IMPORT|IMPORT_FAILED|GENERATION_FAILED|PENDING_EXTERNAL_DESTRUCTION|EXTERNAL_DESTRUCTION_FAILED)\b/;
 
@@ -111,19 +111,19 @@ export interface GcpKmsErrorFacts {
   /** The method of Cloud KMS: `Decrypt`. */
   readonly operation?: string | undefined;
   readonly httpStatus?: number | undefined;
-  /** Of google.rpc.ErrorInfo: `SERVICE_DISABLED`. */
+  /** The reason in google.rpc.ErrorInfo, such as `SERVICE_DISABLED`. */
   readonly reason?: string | undefined;
-  /** Of Node: `ECONNREFUSED`. */
+  /** Node's code, such as `ECONNREFUSED`. */
   readonly code?: string | undefined;
-  /** What the version is in, where that is the problem: `DISABLED`. */
+  /** The version's state, if that is the problem: `DISABLED`. */
   readonly keyState?: string | undefined;
-  /** What to look at. */
+  /** The next step. */
   readonly hint?: string | undefined;
 }
 
 /**
  * Why a call failed: the cause in core's errors. `name` is the status of gRPC (`PERMISSION_DENIED`) or
- * says more. Holds nothing of the request or the answer but what is listed here.
+ * says more. Holds nothing of the request or the answer except what is listed here.
  */
 export class GcpKmsError extends Error {
   override readonly name: string;
@@ -147,13 +147,13 @@ export class GcpKmsError extends Error {
     this.#facts = facts;
   }
 
-  /** The same error, of which more is known. */
+  /** The same error with more facts. */
   with(facts: GcpKmsErrorFacts): GcpKmsError {
     return new GcpKmsError(this.name, { ...this.#facts, ...facts });
   }
 }
 
-/** What the client threw, without what must not be logged. */
+/** Makes an error that may be logged out of whatever the client threw. */
 export function withoutSecrets(thrown: unknown, operation?: string): GcpKmsError {
   if (thrown instanceof GcpKmsError) {
     return thrown.operation === undefined ? thrown.with({ operation }) : thrown;
@@ -174,7 +174,7 @@ export function withoutSecrets(thrown: unknown, operation?: string): GcpKmsError
   });
 }
 
-/** D5 of the driver contract. Takes the SDK's own errors as well. */
+/** Implements D5 of the driver contract. Accepts the SDK's own errors as well. */
 export function classify(error: unknown): KmsFailureCode {
   const { name, keyState } = withoutSecrets(error);
   if (passingStates.has(keyState)) return "ERR_ENVELOPE_KMS_UNAVAILABLE";
@@ -267,7 +267,7 @@ function word(value: unknown): string | undefined {
   return typeof value === "string" && /^\w{1,63}$/.test(value) ? value : undefined;
 }
 
-/** Which permission is missing: Google's own words, if they are of one that is used here. */
+/** The missing permission in Google's own words, if the adapter uses it. */
 function wordsOfGoogle(text: string): string | undefined {
   const denial =
     /Permission '(cloudkms\.cryptoKey(?:s\.get|Versions\.useTo(?:En|De)crypt))' denied on resource '/;

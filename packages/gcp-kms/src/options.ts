@@ -1,6 +1,6 @@
 /**
- * What a CMK in Cloud KMS is made of, and the checks of it. They make no call: what is wrong with a
- * configuration shows where it is written, not at the first message.
+ * What a CMK in Cloud KMS is made of, and the checks of it. They call nothing, so a wrong
+ * configuration fails where it is written and not at the first message.
  *
  * @module
  */
@@ -14,7 +14,7 @@ export interface GcpKmsKey {
   readonly key: string;
   /** Names of further keys that may unwrap, as after a move to another key. Default: none. */
   readonly alsoUnwrap?: readonly string[] | undefined;
-  /** Milliseconds for one call, with everything the SDK repeats. Default: 10 000. */
+  /** Milliseconds for one call, retries included. Default: 10 000. */
   readonly timeout?: number | undefined;
   /** Attempts per call, the first included, where the service is unavailable. Default: 3. */
   readonly maxAttempts?: number | undefined;
@@ -25,7 +25,7 @@ export interface GcpKmsKey {
   readonly insecure?: boolean | undefined;
 }
 
-/** For a client of the adapter's own. Credentials are the application's default ones. */
+/** How the adapter makes its own client. Credentials are the application default ones. */
 export interface GcpKmsConnection {
   /** Origin to call instead of Google's: https, or http to this machine, without credentials. Default: none. */
   readonly endpoint?: string | undefined;
@@ -141,7 +141,7 @@ function checkConnection(
   return { endpoint, universeDomain };
 }
 
-/** Data keys travel in the answers: without TLS they may not leave the machine. */
+/** Data keys travel in the answers: without TLS they must not leave the machine. */
 function checkEndpoint(endpoint: string, insecure: boolean, fault: Fault): void {
   const url = URL.canParse(endpoint) ? new URL(endpoint) : undefined;
   if (url === undefined) throw fault("endpoint must be a URL");

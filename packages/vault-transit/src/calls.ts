@@ -1,9 +1,9 @@
 /**
  * Calls to Transit: a token at hand, a deadline, answers that are Vault's, and errors that can be logged.
  *
- * The deadline is for all that an operation of a driver needs, a login included. Waiting ends with it, or
- * with the caller's signal, whether or not the client listens. There are no retries but one: a token that
- * was refused is replaced once by a login, where there is one.
+ * The deadline covers everything that a driver's operation needs, a login included. Waiting ends at the
+ * deadline or when the caller aborts, whether or not the client listens. There is only one retry: after a
+ * refused token, if a login can get another one.
  *
  * @module
  */
@@ -20,7 +20,7 @@ export type Data = Readonly<Record<string, unknown>>;
 export type Request = (
   operation: Operation,
   path: string,
-  /** Without one it is read, not written. */
+  /** Parameters of a write. If missing, the path is read. */
   body?: Data,
 ) => Promise<Data>;
 
@@ -46,7 +46,7 @@ export class Calls {
     );
   }
 
-  /** Has a client from now on, or says why not. Throws {@link VaultTransitError}. */
+  /** Makes the client, or says why it cannot be made. Throws {@link VaultTransitError}. */
   async connect(): Promise<void> {
     await this.#connection?.connect();
   }
@@ -57,7 +57,7 @@ export class Calls {
   }
 
   /**
-   * @param signal - Of the caller; its reason is thrown as it is.
+   * @param signal - The caller's; its reason is thrown unchanged.
    * @throws {@link VaultTransitError}, `Timeout` past the deadline.
    */
   run<T extends object>(
@@ -94,7 +94,7 @@ export class Calls {
     try {
       return await this.#connection?.send({ method, path, body, token, signal });
     } catch (error) {
-      // A key's description is worth no login: many a role may not read it.
+      // A denied description is not a reason to log in: many roles may not read it.
       const denied = method === "write" && withoutSecrets(error, "").name === "AccessDenied";
       if (!denied || token === undefined || this.#tokens?.refused(token) !== true) throw error;
       const next = await this.#tokens.get();
@@ -123,7 +123,7 @@ export class Calls {
 /** Source: OpenBao sdk/framework/backend.go */
 const IGNORED = "Endpoint ignored these unrecognized parameters";
 
-/** What an answer carries, if it is one of Vault's and everything that was sent counted. */
+/** Data of an answer. Throws if it is not Vault's, or if a parameter was ignored. */
 function dataOf(answer: unknown, operation: Operation): Data {
   if (!isData(answer)) {
     throw new VaultTransitError("UnreadableAnswer", { operation });
@@ -146,7 +146,7 @@ function isData(value: unknown): value is Data {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
-/** For a result that nobody waits for any longer, or that is not to be used. */
+/** Wipes the data key in a result that nobody waits for any longer, or that must not be used. */
 export function wipePlaintext(late: object): void {
   const plaintext: unknown = Reflect.get(late, "plaintext");
   if (plaintext instanceof Uint8Array) plaintext.fill(0);

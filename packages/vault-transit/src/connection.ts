@@ -14,7 +14,7 @@ import { Transport, type TransportRequest, type TransportResponse } from "./tran
 /** One request, with the token to send, if any. */
 export interface Send {
   readonly method: "read" | "write";
-  /** Without `/v1/`. */
+  /** The path after `/v1/`. */
   readonly path: string;
   readonly body?: Readonly<Record<string, unknown>> | undefined;
   readonly token: string | undefined;

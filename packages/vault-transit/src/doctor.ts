@@ -1,8 +1,8 @@
 /**
  * What this token may do with a key, found out by doing it.
  *
- * Transit has no dry runs: the probes are real calls with data keys that are thrown away, and a made-up
- * ciphertext: that it is refused as such shows that unwrapping is allowed. They change nothing.
+ * Transit has no dry runs: the probes are real calls with data keys that are discarded, and with a made-up
+ * ciphertext, whose refusal shows that unwrapping is allowed. They change nothing, and cannot create a key.
  *
  * @module
  */
@@ -27,7 +27,7 @@ import { labelOf, parseLabel } from "./key-name.ts";
 import { checkOptions, type Settings, type VaultTransitOptions } from "./options.ts";
 
 /**
- * Probes a key with the token at hand: a handful of calls, in Vault's audit log as any. Keeps no data key.
+ * Probes a key with the token at hand: a handful of calls, which Vault's audit log records. Keeps no data key.
  *
  * @param options - As for `vaultTransit`; what `parseVaultTransitUri` returns will do.
  * @throws TypeError or RangeError for options, {@link EnvelopeError} `ERR_ENVELOPE_INVALID_CONTEXT`, and the signal's
@@ -49,14 +49,14 @@ export async function doctor(
 
 const order: readonly DoctorCheck[] = ["reach", "key", "generate", "wrap", "unwrap", "rewrap"];
 
-/** What a refusal is, as opposed to no answer. */
+/** Codes that mean a refusal, as opposed to no answer. */
 const refusals: ReadonlySet<EnvelopeErrorCode> = new Set([
   "ERR_ENVELOPE_KMS_ACCESS_DENIED",
   "ERR_ENVELOPE_KMS_KEY_NOT_FOUND",
   "ERR_ENVELOPE_KMS_KEY_STATE",
 ]);
 
-/** Of version 1, with 60 bytes of nothing: no key wrote it. */
+/** A ciphertext of version 1 with 60 zero bytes, which no key wrote. */
 const madeUp = new TextEncoder().encode(`vault:v1:${"A".repeat(80)}`);
 
 class Probes {
@@ -150,7 +150,7 @@ class Probes {
     };
     if (exportable === true) push("the key can be exported; make one that cannot, and rewrap");
     if (backup === true)
-      push("the key can be backed up in clear; make one that cannot, and rewrap");
+      push("the key can be backed up unencrypted; make one that cannot, and rewrap");
     if (deleted === true) push("the key is soft-deleted; restore it");
     if (description["convergent_encryption"] === true) {
       push(
@@ -181,7 +181,7 @@ class Probes {
     });
   }
 
-  /** With this key and all of `alsoUnwrap`; ends at the first that may not. */
+  /** Tries this key and all of `alsoUnwrap`, until one may not be used. */
   async #unwrap(): Promise<boolean | undefined> {
     const { alsoUnwrap, key } = this.#settings;
     const { provider } = this.#cmk;
@@ -231,7 +231,7 @@ class Probes {
     }
   }
 
-  /** Notes that an answer came, and how long it took. */
+  /** Records that an answer came, and how long it took. */
   async #timed<T>(probe: () => Promise<T>): Promise<T> {
     const started = performance.now();
     let answered = true;
@@ -263,7 +263,7 @@ class Probes {
   }
 }
 
-/** For the made-up ciphertext: that it was refused shows that it got as far as the key. */
+/** Accepts the refusal of the made-up ciphertext, which shows that the key was used. */
 function orRefused(error: unknown): void {
   const cause = isEnvelopeError(error) ? error.cause : undefined;
   const name = cause instanceof VaultTransitError ? cause.name : undefined;

@@ -58,7 +58,7 @@ const MAX_WRAPPED_BYTES = 4096;
 
 function driverOf({ key, mode }: Settings, calls: Calls): CmkDriver {
   const keyId = labelOf(key);
-  /** By label: the key's, and those of further keys that unwrap. */
+  /** The checks of this key and of further keys that unwrap, by label. */
   const checks = new Map<string, KeyCheck>();
   const derived = mode === "derived";
 
@@ -84,7 +84,7 @@ function driverOf({ key, mode }: Settings, calls: Calls): CmkDriver {
       try {
         await check.require(intent, request);
         const taken = take(await request(operation, path, { ...body, [name]: binding }));
-        if (operation === "decrypt") return taken; // Its version is the entry's word.
+        if (operation === "decrypt") return taken; // Here, the version is what the entry says.
         try {
           await check.requireVersion(taken.keyVersion, intent, request);
           return taken;
@@ -161,7 +161,7 @@ function driverOf({ key, mode }: Settings, calls: Calls): CmkDriver {
   return driver;
 }
 
-/** As Vault writes it: `vault:v<version>:<base64>`. */
+/** Vault's form of a wrapped key: `vault:v<version>:<base64>`. */
 const CIPHERTEXT = /^vault:v([1-9][0-9]{0,9}):([A-Za-z0-9+/]+={0,2})$/;
 
 function isCiphertext(text: unknown): text is string {

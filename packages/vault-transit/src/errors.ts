@@ -43,7 +43,7 @@ export type ErrorName =
   | "ClientMissing"
   | "UnknownError";
 
-/** Every name, with its code; all that README.md lists. */
+/** The code for each name; README.md lists the same. */
 export const codes: Readonly<Record<ErrorName, KmsFailureCode>> = {
   InvalidCiphertext: "ERR_ENVELOPE_KMS_REJECTED",
   KeyVersionUnknown: "ERR_ENVELOPE_KMS_REJECTED",
@@ -106,15 +106,15 @@ export interface VaultTransitErrorFacts {
   /** `encrypt`, `decrypt`, `rewrap`, `datakey`, `read`, `login`. */
   readonly operation?: string | undefined;
   readonly httpStatus?: number | undefined;
-  /** Of Node: `ECONNREFUSED`. */
+  /** Node's code, such as `ECONNREFUSED`. */
   readonly code?: string | undefined;
-  /** What to look at. Default: what is known of the name. */
+  /** The next step. Default: the one for this name. */
   readonly hint?: string | undefined;
 }
 
 /**
- * Why a call failed: the cause in core's errors. Holds nothing of the request or the answer but what
- * is listed here.
+ * Why a call failed: the cause in core's errors. Holds nothing of the request or the answer except
+ * what is listed here.
  */
 export class VaultTransitError extends Error {
   override readonly name: ErrorName;
@@ -144,7 +144,7 @@ export class VaultTransitError extends Error {
   }
 }
 
-/** What the client threw, without what must not be logged. */
+/** Makes an error that may be logged out of whatever the client threw. */
 export function withoutSecrets(thrown: unknown, operation: string): VaultTransitError {
   if (thrown instanceof VaultTransitError) {
     return thrown.operation === undefined ? thrown.with({ operation }) : thrown;
@@ -163,7 +163,7 @@ export function withoutSecrets(thrown: unknown, operation: string): VaultTransit
   return new VaultTransitError(name, { operation, code });
 }
 
-/** D5 of the driver contract. Takes the client's own errors as well. */
+/** Implements D5 of the driver contract. Accepts the client's own errors as well. */
 export function classify(error: unknown): KmsFailureCode {
   return codes[withoutSecrets(error, "").name];
 }
@@ -187,7 +187,7 @@ const texts: readonly (readonly [RegExp, ErrorName])[] = [
   [/disallowed by policy \(too old\)$/, "KeyVersionRetired"],
   [/^missing 'context' for key derivation/, "ContextRequired"],
   [/^encryption key not found$|^key not found$|^no existing key named /, "KeyNotFound"],
-  [/^unknown key type /, "KeyNotFound"], // Asked to make one: see key-check.ts, `existingKey`.
+  [/^unknown key type /, "KeyNotFound"], // See `existingKey` in key-check.ts.
   [/^namespace not found$/, "NamespaceNotFound"],
   [/^API access to this namespace has been locked /, "Locked"],
   [/refusing to use soft-deleted key/, "KeyDisabled"],

@@ -24,7 +24,7 @@ import type { VaultTransitMode } from "./options.ts";
 export interface Intent {
   readonly operation: Operation;
   readonly path: string;
-  /** Without what binds the context. */
+  /** The parameters, except for the one that binds the context. */
   readonly body: Data;
 }
 
@@ -173,7 +173,7 @@ function notDerived(operation: Operation): VaultTransitError {
   return new VaultTransitError("KeyUnsuitable", { operation, hint });
 }
 
-/** Without a context, a key that derives refuses all. */
+/** A key that derives refuses every call without a context. */
 async function requireDerived({ operation, path, body }: Intent, request: Request): Promise<void> {
   // Present though empty: a policy may ask for the parameter.
   const probe = { ...body, context: "", ...("plaintext" in body && { plaintext: ZEROS }) };
@@ -181,7 +181,7 @@ async function requireDerived({ operation, path, body }: Intent, request: Reques
     await request(operation, path, probe);
   } catch (error) {
     if (isNamed(error, "ContextRequired")) return;
-    // The key itself was used, for it found the bytes to be no ciphertext of its own.
+    // The key itself was used: it found that the bytes are not a ciphertext of its own.
     if (error instanceof VaultTransitError && error.name === "InvalidCiphertext") {
       throw notDerived(operation);
     }
@@ -212,8 +212,8 @@ async function requireBound({ mount, name }: KeyName, request: Request): Promise
 }
 
 /**
- * Keeps `encrypt` from making a key where there is none, whatever the policies allow: the type is looked
- * at only to make one, and there is no such type. Source: OpenBao builtin/logical/transit/path_encrypt.go
+ * Keeps `encrypt` from creating a missing key, whatever the policies allow: Transit looks at the type only
+ * to create a key, and this type does not exist. Source: OpenBao builtin/logical/transit/path_encrypt.go
  */
 export const existingKey = { type: "existing" } as const;
 

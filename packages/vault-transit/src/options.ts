@@ -1,6 +1,6 @@
 /**
- * What a CMK in Transit is made of, and the checks of it. They make no call: what is wrong with a
- * configuration shows where it is written, not at the first message.
+ * What a CMK in Transit is made of, and the checks of it. They call nothing, so a wrong
+ * configuration fails where it is written and not at the first message.
  *
  * @module
  */
@@ -31,7 +31,7 @@ export interface VaultTransitKey {
    * Default: none.
    */
   readonly alsoUnwrap?: readonly string[] | undefined;
-  /** Milliseconds for one operation, with logging in. Default: 10 000. */
+  /** Milliseconds for one operation, logins included. Default: 10 000. */
   readonly timeout?: number | undefined;
   /**
    * Allows plain HTTP to other machines, and an environment that turns the verification of certificates
@@ -75,7 +75,7 @@ export interface VaultTls {
   readonly serverName?: string | undefined;
 }
 
-/** For a client of the adapter's own. */
+/** How the adapter makes its own client. */
 export interface VaultTransitConnection {
   /** Origin of Vault: https, or http to this machine. Default: `VAULT_ADDR`. */
   readonly address?: string | undefined;
@@ -89,7 +89,7 @@ export interface VaultTransitConnection {
 /** A client of your own, which stays yours to close, or a connection for one that is made here. */
 export type VaultTransitOptions =
   | (VaultTransitKey & {
-      /** Of `node-vault`. Address, namespace, token, TLS and redirects are its business. */
+      /** A client of `node-vault`, with its own address, namespace, token, TLS and redirects. */
       readonly client: VaultTransitClient;
     } & { readonly [K in keyof VaultTransitConnection]?: never })
   | (VaultTransitKey & VaultTransitConnection & { readonly client?: never });
@@ -219,7 +219,7 @@ function checkConnection(
   };
 }
 
-/** Data keys travel in the answers: without TLS they may not leave the machine. */
+/** Data keys travel in the answers: without TLS they must not leave the machine. */
 function checkOrigin(text: unknown, what: string, insecure: boolean, fault: Fault): string {
   const url = typeof text === "string" && URL.canParse(text) ? new URL(text) : undefined;
   if (url === undefined) throw fault(`${what} must be a URL`);
@@ -233,7 +233,7 @@ function checkOrigin(text: unknown, what: string, insecure: boolean, fault: Faul
   return url.origin;
 }
 
-/** Of `node-vault`: where it calls, and the variable that turns its certificate checks off. */
+/** Looks at where `node-vault` calls, and at the variable that turns its certificate checks off. */
 function checkClient(client: VaultTransitClient, fault: Fault): void {
   const endpoint: unknown = Reflect.get(client, "endpoint");
   if (typeof endpoint !== "string") return; // A fake.

@@ -30,13 +30,13 @@ interface Held {
   /** Seconds that it was granted for; `Infinity` for a token that does not expire. */
   readonly lease: number;
   readonly renewable: boolean;
-  /** Of `performance.now()`. */
+  /** When to renew it, as `performance.now()` counts. */
   readonly renewAt: number;
   readonly expiresAt: number;
 }
 
 const KUBERNETES_JWT = "/var/run/secrets/kubernetes.io/serviceaccount/token";
-/** A policy that denies is no reason to log in again and again. */
+/** After a refusal, the adapter logs in once in this time, since the policies may be what denies. */
 const LOGIN_AGAIN_MS = 60_000;
 /** Pauses between attempts to look a token up: they double. */
 const LOOK_UP_AGAIN_MS = { first: 1000, last: 60_000 } as const;
@@ -165,11 +165,13 @@ async function given(secret: () => Awaitable<string>): Promise<string> {
   try {
     return await secret();
   } catch {
-    throw new VaultTransitError("TokenMissing", { hint: "the function for it threw" });
+    throw new VaultTransitError("TokenMissing", {
+      hint: "the function that gives it threw an error",
+    });
   }
 }
 
-/** A token goes into a header: what cannot stand there is none. */
+/** Checks that a token can be sent in a header. */
 function checkToken(token: unknown): string {
   if (token === undefined || token === "") {
     throw new VaultTransitError("TokenMissing", { hint: "pass auth, or set VAULT_TOKEN" });
@@ -179,7 +181,7 @@ function checkToken(token: unknown): string {
     token.length > MAX_TOKEN_CHARACTERS ||
     !/^[\x21-\x7e]+$/.test(token)
   ) {
-    throw new VaultTransitError("TokenMissing", { hint: "what was given as the token is none" });
+    throw new VaultTransitError("TokenMissing", { hint: "the value given is not a valid token" });
   }
   return token;
 }

@@ -12,13 +12,13 @@ import * as https from "node:https";
 import { VaultTransitError } from "./errors.ts";
 import type { CheckedConnection } from "./options.ts";
 
-/** Of a key with a thousand versions; answers to calls with data keys have less than one KiB. */
+/** Enough for a key with a thousand versions; answers with data keys have less than one KiB. */
 const MAX_ANSWER_BYTES = 256 * 1024;
 /** Below what load balancers and Vault itself wait, so that no connection is found dead. */
 const IDLE_MS = 4000;
 const MAX_SOCKETS = 64;
 
-/** As `node-vault` gives it. */
+/** A request from `node-vault`. */
 export interface TransportRequest {
   readonly method: string;
   readonly uri: string;
@@ -27,7 +27,7 @@ export interface TransportRequest {
   readonly signal?: AbortSignal;
 }
 
-/** As `node-vault` takes it. */
+/** A response for `node-vault`. */
 export interface TransportResponse {
   readonly statusCode: number;
   /** Parsed; `undefined` where there is none. */

@@ -161,9 +161,13 @@ describe("a token", () => {
   });
 
   it.each([
-    ["throws", () => Promise.reject(new Error("SECRET")), "the function for it threw"],
+    [
+      "throws",
+      () => Promise.reject(new Error("SECRET")),
+      "the function that gives it threw an error",
+    ],
     ["gives none", () => "", "pass auth, or set VAULT_TOKEN"],
-    ["gives what no header takes", () => "a\r\nX: b", "what was given as the token is none"],
+    ["gives what no header takes", () => "a\r\nX: b", "the value given is not a valid token"],
   ])("is missing where the function %s", async (_, token, hint) => {
     const server = await testServer();
     const error = await rejection(open(server, { token })());
