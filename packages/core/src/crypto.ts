@@ -25,7 +25,7 @@ export interface AeadKey {
 }
 
 /** RFC 4648 section 5, without padding. */
-export interface Base64Url {
+interface Base64Url {
   encode(bytes: Uint8Array): string;
   /** `undefined` for text that {@link encode} would not write. */
   decode(text: string): Bytes | undefined;

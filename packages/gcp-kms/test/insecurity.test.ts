@@ -39,7 +39,7 @@ async function proxy(): Promise<{ url: string; came: () => number }> {
   return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, came: () => came };
 }
 
-async function refused(options: GcpKmsOptions): Promise<void> {
+async function refuses(options: GcpKmsOptions): Promise<void> {
   await using cmk = gcpKms(options);
   expect(await rejection(cmk.generateDataKey({ context }))).toMatchObject({
     code: "ERR_ENVELOPE_KMS_ERROR",
@@ -65,7 +65,7 @@ describe.each(proxies)("with %s", (variable) => {
     const client = grpcClient(server.port);
     onTestFinished(() => client.close());
     const own = server.createKey();
-    await refused({ key: own, client });
+    await refuses({ key: own, client });
     const direct = new KeyManagementServiceClient({
       apiEndpoint: "127.0.0.1",
       port: server.port,
@@ -94,7 +94,7 @@ it.each([
     authClient: new PassThroughClient(),
   });
   onTestFinished(() => client.close());
-  await refused({ key, client });
+  await refuses({ key, client });
 });
 
 it("refuses to call while certificates are not verified, whoever made the client", async () => {
@@ -103,8 +103,8 @@ it("refuses to call while certificates are not verified, whoever made the client
   onTestFinished(() => client.close());
   const own = server.createKey();
   vi.stubEnv("NODE_TLS_REJECT_UNAUTHORIZED", "0");
-  await refused({ key: own, endpoint: server.endpoint });
-  await refused({ key: own, client });
+  await refuses({ key: own, endpoint: server.endpoint });
+  await refuses({ key: own, client });
   expect(server.calls).toEqual([]);
   await using cmk = await openGcpKms(`gcp-kms:${own}?endpoint=${server.endpoint}&insecure=true`);
   await expect(cmk.generateDataKey({ context })).resolves.toBeDefined();

@@ -28,7 +28,7 @@ import { alreadyThere, io, named } from "./file-errors.ts";
 const COMPANIONS = ["-journal", "-wal", "-shm"] as const;
 
 /** How a database can be opened. `immutable`: nobody can write it, and SQLite cannot create its own files beside it. */
-export type Way = "writable" | "read-only" | "immutable";
+type Way = "writable" | "read-only" | "immutable";
 
 /** An existing database, looked at by name. */
 export interface DatabaseFile {

@@ -39,7 +39,7 @@ interface CompiledPatterns<Match> {
   readonly patterns: readonly { readonly text: string; readonly matches: Match }[];
 }
 
-export interface CompiledVariable extends Variable {
+interface CompiledVariable extends Variable {
   readonly value: Accessor;
 }
 
