@@ -6,7 +6,7 @@
 import { basename } from "node:path";
 import { pipeline } from "node:stream/promises";
 import type { Envelope, EncryptOptions } from "@env/core";
-import { encodeText } from "@env/core";
+import { encodeText, EnvelopeError } from "@env/core";
 import { encryptFile, encryptStream } from "@env/node-stream";
 import { collectPair, contextToWrite, noContextOption, readAad } from "../context.ts";
 import { usageError } from "../errors.ts";
@@ -27,6 +27,7 @@ import {
   forEachInput,
   formOf,
   gather,
+  isNamedMessage,
   listInputs,
   readStdin,
   requireAllDone,
@@ -91,8 +92,7 @@ export function addEncrypt(program: Program, ui: Ui): void {
           const { path } = input;
           const left = input.folder === undefined ? undefined : await notToEncrypt(path);
           if (left !== undefined) return left;
-          const name = (): string => `${basename(path)}${EXTENSION}`;
-          const target = await outputs.target(input, name, own);
+          const target = await outputs.target(input, () => withExtension(path), own);
           if (target === undefined) return "its output exists";
           const sizes = await encryptInput(ui, envelope, input, target, job, progress);
           const done = { ...sizes, ...wrapping.take(target) };
@@ -109,10 +109,31 @@ export function addEncrypt(program: Program, ui: Ui): void {
     });
 }
 
-/** A second run over a folder must not encrypt what the first one wrote, and nobody wants a keystore in it. */
+/**
+ * Why a file in a folder is left alone: a second run must not encrypt what the first one wrote, and nobody wants
+ * to lock up a keystore.
+ *
+ * @throws EnvelopeError `ERR_ENVELOPE_FORMAT` for a damaged message. Encrypted as plaintext it would be left
+ * alone by every later command.
+ */
 async function notToEncrypt(path: string): Promise<Reason | undefined> {
   if ((await formOf(path)) !== undefined) return "a message already";
-  return keystoreFile(path);
+  const reason = await keystoreFile(path);
+  if (reason === undefined && isNamedMessage(path)) {
+    const problem =
+      "it has the name of a message but is not one: restore it, or rename it if it is plaintext";
+    throw new EnvelopeError("ERR_ENVELOPE_FORMAT", problem);
+  }
+  return reason;
+}
+
+/** @throws CommandError `ERR_CLI_USAGE` for a name that has the extension already. */
+function withExtension(path: string): string {
+  if (!isNamedMessage(path)) return `${basename(path)}${EXTENSION}`;
+  throw usageError(
+    `${path}: its name already ends in ${EXTENSION}`,
+    "to encrypt it all the same, name the result with -o, or rename it",
+  );
 }
 
 interface Job extends EncryptOptions {

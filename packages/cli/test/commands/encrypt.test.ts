@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
-import { appendFileSync, chmodSync, existsSync, mkdirSync, readFileSync, statSync } from "node:fs";
-import { symlinkSync, truncateSync, writeFileSync } from "node:fs";
+import { appendFileSync, chmodSync, existsSync, mkdirSync, readdirSync } from "node:fs";
+import { readFileSync, rmSync, statSync, symlinkSync, truncateSync, writeFileSync } from "node:fs";
 import { Readable } from "node:stream";
 import { describe, expect, it } from "vitest";
 import {
@@ -165,6 +165,53 @@ describe("envelope encrypt", () => {
     expect(existsSync(path("d/link.envelope"))).toBe(false);
     await run(["encrypt", ...none, "--recursive", "--force", path("d")]);
     expect(existsSync(path("d/e/x.envelope.envelope"))).toBe(false);
+  });
+
+  it("reports a damaged message in a folder, and does not encrypt it as plaintext", async () => {
+    const { path, run } = await project();
+    mkdirSync(path("d"));
+    writeFileSync(path("d/plain"), "hello");
+    await run(["encrypt", ...none, path("d/plain"), "-o", path("d/1.envelope")]);
+    const damaged = readFileSync(path("d/1.envelope")).fill(0, 0, 512);
+    writeFileSync(path("d/1.envelope"), damaged);
+    writeFileSync(path("d/2.envelope"), "");
+    const { code, stderr } = await run(["encrypt", ...none, "-r", path("d"), "--json"]);
+    expect(code).toBe(8);
+    const errors = stderr.trim().split("\n");
+    expect(errors.map((line) => JSON.parse(line).error)).toMatchObject([
+      { code: "ERR_ENVELOPE_FORMAT", path: path("d/1.envelope") },
+      { code: "ERR_ENVELOPE_FORMAT", path: path("d/2.envelope") },
+      { code: "ERR_CLI_SOME_FAILED" },
+    ]);
+    expect(readdirSync(path("d")).toSorted()).toEqual([
+      "1.envelope",
+      "2.envelope",
+      "plain",
+      "plain.envelope",
+    ]);
+    expect(readFileSync(path("d/1.envelope")).equals(damaged)).toBe(true);
+  });
+
+  it("encrypts a file that is named like a message only where the result is named", async () => {
+    const { path, run } = await project();
+    mkdirSync(path("d"));
+    for (const content of ["plaintext", "message"]) {
+      writeFileSync(path("x"), "hello");
+      if (content === "message") await run(["encrypt", ...none, path("x")]);
+      else writeFileSync(path("x.envelope"), "hello");
+      for (const more of [[], ["--force"], ["-o", path("d")]]) {
+        const refused = await run(["encrypt", ...none, path("x.envelope"), ...more]);
+        expect(refused.code).toBe(2);
+        expect(refused.stderr).toContain("its name already ends in .envelope");
+        expect(existsSync(path("x.envelope.envelope"))).toBe(false);
+      }
+      expect(readdirSync(path("d"))).toEqual([]);
+      const named = ["encrypt", ...none, path("x.envelope"), "-o", path("y"), "--force"];
+      expect(await run(named)).toMatchObject({ code: 0 });
+      await run(["decrypt", ...none, path("y"), "-o", path("z"), "--force"]);
+      expect(readFileSync(path("z")).equals(readFileSync(path("x.envelope")))).toBe(true);
+      rmSync(path("x.envelope"));
+    }
   });
 
   it("never prints key material", async () => {
