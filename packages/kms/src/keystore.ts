@@ -347,8 +347,9 @@ export class Keystore implements Disposable {
 
   /**
    * Checks every record, including those of the audit log, and names those that were altered, exchanged, put back from an
-   * older state of the file, removed or added. An empty list means that everything verifies. Others may read and write in
-   * the meantime. `audit.verify` checks only the log, and compares it with an anchor.
+   * older state of the file, removed or added. A SQLite library whose version can lose changes is named as well, even if
+   * `patchedSqlite` vouches for it. An empty list means that everything verifies. Others may read and write in the
+   * meantime. `audit.verify` checks only the log, and compares it with an anchor.
    *
    * @throws EnvelopeError `ERR_ENVELOPE_KEYSTORE_FORMAT` if the file is too damaged to read its records.
    */

@@ -38,6 +38,11 @@ export function canLoseWrites(version: string): boolean {
   return minor < 51 || patch < 3;
 }
 
+/** What a version that can lose changes does, and the next step. */
+export function lossWarning(version: string): string {
+  return `${version} can lose committed changes when several processes write. Use Node 22.22.3, 24.15.0, 25.9.0 or later`;
+}
+
 /**
  * @param shownAs - The keystore's path.
  * @throws EnvelopeError `ERR_ENVELOPE_KEYSTORE_SQLITE`
@@ -46,6 +51,6 @@ export function requireSafeSqlite(shownAs: string, version: string): void {
   if (!canLoseWrites(version)) return;
   throw new EnvelopeError(
     "ERR_ENVELOPE_KEYSTORE_SQLITE",
-    `keystore ${shownAs}: SQLite ${version} can lose committed changes when several processes write. Use Node 22.22.3, 24.15.0, 25.9.0 or later, or set patchedSqlite if this SQLite has the fix under an older version number`,
+    `keystore ${shownAs}: SQLite ${lossWarning(version)}, or set patchedSqlite if this SQLite has the fix under an older version number`,
   );
 }

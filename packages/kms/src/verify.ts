@@ -16,11 +16,15 @@ import type { RecordName } from "./bucket.ts";
 import { MAX_ALIAS_BYTES } from "./key-table.ts";
 import { MAX_ARN_BYTES } from "./principals.ts";
 import { fault } from "./sealed-rows.ts";
+import { canLoseWrites, lossWarning, sqliteVersion } from "./sqlite-version.ts";
 import type { Store } from "./store.ts";
 
 /** One problem. */
 export interface Finding {
-  /** `key 0123…`, `alias alias/app`, `principal arn:…`, `bucket 17`, `the audit log`, `the database`. */
+  /**
+   * `key 0123…`, `alias alias/app`, `principal arn:…`, `bucket 17`, `the audit log`, `the database`, or
+   * `the SQLite library` where it may have lost what nobody can find any more.
+   */
   readonly record: string;
   readonly problem: string;
 }
@@ -28,18 +32,28 @@ export interface Finding {
 const PAGE = 500;
 const DATABASE = "the database";
 
-/** Verifies the records and the audit log. Parameters are those of {@link verifyStore}. */
+/** Verifies the SQLite library, the records and the audit log. Parameters are those of {@link verifyStore}. */
 export async function verifyKeystore(
   database: Database,
   store: Store,
   log: Pick<AuditLog, "verify">,
   more: () => unknown,
 ): Promise<readonly Finding[]> {
-  const findings = await verifyStore(database, store, more);
+  const findings = [
+    ...verifyLibrary(sqliteVersion()),
+    ...(await verifyStore(database, store, more)),
+  ];
   if (findings.some(({ record }) => record === DATABASE)) return findings;
   const { problems } = await log.verify();
   const logged = problems.map(({ message }) => ({ record: "the audit log", problem: message }));
   return [...findings, ...logged];
+}
+
+/** A keystore with such a library opens where somebody vouches for it, or read-only. */
+function verifyLibrary(version: string): Finding[] {
+  if (!canLoseWrites(version)) return [];
+  const problem = `version ${lossWarning(version)}, unless this library has the fix under an older version number`;
+  return [{ record: "the SQLite library", problem }];
 }
 
 /** @param more - Further checks, inside a `read`, which may throw {@link Fault}. */
