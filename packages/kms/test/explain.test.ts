@@ -13,6 +13,7 @@ import {
 import type { NewGrant } from "../src/explain.ts";
 
 const ALICE = "arn:aws:iam::000000000000:user/alice";
+const BOB = "arn:aws:iam::000000000000:user/bob";
 
 describe("explain", () => {
   it("answers as the call would be answered now, and changes when the state does", async () => {
@@ -296,6 +297,8 @@ describe("explain", () => {
       allow("kms:Encrypt"),
       allow("kms:ReEncrypt*", { Condition }),
     );
+    const elsewhere = { StringEquals: { "kms:ReEncryptOnSameKey": "false" } };
+    await newUser(keystore, "bob", allow("kms:ReEncrypt*", { Condition: elsewhere }));
     const { CiphertextBlob } = await alice.encrypt({ KeyId: one, Plaintext: new Uint8Array(1) });
     for (const action of ["ReEncryptFrom", "ReEncryptTo"]) {
       const allowed = async (more: object): Promise<boolean> =>
@@ -305,6 +308,8 @@ describe("explain", () => {
       expect(await allowed({ otherKey: "alias/other" })).toBe(false);
       expect(await allowed({})).toBe(false);
       expect(await allowed({ conditions: { "kms:ReEncryptOnSameKey": "true" } })).toBe(true);
+      const bob = await keystore.explain({ principal: BOB, action, key: one });
+      expect(bob.decision.allowed).toBe(true);
     }
     await alice.reEncrypt({ CiphertextBlob, DestinationKeyId: one });
     expect(await refusal(alice.reEncrypt({ CiphertextBlob, DestinationKeyId: other }))).toMatch(

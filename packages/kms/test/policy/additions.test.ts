@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { smallestAdditions, type Addition } from "../../src/policy/additions.ts";
 import { MAX_POLICY_BYTES } from "../../src/policy/document.ts";
+import { stepsOf } from "../support/steps.ts";
 import {
   A,
   ALICE,
@@ -253,6 +254,34 @@ describe("smallestAdditions", () => {
     const caller = { ...session, sessionPolicies };
     const lengths = additions(request({ caller })).map(({ length }) => length);
     expect(lengths).toEqual([21, 21, 21]);
+  });
+
+  it.each<[string, (count: number) => Parameters<typeof smallestAdditions>[0]]>([
+    [
+      "session policies",
+      (count) => {
+        const sessionPolicies = Array.from({ length: count }, (_, i) => ({
+          ...nothing,
+          name: `${i}`,
+        }));
+        return request({ caller: { ...session, sessionPolicies } });
+      },
+    ],
+    [
+      "grants that wait for a token",
+      (count) => {
+        const grants = Array.from({ length: count }, (_, i) =>
+          grant({ grantId: `${i}`, effective: NOW + 1 }),
+        );
+        return request({ key: { ...closed, grants } });
+      },
+    ],
+  ])("takes steps in proportion to the number of %s", (_, make) => {
+    const [four, eight] = [make(4), make(8)].map((asked) => {
+      smallestAdditions(asked);
+      return stepsOf(() => smallestAdditions(asked));
+    });
+    expect(eight).toBeLessThan(3 * (four ?? 0));
   });
 
   it("suggests what would do if nothing denied", () => {

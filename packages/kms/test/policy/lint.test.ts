@@ -2,6 +2,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { lintPolicy } from "../../src/policy/lint.ts";
 import type { PolicyKind } from "../../src/policy/values.ts";
+import { stepsOf } from "../support/steps.ts";
 import {
   aliases,
   cases,
@@ -437,3 +438,109 @@ describe("lintPolicy", () => {
 function byText(a: string, b: string): number {
   return a < b ? -1 : 1;
 }
+
+describe("the cost of linting", () => {
+  const times = (count: number, one: (name: string) => object): object[] =>
+    Array.from({ length: count }, (_, i) => one(String(i).padStart(3, "0")));
+  const list = (count: number, one: (name: string) => string): string[] =>
+    Array.from({ length: count }, (_, i) => one(String(i).padStart(3, "0")));
+  const members = (count: number, one: (name: string) => string): Record<string, string> =>
+    Object.fromEntries(list(count, one).map((name) => [name, "x"]));
+
+  it.each<[string, PolicyKind, (count: number) => string]>([
+    [
+      "statements with conditions",
+      "identity",
+      (count) =>
+        policy(
+          ...times(count, (name) =>
+            allow({ Sid: name, Condition: { StringEquals: { "kms:KeySpec": "x" } } }),
+          ),
+        ),
+    ],
+    [
+      "statements of one Sid",
+      "key",
+      (count) => policy(...times(count, () => allow({ Sid: "one", Principal: { AWS: ROOT } }))),
+    ],
+    [
+      "statements with aliases in conditions",
+      "identity",
+      (count) => {
+        const Condition = { "ForAnyValue:StringEquals": { "kms:ResourceAliases": "alias/a" } };
+        return policy(...times(count, () => allow({ Condition })));
+      },
+    ],
+    [
+      "statements that lack everything",
+      "identity",
+      (count) => "\n".repeat(count) + policy(...times(count, () => ({}))),
+    ],
+    ["actions", "identity", (count) => policy(allow({ Action: list(count, () => "kms:Decrypt") }))],
+    [
+      "actions that do not exist",
+      "identity",
+      (count) => policy(allow({ Action: list(count, (name) => `kms:Decryp${name}`) })),
+    ],
+    [
+      "resources",
+      "identity",
+      (count) => policy(allow({ Resource: list(count, (name) => ALIAS_ARN + name) })),
+    ],
+    [
+      "principals",
+      "key",
+      (count) => {
+        const AWS = list(count, (name) => `arn:aws:sts::${A}:assumed-role/${name}/run`);
+        return policy({ Effect: "Deny", NotPrincipal: { AWS }, Action: "kms:*", Resource: "*" });
+      },
+    ],
+    [
+      "condition keys",
+      "identity",
+      (count) => {
+        const StringEquals = members(count, (name) => `kms:EncryptionContext:${name}`);
+        const sets = members(count, (name) => `kms:EncryptionContext:${name}`);
+        const Condition = { StringEquals, "ForAllValues:StringLike": sets };
+        return policy(allow({ Condition }));
+      },
+    ],
+    [
+      "condition keys that do not exist",
+      "identity",
+      (count) => {
+        const StringEquals = members(count, (name) => `kms:EncryptionAlgorith${name}`);
+        return policy(allow({ Condition: { StringEquals } }));
+      },
+    ],
+    [
+      "values with wildcards and variables",
+      "identity",
+      (count) => {
+        const values = list(count, (name) => `\${aws:PrincipalTag/${name}}*`);
+        return policy({
+          ...deny,
+          Action: "kms:*",
+          Resource: "*",
+          Condition: { StringEquals: { "aws:userid": values } },
+        });
+      },
+    ],
+    [
+      "operators that do not exist",
+      "identity",
+      (count) => {
+        const names = list(count, (name) => `StringEqual${name}`);
+        const Condition = Object.fromEntries(names.map((name) => [name, { "aws:userid": "x" }]));
+        return policy(allow({ Condition }));
+      },
+    ],
+  ])("grows as the policy does: %s", (_, kind, make) => {
+    const [one, two] = [make(50), make(100)].map((text) => {
+      lintPolicy(text, kind);
+      return stepsOf(() => lintPolicy(text, kind));
+    });
+    expect(one).toBeGreaterThan(500);
+    expect(two).toBeLessThan(2.3 * (one ?? 0));
+  });
+});

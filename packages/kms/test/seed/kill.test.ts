@@ -3,7 +3,6 @@
  * and applying the seed again completes it. `SLOW=1` for the full size.
  */
 import { spawn } from "node:child_process";
-import { randomInt } from "node:crypto";
 import { once } from "node:events";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -12,11 +11,13 @@ import { setTimeout } from "node:timers/promises";
 import { expect, it } from "vitest";
 import { openKeystore, type SeedDocument } from "../../src/index.ts";
 import { auditRecords, tempFolder, tempKeystore } from "../support/keystore.ts";
+import { seededRandom } from "../support/random.ts";
 import { apply, identityPolicy, keyPolicy } from "./support/seeds.ts";
 
 const applier = join(import.meta.dirname, "support/applier.ts");
 const KILLS = process.env["SLOW"] === undefined ? 12 : 200;
 const KEYS = 50;
+const random = seededRandom();
 
 const keyId = (i: number): string => `00000000-0000-4000-8000-${String(i).padStart(12, "0")}`;
 const arn = (kind: string, i: number): string => `arn:aws:iam::000000000000:${kind}/p${i}`;
@@ -70,7 +71,7 @@ async function killedAfter(lines: number, ...args: readonly string[]): Promise<s
       if (lines === 0) resolve();
     }),
   ]);
-  await setTimeout(lines === 0 ? randomInt(400) : randomInt(3));
+  await setTimeout(lines === 0 ? random(400) : random(3));
   child.kill("SIGKILL");
   await closed;
   return seen;
@@ -102,7 +103,7 @@ it.each([
       const before = (await auditRecords(made)).length;
       made.close();
       // Lines before the first record: while it opens, or has just begun.
-      const lines = kill % 6 === 0 ? 0 : randomInt(1, 100);
+      const lines = kill % 6 === 0 ? 0 : 1 + random(99);
       const seen = await killedAfter(lines, path, root.keyFile, seedFile);
 
       using keystore = await openKeystore(path, { root });

@@ -71,7 +71,12 @@ describe("parseSeed", () => {
     [
       "an unknown member of a key",
       key({ alias: "x" }),
-      "ValidationException keys[0].alias: there is no such",
+      "ValidationException keys[0].alias: there is no such member. There are keyId, description, ",
+    ],
+    [
+      "a misspelt member of a key",
+      key({ descripton: "x" }),
+      "ValidationException keys[0].descripton: there is no such member. Did you mean description? There are keyId, ",
     ],
     [
       "an odd member of a key",
