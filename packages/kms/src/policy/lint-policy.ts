@@ -29,7 +29,7 @@ const lockout: Rule = ({ kind, statements }, find) => {
     "lockout-risk",
     "warning",
     first.node,
-    "No statement allows anybody kms:PutKeyPolicy. The lockout safety check refuses such a policy; with BypassPolicyLockoutSafetyCheck nobody could change it again.",
+    "No statement allows anyone to call kms:PutKeyPolicy. The lockout safety check refuses such a policy; with BypassPolicyLockoutSafetyCheck nobody could change it again.",
   );
 };
 
