@@ -1,5 +1,5 @@
 /**
- * base64url without padding, by table: where the runtime has nothing faster.
+ * base64url without padding, with lookup tables, for runtimes that have nothing faster.
  *
  * Source: RFC 4648 section 5
  *
@@ -12,7 +12,7 @@ const INVALID = 0xff;
 const CODES: Uint8Array = /* @__PURE__ */ Uint8Array.from(ALPHABET, (character) =>
   character.charCodeAt(0),
 );
-/** By character code. */
+/** The value of each character, indexed by its code. */
 const VALUES: Uint8Array = /* @__PURE__ */ CODES.reduce(
   (values, code, value) => values.fill(value, code, code + 1),
   new Uint8Array(128).fill(INVALID),
@@ -23,7 +23,7 @@ export function encodeByTable(bytes: Uint8Array): string {
   let at = 0;
   for (let i = 0; i < bytes.length; i += 3) {
     const group = ((bytes[i] ?? 0) << 16) | ((bytes[i + 1] ?? 0) << 8) | (bytes[i + 2] ?? 0);
-    // What is written beyond the end of a typed array is dropped.
+    // A typed array ignores writes past its end.
     for (let shift = 18; shift >= 0; shift -= 6) out[at++] = CODES[(group >> shift) & 63] ?? 0;
   }
   return decodeUtf8(out) ?? "";
@@ -42,6 +42,7 @@ export function decodeByTable(text: string): Bytes | undefined {
     bits -= 8;
     out[at++] = held >> bits;
   }
-  // The bits behind the last byte are fewer than six and zero, or two texts would give one message.
+  // Fewer than six bits may follow the last byte, and all must be zero; otherwise two texts would
+  // decode to one message.
   return bits < 6 && (held & ((1 << bits) - 1)) === 0 ? out : undefined;
 }

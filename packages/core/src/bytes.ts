@@ -1,22 +1,25 @@
 /**
- * Byte arrays: the one type the package takes and gives, and the few operations on it.
+ * Byte arrays: the one type that the package accepts and returns, and the few operations on it.
  *
  * @module
  */
 
-/** Bytes over a buffer that nobody else's view shares with another thread. */
+/** Bytes over an `ArrayBuffer`, which is never shared with another thread. */
 export type Bytes = Uint8Array<ArrayBuffer>;
 
 const encoder = new TextEncoder();
-// ignoreBOM: a decoder strips a leading U+FEFF otherwise, and two labels become one.
+// Without ignoreBOM the decoder strips a leading U+FEFF, and two different labels become equal.
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
-/** The caller has checked `isWellFormed()`: encoders turn every lone surrogate into EF BF BD. */
+/**
+ * Encodes text. The caller has checked `isWellFormed()`: an encoder turns every lone surrogate into EF
+ * BF BD.
+ */
 export function utf8(text: string): Bytes {
   return encoder.encode(text);
 }
 
-/** Text of well-formed UTF-8, `undefined` of anything else. */
+/** Decodes well-formed UTF-8; returns `undefined` for anything else. */
 export function decodeUtf8(bytes: Uint8Array): string | undefined {
   try {
     return decoder.decode(bytes);
@@ -25,18 +28,21 @@ export function decodeUtf8(bytes: Uint8Array): string | undefined {
   }
 }
 
-/** A few KiB as a map key: one character per byte, so that distinct ones stay distinct. */
+/**
+ * Turns up to a few KiB into a map key, one character per byte, so that distinct bytes give distinct
+ * keys.
+ */
 export function byteName(bytes: Uint8Array): string {
-  // Not by spreading, which goes through an iterator.
+  // Spreading would be slower: it goes through an iterator.
   return Reflect.apply(String.fromCharCode, undefined, bytes);
 }
 
-/** A new array with the parts one after another. */
+/** Returns a new array that holds the parts in order. */
 export function concat(...parts: readonly Uint8Array[]): Bytes {
   return concatAll(parts);
 }
 
-/** {@link concat} for lists of any length: an engine takes only so many arguments. */
+/** Does what {@link concat} does for lists of any length: engines limit the number of arguments. */
 export function concatAll(parts: readonly Uint8Array[]): Bytes {
   let length = 0;
   for (const part of parts) length += part.length;
@@ -49,7 +55,7 @@ export function concatAll(parts: readonly Uint8Array[]): Bytes {
   return out;
 }
 
-/** Order of unsigned bytes, a prefix first. Not constant time: for public values only. */
+/** Compares unsigned bytes for sorting; a prefix sorts first. Not constant time: for public values only. */
 export function compareBytes(a: Uint8Array, b: Uint8Array): number {
   const length = Math.min(a.length, b.length);
   for (let i = 0; i < length; i++) {
@@ -59,14 +65,14 @@ export function compareBytes(a: Uint8Array, b: Uint8Array): number {
   return a.length - b.length;
 }
 
-/** Whether `prefix` stands at the front. Not constant time: for public values only. */
+/** Whether `bytes` starts with `prefix`. Not constant time: for public values only. */
 export function startsWith(bytes: Uint8Array, prefix: Uint8Array): boolean {
   if (bytes.length < prefix.length) return false;
   for (let i = 0; i < prefix.length; i++) if (bytes[i] !== prefix[i]) return false;
   return true;
 }
 
-/** Another realm's Uint8Array (a test environment's, a `vm` context's) is as good as ours. */
+/** Whether `value` is a Uint8Array, including one of another realm (a test environment, a `vm` context). */
 export function isBytes(value: unknown): value is Uint8Array {
   if (value instanceof Uint8Array) return true;
   return (
@@ -74,7 +80,7 @@ export function isBytes(value: unknown): value is Uint8Array {
   );
 }
 
-/** Asserts a byte array, with the argument's name in the error. */
+/** Asserts that `value` is a byte array. The TypeError contains the argument's name. */
 export function requireBytes(value: unknown, name: string): asserts value is Uint8Array {
   if (!isBytes(value)) {
     throw new TypeError(
@@ -84,8 +90,8 @@ export function requireBytes(value: unknown, name: string): asserts value is Uin
 }
 
 /**
- * Reads big-endian fields off the front of a byte array. Every read checks the bytes left first, so
- * a length found in the input is never trusted before it has been compared with what is there.
+ * Reads big-endian fields off the front of a byte array. Every read first checks how many bytes are
+ * left, so a length from the input is never trusted until it has been compared with the actual size.
  */
 export class ByteReader {
   readonly #bytes: Uint8Array;

@@ -1,13 +1,13 @@
 /**
- * The data-key cache: fewer KMS calls, within limits the application chose.
+ * The data-key cache saves KMS calls, within limits that the application chooses.
  *
- * A data key may protect many messages, since every message has a salt of its own. What the limits
- * bound is the damage of one leaked data key. They are reserved before the key is used. A key nearing
- * its end is replaced in the background; past its hard limits it is never used, even if no other can
- * be had. Failures are never kept.
+ * A data key may protect many messages, since every message has its own salt. The limits bound the
+ * damage that one leaked data key can do. A message's share of them is reserved before the key is used.
+ * A key that approaches its limits is replaced in the background; once it has reached them it is never
+ * used, even if no replacement is available. Failures are never cached.
  *
- * One cache belongs to one `Envelope`, so to one set of CMKs and one suite; the context completes the
- * key. Held keys lie outside the JavaScript heap.
+ * One cache belongs to one `Envelope`, and therefore to one set of CMKs and one suite, so encryption
+ * keys are looked up by context alone. Held keys are outside the JavaScript heap.
  *
  * @module
  */
@@ -19,27 +19,30 @@ import { checkOptions, requireInteger } from "./options.ts";
 import { RecentlyBorn } from "./recent.ts";
 import { Flight, SingleFlight } from "./single-flight.ts";
 
-/** All required limits: a cache without them is a decision nobody took. */
+/**
+ * Limits of the cache. The required ones have no default: each trades security against KMS calls, so
+ * the application must decide.
+ */
 export interface DataKeyCacheOptions {
-  /** Milliseconds until a data key is used no more, counted from when the KMS was asked. At least 1. */
+  /** Milliseconds for which a data key is used, counted from the request to the KMS. At least 1. */
   readonly maxAge: number;
   /** Messages per data key. 1 to 2^32. */
   readonly maxMessages: number;
   /**
-   * Plaintext bytes per data key. At least 1. A larger message gets a data key of its own, and so does a
-   * stream whose length is not announced: what a data key protects is reserved before it is used.
+   * Plaintext bytes per data key. At least 1. A larger message gets its own data key, and so does a
+   * stream whose length is not announced: the bytes are reserved before the data key is used.
    */
   readonly maxBytes: number;
-  /** Data keys held for encryption, and as many for decryption. Default: 1000. */
+  /** The number of data keys held for encryption, and again for decryption. Default: 1000. */
   readonly maxEntries?: number;
 }
 
-/** A data key ready for use, and its wrapped copies. */
+/** A data key that is ready for use, with its wrapped copies. */
 export interface HeldKey {
   readonly inputKey: HmacKey;
   readonly entries: readonly Entry[];
   readonly wrapping: Wrapping;
-  /** Of a message that stores no context and has no padding. Shared by messages: not to be changed. */
+  /** The header of a message without stored context or padding. Messages share it: never change it. */
   readonly header: Bytes;
   readonly contextHash: Bytes;
 }
@@ -48,7 +51,7 @@ type Make<T> = (signal: AbortSignal | undefined) => Promise<T>;
 
 const LIMITS = new Set(["maxAge", "maxMessages", "maxBytes", "maxEntries"]);
 const DEFAULT_MAX_ENTRIES = 1000;
-/** The part of a limit after which a key is replaced while it still serves. */
+/** The fraction of a limit after which a replacement is fetched while the key is still in use. */
 const REFRESH_AT = 0.8;
 
 /** @throws TypeError, RangeError */
@@ -61,16 +64,19 @@ export function checkCacheOptions(options: DataKeyCacheOptions): void {
   requireInteger("dataKeyCache.maxEntries", maxEntries, 1, 2 ** 24);
 }
 
-/** A data key, held or on its way. What it is to protect is counted from the start, so that nobody has to wait twice. */
+/**
+ * A data key that is held or being fetched. Messages are counted while it is being fetched, so that no
+ * caller has to wait twice.
+ */
 interface Slot {
   readonly flight: Flight<HeldKey>;
   held: HeldKey | undefined;
   readonly born: number;
   messages: number;
   bytes: number;
-  /** It had no room for a message. */
+  /** Whether it had too little room for some message. */
   refused: boolean;
-  /** Before this time no refresh is tried: lets a failing KMS breathe. */
+  /** No refresh is attempted before this time, so that a failing KMS is not flooded with calls. */
   quietUntil: number;
 }
 
@@ -78,7 +84,7 @@ interface Slot {
 export class EncryptionKeys {
   readonly #limits: DataKeyCacheOptions;
   readonly #held: RecentlyBorn<Slot>;
-  /** On their way: for each key the one that was asked for last. */
+  /** Data keys that are being fetched: the most recently requested one for each cache key. */
   readonly #fetches = new Map<string, Slot>();
   readonly #observer: Observer | undefined;
 
@@ -94,8 +100,8 @@ export class EncryptionKeys {
   }
 
   /**
-   * A data key for one message of `bytes` of plaintext, which {@link admits} allows. Answers at once where
-   * one is held.
+   * Returns a data key for one message of `bytes` of plaintext, which {@link admits} allows. Returns it
+   * synchronously if one is held.
    */
   lease(
     key: string,
@@ -106,7 +112,7 @@ export class EncryptionKeys {
     return this.leaseHeld(key, bytes, make) ?? this.#leaseComing(key, bytes, make, signal);
   }
 
-  /** As {@link lease}, from held keys only; `undefined` where there is none with room. */
+  /** Does what {@link lease} does with held keys only; returns `undefined` if none has room. */
   leaseHeld(key: string, bytes: number, make: Make<HeldKey>): HeldKey | undefined {
     const slot = this.#held.get(key);
     if (slot === undefined) return undefined;
@@ -119,7 +125,7 @@ export class EncryptionKeys {
     return slot.held;
   }
 
-  /** Fetches a data key unless one is held that has refused nothing yet. */
+  /** Fetches a data key, unless a held one has had room for every message so far. */
   async hold(key: string, make: Make<HeldKey>, signal: AbortSignal | undefined): Promise<void> {
     const slot = this.#held.get(key);
     if (slot !== undefined && !slot.refused) return;
@@ -129,7 +135,7 @@ export class EncryptionKeys {
 
   clear(): void {
     this.#held.clear();
-    this.#fetches.clear(); // What is under way serves those who wait, and is not kept.
+    this.#fetches.clear(); // Pending fetches still serve their waiters, but are not kept.
   }
 
   async #leaseComing(
@@ -143,8 +149,8 @@ export class EncryptionKeys {
   }
 
   /**
-   * A slot on its way that `takes` the message: the one that was asked for last, else a new one. So a burst
-   * of callers has all the data keys that it needs fetched at once, and none that it does not.
+   * Returns a pending slot that `takes` the message: the one requested last, or else a new one. A burst
+   * of callers thus fetches all the data keys it needs in parallel, and no others.
    */
   #coming(key: string, make: Make<HeldKey>, takes: (slot: Slot) => boolean): Slot {
     const slot = this.#fetches.get(key);
@@ -183,7 +189,8 @@ export class EncryptionKeys {
     if (this.#fetches.has(key) || performance.now() < slot.quietUntil) return;
     slot.quietUntil = performance.now() + (this.#limits.maxAge * (1 - REFRESH_AT)) / 4;
     this.#report("refresh");
-    // Nobody waits: a failure was reported as a kms-call event, and the old key serves on.
+    // No caller waits for this: a failure is reported as a kms-call event, and the old key stays in
+    // use.
     this.#fetch(key, make)
       .flight.join(undefined)
       .catch(() => undefined);
@@ -211,7 +218,7 @@ export class EncryptionKeys {
   }
 }
 
-/** Data keys for decryption, by CMK, context and wrapped key. */
+/** Data keys for decryption, looked up by CMK, context and wrapped key. */
 export class DecryptionKeys {
   readonly #keys: RecentlyBorn<{ readonly inputKey: HmacKey; readonly born: number }>;
   readonly #flights = new SingleFlight<HmacKey>();
@@ -223,17 +230,17 @@ export class DecryptionKeys {
     this.#observer = observer;
   }
 
-  /** The key that was unwrapped for `key` no longer than `maxAge` ago. */
+  /** Returns the data key that was unwrapped for `key` at most `maxAge` ago. */
   get(key: string): HmacKey | undefined {
     return this.#keys.get(key)?.inputKey;
   }
 
-  /** Reports that a held key was the message's own. */
+  /** Reports that a held key matched the message. */
   hit(): void {
     this.#report("hit");
   }
 
-  /** Unwraps, once for all who ask meanwhile. */
+  /** Unwraps a data key, once for all concurrent callers. */
   async fetch(key: string, make: Make<HmacKey>, signal: AbortSignal | undefined): Promise<HmacKey> {
     this.#report(this.#flights.has(key) ? "joined" : "miss");
     const keep = async (flight: AbortSignal): Promise<HmacKey> => {
@@ -257,7 +264,7 @@ export class DecryptionKeys {
   }
 }
 
-/** Both sides, under the same limits. */
+/** The caches of both sides, with the same limits. */
 export class DataKeyCache {
   readonly encryption: EncryptionKeys;
   readonly decryption: DecryptionKeys;

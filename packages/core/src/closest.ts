@@ -1,15 +1,15 @@
 /**
- * The name that somebody probably meant.
+ * Finds the name that was probably meant by a misspelt one.
  *
  * @module
  */
 
-/** Longer than any name there is. */
+/** Longer than any real name, so that an attacker's input costs little. */
 const MAX_LENGTH = 100;
 
 /**
- * The nearest of `names`, whatever its case; none if more than a third of it would have to change.
- * Distance is Levenshtein's.
+ * Returns the closest of `names`, ignoring case, or `undefined` if more than a third of `name` would
+ * have to change. The measure is the Levenshtein distance.
  */
 export function closest(name: string, names: Iterable<string>): string | undefined {
   if (name.length > MAX_LENGTH) return undefined;
@@ -22,20 +22,20 @@ export function closest(name: string, names: Iterable<string>): string | undefin
   return best;
 }
 
-/** ` Did you mean kms:Decrypt?`, or nothing. */
+/** Returns ` Did you mean kms:Decrypt?`, or an empty string. */
 export function didYouMean(name: string, names: Iterable<string>): string {
   const found = closest(name, names);
   return found === undefined ? "" : ` Did you mean ${found}?`;
 }
 
-/** The distance where it is below `limit`, else some number from `limit` on. */
+/** Returns the distance if it is below `limit`, otherwise some number that is at least `limit`. */
 function editDistance(a: string, b: string, limit: number): number {
   if (Math.abs(a.length - b.length) >= limit) return limit;
   let row = Array.from({ length: b.length + 1 }, (_, index) => index);
   for (let i = 0; i < a.length; i += 1) {
     const next = Array.from({ length: b.length + 1 }, () => limit);
     next[0] = i + 1;
-    // What is further from the diagonal would take as many insertions alone.
+    // Cells further from the diagonal would need at least `limit` insertions.
     const last = Math.min(b.length, i + limit);
     for (let j = Math.max(0, i - limit); j < last; j += 1) {
       const [above = 0, diagonal = 0, left = 0] = [row[j + 1], row[j], next[j]];

@@ -1,8 +1,8 @@
 /**
- * What is done with a CMK: generate, wrap, unwrap, rewrap, and the choice of the key to call.
+ * The operations of a CMK: generate, wrap, unwrap, rewrap, and the choice of the key to call.
  *
- * `Cmk` is this with arguments that are checked first. An `Envelope` binds a context once for all of its
- * CMKs and finds the key of an entry once per call, so it comes here.
+ * `Cmk` checks its arguments and then calls these. An `Envelope` binds a context once for all of its
+ * CMKs and finds the key of an entry once per call, so it uses this class directly.
  *
  * @module
  */
@@ -17,22 +17,22 @@ import type { Entry } from "./key-block.ts";
 /** A data key wrapped by one CMK. */
 export interface WrappedDataKey {
   readonly entry: Entry;
-  /** Which version of the CMK wrapped it, where the KMS tells. */
+  /** The version of the CMK that wrapped it, if the KMS reports versions. */
   readonly keyVersion: string | undefined;
 }
 
-/** A data key and its first wrapped copy. The key is the caller's to dispose. */
+/** A data key and its first wrapped copy. The caller disposes the data key. */
 export interface GeneratedDataKey extends WrappedDataKey {
   readonly dataKey: DataKey;
 }
 
-/** What became of one entry. */
+/** The result of rewrapping one entry. */
 export interface RewrappedEntry extends WrappedDataKey {
-  /** `false`: the entry was wrapped by the current version already and is returned as it was. */
+  /** `false`: the entry was already wrapped by the current version and is returned unchanged. */
   readonly changed: boolean;
   /** Whether the plaintext data key was in this process. */
   readonly plaintextSeen: boolean;
-  /** The version that had wrapped it, where the KMS tells. */
+  /** The version that had wrapped it before, if the KMS reports versions. */
   readonly fromVersion: string | undefined;
 }
 
@@ -53,8 +53,8 @@ export class CmkCalls {
   }
 
   /**
-   * The key to call for `entry`: always one that was configured, since a message selects and never
-   * addresses. `undefined` where the entry names another CMK.
+   * Returns the key to call for `entry`, or `undefined` if the entry names another CMK. It is always a
+   * configured key: a message can only select among those, never supply the address to call.
    */
   async findKeyId(entry: Entry, options: DriverCallOptions): Promise<string | undefined> {
     this.#requireOpen();
@@ -85,7 +85,7 @@ export class CmkCalls {
     return this.#calls.wrap(dataKey, kmsContext(context), options);
   }
 
-  /** Wraps, and unwraps the result once. */
+  /** Wraps a data key, then unwraps the result once to verify it. */
   async wrapVerified(
     dataKey: DataKey,
     context: BoundContext,
@@ -101,7 +101,7 @@ export class CmkCalls {
     }
   }
 
-  /** @param keyId - What {@link findKeyId} gave for `entry`. */
+  /** @param keyId - The result of {@link findKeyId} for `entry`. */
   async unwrap(
     entry: Entry,
     keyId: string,
@@ -113,9 +113,10 @@ export class CmkCalls {
   }
 
   /**
-   * Wraps anew: inside the KMS where it can, else by unwrapping and wrapping here.
+   * Wraps the data key again: inside the KMS if it supports that, otherwise by unwrapping and wrapping
+   * here.
    *
-   * @param keyId - What {@link findKeyId} gave for `entry`.
+   * @param keyId - The result of {@link findKeyId} for `entry`.
    */
   async rewrap(
     entry: Entry,

@@ -1,8 +1,9 @@
 /**
  * The CMKs of one `Envelope`, in the application's order: wrap with all, unwrap with any.
  *
- * This is where one data key meets many KMSs: who is called, in which order, how often, and what is
- * said when none of them answers. A message only ever selects among the CMKs configured here.
+ * This is where one data key meets several KMSs. It decides which CMK is called, in which order and how
+ * often, and which error results when none of them can open a message. A message can only select among
+ * the CMKs that are configured here.
  *
  * Source: spec/envelope-v1.md#encrypting, #decrypting, #rewrap
  *
@@ -29,7 +30,7 @@ export interface CmkSetOptions {
   readonly observer: Observer | undefined;
 }
 
-/** The entry of a message that names one of the CMKs, and the key to call for it. */
+/** A message's entry that names one of the CMKs, and the key to call for it. */
 interface Candidate {
   readonly cmk: CmkCalls;
   readonly entry: Entry;
@@ -41,7 +42,8 @@ export class CmkSet {
   readonly #minWrapped: number;
   readonly #observer: Observer | undefined;
   #warned = false;
-  // Compared by identity: hits because rememberHeader() and rememberContexts() give the same objects again.
+  // Compared by identity. This works because rememberHeader() and rememberContexts() return the same
+  // objects again.
   #last: { entries: readonly Entry[]; context: BoundContext; names: readonly string[] } | undefined;
 
   constructor({ cmks, minWrapped, observer }: CmkSetOptions) {
@@ -50,12 +52,12 @@ export class CmkSet {
     this.#observer = observer;
   }
 
-  /** How many there are. */
+  /** The number of configured CMKs. */
   get size(): number {
     return this.#cmks.length;
   }
 
-  /** A new data key, wrapped by all CMKs, or by at least `minWrapped` of them. */
+  /** Creates a data key that is wrapped by all CMKs, or by at least `minWrapped` of them. */
   async newKey(context: BoundContext, signal: AbortSignal | undefined): Promise<HeldKey> {
     const { dataKey, entries } = await this.#wrapNew(context, signal);
     this.#tellWrapped(entries.length);
@@ -73,10 +75,11 @@ export class CmkSet {
   }
 
   /**
-   * The first unwrapped data key that `fits`, CMK by CMK, at most one unwrap each. Keys unwrapped
-   * lately come first where there is a cache: they cost no call.
+   * Tries the CMKs in order, with at most one unwrap each, until a data key `fits`. Keys in the cache
+   * are tried first, since they cost no call.
    *
-   * @param fits - Derives from the key and compares the commitment; gives what to return.
+   * @param fits - Derives the message's keys, compares the commitment, and returns the result or
+   * `undefined`.
    */
   unwrap<T>(
     entries: readonly Entry[],
@@ -121,7 +124,7 @@ export class CmkSet {
     throw tries.outcome(entries);
   }
 
-  /** The held keys that belong to these entries, in the order of the CMKs. */
+  /** Returns the held keys that belong to these entries, in the order of the CMKs. */
   findHeld(
     entries: readonly Entry[],
     context: BoundContext,
@@ -136,7 +139,10 @@ export class CmkSet {
     return held;
   }
 
-  /** Message after message asks for those of one header and context: they are kept. */
+  /**
+   * Cache keys of these entries. The last result is kept: successive messages tend to share header and
+   * context.
+   */
   #cacheKeys(entries: readonly Entry[], context: BoundContext): readonly string[] {
     if (this.#last?.entries !== entries || this.#last.context !== context) {
       const names = [...this.#cmks.keys()].flatMap((index) =>
@@ -148,8 +154,8 @@ export class CmkSet {
   }
 
   /**
-   * Replaces entries: those of the configured CMKs are wrapped anew and missing ones are added; those
-   * of `from` serve to unwrap and go; all others stay as they are.
+   * Replaces entries. Those of the configured CMKs are wrapped again, and missing ones are added. Those
+   * of `from` may be used to unwrap and are then removed. All others stay as they are.
    */
   async rewrap(
     entries: readonly Entry[],
@@ -173,7 +179,7 @@ export class CmkSet {
           return cmk.rewrap(entry, keyId, context, options);
         });
         made.push(result.entry);
-        // A rewrap that failed may have unwrapped the data key before it did.
+        // A failed rewrap may have unwrapped the data key before it failed.
         plaintextSeen ||= result.plaintextSeen || tries > 1;
         report.push(row(result.entry, result.changed ? "rewrapped" : "current", result));
       }
@@ -239,7 +245,7 @@ export class CmkSet {
           if (wrap.status === "fulfilled") entries.push(wrap.value.entry);
           else note(wrap.reason);
         }
-        requireEnough(); // Once all are known: the error names each that failed.
+        requireEnough(); // Only now, so that the error names every CMK that failed.
         requireDistinct(entries);
         return { dataKey: made.dataKey, entries };
       } catch (error) {
@@ -250,7 +256,7 @@ export class CmkSet {
     throw summary(failures);
   }
 
-  /** For rewrap: by any CMK, the configured ones first. */
+  /** Unwraps the data key for a rewrap with any CMK, the configured ones first. */
   async #unwrapAny(
     entries: readonly Entry[],
     context: BoundContext,
@@ -289,7 +295,10 @@ export class CmkSet {
     }
   }
 
-  /** A denied question for the canonical id is not an attempt to unwrap: the message gets a hint instead. */
+  /**
+   * Selects the entry of one CMK. A denied request for the canonical id is not an attempt to unwrap, so
+   * it becomes a hint in the final error.
+   */
   async #select(
     cmk: CmkCalls,
     entries: readonly Entry[],
@@ -314,7 +323,10 @@ export class CmkSet {
     return { signal, observer: this.#observer };
   }
 
-  /** Without an observer nobody would learn that a message depends on fewer CMKs than configured. */
+  /**
+   * Warns if there is no observer: otherwise nobody would learn that a message depends on fewer CMKs
+   * than configured.
+   */
   #tellWrapped(wrapped: number): void {
     if (wrapped === this.size || this.#observer !== undefined || this.#warned) return;
     this.#warned = true;
@@ -325,28 +337,28 @@ export class CmkSet {
   }
 }
 
-/** What became of the entries of one message. */
+/** The result for one entry of a message. */
 export interface RewrapReport {
   readonly provider: string;
   readonly keyId: string;
-  /** `current`: wrapped by the key's current version before; `kept`: of a CMK that is not configured. */
+  /** `current`: the current version had already wrapped it; `kept`: its CMK is not configured. */
   readonly action: "rewrapped" | "current" | "added" | "removed" | "kept";
-  /** Which version had wrapped the data key before, where the KMS tells. */
+  /** The version that had wrapped the data key before, if the KMS reports versions. */
   readonly fromVersion: string | undefined;
-  /** Which version wraps it now, where the KMS tells. */
+  /** The version that wraps it now, if the KMS reports versions. */
   readonly keyVersion: string | undefined;
 }
 
 interface RewrapOutcome {
   readonly entries: readonly Entry[];
-  /** How many of them are of configured CMKs. */
+  /** How many of the entries belong to configured CMKs. */
   readonly wrapped: number;
   readonly changed: boolean;
   readonly plaintextSeen: boolean;
   readonly report: readonly RewrapReport[];
 }
 
-/** Gives what is wanted of a data key, or `undefined` where it is not the message's. */
+/** Returns the result for a data key, or `undefined` if it is not the message's data key. */
 type Fits<T> = (inputKey: HmacKey) => Awaitable<T | undefined>;
 
 function firstThatFits<T>(
@@ -372,7 +384,7 @@ function row(
   };
 }
 
-/** All entries that name the CMK: more than one where `alsoUnwrap` names a moved key. */
+/** Returns all entries that name the CMK: more than one if `alsoUnwrap` lists a former key. */
 async function selectAll(
   cmk: CmkCalls,
   entries: Iterable<Entry>,
@@ -386,7 +398,7 @@ async function selectAll(
   return own;
 }
 
-/** The first result there is, else the first error. */
+/** Returns the first result; if every call fails, throws the first error. */
 async function firstOf<T, U>(items: readonly T[], fn: (item: T) => Promise<U>): Promise<U> {
   const errors: unknown[] = [];
   for (const item of items) {
@@ -400,24 +412,25 @@ async function firstOf<T, U>(items: readonly T[], fn: (item: T) => Promise<U>): 
 }
 
 function cacheKey(cmk: number, entry: Entry, context: BoundContext): string {
-  // Lengths first, so that no two different triples run together into one string.
+  // Lengths come first, so that two different triples never give the same string.
   const { keyId, wrapped } = entry;
   return `${cmk} ${keyId.length} ${wrapped.length} ${keyId}${byteName(wrapped)}${context.name}`;
 }
 
-/** What the CMKs answered while one data key was looked for. */
+/** The answers of the CMKs while they are tried for one data key. */
 class Tries {
   readonly #attempts: Attempt[] = [];
   readonly #hints: string[] = [];
   #current: { provider: string; keyId: string } | undefined;
   #cause: unknown;
 
-  /** Runs one try: a result, or `undefined` after a failure that was noted. */
+  /** Runs one attempt. Returns its result, or `undefined` after recording a failure. */
   async run<T>(fn: () => Promise<T | undefined>): Promise<T | undefined> {
     this.#current = undefined;
     try {
       const result = await fn();
-      // Unwrapped, yet the commitment does not fit: another message's key, or another context or aad.
+      // Unwrapped, but the commitment does not match: another message's key, or a different context or
+      // aad.
       if (result === undefined && this.#current !== undefined) this.#note("ERR_ENVELOPE_DECRYPT");
       return result;
     } catch (error) {
@@ -461,12 +474,15 @@ class Tries {
   }
 }
 
-/** Whether an error is a KMS's answer, so that the next CMK may be tried. */
+/** Whether an error came from a KMS, so that the next CMK may be tried. */
 function isAttempt({ code }: EnvelopeError): boolean {
   return code.startsWith("ERR_ENVELOPE_KMS_") || code === "ERR_ENVELOPE_DRIVER";
 }
 
-/** The worst that happened, by what the caller can do about it: wait, ask for access, look at `cause`. */
+/**
+ * The most severe failure, ordered by what the caller can do about it: wait, ask for access, look at
+ * `cause`.
+ */
 function outcomeOf(attempts: readonly Attempt[]): EnvelopeError["code"] | undefined {
   const any = (test: (code: Attempt["code"]) => boolean): boolean =>
     attempts.some(({ code }) => test(code));
@@ -484,7 +500,7 @@ function isUnusable({ code }: Attempt): boolean {
   return code === "ERR_ENVELOPE_KMS_KEY_STATE" || code === "ERR_ENVELOPE_KMS_KEY_NOT_FOUND";
 }
 
-/** One error for several failed wraps: the attempts of all, the code of the worst. */
+/** Combines several failed wraps into one error, with all attempts and the code of the most severe. */
 function summary(failures: readonly EnvelopeError[]): EnvelopeError {
   const [first] = failures;
   if (first === undefined || failures.length === 1)

@@ -1,9 +1,9 @@
 /**
- * The portable customer master key.
+ * The customer master key (CMK), independent of which KMS holds it.
  *
- * A class and not an interface on purpose: what must be the same for every KMS lives here once, and
- * a new method breaks no adapter. Adapters implement {@link CmkDriver} and return a `Cmk` from their
- * one public factory.
+ * This is a class rather than an interface on purpose: behaviour that must be the same for every KMS
+ * exists once, and a new method breaks no adapter. Adapters implement {@link CmkDriver} and return a
+ * `Cmk` from their one public factory.
  *
  * @module
  */
@@ -23,8 +23,8 @@ import { checkOptions } from "./options.ts";
 
 export interface CmkOptions {
   /**
-   * Canonical ids of further keys that may unwrap, as after an alias was moved to a new key. What
-   * wraps is always the driver's own key. Default: none.
+   * Canonical ids of further keys that may unwrap, for example after an alias was moved to a new key.
+   * Wrapping always uses the driver's own key. Default: none.
    */
   readonly alsoUnwrap?: readonly string[];
 }
@@ -36,19 +36,18 @@ export interface CmkCallOptions {
   readonly observer?: Observer | undefined;
 }
 
-/** The insides of a `Cmk`, for this package's own modules. */
+/** Gives this package's own modules access to the internals of a `Cmk`. */
 export let callsOf: (cmk: Cmk) => CmkCalls;
 
 const OPTIONS = new Set(["alsoUnwrap"]);
 
-/** A customer master key, held by some KMS: wraps and unwraps data keys. */
+/** A customer master key held by a KMS. It wraps and unwraps data keys. */
 export class Cmk {
   readonly #calls: CmkCalls;
 
-  /**
-   * For adapters. Applications use an adapter's factory: `awsKms()`, `localFile()`, …
+  /** Used by adapters. Applications call an adapter's factory: `awsKms()`, `localFile()`, …
    *
-   * @throws TypeError for a provider or key id that the format cannot carry.
+   * @throws TypeError for a provider or key id that the format cannot represent.
    */
   constructor(driver: CmkDriver, options: CmkOptions = {}) {
     checkOptions(options, OPTIONS);
@@ -67,7 +66,7 @@ export class Cmk {
     callsOf = (cmk) => cmk.#calls;
   }
 
-  /** Which kind of KMS holds the key: `aws-kms`, `local-file`. */
+  /** The kind of KMS that holds the key: `aws-kms`, `local-file`. */
   get provider(): string {
     return this.#calls.provider;
   }
@@ -78,10 +77,10 @@ export class Cmk {
   }
 
   /**
-   * Whether `entry` names this CMK, so that {@link unwrapDataKey} is worth a call. Asks the KMS at
-   * most for the canonical id behind an alias.
+   * Whether `entry` names this CMK, so that calling {@link unwrapDataKey} makes sense. At most, it asks
+   * the KMS for the canonical id behind an alias.
    *
-   * @throws {@link EnvelopeError} `ERR_ENVELOPE_KMS_…` where that question failed, `ERR_ENVELOPE_CLOSED`.
+   * @throws {@link EnvelopeError} `ERR_ENVELOPE_KMS_…` if that request failed, `ERR_ENVELOPE_CLOSED`.
    */
   async matches(entry: Entry, options: Omit<CmkCallOptions, "context"> = {}): Promise<boolean> {
     requireEntry(entry);
@@ -89,7 +88,7 @@ export class Cmk {
   }
 
   /**
-   * Makes a data key and wraps it, in one KMS call where the KMS can.
+   * Creates a data key and wraps it, in a single KMS call if the KMS supports that.
    *
    * @throws {@link EnvelopeError} `ERR_ENVELOPE_INVALID_CONTEXT`, `ERR_ENVELOPE_KMS_KEY_NOT_FOUND`,
    * `ERR_ENVELOPE_KMS_KEY_STATE`, `ERR_ENVELOPE_KMS_ACCESS_DENIED`, `ERR_ENVELOPE_KMS_THROTTLED`,
@@ -100,14 +99,14 @@ export class Cmk {
     return this.#calls.generate(bindContext(options.context), options);
   }
 
-  /** Wraps an existing data key, as for a further CMK. Throws as {@link generateDataKey}. */
+  /** Wraps an existing data key, for example under a further CMK. Throws like {@link generateDataKey}. */
   async wrapDataKey(dataKey: DataKey, options: CmkCallOptions): Promise<WrappedDataKey> {
     return this.#calls.wrap(dataKey, bindContext(options.context), options);
   }
 
   /**
-   * As {@link wrapDataKey}, and unwraps the result once: for a rewrap, after which an old wrapped key
-   * is dropped. Needs the permission to unwrap.
+   * Wraps like {@link wrapDataKey}, then unwraps the result once to verify it. Meant for a rewrap,
+   * after which the old wrapped key is discarded. Needs permission to unwrap.
    */
   async wrapVerified(dataKey: DataKey, options: CmkCallOptions): Promise<WrappedDataKey> {
     return this.#calls.wrapVerified(dataKey, bindContext(options.context), options);
@@ -116,10 +115,10 @@ export class Cmk {
   /**
    * Unwraps a data key.
    *
-   * @returns The key, which the caller disposes.
+   * @returns The data key, which the caller disposes.
    * @throws {@link EnvelopeError} `ERR_ENVELOPE_NO_KEY` for an entry that does not name this CMK,
-   * `ERR_ENVELOPE_KMS_REJECTED` for another key, another context or altered bytes alike, else as
-   * {@link generateDataKey}; TypeError for an entry the format cannot carry.
+   * `ERR_ENVELOPE_KMS_REJECTED` for another key, another context or altered bytes alike, otherwise like
+   * {@link generateDataKey}; TypeError for an entry that the format cannot represent.
    */
   async unwrapDataKey(entry: Entry, options: CmkCallOptions): Promise<DataKey> {
     const context = bindContext(options.context);
@@ -128,11 +127,11 @@ export class Cmk {
   }
 
   /**
-   * Wraps the data key of `entry` under the key's current version: inside the KMS where it can, else
-   * by unwrapping and wrapping here. The result is verified before it is returned, inside the KMS
-   * too: there it must be able to rewrap what it made.
+   * Wraps the data key of `entry` under the key's current version: inside the KMS if it supports that,
+   * otherwise by unwrapping and wrapping in this process. The result is verified before it is returned.
+   * Inside the KMS this means that the KMS must be able to rewrap its own result.
    *
-   * @throws as {@link unwrapDataKey}.
+   * @throws like {@link unwrapDataKey}.
    */
   async rewrapEntry(entry: Entry, options: CmkCallOptions): Promise<RewrappedEntry> {
     const context = bindContext(options.context);
@@ -140,7 +139,7 @@ export class Cmk {
     return this.#calls.rewrap(entry, keyId, context, options);
   }
 
-  /** Frees what the driver opened. Idempotent; later calls throw `ERR_ENVELOPE_CLOSED`. */
+  /** Releases what the driver opened. Idempotent; later calls throw `ERR_ENVELOPE_CLOSED`. */
   close(): Promise<void> {
     return this.#calls.close();
   }

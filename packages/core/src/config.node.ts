@@ -1,7 +1,7 @@
 /**
  * `envelope.config.json`: the CMKs of each environment, for applications and for the command line.
  *
- * Node only (it reads files), hence a sub-path of its own: `@env/core/config`.
+ * It reads files and so needs Node, which is why it has its own entry point, `@env/core/config`.
  *
  * @example
  * ```ts
@@ -22,11 +22,11 @@ import { jsonErrorPosition } from "./json-position.ts";
 import { openCmk, type CmkOpener } from "./open-cmk.ts";
 import { requireInteger } from "./options.ts";
 
-/** The name that is looked for. */
+/** The default name of the configuration file. */
 export const CONFIG_FILE = "envelope.config.json";
 
 export interface LoadConfigOptions {
-  /** The file. Default: `envelope.config.json` in the working directory. */
+  /** Path of the file. Default: `envelope.config.json` in the working directory. */
   readonly file?: string | undefined;
   /** Default: `ENVELOPE_ENVIRONMENT`, else `NODE_ENV`, else `development`. */
   readonly environment?: string | undefined;
@@ -39,15 +39,15 @@ export interface EnvelopeConfig {
   readonly cmks: readonly string[];
   readonly minWrapped?: number;
   readonly dataKeyCache?: DataKeyCacheOptions;
-  /** The file's folder: relative paths in the URIs start there. */
+  /** The file's folder, which relative paths in the URIs start from. */
   readonly baseDirectory: string;
 }
 
 /**
  * Reads one environment.
  *
- * @throws {@link EnvelopeError} `ERR_ENVELOPE_CONFIG` where the file is missing or malformed, has no such
- * environment, or has a setting that is not known.
+ * @throws {@link EnvelopeError} `ERR_ENVELOPE_CONFIG` if the file is missing or malformed, lacks the
+ * environment, or has an unknown setting.
  */
 export async function loadConfig(options: LoadConfigOptions = {}): Promise<EnvelopeConfig> {
   const file = resolve(options.file ?? CONFIG_FILE);
@@ -81,9 +81,9 @@ export async function loadConfig(options: LoadConfigOptions = {}): Promise<Envel
 }
 
 /**
- * Opens all CMKs of a configuration. If one fails, those opened before it are closed again.
+ * Opens all CMKs of a configuration. If one fails, those that were opened before it are closed again.
  *
- * @throws {@link EnvelopeError} `ERR_ENVELOPE_CONFIG`, and what the adapters throw.
+ * @throws {@link EnvelopeError} `ERR_ENVELOPE_CONFIG`, and whatever the adapters throw.
  */
 export async function openCmks(
   config: EnvelopeConfig,
@@ -101,14 +101,14 @@ export async function openCmks(
   }
 }
 
-/** An `Envelope` as configured, whose `close()` closes the CMKs. Throws as {@link openCmks}. */
+/** Opens an `Envelope` as configured; its `close()` also closes the CMKs. Throws like {@link openCmks}. */
 export async function openEnvelope(
   config: EnvelopeConfig,
   openers: Readonly<Record<string, CmkOpener>>,
   options: Pick<EnvelopeOptions, "observer"> = {},
 ): Promise<Envelope> {
   const { minWrapped, dataKeyCache } = config;
-  // Before anything is opened: a configuration need not come from a file.
+  // Checked before anything is opened: the configuration may not come from a file.
   if (minWrapped !== undefined) requireInteger("minWrapped", minWrapped, 1, config.cmks.length);
   if (dataKeyCache !== undefined) checkCacheOptions(dataKeyCache);
   const cmks = await openCmks(config, openers);
@@ -141,13 +141,13 @@ async function readJson(file: string): Promise<unknown> {
   try {
     return JSON.parse(text) as unknown;
   } catch {
-    // Without the parser's message: it quotes the text around the mistake.
+    // The parser's message is left out: it quotes the text around the mistake.
     const { line, column } = jsonErrorPosition(text);
     throw invalid(`${file}:${line}:${column}`, "this is not valid JSON");
   }
 }
 
-/** `value` as an object, with no other members than `known`. */
+/** Returns `value` as an object, whose members must all be in `known`. */
 function fields(value: unknown, place: string, known?: readonly string[]): Record<string, unknown> {
   if (typeof value !== "object" || value === null || Array.isArray(value)) {
     throw invalid(place, "an object is required");
@@ -177,7 +177,10 @@ function minWrappedOf(value: unknown, cmks: number, place: string): number {
   });
 }
 
-/** What would be misuse by a program is here a mistake in a file. */
+/**
+ * Turns a misuse error (TypeError or RangeError) into a configuration error: here the mistake is in a
+ * file.
+ */
 function checked<T>(place: string, check: () => T): T {
   try {
     return check();

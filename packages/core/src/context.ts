@@ -1,10 +1,10 @@
 /**
  * Context and aad: what a message is bound to.
  *
- * The context is a small, public map: who may open this and what it is for. It goes to the KMS, which
- * authenticates it and may log it, and into the key derivation. The aad binds one message to its place
- * (a row, a version) and goes into the key derivation alone. Both use one canonical encoding, so equal
- * maps give equal bytes whatever their order:
+ * The context is a small, public map that says who may open a message and what it is for. It goes to
+ * the KMS, which authenticates it and may log it, and into the key derivation. The aad binds one
+ * message to its place (a row, a version) and goes only into the key derivation. Both use one canonical
+ * encoding, so equal maps give equal bytes in whatever order they were written:
  *
  *     u16 count, then per pair, sorted by the key's UTF-8 bytes: u16 length, key, u16 length, value
  *
@@ -27,24 +27,27 @@ import type { Awaitable } from "./crypto.ts";
 import { EnvelopeError } from "./error.ts";
 import { Recent } from "./recent.ts";
 
-/** Strings to strings. Not secret: a KMS logs it. */
+/** A map of strings to strings. Not secret: a KMS logs it. */
 export type Context = Readonly<Record<string, string>>;
 
-/** Bytes, or a record that is encoded the way a context is. */
+/** Bytes, or a record that is encoded like a context. */
 export type Aad = Uint8Array | Readonly<Record<string, string>>;
 
-/** What a KMS authenticates: the caller's context plus the reserved pair `env:format` = `1`. */
+/** The context as a KMS authenticates it: the caller's pairs plus the reserved pair `env:format` = `1`. */
 export interface KmsContext {
-  /** For a KMS that takes a map (AWS). Frozen, without a prototype. */
+  /** The pairs, for a KMS that takes a map (AWS). Frozen, without a prototype. */
   readonly map: Context;
-  /** The same as canonical bytes, for a KMS that takes AAD (Google Cloud, Vault, local). At most 4111. */
+  /**
+   * The same pairs as canonical bytes, for a KMS that takes AAD (Google Cloud, Vault, local). At most
+   * 4111.
+   */
   readonly bytes: Bytes;
 }
 
 /** Limits of a context, in pairs and bytes. */
 export const contextLimits = { pairs: 31, keyBytes: 255, valueBytes: 1024, bytes: 4096 } as const;
 
-/** Contexts remembered by {@link rememberContexts}: a few MiB of them at most. */
+/** How many contexts {@link rememberContexts} remembers: at most a few MiB. */
 const REMEMBERED = 256;
 
 type Fault = (problem: string) => Error;
@@ -53,15 +56,15 @@ type Pair = readonly [key: Bytes, value: Bytes];
 const invalidContext: Fault = (problem) =>
   new EnvelopeError("ERR_ENVELOPE_INVALID_CONTEXT", `context: ${problem}`);
 
-/** A context that was checked: a frozen copy, its canonical bytes, and what follows from them. */
+/** A checked context: a frozen copy, its canonical bytes, and values derived from them. */
 export class BoundContext {
-  /** Without a prototype. */
+  /** The pairs, in an object without a prototype. */
   readonly map: Context;
-  /** 2 to 4096 of them. */
+  /** The canonical encoding: 2 to 4096 bytes. */
   readonly bytes: Bytes;
-  /** Kept by `hashContext`. */
+  /** A cached value of `hashContext`. */
   hash: Awaitable<Bytes> | undefined;
-  /** Kept by `kmsContext`. */
+  /** A cached value of `kmsContext`. */
   forKms: KmsContext | undefined;
   #name: string | undefined;
 
@@ -77,10 +80,10 @@ export class BoundContext {
 }
 
 /**
- * Checks a caller's context and takes a copy, so that what was checked is what is bound.
+ * Checks and copies a caller's context, so that later changes cannot affect what is bound.
  *
- * @throws {@link EnvelopeError} `ERR_ENVELOPE_INVALID_CONTEXT` for a map that breaks a rule of the format, and
- * where none was given; TypeError for anything but a plain map.
+ * @throws {@link EnvelopeError} `ERR_ENVELOPE_INVALID_CONTEXT` for a missing context or one that breaks
+ * a rule of the format; TypeError for anything but a plain map.
  */
 export function bindContext(context: Context): BoundContext {
   if (context === undefined || context === null) {
@@ -91,15 +94,15 @@ export function bindContext(context: Context): BoundContext {
 }
 
 /**
- * {@link bindContext} with a memory for what it bound lately: an application uses a few contexts for
- * most of its messages. They are found by what is in a map now, never by the map's identity.
+ * Returns a {@link bindContext} that remembers recent results: an application uses a few contexts for
+ * most of its messages. They are found by the map's current contents, never by its identity.
  */
 export function rememberContexts(): typeof bindContext {
   const recent = new Recent<BoundContext>(REMEMBERED);
   return (context) => {
     const entries = textEntries(context);
-    if (entries === undefined) return bindContext(context); // For its error.
-    let text = ""; // Lengths first: no two lists of pairs have one text.
+    if (entries === undefined) return bindContext(context); // It throws the right error.
+    let text = ""; // Lengths come first, so that two lists of pairs never give one text.
     for (const [key, value] of entries) text += `${key.length} ${value.length} ${key}${value}`;
     let bound = recent.get(text);
     if (bound === undefined) {
@@ -110,7 +113,7 @@ export function rememberContexts(): typeof bindContext {
   };
 }
 
-/** A plain map's pairs, read once; `undefined` where it has anything but strings. */
+/** Reads the pairs of a plain map once; returns `undefined` if a value is not a string. */
 function textEntries(map: unknown): [string, string][] | undefined {
   if (!isPlain(map)) return undefined;
   const entries: [string, unknown][] = Object.entries(map);
@@ -119,12 +122,15 @@ function textEntries(map: unknown): [string, string][] | undefined {
     : undefined;
 }
 
-/** A context's canonical bytes. Throws as {@link bindContext}. */
+/** Encodes a context as its canonical bytes. Throws like {@link bindContext}. */
 export function encodeContext(context: Context): Bytes {
   return bindContext(context).bytes;
 }
 
-/** What is sent to the KMS for a context. The bytes are a copy: a driver that changes them harms itself alone. */
+/**
+ * Returns the context for the KMS. The bytes are a copy, so a driver that changes them affects only
+ * itself.
+ */
 export function kmsContext(context: BoundContext): KmsContext {
   const { map, bytes } = (context.forKms ??= encodeForKms(context.map));
   return { map, bytes: new Uint8Array(bytes) };
@@ -153,7 +159,8 @@ export function decodeContext(bytes: Uint8Array): Context {
     if (key === undefined || value === undefined) throw malformed;
     map[key] = value;
   }
-  // One encoding per map: what is repeated, out of order, too long or reserved does not come out the same.
+  // A map has exactly one encoding: repeated, unordered, oversized or reserved keys would not re-encode
+  // to these bytes.
   const canonical = encodeMap(map, () => malformed, isReserved);
   if (compareBytes(canonical.bytes, bytes) !== 0) throw malformed;
   return canonical.map;
@@ -180,10 +187,10 @@ export function encodeAad(aad: Aad | undefined): Uint8Array {
 }
 
 /**
- * The encoding without the limits and reserved keys of a context: what the local KMS authenticates
- * for an encryption context (spec/envelope-v1.md#local-wrap).
+ * Encodes a map without the limits and reserved keys of a context. The local KMS authenticates an
+ * encryption context in this form (spec/envelope-v1.md#local-wrap).
  *
- * @throws RangeError for what two-byte lengths cannot say.
+ * @throws RangeError for more pairs or bytes than a two-byte length can express.
  */
 export function encodeEncryptionContext(map: Context): Bytes {
   const pairs = toPairs(map);
@@ -195,16 +202,16 @@ export function encodeEncryptionContext(map: Context): Bytes {
   return encodePairs(pairs);
 }
 
-/** Lengths and the number of pairs are two bytes each. */
+/** The largest length and number of pairs: each is written as two bytes. */
 const MAX_U16 = 0xff_ff;
 
 function isReserved(key: string): boolean {
   return key.startsWith("env:") || key.startsWith("aws:");
 }
 
-/** The caller has checked that `map` is plain. */
+/** Checks and encodes a map. The caller has checked that `map` is plain. */
 function encodeMap(map: object, fault: Fault, reserved: (key: string) => boolean): BoundContext {
-  const entries: [string, unknown][] = Object.entries(map); // Once: a getter may answer otherwise next time.
+  const entries: [string, unknown][] = Object.entries(map); // Read once: a getter may return something else the next time.
   const copy = copyOf([]);
   if (entries.length > contextLimits.pairs) {
     throw fault(`${entries.length} pairs, at most ${contextLimits.pairs} are allowed`);
@@ -236,16 +243,19 @@ function encodeMap(map: object, fault: Fault, reserved: (key: string) => boolean
   }
 }
 
-/** An object literal or one without a prototype. Anything else (a Map, an instance) has no entries to bind. */
+/**
+ * Whether `value` is an object literal or an object without a prototype. Anything else (a Map, an
+ * instance) has no entries to bind.
+ */
 function isPlain(value: unknown): value is object {
   if (typeof value !== "object" || value === null) return false;
   const prototype: unknown = Object.getPrototypeOf(value);
   if (typeof prototype !== "object" || prototype === null) return true;
-  // By shape, not identity: another realm's literal is as good.
+  // Recognised by shape rather than identity, so that literals of another realm are accepted.
   return Object.getPrototypeOf(prototype) === null && Object.hasOwn(prototype, "hasOwnProperty");
 }
 
-/** A map without a prototype, in which `__proto__` is a key like any other. */
+/** Copies the pairs into an object without a prototype, in which `__proto__` is an ordinary key. */
 function copyOf(entries: readonly [string, string][]): Record<string, string> {
   const copy: Record<string, string> = Object.create(null);
   for (const [key, value] of entries) copy[key] = value;
@@ -257,7 +267,7 @@ function toPairs(map: Context): Pair[] {
 }
 
 function encodePairs(pairs: Pair[]): Bytes {
-  // By bytes: string order is that of UTF-16 units, which puts U+1F600 before U+FF5E.
+  // Sorted by bytes: strings compare by UTF-16 units, which would put U+1F600 before U+FF5E.
   const sorted = pairs.toSorted(([a], [b]) => compareBytes(a, b));
   const parts = sorted.flatMap(([key, value]) => [u16(key.length), key, u16(value.length), value]);
   return concatAll([u16(pairs.length), ...parts]);
@@ -269,7 +279,7 @@ function readText(reader: ByteReader): string | undefined {
   return bytes === undefined ? undefined : decodeUtf8(bytes);
 }
 
-/** A key as it may stand in a message: quoted, escaped, cut. Never a value. */
+/** Quotes, escapes and shortens a key for an error message. Never used for a value. */
 function name(key: string): string {
   return JSON.stringify(key.length > 40 ? `${key.slice(0, 40)}…` : key);
 }

@@ -1,6 +1,6 @@
 /**
- * The primitives on `node:crypto` (Node, Bun, Deno). Keys are KeyObjects always: with raw bytes
- * `createCipheriv` makes one per call, at a quarter of the speed.
+ * The primitives on `node:crypto` (Node, Bun, Deno). Keys are always KeyObjects: given raw bytes,
+ * `createCipheriv` creates one per call, at a quarter of the speed.
  *
  * @module
  */
@@ -22,21 +22,22 @@ import type { Bytes } from "./bytes.ts";
 import type { AeadKey, CryptoBackend, HmacKey } from "./crypto.ts";
 
 const TAG_BYTES = 16;
-// Without it a shorter, easier to guess tag would pass (Node's DEP0182).
+// Without it, a shorter tag, which is easier to guess, would be accepted (Node's DEP0182).
 const GCM = { authTagLength: TAG_BYTES } as const;
 
 const SMALL_TEXT = 64;
 const AT_ONCE = 64;
 /**
- * Bytes that were drawn in one call and will be public: a call for each salt would cost a tenth of a small
- * message. They are never part of a startup snapshot of Node, or every process started from it would use
- * them. A process that is cloned as it runs (a VM snapshot, CRIU) does draw them twice; so it does with
- * OpenSSL's generator, whose state is in its memory as well (SECURITY.md).
+ * Random bytes for public values, drawn in advance with one call: a call for each salt would take a
+ * tenth of the time of a small message. They must never be part of a Node startup snapshot, or every
+ * process started from it would use the same bytes. A process that is cloned while it runs (a VM
+ * snapshot, CRIU) does use them twice; the same is true of OpenSSL's generator, whose state is also in
+ * its memory (SECURITY.md).
  */
 let drawn = new Uint8Array(0);
 let used = 0;
 
-// Optional: Bun and Deno do not have all of it.
+// Optional calls: Bun and Deno implement only a part of it.
 if (v8.startupSnapshot?.isBuildingSnapshot?.()) {
   v8.startupSnapshot.addSerializeCallback(() => {
     drawn = new Uint8Array(0);
@@ -64,7 +65,7 @@ export const backend: CryptoBackend = {
     const ciphertext = cipher.update(plaintext);
     out.set(ciphertext);
     free(ciphertext);
-    cipher.final(); // GCM has nothing left to give here.
+    cipher.final(); // In GCM this returns no bytes.
     out.set(cipher.getAuthTag(), plaintext.length);
   },
   open(key, nonce, sealed, out) {
@@ -75,7 +76,7 @@ export const backend: CryptoBackend = {
     try {
       decipher.final();
     } catch {
-      plaintext.fill(0); // Unverified: nobody may see it.
+      plaintext.fill(0); // Unverified plaintext must never be visible.
       return false;
     }
     out.set(plaintext);
@@ -86,13 +87,13 @@ export const backend: CryptoBackend = {
   base64url: {
     encode: (bytes) => view(bytes).toString("base64url"),
     decode(text) {
-      // Buffer's start takes longer than all of a small message.
+      // For a small message, the fixed cost of Buffer exceeds the whole work.
       if (text.length < SMALL_TEXT) return decodeByTable(text);
       const bytes = Buffer.from(text, "base64url");
-      // Buffer skips what it does not know, so what came out has to encode to what went in.
+      // Buffer skips invalid characters, so the result must encode to the same text.
       if (bytes.toString("base64url") !== text) return undefined;
       if (bytes.length === bytes.buffer.byteLength) return own(bytes);
-      const copy = new Uint8Array(bytes.length); // A short one lies in a pool, beside other people's bytes.
+      const copy = new Uint8Array(bytes.length); // A small Buffer shares a pool with unrelated bytes.
       copy.set(bytes);
       return copy;
     },
@@ -104,11 +105,12 @@ function keyObject(key: HmacKey | AeadKey): KeyObject {
 }
 
 /**
- * Gives the memory of a cipher's output back at once, so that the next chunk finds it in the cache.
- * Left to the garbage collector, long payloads run a quarter slower and hold tens of MiB more.
+ * Releases the memory of a cipher's output at once, so that the next chunk reuses it while it is in the
+ * CPU cache. Without this, long payloads run a quarter slower and hold tens of MiB more until the
+ * garbage collector runs.
  */
 function free(output: Buffer): void {
-  // A small one is not worth the call; one in a pool (other runtimes) is not ours alone.
+  // A small buffer is not worth the call; a pooled one (in other runtimes) is shared.
   if (output.length < 4096 || output.length !== output.buffer.byteLength) return;
   (output.buffer as ArrayBuffer).transfer(0);
 }
@@ -117,7 +119,7 @@ function view({ buffer, byteOffset, length }: Uint8Array): Buffer {
   return Buffer.from(buffer, byteOffset, length);
 }
 
-/** A Buffer's bytes as a plain array: users print, compare and post these. */
+/** Returns a Buffer's bytes as a plain Uint8Array: users print, compare and post these. */
 function own(buffer: Buffer): Bytes {
   return new Uint8Array(buffer.buffer as ArrayBuffer, buffer.byteOffset, buffer.length);
 }

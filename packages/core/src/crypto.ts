@@ -1,9 +1,10 @@
 /**
- * The primitives the format needs, as one interface with two implementations: `node:crypto` where
- * there is one, WebCrypto elsewhere. `#crypto` picks at resolution time; both run the same tests.
+ * The primitives that the format needs, as one interface with two implementations: `node:crypto` if it
+ * exists, otherwise WebCrypto. The import `#crypto` selects one at resolution time; both pass the same
+ * tests.
  *
- * The Node backend answers at once and WebCrypto with promises, so results are {@link Awaitable}
- * and code that must also run synchronously chains them with {@link andThen}.
+ * The Node backend is synchronous and WebCrypto returns promises, so results are {@link Awaitable}, and
+ * code that must also run synchronously chains them with {@link andThen}.
  *
  * @module
  */
@@ -24,43 +25,43 @@ export interface AeadKey {
   readonly [aeadKey]: never;
 }
 
-/** RFC 4648 section 5, without padding. */
+/** base64url without padding. Source: RFC 4648 section 5 */
 interface Base64Url {
   encode(bytes: Uint8Array): string;
-  /** `undefined` for text that {@link encode} would not write. */
+  /** Returns `undefined` for text that {@link encode} would not produce. */
   decode(text: string): Bytes | undefined;
 }
 
 export interface CryptoBackend {
-  /** `true` where every method answers at once. */
+  /** `true` if every method returns its result synchronously. */
   readonly synchronous: boolean;
-  /** `length` bytes of the system's CSPRNG, over a buffer of their own. */
+  /** Returns `length` bytes of the system's CSPRNG, in their own buffer. */
   random(length: number): Bytes;
-  /** As {@link random}, for bytes that will be public: they may have been drawn a little earlier. */
+  /** Does what {@link random} does, for bytes that will be public: they may have been drawn in advance. */
   randomPublic(length: number): Bytes;
   sha256(data: Uint8Array): Awaitable<Bytes>;
-  /** Copies `raw`, which stays the caller's to wipe. */
+  /** Creates a key from a copy of `raw`, which the caller wipes. */
   hmacKey(raw: Uint8Array): Awaitable<HmacKey>;
   hmacSha512(key: HmacKey, data: Uint8Array): Awaitable<Bytes>;
-  /** Copies `raw`, 32 bytes, which stays the caller's to wipe. */
+  /** Creates a key from a copy of `raw` (32 bytes), which the caller wipes. */
   aeadKey(raw: Uint8Array): Awaitable<AeadKey>;
   /**
-   * AES-256-GCM without AAD: fills `out` with the ciphertext and its 16-byte tag. `nonce` has 12
-   * bytes, `out` 16 more than `plaintext`.
+   * Encrypts with AES-256-GCM without AAD: fills `out` with the ciphertext and its 16-byte tag. `nonce`
+   * has 12 bytes; `out` is 16 bytes longer than `plaintext`.
    */
   seal(key: AeadKey, nonce: Uint8Array, plaintext: Uint8Array, out: Bytes): Awaitable<void>;
   /**
-   * Fills `out`, 16 bytes shorter than `sealed`, with the plaintext, or leaves it alone and gives
-   * `false` if the tag does not verify.
+   * Decrypts into `out`, which is 16 bytes shorter than `sealed`. If the tag does not verify, returns
+   * `false` and leaves `out` unchanged.
    */
   open(key: AeadKey, nonce: Uint8Array, sealed: Uint8Array, out: Bytes): Awaitable<boolean>;
-  /** Constant time in the content. Different lengths are different. */
+  /** Compares in time that does not depend on the content. Arrays of different lengths are unequal. */
   equal(a: Uint8Array, b: Uint8Array): boolean;
-  /** Not cryptography, but likewise fast where the runtime does it. */
+  /** Not cryptography, but also much faster when the runtime does it. */
   readonly base64url: Base64Url;
 }
 
-/** Runs `next` at once on a value, later on a promise: one code path for both backends. */
+/** Runs `next` synchronously on a value, or once a promise resolves: one code path for both backends. */
 export function andThen<T, U>(value: Awaitable<T>, next: (value: T) => Awaitable<U>): Awaitable<U> {
   return value instanceof Promise ? value.then(next) : next(value);
 }

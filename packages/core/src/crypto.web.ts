@@ -38,7 +38,7 @@ export const backend: CryptoBackend = {
       out.set(new Uint8Array(plaintext));
       return true;
     } catch (error) {
-      // The one error for a tag that does not fit; anything else is a bug or a broken runtime.
+      // The error for a tag that does not verify; anything else is a bug or a broken runtime.
       if (error instanceof Error && error.name === "OperationError") return false;
       throw error;
     }
@@ -54,7 +54,7 @@ export const backend: CryptoBackend = {
 
 const URL_SAFE = { alphabet: "base64url", omitPadding: true } as const;
 
-/** What newer runtimes have (ECMAScript 2026). */
+/** The methods that newer runtimes have (ECMAScript 2026). */
 interface Base64Methods {
   readonly toBase64?: (this: Uint8Array, options: typeof URL_SAFE) => string;
 }
@@ -72,7 +72,7 @@ function decodeBase64Url(text: string): Bytes | undefined {
   if (fromBase64 === undefined) return decodeByTable(text);
   try {
     const bytes = fromBase64.call(Uint8Array, text, URL_SAFE);
-    // It takes white space and stray bits, so what came out has to encode to what went in.
+    // It accepts white space and stray bits, so the result must encode to the same text.
     return encodeBase64Url(bytes) === text ? bytes : undefined;
   } catch {
     return undefined;
@@ -87,7 +87,7 @@ function cryptoKey(key: HmacKey | AeadKey): CryptoKey {
   return key as unknown as CryptoKey;
 }
 
-/** WebCrypto's types refuse a view that might lie over shared memory; that one is copied. */
+/** WebCrypto's types reject a view that may be over shared memory; such a view is copied. */
 function narrow(bytes: Uint8Array): Bytes {
   return bytes.buffer instanceof ArrayBuffer ? (bytes as Bytes) : new Uint8Array(bytes);
 }

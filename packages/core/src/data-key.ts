@@ -1,5 +1,5 @@
 /**
- * A plaintext data key, for as short a time as can be.
+ * A plaintext data key, which exists for as short a time as possible.
  *
  * @module
  */
@@ -7,13 +7,13 @@ import { backend } from "#crypto";
 import type { Bytes } from "./bytes.ts";
 import { EnvelopeError } from "./error.ts";
 
-/** Bytes of a data key; any other length from a KMS is an error. */
+/** The length of a data key in bytes; any other length from a KMS is an error. */
 export const DATA_KEY_BYTES = 32;
 
 /**
- * Holds one data key until it is disposed. Reaches no log by accident: `toString`, `JSON` and
- * `console.log` show that it is one and no more. Wiping is best effort: the runtime, or the SDK the
- * bytes came from, may have copied them before.
+ * Holds one data key until it is disposed. It cannot reach a log by accident: `toString`, `JSON` and
+ * `console.log` show only its kind. Wiping is best effort: the runtime, or the SDK that returned the
+ * bytes, may have copied them before.
  *
  * @example
  * ```ts
@@ -24,7 +24,10 @@ export const DATA_KEY_BYTES = 32;
 export class DataKey implements Disposable {
   #bytes: Bytes | undefined;
 
-  /** Takes ownership of `bytes`, 32 of them: the caller must not use them again. Throws RangeError. */
+  /**
+   * Takes ownership of `bytes`: the caller must not use them again. Throws RangeError unless there are
+   * 32.
+   */
   constructor(bytes: Bytes) {
     if (bytes.length !== DATA_KEY_BYTES) {
       throw new RangeError(`a data key has ${DATA_KEY_BYTES} bytes, got ${bytes.length}`);

@@ -1,28 +1,31 @@
 /**
- * Waiting with an end, for drivers: a KMS that is silent must not hold its caller for ever.
+ * Deadlines for drivers: a KMS that never answers must not block its caller indefinitely.
  *
  * @module
  */
 import { untilAborted } from "./until-aborted.ts";
 
 export interface DeadlineOptions<T> {
-  /** Of the caller; its reason is thrown as it is. */
+  /** The caller's signal; its reason is thrown unchanged. */
   readonly signal: AbortSignal | undefined;
   /** Milliseconds until the deadline: 1 to 2^31 - 1. */
   readonly timeout: number;
-  /** Makes what is thrown past it. Called then only: an error costs its stack. */
+  /**
+   * Creates the error that is thrown after the deadline. Called only when needed: creating a stack is
+   * expensive.
+   */
   readonly late: () => Error;
-  /** Gets a result that came too late, to wipe what is secret in it. */
+  /** Receives a result that arrived too late, to wipe the secrets in it. */
   readonly drop?: (result: T) => void;
 }
 
 /**
- * Runs `work` until it ends, the caller aborts or the deadline is past, and waits no longer than that,
- * whether or not `work` heeds its signal.
+ * Runs `work` and waits until it ends, the caller aborts or the deadline passes, whether or not `work`
+ * obeys its signal.
  *
- * @param work - Gets a signal that aborts with either. What it throws after that is not told: an SDK would
- * make an error of its own of an abort.
- * @throws what `work` throws, the reason of `signal`, or what `late` makes.
+ * @param work - Receives a signal that aborts in either case. Anything it throws after that is ignored:
+ * an SDK would turn the abort into its own error.
+ * @throws what `work` throws, the reason of `signal`, or the error that `late` creates.
  */
 export async function withDeadline<T>(
   work: (ending: AbortSignal) => Promise<T>,

@@ -1,8 +1,9 @@
 /**
- * From a message's header and the first bytes of its payload to the codec for its chunks.
+ * Opens a message: takes its header and the first bytes of its payload, and returns the codec for its
+ * chunks.
  *
- * The order of the steps is the specification's: whatever can be refused without a KMS is refused
- * before one is called, and no chunk is touched before the commitment fits.
+ * The specification prescribes the order of the steps: whatever can be refused without a KMS is refused
+ * before one is called, and no chunk is decrypted before the commitment has matched.
  *
  * Source: spec/envelope-v1.md#decrypting
  *
@@ -21,18 +22,18 @@ import { PayloadCodec } from "./payload.ts";
 
 const fromHeaderBrand: unique symbol = Symbol("fromHeader");
 
-/** Made by {@link fromHeader}. */
+/** A reader's consent to the stored context, created by {@link fromHeader}. */
 export interface FromHeader {
   readonly [fromHeaderBrand]: true;
   readonly require: Context;
 }
 
 /**
- * Lets a reader use the context that is stored in the message. Whoever wrote the message chose it, so
- * a reader names the pairs it insists on.
+ * Lets a reader use the context that is stored in the message. Whoever wrote the message chose that
+ * context, so the reader names the pairs that it requires.
  *
- * @param options.require - Each pair must be stored with an equal value. `{}` insists on nothing:
- * anything this reader's CMKs may unwrap is then accepted.
+ * @param options.require - Each of these pairs must be stored with an equal value. `{}` requires
+ * nothing: the reader then accepts everything that its CMKs may unwrap.
  */
 export function fromHeader(options: { readonly require: Context }): FromHeader {
   checkOptions(options, new Set(["require"]));
@@ -40,28 +41,28 @@ export function fromHeader(options: { readonly require: Context }): FromHeader {
 }
 
 export interface DecryptOptions {
-  /** The very map the message was encrypted with, or {@link fromHeader}. */
+  /** The same pairs that the message was encrypted with, or {@link fromHeader}. */
   readonly context: Context | FromHeader;
   /** The aad the message was encrypted with. Default: none. */
   readonly aad?: Aad | undefined;
-  /** The key block, where it is detached. */
+  /** The key block, if it is detached. */
   readonly keyBlock?: Uint8Array | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
 const OPTIONS = new Set(["context", "aad", "keyBlock", "signal"]);
 
-/** What a reader says of the context, checked. */
+/** The context that a reader passed, after checks. */
 export type GivenContext = BoundContext | FromHeader;
 
 type BindContext = typeof bindContext;
 
-/** Checks what can be checked without a message. */
+/** Checks everything that can be checked without a message. */
 export function checkDecryptOptions(options: DecryptOptions): void {
   bindDecryptOptions(options, bindContext);
 }
 
-/** As {@link checkDecryptOptions}. Gives the context, for {@link resolveContext}. */
+/** Checks like {@link checkDecryptOptions}, and returns the context for {@link resolveContext}. */
 export function bindDecryptOptions(options: DecryptOptions, toBound: BindContext): GivenContext {
   checkOptions(options, OPTIONS);
   return bindGiven(options.context, toBound);
@@ -73,10 +74,10 @@ export function bindGiven(given: Context | FromHeader, toBound: BindContext): Gi
 }
 
 /**
- * The context to unwrap with.
+ * Returns the context to unwrap with.
  *
- * @throws {@link EnvelopeError} `ERR_ENVELOPE_INVALID_CONTEXT` for `fromHeader` where nothing is
- * stored; `ERR_ENVELOPE_DECRYPT` where map and stored context differ.
+ * @throws {@link EnvelopeError} `ERR_ENVELOPE_INVALID_CONTEXT` for `fromHeader` if no context is
+ * stored; `ERR_ENVELOPE_DECRYPT` if the map differs from the stored context.
  */
 export function resolveContext(header: Header, given: GivenContext): BoundContext {
   const { storedContext, storedContextBytes } = header;
@@ -107,10 +108,10 @@ export function resolveContext(header: Header, given: GivenContext): BoundContex
 }
 
 /**
- * The entries to choose from: the message's own, or those of the detached key block.
+ * Returns the entries to choose from: the message's own, or those of the detached key block.
  *
- * @throws {@link EnvelopeError} `ERR_ENVELOPE_FORMAT` where both are there or the block is malformed;
- * `ERR_ENVELOPE_NO_KEY` where neither is (by {@link requireEntries}).
+ * @throws {@link EnvelopeError} `ERR_ENVELOPE_FORMAT` if both exist or the block is malformed; {@link
+ * requireEntries} throws `ERR_ENVELOPE_NO_KEY` if neither exists.
  */
 export function resolveEntries(
   header: Header,
@@ -137,11 +138,14 @@ export function requireEntries(entries: readonly Entry[] | undefined): readonly 
   return entries;
 }
 
-/** Turns an unwrapped data key into the codec of one message, or `undefined` where it is not its key. */
+/**
+ * Turns an unwrapped data key into the codec of one message, or `undefined` if it is not the message's
+ * data key.
+ */
 export type Fit = (inputKey: HmacKey) => Awaitable<PayloadCodec | undefined>;
 
 /**
- * How a data key is tried on a message.
+ * Returns a function that tries a data key on a message.
  *
  * @param prefix - The first 56 bytes of the payload: salt and commitment.
  */
@@ -151,7 +155,7 @@ export function fitTo(
   context: BoundContext,
   aad: Aad | undefined,
 ): Awaitable<Fit> {
-  // Copies: Buffer.slice would be a view, and the caller may reuse its buffer.
+  // These are copies: Buffer.slice would return a view, and the caller may reuse its buffer.
   const salt = new Uint8Array(prefix.subarray(0, SALT_BYTES));
   const commitment = new Uint8Array(prefix.subarray(SALT_BYTES));
   return andThen(hashContext(context), (contextHash) =>

@@ -1,6 +1,6 @@
 /**
- * What the `doctor` of an adapter reports: whether a CMK can be used with the credentials at hand. Each
- * adapter has one, since only it knows what its KMS tells without being used.
+ * The report of an adapter's `doctor`: whether a CMK can be used with the current credentials. Each
+ * adapter has its own, since only the adapter knows what its KMS reveals without a real operation.
  *
  * @module
  */
@@ -8,13 +8,13 @@ import { encodeContext, type Context } from "./context.ts";
 import type { EnvelopeErrorCode } from "./error.ts";
 import { checkOptions } from "./options.ts";
 
-/** What is probed, in this order. */
+/** The checks, in the order in which they run. */
 export type DoctorCheck = "reach" | "key" | "generate" | "wrap" | "unwrap" | "rewrap";
 
 /** Why a check did not succeed. Safe to log. */
 export interface DoctorProblem {
   readonly check: DoctorCheck;
-  /** As the same call through a `Cmk` would give. */
+  /** The code that the same call through a `Cmk` would give. */
   readonly code: EnvelopeErrorCode;
   /** What is wrong, and the next step. */
   readonly message: string;
@@ -24,24 +24,24 @@ export interface DoctorReport {
   readonly provider: string;
   /** The key as configured. */
   readonly keyId: string;
-  /** The canonical id that entries carry; `undefined` where it was not learnt. */
+  /** The canonical id that entries carry; `undefined` if it could not be determined. */
   readonly label: string | undefined;
-  /** Whether the KMS answered anything, a refusal included. */
+  /** Whether the KMS answered at all, even with a refusal. */
   readonly reachable: boolean;
-  /** `undefined`: could not be told; `problems` says why. */
+  /** `undefined` if this could not be determined; `problems` says why. */
   readonly mayGenerate: boolean | undefined;
   readonly mayWrap: boolean | undefined;
   readonly mayUnwrap: boolean | undefined;
   readonly mayRewrap: boolean | undefined;
-  /** Which version of the key wraps now, where the KMS tells. */
+  /** The version of the key that wraps now, if the KMS reports versions. */
   readonly keyVersion: string | undefined;
-  /** Of the quickest answer, in milliseconds; `undefined` where none came. */
+  /** Latency of the quickest answer in milliseconds; `undefined` if none arrived. */
   readonly latencyMs: number | undefined;
   readonly problems: readonly DoctorProblem[];
 }
 
 export interface DoctorOptions {
-  /** Context of the probes, for policies with conditions on it. Default: none but `env:format`. */
+  /** Context of the probes, for policies with conditions on it. Default: only `env:format`. */
   readonly context?: Context;
   readonly signal?: AbortSignal | undefined;
 }
@@ -49,7 +49,7 @@ export interface DoctorOptions {
 const OPTIONS = new Set(["context", "signal"]);
 
 /**
- * Options of a `doctor`, checked before anything is called.
+ * Checks the options of a `doctor` before anything is called.
  *
  * @throws TypeError for a misspelt option, {@link EnvelopeError} `ERR_ENVELOPE_INVALID_CONTEXT`.
  */

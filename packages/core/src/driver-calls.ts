@@ -1,9 +1,9 @@
 /**
- * Calls to a driver: the only place where one is called, its time taken, its errors named and its
- * answers checked. Waiting ends with the caller's signal, whether or not the SDK listens.
+ * Calls to a driver. This is the only place that calls one, measures its time, classifies its errors
+ * and checks its answers. Waiting ends with the caller's signal, whether or not the SDK obeys it.
  *
- * What goes in is lent: copies, wiped when the driver is done. What comes out is copied into buffers
- * of our own, since an SDK's may be a slice of a pool, and the driver's plaintext is wiped.
+ * Arguments are copies that are lent to the driver and wiped when it is done. Results are copied, since
+ * an SDK's buffer may be a slice of a pool, and the driver's plaintext is then wiped.
  *
  * @module
  */
@@ -43,7 +43,7 @@ export class DriverCalls {
     this.#driver = driver;
   }
 
-  /** `undefined` where the driver leaves it to us. */
+  /** `undefined` if the driver has no such method: the caller then generates and wraps. */
   get generate():
     | ((
         context: KmsContext,
@@ -95,7 +95,8 @@ export class DriverCalls {
         this.#driver.unwrap({ wrapped: new Uint8Array(wrapped), keyId, context, signal }),
       check: (answer) => {
         const dataKey = this.#dataKey(answer);
-        // Not the driver's fault: this key and context may have wrapped something that is no data key.
+        // This is not the driver's fault: this key and context may have wrapped something other than a
+        // data key.
         if (dataKey === undefined) throw this.#failure("ERR_ENVELOPE_KMS_REJECTED", keyId);
         return { dataKey, keyVersion: this.#version(answer.keyVersion) };
       },
@@ -103,7 +104,7 @@ export class DriverCalls {
     });
   }
 
-  /** `undefined` where the KMS cannot; so is the answer where it cannot from that key. */
+  /** `undefined` if the KMS cannot rewrap. The answer is `undefined` if it cannot do so from that key. */
   get rewrap():
     | ((
         wrapped: Uint8Array,
@@ -125,8 +126,8 @@ export class DriverCalls {
   }
 
   /**
-   * Whether the driver knows `label` as a name of its own key. Only an answer that comes later, as a
-   * promise, is a call to the KMS, and those who ask about the label meanwhile share it.
+   * Whether the driver knows `label` as a name of its own key. Only an answer that is a promise counts
+   * as a call to the KMS, and concurrent callers with the same label share it.
    */
   async matches(label: string, options: DriverCallOptions): Promise<boolean> {
     const driver = this.#driver;
@@ -151,7 +152,7 @@ export class DriverCalls {
     });
   }
 
-  /** The error for a driver that does not do what driver.ts says. */
+  /** Creates the error for a driver that breaks the contract in driver.ts. */
   broken(clause: string, cause?: unknown): EnvelopeError {
     const { provider } = this.#driver;
     const message = `${provider} driver breaks its contract: ${clause}`;
@@ -165,9 +166,9 @@ export class DriverCalls {
     steps: {
       run: (signal: AbortSignal | undefined) => Promise<A>;
       check: (answer: A) => T;
-      /** Gets an answer that came too late. */
+      /** Receives an answer that arrived too late. */
       drop?: (late: A) => void;
-      /** Whether `undefined` is an answer: that no KMS was called. */
+      /** Whether `undefined` is a valid answer, which means that no KMS was called. */
       mayDecline?: boolean;
     },
   ): Promise<T> {
@@ -194,7 +195,7 @@ export class DriverCalls {
     }
   }
 
-  /** What `fn` throws, as the driver names it, or the signal's reason. */
+  /** Runs `fn`. Throws its error as the driver classifies it, or the signal's reason. */
   async #named<A>(
     keyId: string,
     signal: AbortSignal | undefined,
@@ -251,7 +252,7 @@ export class DriverCalls {
     throw this.broken("a key version is a string");
   }
 
-  /** `undefined` for another length than a data key's. */
+  /** Takes the plaintext out of an answer; `undefined` if it does not have the length of a data key. */
   #dataKey({ plaintext }: { readonly plaintext: Uint8Array }): DataKey | undefined {
     if (!(plaintext instanceof Uint8Array)) throw this.broken("a plaintext is a Uint8Array");
     try {
@@ -267,7 +268,7 @@ function wipePlaintext(late: { readonly plaintext?: unknown } | undefined): void
   if (late?.plaintext instanceof Uint8Array) late.plaintext.fill(0);
 }
 
-/** What `fn` gives, or a promise that rejects with what it throws. */
+/** Returns the result of `fn`, or a promise that rejects with what it throws. */
 function attempt<T>(fn: () => T): T | Promise<never> {
   try {
     return fn();

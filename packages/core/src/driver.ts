@@ -1,17 +1,18 @@
 /**
- * What an adapter package implements. Applications want {@link Cmk} instead.
+ * The interface that an adapter package implements. Applications use {@link Cmk} instead.
  *
- * The division of labour: `Cmk` validates, copies, limits, falls back, maps errors once, wipes and
- * honours abort signals; a driver speaks to one KMS and names its errors. So a driver
+ * `Cmk` validates, copies, limits, falls back, maps errors once, wipes and honours abort signals. A
+ * driver speaks to one KMS and classifies its errors. So a driver
  *
  * - may assume that its arguments are valid, and must neither keep nor change them;
- * - gives results that are the caller's own: it neither keeps nor changes them afterwards;
- * - throws whatever its SDK threw, and names it in {@link CmkDriver.classify};
- * - binds the context or refuses it. Dropping it silently is the one unforgivable bug;
- * - hands `signal` to its SDK where that takes one. Where not, `Cmk` stops waiting all the same. Its
- *   deadline is its own: `withDeadline`.
+ * - returns results that belong to the caller: it neither keeps nor changes them afterwards;
+ * - throws whatever its SDK threw, and classifies it in {@link CmkDriver.classify};
+ * - binds the context or refuses the call. Silently ignoring the context is the one unforgivable bug;
+ * - passes `signal` to its SDK if the SDK takes one. If not, `Cmk` still stops waiting. A driver sets
+ *   its own deadline, with `withDeadline`.
  *
- * The numbered clauses are cases in `@env/conformance`, which is this contract's real definition.
+ * The numbered clauses are test cases in `@env/conformance`, which is the real definition of this
+ * contract.
  *
  * @module
  */
@@ -20,9 +21,9 @@ import type { KmsContext } from "./context.ts";
 import type { Awaitable } from "./crypto.ts";
 import type { KmsFailureCode } from "./error.ts";
 
-/** What every call to a KMS carries. */
+/** The part that all requests to a KMS have. */
 export interface DriverRequest {
-  /** To be authenticated by the KMS: as the map, or as the bytes. */
+  /** The context, which the KMS must authenticate: either the map or the bytes. */
   readonly context: KmsContext;
   readonly signal: AbortSignal | undefined;
 }
@@ -35,72 +36,81 @@ export interface WrapRequest extends DriverRequest {
 export interface UnwrapRequest extends DriverRequest {
   readonly wrapped: Bytes;
   /**
-   * The key to call: the driver's own `keyId`, or one of the application's `alsoUnwrap`. Never a
-   * string from the message. D4: must reach the KMS, which must not pick a key by itself.
+   * The key to call: the driver's own `keyId`, or one of the application's `alsoUnwrap`. Never a string
+   * from the message. D4: it must be sent to the KMS, which must not choose a key by itself.
    */
   readonly keyId: string;
 }
 
 /** A wrapped data key. */
 export interface Wrapped {
-  /** 1 to 4096 bytes, opaque to everybody else. */
+  /** 1 to 4096 bytes, which only the KMS can interpret. */
   readonly wrapped: Bytes;
   /** The entry's label: the canonical id of the key used (an ARN, a resource name), never an alias. */
   readonly keyId: string;
-  /** Which version of the key wrapped it, where the KMS tells. For reports; the format has no field for it. */
+  /**
+   * The version of the key that wrapped it, if the KMS reports versions. Used for reports; the format
+   * has no field for it.
+   */
   readonly keyVersion?: string;
 }
 
 export interface Generated extends Wrapped {
-  /** The data key, 32 bytes; becomes the caller's to wipe. */
+  /** The data key, 32 bytes. It then belongs to the caller, who wipes it. */
   readonly plaintext: Bytes;
 }
 
 export interface Unwrapped {
-  /** The data key, 32 bytes; becomes the caller's to wipe. */
+  /** The data key, 32 bytes. It then belongs to the caller, who wipes it. */
   readonly plaintext: Bytes;
-  /** Which version of the key had wrapped it, where the KMS tells. */
+  /** The version of the key that had wrapped it, if the KMS reports versions. */
   readonly keyVersion?: string;
 }
 
 export interface Rewrapped extends Wrapped {
-  /** Which version had wrapped it before. Equal to `keyVersion`: nothing to gain, the old entry stays. */
+  /** The version that had wrapped it before. If it equals `keyVersion`, the old entry is kept. */
   readonly fromVersion?: string;
 }
 
 export interface CmkDriver {
   /** `[a-z0-9][a-z0-9.-]{0,31}`: `aws-kms`, `vault-transit`; reverse DNS outside this project. */
   readonly provider: string;
-  /** The key as the application named it: what is called. An alias is fine where the KMS has them. */
+  /** The key to call, as the application named it. An alias is allowed if the KMS has aliases. */
   readonly keyId: string;
 
   /** Wraps a data key under the key's current version. D1: equal requests give different results. */
   wrap(request: WrapRequest): Promise<Wrapped>;
 
-  /** Unwraps one. D2: refuses altered bytes; D3: another context; D4: another key. */
+  /** Unwraps a data key. Refuses altered bytes (D2), another context (D3) and another key (D4). */
   unwrap(request: UnwrapRequest): Promise<Unwrapped>;
 
-  /** Optional: a data key made by the KMS. Without it `Cmk` makes one from the system's CSPRNG and wraps it. */
+  /**
+   * Optional: has the KMS generate a data key. Without this method, `Cmk` generates one with the
+   * system's CSPRNG and wraps it.
+   */
   generate?(request: DriverRequest): Promise<Generated>;
 
   /**
-   * Optional: wraps anew inside the KMS, from `request.keyId` to this driver's own key; the plaintext
-   * never leaves it. Gives `undefined`, without a call, where the KMS cannot from that key; within its
-   * own key it has to. `Cmk` then unwraps and wraps, as it does without this method, and reports that
-   * it saw the data key.
+   * Optional: rewraps inside the KMS, from `request.keyId` to this driver's own key, so that the
+   * plaintext never leaves the KMS. Returns `undefined`, without a call, if the KMS cannot rewrap from
+   * that key; it must be able to within its own key. `Cmk` then unwraps and wraps, as it does without
+   * this method, and reports that it saw the data key.
    */
   rewrap?(request: UnwrapRequest): Promise<Rewrapped | undefined>;
 
   /**
-   * Optional: whether an entry with this label was wrapped by this key. Default: `label === keyId`.
-   * May ask the KMS for the canonical id behind an alias, once; may throw what its SDK threw. What it
-   * knows without a call it answers at once: a promise counts as a call.
+   * Optional: whether an entry with this label was wrapped by this key. Default: `label === keyId`. It
+   * may ask the KMS once for the canonical id behind an alias, and may throw what its SDK threw. An
+   * answer that needs no call must be returned synchronously: a promise counts as a call.
    */
   matches?(label: string, signal: AbortSignal | undefined): Awaitable<boolean>;
 
-  /** D5: names any error the driver threw. `ERR_ENVELOPE_KMS_ERROR` is for the truly unforeseen. */
+  /**
+   * D5: classifies any error that the driver threw. `ERR_ENVELOPE_KMS_ERROR` is for unforeseen errors
+   * only.
+   */
   classify(error: unknown): KmsFailureCode;
 
-  /** Optional: frees what the driver opened itself. A client that was passed in is not its own. */
+  /** Optional: releases what the driver itself opened. A client that was passed in belongs to the caller. */
   close?(): Promise<void>;
 }

@@ -1,8 +1,8 @@
 /**
- * From a data key to the start of a message: header, salt and commitment, and the codec for the chunks.
+ * Starts a message under a data key: header, salt and commitment, and the codec for the chunks.
  *
- * Nothing here is the caller's to choose but what a message is bound to: salt, nonce, data key and
- * suite never are.
+ * The caller chooses only what a message is bound to, never the salt, the nonce, the data key or the
+ * suite.
  *
  * Source: spec/envelope-v1.md#encrypting
  *
@@ -21,11 +21,17 @@ import { checkOptions, requireInteger } from "./options.ts";
 import { PayloadCodec } from "./payload.ts";
 
 export interface EncryptOptions {
-  /** Who may open this and what it is for. Not secret; must be given again to decrypt. */
+  /** Says who may open the message and what it is for. Not secret; must be passed again to decrypt. */
   readonly context: Context;
-  /** Binds the message to its place; must be given again to decrypt. Stored and sent nowhere. Default: none. */
+  /**
+   * Binds the message to its place; must be passed again to decrypt. It is neither stored nor sent.
+   * Default: none.
+   */
   readonly aad?: Aad | undefined;
-  /** Stores the context in the message, in clear, for readers that opt in with `fromHeader`. Default: false. */
+  /**
+   * Stores the context in the message, unencrypted, for readers that opt in with `fromHeader`. Default:
+   * false.
+   */
   readonly storeContext?: boolean | undefined;
   /**
    * Pads the header to a multiple of this many bytes, 1 to 16384, so that a rewrap can replace the
@@ -37,10 +43,10 @@ export interface EncryptOptions {
 
 /** A started message, and how many CMKs can open it. */
 export interface StartedMessage extends Wrapping {
-  /** Ends with the key block, which begins at `keyBlockOffset`. Other messages may share it. */
+  /** Ends with the key block, which begins at `keyBlockOffset`. Other messages may share this array. */
   readonly header: Bytes;
   readonly keyBlockOffset: number;
-  /** Salt and commitment, 56 bytes: the front of the payload. */
+  /** Salt and commitment: the first 56 bytes of the payload. */
   readonly prefix: Bytes;
   readonly codec: PayloadCodec;
 }
@@ -65,7 +71,7 @@ export function checkEncryptOptions(options: EncryptOptions): void {
   }
 }
 
-/** Starts a message under a held data key. Answers at once where the backend does. */
+/** Starts a message under a held data key. Synchronous if the backend is. */
 export function startMessage(
   held: HeldKey,
   context: BoundContext,

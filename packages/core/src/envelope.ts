@@ -1,5 +1,5 @@
 /**
- * Envelope encryption, as applications call it.
+ * Envelope encryption: the class that applications use.
  *
  * @module
  */
@@ -29,17 +29,20 @@ import { decryptStream, encryptStream, type EncryptStreamOptions } from "./strea
 import { decodeText, encodeText } from "./text.ts";
 
 export interface EnvelopeOptions {
-  /** 1 to 16. A message is wrapped with all of them and can be opened with any, tried in this order. */
+  /**
+   * 1 to 16 CMKs. All of them wrap each data key, and any of them can open the message; they are tried
+   * in this order.
+   */
   readonly cmks: readonly Cmk[];
-  /** How many CMKs must wrap for a message to be written. Default: all of them. */
+  /** How many CMKs must succeed in wrapping before a message is written. Default: all of them. */
   readonly minWrapped?: number;
-  /** Limits for reusing data keys. Default: every message has a data key of its own. */
+  /** Limits for reusing data keys. Default: every message has its own data key. */
   readonly dataKeyCache?: DataKeyCacheOptions;
-  /** Gets an event for each KMS call, cache look-up and message. Never a secret. */
+  /** Receives an event for each KMS call, cache lookup and message. Events contain no secrets. */
   readonly observer?: Observer;
 }
 
-/** The insides of an `Envelope`, for this package's own modules. */
+/** Gives this package's own modules access to the internals of an `Envelope`. */
 export let messagesOf: (envelope: Envelope) => Messages;
 
 const OPTIONS = new Set(["cmks", "minWrapped", "dataKeyCache", "observer"]);
@@ -59,7 +62,7 @@ const OPTIONS = new Set(["cmks", "minWrapped", "dataKeyCache", "observer"]);
 export class Envelope {
   readonly #messages: Messages;
 
-  /** @throws TypeError, RangeError for options that cannot work. */
+  /** @throws TypeError, RangeError for invalid options. */
   constructor(options: EnvelopeOptions) {
     checkOptions(options, OPTIONS);
     const { cmks, dataKeyCache, observer } = options;
@@ -79,9 +82,9 @@ export class Envelope {
   }
 
   /**
-   * This envelope with its context bound.
+   * Returns this envelope with its context bound.
    *
-   * @param context - Copied now.
+   * @param context - Copied at once.
    * @throws {@link EnvelopeError} `ERR_ENVELOPE_INVALID_CONTEXT`; TypeError.
    *
    * @example
@@ -95,10 +98,11 @@ export class Envelope {
   }
 
   /**
-   * Encrypts bytes. For large data use {@link encryptStream}: this holds all of it in memory.
+   * Encrypts bytes. For large data use {@link encryptStream}: this method holds everything in memory.
    *
    * @param plaintext - Borrowed until the promise settles; do not change it meanwhile.
-   * @returns A message of its own: header, 56 bytes, and 16 bytes for every 16 KiB begun.
+   * @returns A new array with the message: the header, 56 bytes, the ciphertext, and 16 bytes for each
+   * chunk of up to 16 KiB.
    * @throws {@link EnvelopeError} `ERR_ENVELOPE_INVALID_CONTEXT`, `ERR_ENVELOPE_LIMIT`, `ERR_ENVELOPE_KMS_…`,
    * `ERR_ENVELOPE_DRIVER`, `ERR_ENVELOPE_CONFIG`; TypeError, RangeError for misuse; the signal's reason.
    */
@@ -125,10 +129,10 @@ export class Envelope {
   }
 
   /**
-   * Decrypts a message. Gives nothing at all unless every byte of it has verified.
+   * Decrypts a message. Returns no plaintext unless every byte of the message has verified.
    *
-   * @param message - As {@link encrypt} returned it. Borrowed until the promise settles.
-   * @returns The plaintext, in an array of its own.
+   * @param message - The result of {@link encrypt}. Borrowed until the promise settles.
+   * @returns The plaintext, in a new array.
    * @throws {@link EnvelopeError} `ERR_ENVELOPE_FORMAT`, `ERR_ENVELOPE_UNSUPPORTED`, `ERR_ENVELOPE_TRUNCATED`,
    * `ERR_ENVELOPE_INVALID_CONTEXT`, `ERR_ENVELOPE_NO_KEY`, `ERR_ENVELOPE_DECRYPT`, `ERR_ENVELOPE_KMS_UNAVAILABLE`,
    * `ERR_ENVELOPE_KMS_ACCESS_DENIED`, `ERR_ENVELOPE_KMS_ERROR`; TypeError for misuse; the signal's reason.
@@ -156,60 +160,61 @@ export class Envelope {
   }
 
   /**
-   * Encrypts text to text (`env1.…`), for columns and JSON. Message bytes: at most 1 MiB.
+   * Encrypts text to text (`env1.…`), for columns and JSON. The message has at most 1 MiB.
    *
-   * @param plaintext - Well-formed: a lone surrogate would not come back.
-   * @throws as {@link encrypt}; `ERR_ENVELOPE_LIMIT` for more than 1 MiB.
+   * @param plaintext - Well-formed text: UTF-8 cannot represent a lone surrogate.
+   * @throws like {@link encrypt}; `ERR_ENVELOPE_LIMIT` for more than 1 MiB.
    */
   async encryptText(plaintext: string, options: EncryptOptions): Promise<string> {
     return encodeText(await this.encrypt(encodePlaintext(plaintext), options));
   }
 
   /**
-   * Decrypts what {@link encryptText} wrote.
+   * Decrypts the result of {@link encryptText}.
    *
-   * @throws as {@link decrypt}; `ERR_ENVELOPE_FORMAT` also where the plaintext is no UTF-8 text.
+   * @throws like {@link decrypt}; also `ERR_ENVELOPE_FORMAT` if the plaintext is not UTF-8 text.
    */
   async decryptText(text: string, options: DecryptOptions): Promise<string> {
     return decodePlaintext(await this.decrypt(decodeText(text), options));
   }
 
   /**
-   * A transform from plaintext to message, for data of any length: 16 KiB are held back at most, beside
-   * what is written at once. Errors as {@link encrypt}, on both sides of the stream.
+   * Returns a transform from plaintext to message, for data of any length. It buffers at most 16 KiB
+   * besides the chunk being written. Errors are those of {@link encrypt}, on both sides of the stream.
    */
   encryptStream(options: EncryptStreamOptions): TransformStream<Uint8Array, Bytes> {
     return encryptStream(this.#messages, options);
   }
 
   /**
-   * A transform from message to plaintext. Every byte it gives has verified at its position, but the
-   * message may still turn out to be cut: what was read is complete only once the stream has ended
-   * without an error. Errors as {@link decrypt}.
+   * Returns a transform from message to plaintext. Every byte it emits has verified at its position,
+   * but the message may still turn out to be truncated: the plaintext is complete only once the stream
+   * has ended without an error. Errors are those of {@link decrypt}.
    */
   decryptStream(options: DecryptOptions): TransformStream<Uint8Array, Bytes> {
     return decryptStream(this.#messages, options);
   }
 
   /**
-   * A synchronous cipher for small values under data keys held in memory, for ORMs and serialisers.
-   * Makes one KMS call now.
+   * Returns a synchronous cipher for small values under data keys held in memory, for ORMs and
+   * serialisers. Makes one KMS call to begin with.
    *
-   * @throws {@link EnvelopeError} `ERR_ENVELOPE_UNSUPPORTED` where the runtime's cryptography is asynchronous
-   * only (browsers, edge), else as {@link encrypt}.
+   * @throws {@link EnvelopeError} `ERR_ENVELOPE_UNSUPPORTED` if the runtime has only asynchronous
+   * cryptography (browsers, edge); otherwise like {@link encrypt}.
    */
   async fields(options: FieldsOptions): Promise<Fields> {
     return openFields(this.#messages, options);
   }
 
   /**
-   * Wraps the data key anew: under the current version of each configured CMK, under CMKs that were
-   * added, no more under those of `from`. The payload is not read; a message's header alone will do.
+   * Rewraps the data key under the current version of every configured CMK, adding missing ones and
+   * dropping those in `from`. The payload is not read, so a message's header is enough.
    *
-   * This retires a CMK or a version of it. It does not help once a data key or plaintext has leaked.
+   * Use it to retire a CMK or one of its versions. It does not help once a data key or plaintext has
+   * leaked.
    *
-   * @param message - Bytes, or a text form; the result has the same form.
-   * @throws as {@link decrypt}, except `ERR_ENVELOPE_TRUNCATED`.
+   * @param message - Bytes or the text form; the result has the same form.
+   * @throws like {@link decrypt}, except `ERR_ENVELOPE_TRUNCATED`.
    */
   async rewrap<T extends Uint8Array | string>(
     message: T,
@@ -225,8 +230,8 @@ export class Envelope {
   }
 
   /**
-   * Forgets all held data keys; later calls throw `ERR_ENVELOPE_CLOSED`. CMKs that were passed in stay open:
-   * whoever opened one closes it, as `openEnvelope` does with its own. Idempotent.
+   * Forgets all held data keys; later calls throw `ERR_ENVELOPE_CLOSED`. CMKs that were passed in stay
+   * open: whoever opened a CMK closes it, as `openEnvelope` does for its own. Idempotent.
    */
   async close(): Promise<void> {
     await this.#messages.close();
@@ -237,8 +242,8 @@ export class Envelope {
   }
 
   /**
-   * Forgets all data keys that are held, those of {@link fields} too. Calls under way finish, and what they
-   * get is not kept.
+   * Forgets all held data keys, including those of {@link fields}. Pending calls finish, but their data
+   * keys are not kept.
    */
   clearDataKeyCache(): void {
     this.#messages.clear();
@@ -247,13 +252,13 @@ export class Envelope {
 
 function checkCmks(cmks: readonly Cmk[]): void {
   if (!Array.isArray(cmks) || !cmks.every((cmk) => cmk instanceof Cmk)) {
-    throw new TypeError("cmks must be a list of Cmk, as adapters' factories make them");
+    throw new TypeError("cmks must be a list of Cmk, from adapters' factories");
   }
   const max = keyBlockLimits.entries;
   if (cmks.length < 1 || cmks.length > max) {
     throw new RangeError(`1 to ${max} CMKs are allowed, got ${cmks.length}`);
   }
-  // By identity: one alias may name two keys, in two regions or keystores. Whether two names are one key
-  // shows in the entries, when they have wrapped.
-  if (new Set(cmks).size < cmks.length) throw new TypeError("one of the CMKs is there twice");
+  // Compared by identity: one alias may name two keys, in two regions or keystores. Whether two names
+  // are the same key shows in the entries, after they have wrapped.
+  if (new Set(cmks).size < cmks.length) throw new TypeError("cmks contains the same CMK twice");
 }

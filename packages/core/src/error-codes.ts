@@ -1,8 +1,8 @@
 /**
- * The table of error codes with the next step of each, for documentation, tools and the command line.
+ * The table of error codes with the next step for each, for documentation, tools and the command line.
  *
- * It is a module of its own because nothing in this package needs it: a bundle that does not import
- * {@link errorCodes} does not carry its texts.
+ * It is a separate module because nothing in this package needs it: a bundle that does not import
+ * {@link errorCodes} does not contain its texts.
  *
  * @module
  */
@@ -19,7 +19,7 @@ type Rows = {
     : Pick<ErrorCodeRow, "meaning" | "next">;
 };
 
-/** Where there is no meaning, it is in `error.ts`. */
+/** A row without a meaning has it in `error.ts`. */
 const rows: Rows = {
   ERR_ENVELOPE_FORMAT: {
     meaning: "The bytes are not an envelope message, or break a rule of the format.",
@@ -28,10 +28,10 @@ const rows: Rows = {
   ERR_ENVELOPE_UNSUPPORTED: {
     meaning:
       "A version, suite or flag this build does not read, or a call this runtime cannot serve.",
-    next: "Update the package; the message names what it met.",
+    next: "Update the package; the message names the unsupported part.",
   },
   ERR_ENVELOPE_TRUNCATED: {
-    meaning: "The message ends too early, or has a length that no message has.",
+    meaning: "The message is truncated, or its length is impossible.",
     next: "Fetch the message again; part of it is missing or something was appended.",
   },
   ERR_ENVELOPE_NO_KEY: {
@@ -74,19 +74,20 @@ const rows: Rows = {
     next: "Keep the object open for as long as it is used.",
   },
   ERR_ENVELOPE_CONFIG: {
-    meaning: "A CMK URI or a configuration file is malformed, or names what does not exist.",
+    meaning:
+      "A CMK URI or a configuration file is malformed, or names something that does not exist.",
     next: "Correct the configuration; the message names the place.",
   },
   ERR_ENVELOPE_KEYSTORE_FORMAT: {
-    meaning: "The file is not a keystore, is one of another version, or was altered.",
+    meaning: "The file is not a keystore, has another version, or was altered.",
     next: "Check the path, or restore the keystore from a backup.",
   },
   ERR_ENVELOPE_KEYSTORE_ROOT_KEY: {
-    meaning: "The keystore's root key is missing, or is not the one it was made with.",
+    meaning: "The keystore's root key is missing, or is not the one it was created with.",
     next: "Provide the key file, environment variable, passphrase or CMK it was created with.",
   },
   ERR_ENVELOPE_KEYSTORE_BUSY: {
-    next: "Try again; if it stays, find the process that holds the file.",
+    next: "Try again; if it persists, find the process that holds the file.",
   },
   ERR_ENVELOPE_KEYSTORE_IO: {
     meaning:
@@ -100,7 +101,7 @@ const rows: Rows = {
   },
 };
 
-/** The table of codes, in the order in which `docs/errors.md` lists them. */
+/** All error codes, in the order of `docs/errors.md`. */
 export const errorCodes: Readonly<Record<EnvelopeErrorCode, ErrorCodeRow>> = /* @__PURE__ */ join();
 
 function join(): Record<EnvelopeErrorCode, ErrorCodeRow> {

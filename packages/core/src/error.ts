@@ -1,16 +1,16 @@
 /**
- * The one error type of all packages, and the table of its codes.
+ * The error type that all packages share, and the table of its codes.
  *
  * Act on `code`, never on `message`: messages may be reworded in any release, codes only in a major
- * one. Neither holds plaintext, key bytes, tokens, ciphertext or context values, so both are safe to
- * log. Misuse by the programmer (a wrong type, an impossible option) is a TypeError or RangeError.
+ * one. Neither contains plaintext, key bytes, tokens, ciphertext or context values, so both are safe to
+ * log. Misuse by the programmer (a wrong type, an invalid option) is a TypeError or RangeError.
  *
  * @module
  */
 
 /**
- * What programs need to know of a code when something fails. The rest of what there is to say, which
- * only people read, is in `error-codes.ts`: a bundle for a browser leaves it out.
+ * What programs need to know about a code when something fails. Texts that only people read are in
+ * `error-codes.ts`, so that a bundle for a browser omits them.
  */
 const table = {
   ERR_ENVELOPE_DECRYPT: {
@@ -23,7 +23,7 @@ const table = {
     meaning: "The CMK refused to unwrap: another key, another context, or altered bytes.",
   },
   ERR_ENVELOPE_KMS_KEY_NOT_FOUND: {
-    meaning: "The KMS knows no such key.",
+    meaning: "The KMS has no such key.",
   },
   ERR_ENVELOPE_KMS_KEY_STATE: {
     meaning: "The key exists but is disabled, pending deletion, or of another usage.",
@@ -40,18 +40,18 @@ const table = {
     retryable: true,
   },
   ERR_ENVELOPE_KMS_ERROR: {
-    meaning: "The KMS failed in a way the driver cannot name.",
+    meaning: "The KMS failed in an unforeseen way.",
   },
   ERR_ENVELOPE_DRIVER: {
     meaning: "A CMK driver broke its contract.",
   },
   ERR_ENVELOPE_KEYSTORE_BUSY: {
-    meaning: "Another process holds the keystore's write lock for too long.",
+    meaning: "Another process has held the keystore's write lock too long.",
     retryable: true,
   },
 } as const;
 
-/** The codes that no row is needed for. */
+/** Codes that need no row in the table. */
 type PlainCode =
   | "ERR_ENVELOPE_FORMAT"
   | "ERR_ENVELOPE_UNSUPPORTED"
@@ -67,10 +67,10 @@ type PlainCode =
   | "ERR_ENVELOPE_KEYSTORE_IO"
   | "ERR_ENVELOPE_KEYSTORE_SQLITE";
 
-/** Codes that this package explains in messages, or that are retryable. */
+/** Codes that this package explains in error messages, or that are retryable. */
 export type DescribedCode = keyof typeof table;
 
-/** Stable names of what can go wrong. */
+/** The stable error codes. */
 export type EnvelopeErrorCode = DescribedCode | PlainCode;
 
 /** What a code means, and whether the same call may succeed later. */
@@ -79,24 +79,24 @@ export interface ErrorFacts {
   readonly retryable?: boolean;
 }
 
-/** The facts of the codes that have a row. */
+/** The facts about the codes that have a row. */
 export const errorFacts: Readonly<Record<DescribedCode, ErrorFacts>> = table;
 
-/** The facts of any code. */
+/** Returns the facts about any code, or `undefined` if it has no row. */
 export function factsOf(code: EnvelopeErrorCode): ErrorFacts | undefined {
   const facts: Readonly<Partial<Record<EnvelopeErrorCode, ErrorFacts>>> = errorFacts;
   return facts[code];
 }
 
-/** The codes a driver may answer with: how one call to a KMS failed. */
+/** The codes that a driver may return: they say how one call to a KMS failed. */
 export type KmsFailureCode = Extract<EnvelopeErrorCode, `ERR_ENVELOPE_KMS_${string}`>;
 
-/** Whether `code` is one a driver may answer with. */
+/** Whether `code` is one that a driver may return. */
 export function isKmsFailureCode(code: string): code is KmsFailureCode {
   return code.startsWith("ERR_ENVELOPE_KMS_") && Object.hasOwn(errorFacts, code);
 }
 
-/** What one CMK answered. Holds no secret, so it is safe to log. */
+/** The answer of one CMK. It contains no secrets, so it is safe to log. */
 export interface Attempt {
   readonly provider: string;
   readonly keyId: string;
@@ -104,21 +104,21 @@ export interface Attempt {
 }
 
 export interface EnvelopeErrorOptions {
-  /** What the driver or the runtime threw. */
+  /** The error that the driver or the runtime threw. */
   readonly cause?: unknown;
-  /** One per CMK that was called, in the order of the calls. */
+  /** One attempt per CMK that was called, in the order of the calls. */
   readonly attempts?: readonly Attempt[];
 }
 
-// A registered symbol and not `instanceof`: two copies of this package in one process (two versions,
-// or a package manager's peer variants) must still recognise each other's errors.
+// A registered symbol rather than `instanceof`, because two copies of this package in one process (two
+// versions, or a package manager's peer variants) must recognise each other's errors.
 const brand = Symbol.for("@env/core:error");
 
-/** Everything that goes wrong in data, configuration or a KMS. */
+/** An error caused by data, configuration or a KMS. */
 export class EnvelopeError extends Error {
   override readonly name = "EnvelopeError";
   readonly code: EnvelopeErrorCode;
-  /** Empty where no CMK was called. */
+  /** The answers of the CMKs; empty if none was called. */
   readonly attempts: readonly Attempt[];
 
   constructor(code: EnvelopeErrorCode, message: string, options: EnvelopeErrorOptions = {}) {
@@ -135,7 +135,7 @@ export class EnvelopeError extends Error {
 }
 
 /**
- * Tells whether `error` is an {@link EnvelopeError}, and of `code` where one is given. Works across
+ * Whether `error` is an {@link EnvelopeError} and, if `code` is given, has that code. Works across
  * copies of the package.
  *
  * @example

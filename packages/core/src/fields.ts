@@ -1,9 +1,9 @@
 /**
  * A synchronous cipher for small values: for ORMs, serialisers and other code that cannot await.
  *
- * Data keys are unwrapped beforehand and held outside the JavaScript heap, within the limits of a
- * data-key cache. What is not held cannot be had synchronously and is an error that says what to
- * await. Replacement keys are fetched in the background while the current one still serves.
+ * Data keys are unwrapped in advance and held outside the JavaScript heap, within the limits of a
+ * data-key cache. A data key that is not held is unavailable synchronously, which is an error that says
+ * what to await. Replacements are fetched in the background while the current key is still in use.
  *
  * @module
  */
@@ -28,9 +28,12 @@ import { plaintextLength, PREFIX_BYTES } from "./payload.ts";
 import { decodeText, encodeText } from "./text.ts";
 
 export interface FieldsOptions {
-  /** Of all values. Not secret. */
+  /** The context of all values. Not secret. */
   readonly context: Context;
-  /** Limits of held data keys. Default: those of the `Envelope`, else 5 minutes, 2^20 messages, 64 GiB. */
+  /**
+   * Limits of held data keys. Default: those of the `Envelope`, otherwise 5 minutes, 2^20 messages and
+   * 64 GiB.
+   */
   readonly dataKeyCache?: DataKeyCacheOptions;
   readonly signal?: AbortSignal | undefined;
 }
@@ -43,28 +46,30 @@ export interface FieldOptions {
 /** Encrypts and decrypts without awaiting. Every method throws instead of rejecting. */
 export interface Fields extends Disposable {
   /**
-   * @throws `ERR_ENVELOPE_NOT_HELD` once the held data key is spent and no other has come; `ERR_ENVELOPE_LIMIT`
-   * for a value larger than `maxBytes`.
+   * @throws `ERR_ENVELOPE_NOT_HELD` once the held data key has reached its limits and no other has
+   * arrived; `ERR_ENVELOPE_LIMIT` for a value larger than `maxBytes`.
    */
   encrypt(plaintext: Uint8Array, options?: FieldOptions): Bytes;
   /**
-   * Also what was encrypted here must be {@link prepare}d: whether it may be decrypted is the KMS's word.
+   * Values that this object encrypted must also be {@link prepare}d: only the KMS decides whether they
+   * may be decrypted.
    *
-   * @throws `ERR_ENVELOPE_NOT_HELD` for a value that was not prepared; else as `Envelope.decrypt`.
+   * @throws `ERR_ENVELOPE_NOT_HELD` for a value that was not prepared; otherwise like
+   * `Envelope.decrypt`.
    */
   decrypt(message: Uint8Array, options?: FieldOptions): Bytes;
-  /** As {@link encrypt}, from text to the text form. */
+  /** Encrypts text to the text form. Otherwise like {@link encrypt}. */
   encryptText(plaintext: string, options?: FieldOptions): string;
-  /** As {@link decrypt}, from the text form to text. */
+  /** Decrypts the text form to text. Otherwise like {@link decrypt}. */
   decryptText(text: string, options?: FieldOptions): string;
   /**
-   * Unwraps the data keys of these values, each once, so that they can be decrypted for the next
-   * `maxAge`. Values of one data key cost one KMS call together.
+   * Unwraps the data keys of these values, each once, so that the values can be decrypted for the next
+   * `maxAge`. Values that share a data key need only one KMS call.
    *
-   * @throws as `Envelope.decrypt`, for the first value that fails.
+   * @throws like `Envelope.decrypt`, for the first value that fails.
    */
   prepare(values: Iterable<Uint8Array | string>, options?: { signal?: AbortSignal }): Promise<void>;
-  /** Fetches a data key for encrypting, unless one is held that has refused no value yet. */
+  /** Fetches a data key for encryption, unless a held one has had room for every value so far. */
   refresh(options?: { signal?: AbortSignal }): Promise<void>;
   /** Forgets all held data keys; later calls throw `ERR_ENVELOPE_CLOSED`. */
   [Symbol.dispose](): void;
@@ -76,7 +81,7 @@ const DEFAULT_LIMITS: DataKeyCacheOptions = {
   maxMessages: 2 ** 20,
   maxBytes: 2 ** 36,
 };
-/** Unwraps under way at once in {@link Fields.prepare}. */
+/** The number of concurrent unwraps in {@link Fields.prepare}. */
 const PARALLEL = 16;
 
 export async function openFields(messages: Messages, options: FieldsOptions): Promise<Fields> {
@@ -202,17 +207,17 @@ class FieldCipher implements Fields {
   }
 }
 
-/** Lengths first, so that no two lists of entries have one name. */
+/** Names an entry for a map key. Lengths come first, so that two different lists never give the same name. */
 function nameOf({ provider, keyId, wrapped }: Entry): string {
   return `${provider} ${keyId.length} ${wrapped.length} ${keyId}${byteName(wrapped)}`;
 }
 
-/** Without the aad the commitment cannot be compared yet; decrypt() does. */
+/** Accepts any data key. The commitment needs the aad, so decrypt() compares it. */
 function accept(): true {
   return true;
 }
 
-/** The value of what a synchronous backend answers. */
+/** Returns the value that a synchronous backend has already computed. */
 function now<T>(value: Awaitable<T>): T {
   if (value instanceof Promise) throw new TypeError("the backend answered with a promise");
   return value;

@@ -1,6 +1,6 @@
 /**
- * Replaces `fields.ts` where cryptography is asynchronous, so that a bundle for a browser does not
- * carry a cipher that could only refuse to work.
+ * Replaces `fields.ts` on runtimes with asynchronous cryptography, so that a bundle for a browser does
+ * not contain a cipher that cannot work there.
  *
  * @module
  */

@@ -1,5 +1,5 @@
 /**
- * An envelope with its context bound, so that code for one tenant or purpose names it once.
+ * An envelope with its context bound, so that code for one tenant or purpose states the context once.
  *
  * @module
  */
@@ -14,55 +14,58 @@ import type { EncryptStreamOptions } from "./stream.ts";
 
 type WithoutContext<T> = Omit<T, "context">;
 
-/** The methods of an {@link Envelope}, for one context. Made by `Envelope.for`, and open for as long as that is. */
+/**
+ * The methods of an {@link Envelope} for one context. Created by `Envelope.for`, and open for as long
+ * as the envelope is.
+ */
 export class EnvelopeForContext {
   readonly #envelope: Envelope;
   readonly #context: Context;
 
-  /** @param context - Checked, and nobody else's to change. */
+  /** @param context - Already checked, and never changed by anybody. */
   constructor(envelope: Envelope, context: Context) {
     this.#envelope = envelope;
     this.#context = context;
   }
 
-  /** As `Envelope.encrypt`. */
+  /** Same as `Envelope.encrypt`. */
   async encrypt(plaintext: Uint8Array, options?: WithoutContext<EncryptOptions>): Promise<Bytes> {
     return this.#envelope.encrypt(plaintext, this.#bound(options));
   }
 
-  /** As `Envelope.decrypt`. */
+  /** Same as `Envelope.decrypt`. */
   async decrypt(message: Uint8Array, options?: WithoutContext<DecryptOptions>): Promise<Bytes> {
     return this.#envelope.decrypt(message, this.#bound(options));
   }
 
-  /** As `Envelope.encryptText`. */
+  /** Same as `Envelope.encryptText`. */
   async encryptText(plaintext: string, options?: WithoutContext<EncryptOptions>): Promise<string> {
     return this.#envelope.encryptText(plaintext, this.#bound(options));
   }
 
-  /** As `Envelope.decryptText`. */
+  /** Same as `Envelope.decryptText`. */
   async decryptText(text: string, options?: WithoutContext<DecryptOptions>): Promise<string> {
     return this.#envelope.decryptText(text, this.#bound(options));
   }
 
-  /** As `Envelope.encryptStream`. */
+  /** Same as `Envelope.encryptStream`. */
   encryptStream(
     options?: WithoutContext<EncryptStreamOptions>,
   ): TransformStream<Uint8Array, Bytes> {
     return this.#envelope.encryptStream(this.#bound(options));
   }
 
-  /** As `Envelope.decryptStream`. */
+  /** Same as `Envelope.decryptStream`. */
   decryptStream(options?: WithoutContext<DecryptOptions>): TransformStream<Uint8Array, Bytes> {
     return this.#envelope.decryptStream(this.#bound(options));
   }
 
-  /** As `Envelope.fields`. */
+  /** Same as `Envelope.fields`. */
   async fields(options?: WithoutContext<FieldsOptions>): Promise<Fields> {
     return this.#envelope.fields(this.#bound(options));
   }
 
-  /** As `Envelope.rewrap`. */
+  /** Same as `Envelope.rewrap`. */
   async rewrap<T extends Uint8Array | string>(
     message: T,
     options?: WithoutContext<RewrapOptions>,
@@ -71,7 +74,7 @@ export class EnvelopeForContext {
   }
 
   #bound<T extends object>(options: T | undefined): T & { readonly context: Context } {
-    // A context that is ignored would be worse than an error.
+    // Silently ignoring a context would be worse than an error.
     if (options !== undefined && "context" in options) {
       throw new TypeError(
         "the context is bound already: leave it out, or call the Envelope itself",

@@ -15,22 +15,22 @@ import { decodeKeyBlockBody, keyBlockLimits, type Entry } from "./key-block.ts";
 
 /** A parsed header. */
 export interface Header {
-  /** The first 8 bytes, as they are bound. */
+  /** The first 8 bytes, exactly as the key derivation binds them. */
   readonly preamble: Bytes;
-  /** The context, where the writer stored it. Not to be trusted without the reader's opt-in. */
+  /** The context, if the writer stored it. It must not be trusted unless the reader has opted in. */
   readonly storedContext: Context | undefined;
   readonly storedContextBytes: Bytes | undefined;
-  /** The wrapped copies of the data key; `undefined` where the key block is detached. */
+  /** The wrapped copies of the data key; `undefined` if the key block is detached. */
   readonly entries: readonly Entry[] | undefined;
-  /** Where the key block starts, in bytes. What stands before it never changes. */
+  /** The offset of the key block in bytes. What precedes it never changes. */
   readonly keyBlockOffset: number;
-  /** Bytes of the whole header: the payload starts here. */
+  /** The length of the header in bytes, which is the offset of the payload. */
   readonly length: number;
 }
 
-/** What every header starts with, in bytes. */
+/** The length in bytes of the preamble that starts every header. */
 export const PREAMBLE_BYTES = 8;
-/** Longest header there is, in bytes: a reader need not hold back more than this. */
+/** The maximum length of a header in bytes: a reader never needs to buffer more than this. */
 export const MAX_HEADER_BYTES: number =
   PREAMBLE_BYTES + 2 + contextLimits.bytes + 2 + keyBlockLimits.bytes;
 
@@ -39,7 +39,7 @@ const VERSION = 1;
 const SUITE_COBBLESTONE_256 = 1;
 const FLAG_STORED_CONTEXT = 1;
 
-/** The preamble of a new message. */
+/** Encodes the preamble of a new message. */
 function encodePreamble(storesContext: boolean): Bytes {
   return concat(
     MAGIC,
@@ -47,7 +47,7 @@ function encodePreamble(storesContext: boolean): Bytes {
   );
 }
 
-/** What stands before the key block: preamble, and the context if it is stored. */
+/** Encodes what precedes the key block: the preamble, and the context if it is stored. */
 export function encodeFront(storedContextBytes: Bytes | undefined): Bytes {
   const preamble = encodePreamble(storedContextBytes !== undefined);
   return storedContextBytes === undefined
@@ -56,9 +56,11 @@ export function encodeFront(storedContextBytes: Bytes | undefined): Bytes {
 }
 
 /**
- * Bytes of the header that `bytes` starts with, or `undefined` while too few are there to tell.
+ * Returns the length of the header that `bytes` starts with, or `undefined` if there are too few bytes
+ * to tell.
  *
- * @throws {@link EnvelopeError} `ERR_ENVELOPE_FORMAT`, `ERR_ENVELOPE_UNSUPPORTED` as soon as they are certain.
+ * @throws {@link EnvelopeError} `ERR_ENVELOPE_FORMAT`, `ERR_ENVELOPE_UNSUPPORTED` as soon as either is
+ * certain.
  */
 export function headerLength(bytes: Uint8Array): number | undefined {
   checkPreamble(bytes);
@@ -82,10 +84,10 @@ export function headerLength(bytes: Uint8Array): number | undefined {
 /**
  * Reads the header at the front of `bytes`.
  *
- * @param bytes - At least the whole header; what follows it is not looked at.
+ * @param bytes - At least the whole header; what follows it is ignored.
  * @returns Copies, so `bytes` may be reused.
- * @throws {@link EnvelopeError} `ERR_ENVELOPE_FORMAT`, `ERR_ENVELOPE_UNSUPPORTED`; `ERR_ENVELOPE_TRUNCATED` where
- * `bytes` is only the beginning of a header.
+ * @throws {@link EnvelopeError} `ERR_ENVELOPE_FORMAT`, `ERR_ENVELOPE_UNSUPPORTED`;
+ * `ERR_ENVELOPE_TRUNCATED` if `bytes` is only the beginning of a header.
  */
 export function parseHeader(bytes: Uint8Array): Header {
   const length = headerLength(bytes);
@@ -106,8 +108,8 @@ export function parseHeader(bytes: Uint8Array): Header {
 }
 
 /**
- * {@link parseHeader} with a memory for the last one: messages under one data key have the same header,
- * byte for byte, and one that is the same reads the same.
+ * Returns a {@link parseHeader} that remembers its last result: messages under one data key have
+ * byte-for-byte the same header, so it need not be parsed again.
  */
 export function rememberHeader(): typeof parseHeader {
   let last: { readonly bytes: Bytes; readonly header: Header } | undefined;
@@ -119,12 +121,12 @@ export function rememberHeader(): typeof parseHeader {
   };
 }
 
-/** In the order the specification fixes: nothing after an unknown version is interpreted. */
+/** Checks in the order that the specification fixes: nothing after an unknown version is interpreted. */
 function checkPreamble(bytes: Uint8Array): void {
   for (let i = 0; i < MAGIC.length && i < bytes.length; i++) {
     if (bytes[i] !== MAGIC[i]) throw foreign(bytes);
   }
-  // By index: taking a typed array apart by pattern is an iterator, on the way of every message.
+  // Read by index: destructuring a typed array runs an iterator, and this runs for every message.
   const version = bytes[4];
   const suite = bytes[5];
   const flags = bytes[6];
@@ -136,7 +138,7 @@ function checkPreamble(bytes: Uint8Array): void {
   if (reserved !== undefined && reserved !== 0) throw malformed("the reserved byte is not zero");
 }
 
-/** What people pass by mistake, with the way out. */
+/** What people pass by mistake, and what to do about it. */
 const LOOKALIKES: readonly (readonly [prefix: Uint8Array, hint: string])[] = [
   [utf8("env1."), "this is the text form: pass it as a string to decryptText()"],
   [utf8("jkVOV"), "this is base64: decode it first"],

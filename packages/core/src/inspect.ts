@@ -1,5 +1,5 @@
 /**
- * What a message says of itself, without a KMS.
+ * Reads what a message says about itself, without a KMS.
  *
  * @module
  */
@@ -11,26 +11,32 @@ import { decodeKeyBlock, encodeKeyBlock, type Entry } from "./key-block.ts";
 import { plaintextLength } from "./payload.ts";
 import { decodeText } from "./text.ts";
 
-/** Facts of a header. None of them is authenticated: a message can claim anything until it is decrypted. */
+/**
+ * The contents of a header. Nothing in it is authenticated: a message can claim anything until it is
+ * decrypted.
+ */
 export interface MessageFacts {
   readonly version: 1;
   readonly suite: "Cobblestone-256";
-  /** The context, where the writer stored it. */
+  /** The context, if the writer stored it. */
   readonly storedContext: Context | undefined;
-  /** Which CMKs can open it; `undefined` where the key block is detached. */
+  /** The CMKs that can open it; `undefined` if the key block is detached. */
   readonly entries: readonly Entry[] | undefined;
   readonly headerBytes: number;
-  /** Zeros at the end of the key block, kept free for a rewrap in place. */
+  /** The number of zero bytes at the end of the key block, reserved for a rewrap in place. */
   readonly paddingBytes: number;
   readonly payloadBytes: number;
-  /** By arithmetic; `undefined` where no payload has this length (a header alone, a cut message). */
+  /**
+   * Computed from the payload's length; `undefined` if that length is impossible (a lone header, a
+   * truncated message).
+   */
   readonly plaintextBytes: number | undefined;
 }
 
 /**
  * Reads a message's header.
  *
- * @param message - Bytes, or a text form. The header alone will do.
+ * @param message - Bytes or the text form. The header is enough.
  * @throws {@link EnvelopeError} `ERR_ENVELOPE_FORMAT`, `ERR_ENVELOPE_UNSUPPORTED`.
  */
 export function inspect(message: Uint8Array | string): MessageFacts {
@@ -52,10 +58,11 @@ export function inspect(message: Uint8Array | string): MessageFacts {
 }
 
 /**
- * Takes the key block out of a message, to be stored elsewhere (object metadata, a column).
+ * Removes the key block from a message, to be stored elsewhere (object metadata, a column).
  *
  * @returns The message without it, and the key block for {@link attachKeyBlock} or `decrypt`.
- * @throws {@link EnvelopeError} `ERR_ENVELOPE_FORMAT`, also where it is detached already; `ERR_ENVELOPE_UNSUPPORTED`.
+ * @throws {@link EnvelopeError} `ERR_ENVELOPE_FORMAT`, also if it is already detached;
+ * `ERR_ENVELOPE_UNSUPPORTED`.
  */
 export function detachKeyBlock(message: Uint8Array): { message: Uint8Array; keyBlock: Uint8Array } {
   requireBytes(message, "message");
@@ -74,10 +81,10 @@ export function detachKeyBlock(message: Uint8Array): { message: Uint8Array; keyB
 }
 
 /**
- * Puts a detached key block back.
+ * Inserts a detached key block into its message.
  *
- * @throws {@link EnvelopeError} `ERR_ENVELOPE_FORMAT` where the block is malformed or the message has one;
- * `ERR_ENVELOPE_UNSUPPORTED`.
+ * @throws {@link EnvelopeError} `ERR_ENVELOPE_FORMAT` if the block is malformed or the message already
+ * has one; `ERR_ENVELOPE_UNSUPPORTED`.
  */
 export function attachKeyBlock(message: Uint8Array, keyBlock: Uint8Array): Uint8Array {
   requireBytes(message, "message");

@@ -1,6 +1,6 @@
 /**
- * Where a text stops being JSON. `JSON.parse` does not always tell, and quotes the text around the mistake,
- * which may be a secret.
+ * Finds where a text stops being valid JSON. `JSON.parse` does not always say, and it quotes the text
+ * around the mistake, which may be a secret.
  *
  * Source: RFC 8259
  *
@@ -9,13 +9,19 @@
 
 const SPACE = /[ \t\n\r]*/y;
 const TOKEN =
-  // oxlint-disable-next-line no-control-regex -- those are what a string may not have
+  // oxlint-disable-next-line no-control-regex -- a string may not contain these
   /[{}[\],:]|"(?:[^"\\\u0000-\u001F]|\\(?:["\\/bfnrt]|u[\dA-Fa-f]{4}))*"|-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[Ee][+-]?\d+)?|true|false|null/y;
 
-/** What may come next: a value, a name or the end of an object, a colon, or what follows a value. */
+/**
+ * The token that may come next: a value, a name or the end of an object, a name, a colon, or what may
+ * follow a value.
+ */
 type Expected = "value" | "first" | "name" | "colon" | "more";
 
-/** Line and column, from 1, of the first character that cannot be there; for text that is not JSON. */
+/**
+ * Returns the line and column, counted from 1, of the first character that is not valid there. The text
+ * must be invalid JSON.
+ */
 export function jsonErrorPosition(text: string): { line: number; column: number } {
   const before = text.slice(0, errorOffset(text)).split("\n");
   return { line: before.length, column: (before.at(-1)?.length ?? 0) + 1 };
@@ -35,7 +41,7 @@ function errorOffset(text: string): number {
   }
 }
 
-/** What is expected behind `token`; `undefined` where it cannot be here. */
+/** Returns what may follow `token`, or `undefined` if `token` is not valid here. */
 function follow(token: string, expected: Expected, open: string[]): Expected | undefined {
   const inside = open.at(-1);
   if (token === "") return undefined;

@@ -1,9 +1,9 @@
 /**
- * From a data key to the keys of one message.
+ * Derives the keys of one message from a data key.
  *
- * HKDF-Expand with SHA-512, without Extract: the data key is uniformly random already. It is two HMAC
- * calls by hand because WebCrypto has no Expand alone. The salt is fresh for every message, so one
- * data key can protect many of them.
+ * HKDF-Expand with SHA-512, without Extract because the data key is already uniformly random. It is
+ * written as two HMAC calls because WebCrypto has no separate Expand. The salt is fresh for every
+ * message, so one data key can protect many messages.
  *
  * Source: spec/envelope-v1.md#key-derivation; RFC 5869 section 2.3
  *
@@ -14,12 +14,12 @@ import { concat, utf8, type Bytes } from "./bytes.ts";
 import { encodeAad, type Aad, type BoundContext } from "./context.ts";
 import { andThen, type AeadKey, type Awaitable, type HmacKey } from "./crypto.ts";
 
-/** Bytes of the salt that starts a payload. */
+/** The length in bytes of the salt that starts a payload. */
 export const SALT_BYTES = 24;
-/** Bytes of the key commitment behind it. */
+/** The length in bytes of the key commitment that follows it. */
 export const COMMITMENT_BYTES = 32;
 
-/** What one message is encrypted with. */
+/** The keys that one message is encrypted with. */
 export interface MessageKeys {
   readonly key: AeadKey;
   /** 12 bytes, XORed with the chunk's index. */
@@ -33,25 +33,25 @@ const MESSAGE = utf8("env/1/message\0");
 const CONTEXT = utf8("env/1/context\0");
 const AAD = utf8("env/1/aad\0");
 const HMAC_BYTES = 64;
-/** Where T(1) will stand. */
+/** Space for T(1). */
 const ROOM = new Uint8Array(HMAC_BYTES);
 const ONE = Uint8Array.of(1);
 
-/** What most messages are bound to. */
+/** The cached hash of an absent aad, which most messages use. */
 let noAad: Awaitable<Bytes> | undefined;
 
-/** SHA-256 of a context's canonical bytes under its own label. */
+/** Computes SHA-256 of a context's canonical bytes, with a label that separates it from other hashes. */
 export function hashContext(context: BoundContext): Awaitable<Bytes> {
   return (context.hash ??= backend.sha256(concat(CONTEXT, context.bytes)));
 }
 
-/** SHA-256 of the aad under its own label. Throws as {@link encodeAad}. */
+/** Computes SHA-256 of the aad, with its own label. Throws like {@link encodeAad}. */
 export function hashAad(aad: Aad | undefined): Awaitable<Bytes> {
   if (aad === undefined) return (noAad ??= backend.sha256(AAD));
   return backend.sha256(concat(AAD, encodeAad(aad)));
 }
 
-/** What the payload is bound to: Cobblestone's `context`, in parts. */
+/** Returns the parts of Cobblestone's `context`, which is what the payload is bound to. */
 export function bind(
   preamble: Uint8Array,
   contextHash: Uint8Array,
@@ -61,18 +61,19 @@ export function bind(
 }
 
 /**
- * Cobblestone-256's key derivation.
+ * Derives the keys of one message, as Cobblestone-256 specifies.
  *
  * @param inputKey - The data key, as an HMAC key.
  * @param salt - 24 bytes.
- * @param context - Cobblestone's, in parts: made by {@link bind}.
+ * @param context - Cobblestone's `context` in parts, from {@link bind}.
  */
 export function deriveMessageKeys(
   inputKey: HmacKey,
   salt: Uint8Array,
   context: readonly Uint8Array[],
 ): Awaitable<MessageKeys> {
-  // Both inputs of HKDF-Expand in one array: T(1) || info || counter. The first starts behind T(1).
+  // One array for both inputs of HKDF-Expand: T(1) || info || counter. The first input starts after
+  // T(1).
   const input = concat(ROOM, COBBLESTONE, salt, ...context, ONE);
   return andThen(backend.hmacSha512(inputKey, input.subarray(HMAC_BYTES)), (first) => {
     input.set(first);

@@ -1,13 +1,13 @@
 /**
  * The key block of a message header.
  *
- * An entry is one wrapped copy of the data key with the label of the CMK that wrapped it. Any one of
- * them opens the message, so adding or removing one is a header edit and the payload is never read:
- * that is what makes rewrap cheap. Order means nothing, a reader goes by its own list of CMKs, and a
- * label only ever picks from that list.
+ * An entry is one wrapped copy of the data key, with the label of the CMK that wrapped it. Any entry
+ * opens the message, so entries can be added or removed by editing the header, without reading the
+ * payload: this is what makes rewrap cheap. The order of entries has no meaning. A reader follows its
+ * own list of CMKs, and a label can only select from that list.
  *
- * The bytes are an attacker's to choose, hence every length is compared with what is there before it
- * is used. There is no MAC: what defeats a swapped key is the commitment in the payload.
+ * An attacker may choose these bytes, so every length is compared with the bytes that are left before
+ * it is used. There is no MAC: the commitment in the payload detects a swapped key.
  *
  * Source: spec/envelope-v1.md#key-block
  *
@@ -18,11 +18,11 @@ import { EnvelopeError } from "./error.ts";
 
 /** One wrapped copy of the data key. */
 export interface Entry {
-  /** Which kind of KMS: `aws-kms`, `local-file`. */
+  /** The kind of KMS: `aws-kms`, `local-file`. */
   readonly provider: string;
   /** The label of the CMK, compared with the configured ones; never an address to call. */
   readonly keyId: string;
-  /** 1 to 4096 bytes, opaque to all but the CMK. */
+  /** 1 to 4096 bytes, which only the CMK can interpret. */
   readonly wrapped: Bytes;
 }
 
@@ -35,7 +35,7 @@ export const keyBlockLimits = {
 } as const;
 
 const PROVIDER = /^[a-z0-9][a-z0-9.-]{0,31}$/;
-// oxlint-disable-next-line no-control-regex -- those are what is refused
+// oxlint-disable-next-line no-control-regex -- these are refused
 const CONTROL = /[\u0000-\u001F\u007F]/;
 
 export function isProvider(provider: unknown): provider is string {
@@ -52,7 +52,7 @@ export function isKeyId(keyId: unknown): keyId is string {
   );
 }
 
-/** Whether a caller's object is an entry that the format can carry. */
+/** Whether a caller's object is an entry that the format can represent. */
 export function isEntry(entry: Entry): boolean {
   if (typeof entry !== "object" || entry === null) return false;
   const { provider, keyId, wrapped } = entry;
@@ -61,10 +61,11 @@ export function isEntry(entry: Entry): boolean {
 }
 
 /**
- * Encodes a key block with its length in front.
+ * Encodes a key block, preceded by its length.
  *
- * @param entries - 1 to 16, within the limits; the caller has checked what drivers answered.
- * @param padTo - Least length of the result, in bytes; zeros fill it. Default: no padding.
+ * @param entries - 1 to 16 entries within the limits; the caller has checked the drivers' answers.
+ * @param padTo - Minimum length of the result in bytes; the rest is filled with zeros. Default: no
+ * padding.
  * @throws {@link EnvelopeError} `ERR_ENVELOPE_LIMIT` when the entries do not fit in 16 KiB.
  */
 export function encodeKeyBlock(entries: readonly Entry[], padTo = 0): Bytes {
@@ -115,9 +116,9 @@ export function decodeKeyBlockBody(body: Uint8Array): Entry[] {
 }
 
 /**
- * Reads a detached key block: length and body, with nothing behind.
+ * Reads a detached key block: length and body, with nothing after them.
  *
- * @throws {@link EnvelopeError} `ERR_ENVELOPE_FORMAT`; `ERR_ENVELOPE_TRUNCATED` where its end is missing.
+ * @throws {@link EnvelopeError} `ERR_ENVELOPE_FORMAT`; `ERR_ENVELOPE_TRUNCATED` if its end is missing.
  */
 export function decodeKeyBlock(bytes: Uint8Array): Entry[] {
   const reader = new ByteReader(bytes);

@@ -1,8 +1,8 @@
 /**
- * A fact that a driver learnt from its KMS: what an alias stands for, or what kind of key it calls.
+ * A fact that a driver learnt from its KMS: which key an alias names, or what kind of key it calls.
  *
- * Such a fact is not asked for at every call. It may change behind the driver's back, so it is asked for
- * again after a while, and a driver that sees an answer that contradicts the fact forgets it.
+ * The driver does not ask for it at every call. The fact may change without the driver's knowledge, so
+ * it is requested again after a while, and a driver forgets it on seeing an answer that contradicts it.
  *
  * @module
  */
@@ -12,7 +12,7 @@ import type { Awaitable } from "./crypto.ts";
 export interface LearntOptions<T> {
   /** Asks the KMS. */
   readonly ask: () => Promise<T>;
-  /** Milliseconds for which an answer is believed. */
+  /** Milliseconds for which an answer is trusted. */
   readonly maxAge: number;
 }
 
@@ -28,16 +28,16 @@ export class Learnt<T> {
     this.#maxAge = maxAge;
   }
 
-  /** The fact, however old. `undefined`: it was never learnt, or it was forgotten. */
+  /** The fact, however old it is; `undefined` if it was never learnt or has been forgotten. */
   get known(): T | undefined {
     return this.#fact?.value;
   }
 
   /**
-   * The fact, if it was learnt within `maxAge`; else what the KMS answers now. Callers that wait at the
-   * same time share one question.
+   * Returns the fact if it was learnt within `maxAge`, otherwise asks the KMS. Concurrent callers share
+   * one request.
    *
-   * @throws what `ask` throws; {@link known} stays as it was.
+   * @throws what `ask` throws; {@link known} does not change.
    */
   async get(): Promise<T> {
     const fresh = this.#fresh;
@@ -45,7 +45,7 @@ export class Learnt<T> {
     const asking = (this.#asking ??= this.#ask());
     try {
       const value = await asking;
-      // Else it was forgotten meanwhile: this answer may be from before.
+      // Otherwise the fact was forgotten meanwhile, and this answer may predate that.
       if (this.#asking === asking) this.learn(value);
       return value;
     } finally {
@@ -54,10 +54,10 @@ export class Learnt<T> {
   }
 
   /**
-   * Whether the fact passes `test`. Answers at once where it was learnt within `maxAge`. An older fact holds
-   * where the KMS cannot be asked: whether it is still true shows in the calls.
+   * Whether the fact passes `test`. Synchronous if the fact was learnt within `maxAge`. If the KMS
+   * cannot be asked, an older fact is used: later calls will show whether it is still true.
    *
-   * @throws what `ask` throws, where nothing was learnt.
+   * @throws what `ask` throws, if nothing was ever learnt.
    */
   passes(test: (value: T) => boolean): Awaitable<boolean> {
     const fresh = this.#fresh;
@@ -69,13 +69,13 @@ export class Learnt<T> {
     });
   }
 
-  /** Takes a fact that another answer of the KMS told. */
+  /** Stores a fact that another answer of the KMS contained. */
   learn(value: T): void {
     this.#fact = { value };
     this.#at = performance.now();
   }
 
-  /** Something contradicts the fact: the next {@link get} asks anew. */
+  /** Forgets the fact because something contradicts it: the next {@link get} asks again. */
   forget(): void {
     this.#fact = undefined;
     this.#asking = undefined;

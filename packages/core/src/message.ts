@@ -1,10 +1,10 @@
 /**
- * The low-level seam: headers, and chunks by number, for those who bring their own I/O (files, object
- * stores, workers). Applications want `Envelope`.
+ * The low-level interface: headers, and chunks by number, for code with its own I/O (files, object
+ * stores, workers). Applications use `Envelope`.
  *
- * A writer starts a message, writes header and prefix, then seals chunks 0, 1, 2 … once each, the last
- * one short. A reader parses the header, opens the message with the payload's first 56 bytes, then
- * opens any chunk in any order; the length is authentic only once the final chunk has verified.
+ * A writer starts a message, writes header and prefix, then seals chunks 0, 1, 2 … once each; the last
+ * one is short. A reader parses the header, opens the message with the payload's first 56 bytes, then
+ * opens chunks in any order. The length is authentic only once the final chunk has verified.
  *
  * @module
  */
@@ -46,10 +46,10 @@ export type { ChunkKeys } from "./payload.ts";
 /**
  * Starts a message.
  *
- * @param options.plaintextBytes - Reserved in the data-key cache. Without it the message has a data key of
- * its own.
+ * @param options.plaintextBytes - The length to reserve in the data-key cache. Without it, the message
+ * gets its own data key.
  * @returns Header, prefix and the codec for its chunks.
- * @throws as `Envelope.encrypt`.
+ * @throws like `Envelope.encrypt`.
  */
 export async function startMessage(
   envelope: Envelope,
@@ -57,20 +57,23 @@ export async function startMessage(
 ): Promise<StartedMessage> {
   checkEncryptOptions(options);
   const started = await messagesOf(envelope).start(options, options.plaintextBytes);
-  return { ...started, header: new Uint8Array(started.header) }; // The caller's own.
+  return { ...started, header: new Uint8Array(started.header) }; // A copy for the caller: other messages may share the original.
 }
 
 export interface OpenMessageOptions extends DecryptOptions {
-  /** Bytes of the whole payload, where known: an impossible length is then refused before a KMS is called. */
+  /**
+   * The length of the whole payload in bytes, if known: an impossible length is then refused before a
+   * KMS is called.
+   */
   readonly payloadBytes?: number | undefined;
 }
 
 /**
  * Unwraps a message's data key and compares the commitment.
  *
- * @param prefix - The first 56 bytes of the payload, or all of a shorter one.
+ * @param prefix - The first 56 bytes of the payload, or the whole payload if it is shorter.
  * @returns The codec for its chunks.
- * @throws as `Envelope.decrypt`.
+ * @throws like `Envelope.decrypt`.
  */
 export async function openMessage(
   envelope: Envelope,
@@ -90,7 +93,7 @@ export async function openMessage(
   return messages.open(header.preamble, prefix, entries, context, options);
 }
 
-/** Measures a message that is read or written here, for the envelope's observer. Starts now. */
+/** Starts measuring a message that the caller reads or writes, for the envelope's observer. */
 export function watchMessage(envelope: Envelope, type: "encrypt" | "decrypt"): Watch {
   return new Watch(messagesOf(envelope).observer, type);
 }

@@ -1,6 +1,6 @@
 /**
- * What an `Envelope` is made of: its CMKs, its data-key cache and its observer, put together to start
- * messages and to open them. Everything that reads or writes a message comes through here.
+ * Combines an `Envelope`'s CMKs, data-key cache and observer to start and open messages. Everything
+ * that reads or writes a message goes through here.
  *
  * @module
  */
@@ -26,7 +26,10 @@ export class Messages {
   readonly bindContext: typeof bindContext = rememberContexts();
   readonly parseHeader: typeof parseHeader = rememberHeader();
   readonly #cache: DataKeyCache | undefined;
-  /** The caches of `fields()`, which may be forgotten by the application at any time. */
+  /**
+   * The caches of `fields()`. References are weak, since the application may drop those objects at any
+   * time.
+   */
   readonly #others = new Set<WeakRef<DataKeyCache>>();
   #forgotten: FinalizationRegistry<WeakRef<DataKeyCache>> | undefined;
   #owned: readonly Cmk[] = [];
@@ -44,24 +47,24 @@ export class Messages {
   }
 
   /**
-   * Starts a message of `bytes` of plaintext, `undefined` where that is not known yet. Answers at once
-   * where a data key is held and the backend is synchronous.
+   * Starts a message of `bytes` of plaintext; `undefined` means that the length is not known yet.
+   * Synchronous if a data key is held and the backend is synchronous.
    */
   start(options: EncryptOptions, bytes: number | undefined): Awaitable<StartedMessage> {
     this.requireOpen();
     const context = this.bindContext(options.context);
-    const hashing = hashAad(options.aad); // Now: the caller may change its bytes while the KMS is called.
+    const hashing = hashAad(options.aad); // Hashed now, because the caller may change the bytes during the KMS call.
     return andThen(this.#heldKey(context, bytes, options.signal), (held) =>
       andThen(hashing, (aadHash) => startMessage(held, context, aadHash, options)),
     );
   }
 
   /**
-   * Unwraps the data key of a message and checks that it is its own. Answers at once where it is held
-   * and the backend is synchronous.
+   * Unwraps the data key of a message and verifies that it belongs to the message. Synchronous if the
+   * data key is held and the backend is synchronous.
    *
    * @param prefix - The first 56 bytes of the payload.
-   * @throws {@link EnvelopeError} as step 4 to 6 of spec/envelope-v1.md#decrypting.
+   * @throws {@link EnvelopeError} as steps 4 to 6 of spec/envelope-v1.md#decrypting say.
    */
   open(
     preamble: Bytes,
@@ -77,7 +80,7 @@ export class Messages {
     );
   }
 
-  /** A further cache, which {@link clear} and {@link close} empty as well. */
+  /** Creates another cache, which {@link clear} and {@link close} also empty. */
   openCache(limits: DataKeyCacheOptions): DataKeyCache {
     const cache = new DataKeyCache(limits, this.observer);
     const ref = new WeakRef(cache);
@@ -93,7 +96,7 @@ export class Messages {
     for (const ref of this.#others) ref.deref()?.clear();
   }
 
-  /** Has {@link close} close these too: CMKs that were opened for this `Envelope`. */
+  /** Makes {@link close} also close these CMKs, which were opened for this `Envelope`. */
   own(cmks: readonly Cmk[]): void {
     this.#owned = cmks;
   }
@@ -122,14 +125,14 @@ export class Messages {
     const make = (inner: AbortSignal | undefined): Promise<HeldKey> =>
       this.cmks.newKey(context, inner);
     const keys = this.#cache?.encryption;
-    // What is not known cannot be reserved.
+    // An unknown length cannot be reserved.
     return bytes !== undefined && keys?.admits(bytes) === true
       ? keys.lease(context.name, bytes, make, signal)
       : make(signal);
   }
 }
 
-/** Measures one message and reports it once, whatever becomes of it. */
+/** Measures one message and reports it once, whether it succeeds or fails. */
 export class Watch {
   readonly #observer: Observer | undefined;
   readonly #type: EnvelopeMessageEvent["type"];
@@ -142,7 +145,7 @@ export class Watch {
     this.#started = observer === undefined ? 0 : performance.now();
   }
 
-  /** @param wrapping - For a message that was written: what `startMessage` gave. */
+  /** @param wrapping - The result of `startMessage`, for a message that was written. */
   done(bytes: number, wrapping?: Partial<Wrapping>): void {
     this.#report(bytes, "ok", wrapping);
   }

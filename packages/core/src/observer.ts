@@ -1,6 +1,6 @@
 /**
- * Events for logs, metrics and traces. They hold names, sizes, durations and codes; never plaintext,
- * keys, ciphertext, context values or aad.
+ * Events for logs, metrics and traces. They contain names, sizes, durations and codes, but never
+ * plaintext, keys, ciphertext, context values or aad.
  *
  * @module
  */
@@ -19,8 +19,9 @@ export interface KmsCallEvent {
 }
 
 /**
- * One look into the data-key cache: the key was held (`hit`), this caller has it fetched (`miss`), it waits
- * for the fetch of another (`joined`), or a key that is about to expire is replaced (`refresh`).
+ * One lookup in the data-key cache: the key was held (`hit`), this caller fetches it (`miss`), it waits
+ * for another caller's fetch (`joined`), or a key that is about to expire is being replaced
+ * (`refresh`).
  */
 export interface CacheEvent {
   readonly type: "cache";
@@ -28,7 +29,7 @@ export interface CacheEvent {
   readonly outcome: "hit" | "miss" | "joined" | "refresh";
 }
 
-/** How many of the configured CMKs wrapped a data key: fewer than all only where `minWrapped` allows it. */
+/** How many of the configured CMKs wrapped a data key: fewer than all only if `minWrapped` allows it. */
 export interface Wrapping {
   /** CMKs that wrapped. Any one of them opens the message. */
   readonly wrapped: number;
@@ -39,7 +40,7 @@ export interface Wrapping {
 /** One message, read or written. */
 export interface EnvelopeMessageEvent extends Partial<Wrapping> {
   readonly type: "encrypt" | "decrypt" | "rewrap";
-  /** Plaintext bytes; 0 for a rewrap. Where a stream failed, those that had passed. */
+  /** Plaintext bytes; 0 for a rewrap. For a failed stream, the bytes processed before the failure. */
   readonly bytes: number;
   readonly outcome: "ok" | "aborted" | EnvelopeErrorCode | "error";
   readonly durationMs: number;
@@ -47,7 +48,10 @@ export interface EnvelopeMessageEvent extends Partial<Wrapping> {
 
 export type EnvelopeEvent = KmsCallEvent | CacheEvent | EnvelopeMessageEvent;
 
-/** Called synchronously, on the hot path. What it throws is dropped: watching must not change the outcome. */
+/**
+ * Called synchronously, on the hot path. Anything it throws is ignored: observing must not change the
+ * outcome.
+ */
 export type Observer = (event: EnvelopeEvent) => void;
 
 export function notify(observer: Observer | undefined, event: EnvelopeEvent): void {
@@ -55,11 +59,11 @@ export function notify(observer: Observer | undefined, event: EnvelopeEvent): vo
   try {
     observer(event);
   } catch {
-    // See Observer.
+    // Ignored on purpose: see Observer.
   }
 }
 
-/** A warning of the process, where there is one: for what would otherwise pass in silence. */
+/** Emits a process warning, if the runtime has those, for something that would otherwise go unnoticed. */
 export function warn(code: string, message: string): void {
   const { process } = globalThis as { process?: Partial<Pick<NodeJS.Process, "emitWarning">> };
   process?.emitWarning?.(message, { type: "EnvelopeWarning", code });

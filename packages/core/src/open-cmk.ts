@@ -1,8 +1,8 @@
 /**
- * CMKs by URI: one line of configuration per environment.
+ * Opens CMKs by URI: one line of configuration per environment.
  *
- * A URI names a key and holds no credential; even so it is never repeated in an error, since people
- * paste credentials where they do not belong.
+ * A URI names a key and contains no credentials. Even so, errors never repeat it, since people paste
+ * credentials where they do not belong.
  *
  * @module
  */
@@ -10,19 +10,19 @@ import type { Cmk } from "./cmk.ts";
 import { EnvelopeError } from "./error.ts";
 
 export interface OpenCmkOptions {
-  /** Folder that relative paths in a URI start from. Default: the process's working directory. */
+  /** The folder that relative paths in a URI start from. Default: the process's working directory. */
   readonly baseDirectory?: string | undefined;
 }
 
-/** Opens the CMK that a URI of its scheme names: `openLocalFile`, `openAwsKms`, … */
+/** Opens the CMK that a URI names. Each adapter has one for its scheme: `openLocalFile`, `openAwsKms`, … */
 export type CmkOpener = (uri: string, options?: OpenCmkOptions) => Promise<Cmk>;
 
 /**
  * Opens a CMK.
  *
  * @param uri - `local-file:./dev.kms?key=alias/app`, `aws-kms:alias/app?region=eu-west-1`, …
- * @param openers - By scheme, the adapters this application installed.
- * @throws {@link EnvelopeError} `ERR_ENVELOPE_CONFIG`, and what the adapter throws.
+ * @param openers - The openers of the adapters that the application installed, by scheme.
+ * @throws {@link EnvelopeError} `ERR_ENVELOPE_CONFIG`, and whatever the adapter throws.
  */
 export async function openCmk(
   uri: string,

@@ -1,13 +1,13 @@
 /**
- * Option objects: what is misspelt or of another type is refused, because an option that is ignored is worse
- * than an error.
+ * Checks of option objects. Misspelt options and wrong types are refused, because a silently ignored
+ * option is worse than an error.
  *
  * @module
  */
 
 /**
- * @param what - What they are options of, for the error. Default: the call itself.
- * @throws TypeError for anything but an object with no other members than `known`.
+ * @param what - The owner of the options, named in the error. Default: the call itself.
+ * @throws TypeError unless `options` is an object whose members are all in `known`.
  */
 export function checkOptions(options: unknown, known: ReadonlySet<string>, what?: string): void {
   const place = what === undefined ? "" : `${what}: `;
@@ -19,7 +19,7 @@ export function checkOptions(options: unknown, known: ReadonlySet<string>, what?
     throw new TypeError(`${place}unknown option ${JSON.stringify(unknown)}`);
 }
 
-/** @throws TypeError for anything but a number, RangeError for one that is not an integer in the range. */
+/** @throws TypeError unless `value` is a number; RangeError unless it is an integer in the range. */
 export function requireInteger(name: string, value: unknown, min: number, max: number): void {
   if (typeof value !== "number") throw new TypeError(`${name} must be a number`);
   if (!Number.isInteger(value) || value < min || value > max) {

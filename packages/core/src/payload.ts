@@ -1,10 +1,10 @@
 /**
  * The payload: Cobblestone-256 of the C2SP chunked-encryption specification, unchanged.
  *
- * Plaintext is cut into chunks of 16384 bytes, each sealed with its tag. The final chunk is always
- * shorter and always there, so there is one chunking per length, a cut is noticed, and sizes and
- * offsets are arithmetic. Chunk k stands at payload offset 56 + k * 16400 and can be read alone; the
- * length is authentic only once the final chunk has verified.
+ * Plaintext is split into chunks of 16384 bytes, each sealed with its own tag. The final chunk is
+ * always shorter and always present, so every length has exactly one chunking, truncation is detected,
+ * and sizes and offsets can be computed. Chunk k is at payload offset 56 + k * 16400 and can be read
+ * independently. The length is authentic only once the final chunk has verified.
  *
  * Source: spec/envelope-v1.md#payload; c2sp.org/chunked-encryption
  *
@@ -16,22 +16,22 @@ import { andThen, type Awaitable } from "./crypto.ts";
 import { EnvelopeError } from "./error.ts";
 import { COMMITMENT_BYTES, SALT_BYTES, type MessageKeys } from "./kdf.ts";
 
-/** What the chunks of one message are sealed with: an AES-256-GCM key and the 12-byte base nonce. */
+/** The keys that seal the chunks of one message: an AES-256-GCM key and the 12-byte base nonce. */
 export type ChunkKeys = Pick<MessageKeys, "key" | "baseNonce">;
 
-/** Plaintext bytes of every chunk but the final one. */
+/** The plaintext length in bytes of every chunk except the final one. */
 export const CHUNK_BYTES = 16_384;
-/** Bytes of GCM's tag behind every chunk. */
+/** The length in bytes of the GCM tag that ends every chunk. */
 export const TAG_BYTES = 16;
-/** Bytes of every sealed chunk but the final one. */
+/** The sealed length in bytes of every chunk except the final one. */
 export const SEALED_CHUNK_BYTES: number = CHUNK_BYTES + TAG_BYTES;
-/** Salt and commitment in front of the chunks, in bytes. */
+/** The length in bytes of the salt and commitment that precede the chunks. */
 export const PREFIX_BYTES: number = SALT_BYTES + COMMITMENT_BYTES;
-/** Most chunks a message has (4 PiB of plaintext). */
+/** The maximum number of chunks in a message (4 PiB of plaintext). */
 export const MAX_CHUNKS: number = 2 ** 38;
 
 /**
- * Bytes of the payload of `plaintextBytes` of plaintext.
+ * Returns the length in bytes of the payload for `plaintextBytes` of plaintext.
  *
  * @throws {@link EnvelopeError} `ERR_ENVELOPE_LIMIT` past 2^38 chunks.
  */
@@ -42,10 +42,11 @@ export function payloadLength(plaintextBytes: number): number {
 }
 
 /**
- * Bytes of the plaintext of a payload, by arithmetic: not authentic until the final chunk verified.
+ * Computes the plaintext length in bytes of a payload. Not authentic until the final chunk has
+ * verified.
  *
- * @throws {@link EnvelopeError} `ERR_ENVELOPE_TRUNCATED` for a length no payload has, `ERR_ENVELOPE_FORMAT` past
- * 2^38 chunks.
+ * @throws {@link EnvelopeError} `ERR_ENVELOPE_TRUNCATED` for an impossible payload length,
+ * `ERR_ENVELOPE_FORMAT` past 2^38 chunks.
  */
 export function plaintextLength(payloadBytes: number): number {
   const chunkBytes = payloadBytes - PREFIX_BYTES;
@@ -62,18 +63,18 @@ export function plaintextLength(payloadBytes: number): number {
   return full * CHUNK_BYTES + final - TAG_BYTES;
 }
 
-/** Where chunk `index` starts in the payload, in bytes. */
+/** Returns the offset of chunk `index` in the payload, in bytes. */
 export function chunkOffset(index: number): number {
   return PREFIX_BYTES + index * SEALED_CHUNK_BYTES;
 }
 
 /**
- * Seals and opens the chunks of one message. Sealing two plaintexts at one index would break GCM: a
- * writer seals each index once.
+ * Seals and opens the chunks of one message. A writer must seal each index only once: sealing two
+ * plaintexts at one index would break GCM.
  */
 export class PayloadCodec {
   readonly #keys: ChunkKeys;
-  /** Reused where the backend is done with it when it answers. */
+  /** Reused if the backend is synchronous and so is done with it when a call returns. */
   readonly #nonce: Bytes | undefined;
 
   constructor({ key, baseNonce }: ChunkKeys) {
@@ -81,7 +82,10 @@ export class PayloadCodec {
     this.#nonce = backend.synchronous ? new Uint8Array(baseNonce) : undefined;
   }
 
-  /** For whoever runs chunks elsewhere, as in another thread. As secret as the plaintext. */
+  /**
+   * The keys, for code that processes chunks elsewhere, such as in another thread. As secret as the
+   * plaintext.
+   */
   get keys(): ChunkKeys {
     return this.#keys;
   }
@@ -99,11 +103,11 @@ export class PayloadCodec {
   }
 
   /**
-   * Opens one chunk into `out`, which is left alone if the chunk does not verify.
+   * Opens one chunk into `out`, which does not change if the chunk does not verify.
    *
    * @param sealed - 16400 bytes, or 16 to 16399 for the final chunk. Borrowed for the call.
    * @param out - 16 bytes shorter than `sealed`.
-   * @throws {@link EnvelopeError} `ERR_ENVELOPE_DECRYPT` (as a rejection where the backend is asynchronous).
+   * @throws {@link EnvelopeError} `ERR_ENVELOPE_DECRYPT` (a rejection if the backend is asynchronous).
    */
   openChunk(index: number, sealed: Uint8Array, out: Bytes): Awaitable<void> {
     if (index >= MAX_CHUNKS) {
@@ -120,10 +124,10 @@ export class PayloadCodec {
   }
 
   /**
-   * Seals consecutive chunks, the first being number `index`.
+   * Seals consecutive chunks, starting with number `index`.
    *
-   * @param last - Whether the plaintext ends here: then its end is the final chunk, maybe an empty
-   * one. Otherwise it is a multiple of 16384 bytes.
+   * @param last - Whether the plaintext ends here. If so, the final chunk is written, which may be
+   * empty. If not, the plaintext must be a multiple of 16384 bytes.
    * @param out - {@link sealedLength} bytes. Default: a new array.
    * @returns `out`.
    */
@@ -142,10 +146,10 @@ export class PayloadCodec {
   }
 
   /**
-   * Opens consecutive chunks, the first being number `index`; the last may be short.
+   * Opens consecutive chunks, starting with number `index`; the last may be short.
    *
-   * @param out - {@link openedLength} bytes. Default: a new array. Holds only chunks that verified,
-   * but not all of them where this throws.
+   * @param out - {@link openedLength} bytes. Default: a new array. If this throws, it may hold some
+   * chunks, all of which have verified.
    * @returns `out`.
    */
   openChunks(
@@ -160,7 +164,7 @@ export class PayloadCodec {
     });
   }
 
-  /** Base nonce XOR index, as 12-byte big-endian numbers. The index needs more than 32 bits. */
+  /** Returns base nonce XOR index, both as 12-byte big-endian numbers. The index may exceed 32 bits. */
   #nonceOf(index: number): Bytes {
     const base = this.#keys.baseNonce;
     const nonce = this.#nonce ?? new Uint8Array(base);
@@ -173,17 +177,20 @@ export class PayloadCodec {
   }
 }
 
-/** Bytes of consecutive chunks that hold `plaintextBytes`, with the final chunk if it is the `last`. */
+/** Returns the length in bytes of the chunks for `plaintextBytes`, including the final chunk if `last`. */
 export function sealedLength(plaintextBytes: number, last: boolean): number {
   return plaintextBytes + (Math.floor(plaintextBytes / CHUNK_BYTES) + (last ? 1 : 0)) * TAG_BYTES;
 }
 
-/** Bytes of plaintext in `sealedBytes` of consecutive chunks. */
+/** Returns the plaintext length in bytes of `sealedBytes` of consecutive chunks. */
 export function openedLength(sealedBytes: number): number {
   return sealedBytes - Math.ceil(sealedBytes / SEALED_CHUNK_BYTES) * TAG_BYTES;
 }
 
-/** Runs `chunk` for 0 to count - 1: at once where it answers at once, else all in flight together. */
+/**
+ * Runs `chunk` for 0 to count - 1: synchronously if the backend is synchronous, otherwise all
+ * concurrently.
+ */
 function settle(
   out: Bytes,
   count: number,
@@ -197,7 +204,7 @@ function settle(
   return pending.length === 0 ? out : Promise.all(pending).then(() => out);
 }
 
-/** For a payload that is shorter than salt and commitment. */
+/** Creates the error for a payload that is shorter than salt and commitment. */
 export function endsBeforeChunks(): EnvelopeError {
   return new EnvelopeError("ERR_ENVELOPE_TRUNCATED", "the message ends before its first chunk");
 }

@@ -1,5 +1,5 @@
 /**
- * Text as plaintext: UTF-8 that comes back as it went.
+ * Text as plaintext: UTF-8 that decodes to exactly the same text.
  *
  * @module
  */

@@ -1,10 +1,10 @@
 /**
- * Bounded memory: a map that forgets what was not used for longest.
+ * Maps of bounded size, which drop the least recently used entries.
  *
  * @module
  */
 
-/** A map of the `max` most recently used. */
+/** A map of the `max` most recently used entries. */
 export class Recent<T> {
   readonly #max: number;
   readonly #map = new Map<string, T>();
@@ -20,7 +20,7 @@ export class Recent<T> {
     return value;
   }
 
-  /** @returns The key that was pushed out, if one was. */
+  /** @returns The key that was evicted, if any. */
   set(key: string, value: T): string | undefined {
     this.#append(key, value);
     if (this.#map.size <= this.#max) return undefined;
@@ -37,7 +37,7 @@ export class Recent<T> {
     this.#map.clear();
   }
 
-  /** A Map keeps the order of insertion, so the newest is its last. */
+  /** A Map keeps insertion order, so the newest entry is the last. */
   #append(key: string, value: T): void {
     this.#map.delete(key);
     this.#map.set(key, value);
@@ -46,8 +46,9 @@ export class Recent<T> {
 }
 
 /**
- * A map of the `max` most recently used that are younger than `maxAge` milliseconds. What is older goes when
- * something is added, at a constant cost: equal lifetimes end in the order in which they began.
+ * A map of the `max` most recently used entries that are younger than `maxAge` milliseconds. Adding an
+ * entry removes older ones at constant cost: since all lifetimes are equal, they end in the order in
+ * which they began.
  */
 export class RecentlyBorn<T extends { readonly born: number }> {
   readonly #maxAge: number;

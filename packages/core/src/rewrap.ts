@@ -1,8 +1,8 @@
 /**
- * Rewrap: other wrapped copies of the same data key, in the same message.
+ * Rewrap: replaces the wrapped copies of the data key in a message.
  *
- * A header edit. Entries of CMKs that are neither configured nor named in `from` are kept: another
- * reader may depend on them, and nothing here could tell.
+ * Only the header changes. Entries of CMKs that are neither configured nor named in `from` are kept:
+ * another reader may depend on them, and this code cannot know.
  *
  * Source: spec/envelope-v1.md#rewrap
  *
@@ -26,30 +26,33 @@ import { Watch, type Messages } from "./messages.ts";
 import type { Wrapping } from "./observer.ts";
 
 export interface RewrapOptions {
-  /** As for decrypting. */
+  /** The same context as for decryption. */
   readonly context: Context | FromHeader;
-  /** CMKs to leave: they may unwrap, and their entries go. Default: none. */
+  /** CMKs to retire: they may be used to unwrap, and their entries are removed. Default: none. */
   readonly from?: readonly Cmk[] | undefined;
-  /** The key block, where it is detached. */
+  /** The key block, if it is detached. */
   readonly keyBlock?: Uint8Array | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
 export interface RewrapResult<T> extends Wrapping {
-  /** The message with its new key block; a copy of what was passed where nothing changed. */
+  /** The message with its new key block, or a copy of the original if nothing changed. */
   readonly message: T;
-  /** The new key block, where it is detached. */
+  /** The new key block, if it is detached. */
   readonly keyBlock: Bytes | undefined;
-  /** `false`: every entry was wrapped by the current version of its CMK. */
+  /** `false`: every entry was already wrapped by the current version of its CMK. */
   readonly changed: boolean;
-  /** Whether the plaintext data key was in this process, or stayed inside the KMS. */
+  /** Whether the plaintext data key was in this process. If `false`, it never left the KMS. */
   readonly plaintextSeen: boolean;
-  /** What became of each entry. */
+  /** The result for each entry. */
   readonly entries: readonly RewrapReport[];
 }
 
 const OPTIONS = new Set(["context", "from", "keyBlock", "signal"]);
-/** A padded header that must grow goes to the next multiple: a page, and a disk's sector. */
+/**
+ * A padded header that must grow is extended to the next multiple of this, the size of a page and of a
+ * disk sector.
+ */
 const ALIGNMENT = 4096;
 
 export async function rewrapMessage(
@@ -98,7 +101,7 @@ export async function rewrapMessage(
   }
 }
 
-/** Keeps the length of a padded key block while the new one fits, so that it can be written in place. */
+/** Keeps the length of a padded key block if the new one fits, so that it can be written in place. */
 function replaceKeyBlock(
   oldBlock: Uint8Array,
   oldEntries: readonly Entry[],

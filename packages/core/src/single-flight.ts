@@ -1,20 +1,20 @@
 /**
- * One call in flight per key, however many wait for it.
+ * At most one call in flight per key, however many callers wait for it.
  *
- * A caller that aborts stops waiting; the call itself is aborted only when nobody waits any more, so
- * one impatient request cannot fail the others. Failures reach all who wait and are not remembered.
+ * A caller that aborts stops waiting. The call itself is aborted only when no caller is left, so one
+ * impatient request cannot fail the others. A failure reaches all waiting callers and is not cached.
  *
  * @module
  */
 import { untilAborted } from "./until-aborted.ts";
 
 /**
- * Milliseconds after which nobody joins a call any more. Ending a call is the driver's business, and one
- * that never does must not keep all later callers waiting.
+ * Milliseconds after which callers no longer join a call. Ending a call is the driver's responsibility,
+ * and a driver that never does must not block all later callers.
  */
 const JOIN_WITHIN = 60_000;
 
-/** A call that several callers may wait for. */
+/** A call that several callers can wait for. */
 export class Flight<T> {
   readonly #result: Promise<T>;
   readonly #abort = new AbortController();
@@ -23,8 +23,8 @@ export class Flight<T> {
   #waiting = 0;
 
   /**
-   * @param make - Starts the call; its signal aborts when the last caller has gone.
-   * @param ended - Runs once the call has ended, or is aborted.
+   * @param make - Starts the call; its signal aborts when no caller is left.
+   * @param ended - Runs once the call has ended or is aborted.
    */
   constructor(make: (signal: AbortSignal) => Promise<T>, ended: () => void) {
     this.#ended = ended;
@@ -60,7 +60,7 @@ export class SingleFlight<T> {
   }
 
   /**
-   * Joins the call under way for `key`, or starts one.
+   * Joins the pending call for `key`, or starts one.
    *
    * @throws what `make` threw, or the caller's own abort reason.
    */
@@ -74,7 +74,7 @@ export class SingleFlight<T> {
     return (flight?.isJoinable() === true ? flight : this.#start(key, make)).join(signal);
   }
 
-  /** Lets calls under way finish for those who wait, and starts anew for those who come. */
+  /** Lets pending calls finish for their callers, and starts new calls for later callers. */
   clear(): void {
     this.#flights.clear();
   }

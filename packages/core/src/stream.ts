@@ -1,8 +1,8 @@
 /**
- * Messages as WHATWG streams: any length in bounded memory, any chunking of the input.
+ * Messages as WHATWG streams: any length in bounded memory, whatever the size of the input chunks.
  *
- * The KMS is called with the first bytes (or at the end of an empty stream), not before. Back-pressure
- * is the transform stream's own: a write waits while nobody reads.
+ * The KMS is called when the first bytes arrive (or when an empty stream ends), not earlier.
+ * Back-pressure is that of the transform stream: a write waits while nobody reads.
  *
  * @module
  */
@@ -33,16 +33,16 @@ import {
 
 export interface EncryptStreamOptions extends EncryptOptions {
   /**
-   * Bytes of plaintext to come, where known: reserved in the data-key cache at the start, and checked,
-   * so that a source that ends early cannot pass for a complete one. Default: any number, under a data key
-   * that no other message shares.
+   * The number of plaintext bytes, if known. It is reserved in the data-key cache at the start and
+   * checked at the end, so that a truncated source is not mistaken for a complete one. Default: any
+   * number, under a data key that no other message shares.
    */
   readonly plaintextBytes?: number | undefined;
 }
 
 type Controller = TransformStreamDefaultController<Bytes>;
 
-/** Chunks per piece of output: large writes leave in pieces of 1 MiB. */
+/** Chunks per piece of output: large writes are emitted in pieces of 1 MiB. */
 const BATCH = 64;
 
 export function encryptStream(
@@ -115,7 +115,7 @@ export function decryptStream(
     async transform(chunk, controller) {
       const { codec, rest } = await front.push(chunk);
       if (codec === undefined) return;
-      // A block of full size is never the final chunk, so it can go before more has come.
+      // A full block is never the final chunk, so it can be emitted before more input arrives.
       for (const block of blocks.push(rest)) {
         const plaintext = await codec.openChunks(index, block);
         index += block.length / SEALED_CHUNK_BYTES;
@@ -139,7 +139,7 @@ export function decryptStream(
   });
 }
 
-/** The longest part of a message in front of its chunks. */
+/** The maximum length of the part of a message that precedes its chunks. */
 const MAX_FRONT_BYTES = MAX_HEADER_BYTES + PREFIX_BYTES;
 
 interface ParsedFront {
@@ -148,14 +148,17 @@ interface ParsedFront {
   readonly context: BoundContext;
 }
 
-/** The part of a message in front of its chunks, which may come in any pieces. Each byte is copied once or twice. */
+/**
+ * Collects the part of a message that precedes its chunks, which may arrive in any pieces. Each byte is
+ * copied at most twice.
+ */
 class Front {
   readonly #messages: Messages;
   readonly #options: DecryptOptions;
   readonly #given: GivenContext;
   #bytes: Bytes = new Uint8Array(512);
   #filled = 0;
-  /** Everything that needs no KMS, as soon as the header is there. */
+  /** The results of all steps that need no KMS, as soon as the header is complete. */
   #parsed: ParsedFront | undefined;
   #codec: PayloadCodec | undefined;
 
@@ -165,7 +168,10 @@ class Front {
     this.#options = options;
   }
 
-  /** The codec once there is one, and what of `chunk` belongs to the chunks. */
+  /**
+   * Takes more input. Returns the codec once it exists, and the part of `chunk` that belongs to the
+   * chunks.
+   */
   async push(chunk: Uint8Array): Promise<{ codec: PayloadCodec | undefined; rest: Uint8Array }> {
     if (this.#codec !== undefined) return { codec: this.#codec, rest: chunk };
     const before = this.#filled;
@@ -183,7 +189,7 @@ class Front {
     return { codec: this.#codec, rest: chunk.subarray(end - before) };
   }
 
-  /** @throws {@link EnvelopeError} where the input ended before the chunks. */
+  /** @throws {@link EnvelopeError} if the input ended before the chunks. */
   finish(): PayloadCodec {
     if (this.#codec !== undefined) return this.#codec;
     if (this.#parsed === undefined) parseHeader(this.#bytes.subarray(0, this.#filled));
@@ -212,7 +218,7 @@ class Front {
   }
 }
 
-/** Cuts what is pushed into runs of full blocks, and keeps the rest, always less than a block. */
+/** Splits its input into runs of full blocks, and keeps the rest, which is always less than a block. */
 class Blocks {
   readonly #size: number;
   readonly #partial: Bytes;
@@ -223,7 +229,7 @@ class Blocks {
     this.#partial = new Uint8Array(size);
   }
 
-  // Views of the argument where it can: use each before asking for the next.
+  // Yields views of the argument if possible: use each one before requesting the next.
   *push(bytes: Uint8Array): Generator<Uint8Array> {
     let rest = bytes;
     if (this.#filled > 0) {
@@ -259,16 +265,16 @@ interface Steps {
   flush(controller: Controller): Promise<void>;
 }
 
-/** `Transformer` of the Streams standard, with the newer `cancel`; no global type has it everywhere. */
+/** `Transformer` of the Streams standard, with the newer `cancel`, which not every global type declares. */
 interface Transformer {
   start(controller: Controller): void;
   transform(chunk: Uint8Array, controller: Controller): Promise<void>;
   flush(controller: Controller): Promise<void>;
-  /** On `readable.cancel()` and `writable.abort()`. */
+  /** Called on `readable.cancel()` and `writable.abort()`. */
   cancel(reason: unknown): void;
 }
 
-/** A transform stream that reports its end to the observer and ends with the signal. */
+/** Creates a transform stream that reports its end to the observer and fails when the signal aborts. */
 function watched(
   messages: Messages,
   type: "encrypt" | "decrypt",

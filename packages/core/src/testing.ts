@@ -1,13 +1,14 @@
 /**
  * CMKs in memory, for tests, examples and first programs.
  *
- * Nothing here is for production. A key lives in this process alone: once it has ended, nothing opens what
- * the key has wrapped. Otherwise it is an honest KMS, with real cryptography and the context bound, that
- * passes `@env/conformance`; adapter authors read it as the smallest model of a driver.
+ * Nothing here is for production. A key exists only in this process: once the process has ended,
+ * nothing can unwrap what the key has wrapped. Otherwise this is a correct KMS, which uses real
+ * cryptography, binds the context and passes `@env/conformance`. Adapter authors can read it as the
+ * smallest model of a driver.
  *
- * A wrapped key is `version(4) || salt(32) || ciphertext(32) || tag(16)`. Every wrap has an AES-256-GCM key
- * of its own, HKDF-SHA-512 of the version's secret and the salt, so the nonce may be zero. The derivation
- * binds the header, and the context is the AAD.
+ * A wrapped key is `version(4) || salt(32) || ciphertext(32) || tag(16)`. Every wrap has its own
+ * AES-256-GCM key, derived from the version's secret and the salt with HKDF-SHA-512, so the nonce may
+ * be zero. The derivation binds the header, and the context is the AAD.
  *
  * @module
  */
@@ -22,7 +23,7 @@ const HEADER_BYTES = 4 + 32;
 const WRAPPED_BYTES = HEADER_BYTES + 32 + 16;
 
 /**
- * A CMK under a new key in memory.
+ * Returns a CMK with a new key in memory.
  *
  * @example
  * ```ts
@@ -36,11 +37,11 @@ export function memoryCmk(): Cmk {
 }
 
 export interface MemoryKmsOptions {
-  /** The provider of its CMKs. Default: `memory`. */
+  /** The provider name of its CMKs. Default: `memory`. */
   readonly provider?: string;
   /**
-   * Runs before each call that reaches the KMS, with the id of the key: to count calls, to hold one up, or to
-   * have it fail with what is thrown (a {@link MemoryKmsError}).
+   * Runs before each call that reaches the KMS, with the id of the key. It can count calls, delay one,
+   * or make it fail by throwing (a {@link MemoryKmsError}).
    */
   readonly onCall?: (
     operation: Exclude<KmsCallEvent["operation"], "matches">,
@@ -48,7 +49,10 @@ export interface MemoryKmsOptions {
   ) => void | Promise<void>;
 }
 
-/** What a {@link MemoryKms} throws. Like any error of an SDK it may be logged, so it holds nothing of the request. */
+/**
+ * The error that a {@link MemoryKms} throws. Like any error of an SDK it may be logged, so it contains
+ * nothing of the request.
+ */
 export class MemoryKmsError extends Error {
   override readonly name = "MemoryKmsError";
   readonly code: KmsFailureCode;
@@ -61,14 +65,14 @@ export class MemoryKmsError extends Error {
 
 type Secret = Awaited<ReturnType<typeof globalThis.crypto.subtle.importKey>>;
 
-/** With all that a driver may have. */
+/** A driver with all optional methods. */
 export type MemoryDriver = CmkDriver & Required<Pick<CmkDriver, "generate" | "rewrap" | "matches">>;
 
-/** A few keys with versions and aliases, as a KMS account has them. */
+/** A small KMS account: a few keys with versions and aliases. */
 export class MemoryKms {
   readonly #provider: string;
   readonly #onCall: MemoryKmsOptions["onCall"];
-  /** The newest version is the last. */
+  /** The versions of each key, the newest last. */
   readonly #keys = new Map<string, Promise<Secret>[]>();
   readonly #aliases = new Map<string, string>();
   readonly #failures = new Map<string, KmsFailureCode>();
@@ -78,13 +82,13 @@ export class MemoryKms {
     this.#onCall = onCall;
   }
 
-  /** @returns The canonical id of a new key. Default: a random one. */
+  /** @returns The canonical id of a new key. Default: a random id. */
   createKey(id: string = `key/${globalThis.crypto.randomUUID()}`): string {
     this.#keys.set(id, [newSecret()]);
     return id;
   }
 
-  /** Points the alias at a key, also where it pointed at another before. */
+  /** Points the alias at a key, even if it pointed at another before. */
   setAlias(alias: string, id: string): void {
     this.#aliases.set(alias, id);
   }
@@ -94,13 +98,13 @@ export class MemoryKms {
     this.#versions(id).push(newSecret());
   }
 
-  /** Has every call to a key fail; `undefined` ends it. */
+  /** Makes every call to a key fail with `code`; `undefined` ends this. */
   fail(id: string, code: KmsFailureCode | undefined): void {
     if (code === undefined) this.#failures.delete(id);
     else this.#failures.set(id, code);
   }
 
-  /** @param keyId - A canonical id or an alias. Looked up per call, not here. */
+  /** @param keyId - A canonical id or an alias, which is resolved at each call rather than now. */
   driver(keyId: string): MemoryDriver {
     const unwrap: CmkDriver["unwrap"] = async (request) => {
       const id = await this.#enter("unwrap", request.keyId, request.signal);
@@ -223,6 +227,6 @@ function rejected(): MemoryKmsError {
 }
 
 function gcm(context: KmsContext): { name: string; iv: Bytes; additionalData: Bytes } {
-  // A copy: WebCrypto reads it later than the caller may change it.
+  // A copy: the caller may change it before WebCrypto reads it.
   return { name: "AES-GCM", iv: new Uint8Array(12), additionalData: context.bytes.slice() };
 }

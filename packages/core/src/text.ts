@@ -1,7 +1,7 @@
 /**
  * The text form of a message: `env1.` and base64url without padding, for columns and JSON.
  *
- * Strict on reading: one text per message.
+ * Decoding is strict: each message has exactly one text.
  *
  * Source: spec/envelope-v1.md#text-form
  *
@@ -11,7 +11,7 @@ import { backend } from "#crypto";
 import { requireBytes, type Bytes } from "./bytes.ts";
 import { EnvelopeError } from "./error.ts";
 
-/** Most message bytes in text form. */
+/** The maximum length in bytes of a message in text form. */
 const MAX_TEXT_MESSAGE_BYTES = 2 ** 20;
 
 const PREFIX = "env1.";
@@ -19,7 +19,7 @@ const FOREIGN = /[^\w-]/;
 const TOO_LONG = "the text form holds messages of at most 1 MiB: store larger ones as bytes";
 
 /**
- * Writes a message as text.
+ * Encodes a message as text.
  *
  * @param message - At most 1 MiB.
  * @throws {@link EnvelopeError} `ERR_ENVELOPE_LIMIT` for a longer one.
@@ -33,10 +33,10 @@ export function encodeText(message: Uint8Array): string {
 }
 
 /**
- * Reads a message from text.
+ * Decodes a message from its text form.
  *
- * @throws {@link EnvelopeError} `ERR_ENVELOPE_TRUNCATED` for text that was cut off, `ERR_ENVELOPE_FORMAT` for
- * anything else that {@link encodeText} would not write.
+ * @throws {@link EnvelopeError} `ERR_ENVELOPE_TRUNCATED` for truncated text, `ERR_ENVELOPE_FORMAT` for
+ * anything else that {@link encodeText} would not produce.
  */
 export function decodeText(text: string): Bytes {
   if (typeof text !== "string") throw new TypeError("text must be a string");
@@ -48,7 +48,7 @@ export function decodeText(text: string): Bytes {
   const message = backend.base64url.decode(body);
   if (message !== undefined && message.length > 0) return message;
   if (FOREIGN.test(body)) throw malformed("it has a character that base64url does not use");
-  // What is left is an end that no text form has: nothing, a lone character, or bits that belong to a next byte.
+  // The remaining case is an impossible end: nothing, a single character, or bits of a missing byte.
   throw new EnvelopeError("ERR_ENVELOPE_TRUNCATED", "the message in text form was cut off");
 }
 

@@ -1,12 +1,13 @@
 /**
- * Which ways to a KMS are safe: data keys travel in its answers, so nobody on the way may read them.
+ * Decides which connections to a KMS are safe: its answers contain data keys, so nobody in between may
+ * read them.
  *
  * @module
  */
 
-/** Whether `to` is called over TLS, or is on this machine. */
+/** Whether `to` is reached over TLS or is on this machine. */
 export function isPrivateOrigin(to: {
-  /** `https:`, as of a URL. */
+  /** The protocol of a URL, with its colon: `https:`. */
   readonly protocol: string;
   readonly hostname: string;
 }): boolean {
@@ -14,12 +15,15 @@ export function isPrivateOrigin(to: {
   return to.protocol === "http:" && isLoopback(to.hostname);
 }
 
-/** Whether a name or an address is this machine's own, whatever the resolver says. */
+/** Whether a name or an address always refers to this machine, whatever the resolver says. */
 export function isLoopback(hostname: string): boolean {
   return /^(?:localhost|127(?:\.[0-9]{1,3}){3}|\[?::1\]?)$/.test(hostname);
 }
 
-/** Why TLS in this process proves nothing; `undefined` where it does. Node reads it at every connection. */
+/**
+ * Says why TLS in this process authenticates nobody; `undefined` if it does. Node reads the variable at
+ * every connection.
+ */
 export function unverifiedTls(): string | undefined {
   const { process } = globalThis as { process?: { env?: Record<string, string | undefined> } };
   return process?.env?.["NODE_TLS_REJECT_UNAUTHORIZED"] === "0"

@@ -1,5 +1,5 @@
 /**
- * Waiting that ends when a signal aborts.
+ * Waits for a promise until a signal aborts.
  *
  * @module
  */
@@ -7,7 +7,7 @@
 /**
  * Waits for `promise`, or throws the reason of `signal` if that aborts first.
  *
- * @param drop - Gets a result that arrives after the abort, to wipe what is secret in it.
+ * @param drop - Receives a result that arrives after the abort, to wipe the secrets in it.
  */
 export async function untilAborted<T>(
   promise: Promise<T>,
