@@ -15,11 +15,11 @@ import {
   type Context,
   type FromHeader,
 } from "@env/core";
+import { jsonErrorPosition } from "@env/core/config";
 import { Option, type Command } from "@commander-js/extra-typings";
 import { usageError } from "./errors.ts";
 import { readPieces, readSource } from "./files.ts";
 import { gather } from "./inputs.ts";
-import { jsonErrorPosition } from "./json-position.ts";
 import { asOption, type GlobalOptions } from "./program.ts";
 
 /** The size limit of a context file; the context itself is limited to 4096 bytes. */

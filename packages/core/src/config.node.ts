@@ -22,6 +22,8 @@ import { jsonErrorPosition } from "./json-position.ts";
 import { openCmk, type CmkOpener } from "./open-cmk.ts";
 import { requireInteger } from "./options.ts";
 
+export { jsonErrorPosition };
+
 /** The default name of the configuration file. */
 export const CONFIG_FILE = "envelope.config.json";
 

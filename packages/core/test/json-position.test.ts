@@ -19,9 +19,18 @@ describe("jsonErrorPosition", () => {
     ['"a\nb"', 1, 1],
     ["1 2", 1, 3],
     ['// no\n{"a": 1}', 1, 1],
+    ["[1, 2}", 1, 6],
+    ["[1,, 2]", 1, 4],
+    ['{"a":1 :2}', 1, 8],
+    ['{"a":[{}, [], {"b":[]}]]', 1, 24],
   ])("finds the mistake in %j", (text, line, column) => {
     expect(() => JSON.parse(text) as unknown).toThrow(SyntaxError);
     expect(jsonErrorPosition(text)).toEqual({ line, column });
+  });
+
+  it("takes time in proportion to the text", () => {
+    const text = `${"[".repeat(30_000)}"${"\\u0041".repeat(30_000)}`;
+    expect(jsonErrorPosition(text)).toEqual({ line: 1, column: 30_001 });
   });
 
   it("never takes what is JSON for the mistake: all of it is read", () => {

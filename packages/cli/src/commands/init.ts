@@ -10,12 +10,11 @@ import type { BigIntStats } from "node:fs";
 import { stat } from "node:fs/promises";
 import { basename, dirname, relative, resolve, sep } from "node:path";
 import { EnvelopeError } from "@env/core";
-import { CONFIG_FILE } from "@env/core/config";
+import { CONFIG_FILE, jsonErrorPosition } from "@env/core/config";
 import { inspectKeystore, isKmsError, type Keystore, type KmsClient } from "@env/kms";
 import { CommandError, usageError } from "../errors.ts";
 import { identityOf, readSource, writeOutput, readPieces } from "../files.ts";
 import { gather } from "../inputs.ts";
-import { jsonErrorPosition } from "../json-position.ts";
 import {
   describeRoot,
   newKeystore,
