@@ -46,3 +46,14 @@ export function decodeByTable(text: string): Bytes | undefined {
   // decode to one message.
   return bits < 6 && (held & ((1 << bits) - 1)) === 0 ? out : undefined;
 }
+
+/**
+ * Whether a lenient decoder that read `decoded` from `text` skipped nothing: each skipped character costs
+ * bytes, so the length tells. The last group is read again, since its unused bits must be zero.
+ */
+export function isExact(text: string, decoded: Uint8Array): boolean {
+  return (
+    decoded.length === Math.floor((text.length * 3) / 4) &&
+    decodeByTable(text.slice(text.length - (text.length % 4))) !== undefined
+  );
+}

@@ -4,7 +4,7 @@
  * @module
  */
 // oxlint-disable typescript/no-unsafe-type-assertion -- opaque keys are this file's own to open
-import { decodeByTable, encodeByTable } from "./base64url.ts";
+import { decodeByTable, encodeByTable, isExact } from "./base64url.ts";
 import type { Bytes } from "./bytes.ts";
 import type { AeadKey, CryptoBackend, HmacKey } from "./crypto.ts";
 
@@ -72,8 +72,8 @@ function decodeBase64Url(text: string): Bytes | undefined {
   if (fromBase64 === undefined) return decodeByTable(text);
   try {
     const bytes = fromBase64.call(Uint8Array, text, URL_SAFE);
-    // It accepts white space and stray bits, so the result must encode to the same text.
-    return encodeBase64Url(bytes) === text ? bytes : undefined;
+    // It accepts white space, padding and stray bits.
+    return isExact(text, bytes) ? bytes : undefined;
   } catch {
     return undefined;
   }

@@ -26,7 +26,7 @@ import { plaintextLength, PREFIX_BYTES, sealedLength } from "./payload.ts";
 import { decodePlaintext, encodePlaintext } from "./plaintext.ts";
 import { rewrapMessage, type RewrapOptions, type RewrapResult } from "./rewrap.ts";
 import { decryptStream, encryptStream, type EncryptStreamOptions } from "./stream.ts";
-import { decodeText, encodeText } from "./text.ts";
+import { encodeText, readText } from "./text.ts";
 
 export interface EnvelopeOptions {
   /**
@@ -175,7 +175,7 @@ export class Envelope {
    * @throws like {@link decrypt}; also `ERR_ENVELOPE_FORMAT` if the plaintext is not UTF-8 text.
    */
   async decryptText(text: string, options: DecryptOptions): Promise<string> {
-    return decodePlaintext(await this.decrypt(decodeText(text), options));
+    return decodePlaintext(await this.decrypt(readText(text), options));
   }
 
   /**
@@ -225,7 +225,7 @@ export class Envelope {
     options: RewrapOptions,
   ): Promise<RewrapResult<Bytes | string>> {
     if (typeof message !== "string") return rewrapMessage(this.#messages, message, options);
-    const result = await rewrapMessage(this.#messages, decodeText(message), options);
+    const result = await rewrapMessage(this.#messages, readText(message), options);
     return { ...result, message: encodeText(result.message) };
   }
 

@@ -25,7 +25,7 @@ import type { Entry } from "./key-block.ts";
 import type { Messages } from "./messages.ts";
 import { decodePlaintext, encodePlaintext } from "./plaintext.ts";
 import { plaintextLength, PREFIX_BYTES } from "./payload.ts";
-import { decodeText, encodeText } from "./text.ts";
+import { encodeText, readText } from "./text.ts";
 
 export interface FieldsOptions {
   /** The context of all values. Not secret. */
@@ -152,7 +152,7 @@ class FieldCipher implements Fields {
   }
 
   decryptText(text: string, options?: FieldOptions): string {
-    return decodePlaintext(this.decrypt(decodeText(text), options));
+    return decodePlaintext(this.decrypt(readText(text), options));
   }
 
   async prepare(
@@ -162,7 +162,7 @@ class FieldCipher implements Fields {
     this.#requireOpen();
     const distinct = new Map<string, readonly Entry[]>();
     for (const value of values) {
-      const { entries } = this.#parse(typeof value === "string" ? decodeText(value) : value);
+      const { entries } = this.#parse(typeof value === "string" ? readText(value) : value);
       distinct.set(entries.map(nameOf).join(""), entries);
     }
     const queue = [...distinct.values()];

@@ -9,7 +9,7 @@ import { EnvelopeError, isEnvelopeError } from "./error.ts";
 import { parseHeader } from "./header.ts";
 import { decodeKeyBlock, encodeKeyBlock, type Entry } from "./key-block.ts";
 import { plaintextLength } from "./payload.ts";
-import { decodeText } from "./text.ts";
+import { readText } from "./text.ts";
 
 /**
  * The contents of a header. Nothing in it is authenticated: a message can claim anything until it is
@@ -40,7 +40,7 @@ export interface MessageFacts {
  * @throws {@link EnvelopeError} `ERR_ENVELOPE_FORMAT`, `ERR_ENVELOPE_UNSUPPORTED`.
  */
 export function inspect(message: Uint8Array | string): MessageFacts {
-  const bytes = typeof message === "string" ? decodeText(message) : message;
+  const bytes = typeof message === "string" ? readText(message) : message;
   requireBytes(bytes, "message");
   const header = parseHeader(bytes);
   const payloadBytes = bytes.length - header.length;

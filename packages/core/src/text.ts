@@ -39,13 +39,18 @@ export function encodeText(message: Uint8Array): string {
  * anything else that {@link encodeText} would not produce.
  */
 export function decodeText(text: string): Bytes {
+  return readText(text, false);
+}
+
+/** Like {@link decodeText}, for a caller that keeps the bytes to itself: they may lie in a pool of the runtime. */
+export function readText(text: string, pooled = true): Bytes {
   if (typeof text !== "string") throw new TypeError("text must be a string");
   if (!text.startsWith(PREFIX)) throw malformed('it does not start with "env1."');
   if (Math.floor(((text.length - PREFIX.length) * 3) / 4) > MAX_TEXT_MESSAGE_BYTES) {
     throw malformed(TOO_LONG);
   }
   const body = text.slice(PREFIX.length);
-  const message = backend.base64url.decode(body);
+  const message = backend.base64url.decode(body, pooled);
   if (message !== undefined && message.length > 0) return message;
   if (FOREIGN.test(body)) throw malformed("it has a character that base64url does not use");
   // The remaining case is an impossible end: nothing, a single character, or bits of a missing byte.

@@ -29,6 +29,46 @@ describe("text form", () => {
     );
   });
 
+  // At lengths on both sides of every threshold a runtime may switch its decoder at.
+  const lengths = [1, 2, 3, 16, 46, 47, 48, 49, 50, 300, 4000, 9000, 70_000];
+
+  it.each(lengths)(
+    "refuses a foreign character anywhere in the text of %d bytes",
+    async (length) => {
+      const text = encodeText(new Uint8Array(length).map((_, i) => (i * 7919) >> 3));
+      const wide = "\u0141"; // Its low byte is that of "A".
+      for (const foreign of ["+", "/", "=", " ", "\n", ".", "\u00C1", wide, "\uD800"]) {
+        for (const at of [5, 6, 5 + Math.floor((text.length - 5) / 2), text.length - 1]) {
+          await refuses("ERR_ENVELOPE_FORMAT", () =>
+            decodeText(text.slice(0, at) + foreign + text.slice(at + 1)),
+          );
+          await refuses("ERR_ENVELOPE_FORMAT", () =>
+            decodeText(text.slice(0, at) + foreign + text.slice(at)),
+          );
+        }
+        await refuses("ERR_ENVELOPE_FORMAT", () => decodeText(text + foreign));
+      }
+    },
+  );
+
+  it.each(lengths)(
+    "refuses bits behind the last of %d bytes, and a lone character",
+    async (length) => {
+      const text = encodeText(new Uint8Array(length));
+      if (length % 3 !== 0) {
+        for (const last of length % 3 === 1 ? "BIP_" : "BCD_") {
+          await refuses("ERR_ENVELOPE_TRUNCATED", () => decodeText(text.slice(0, -1) + last));
+        }
+      } else {
+        await refuses("ERR_ENVELOPE_TRUNCATED", () => decodeText(`${text}A`));
+      }
+    },
+  );
+
+  it.each(lengths)("gives %d bytes over a buffer of their own", (length) => {
+    expect(decodeText(encodeText(new Uint8Array(length))).buffer.byteLength).toBe(length);
+  });
+
   it("ends at 1 MiB of message, for writers and readers", async () => {
     const most = new Uint8Array(2 ** 20);
     expect(decodeText(encodeText(most))).toHaveLength(2 ** 20);
