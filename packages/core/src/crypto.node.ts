@@ -26,7 +26,7 @@ const TAG_BYTES = 16;
 const GCM = { authTagLength: TAG_BYTES } as const;
 
 const SMALL_TEXT = 64;
-const WIDE = /[^\u0000-\u00FF]/;
+const WIDE = /[\u0100-\uFFFF]/;
 const AT_ONCE = 64;
 /**
  * Random bytes for public values, drawn in advance with one call: a call for each salt would take a
