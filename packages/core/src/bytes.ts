@@ -130,6 +130,12 @@ export class ByteReader {
     this.#at += length;
     return this.#bytes.subarray(this.#at - length, this.#at);
   }
+
+  /** The next `length` bytes as UTF-8 text; `undefined` past the end and for anything but UTF-8. */
+  text(length: number | undefined): string | undefined {
+    const bytes = length === undefined ? undefined : this.take(length);
+    return bytes && decodeUtf8(bytes);
+  }
 }
 
 /** Writes `value` as two big-endian bytes. The caller has checked that it is below 2^16. */

@@ -375,13 +375,8 @@ function row(
   action: RewrapReport["action"],
   versions: { fromVersion?: string | undefined; keyVersion?: string | undefined } = {},
 ): RewrapReport {
-  return {
-    provider,
-    keyId,
-    action,
-    fromVersion: versions.fromVersion,
-    keyVersion: versions.keyVersion,
-  };
+  const { fromVersion, keyVersion } = versions;
+  return { provider, keyId, action, fromVersion, keyVersion };
 }
 
 /** Returns all entries that name the CMK: more than one if `alsoUnwrap` lists a former key. */
@@ -469,8 +464,7 @@ class Tries {
     const code =
       outcomeOf(attempts) ??
       (attempts.some(isUnusable) ? "ERR_ENVELOPE_KEY_UNUSABLE" : "ERR_ENVELOPE_DECRYPT");
-    const options = this.#cause === undefined ? { attempts } : { attempts, cause: this.#cause };
-    return new EnvelopeError(code, describe(code, attempts), options);
+    return new EnvelopeError(code, describe(code, attempts), { attempts, cause: this.#cause });
   }
 }
 
@@ -484,15 +478,12 @@ function isAttempt({ code }: EnvelopeError): boolean {
  * `cause`.
  */
 function outcomeOf(attempts: readonly Attempt[]): EnvelopeError["code"] | undefined {
-  const any = (test: (code: Attempt["code"]) => boolean): boolean =>
-    attempts.some(({ code }) => test(code));
-  if (any((code) => factsOf(code)?.retryable ?? false)) return "ERR_ENVELOPE_KMS_UNAVAILABLE";
-  if (any((code) => code === "ERR_ENVELOPE_KMS_ACCESS_DENIED"))
-    return "ERR_ENVELOPE_KMS_ACCESS_DENIED";
-  if (any((code) => code === "ERR_ENVELOPE_KMS_ERROR" || code === "ERR_ENVELOPE_DRIVER")) {
-    return "ERR_ENVELOPE_KMS_ERROR";
-  }
-  return undefined;
+  const codes = attempts.map(({ code }) => code);
+  if (codes.some((code) => factsOf(code)?.retryable)) return "ERR_ENVELOPE_KMS_UNAVAILABLE";
+  const denied = "ERR_ENVELOPE_KMS_ACCESS_DENIED";
+  if (codes.includes(denied)) return denied;
+  const failed = "ERR_ENVELOPE_KMS_ERROR";
+  return codes.includes(failed) || codes.includes("ERR_ENVELOPE_DRIVER") ? failed : undefined;
 }
 
 /** Whether the CMK was disabled, pending deletion or gone. */

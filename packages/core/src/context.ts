@@ -17,7 +17,6 @@ import {
   byteName,
   compareBytes,
   concatAll,
-  decodeUtf8,
   isBytes,
   u16,
   utf8,
@@ -154,8 +153,8 @@ export function decodeContext(bytes: Uint8Array): Context {
   const count = reader.u16();
   if (count === undefined || count > contextLimits.pairs) throw malformed;
   for (let i = 0; i < count; i++) {
-    const key = readText(reader);
-    const value = readText(reader);
+    const key = reader.text(reader.u16());
+    const value = reader.text(reader.u16());
     if (key === undefined || value === undefined) throw malformed;
     map[key] = value;
   }
@@ -271,12 +270,6 @@ function encodePairs(pairs: Pair[]): Bytes {
   const sorted = pairs.toSorted(([a], [b]) => compareBytes(a, b));
   const parts = sorted.flatMap(([key, value]) => [u16(key.length), key, u16(value.length), value]);
   return concatAll([u16(pairs.length), ...parts]);
-}
-
-function readText(reader: ByteReader): string | undefined {
-  const length = reader.u16();
-  const bytes = length === undefined ? undefined : reader.take(length);
-  return bytes === undefined ? undefined : decodeUtf8(bytes);
 }
 
 /** Quotes, escapes and shortens a key for an error message. Never used for a value. */

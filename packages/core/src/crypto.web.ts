@@ -4,8 +4,7 @@
  * @module
  */
 // oxlint-disable typescript/no-unsafe-type-assertion -- opaque keys are this file's own to open
-import { decodeByTable, encodeByTable, isExact } from "./base64url.ts";
-import type { Bytes } from "./bytes.ts";
+import { byteName, type Bytes } from "./bytes.ts";
 import type { AeadKey, CryptoBackend, HmacKey } from "./crypto.ts";
 
 type CryptoKey = Awaited<ReturnType<typeof crypto.subtle.importKey>>;
@@ -52,31 +51,28 @@ export const backend: CryptoBackend = {
   base64url: { encode: encodeBase64Url, decode: decodeBase64Url },
 };
 
-const URL_SAFE = { alphabet: "base64url", omitPadding: true } as const;
-
-/** The methods that newer runtimes have (ECMAScript 2026). */
-interface Base64Methods {
-  readonly toBase64?: (this: Uint8Array, options: typeof URL_SAFE) => string;
-}
-interface Base64Statics {
-  readonly fromBase64?: (text: string, options: typeof URL_SAFE) => Bytes;
-}
+/** Fewer than an engine takes as arguments of one call. */
+const PIECE_BYTES = 8192;
 
 function encodeBase64Url(bytes: Uint8Array): string {
-  const { toBase64 } = bytes as Uint8Array & Base64Methods;
-  return toBase64 === undefined ? encodeByTable(bytes) : toBase64.call(bytes, URL_SAFE);
+  let text = "";
+  for (let at = 0; at < bytes.length; at += PIECE_BYTES) {
+    text += byteName(bytes.subarray(at, at + PIECE_BYTES));
+  }
+  return btoa(text).replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");
 }
 
 function decodeBase64Url(text: string): Bytes | undefined {
-  const { fromBase64 } = Uint8Array as Base64Statics;
-  if (fromBase64 === undefined) return decodeByTable(text);
+  let binary: string;
   try {
-    const bytes = fromBase64.call(Uint8Array, text, URL_SAFE);
-    // It accepts white space, padding and stray bits.
-    return isExact(text, bytes) ? bytes : undefined;
+    binary = atob(text.replaceAll("-", "+").replaceAll("_", "/"));
   } catch {
     return undefined;
   }
+  const bytes = new Uint8Array(binary.length);
+  for (let i = 0; i < bytes.length; i++) bytes[i] = binary.charCodeAt(i);
+  // atob accepts white space, padding, the other alphabet and stray bits, so the result must encode to the same text.
+  return encodeBase64Url(bytes) === text ? bytes : undefined;
 }
 
 function gcm(nonce: Uint8Array): { name: "AES-GCM"; iv: Bytes } {

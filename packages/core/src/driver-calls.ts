@@ -228,11 +228,7 @@ export class DriverCalls {
 
   #error(code: EnvelopeErrorCode, keyId: string, message: string, cause: unknown): EnvelopeError {
     const attempts = [{ provider: this.#driver.provider, keyId, code }];
-    return new EnvelopeError(
-      code,
-      message,
-      cause === undefined ? { attempts } : { attempts, cause },
-    );
+    return new EnvelopeError(code, message, { attempts, cause });
   }
 
   #wrapped({ wrapped, keyId, keyVersion }: Wrapped): WrappedAnswer {

@@ -122,7 +122,7 @@ export class EnvelopeError extends Error {
   readonly attempts: readonly Attempt[];
 
   constructor(code: EnvelopeErrorCode, message: string, options: EnvelopeErrorOptions = {}) {
-    super(message, "cause" in options ? { cause: options.cause } : undefined);
+    super(message, options.cause === undefined ? undefined : { cause: options.cause });
     this.code = code;
     this.attempts = options.attempts ?? [];
     Object.defineProperty(this, brand, { value: true });

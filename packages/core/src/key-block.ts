@@ -13,7 +13,7 @@
  *
  * @module
  */
-import { ByteReader, concat, decodeUtf8, u16, utf8, type Bytes } from "./bytes.ts";
+import { ByteReader, concat, u16, utf8, type Bytes } from "./bytes.ts";
 import { EnvelopeError } from "./error.ts";
 
 /** One wrapped copy of the data key. */
@@ -134,10 +134,10 @@ export function decodeKeyBlock(bytes: Uint8Array): Entry[] {
 }
 
 function decodeEntry(reader: ByteReader): Entry {
-  const provider = readText(reader, reader.u8());
+  const provider = reader.text(reader.u8());
   if (provider === undefined || !PROVIDER.test(provider))
     throw malformed("a provider is malformed");
-  const keyId = readText(reader, reader.u16());
+  const keyId = reader.text(reader.u16());
   if (keyId === undefined || !isKeyId(keyId)) throw malformed("a key id is malformed");
   const length = reader.u16();
   if (length === undefined || length < 1 || length > keyBlockLimits.wrappedBytes) {
@@ -146,11 +146,6 @@ function decodeEntry(reader: ByteReader): Entry {
   const wrapped = reader.take(length);
   if (wrapped === undefined) throw malformed("an entry is cut short");
   return { provider, keyId, wrapped: new Uint8Array(wrapped) };
-}
-
-function readText(reader: ByteReader, length: number | undefined): string | undefined {
-  const bytes = length === undefined ? undefined : reader.take(length);
-  return bytes === undefined ? undefined : decodeUtf8(bytes);
 }
 
 function malformed(problem: string): EnvelopeError {

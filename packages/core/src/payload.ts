@@ -58,8 +58,7 @@ export function plaintextLength(payloadBytes: number): number {
     );
   }
   const full = Math.floor(chunkBytes / SEALED_CHUNK_BYTES);
-  if (full >= MAX_CHUNKS)
-    throw new EnvelopeError("ERR_ENVELOPE_FORMAT", "the payload has over 2^38 chunks");
+  if (full >= MAX_CHUNKS) throw tooManyChunks();
   return full * CHUNK_BYTES + final - TAG_BYTES;
 }
 
@@ -111,7 +110,7 @@ export class PayloadCodec {
    */
   openChunk(index: number, sealed: Uint8Array, out: Bytes): Awaitable<void> {
     if (index >= MAX_CHUNKS) {
-      throw new EnvelopeError("ERR_ENVELOPE_FORMAT", "the payload has over 2^38 chunks");
+      throw tooManyChunks();
     }
     return andThen(backend.open(this.#keys.key, this.#nonceOf(index), sealed, out), (verified) => {
       if (!verified) {
@@ -214,4 +213,8 @@ function tooLong(): EnvelopeError {
     "ERR_ENVELOPE_LIMIT",
     "a message has at most 2^38 chunks (4 PiB); split the data",
   );
+}
+
+function tooManyChunks(): EnvelopeError {
+  return new EnvelopeError("ERR_ENVELOPE_FORMAT", "the payload has over 2^38 chunks");
 }
