@@ -1,11 +1,11 @@
 /**
- * The chunks of one message, by number, out of a source with random access.
+ * Reads chunks of one message, by number, from a source with random access.
  *
- * A run of neighbouring chunks is one read of the source. A chunk that is on its way is not asked for
- * again: whoever wants it waits for that run. What was opened lately is kept.
+ * Neighbouring chunks are one read of the source. A chunk that is being read is not requested again:
+ * everyone who wants it waits for that read. Chunks that were used recently are kept.
  *
  * What must stay true: nothing reaches a visitor before its chunk has opened, and the end of the
- * plaintext is not known before the final chunk has (`endVerified`).
+ * plaintext is not known before the final chunk has opened (`endVerified`).
  *
  * Source: spec/envelope-v1.md#range-reads
  *
@@ -20,43 +20,48 @@ import {
 } from "@env/core/message";
 import type { Bytes } from "@env/core";
 
-/** Most chunks of one read of the source: 2 MiB, so that any range of 1 MiB, aligned or not, is one. */
-export const RUN_CHUNKS = 128;
+/** The most chunks in one read of the source: 2 MiB, so that any range of 1 MiB, aligned or not, is one read. */
+export const READ_CHUNKS = 128;
 
-const ROOM_BYTES = RUN_CHUNKS * CHUNK_BYTES;
-const MAX_ROOMS = 4;
+const BUFFER_BYTES = READ_CHUNKS * CHUNK_BYTES;
+const MAX_BUFFERS = 4;
 
-/** Gets the plaintext of one or more chunks, and where it starts in the message's plaintext, in bytes. Lent for the call. */
+/**
+ * Is shown the plaintext of one or more chunks.
+ *
+ * @param plaintext - Lent for the call.
+ * @param position - Where it starts in the plaintext of the message, in bytes.
+ */
 export type Visit = (plaintext: Uint8Array, position: number) => void;
 
-/** Reads the bytes of the payload from `start` on and before `end`, all of them. */
+/** Reads all bytes of the payload from `start` up to but excluding `end`. */
 export type Fetch = (start: number, end: number, signal: AbortSignal) => Promise<Uint8Array>;
 
-/** Chunks on their way. */
-interface Run {
+/** Consecutive chunks that are being read. */
+interface Read {
   readonly first: number;
   readonly last: number;
   readonly plaintext: Promise<Bytes>;
   readonly abort: AbortController;
-  /** Visitors that still need `plaintext`: at zero it is wiped, or the read is given up. */
+  /** The number of visitors that still need `plaintext`: at zero it is wiped, or the read is aborted. */
   waiting: number;
 }
 
 export class ChunkReader {
-  /** Bytes of plaintext by arithmetic; not authentic before {@link endVerified}. */
+  /** The length of the plaintext in bytes, computed from that of the payload; not authentic before {@link endVerified}. */
   readonly claimedBytes: number;
   readonly #codec: PayloadCodec;
   readonly #fetch: Fetch;
   readonly #payloadBytes: number;
   #cacheChunks: number;
-  /** Opened chunks, the one used longest ago first. */
+  /** Opened chunks, the least recently used first. */
   readonly #cache = new Map<number, Bytes>();
-  readonly #runs = new Map<number, Run>();
-  /** Wiped arrays of {@link ROOM_BYTES}, for the runs to come. */
-  readonly #rooms: Bytes[] = [];
+  readonly #reads = new Map<number, Read>();
+  /** Wiped arrays of {@link BUFFER_BYTES}, for later reads. */
+  readonly #buffers: Bytes[] = [];
   #endVerified = false;
 
-  /** @param cacheChunks - How many opened chunks, 16 KiB each, to keep. */
+  /** @param cacheChunks - The number of opened chunks to keep, 16 KiB each. */
   constructor(codec: PayloadCodec, fetch: Fetch, payloadBytes: number, cacheChunks: number) {
     this.#codec = codec;
     this.#fetch = fetch;
@@ -70,13 +75,13 @@ export class ChunkReader {
     return this.#endVerified;
   }
 
-  /** The number of the final chunk, by arithmetic. */
+  /** The number of the final chunk, computed from the length of the payload. */
   get finalChunk(): number {
     return Math.floor(this.claimedBytes / CHUNK_BYTES);
   }
 
   /**
-   * Shows chunks `first` to `last`, at most {@link RUN_CHUNKS} of them, to `visit`, in any order.
+   * Shows chunks `first` to `last`, at most {@link READ_CHUNKS} of them, to `visit`, in any order.
    *
    * @throws {@link EnvelopeError} `ERR_ENVELOPE_DECRYPT`; what the source throws; the signal's reason.
    */
@@ -89,40 +94,40 @@ export class ChunkReader {
         index++;
         continue;
       }
-      const joined = this.#runs.get(index);
-      const run = joined ?? this.#start(index, last);
-      const seen = this.#wait(run, visit, signal);
-      const end = Math.min(run.last, last);
+      const joined = this.#reads.get(index);
+      const read = joined ?? this.#start(index, last);
+      const seen = this.#wait(read, visit, signal);
+      const end = Math.min(read.last, last);
       waits.push(joined === undefined ? seen : this.#orAlone(seen, index, end, visit, signal));
       index = end + 1;
     }
     await Promise.all(waits);
   }
 
-  /** Wipes the cache and stops filling it. Visits under way are ended by their own signals. */
+  /** Wipes the cache and stops filling it. Visits in progress are ended by their own signals. */
   close(): void {
     this.#cacheChunks = 0;
     for (const chunk of this.#cache.values()) chunk.fill(0);
     this.#cache.clear();
-    this.#rooms.length = 0;
+    this.#buffers.length = 0;
   }
 
-  /** Reads from chunk `first` on, up to `last` or the first chunk that is here or on its way already. */
-  #start(first: number, last: number): Run {
+  /** Starts to read at chunk `first`, up to `last` or to the first chunk that is cached or being read already. */
+  #start(first: number, last: number): Read {
     let end = first;
-    while (end < last && !this.#cache.has(end + 1) && !this.#runs.has(end + 1)) end++;
+    while (end < last && !this.#cache.has(end + 1) && !this.#reads.has(end + 1)) end++;
     const abort = new AbortController();
     const plaintext = this.#open(first, end, abort.signal);
-    const run: Run = { first, last: end, plaintext, abort, waiting: 0 };
-    for (let index = first; index <= end; index++) this.#runs.set(index, run);
-    const landed = (): void => this.#forget(run);
+    const read: Read = { first, last: end, plaintext, abort, waiting: 0 };
+    for (let index = first; index <= end; index++) this.#reads.set(index, read);
+    const landed = (): void => this.#forget(read);
     plaintext.then(landed, landed);
-    return run;
+    return read;
   }
 
-  #forget(run: Run): void {
-    for (let index = run.first; index <= run.last; index++) {
-      if (this.#runs.get(index) === run) this.#runs.delete(index);
+  #forget(read: Read): void {
+    for (let index = read.first; index <= read.last; index++) {
+      if (this.#reads.get(index) === read) this.#reads.delete(index);
     }
   }
 
@@ -130,35 +135,35 @@ export class ChunkReader {
     const end = Math.min(chunkOffset(last + 1), this.#payloadBytes);
     const sealed = await this.#fetch(chunkOffset(first), end, signal);
     signal.throwIfAborted();
-    const plaintext = this.#room(sealed.length);
+    const plaintext = this.#buffer(sealed.length);
     try {
       await this.#codec.openChunks(first, sealed, plaintext);
     } catch (error) {
       this.#wipe(plaintext);
       throw error;
     }
-    // Its length and number come from the payload's length: that this chunk opened proves them.
+    // Its length and its number were computed from the payload's length; that it opened proves both.
     if (last === this.finalChunk) this.#endVerified = true;
     this.#keep(first, last, plaintext);
     return plaintext;
   }
 
-  async #wait(run: Run, visit: Visit, signal: AbortSignal): Promise<void> {
-    run.waiting++;
+  async #wait(read: Read, visit: Visit, signal: AbortSignal): Promise<void> {
+    read.waiting++;
     let plaintext: Bytes | undefined;
     try {
-      plaintext = await untilAborted(run.plaintext, signal);
-      visit(plaintext, run.first * CHUNK_BYTES);
+      plaintext = await untilAborted(read.plaintext, signal);
+      visit(plaintext, read.first * CHUNK_BYTES);
     } finally {
-      run.waiting--;
-      if (run.waiting === 0 && plaintext === undefined) {
-        this.#forget(run);
-        run.abort.abort(signal.reason);
-      } else if (run.waiting === 0 && plaintext !== undefined) this.#wipe(plaintext);
+      read.waiting--;
+      if (read.waiting === 0 && plaintext === undefined) {
+        this.#forget(read);
+        read.abort.abort(signal.reason);
+      } else if (read.waiting === 0 && plaintext !== undefined) this.#wipe(plaintext);
     }
   }
 
-  /** A run that another read started may fail by a chunk that this one does not even want. */
+  /** Reads the chunks again if a read that somebody else started fails: it may have failed on a chunk not wanted here. */
   async #orAlone(
     seen: Promise<void>,
     first: number,
@@ -174,17 +179,17 @@ export class ChunkReader {
     }
   }
 
-  /** Room for the plaintext of a run. Long runs take turns with a few arrays: making them costs more than filling. */
-  #room(sealedBytes: number): Bytes {
+  /** An array for the plaintext of a read. Long reads reuse a few arrays, which cost more to allocate than to fill. */
+  #buffer(sealedBytes: number): Bytes {
     const bytes = openedLength(sealedBytes);
-    if (bytes < ROOM_BYTES / 4) return new Uint8Array(bytes);
-    return (this.#rooms.pop() ?? new Uint8Array(ROOM_BYTES)).subarray(0, bytes);
+    if (bytes < BUFFER_BYTES / 4) return new Uint8Array(bytes);
+    return (this.#buffers.pop() ?? new Uint8Array(BUFFER_BYTES)).subarray(0, bytes);
   }
 
   #wipe(plaintext: Bytes): void {
     plaintext.fill(0);
-    if (plaintext.buffer.byteLength !== ROOM_BYTES || this.#rooms.length >= MAX_ROOMS) return;
-    this.#rooms.push(new Uint8Array(plaintext.buffer));
+    if (plaintext.buffer.byteLength !== BUFFER_BYTES || this.#buffers.length >= MAX_BUFFERS) return;
+    this.#buffers.push(new Uint8Array(plaintext.buffer));
   }
 
   #cached(index: number): Bytes | undefined {
@@ -195,7 +200,7 @@ export class ChunkReader {
     return chunk;
   }
 
-  /** Of a run that would push everything else out, as a scan does, only the end: where it may go on. */
+  /** Caches chunks. Of a read that would evict everything else, only the last chunk: a scan may go on there. */
   #keep(first: number, last: number, plaintext: Bytes): void {
     const from = last - first < this.#cacheChunks ? first : last;
     for (let index = from; index <= last; index++) {

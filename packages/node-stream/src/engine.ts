@@ -1,12 +1,12 @@
 /**
- * Seals or opens the chunks of one message as its bytes come, in the pool's threads and in the calling
+ * Seals or opens the chunks of one message as its bytes arrive, in the pool's threads and in the calling
  * one.
  *
- * Bytes come in any pieces and are cut into runs of whole chunks; what is short of a chunk waits. Large
- * runs go to threads, which start once a message has proved long, and while those have all they may, the
- * calling thread works on what comes next. Results are given in order, however they finish.
+ * Bytes arrive in any pieces and are cut into whole chunks; an incomplete chunk waits for more. Large runs
+ * go to threads, which start once a message has proved long. While the threads have as much as they may,
+ * the calling thread works on the steps that follow. Results are given in order, however they finish.
  *
- * What must stay true: each index is sealed once. A run whose thread died is not sealed again, the
+ * What must stay true: each index is sealed once. If a thread dies, its run is not sealed again; the
  * message fails.
  *
  * @module
@@ -16,27 +16,25 @@ import { setImmediate as turn } from "node:timers/promises";
 import { EnvelopeError, type Bytes } from "@env/core";
 import { SEALED_CHUNK_BYTES, TAG_BYTES, type PayloadCodec } from "@env/core/message";
 import { RUN_CHUNKS, type PoolShare, type WorkerPool } from "./pool.ts";
-import { apply, inputChunkBytes, outputLength, type Operation } from "./segments.ts";
+import { apply, inputChunkBytes, outputLength, STEP_CHUNKS, type Operation } from "./segments.ts";
 
-/** Bytes of a message from which on threads are worth their start. */
+/** The length in bytes from which a message is long: starting threads for it pays off. */
 export const LONG_BYTES: number = 16 * 2 ** 20;
 
-/** Chunks that the calling thread does at a time (256 KiB), and that are given at a time. */
-const STEP = 16;
-
-const STEP_BYTES = STEP * SEALED_CHUNK_BYTES;
+/** The most bytes that are given at a time. */
+const STEP_BYTES = STEP_CHUNKS * SEALED_CHUNK_BYTES;
 
 /**
- * Most steps of the calling thread (4 MiB) that wait for a run of a thread: as many as it does until a
- * thread that had to wait for its core comes back.
+ * The most steps of the calling thread (4 MiB) that may wait for a thread's run: as many as it can do while
+ * a thread waits for its core.
  */
 const MOST_AHEAD = 16;
 
 /**
- * Elements (120 KiB) of an array that is made and dropped with each run of a thread. Outputs lie outside
- * of the heap, and the collection that frees the young ones starts by what was allocated on it, which is
- * next to nothing where threads do the work: 50 MiB of outputs would pile up until a major collection,
- * and the next ones be new to every cache and to the system.
+ * Elements (120 KiB) of an array that is allocated and dropped with each run of a thread. Outputs are
+ * outside of the heap, and a minor collection starts after enough has been allocated on the heap, which is
+ * almost nothing while threads do the work. Without this, 50 MiB of outputs would pile up until a major
+ * collection, and the memory of later outputs would be in no cache and not yet mapped.
  */
 const BALLAST = 15 * 1024;
 
@@ -45,18 +43,19 @@ export interface EngineOptions {
   readonly codec: PayloadCodec;
   readonly share: PoolShare | undefined;
   /**
-   * Takes results, in order and one at a time: the next comes when its promise has resolved. Each is
-   * a new array that nobody else keeps.
+   * Takes results, in order and one at a time: the next one follows when the promise has resolved. Each
+   * is a new array that belongs to the callee.
    */
   readonly give: (output: Bytes) => Promise<void> | undefined;
-  /** Told once of an error in a thread, or of `give`, that no call may be there to report. */
+  /** Called once for an error in a thread or of `give`, since no call may be pending that could throw it. */
   readonly failed: (error: unknown) => void;
 }
 
-/** Consecutive chunks that were begun and not given yet. */
+/** A run or a step whose output has not been given yet. */
 interface Run {
+  /** Whether a thread has it. */
   readonly away: boolean;
-  /** What is left to give; absent until it is done. */
+  /** The output that is left to give; absent until the work is done. */
   output?: Bytes[];
   failure?: { readonly error: unknown };
 }
@@ -64,14 +63,14 @@ interface Run {
 export class Engine {
   readonly #options: EngineOptions;
   readonly #chunkBytes: number;
-  /** What is short of a chunk. */
+  /** The incomplete chunk at the end of the input. */
   readonly #partial: Bytes;
   #filled = 0;
   #index = 0;
   #bytes = 0;
-  /** Chunks that were done here since others could run. */
+  /** Chunks done in this thread since the last turn of the event loop. */
   #sinceTurn = 0;
-  /** In order. */
+  /** Runs and steps in the order of the message. */
   readonly #queue: Run[] = [];
   /** Runs of threads in the queue. */
   #away = 0;
@@ -87,7 +86,7 @@ export class Engine {
     this.#partial = new Uint8Array(this.#chunkBytes);
   }
 
-  /** Ends the work early: nothing is given any more, and slots go back as their runs end. */
+  /** Ends the work early: nothing more is given, and slots are returned as their runs end. */
   stop(): void {
     this.#stopped = true;
     this.#partial.fill(0);
@@ -96,10 +95,10 @@ export class Engine {
   }
 
   /**
-   * Takes more of the message. Its whole chunks are done, or in a thread, when this resolves.
+   * Takes more of the message. When this resolves, its whole chunks are done or in a thread.
    *
-   * @param pieces - Borrowed until then.
-   * @throws what the codec and `give` throw, also for earlier pieces.
+   * @param pieces - Borrowed until this resolves.
+   * @throws what the codec and `give` throw, even for earlier pieces.
    */
   async write(pieces: readonly Uint8Array[]): Promise<void> {
     const input = new Input([this.#partial.subarray(0, this.#filled), ...pieces]);
@@ -109,10 +108,10 @@ export class Engine {
       const chunks = Math.floor(input.left / this.#chunkBytes);
       if (chunks === 0) break;
       // A small run is not worth a message to a thread.
-      const share = chunks < STEP ? undefined : this.#readyShare();
+      const share = chunks < STEP_CHUNKS ? undefined : this.#readyShare();
       if (this.#held || this.#queue.length - this.#away >= MOST_AHEAD) await this.#movement();
       else if (share === undefined || !this.#sendAway(share, input, chunks)) {
-        const some = Math.min(chunks, STEP);
+        const some = Math.min(chunks, STEP_CHUNKS);
         await this.#doHere(input, some);
         await this.#letOthersRun(some);
       }
@@ -123,9 +122,9 @@ export class Engine {
   }
 
   /**
-   * Ends the message: what is left is its final chunk. All has been given when this resolves.
+   * Ends the message: the bytes that are left are its final chunk. When this resolves, all has been given.
    *
-   * @throws as {@link write}; `ERR_ENVELOPE_TRUNCATED` where a message ends without its final chunk.
+   * @throws what {@link write} throws; `ERR_ENVELOPE_TRUNCATED` if a message ends without its final chunk.
    */
   async end(): Promise<void> {
     const final = this.#partial.subarray(0, this.#filled);
@@ -139,23 +138,27 @@ export class Engine {
   }
 
   /**
-   * After a while of work a turn of the event loop: a source and a sink in memory would let nothing else
-   * run, and threads may have answered.
+   * Waits for a turn of the event loop after some work. With a source and a sink in memory, nothing else
+   * could run otherwise; also, threads may have answered.
    */
   async #letOthersRun(chunks: number): Promise<void> {
     this.#sinceTurn += chunks;
-    if (this.#sinceTurn < (this.#away > 0 ? STEP : RUN_CHUNKS)) return;
+    if (this.#sinceTurn < (this.#away > 0 ? STEP_CHUNKS : RUN_CHUNKS)) return;
     this.#sinceTurn = 0;
     await turn();
   }
 
-  /** @throws what made the message fail. */
+  /**
+   * Whether the work has not been stopped.
+   *
+   * @throws the error that made the message fail.
+   */
   #goesOn(): boolean {
     if (this.#failure !== undefined) throw this.#failure.error;
     return !this.#stopped;
   }
 
-  /** The share of the pool, where threads are there. A message that has proved long starts them. */
+  /** The share of the pool, if a thread is ready. For a message that has proved long, starts threads. */
   #readyShare(): PoolShare | undefined {
     const { share } = this.#options;
     if (share?.pool.ready === true) return share;
@@ -188,7 +191,7 @@ export class Engine {
     });
   }
 
-  /** Fills `out` by `work`, to be given after all that was begun before. */
+  /** Queues `out`, which `work` fills, behind everything that was begun before. */
   async #inTurn(out: Bytes, work: () => Promise<void>): Promise<void> {
     const run: Run = { away: false };
     this.#queue.push(run);
@@ -201,15 +204,15 @@ export class Engine {
     this.#giveDone();
   }
 
-  /** A view of whole chunks where they lie together, else a copy of one that spans pieces. */
+  /** The next whole chunks of one piece, as a view; or, if the next chunk spans pieces, a copy of it. */
   #nextChunks(input: Input, most: number): Uint8Array {
     const together = Math.min(input.together, most);
     if (together >= this.#chunkBytes) return input.view(together - (together % this.#chunkBytes));
-    input.copyTo(this.#partial); // Its own bytes, where it is the first piece, are in place already.
+    input.copyTo(this.#partial); // If this buffer is the first piece, its bytes are in place already.
     return this.#partial;
   }
 
-  /** Whether a run went to a thread: neither the share nor the slots are used up. */
+  /** Sends a run to a thread. Returns `false` if the share or the slots are used up. */
   #sendAway({ pool, tasks }: PoolShare, input: Input, most: number): boolean {
     const slot = this.#away < tasks ? pool.slots.borrow() : undefined;
     if (slot === undefined) return false;
@@ -234,11 +237,11 @@ export class Engine {
     const { operation } = this.#options;
     try {
       const done = await slot;
-      // At once: the reader may take its time, and others can use the slot.
+      // Copied at once, so that others can use the slot: the reader may be slow.
       run.output = this.#stopped
         ? []
         : copyOut(done.subarray(0, outputLength(operation, bytes, false)));
-      // oxlint-disable-next-line unicorn/no-new-array -- not to be filled
+      // oxlint-disable-next-line unicorn/no-new-array -- it is never filled
       void new Array(BALLAST);
       slots.giveBack(done, operation === "open");
     } catch (error) {
@@ -247,14 +250,14 @@ export class Engine {
     this.#giveDone();
   }
 
-  /** Counts the chunks of `bytes` of input, and gives the number of the first. */
+  /** Counts the whole chunks in `bytes` of input, and returns the number of the first. */
   #advance(bytes: number): number {
     const index = this.#index;
     this.#index += Math.floor(bytes / this.#chunkBytes);
     return index;
   }
 
-  /** Gives what is done and its turn, as long as it is taken. */
+  /** Gives finished output in order, until `give` makes it wait. */
   #giveDone(): void {
     while (!this.#held && !this.#stopped && this.#failure === undefined) {
       const run = this.#queue[0];
@@ -290,7 +293,7 @@ export class Engine {
     this.#options.failed(error);
   }
 
-  /** Resolves when something was done, or taken, or ended the work. */
+  /** Resolves when something was done or taken, or the work has ended. */
   #movement(): Promise<void> {
     return new Promise((resolve) => {
       this.#moved = resolve;
@@ -298,7 +301,7 @@ export class Engine {
   }
 }
 
-/** New arrays with the bytes, each of a step at most. */
+/** Copies the bytes into new arrays of at most a step each. */
 function copyOut(bytes: Uint8Array): Bytes[] {
   const copies: Bytes[] = [];
   for (let at = 0; at < bytes.length; at += STEP_BYTES) {
@@ -313,11 +316,11 @@ function copyOut(bytes: Uint8Array): Bytes[] {
 let kept = false;
 
 /**
- * Lets outputs that were freed be the memory of those that follow. glibc returns what is free at the end of
- * its heap to the system; then each output is faulted in page by page, which halves the speed of a stream,
- * or not, as the heap of a process happens to lie. The limit of that is twice the largest block that was
- * mapped and freed, if under 32 MiB (mallopt(3), M_MMAP_THRESHOLD): so one is, untouched. Other
- * allocators take no notice.
+ * Makes glibc keep the memory of freed outputs for those that follow. It returns free memory at the end of
+ * its heap to the system; depending on the layout of the heap, each output is then faulted in page by page,
+ * which halves the speed of a stream. It keeps up to twice the largest block below 32 MiB that was mapped
+ * and freed (mallopt(3), M_MMAP_THRESHOLD), so one such block is mapped here and freed untouched. Other
+ * allocators are not affected.
  */
 function keepFreedMemory(): void {
   if (kept) return;
@@ -325,12 +328,12 @@ function keepFreedMemory(): void {
   new ArrayBuffer(31 * 2 ** 20).transfer(0);
 }
 
-/** Not zeroed first: every byte is written, or the array is dropped. */
+/** An array that is not zeroed: every byte is written, or the array is dropped. */
 function allocate(length: number): Bytes {
   return Buffer.allocUnsafeSlow(length);
 }
 
-/** Pieces of bytes, read from the front. */
+/** Reads pieces from the front, as if they were one array. */
 class Input {
   readonly #pieces: readonly Uint8Array[];
   #piece = 0;
@@ -343,19 +346,19 @@ class Input {
     for (const piece of pieces) this.left += piece.length;
   }
 
-  /** Bytes that lie together at the front. */
+  /** The number of bytes that are left of the front piece. */
   get together(): number {
     return this.#front().length;
   }
 
-  /** The next bytes, of those that lie {@link together}. */
+  /** Skips the next bytes, at most {@link together}, and returns a view of them. */
   view(bytes: number): Uint8Array {
     const view = this.#front().subarray(0, bytes);
     this.#skip(bytes);
     return view;
   }
 
-  /** Copies the next bytes, of which there are enough. */
+  /** Skips as many bytes as fill `out`, and copies them there. The caller checks that there are enough. */
   copyTo(out: Uint8Array): void {
     for (let at = 0; at < out.length;) {
       const part = this.#front().subarray(0, out.length - at);

@@ -147,9 +147,9 @@ function lockFile(Database: typeof DatabaseSync, lock: string, path: string): Lo
   throw busy(path);
 }
 
-/** For this user alone: whoever may read the lock's file may block it. */
+/** Opens the file of a lock. Its mode excludes other users, since whoever may read the file may block it. */
 function openLockFile(lock: string): number {
-  requireOwn(lock, lstatSync(lock, { throwIfNoEntry: false })); // What is not ours is not even opened.
+  requireOwn(lock, lstatSync(lock, { throwIfNoEntry: false })); // A file that is not ours is not even opened.
   let fd: number;
   try {
     fd = openSync(lock, constants.O_RDWR | constants.O_CREAT | NOFOLLOW, 0o600);

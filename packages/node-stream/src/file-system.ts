@@ -26,7 +26,7 @@ export const nodeFileSystem: FileSystem = { open, link, lstat, rename, unlink };
 const { O_NOFOLLOW, O_NONBLOCK }: { O_NOFOLLOW?: number; O_NONBLOCK?: number } = constants;
 /** Opening a pipe would otherwise wait for its other end. Reading a regular file never waits. */
 export const NONBLOCK: number = O_NONBLOCK ?? 0;
-/** For names in a folder that others may write to. */
+/** Does not follow symbolic links; for names in a folder that others may write to. */
 export const NOFOLLOW: number = (O_NOFOLLOW ?? 0) | NONBLOCK;
 
 /**

@@ -60,13 +60,13 @@ export interface TargetOptions {
   readonly overwrite?: boolean | undefined;
   /**
    * Gives the target the permission bits of the source as far as the umask allows, and its owner and group
-   * where this process may set them. Default: false; the mode is 0600 then.
+   * where this process may set them. Default: false, which gives it the mode 0600.
    */
   readonly preserve?: boolean | undefined;
 }
 
 export interface EncryptFileOptions extends FileOptions, TargetOptions {
-  /** As `Envelope.encrypt`. */
+  /** The context, as for `Envelope.encrypt`. */
   readonly context: Context;
   readonly aad?: Aad | undefined;
   readonly storeContext?: boolean | undefined;

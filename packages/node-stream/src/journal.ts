@@ -36,7 +36,7 @@ export interface Journal {
   /** The first 56 bytes of the payload: salt and commitment. */
   readonly prefix: Uint8Array;
   readonly oldHeader: Uint8Array;
-  /** As long as the old one. */
+  /** The header to write, as long as the old one. */
   readonly newHeader: Uint8Array;
 }
 

@@ -82,7 +82,7 @@ function withFront(source: OpenSource, front: Uint8Array): OpenSource {
 
 /** An encrypted file, open for reading. */
 export class MessageFile implements AsyncDisposable {
-  /** Of the file, when it was opened. */
+  /** The stats of the file when it was opened. */
   readonly stats: BigIntStats;
   /** Bytes of the whole message. Not authentic. */
   readonly size: number;

@@ -1,12 +1,12 @@
 /**
  * The threads that seal and open chunks beside the calling one.
  *
- * One pool serves the process. It starts when the first long payload comes, and its threads do not
- * keep the process alive but while they work. Each has at most two tasks, one to do next, and further
- * tasks wait in line.
+ * One pool serves the process. It starts with the first long payload, and its threads keep the process
+ * alive only while they work. Each thread has at most two tasks, one in progress and one to do next;
+ * further tasks wait in a queue.
  *
- * What must stay true: a task is answered exactly once. A thread that dies rejects what it had with
- * {@link ThreadLost}, after its last system call, and is replaced where it had ever worked.
+ * What must stay true: a task is answered exactly once. If a thread dies, its tasks reject with
+ * {@link ThreadLost}, after its last system call; it is replaced if it had become ready.
  *
  * @module
  */
@@ -16,7 +16,7 @@ import type { Bytes } from "@env/core";
 import { SEALED_CHUNK_BYTES } from "@env/core/message";
 import { revive, type Answer, type RunTask, type SegmentTask, type Task } from "./tasks.ts";
 
-/** What of a `Worker` the pool uses. */
+/** The part of `Worker` that the pool uses. */
 export interface PoolThread {
   postMessage(value: unknown, transfer?: readonly Transferable[]): void;
   on(event: "message", listener: (answer: Answer) => void): unknown;
@@ -27,20 +27,20 @@ export interface PoolThread {
   unref(): void;
 }
 
-/** A thread died under its task. What it had written by then is unknown. */
+/** A thread died during its task. How much it had written is unknown. */
 export class ThreadLost extends Error {
   override readonly name = "ThreadLost";
 }
 
-/** One to do and one to do next. */
+/** One task in progress and one to do next. */
 const TASKS_PER_THREAD = 2;
 
-/** More would be bound by memory, not by cores, and each costs some MiB. */
+/** The most threads of a pool: more would be limited by memory, not by cores, and each costs some MiB. */
 const MOST_THREADS = 8;
 
 let shared: WorkerPool | undefined;
 
-/** The process's pool, `undefined` where there is one core: then the calling thread does as well alone. */
+/** The pool of the process; `undefined` on a single core, where the calling thread is as fast alone. */
 export function sharedPool(): WorkerPool | undefined {
   const cores = availableParallelism();
   if (cores < 2) return undefined;
@@ -48,19 +48,19 @@ export function sharedPool(): WorkerPool | undefined {
   return shared;
 }
 
-/** What one message may use of a pool. */
+/** The part of a pool that one message may use. */
 export interface PoolShare {
   readonly pool: WorkerPool;
-  /** Most tasks it may have there at once. */
+  /** The most tasks that the message may have in the pool at once. */
   readonly tasks: number;
-  /** How many threads that takes. */
+  /** The number of threads for these tasks. */
   readonly threads: number;
 }
 
 /**
- * The share of a message that was given `concurrency`, `undefined` where it gets none.
+ * The share of a message whose option `concurrency` has this value; `undefined` if it uses no threads.
  *
- * @throws RangeError for anything but a number of tasks.
+ * @throws RangeError if `concurrency` is not an integer of 0 or more.
  */
 export function shareOf(
   concurrency: number | undefined,
@@ -75,7 +75,7 @@ export function shareOf(
   return { pool, tasks, threads: Math.ceil(tasks / TASKS_PER_THREAD) };
 }
 
-/** {@link shareOf} for a calling thread that works as well: by default, one core is left to that. */
+/** Like {@link shareOf}, for a calling thread that works as well: by default, one core is left to it. */
 export function shareBeside(
   concurrency: number | undefined,
   pool: WorkerPool | undefined,
@@ -97,13 +97,13 @@ interface Thread {
   failure: Error | undefined;
 }
 
-/** Chunks that are sent to a thread at a time, at most: 1 MiB of plaintext. */
+/** The most chunks of a run: 1 MiB of plaintext. */
 export const RUN_CHUNKS = 64;
 
 export class WorkerPool {
-  /** Most threads it has. */
+  /** The most threads that it starts. */
   readonly size: number;
-  /** For runs. */
+  /** The buffers of runs. */
   readonly slots: Slots;
   readonly #spawn: () => PoolThread;
   readonly #threads = new Set<Thread>();
@@ -119,13 +119,13 @@ export class WorkerPool {
     this.#spawn = spawn;
   }
 
-  /** Whether a task given now is begun at once, or waits for others only. */
+  /** Whether a task would start now, or would wait only for other tasks. */
   get ready(): boolean {
     for (const thread of this.#threads) if (thread.ready) return true;
     return false;
   }
 
-  /** Tasks given and not answered. */
+  /** The number of tasks that are not answered yet. */
   get pending(): number {
     let count = this.#waiting.length;
     for (const { jobs } of this.#threads) count += jobs.size;
@@ -133,8 +133,9 @@ export class WorkerPool {
   }
 
   /**
-   * Starts threads until there are `threads`, and resolves once one is {@link ready}; `false` where none
-   * can be had.
+   * Starts threads until there are `threads` of them.
+   *
+   * @returns Resolves with `true` once one is {@link ready}, and with `false` if no thread can be started.
    */
   start(threads: number = this.size): Promise<boolean> {
     const most = Math.min(threads, this.size);
@@ -152,12 +153,12 @@ export class WorkerPool {
   }
 
   /**
-   * Has a thread do `task`.
+   * Has a thread perform `task`.
    *
-   * @param task - The input of a run is the front of a borrowed slot, which is not to be used again.
-   * @returns For a run, a borrowed slot with the output at its front; nothing for a segment.
-   * @throws what the codec and the file system throw; {@link ThreadLost} where the thread died, or
-   * none is {@link ready}. The slot went back then.
+   * @param task - The input of a run is the front of a borrowed slot, which the caller must not use again.
+   * @returns For a run, a borrowed slot with the output at its front; for a segment, nothing.
+   * @throws what the codec and the file system throw; {@link ThreadLost} if the thread died or none is
+   * {@link ready}. If it throws, the slot has been returned already.
    */
   run(task: RunTask): Promise<Bytes>;
   run(task: SegmentTask): Promise<undefined>;
@@ -172,7 +173,7 @@ export class WorkerPool {
     });
   }
 
-  /** Ends the threads. Tasks under way reject with {@link ThreadLost}; a later start begins anew. */
+  /** Ends the threads. Tasks in progress reject with {@link ThreadLost}; {@link start} works again afterwards. */
   async close(): Promise<void> {
     await Promise.all([...this.#threads].map(({ worker }) => worker.terminate()));
   }
@@ -182,7 +183,7 @@ export class WorkerPool {
     try {
       worker = this.#spawn();
     } catch {
-      this.#unavailable = true; // As under a permission model without threads.
+      this.#unavailable = true; // For example, where the permission model forbids threads.
       return;
     }
     const thread: Thread = { worker, jobs: new Map(), ready: false, failure: undefined };
@@ -195,7 +196,7 @@ export class WorkerPool {
       thread.failure = error;
       void worker.terminate();
     });
-    // Only then has it surely stopped writing to files.
+    // Before this event, it may still be writing to files.
     worker.on("exit", () => this.#lost(thread));
     worker.unref();
   }
@@ -228,7 +229,7 @@ export class WorkerPool {
     if (thread.ready) {
       if (thread.failure !== undefined) this.#addThread();
     } else {
-      if (thread.failure !== undefined) this.#unavailable = true; // The next would not come up either.
+      if (thread.failure !== undefined) this.#unavailable = true; // The next one would not start either.
       if (this.#threads.size === 0) this.#started?.(false);
     }
     if (this.ready) return;
@@ -263,8 +264,8 @@ export class WorkerPool {
 }
 
 /**
- * The buffers that carry runs to threads, each for one run at a time. Made as needed. What was secret in
- * them is overwritten by the next run, or wiped as soon as none is lent.
+ * The buffers that carry runs to threads, each for one run at a time, allocated as needed. Secrets in
+ * them are overwritten by the next run, or wiped as soon as no slot is lent.
  */
 export class Slots {
   readonly #most: number;
@@ -276,12 +277,12 @@ export class Slots {
     this.#most = most;
   }
 
-  /** How many are lent. */
+  /** The number of slots that are lent. */
   get lent(): number {
     return this.#made - this.#free.length;
   }
 
-  /** @returns A slot for {@link RUN_CHUNKS} chunks, sealed or not; `undefined` where all are lent. */
+  /** @returns A slot that holds {@link RUN_CHUNKS} chunks, sealed or not; `undefined` if all are lent. */
   borrow(): Bytes | undefined {
     const free = this.#free.pop();
     if (free !== undefined) {
@@ -293,7 +294,7 @@ export class Slots {
     return new Uint8Array(RUN_CHUNKS * SEALED_CHUNK_BYTES);
   }
 
-  /** Takes back a slot, or the front of one. */
+  /** Takes back a slot; `front` may be only its front. */
   giveBack(front: Bytes, secret = true): void {
     const slot = new Uint8Array(front.buffer);
     this.#free.push(slot);
@@ -301,7 +302,7 @@ export class Slots {
     this.#wipe();
   }
 
-  /** For a slot that went down with its thread. */
+  /** Gives up a slot that was lost with its thread. */
   lose(): void {
     this.#made--;
     this.#wipe();
@@ -315,14 +316,14 @@ export class Slots {
 }
 
 function startWorker(): PoolThread {
-  // From source, Node strips the types and needs the condition; built, neither it nor the loaders and
-  // inspector flags of the calling process.
+  // When run from source, Node strips the types and needs the condition. The built worker needs neither
+  // the condition nor the loaders and inspector flags of the calling process.
   const source = import.meta.url.endsWith(".ts");
   return new Worker(new URL(source ? "./worker.ts" : "./worker.js", import.meta.url), {
     name: "@env/node-stream",
     execArgv: source ? ["--conditions=@env/source"] : [],
-    // Chunks die young: a small nursery keeps what they leave behind in the cache, and 10 MiB per
-    // thread smaller.
+    // Chunks die young: with a small nursery, their garbage stays in the cache, and each thread needs
+    // 10 MiB less.
     resourceLimits: { maxYoungGenerationSizeMb: 2 },
   });
 }

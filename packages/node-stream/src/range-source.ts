@@ -26,7 +26,7 @@ export interface RangeSource {
 
 /** A source that is open. */
 export interface OpenSource extends RangeSource {
-  /** Whether it is a file, whose header a rewrap may be writing under a read: it is read once more then. */
+  /** Whether it is a file. A rewrap may write the header of a file during a read: one that does not open is read again. */
   readonly isFile: boolean;
   /** Frees what was opened here; what the caller opened stays open. */
   close(): Promise<void>;

@@ -1,5 +1,6 @@
 /**
- * A range of plaintext as a Node stream: a piece for the consumer, one on its way, and no more.
+ * A range of plaintext as a Node stream. It holds at most two pieces: one for the consumer, and one that is
+ * being read.
  *
  * @module
  */
@@ -8,15 +9,15 @@ import { CHUNK_BYTES, type Watch } from "@env/core/message";
 
 export interface RangeStreamSettings {
   readonly start: number;
-  /** Infinity: to the end. */
+  /** The byte behind the last one; Infinity means the end of the plaintext. */
   readonly end: number;
   readonly highWaterMark: number;
   readonly signal: AbortSignal | undefined;
-  /** Told once, when the stream ends or is destroyed. */
+  /** Called once, when the stream ends or is destroyed. */
   readonly watch: Watch;
 }
 
-/** Reads [start, end); fewer bytes only where the plaintext is known to end. */
+/** Reads from `start` up to but excluding `end`; fewer bytes only if the plaintext is known to end there. */
 export type ReadRange = (start: number, end: number, signal: AbortSignal) => Promise<Uint8Array>;
 
 interface Piece {
@@ -34,7 +35,7 @@ export class RangeStream extends Readable {
   readonly #watch: Watch;
   #bytes = 0;
   #ended = false;
-  /** Where the piece after the last one that was given starts. */
+  /** Where the next piece starts. */
   #position: number;
   #ahead: Piece | undefined;
 
@@ -80,12 +81,12 @@ export class RangeStream extends Readable {
     if (ended) this.push(null);
   }
 
-  /** Up to a chunk's boundary, so that no chunk is cut between two pieces. */
+  /** Starts to read the piece at `from`. It ends at a chunk's boundary, so that no chunk is split between two pieces. */
   #fetch(from: number): Piece {
     const boundary = Math.floor(from / CHUNK_BYTES) * CHUNK_BYTES + this.#pieceBytes;
     const to = Math.min(this.#end, boundary);
     const bytes = this.#readRange(from, to, this.#abort.signal);
-    bytes.catch(() => undefined); // A failure ahead is told when its turn comes.
+    bytes.catch(() => undefined); // A failure of the piece ahead is reported when that piece is due.
     return { from, to, bytes };
   }
 }

@@ -20,7 +20,7 @@ import {
   type PayloadCodec,
   type Watch,
 } from "@env/core/message";
-import { ChunkReader, RUN_CHUNKS, type Fetch } from "./chunk-reader.ts";
+import { ChunkReader, READ_CHUNKS, type Fetch } from "./chunk-reader.ts";
 import { nodeFileSystem, pathOf } from "./file-system.ts";
 import { messageSource, openFront, openRegular } from "./message-file.ts";
 import { RangeStream, type ReadRange } from "./range-stream.ts";
@@ -50,9 +50,9 @@ export interface RangeStreamOptions extends ReadOptions {
   readonly highWaterMark?: number | undefined;
 }
 
-/** Bytes of the first read: enough for the longest header and its prefix (20548), and a usual header brings a chunk along. */
+/** Bytes of the first read: the longest header and its prefix (20548) fit, and after a usual header, a chunk does as well. */
 const FRONT_BYTES = 32_768;
-/** Runs of chunks one `read` has under way: enough to hide the latency of an object store. */
+/** Reads of the source that one `read` has in progress: enough to hide the latency of an object store. */
 const LANES = 4;
 const MAX_CACHE_CHUNKS = 65_536;
 /** Longest range that is read before the size of the message has verified: 64 MiB. */
@@ -100,15 +100,15 @@ export async function openEncrypted(
 }
 
 /**
- * A message that is open for random access. Calls may be made side by side: what one is fetching, the
- * others wait for.
+ * A message that is open for random access. Methods may be called concurrently: a chunk that one call is
+ * reading is not read by another.
  *
  * Positions and sizes are bytes of the plaintext. All methods throw {@link EnvelopeError}
  * `ERR_ENVELOPE_DECRYPT` for altered chunks, `ERR_ENVELOPE_TRUNCATED` for a source that is shorter than it was,
  * `ERR_ENVELOPE_CLOSED` after `close()`; what the source throws, as it is; the signal's reason.
  *
- * The envelope's observer is told of each read and each stream as one decryption of its bytes. Of the
- * opening and of `size()`, which give no plaintext out, it is told where they fail.
+ * The envelope's observer sees each read and each stream as one decryption of its bytes. Opening and
+ * `size()` release no plaintext; the observer sees them only if they fail.
  */
 export class EncryptedReader implements AsyncDisposable {
   readonly #source: OpenSource;
@@ -173,7 +173,7 @@ export class EncryptedReader implements AsyncDisposable {
     return new RangeStream(read, { start, end, highWaterMark, signal, watch: this.#watch() });
   }
 
-  /** Ends reads and streams under way with `ERR_ENVELOPE_CLOSED`, wipes plaintext, closes its own file. */
+  /** Ends reads and streams in progress with `ERR_ENVELOPE_CLOSED`, wipes plaintext, and closes the file it opened. */
   close(): Promise<void> {
     this.#closed ??= this.#close();
     return this.#closed;
@@ -193,7 +193,7 @@ export class EncryptedReader implements AsyncDisposable {
     const { claimedBytes } = this.#chunks;
     const stop = Math.min(end, claimedBytes);
     const bytes = Math.max(0, stop - start);
-    // A size that nothing has verified decides neither what is shortened nor how much memory is taken.
+    // An unverified size decides neither where a range is shortened nor how much memory is allocated.
     if ((end > claimedBytes && start < end) || bytes > UNVERIFIED_BYTES)
       await this.#verifyEnd(until);
     const out = allocate(bytes);
@@ -224,7 +224,7 @@ export class EncryptedReader implements AsyncDisposable {
     return signal === undefined ? closing : AbortSignal.any([signal, closing]);
   }
 
-  /** Runs of chunks in turn, a few of them side by side. */
+  /** Visits chunks in reads of {@link READ_CHUNKS}, a few of them concurrently. */
   async #visit(
     first: number,
     last: number,
@@ -235,7 +235,7 @@ export class EncryptedReader implements AsyncDisposable {
     const lane = async (): Promise<void> => {
       while (next <= last) {
         const from = next;
-        next += RUN_CHUNKS;
+        next += READ_CHUNKS;
         try {
           await this.#chunks.visit(from, Math.min(next - 1, last), visit, signal);
         } catch (error) {
@@ -269,12 +269,12 @@ function isPath(source: unknown): source is string | URL {
   return typeof source === "string" || source instanceof URL;
 }
 
-/** Node exports no class to compare with. */
+/** Whether it is a FileHandle. Node does not export the class. */
 function isFileHandle(source: FileHandle | RangeSource): source is FileHandle {
   return "fd" in source && typeof source.fd === "number";
 }
 
-/** The chunks of a message, of which the first may have come with its header. */
+/** A reader of the chunks of a message. The first chunks may have been read with the header. */
 function chunksOf(
   source: OpenSource,
   header: Header,
@@ -282,7 +282,7 @@ function chunksOf(
   first: Uint8Array,
   cacheChunks: number,
 ): ChunkReader {
-  const front = new Uint8Array(first); // A source may keep what it gave.
+  const front = new Uint8Array(first); // A copy, since a source may reuse its array.
   const fetch: Fetch = async (start, end, signal) => {
     const [from, to] = [header.length + start, header.length + end];
     if (to <= front.length) return front.subarray(from, to);

@@ -1,8 +1,11 @@
 /**
- * Consecutive chunks of one message, cut into steps that are small enough for a core's own cache.
+ * Arithmetic of consecutive chunks, shared by streams, files and threads: a segment of plaintext and its
+ * sealed form are the same steps read in opposite directions.
  *
- * Threads and files share this arithmetic: a segment of plaintext and its sealed form are the same
- * steps read in opposite directions.
+ * Words of this package: a *piece* is bytes as a caller or a stream hands them over, cut anywhere. A
+ * *step* is the few chunks that are sealed or opened at a time, small enough for a core's own cache. A
+ * *run* is the chunks that a stream sends to a thread at a time, in a *slot*; a *segment* is the chunks
+ * of a file that a thread reads and writes itself.
  *
  * @module
  */
@@ -17,20 +20,20 @@ import {
   type PayloadCodec,
 } from "@env/core/message";
 
-/** `seal` takes plaintext to chunks, `open` chunks to plaintext. */
+/** `seal` turns plaintext into chunks, `open` chunks into plaintext. */
 export type Operation = "seal" | "open";
 
 /** Consecutive chunks of one message, in a form that can be sent to a thread. */
 export interface Chunks {
   readonly operation: Operation;
   readonly keys: ChunkKeys;
-  /** Number of the first chunk. */
+  /** The number of the first chunk. */
   readonly index: number;
-  /** Whether the message ends here: the plaintext's end is then the final chunk, maybe an empty one. */
+  /** Whether the message ends here. If so, the last of these chunks is the final one, which may be empty. */
   readonly last: boolean;
 }
 
-/** A few chunks of a segment. Offsets and lengths in bytes, offsets from the segment's start. */
+/** One step of a segment. Offsets and lengths are in bytes; offsets count from the segment's start. */
 export interface Step {
   readonly index: number;
   readonly last: boolean;
@@ -40,26 +43,31 @@ export interface Step {
   readonly outputBytes: number;
 }
 
-/** A quarter of a MiB of plaintext: input and output fit in a second-level cache together. */
+/** Chunks in a step: 256 KiB of plaintext, so that input and output fit into a second-level cache together. */
 export const STEP_CHUNKS = 16;
 
-/** Least lengths of the two buffers a step needs, in bytes. */
+/** The lengths of the two buffers that a step needs, in bytes. */
 export const stepBytes: { readonly plaintext: number; readonly sealed: number } = {
   plaintext: STEP_CHUNKS * CHUNK_BYTES,
   sealed: STEP_CHUNKS * SEALED_CHUNK_BYTES + TAG_BYTES,
 };
 
-/** Bytes of a chunk that is not the final one, on the side that `operation` reads. */
+/** The length in bytes of a chunk, other than the final one, on the side that `operation` reads. */
 export function inputChunkBytes(operation: Operation): number {
   return operation === "seal" ? CHUNK_BYTES : SEALED_CHUNK_BYTES;
 }
 
-/** Bytes of what `operation` makes of `inputBytes` of whole chunks. */
+/** The length in bytes of the output of `operation` for whole chunks of `inputBytes`. */
 export function outputLength(operation: Operation, inputBytes: number, last: boolean): number {
   return operation === "seal" ? sealedLength(inputBytes, last) : openedLength(inputBytes);
 }
 
-/** Seals or opens whole chunks into `out`, of {@link outputLength} bytes. Throws as the codec does. */
+/**
+ * Seals or opens whole chunks.
+ *
+ * @param out - Filled; must be {@link outputLength} bytes long.
+ * @throws what the codec throws.
+ */
 export function apply(
   codec: PayloadCodec,
   { operation, index, last }: Omit<Chunks, "keys">,
@@ -72,9 +80,9 @@ export function apply(
 }
 
 /**
- * The steps of a segment of `bytes` of input.
+ * Cuts a segment whose input is `bytes` long into steps.
  *
- * @yields at least one: an empty message has one of no input.
+ * @yields At least one step: that of an empty message has no input.
  */
 export function* steps(
   { operation, index, last }: Omit<Chunks, "keys">,

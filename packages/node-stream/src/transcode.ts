@@ -1,8 +1,8 @@
 /**
- * Takes all chunks of a message from one open file to another, segment by segment in any order.
+ * Seals or opens all chunks of a message from one open file into another, in any order.
  *
- * The calling thread begins, with a few reads and writes under way at a time. Where the file is long
- * it starts the pool meanwhile, and leaves the rest to it once a thread is there.
+ * The calling thread begins, with a few reads and writes in progress at a time. For a long file it also
+ * starts the pool, and leaves the rest to it once a thread is ready.
  *
  * @module
  */
@@ -26,7 +26,7 @@ import {
 } from "./segments.ts";
 import { endedEarly } from "./tasks.ts";
 
-/** How far the work is, in bytes of plaintext. */
+/** How much is done, in bytes of plaintext. */
 export interface Progress {
   readonly bytes: number;
   readonly total: number;
@@ -36,28 +36,29 @@ export interface Transcoding {
   readonly operation: Operation;
   readonly codec: PayloadCodec;
   readonly source: FileHandle;
-  /** Where chunk 0 starts there. */
+  /** The position of chunk 0 in the source. */
   readonly sourceAt: number;
-  /** Bytes of all chunks there. */
+  /** The length in bytes of all chunks in the source. */
   readonly sourceBytes: number;
-  /** Absent: what was opened is dropped. */
+  /** Where the output is written; if absent, it is dropped. */
   readonly target?: FileHandle;
+  /** The position of chunk 0 in the target. */
   readonly targetAt: number;
   readonly share: PoolShare | undefined;
   readonly signal: AbortSignal | undefined;
   readonly onProgress: ((progress: Progress) => void) | undefined;
 }
 
-/** Chunks that a thread is asked for at a time: 4 MiB of plaintext, some milliseconds of work. */
+/** Chunks in a segment: 4 MiB of plaintext, some milliseconds of work for a thread. */
 const SEGMENT_CHUNKS = 256;
 
-/** Steps under way in the calling thread: enough that reading and writing overlap with sealing. */
+/** Steps in progress in the calling thread: enough that reading and writing overlap with sealing. */
 const LOCAL_LANES = 4;
 
 /**
- * Resolves once all chunks are written, and rejects once nothing is under way any more.
+ * Resolves once all chunks are written, and rejects once nothing is in progress any longer.
  *
- * @throws what the codec, the file system and `onProgress` throw; `ERR_ENVELOPE_TRUNCATED` where the source
+ * @throws what the codec, the file system and `onProgress` throw; `ERR_ENVELOPE_TRUNCATED` if the source
  * ends early; ThreadLost; the signal's reason.
  */
 export async function transcode(job: Transcoding): Promise<void> {
@@ -75,7 +76,7 @@ export async function transcode(job: Transcoding): Promise<void> {
   await inLanes(share.tasks, cursor, () => sendAway(job, cursor, share));
 }
 
-/** Consecutive chunks that are taken together. Offsets in bytes, from chunk 0 on. */
+/** Consecutive chunks that are read together. Offsets are in bytes and count from chunk 0. */
 interface Segment {
   readonly index: number;
   readonly last: boolean;
@@ -84,7 +85,7 @@ interface Segment {
   readonly targetAt: number;
 }
 
-/** Hands segments out, each once, and counts what is done. */
+/** Hands each segment out once, and counts what is done. */
 class Cursor {
   readonly #job: Transcoding;
   readonly #total: number;
@@ -97,7 +98,7 @@ class Cursor {
     this.#total = plaintextOf(job.operation, job.sourceBytes);
   }
 
-  /** The next chunks, at most `chunks` and the final one; `undefined` when none are left. */
+  /** The next segment, at most `chunks` long, not counting an empty final chunk; `undefined` if none is left. */
   take(chunks: number): Segment | undefined {
     this.#job.signal?.throwIfAborted();
     if (this.#ended) return undefined;
@@ -117,7 +118,7 @@ class Cursor {
     this.#job.onProgress?.({ bytes: this.#done, total: this.#total });
   }
 
-  /** Hands out nothing more. */
+  /** Stops handing out segments. */
   stop(): void {
     this.#ended = true;
   }
@@ -127,7 +128,7 @@ function plaintextOf(operation: Operation, bytes: number): number {
   return operation === "seal" ? bytes : openedLength(bytes);
 }
 
-/** Runs `lane` several times at once. The first error stops all, and is thrown when all have ended. */
+/** Runs `lane` several times concurrently. The first error stops all, and is thrown once all have ended. */
 async function inLanes(count: number, cursor: Cursor, lane: () => Promise<void>): Promise<void> {
   const errors: unknown[] = [];
   const run = async (): Promise<void> => {

@@ -1,9 +1,9 @@
 /**
- * A thread of the pool: seals and opens chunks that it is sent, or segments of files that it reads and
- * writes itself, so that their bytes never cross threads.
+ * A thread of the pool. It seals and opens the runs that it is sent, and segments of files, which it reads
+ * and writes itself, so that their bytes never cross threads.
  *
- * It keeps nothing from one task to the next but two wiped buffers: keys come with each task, as
- * KeyObjects, and go with it.
+ * From one task to the next it keeps only two wiped buffers: each task brings its keys, as KeyObjects,
+ * and they are dropped with it.
  *
  * @module
  */
@@ -22,7 +22,8 @@ import {
   type Task,
 } from "./tasks.ts";
 
-if (parentPort === null) throw new Error("worker.js is a thread of the pool, not to be imported");
+if (parentPort === null)
+  throw new Error("worker.js runs as a thread of the pool and cannot be imported");
 serve(parentPort);
 
 function serve(port: MessagePort): void {
@@ -45,8 +46,8 @@ async function perform(task: Task): Promise<void> {
 }
 
 /**
- * In place: the slot stays in the cache, and is all the memory there is. A sealed chunk reaches into
- * the plaintext of the next one, so sealing goes from the last chunk to the first.
+ * Seals or opens a run in place: the slot stays in the cache, and no other memory is needed. A sealed
+ * chunk overlaps the plaintext of the next one, so sealing goes from the last chunk to the first.
  */
 async function run(codec: PayloadCodec, { operation, index, input }: RunTask): Promise<void> {
   const size = inputChunkBytes(operation);
@@ -102,7 +103,7 @@ function writeFully(fd: number, bytes: Uint8Array, position: number): void {
   }
 }
 
-/** Not zeroed first: every byte is written, or the array is dropped. */
+/** An array that is not zeroed: every byte is written, or the array is dropped. */
 function uninitialised(length: number): Bytes {
   return Buffer.allocUnsafeSlow(length);
 }

@@ -54,7 +54,7 @@ describe("Engine", () => {
     expect(same(Buffer.concat(opening.output), plaintext)).toBe(true);
   });
 
-  it("takes any pieces, in any batches", async () => {
+  it("takes pieces of any size, any number at a time", async () => {
     const plaintext = pattern(100_000);
     const sealed = await codec.sealChunks(0, plaintext, true);
     const batches = fc.array(fc.array(fc.nat({ max: 30_000 }), { maxLength: 4 }), { maxLength: 8 });
@@ -84,7 +84,7 @@ describe("Engine", () => {
     expect(start).toHaveBeenCalledWith(1);
   });
 
-  it("sends large runs to threads, as many as its share, and does the small ones", async () => {
+  it("sends large runs to threads, up to its share, and does small ones in the calling thread", async () => {
     const sent: number[] = [];
     const run = pool.run.bind(pool);
     const runs = vi.spyOn(pool, "run").mockImplementation(((task: RunTask) => {
@@ -119,7 +119,7 @@ describe("Engine", () => {
       await work.finally(() => clearInterval(timer));
     }
 
-    it("works beside it, 4 MiB ahead and no more, and gives all in order", async () => {
+    it("works up to 4 MiB ahead of the thread, and gives all output in order", async () => {
       const runs = vi.spyOn(slow, "run");
       const { engine: sealing, output } = engine({ share: shareOf(1, slow) });
       await sealing.write([long.subarray(0, 5 * MIB)]);
@@ -134,7 +134,7 @@ describe("Engine", () => {
       expect(same(Buffer.concat(output), await codec.sealChunks(0, long, true))).toBe(true);
     });
 
-    it("gives what it still has before failing by what was opened here", async () => {
+    it("gives the output before a corrupted chunk of the calling thread, then fails", async () => {
       const sealed = await codec.sealChunks(0, long, true);
       const altered = (64 + 20) * SEALED_CHUNK_BYTES;
       sealed[altered] = (sealed[altered] ?? 0) ^ 1;
@@ -146,7 +146,7 @@ describe("Engine", () => {
       expect(same(Buffer.concat(output), given)).toBe(true);
     });
 
-    it("wipes what was ahead when it is stopped", async () => {
+    it("wipes output that was not given yet when it is stopped", async () => {
       const sealed = await codec.sealChunks(0, long, true);
       const { engine: opening } = engine({ operation: "open", share: shareOf(1, slow) });
       const allocated = vi.spyOn(Buffer, "allocUnsafeSlow");
@@ -160,7 +160,7 @@ describe("Engine", () => {
     });
   });
 
-  it("works alone while others have all slots", async () => {
+  it("works in the calling thread while other messages have all slots", async () => {
     const slots = Array.from({ length: 4 }, () => pool.slots.borrow());
     const runs = vi.spyOn(pool, "run");
     const { engine: sealing, output } = engine({ share: shareOf(undefined, pool) });
@@ -172,7 +172,7 @@ describe("Engine", () => {
     expect(same(Buffer.concat(output), await codec.sealChunks(0, long, true))).toBe(true);
   });
 
-  it("has no more with the pool than its share, while nobody takes results", async () => {
+  it("never has more than its share in the pool, even while nobody takes results", async () => {
     let goOn = (): void => undefined;
     const runs = vi.spyOn(pool, "run");
     const { engine: sealing } = engine({
@@ -193,7 +193,7 @@ describe("Engine", () => {
     clearInterval(pumping);
   });
 
-  it("gives what verified before an altered chunk, then fails, and says so on its own", async () => {
+  it("gives what verified before an altered chunk, then fails, and reports it without being called", async () => {
     const sealed = await codec.sealChunks(0, long, true);
     const chunk = 1100;
     const at = chunk * SEALED_CHUNK_BYTES;
@@ -215,7 +215,7 @@ describe("Engine", () => {
     expect(failures[0]).toMatchObject({ code: "ERR_ENVELOPE_DECRYPT" });
   });
 
-  it("leaves no plaintext in the slots", async () => {
+  it("leaves no plaintext in the pool's slots", async () => {
     const sealed = await codec.sealChunks(0, long, true);
     const { engine: opening } = engine({ operation: "open", share: shareOf(undefined, pool) });
     await opening.write([sealed]);
@@ -227,7 +227,7 @@ describe("Engine", () => {
     }
   });
 
-  it("gives nothing more once it is stopped, and its slots go back", async () => {
+  it("gives nothing more once it is stopped, and returns its slots", async () => {
     const { engine: sealing, output } = engine({ share: shareOf(undefined, pool) });
     await sealing.write([long.subarray(0, LONG_BYTES)]);
     const writing = sealing.write([long.subarray(LONG_BYTES)]);
@@ -239,7 +239,7 @@ describe("Engine", () => {
     expect(pool.slots.lent).toBe(0);
   });
 
-  it("never seals a run again whose thread died: the message fails", async () => {
+  it("fails the message if a thread dies, and never seals that run again", async () => {
     const dead = await startedPool(1, () => relayedThread(() => undefined));
     const { engine: sealing } = engine({ share: shareOf(undefined, dead) });
     const writing = sealing.write([long]).then(() => sealing.end());
@@ -248,7 +248,7 @@ describe("Engine", () => {
     expect(dead.slots.lent).toBe(0);
   });
 
-  it("goes on in the calling thread where no thread can be had", async () => {
+  it("continues in the calling thread if no thread can be started", async () => {
     const dead = await startedPool(1);
     await dead.close();
     const { engine: sealing, output } = engine({ share: shareOf(undefined, dead) });
@@ -258,7 +258,7 @@ describe("Engine", () => {
     expect(same(Buffer.concat(output), await codec.sealChunks(0, long, true))).toBe(true);
   });
 
-  it("wants a final chunk", async () => {
+  it("refuses a message without its final chunk", async () => {
     const { engine: opening } = engine({ operation: "open" });
     await opening.write([(await codec.sealChunks(0, pattern(16_384), false)).subarray(0)]);
     await opening.write([pattern(15)]);

@@ -47,7 +47,7 @@ async function said(child: ChildProcess): Promise<unknown> {
 }
 
 describe("the lock", () => {
-  it("is held by one at a time, and free again after errors", async () => {
+  it("is held by one holder at a time, and released after errors", async () => {
     await withFileLock(path, async () => {
       await expect(withFileLock(path, async () => 1)).rejects.toMatchObject({
         code: "EBUSY",
@@ -64,7 +64,7 @@ describe("the lock", () => {
     expect(await readdir(folder)).toEqual([]);
   });
 
-  it("never lets two in, however many try", async () => {
+  it("never has two holders, however many try", async () => {
     let inside = 0;
     let most = 0;
     let entered = 0;
@@ -86,7 +86,7 @@ describe("the lock", () => {
     expect(entered).toBeGreaterThan(10);
   });
 
-  it("lets no two in of several threads in several processes, however often it changes hands", async () => {
+  it("never has two holders among threads of several processes, however often it changes hands", async () => {
     const children = Array.from({ length: 3 }, () => start("locking-process.ts", path, "40", "2"));
     await Promise.all(children.map(said));
     const reports = children.map(said);
@@ -94,7 +94,7 @@ describe("the lock", () => {
     expect(await Promise.all(reports)).toEqual([0, 0, 0]);
   });
 
-  it("is not lost where another thread or another copy of the package is refused", async () => {
+  it("is not lost when another thread or another copy of the package is refused", async () => {
     await withFileLock(path, async () => {
       const file = new URL("support/trying-process.ts", import.meta.url);
       const options = { execArgv: ["--conditions=@env/source"], workerData: path };
@@ -132,7 +132,7 @@ describe("the lock", () => {
       "a file that others may write",
       () => writeFile(lockPath(path), "").then(() => chmod(lockPath(path), 0o620)),
     ],
-  ])("does not use what lies in its way: %s", async (_, put) => {
+  ])("refuses %s in the place of its file", async (_, put) => {
     await writeFile(other, "");
     await put();
     const before = await lstat(lockPath(path));
@@ -155,39 +155,42 @@ describe("the lock", () => {
     ["a symbolic link", symlinkSync, false],
     ["another name", linkSync, false],
     ["another name, for a moment", linkSync, true],
-  ])("changes no database that gets its name by %s between two looks", async (_, put, back) => {
-    const victim = new DatabaseSync(other);
-    victim.exec("PRAGMA journal_mode = WAL; CREATE TABLE t (x)");
-    victim.close();
-    const before = await readFile(other);
-    const { fstatSync, lstatSync } = fs;
-    const lock = lockPath(path);
-    const aside = `${lock}-aside`;
-    let exchanged = false;
-    Object.assign(fs, {
-      fstatSync(fd: number) {
-        const stats = fstatSync(fd);
-        if (!exchanged) {
-          renameSync(lock, aside);
-          put(other, lock);
-        }
-        exchanged = true;
-        return stats;
-      },
-      lstatSync(name: string, options: StatSyncOptions) {
-        if (exchanged && back && fs.existsSync(aside)) renameSync(aside, lock);
-        return lstatSync(name, options);
-      },
-    });
-    syncBuiltinESMExports();
-    try {
-      const call = withFileLock(path, async () => 1);
-      await expect(call).rejects.toMatchObject({ code: "EEXIST", path: lock });
-    } finally {
-      Object.assign(fs, { fstatSync, lstatSync });
+  ])(
+    "does not change a database that gets its name by %s between two checks",
+    async (_, put, back) => {
+      const victim = new DatabaseSync(other);
+      victim.exec("PRAGMA journal_mode = WAL; CREATE TABLE t (x)");
+      victim.close();
+      const before = await readFile(other);
+      const { fstatSync, lstatSync } = fs;
+      const lock = lockPath(path);
+      const aside = `${lock}-aside`;
+      let exchanged = false;
+      Object.assign(fs, {
+        fstatSync(fd: number) {
+          const stats = fstatSync(fd);
+          if (!exchanged) {
+            renameSync(lock, aside);
+            put(other, lock);
+          }
+          exchanged = true;
+          return stats;
+        },
+        lstatSync(name: string, options: StatSyncOptions) {
+          if (exchanged && back && fs.existsSync(aside)) renameSync(aside, lock);
+          return lstatSync(name, options);
+        },
+      });
       syncBuiltinESMExports();
-    }
-    expect(exchanged).toBe(true);
-    expect(await readFile(other)).toEqual(before);
-  });
+      try {
+        const call = withFileLock(path, async () => 1);
+        await expect(call).rejects.toMatchObject({ code: "EEXIST", path: lock });
+      } finally {
+        Object.assign(fs, { fstatSync, lstatSync });
+        syncBuiltinESMExports();
+      }
+      expect(exchanged).toBe(true);
+      expect(await readFile(other)).toEqual(before);
+    },
+  );
 });

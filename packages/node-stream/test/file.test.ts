@@ -53,7 +53,7 @@ async function openFiles(): Promise<readonly string[]> {
 }
 
 describe("encryptFile and decryptFile", () => {
-  it.each(boundaryLengths)("bring %d bytes back", async (length) => {
+  it.each(boundaryLengths)("restore %d bytes", async (length) => {
     const plaintext = pattern(length);
     await writeFile(path("plain"), plaintext);
     const result = await encryptFile(envelope, path("plain"), path("sealed"), { context });
@@ -87,7 +87,7 @@ describe("encryptFile and decryptFile", () => {
     expect(same(await readFile(path("plain")), pattern(50_000))).toBe(true);
   });
 
-  it("take URLs, follow links to the source, and write over the source where that is wanted", async () => {
+  it("take URLs, follow links to the source, and overwrite the source on request", async () => {
     await writeFile(path("plain"), "hello");
     await symlink(path("plain"), path("link"));
     const there = pathToFileURL(path("sealed"));
@@ -96,7 +96,7 @@ describe("encryptFile and decryptFile", () => {
     expect(await readFile(path("sealed"), "utf8")).toBe("hello");
   });
 
-  it("give the target mode 0600, or where that is wanted the permissions of the source", async () => {
+  it("give the target the mode 0600, or on request the permissions of the source", async () => {
     await writeFile(path("plain"), "hello");
     await chmod(path("plain"), 0o640);
     const modeOf = async (name: string): Promise<number> => (await stat(path(name))).mode & 0o777;
@@ -111,7 +111,7 @@ describe("encryptFile and decryptFile", () => {
     expect(await modeOf("again")).toBe(0o600);
   });
 
-  it("tell how many of the CMKs have wrapped, where fewer may", async () => {
+  it("report how many of the CMKs have wrapped, if fewer than all may", async () => {
     await writeFile(path("plain"), "hello");
     const [{ cmk }, { driver }] = [rotatingCmk("one", 1), rotatingCmk("two", 1)];
     const failing = new Cmk({
@@ -161,7 +161,7 @@ describe("encryptFile and decryptFile", () => {
     await expectOnly(["folder", "link", "plain"]);
   });
 
-  it("finish an interrupted rewrap of what they read, by any name, and of what they replace", async () => {
+  it("finish an interrupted rewrap of the source, by any of its names, and of the target", async () => {
     const [before, after] = [1, 2].map((version) => rotatingCmk("one", version).cmk);
     const old = new Envelope({ cmks: [before ?? expect.fail()] });
     const now = new Envelope({ cmks: [after ?? expect.fail()] });
@@ -223,7 +223,7 @@ describe("encryptFile and decryptFile", () => {
     ]);
   });
 
-  it("call no KMS where the options or the files cannot work", async () => {
+  it("call no KMS if the options or the files cannot work", async () => {
     const own = new StubKms();
     await writeFile(path("plain"), "hello");
     await writeFile(path("taken"), "precious");
@@ -321,12 +321,12 @@ describe("a source that changes meanwhile", () => {
     await expectOnly(["source"]);
   });
 
-  it("may be a message that is rewrapped in place: its chunks prove themselves", async () => {
+  it("is still decrypted if only its header is rewrapped in place", async () => {
     const result = await run(true, changes["is written at the same length"] ?? expect.fail());
     expect(result).toMatchObject({ plaintextBytes: 3 * MIB });
   });
 
-  it("is no excuse for an altered chunk", async () => {
+  it("does not hide an altered chunk", async () => {
     await writeFile(path("sealed"), await envelope.encrypt(pattern(3 * MIB), { context }));
     const handle = await open(path("sealed"), "r+");
     await handle.write(Buffer.of(1, 2, 3, 4), 0, 4, MIB);
@@ -390,7 +390,7 @@ describe("interruption", () => {
     },
   );
 
-  it("by an error stops what has not begun", async () => {
+  it("by an error stops the work that has not begun", async () => {
     await writeFile(path("plain"), pattern(4 * MIB));
     let reads = 0;
     const files = watchedFiles((_, name) => {
@@ -404,7 +404,7 @@ describe("interruption", () => {
     expect(reads).toBeLessThan(10);
   });
 
-  it("by an error of onProgress is that error", async () => {
+  it("by an error of onProgress rejects with that error", async () => {
     await writeFile(path("plain"), pattern(3 * MIB));
     const reason = new Error("stop the presses");
     const onProgress = (): void => {
@@ -458,7 +458,7 @@ describe("interruption", () => {
     },
   );
 
-  it("names the file that a failing write or read was about", async () => {
+  it("names the file whose write or read failed", async () => {
     await writeFile(path("plain"), pattern(10));
     for (const [call, name] of [
       ["read", "plain"],
@@ -487,7 +487,7 @@ describe("on threads", () => {
   });
   afterAll(() => pool.close());
 
-  it.each([20 * MIB + 4321, 20 * MIB, 24 * MIB - 1])("brings %d bytes back", async (length) => {
+  it.each([20 * MIB + 4321, 20 * MIB, 24 * MIB - 1])("restores %d bytes", async (length) => {
     const machine: Machine = { files: nodeFileSystem, pool };
     const plaintext = pattern(length);
     await writeFile(path("plain"), plaintext);
@@ -516,7 +516,7 @@ describe("on threads", () => {
     await expectOnly(["sealed"]);
   });
 
-  it("fails with the reason where a thread dies, leaves nothing, and the next file works", async () => {
+  it("fails with the reason if a thread dies, leaves nothing, and the next file works", async () => {
     await writeFile(path("plain"), long);
     const spawned: ReturnType<typeof realThread>[] = [];
     const mortal = await startedPool(1, () => {
@@ -536,7 +536,7 @@ describe("on threads", () => {
     await mortal.close();
   });
 
-  it("does all in the calling thread where none can be had", async () => {
+  it("works in the calling thread if no thread can be started", async () => {
     await writeFile(path("plain"), long);
     const denied = new WorkerPool(2, () => {
       throw new Error("ERR_ACCESS_DENIED");

@@ -32,7 +32,7 @@ beforeEach(async () => {
 afterEach(() => rm(folder, { recursive: true }));
 
 describe("a journal", () => {
-  it("has the bytes that the documentation says", () => {
+  it("has the bytes of the specification", () => {
     const journal: Journal = {
       fileBytes: 0x1_0000_0002,
       prefix: new Uint8Array(56).fill(0xaa),
@@ -51,7 +51,7 @@ describe("a journal", () => {
     expect(decodeJournal(bytes)).toEqual(journal);
   });
 
-  it("is torn at every length but its own", async () => {
+  it("is torn if it has any other length", async () => {
     const { journal } = await interruptedRewrap(path);
     const bytes = encodeJournal(journal);
     for (let length = 0; length < bytes.length; length++) {
@@ -63,7 +63,7 @@ describe("a journal", () => {
     expect(decodeJournal(bytes)).toEqual(journal);
   });
 
-  it("is torn with any bit altered, and refused as of a later version", async () => {
+  it("is torn if any bit is altered, except for a later version, which is refused", async () => {
     const { journal } = await interruptedRewrap(path);
     for (let at = 0; at < encodeJournal(journal).length; at++) {
       if (at === 4) continue;
@@ -91,7 +91,7 @@ describe("findJournal", () => {
     reason: expect.stringContaining(reason),
   });
 
-  it("believes a journal over the old header, the new one, and what a torn write leaves", async () => {
+  it("believes a journal beside the old header, the new one, and what a torn write leaves", async () => {
     const { journal, message } = await interruptedRewrap(path);
     const { oldHeader, newHeader } = journal;
     const headers = [oldHeader, newHeader, new Uint8Array(512), Buffer.alloc(512, 0xff)];
@@ -106,7 +106,7 @@ describe("findJournal", () => {
     }
   });
 
-  it("does not believe one that was kept from an earlier rewrap", async () => {
+  it("does not believe a journal of an earlier rewrap", async () => {
     const { journal, message } = await interruptedRewrap(path);
     const later = new Envelope({ cmks: [rotatingCmk("one", 3).cmk] });
     const { message: header } = await later.rewrap(journal.newHeader, { context });
@@ -114,7 +114,7 @@ describe("findJournal", () => {
     expect(await find()).toEqual(misfit("the header is another"));
   });
 
-  it("does not believe one whose headers are not two of one message", async () => {
+  it("does not believe a journal whose two headers belong to different messages", async () => {
     const { journal, message } = await interruptedRewrap(path);
     const { newHeader } = journal;
     const stored = { context, storeContext: true, headerAlignment: 512 };
@@ -137,7 +137,7 @@ describe("findJournal", () => {
     }
   });
 
-  it("does not believe one about a file of another size, with another payload, or that is gone", async () => {
+  it("does not believe a journal if the file has another size, another payload, or is gone", async () => {
     const { message } = await interruptedRewrap(path);
     await writeFile(path, Buffer.concat([message, Buffer.of(0)]));
     expect(await find()).toEqual(misfit(`${message.length + 1} bytes`));
@@ -177,7 +177,7 @@ describe("findJournal", () => {
     expect(opened).toBe(0);
   });
 
-  it("looks again at what it has opened, and waits for nothing", async () => {
+  it("checks again what it has opened, and does not block", async () => {
     await interruptedRewrap(path);
     const fifo = join(folder, "fifo");
     execFileSync("mkfifo", [fifo]);
@@ -200,7 +200,7 @@ describe("findJournal", () => {
     },
   );
 
-  it("says torn of whatever is not whole, and nothing where nothing is", async () => {
+  it("reports an incomplete journal as torn, and a missing one as nothing", async () => {
     const { journal } = await interruptedRewrap(path);
     await putJournal(path, encodeJournal(journal).subarray(0, -1));
     expect(await find()).toEqual({ kind: "torn" });

@@ -75,7 +75,7 @@ describe("openMessageFile", () => {
     expect(await readdir(folder)).toEqual(names);
   });
 
-  it("gives one header or the other, whatever a rewrap is doing", async () => {
+  it("reads one whole header or the other during a rewrap", async () => {
     await writeFile(path, await before.encrypt(plaintext, { context, headerAlignment: 4096 }));
     const done = new AbortController();
     const rewrapping = (async () => {
@@ -89,7 +89,7 @@ describe("openMessageFile", () => {
     await Promise.all([rewrapping, reading]);
   });
 
-  it("passes over what lies in the place of the journal, without waiting for it", async () => {
+  it("ignores anything else in the place of the journal, without blocking", async () => {
     const { message, journal } = await interruptedRewrap(path);
     await writeFile(path, withHeader(message, journal.newHeader));
     await rm(journalPath(path));
@@ -98,7 +98,7 @@ describe("openMessageFile", () => {
     expect(await verifyFile(after, path, { context })).toMatchObject({ plaintextBytes: 20_000 });
   });
 
-  it("refuses what is not a regular file, without waiting for it", async () => {
+  it("refuses anything but a regular file, without blocking", async () => {
     execFileSync("mkfifo", [path]);
     const refused = { code: "EINVAL", path };
     await expect(openMessageFile(path)).rejects.toMatchObject(refused);
@@ -110,7 +110,7 @@ describe("openMessageFile", () => {
     await expect(openMessageFile(join(folder, "none"))).rejects.toMatchObject({ code: "ENOENT" });
   });
 
-  it("says what is not a range, what has changed, and the signal's reason", async () => {
+  it("rejects what is not a range, a file that has changed, and with the signal's reason", async () => {
     const { message } = await interruptedRewrap(path);
     await using file = await openMessageFile(path);
     for (const [start, end] of [

@@ -86,12 +86,12 @@ describe("writeFileWhole", () => {
     expect(await readFile(target(), "utf8")).toBe("ab");
   });
 
-  it("gives the mode that is asked for", async () => {
+  it("gives the file the requested mode", async () => {
     await write("x", { mode: 0o644 });
     expect((await stat(target())).mode & 0o7777).toBe(0o644);
   });
 
-  it("takes permissions over from another file, without set-id bits", async () => {
+  it("copies permissions from another file, without set-id bits", async () => {
     const other = join(folder, "other");
     await writeFile(other, "");
     await chmod(other, 0o4751);
@@ -99,7 +99,7 @@ describe("writeFileWhole", () => {
     expect((await stat(target())).mode & 0o7777).toBe(0o751);
   });
 
-  it("takes the owner over where it may, and goes on where it may not", async () => {
+  it("copies the owner where it may, and continues where it may not", async () => {
     const stats = await stat(folder, { bigint: true });
     const like = Object.assign(stats, { uid: 12_345n, gid: 54_321n, mode: 0o640n });
     await write("x", { like });
@@ -114,7 +114,7 @@ describe("writeFileWhole", () => {
     expect((await stat(target())).mode & 0o777).toBe(0o600);
   });
 
-  it("takes no more permissions over than the umask allows, but for what replaces that very file", async () => {
+  it("copies no more permissions than the umask allows, unless it replaces that very file", async () => {
     const other = join(folder, "other");
     await writeFile(other, "old");
     await chmod(other, 0o775);
@@ -148,7 +148,7 @@ describe("writeFileWhole", () => {
     await expectOnly("target");
   });
 
-  it("replaces an existing file where that is wanted", async () => {
+  it("replaces an existing file on request", async () => {
     await writeFile(target(), "old");
     await link(target(), join(folder, "other")); // A replaced file is another one.
     await write("new", { overwrite: true });
@@ -181,7 +181,7 @@ describe("writeFileWhole", () => {
         await utimes(target(), 2, 2);
       },
     ],
-  ])("leaves a file alone that was %s meanwhile", async (_, change) => {
+  ])("does not replace a file that was %s meanwhile", async (_, change) => {
     await writeFile(target(), "older");
     await utimes(target(), 2, 2);
     await link(target(), join(folder, "keeps the inode"));
@@ -233,7 +233,7 @@ describe("writeFileWhole", () => {
     },
   );
 
-  it("names the file that a failing write was about", async () => {
+  it("names the file whose write failed", async () => {
     const error = Object.assign(new Error("ENOSPC: no space left on device, write"), {
       code: "ENOSPC",
       syscall: "write",
@@ -260,7 +260,7 @@ describe("writeFileWhole", () => {
       await expectOnly("target");
     });
 
-    it("takes the empty file away where the whole one cannot replace it", async () => {
+    it("removes the empty file if the whole one cannot replace it", async () => {
       const broken = { ...files, rename: () => failing("EIO") };
       await expect(write("new", {}, undefined, broken)).rejects.toMatchObject({ code: "EIO" });
       await expectOnly();
@@ -367,7 +367,7 @@ describe("what a killed process has left", () => {
     await expectOnly(PART, "target");
   });
 
-  it("stays where nothing can be locked: who knows whose it is", async () => {
+  it("stays if nothing can be locked, since its writer may be alive", async () => {
     await writeFile(join(folder, LOCK), "in the way");
     await writeFile(join(folder, PART), "half of it");
     await write("new", {}, async () => {
@@ -397,7 +397,7 @@ describe("a journal beside the target", () => {
     expect(await readFile(join(folder, aside), "utf8")).toBe("a journal");
   });
 
-  it("that others may have written stays where it is: nobody believes it", async () => {
+  it("that others may have written stays in place, and nobody believes it", async () => {
     await mkdir(journalPath(target()));
     expect(await write("new")).toBe("written");
     await expectOnly(".target.envelope-journal", "target");
@@ -414,7 +414,7 @@ describe("removeTemporaries", () => {
     await expectOnly();
   });
 
-  it("leaves what is done, and the lock of who writes nothing", async () => {
+  it("leaves finished files, and the lock of a process that is not writing", async () => {
     await write("x");
     await withFileLock(target(), async () => {
       removeTemporaries();
@@ -422,7 +422,7 @@ describe("removeTemporaries", () => {
     });
   });
 
-  it("is called where a process exits in the middle", async () => {
+  it("is called when a process exits in the middle", async () => {
     const script = new URL("support/exiting-process.ts", import.meta.url).pathname;
     const child = fork(script, [target()], { execArgv: ["--conditions=@env/source"] });
     const [names] = (await once(child, "message")) as [string[]];

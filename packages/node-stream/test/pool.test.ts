@@ -55,7 +55,7 @@ describe("WorkerPool", () => {
     },
   );
 
-  it("does segments of files at positions past 4 GiB and indexes past 2^18", async () => {
+  it("processes segments of files at positions past 4 GiB and indexes past 2^18", async () => {
     const index = 300_000;
     const plaintext = pattern(20 * CHUNK_BYTES + 5);
     const plain = await open(join(folder, "plain"), "w+");
@@ -96,7 +96,7 @@ describe("WorkerPool", () => {
     await sealed.close();
   });
 
-  it("gives errors back as what they were", async () => {
+  it("returns errors with their class, code and members", async () => {
     const altered = runTask(pool, pattern(SEALED_CHUNK_BYTES), { operation: "open" });
     const refused = await pool.run(altered).catch((error: unknown) => error);
     expect(refused).toMatchObject({ name: "EnvelopeError", code: "ERR_ENVELOPE_DECRYPT" });
@@ -138,7 +138,7 @@ describe("WorkerPool", () => {
     await sealed.close();
   });
 
-  it("starts as many threads as are asked for, more when more are, and no more than its size", async () => {
+  it("starts as many threads as requested, more on a later request, and never more than its size", async () => {
     let spawned = 0;
     const growing = new WorkerPool(3, () => {
       spawned++;
@@ -193,7 +193,7 @@ describe("WorkerPool", () => {
     await mortal.close();
   });
 
-  it("says that no thread can be had, once and for all, and rejects tasks", async () => {
+  it("reports permanently that no thread can be started, and rejects tasks", async () => {
     let spawned = 0;
     const denied = new WorkerPool(2, () => {
       spawned++;
@@ -228,7 +228,7 @@ describe("WorkerPool", () => {
     expect(events).toHaveLength(2);
   });
 
-  it("does not keep a process alive but while it works", async () => {
+  it("keeps a process alive only while it works", async () => {
     const file = new URL("support/pool-process.ts", import.meta.url).pathname;
     const run = promisify(execFile)(process.execPath, ["--conditions=@env/source", file], {
       timeout: 20_000,
@@ -238,7 +238,7 @@ describe("WorkerPool", () => {
 });
 
 describe("Slots", () => {
-  it("are as many as there may be, each for one run at a time", () => {
+  it("are lent up to their number, each for one run at a time", () => {
     const slots = new Slots(2);
     const [one, two] = [slots.borrow(), slots.borrow()];
     expect(two).toHaveLength(RUN_CHUNKS * SEALED_CHUNK_BYTES);
@@ -255,7 +255,7 @@ describe("Slots", () => {
     expect(slots.borrow()).toBeUndefined();
   });
 
-  it("wipe what was secret as soon as none is lent, and nothing before", () => {
+  it("are wiped of secrets as soon as none is lent, and not before", () => {
     const slots = new Slots(3);
     const [one, two, three] = [slots.borrow(), slots.borrow(), slots.borrow()];
     const wiped = (): (boolean | undefined)[] =>
@@ -277,7 +277,7 @@ describe("Slots", () => {
 });
 
 describe("shareOf", () => {
-  it("bounds what a message may have, and refuses what is no number of tasks", () => {
+  it("limits the tasks of a message, and refuses anything but a number of tasks", () => {
     const pool = new WorkerPool(2, realThread);
     expect(shareOf(undefined, pool)).toEqual({ pool, tasks: 4, threads: 2 });
     expect(shareOf(3, pool)).toEqual({ pool, tasks: 3, threads: 2 });
@@ -292,7 +292,7 @@ describe("shareOf", () => {
 });
 
 describe("shareBeside", () => {
-  it("leaves a core to the calling thread where nothing else is asked for", () => {
+  it("leaves a core to the calling thread by default", () => {
     const [one, two, eight] = [1, 2, 8].map((size) => new WorkerPool(size, realThread));
     expect(shareBeside(undefined, one)).toMatchObject({ tasks: 2, threads: 1 });
     expect(shareBeside(undefined, two)).toMatchObject({ tasks: 2, threads: 1 });

@@ -48,7 +48,7 @@ async function requireTidy(): Promise<void> {
 const asReader = (use: () => Promise<void>): Promise<void> => withFileLock(path, use);
 
 describe("recoverFile", () => {
-  it("finishes over the old header, the new header, and all between", async () => {
+  it("finishes a rewrap over the old header, the new header, and any mixture of them", async () => {
     const { journal, message } = await interruptedRewrap(path);
     const { oldHeader, newHeader } = journal;
     const expected = withHeader(message, newHeader);
@@ -95,7 +95,7 @@ describe("recoverFile", () => {
     ["a file of another size", (m: Uint8Array) => Buffer.concat([m, Buffer.of(0)]), "DECRYPT"],
     ["a file with another payload", (m: Uint8Array) => m.with(567, (m[567] ?? 0) ^ 1), "DECRYPT"],
     ["a file that is shorter than its header", (m: Uint8Array) => m.subarray(0, 100), "TRUNCATED"],
-  ])("never applies a journal to %s; readers take the file as it is", async (_, alter, code) => {
+  ])("never applies a journal to %s; readers use the file as it is", async (_, alter, code) => {
     const { journal, message } = await interruptedRewrap(path);
     const other = alter(message);
     await writeFile(path, other);
@@ -116,7 +116,7 @@ describe("recoverFile", () => {
     expect(await readFile(journalPath(path))).toEqual(Buffer.from(encodeJournal(journal)));
   });
 
-  it("refuses what was kept from an earlier rewrap and put back; readers are not kept from the file", async () => {
+  it("refuses a journal of an earlier rewrap that was put back; readers use the file as it is", async () => {
     const { message } = await interruptedRewrap(path);
     const kept = await readFile(journalPath(path));
     expect(await recoverFile(path)).toBe("finished");
@@ -154,7 +154,7 @@ describe("recoverFile", () => {
     ["a pipe", async () => execFileSync("mkfifo", [journalPath(path)])],
     ["a folder", () => mkdir(journalPath(path))],
     ["a symbolic link", () => symlink("nowhere", journalPath(path))],
-  ])("refuses %s in its place, and readers pass over it", async (_, put) => {
+  ])("refuses %s in the place of the journal, and readers ignore it", async (_, put) => {
     await interruptedRewrap(path);
     await rm(journalPath(path));
     await put();
@@ -166,7 +166,7 @@ describe("recoverFile", () => {
     expect(await reader.size()).toBe(20_000);
   });
 
-  it("follows no symbolic link of the file", async () => {
+  it("does not follow a symbolic link to the file", async () => {
     const { journal, message } = await interruptedRewrap(path);
     const name = join(folder, "link");
     await symlink(path, name);
@@ -176,7 +176,7 @@ describe("recoverFile", () => {
     expect(decodeJournal(await readFile(journalPath(name)))).toEqual(journal);
   });
 
-  it("many times at once finishes once", async () => {
+  it("finishes a rewrap once when it is called many times concurrently", async () => {
     const { journal, message } = await interruptedRewrap(path);
     const results = await Promise.allSettled(Array.from({ length: 20 }, () => recoverFile(path)));
     const outcomes = results.map((r) => (r.status === "fulfilled" ? r.value : r.reason.code));
@@ -186,7 +186,7 @@ describe("recoverFile", () => {
     await requireTidy();
   });
 
-  it("says none of a file without a journal, and makes no lock for it", async () => {
+  it("reports none for a file without a journal, and creates no lock for it", async () => {
     await writeFile(path, "");
     const { ino, mtimeMs } = await stat(folder);
     expect(await recoverFile(path)).toBe("none");
@@ -196,7 +196,7 @@ describe("recoverFile", () => {
 });
 
 describe("rewrapFile beside a journal", () => {
-  it("finishes that rewrap first", async () => {
+  it("finishes the interrupted rewrap first", async () => {
     const { journal, message } = await interruptedRewrap(path);
     await writeFile(path, withHeader(message, new Uint8Array(512)));
     expect(await rewrapFile(after, path, { context })).toMatchObject({ changed: false });
@@ -204,7 +204,7 @@ describe("rewrapFile beside a journal", () => {
     await requireTidy();
   });
 
-  it("overwrites none that appears meanwhile", async () => {
+  it("does not overwrite a journal that appears meanwhile", async () => {
     const { message } = await interruptedRewrap(path);
     await rm(journalPath(path));
     const { driver } = rotatingCmk("one", 2);
@@ -238,7 +238,7 @@ describe("a recovery", () => {
     expect(seen.slice(3)).toEqual([`sync ${basename(folder)}`]);
   });
 
-  it.each([0, 1, 2, 3])("that fails at step %d can be made again", async (fatal) => {
+  it.each([0, 1, 2, 3])("that fails at step %d can be repeated", async (fatal) => {
     const { journal, message } = await interruptedRewrap(path);
     let at = 0;
     const files = steppingFiles((step) => {
@@ -256,7 +256,7 @@ describe("a recovery", () => {
 });
 
 describe("openEncrypted beside a journal", () => {
-  it("finishes the rewrap first", async () => {
+  it("finishes the interrupted rewrap first", async () => {
     const { journal, message } = await interruptedRewrap(path);
     await writeFile(path, withHeader(message, new Uint8Array(512)));
     const name = join(folder, "link");
@@ -268,7 +268,7 @@ describe("openEncrypted beside a journal", () => {
     await requireTidy();
   });
 
-  it("reads with the journal's header where it may not write, and changes nothing", async () => {
+  it("uses the journal's header if it may not write, and changes nothing", async () => {
     const { journal, message } = await interruptedRewrap(path);
     const torn = withHeader(message, new Uint8Array(512));
     await writeFile(path, torn);
@@ -291,7 +291,7 @@ describe("openEncrypted beside a journal", () => {
     });
   });
 
-  it("looks again where a rewrap was writing the header under its read", async () => {
+  it("reads the header again if a rewrap wrote it during the read", async () => {
     const { journal, message } = await interruptedRewrap(path);
     await rm(journalPath(path));
     // Whole by its form, but its wrapped key is half of the old one and half of the new.
@@ -314,7 +314,7 @@ describe("openEncrypted beside a journal", () => {
     expect(calls()).toBe(2);
   });
 
-  it("looks no further where the header stays as it is", async () => {
+  it("does not read on if the header stays as it is", async () => {
     await interruptedRewrap(path);
     await rm(journalPath(path));
     const { cmk, calls } = rotatingCmk("one", 2);

@@ -131,7 +131,7 @@ describe("rewrapFile", () => {
     await requireTidy();
   });
 
-  it("tells how a copy goes on, and nothing of what is written in place", async () => {
+  it("reports the progress of a copy, and none for a header in place", async () => {
     const message = await store();
     const seen: { bytes: number; total: number }[] = [];
     const onProgress = (progress: { bytes: number; total: number }): void =>
@@ -143,7 +143,7 @@ describe("rewrapFile", () => {
     expect(seen.at(-1)).toEqual({ bytes: total, total });
   });
 
-  it("removes what a killed copy has left, even where it has nothing to do itself", async () => {
+  it("removes what a killed copy has left, even if it has nothing else to do", async () => {
     await store();
     await writeFile(join(folder, ".data.envelope.envelope-part"), "half of it");
     await rewrapFile(before, path, { context, dryRun: true });
@@ -152,7 +152,7 @@ describe("rewrapFile", () => {
     await requireTidy();
   });
 
-  it("leaves CMKs of `from`", async () => {
+  it("removes the entries of the CMKs in `from`", async () => {
     await store(4096);
     const moved = new Envelope({ cmks: [rotatingCmk("two", 1).cmk] });
     const from = [rotatingCmk("one", 1).cmk];
@@ -164,7 +164,7 @@ describe("rewrapFile", () => {
     expect(await moved.decrypt(await readFile(path), { context, aad })).toEqual(plaintext);
   });
 
-  it("writes nothing where every entry is current", async () => {
+  it("writes nothing if every entry is current", async () => {
     const message = await store();
     const old = await stat(path);
     const result = await rewrapFile(before, path, { context });
@@ -174,7 +174,7 @@ describe("rewrapFile", () => {
     await requireTidy();
   });
 
-  it("says in a dry run what it would do, and writes nothing", async () => {
+  it("reports in a dry run what it would do, and writes nothing", async () => {
     const message = await store();
     await chmod(path, 0o400);
     for (const [envelope, method] of [
@@ -189,7 +189,7 @@ describe("rewrapFile", () => {
     await requireTidy();
   });
 
-  it("lets a reader that has the file open go on, before, meanwhile and after", async () => {
+  it("lets a reader that has the file open continue before, during and after", async () => {
     await store();
     await using reader = await openEncrypted(before, path, { context, aad, cacheChunks: 0 });
     expect(await reader.read(0, 10)).toEqual(plaintext.subarray(0, 10));
@@ -270,7 +270,7 @@ describe("rewrapFile refuses", () => {
     await untouched(message.subarray(0, 512 + 56 + 16_400));
   });
 
-  it("what is no message, and one whose key block is elsewhere", async () => {
+  it("a file that is not a message, and a message whose key block is elsewhere", async () => {
     await writeFile(path, "hello");
     await expect(rewrapFile(after, path, { context })).rejects.toMatchObject({
       code: "ERR_ENVELOPE_FORMAT",

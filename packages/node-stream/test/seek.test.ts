@@ -102,7 +102,7 @@ describe("openEncrypted", () => {
     expect(same(await collect(reader.createReadStream()), plaintext)).toBe(true);
   });
 
-  it("gives any range as the plaintext has it, many at once", async () => {
+  it("reads any range of the plaintext, many concurrently", async () => {
     const length = 300_000;
     const plaintext = pattern(length);
     const message = await messageOf(length);
@@ -166,7 +166,7 @@ describe("openEncrypted", () => {
     expect(source.mostInFlight).toBe(4);
   });
 
-  it("fetches neighbouring chunks together, and only those that are not here yet", async () => {
+  it("fetches neighbouring chunks together, and only those that are not cached", async () => {
     const source = sourceOf(await messageOf(40 * CHUNK_BYTES));
     await using reader = await openEncrypted(envelope, source, { context });
     await reader.read(10 * CHUNK_BYTES, 11 * CHUNK_BYTES);
@@ -181,7 +181,7 @@ describe("openEncrypted", () => {
     expect(source.reads).toHaveLength(2);
   });
 
-  it("asks for no chunk twice while it is on its way", async () => {
+  it("does not request a chunk again while it is being read", async () => {
     const source = sourceOf(await messageOf(40 * CHUNK_BYTES));
     source.delay = 5;
     await using reader = await openEncrypted(envelope, source, { context, cacheChunks: 0 });
@@ -199,7 +199,7 @@ describe("openEncrypted", () => {
     expect(source.reads).toHaveLength(2); // Nothing is kept.
   });
 
-  it("keeps the chunks used last", async () => {
+  it("keeps the chunks that were used last", async () => {
     const source = sourceOf(await messageOf(40 * CHUNK_BYTES));
     await using reader = await openEncrypted(envelope, source, { context, cacheChunks: 2 });
     const chunk = (index: number): Promise<unknown> =>
@@ -213,7 +213,7 @@ describe("openEncrypted", () => {
     expect(source.reads).toHaveLength(1);
   });
 
-  it("keeps of a range that is longer than the cache its end alone, and what was there before", async () => {
+  it("keeps only the end of a range that is longer than the cache, and the chunks from before", async () => {
     const source = sourceOf(await messageOf(40 * CHUNK_BYTES));
     await using reader = await openEncrypted(envelope, source, { context, cacheChunks: 4 });
     await reader.read(10 * CHUNK_BYTES, 11 * CHUNK_BYTES);
@@ -224,7 +224,7 @@ describe("openEncrypted", () => {
     expect(source.reads).toHaveLength(0);
   });
 
-  it("gives arrays of their own", async () => {
+  it("returns arrays that share no memory", async () => {
     await using reader = await openEncrypted(envelope, sourceOf(await messageOf(99)), { context });
     (await reader.read(0, 99)).fill(0);
     expect(await reader.read(0, 99)).toEqual(pattern(99));
@@ -265,7 +265,7 @@ describe("openEncrypted", () => {
     });
   });
 
-  it("goes on over a file that is replaced meanwhile", async () => {
+  it("continues on the file that it opened when the name is replaced", async () => {
     const path = join(folder, "replaced.envelope");
     await writeFile(path, await messageOf(200_000));
     await using reader = await openEncrypted(envelope, path, { context });
@@ -317,10 +317,10 @@ async function syntheticSource(
   return { source, chunk };
 }
 
-describe("what is not authentic", () => {
+describe("openEncrypted of an altered message", () => {
   const length = 5 * CHUNK_BYTES + 100;
 
-  it("is refused before a KMS is called where no message has that length", async () => {
+  it("refuses a length that no message has, before a KMS is called", async () => {
     const message = await messageOf(length);
     const cut = message.subarray(0, 4096 + chunkOffset(5));
     const before = calls();
@@ -334,23 +334,26 @@ describe("what is not authentic", () => {
     ["cut within a chunk", -3000],
     ["cut by a byte", -1],
     ["extended by a byte", 1],
-  ])("is the end of a message that was %s: ranges inside verify, ends do not", async (_, by) => {
-    const message = await messageOf(length);
-    const altered = new Uint8Array(message.length + by);
-    altered.set(message.subarray(0, altered.length));
-    const source = sourceOf(altered);
-    await using reader = await openEncrypted(envelope, source, { context });
-    expect(same(await reader.read(0, 100), pattern(100))).toBe(true);
-    const refused = { code: "ERR_ENVELOPE_DECRYPT" };
-    await expect(reader.size()).rejects.toMatchObject(refused);
-    await expect(reader.read(0, Infinity)).rejects.toMatchObject(refused);
-    await expect(reader.read(length + 50_000, length + 60_000)).rejects.toMatchObject(refused);
-    await expect(collect(reader.createReadStream({ start: 100 }))).rejects.toMatchObject(refused);
-    const inside = await reader.read(CHUNK_BYTES, 2 * CHUNK_BYTES);
-    expect(same(inside, pattern(length).subarray(CHUNK_BYTES, 2 * CHUNK_BYTES))).toBe(true);
-  });
+  ])(
+    "does not verify the end of a message that was %s, but does verify ranges before it",
+    async (_, by) => {
+      const message = await messageOf(length);
+      const altered = new Uint8Array(message.length + by);
+      altered.set(message.subarray(0, altered.length));
+      const source = sourceOf(altered);
+      await using reader = await openEncrypted(envelope, source, { context });
+      expect(same(await reader.read(0, 100), pattern(100))).toBe(true);
+      const refused = { code: "ERR_ENVELOPE_DECRYPT" };
+      await expect(reader.size()).rejects.toMatchObject(refused);
+      await expect(reader.read(0, Infinity)).rejects.toMatchObject(refused);
+      await expect(reader.read(length + 50_000, length + 60_000)).rejects.toMatchObject(refused);
+      await expect(collect(reader.createReadStream({ start: 100 }))).rejects.toMatchObject(refused);
+      const inside = await reader.read(CHUNK_BYTES, 2 * CHUNK_BYTES);
+      expect(same(inside, pattern(length).subarray(CHUNK_BYTES, 2 * CHUNK_BYTES))).toBe(true);
+    },
+  );
 
-  it("is a chunk with one bit altered, wherever it is; the others still verify", async () => {
+  it("refuses a chunk with one altered bit, wherever it is; the others still verify", async () => {
     for (const at of [chunkOffset(2), chunkOffset(2) + 9000, chunkOffset(3) - 1]) {
       const message = await messageOf(length);
       message[4096 + at] = (message[4096 + at] ?? 0) ^ 1;
@@ -359,7 +362,7 @@ describe("what is not authentic", () => {
       await expect(reader.read(start + 5, start + 6)).rejects.toMatchObject({
         code: "ERR_ENVELOPE_DECRYPT",
       });
-      // Side by side with a read that fails, a range beside the altered chunk is given.
+      // While a concurrent read fails, a range next to the altered chunk is read.
       const [all, beside] = await Promise.allSettled([
         reader.read(0, length),
         reader.read(start - 10, start),
@@ -383,7 +386,7 @@ describe("what is not authentic", () => {
     expect(source.reads.length).toBeLessThan(11);
   });
 
-  it("takes no memory by a size that has not verified", async () => {
+  it("allocates no memory for a size that has not verified", async () => {
     const message = await messageOf(100_000);
     const source = sourceOf(message);
     const claimed: RangeSource = { ...source, size: 4096 + payloadLength(2 ** 46) };
@@ -396,7 +399,7 @@ describe("what is not authentic", () => {
     }
   });
 
-  it("is refused with a code where all of it does not fit into memory", async () => {
+  it("refuses a range that does not fit into memory", async () => {
     const { source } = await syntheticSource(2 ** 32, 100);
     await using reader = await openEncrypted(envelope, source, { context });
     await expect(reader.read(0, Infinity)).rejects.toMatchObject({
@@ -405,7 +408,7 @@ describe("what is not authentic", () => {
     });
   });
 
-  it("is a chunk of another place", async () => {
+  it("refuses a chunk that was moved from another position", async () => {
     const message = await messageOf(length);
     const at = (index: number): number => 4096 + chunkOffset(index);
     message.copyWithin(at(1), at(2), at(3));
@@ -415,7 +418,7 @@ describe("what is not authentic", () => {
     });
   });
 
-  it("is a header of another message", async () => {
+  it("refuses the header of another message", async () => {
     const [message, other] = [await messageOf(length), await messageOf(length)];
     message.set(other.subarray(0, 4096));
     await expect(openEncrypted(envelope, sourceOf(message), { context })).rejects.toMatchObject({
@@ -423,7 +426,7 @@ describe("what is not authentic", () => {
     });
   });
 
-  it("is a file that shrinks or grows while it is open", async () => {
+  it("refuses a file that shrinks or grows while it is open", async () => {
     for (const change of [
       (path: string) => truncate(path, 60_000),
       (path: string) => appendFile(path, "x"),
@@ -453,23 +456,23 @@ describe("a source that misbehaves", () => {
     return () => reader.read(100_000, 110_000);
   }
 
-  it("by answering short is told so", async () => {
+  it("is reported if it returns too few bytes", async () => {
     const read = await opened((bytes) => bytes.subarray(1));
     await expect(read()).rejects.toMatchObject({ code: "ERR_ENVELOPE_TRUNCATED" });
   });
 
-  it("by answering more than was asked, as a server without ranges does, is told so", async () => {
+  it("is reported if it returns more than requested, as a server without ranges does", async () => {
     const read = await opened((bytes) => Buffer.concat([bytes, bytes]));
     await expect(read()).rejects.toThrow(RangeError);
     await expect(read()).rejects.toThrow(/ignored the range/);
   });
 
-  it("by answering no bytes is told so", async () => {
+  it("is reported if it does not return bytes", async () => {
     const read = await opened((bytes) => Buffer.from(bytes).toString("base64"));
     await expect(read()).rejects.toThrow(TypeError);
   });
 
-  it("by failing has its own error passed on, and can be asked again", async () => {
+  it("has its own errors passed on, and can be read again", async () => {
     const source = sourceOf(await message);
     await using reader = await openEncrypted(envelope, source, { context });
     source.fails = new Error("503");
@@ -490,7 +493,7 @@ describe("a source that misbehaves", () => {
 });
 
 describe("reading", () => {
-  it("refuses what is no range and what is no option", async () => {
+  it("refuses what is not a range and what is not an option", async () => {
     const source = sourceOf(await messageOf(10));
     await using reader = await openEncrypted(envelope, source, { context });
     for (const [start, end] of [
@@ -512,14 +515,14 @@ describe("reading", () => {
     await expect(openEncrypted(envelope, source, misspelt)).rejects.toThrow(/cachedChunks/);
   });
 
-  it("an empty range needs no source", async () => {
+  it("does not read the source for an empty range", async () => {
     const source = sourceOf(await messageOf(100_000));
     await using reader = await openEncrypted(envelope, source, { context });
     expect(await reader.read(70_000, 70_000)).toHaveLength(0);
     expect(source.reads).toHaveLength(1);
   });
 
-  it("ends with the signal's reason, and gives up a read only when nobody waits for it", async () => {
+  it("ends with the signal's reason, and aborts a read only when nobody waits for it", async () => {
     const source = sourceOf(await messageOf(200_000));
     await using reader = await openEncrypted(envelope, source, { context });
     source.delay = 20;
@@ -542,7 +545,7 @@ describe("reading", () => {
     await expect(late).rejects.toThrow("x");
   });
 
-  it("after and during close ends with ERR_ENVELOPE_CLOSED", async () => {
+  it("ends with ERR_ENVELOPE_CLOSED during and after close", async () => {
     const source = sourceOf(await messageOf(200_000));
     const reader = await openEncrypted(envelope, source, { context });
     source.delay = 1e6;
@@ -558,7 +561,7 @@ describe("reading", () => {
     await expect(reader.size()).rejects.toSatisfy((e) => isEnvelopeError(e, "ERR_ENVELOPE_CLOSED"));
   });
 
-  it("one slow reader of many raises no warning about listeners", async () => {
+  it("raises no warning about listeners if one of many reads is slow", async () => {
     const warnings: Error[] = [];
     const listen = (warning: Error): number => warnings.push(warning);
     process.on("warning", listen);
@@ -573,7 +576,7 @@ describe("reading", () => {
 });
 
 describe("createReadStream", () => {
-  it("gives a range in pieces that end at chunks", async () => {
+  it("gives a range in pieces that end at chunk boundaries", async () => {
     const plaintext = pattern(10 * CHUNK_BYTES);
     const source = sourceOf(await messageOf(plaintext.length));
     await using reader = await openEncrypted(envelope, source, { context });
@@ -590,7 +593,7 @@ describe("createReadStream", () => {
     expect(chunks.size).toBe(source.reads.length - 1); // None was fetched twice.
   });
 
-  it("fetches one piece ahead of a consumer that stands still, and no more", async () => {
+  it("fetches one piece ahead of a consumer that is stalled, and nothing else", async () => {
     const source = sourceOf(await messageOf(100 * CHUNK_BYTES));
     await using reader = await openEncrypted(envelope, source, { context });
     const stream = reader.createReadStream({ highWaterMark: 4 * CHUNK_BYTES });
@@ -606,7 +609,7 @@ describe("createReadStream", () => {
     expect(same(await collect(stream), pattern(100 * CHUNK_BYTES))).toBe(true);
   });
 
-  it("verifies the end before it ends, and not where the range ends earlier", async () => {
+  it("verifies the end of the plaintext before it ends there, and not if the range ends earlier", async () => {
     const length = 8 * CHUNK_BYTES;
     const message = await messageOf(length);
     const last = message.length - 1;
@@ -658,7 +661,7 @@ describe("the observer", () => {
     return { events, own: new Envelope({ cmks: [cmk], observer }) };
   };
 
-  it("is told of each read and each stream as one decryption of its bytes", async () => {
+  it("sees each read and each stream as one decryption of its bytes", async () => {
     const { events, own } = observed();
     await using reader = await openEncrypted(own, sourceOf(await messageOf(3 * MIB)), { context });
     await reader.size();
@@ -673,7 +676,7 @@ describe("the observer", () => {
     ]);
   });
 
-  it("is told of a stream that was left early, or aborted, with the bytes it gave", async () => {
+  it("sees a stream that was left early or aborted, with the bytes it gave", async () => {
     const { events, own } = observed();
     await using reader = await openEncrypted(own, sourceOf(await messageOf(3 * MIB)), { context });
     for await (const piece of reader.createReadStream()) {
@@ -694,7 +697,7 @@ describe("the observer", () => {
     expect((events[0] as { bytes: number }).bytes).toBeGreaterThanOrEqual(MIB);
   });
 
-  it("is told where opening, the size, a read or a stream fails, and how", async () => {
+  it("sees whether and how opening, the size, a read or a stream fails", async () => {
     const { events, own } = observed();
     const message = await messageOf(100_000);
     const altered = message.with(message.length - 1, (message.at(-1) ?? 0) ^ 1);
@@ -713,7 +716,7 @@ describe("the observer", () => {
     expect(events).toMatchObject([failure, failure, failure, failure]);
   });
 
-  it("is not told of misuse", async () => {
+  it("does not see misuse", async () => {
     const { events, own } = observed();
     await using reader = await openEncrypted(own, sourceOf(await messageOf(10)), { context });
     await expect(reader.read(-1, 5)).rejects.toThrow(RangeError);

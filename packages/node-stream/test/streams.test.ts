@@ -73,7 +73,7 @@ describe("encryptStream and decryptStream", () => {
     expect(same(await buffer(Readable.fromWeb(read as never)), plaintext)).toBe(true);
   });
 
-  it("pass aad, stored context and header alignment on", async () => {
+  it("pass on the aad, the stored context and the header alignment", async () => {
     const options = { context, aad: { row: "1" }, storeContext: true, headerAlignment: 4096 };
     const { output } = await collect(source(pattern(5), 5), encryptStream(envelope, options));
     expect((output.length - 56 - 5 - 16) % 4096).toBe(0);
@@ -87,7 +87,7 @@ describe("encryptStream and decryptStream", () => {
     expect(other.error).toMatchObject({ code: "ERR_ENVELOPE_DECRYPT" });
   });
 
-  it("call the KMS with the first bytes, not before, and also for an empty message", async () => {
+  it("call the KMS with the first bytes and not before, even for an empty message", async () => {
     const own = new StubKms();
     const stream = encryptStream(own.envelope(), { context });
     await settled();
@@ -102,7 +102,7 @@ describe("encryptStream and decryptStream", () => {
     );
   });
 
-  it("give whole chunks of a slow writer as soon as they are complete", async () => {
+  it("give the chunks of a slow writer as soon as they are complete", async () => {
     const stream = encryptStream(envelope, { context });
     let bytes = 0;
     stream.on("data", (chunk: Buffer) => (bytes += chunk.length));
@@ -127,7 +127,7 @@ describe("encryptStream and decryptStream", () => {
     expect((await run(20_001)).error).toMatchObject({ code: "ERR_ENVELOPE_LIMIT" });
   });
 
-  it("refuse what cannot work when they are made", async () => {
+  it("refuse options that cannot work when they are created", async () => {
     const make = (options: object): unknown => encryptStream(envelope, { context, ...options });
     await refuses("ERR_ENVELOPE_INVALID_CONTEXT", () => make({ context: { a: 1 } }));
     await refuses("ERR_ENVELOPE_INVALID_CONTEXT", () =>
@@ -176,7 +176,7 @@ describe("damaged messages", () => {
     ["bytes behind the end", (message) => Buffer.concat([message, pattern(1)])],
   ];
 
-  it.each(damage)("%s fail as with core's web stream", async (_, change) => {
+  it.each(damage)("%s fail as they do in core's web stream", async (_, change) => {
     const message = change(await envelope.encrypt(plaintext, { context }));
     for (const size of [100, MIB]) {
       const web = ReadableStream.from(pieces(message, size));
@@ -189,7 +189,7 @@ describe("damaged messages", () => {
     }
   });
 
-  it("never end, they fail, where only the final chunk is missing", async () => {
+  it("fail instead of ending if only the final chunk is missing", async () => {
     const message = await envelope.encrypt(plaintext, { context });
     const stream = decryptStream(envelope, { context });
     let ended = false;
@@ -225,7 +225,7 @@ describe("back-pressure and ends", () => {
     endless.destroy();
   });
 
-  it("ends with a consumer that leaves early", async () => {
+  it("ends when its consumer leaves early", async () => {
     const input = source(long, 65_536);
     const stream = encryptStream(envelope, { context });
     const piping = pipeline(input, stream).catch((caught: unknown) => caught);
@@ -237,7 +237,7 @@ describe("back-pressure and ends", () => {
     expect([stream.destroyed, input.destroyed]).toEqual([true, true]);
   });
 
-  it("lets others run while source and sink are in memory", async () => {
+  it("lets the event loop turn while source and sink are in memory", async () => {
     let turns = 0;
     const turning = setInterval(() => turns++, 0);
     const stream = encryptStream(envelope, { context, concurrency: 0 });
@@ -246,7 +246,7 @@ describe("back-pressure and ends", () => {
     expect(turns).toBeGreaterThan(3);
   });
 
-  it("passes a source's error on, and a failing KMS to both sides", async () => {
+  it("passes on a source's error, and a failing KMS to both sides", async () => {
     const failing = new Readable({ read: () => undefined });
     const reason = new Error("the disk is on fire");
     setImmediate(() => failing.destroy(reason));
@@ -261,7 +261,7 @@ describe("back-pressure and ends", () => {
     expect(output).toHaveLength(0);
   });
 
-  it("is destroyed with the signal's reason, and lets go of the signal", async () => {
+  it("is destroyed with the signal's reason, and stops listening to the signal", async () => {
     const abort = new AbortController();
     const stream = decryptStream(envelope, { context, signal: abort.signal });
     const failed = once(stream, "error");
@@ -275,7 +275,7 @@ describe("back-pressure and ends", () => {
     expect((await once(late, "error"))[0]).toBe(reason);
   });
 
-  it("aborts a KMS call that nobody waits for any more", async () => {
+  it("aborts a KMS call that nobody waits for any longer", async () => {
     const own = new StubKms();
     const events: EnvelopeEvent[] = [];
     own.gate = new Promise(() => undefined);
@@ -301,7 +301,7 @@ describe("on threads", () => {
   });
   afterAll(() => pool.close());
 
-  it("bring a long message back, in pieces of any size", async () => {
+  it("restore a long message from pieces of any size", async () => {
     const runs = vi.spyOn(pool, "run");
     for (const size of [MIB, 300_001]) {
       const sealed = await collect(
@@ -322,7 +322,7 @@ describe("on threads", () => {
     expect([pool.pending, pool.slots.lent]).toEqual([0, 0]);
   });
 
-  it("are asked by default, but for one, which is the calling thread's", async () => {
+  it("are used by default, except for one core, which is left to the calling thread", async () => {
     const started = vi.spyOn(pool, "start");
     const runs = vi.spyOn(pool, "run");
     await collect(source(long, MIB), encryptStreamOn(pool, envelope, { context }));
@@ -353,7 +353,7 @@ describe("on threads", () => {
     await late.close();
   });
 
-  it("refuse an altered chunk with its code, and give only what stands before it", async () => {
+  it("refuse an altered chunk with its code, and give only what precedes it", async () => {
     const message = await envelope.encrypt(long, { context });
     const at = message.length - 2 * MIB;
     const { output, error } = await collect(
@@ -366,7 +366,7 @@ describe("on threads", () => {
     expect(same(output, long.subarray(0, output.length))).toBe(true);
   });
 
-  it("hold a stalled consumer's writer back, and go on where it left off", async () => {
+  it("hold back the writer of a stalled consumer, and continue where it left off", async () => {
     const stream = encryptStreamOn(pool, envelope, { context, concurrency });
     let read = 0;
     const input = Readable.from(counted(pieces(long, 65_536)), { objectMode: false });
@@ -442,7 +442,7 @@ describe("on threads", () => {
     expect(pool.slots.lent).toBe(0);
   });
 
-  it("fail with the reason where a thread dies, and the next stream works", async () => {
+  it("fail with the reason if a thread dies, and the next stream works", async () => {
     const spawned: PoolThread[] = [];
     const mortal = await startedPool(1, () => {
       const thread = spawned.length === 0 ? relayedThread(() => undefined) : realThread();
