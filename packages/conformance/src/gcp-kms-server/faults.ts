@@ -14,7 +14,7 @@ export type GcpKmsFault =
   | { readonly kind: "stall" }
   /** Resets the connection, after the headers of the answer. */
   | { readonly kind: "reset" }
-  /** Answers something else than is right. */
+  /** Alters a successful answer. */
   | { readonly kind: "alter"; readonly alter: (answer: Message) => Message };
 
 const status = (code: GcpStatus, message: string): GcpKmsFault => ({
@@ -79,7 +79,7 @@ export const gcpKmsFaults: Readonly<Record<FaultName, GcpKmsFault>> = {
   }),
 };
 
-/** What Cloud KMS says to a caller without a permission. */
+/** The refusal of Cloud KMS for a caller without a permission. */
 export function gcpKmsDenial(permission: string, resource: string): GcpKmsFault {
   return status(
     "PERMISSION_DENIED",

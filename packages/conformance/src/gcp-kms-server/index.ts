@@ -2,7 +2,7 @@
  * A Cloud KMS for tests: the real protocol on this machine, over gRPC and REST, with symmetric keys in
  * memory, their versions and states, checksums, the texts of errors, and faults to switch on.
  *
- * What it is not: nobody is authenticated, nothing is denied unless told to, nothing is kept. It needs
+ * It authenticates nobody, denies nothing unless told to, and stores nothing. It needs
  * `@google-cloud/kms` for the protocol's description, `@grpc/grpc-js` and `@grpc/proto-loader`.
  *
  * @module
@@ -27,22 +27,22 @@ export interface GcpKmsServerOptions {
   readonly projects?: Readonly<Record<string, string>>;
 }
 
-/** As many as a test looks at: under load, the oldest make room. */
+/** The most calls that are kept: more than a test looks at. Under load, the oldest are dropped. */
 const KEPT_CALLS = 1000;
 
-/** A call that came, for a test to look at. Holds plaintext. */
+/** A received call, for a test to look at. Holds plaintext. */
 export interface GcpKmsCall {
   /** `Encrypt`. */
   readonly method: string;
   readonly request: Message;
-  /** Where to look for the key, as a gRPC client says: `x-goog-request-params`. */
+  /** The routing header of a gRPC client, `x-goog-request-params`. */
   readonly routing: string | undefined;
 }
 
 export interface NewGcpKmsKey {
-  /** Full name. Default: a new one, in project `test-project`. Its key ring is made where it is missing. */
+  /** Full name. Default: a new one, in project `test-project`. A missing key ring is created. */
   readonly name?: string;
-  /** Default: `SOFTWARE`. An HSM key takes less. */
+  /** Default: `SOFTWARE`. An HSM key takes shorter plaintext. */
   readonly protectionLevel?: ProtectionLevel;
   /** Default: `ENCRYPT_DECRYPT`. */
   readonly purpose?: string;
@@ -68,7 +68,7 @@ export async function startGcpKmsServer(options: GcpKmsServerOptions = {}): Prom
 
 /** A running server; see {@link startGcpKmsServer}. Names of keys and versions are full ones. */
 export class GcpKmsServer {
-  /** The last 1000 calls, faulty ones too, the oldest first. */
+  /** The last 1000 calls, including faulty ones, the oldest first. */
   readonly calls: GcpKmsCall[] = [];
   readonly #projects: Readonly<Record<string, string>>;
   readonly #keys = new Keys();
@@ -87,17 +87,17 @@ export class GcpKmsServer {
     await Promise.all([this.#grpc.open(), this.#rest.open()]);
   }
 
-  /** Of gRPC, without TLS. */
+  /** The port of gRPC, without TLS. */
   get port(): number {
     return this.#grpc.port;
   }
 
-  /** Of gRPC, without TLS: `http://127.0.0.1:<port>`. */
+  /** The endpoint of gRPC, without TLS: `http://127.0.0.1:<port>`. */
   get endpoint(): string {
     return `http://127.0.0.1:${this.port}`;
   }
 
-  /** Of REST, without TLS. */
+  /** The port of REST, without TLS. */
   get restPort(): number {
     return this.#rest.port;
   }
@@ -107,7 +107,7 @@ export class GcpKmsServer {
     return this.#grpc.connections + this.#rest.connections;
   }
 
-  /** @returns Its name. Its first version is enabled and primary. */
+  /** @returns The key's name. Its first version is enabled and primary. */
   createKey({ name, protectionLevel = "SOFTWARE", purpose }: NewGcpKmsKey = {}): string {
     const full = name ?? `${KEY_RING}/cryptoKeys/key-${++this.#created}`;
     const ring = parentOf(full);
@@ -127,7 +127,7 @@ export class GcpKmsServer {
     this.#keys.setPrimary(key, version);
   }
 
-  /** Puts a version into a state at once: `DESTROYED` without the days of waiting, and for good. */
+  /** Sets the state of a version at once: `DESTROYED` without the waiting period, and permanently. */
   setState(version: string, state: VersionState): void {
     this.#keys.setState(version, state);
   }
@@ -135,26 +135,26 @@ export class GcpKmsServer {
   /**
    * Has calls fail from now on; `undefined` ends it.
    *
-   * @param only - Methods, as `Decrypt`. Default: all.
+   * @param only - The methods that fail, such as `Decrypt`. Default: all.
    */
   fail(fault: GcpKmsFault | undefined, only?: readonly string[]): void {
     this.#fault = fault;
     this.#faulty = only;
   }
 
-  /** Fulfilled by the next call that comes. */
+  /** Resolves with the next call. */
   nextCall(): Promise<void> {
     return new Promise((resolve) => {
       this.#waiting.add(resolve);
     });
   }
 
-  /** Fulfilled when no connection is open. */
+  /** Resolves when no connection is open. */
   async disconnected(): Promise<void> {
     await Promise.all([this.#grpc.disconnected(), this.#rest.disconnected()]);
   }
 
-  /** Ends all connections and takes no further: the service cannot be reached. */
+  /** Ends all connections and accepts no others: the service cannot be reached. */
   async close(): Promise<void> {
     await Promise.all([this.#grpc.close(), this.#rest.close()]);
   }

@@ -8,7 +8,7 @@
  */
 import type { Message } from "./methods.ts";
 
-/** By the names of the fields, which mean the same in all messages here. */
+/** The names of fields that hold bytes. A name means the same in all messages here. */
 const byteFields = new Set(["plaintext", "ciphertext", "additionalAuthenticatedData", "data"]);
 
 export function toJson(message: Message): Message {

@@ -22,7 +22,7 @@ export type ProtectionLevel = "SOFTWARE" | "HSM";
 
 export interface Version {
   readonly name: string;
-  /** At the beginning of everything it encrypted. */
+  /** The first bytes of every ciphertext of the version. */
   readonly id: Buffer;
   readonly createdAt: Date;
   state: VersionState;
@@ -127,7 +127,7 @@ export class Keys {
     key.primary = enabled(this.requireVersion(version));
   }
 
-  /** Any state, without the rules that the API has. */
+  /** Sets any state, without the rules of the API. */
   setState(name: string, state: VersionState): Version {
     const version = this.requireVersion(name);
     version.state = state;
@@ -137,7 +137,7 @@ export class Keys {
     return version;
   }
 
-  /** @param name - Of a key, then the primary version encrypts, or of a version. */
+  /** @param name - The name of a version, or of a key, whose primary version then encrypts. */
   encrypt(
     name: string,
     plaintext: Uint8Array,
@@ -154,7 +154,7 @@ export class Keys {
     return { key, version, ciphertext: Buffer.concat([version.id, iv, ...sealed]) };
   }
 
-  /** Whichever version of the key encrypted it. */
+  /** Decrypts with whichever version of the key encrypted it. */
   decrypt(
     name: string,
     ciphertext: Uint8Array,

@@ -40,7 +40,7 @@ export class Listener {
     return this.#sockets.size;
   }
 
-  /** Fulfilled when no connection is open. */
+  /** Resolves when no connection is open. */
   disconnected(): Promise<void> {
     if (this.#sockets.size === 0) return Promise.resolve();
     return new Promise((resolve) => {
@@ -48,12 +48,12 @@ export class Listener {
     });
   }
 
-  /** The connection from this port of the client's. */
+  /** The connection from this port of the client. */
   from(remotePort: number): Socket | undefined {
     return [...this.#sockets].find((socket) => socket.remotePort === remotePort);
   }
 
-  /** Ends all connections and takes no further. */
+  /** Ends all connections and accepts no others. */
   async close(): Promise<void> {
     const closed = this.#server.listening ? once(this.#server, "close") : undefined;
     this.#server.close();

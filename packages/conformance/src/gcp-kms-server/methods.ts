@@ -182,7 +182,7 @@ export const methods: Readonly<Record<string, Method>> = {
   },
 };
 
-/** Whether a checksum came; one that is wrong ends the call. */
+/** Whether a checksum was sent; a wrong one fails the call. */
 function verify(request: Message, field: string, data: Uint8Array): boolean {
   const checksum = request[`${field}Crc32c`];
   if (checksum === undefined || checksum === null) return false;

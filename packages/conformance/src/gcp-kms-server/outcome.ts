@@ -1,5 +1,5 @@
 /**
- * What becomes of a call, before either interface puts it into its form.
+ * The outcome of a call, before either interface encodes it.
  *
  * @module
  */
@@ -12,5 +12,5 @@ export type Outcome =
   | { readonly kind: "stall" }
   | { readonly kind: "reset" };
 
-/** @param routing - Where to look for the key, as the client says. */
+/** @param routing - The client's routing header, `x-goog-request-params`. */
 export type Dispatch = (method: string, request: Message, routing?: string) => Outcome;

@@ -11,28 +11,28 @@ import type { Operation, TransitFlavour } from "./mount.ts";
 import { allows, rulesOf, type TransitPolicy, type TransitPolicyRule } from "./policy.ts";
 
 export interface NewToken {
-  /** Default: none but what every token may do for itself. `root` may do everything. */
+  /** Default: none, which leaves what every token may do for itself. `root` may do everything. */
   readonly policies?: readonly string[];
   /** Seconds. Default: it never expires. */
   readonly ttl?: number;
   /** Seconds from its creation, beyond which it cannot be renewed. Default: none. */
   readonly maxTtl?: number;
-  /** Default: with a `ttl`, yes. */
+  /** Default: whether there is a `ttl`. */
   readonly renewable?: boolean;
 }
 
 export interface NewAppRole extends NewToken {
   readonly roleId: string;
   readonly secretId: string;
-  /** Of the auth method. Default: `approle`. */
+  /** The mount of the auth method. Default: `approle`. */
   readonly mount?: string;
 }
 
 export interface NewKubernetesRole extends NewToken {
   readonly role: string;
-  /** What the service account's token has to be. */
+  /** The token that the service account must send. */
   readonly jwt: string;
-  /** Of the auth method. Default: `kubernetes`. */
+  /** The mount of the auth method. Default: `kubernetes`. */
   readonly mount?: string;
 }
 
@@ -92,7 +92,7 @@ export class Access {
     throw multiError(403, "permission denied");
   }
 
-  /** A login; `undefined` where `path` is none. */
+  /** Answers a login; `undefined` if `path` is not that of a login. */
   login(path: string, body: Json): Result | undefined {
     const [, mount] = /^auth\/([\w/-]+)\/login$/.exec(path) ?? [];
     if (mount === undefined) return undefined;
@@ -129,7 +129,7 @@ export class Access {
     };
   }
 
-  /** Up to its `maxTtl`: then the lease gets shorter with every renewal. */
+  /** Renews a token up to its `maxTtl`, near which the lease gets shorter with every renewal. */
   renew(id: string | undefined): Result {
     const token = this.#live(id);
     if (!token.renewable) throw refused("lease is not renewable");
@@ -142,7 +142,7 @@ export class Access {
 
   #appRoleLogin(mount: string, body: Json): Result {
     const { role_id: roleId, secret_id: secretId } = body;
-    // Looked for before the login itself, and not as a mistake of the caller's.
+    // Checked before the login itself, and not reported as a mistake of the caller.
     if (typeof roleId !== "string" || roleId === "") throw new Refusal(500, "missing role_id");
     if (typeof secretId !== "string" || secretId === "") throw refused("missing secret_id");
     const role = this.#appRoles.find(

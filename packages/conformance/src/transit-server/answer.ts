@@ -14,18 +14,18 @@ export function isJson(value: unknown): value is Json {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
-/** An answer as it goes out; without a body it is a 204. */
+/** An answer as it is sent; without a body, its status is 204. */
 export interface Answer {
   readonly status: number;
   readonly body?: Json | undefined;
 }
 
-/** What a handler gives back. */
+/** The result of a handler. */
 export interface Result {
   readonly data?: Json | undefined;
   readonly auth?: Json | undefined;
   readonly warnings?: readonly string[] | undefined;
-  /** Default: 200, or 204 where there is nothing to tell. */
+  /** Default: 200, or 204 if there is no data. */
   readonly status?: number | undefined;
 }
 

@@ -16,7 +16,7 @@ export function decodeBase64(text: string): Bytes | string {
   return new Uint8Array(Buffer.from(text, "base64"));
 }
 
-/** Line breaks are passed over wherever they stand, and spare bits at the end are not looked at. */
+/** Ignores line breaks anywhere, and spare bits at the end. */
 function firstIllegal(text: string): number | undefined {
   let held = 0;
   let at = 0;

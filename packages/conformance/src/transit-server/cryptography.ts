@@ -1,9 +1,9 @@
 /**
  * encrypt, decrypt, rewrap and datakey of a Transit mount, single and in batches.
  *
- * What may surprise is what real servers do: `rewrap` takes no `associated_data`, and drops that of a
- * batch item without a word; statuses of batches differ between the calls; a missing key is made by
- * `encrypt` where the caller may create one.
+ * Surprises are those of real servers: `rewrap` does not take `associated_data`, and silently drops that of
+ * a batch item; statuses of batches differ between the calls; `encrypt` creates a missing key if the caller
+ * may create one.
  *
  * Source: OpenBao builtin/logical/transit/path_{encrypt,decrypt,rewrap,datakey}.go
  *
@@ -16,7 +16,7 @@ import type { Fields } from "./fields.ts";
 import type { Binding, TransitKey } from "./key.ts";
 import type { Mount } from "./mount.ts";
 
-/** One of a batch, or the request itself. */
+/** An item of a batch, or the request itself. */
 type Item = Readonly<Record<string, unknown>>;
 
 const NON_AEAD = "' provided for non-AEAD cipher suite";
@@ -29,7 +29,7 @@ export function encrypt(mount: Mount, fields: Fields): Result {
   const key =
     mount.find(name) ??
     mount.upsert(name, {
-      // Looked at where the key is made, and nowhere else.
+      // Only read when the key is created.
       type: upsertable(fields.text("type") ?? "aes256-gcm96"),
       derived: items.some(({ context }) => typeof context === "string" && context !== ""),
       convergent: fields.flag("convergent_encryption") ?? false,
@@ -96,14 +96,14 @@ function decryptItem(item: Item, key: TransitKey, index = 0): Json {
   return { plaintext: key.decrypt(ciphertext, bindingOf(item, key, index)).toString("base64") };
 }
 
-/** The `associated_data` of an item is not looked at. */
+/** Rewraps; the `associated_data` of an item is ignored. */
 function rewrapItem(item: Item, key: TransitKey): Json {
   const { context } = bindingOf({ context: item["context"] }, key);
   const ciphertext = required(item, "ciphertext", "missing ciphertext to decrypt");
   return { ...key.encrypt(key.decrypt(ciphertext, { context }), versionOf(item), { context }) };
 }
 
-/** @param lenient - The status is 200, whatever became of the items. */
+/** @param lenient - Whether the status is 200 even if items failed. */
 function many(
   items: readonly Item[],
   fields: Fields,
@@ -114,7 +114,7 @@ function many(
   let internal = 0;
   const results = items.map((item, index) => {
     const reference = typeof item["reference"] === "string" ? item["reference"] : "";
-    // A decryption's results have it even where there is none.
+    // Results of a decryption have it even if it was not sent.
     const empty = "ciphertext" in item && !lenient ? { plaintext: "" } : {};
     try {
       return { ...work(item, index), reference };
@@ -173,11 +173,11 @@ function requireContextInAllOrNone(items: readonly Item[]): void {
   }
 }
 
-/** @param index - Of the item in its batch: a request of one is a batch of one. */
+/** @param index - The item's position in its batch; a request without a batch is a batch of one. */
 function bindingOf(item: Item, key: TransitKey, index = 0): Binding {
   const { context: encoded, associated_data: associated } = item;
   const context = typeof encoded === "string" ? base64Of(encoded) : undefined;
-  // Before what the key can do.
+  // Checked before the abilities of the key.
   if (typeof associated === "string" && associated !== "" && key.type.aead === undefined) {
     throw refused(`'[${index}].associated_data${NON_AEAD} ${key.typeName}`);
   }
@@ -203,7 +203,7 @@ function required(item: Item, name: string, missing: string): string {
   return value;
 }
 
-/** 0 for the latest. */
+/** The requested version; 0 means the latest. */
 function versionOf({ key_version: version }: Item): number {
   return typeof version === "number" ? version : 0;
 }

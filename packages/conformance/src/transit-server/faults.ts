@@ -6,7 +6,7 @@
 import type { Answer, Json } from "./answer.ts";
 
 export type TransitFault =
-  /** Answers something of its own: HTML from a proxy, an error, more than anybody sends. */
+  /** Answers something else: HTML from a proxy, an error, or far too much. */
   | {
       readonly kind: "answer";
       readonly status: number;
@@ -17,13 +17,13 @@ export type TransitFault =
     }
   /** A standby that cannot forward: it sends callers to the leader, with another status if one is given. */
   | { readonly kind: "standby"; readonly leader: string; readonly status?: number }
-  /** Alters what the server answers where all goes well. */
+  /** Alters a successful answer. */
   | { readonly kind: "alter"; readonly alter: (body: Json) => Json }
-  /** Takes the request and never answers, or begins to. */
+  /** Takes the request and never answers, or never finishes the answer. */
   | { readonly kind: "stall"; readonly midBody?: boolean }
   /** Answers after so many milliseconds. */
   | { readonly kind: "slow"; readonly milliseconds: number }
-  /** Ends the connection, before the answer or in it. */
+  /** Ends the connection before or during the answer. */
   | { readonly kind: "drop"; readonly midBody?: boolean };
 
 type FaultName =
@@ -41,7 +41,7 @@ type FaultName =
 /** The faults to be expected, with the texts of Vault and OpenBao. */
 export const transitFaults: Readonly<Record<FaultName, TransitFault>> = {
   sealed: errors(503, "Vault is sealed"),
-  /** A standby that knows of no leader. */
+  /** A standby that does not know a leader. */
   noLeader: errors(503, "no active Vault instance found"),
   notActive: errors(500, "local node not active but active cluster node not found"),
   rateLimited: errors(429, 'request path "transit/": rate limit quota exceeded'),

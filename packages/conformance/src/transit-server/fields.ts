@@ -15,7 +15,7 @@ export class Fields {
   readonly #values: Json;
   readonly warnings: readonly string[];
 
-  /** @param captures - What the path says; it wins over the body. */
+  /** @param captures - Fields from the path, which take precedence over the body. */
   constructor(schema: Schema, captures: Readonly<Record<string, string>>, body: Json) {
     const ignored = Object.keys(body).filter(
       (name) => !Object.hasOwn(schema, name) && !Object.hasOwn(captures, name),
@@ -71,7 +71,7 @@ export class Fields {
     return this.#values[name];
   }
 
-  /** A text that has to be there. */
+  /** A required text. */
   required(name: string, missing: string): string {
     const text = this.text(name);
     if (text === undefined) throw refused(missing);
@@ -79,7 +79,7 @@ export class Fields {
   }
 }
 
-/** Weakly, as Go's mapstructure: a number may be written as text. */
+/** Converts a value as weakly as Go's mapstructure: a number may be written as text. */
 function convert(value: unknown, type: FieldType): unknown {
   switch (type) {
     case "any":
@@ -105,7 +105,7 @@ function integer(value: unknown): number | undefined {
   return typeof number === "number" && Number.isInteger(number) ? number : undefined;
 }
 
-/** In seconds. */
+/** Parses a duration, and returns it in seconds. */
 function duration(value: unknown): number | undefined {
   const [, digits, unit = "s"] = /^([0-9]+)([smhd])?$/.exec(String(value)) ?? [];
   if (digits === undefined) return undefined;

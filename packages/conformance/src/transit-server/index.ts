@@ -3,7 +3,7 @@
  * cryptography, versions of keys, access control, tokens and logins, namespaces, the texts of errors and
  * warnings, and faults to switch on.
  *
- * What it is not: nothing is kept, no storage, no replication, no other engine. Keys of the types
+ * It stores nothing, and has no replication and no other engine. Keys of the types
  * `xchacha20-poly1305`, `managed_key` and `external-key` are unknown to it, and it signs nothing.
  *
  * Source: OpenBao, builtin/logical/transit and http
@@ -26,20 +26,20 @@ export type { TransitFlavour } from "./mount.ts";
 export type { TransitTls } from "./listener.ts";
 
 export interface TransitServerOptions {
-  /** Whose behaviour it has where servers differ. Default: `openbao-2.5`, which stands for later ones. */
+  /** The server that is imitated where servers differ. Default: `openbao-2.5`, for this and later versions. */
   readonly flavour?: TransitFlavour;
   /** Paths of Transit engines, in every namespace. Default: `transit`. */
   readonly mounts?: readonly string[];
-  /** Beside the root namespace. Default: none. */
+  /** Namespaces besides the root namespace. Default: none. */
   readonly namespaces?: readonly string[];
   /** Default: plain HTTP. */
   readonly tls?: TransitTls;
 }
 
-/** As many as a test looks at: under load, the oldest make room. */
+/** The most calls that are kept: more than a test looks at. Under load, the oldest are dropped. */
 const KEPT_CALLS = 1000;
 
-/** A request that came, for a test to look at. `plaintext`, `secret_id` and `jwt` are left out. */
+/** A received request, for a test to look at. `plaintext`, `secret_id` and `jwt` are left out. */
 export interface TransitCall {
   readonly method: string;
   /** After `/v1/`, with the namespace: `team/transit/decrypt/app`. */
@@ -49,7 +49,7 @@ export interface TransitCall {
   readonly userAgent: string | undefined;
 }
 
-/** A new key. Missing: as `POST keys/:name` does. */
+/** A new key. Options default as in `POST keys/:name`. */
 export type NewTransitKey = Partial<Omit<KeyOptions, "name">> & {
   /** Default: `transit`. */
   readonly mount?: string;
@@ -80,7 +80,7 @@ export class TransitServer {
   readonly flavour: TransitFlavour;
   /** A token that may do everything. */
   readonly rootToken: string;
-  /** The last 1000 requests, faulty ones too, the oldest first. */
+  /** The last 1000 requests, including faulty ones, the oldest first. */
   readonly calls: TransitCall[] = [];
   readonly #access: Access;
   readonly #mounts = new Map<string, Mount>();
@@ -118,7 +118,7 @@ export class TransitServer {
     return this.#listener.connections;
   }
 
-  /** Makes a key; with `versions`, one of these bytes. */
+  /** Creates a key; with `versions`, from these bytes. */
   createKey(
     name: string,
     { mount = "transit", namespace = "", ...options }: NewTransitKey = {},
@@ -170,26 +170,26 @@ export class TransitServer {
   /**
    * Has requests fail from now on; `undefined` ends it.
    *
-   * @param only - Beginnings of paths, as `transit/decrypt/`. Default: all.
+   * @param only - The beginnings of paths that fail, such as `transit/decrypt/`. Default: all.
    */
   fail(fault: TransitFault | undefined, only: readonly string[] = [""]): void {
     this.#fault = fault;
     this.#faulty = only;
   }
 
-  /** Fulfilled by the next request that comes. */
+  /** Resolves with the next request. */
   nextCall(): Promise<void> {
     return new Promise((resolve) => {
       this.#waiting.add(resolve);
     });
   }
 
-  /** Fulfilled when no connection is open. */
+  /** Resolves when no connection is open. */
   disconnected(): Promise<void> {
     return this.#listener.disconnected();
   }
 
-  /** Ends all connections and takes no further: the server cannot be reached. */
+  /** Ends all connections and accepts no others: the server cannot be reached. */
   close(): Promise<void> {
     return this.#listener.close();
   }
@@ -280,7 +280,7 @@ export class TransitServer {
     return Object.fromEntries(at.map((path) => [`${path}/`, { type: "transit", options: null }]));
   }
 
-  /** With the namespace, wherever the request has it. */
+  /** The path with its namespace, which may be in a header or in the URL. */
   #pathOf({ url, headers }: HttpRequest): string {
     const { pathname } = new URL(url, "http://127.0.0.1");
     const path = decodeURIComponent(pathname.replace(/^\/v1\//, "").replace(/\/$/, ""));
@@ -309,7 +309,7 @@ export class TransitServer {
   }
 }
 
-/** What the header names; a path may have the namespace instead. */
+/** The namespace in the header; a path may have it instead. */
 function namespaceOf(headers: HttpRequest["headers"]): string {
   const namespace = String(headers["x-vault-namespace"] ?? "").replace(/^\/|\/$/g, "");
   return namespace === "root" ? "" : namespace;

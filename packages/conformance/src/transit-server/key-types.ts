@@ -11,9 +11,9 @@ import { generateKeyPairSync, randomBytes, type KeyObject } from "node:crypto";
 export type Material = Buffer | { readonly publicKey: KeyObject; readonly privateKey: KeyObject };
 
 export interface KeyType {
-  /** Of `crypto.createCipheriv`; `undefined` for what is no AEAD. */
+  /** The algorithm of `crypto.createCipheriv`; `undefined` if the type is not an AEAD. */
   readonly aead?: "aes-128-gcm" | "aes-256-gcm" | "chacha20-poly1305";
-  /** Bytes of a version's key. */
+  /** The length of a version's key in bytes. */
   readonly bytes: number;
   readonly encrypts: boolean;
   readonly derives: boolean;
@@ -51,7 +51,7 @@ export const keyTypes: Readonly<Record<string, KeyType>> = {
   "rsa-2048": rsa(2048),
   "rsa-3072": rsa(3072),
   "rsa-4096": rsa(4096),
-  // None of them signs here: a key that cannot encrypt is all that they are for.
+  // They do not sign here; they only serve as keys that cannot encrypt.
   "ecdsa-p256": symmetric(32, signature),
   "ecdsa-p384": symmetric(48, signature),
   "ecdsa-p521": symmetric(66, signature),

@@ -36,11 +36,11 @@ export interface KeyOptions {
   readonly convergent?: boolean;
   readonly exportable?: boolean;
   readonly allowPlaintextBackup?: boolean;
-  /** Bytes of the versions, the first one first. Default: one that is made now. */
+  /** The bytes of the versions, the first one first. Default: one new version. */
   readonly versions?: readonly Uint8Array[];
 }
 
-/** What goes into the cryptography beside the key. */
+/** The inputs of the cryptography besides the key. */
 export interface Binding {
   readonly context?: Uint8Array | undefined;
   readonly associatedData?: Uint8Array | undefined;
@@ -102,7 +102,7 @@ export class TransitKey {
     this.#add(this.type.generate(), now);
   }
 
-  /** Deletes the versions below, for good. */
+  /** Permanently deletes the versions before `minAvailable`. */
   trim(minAvailable: number): void {
     this.minAvailable = minAvailable;
     for (const version of this.#versions.keys()) {
@@ -160,7 +160,7 @@ export class TransitKey {
     if (this.softDeleted) throw refused("refusing to use soft-deleted key");
   }
 
-  /** As `GET keys/:name` has it. */
+  /** The answer to `GET keys/:name`. */
   describe(flavour: { readonly softDelete: boolean }): Json {
     const { type } = this;
     return {
@@ -249,7 +249,7 @@ export class TransitKey {
     return this.type.aead ?? "aes-256-gcm";
   }
 
-  /** A context for a key that derives none is ignored, as real servers do. */
+  /** Ignores the context if the key is not derived, as real servers do. */
   #cipherKey(
     material: Buffer,
     context: Uint8Array | undefined,
@@ -284,7 +284,7 @@ type Aead = NonNullable<KeyType["aead"]>;
 
 const tagLength = { authTagLength: TAG_BYTES };
 
-// Node types each AEAD mode apart, though they are called alike.
+// Node's types distinguish the AEAD modes, though they are called in the same way.
 function newCipher(aead: Aead, key: Buffer, nonce: Buffer): CipherGCM | CipherChaCha20Poly1305 {
   return aead === "chacha20-poly1305"
     ? createCipheriv(aead, key, nonce, tagLength)
@@ -301,7 +301,7 @@ function newDecipher(
     : createDecipheriv(aead, key, nonce, tagLength);
 }
 
-/** Without salt. `crypto.hkdfSync` takes 1 KiB of info, and contexts are longer. Source: RFC 5869 */
+/** HKDF without a salt. `crypto.hkdfSync` takes at most 1 KiB of info, and contexts are longer. Source: RFC 5869 */
 function hkdfSha256(key: Buffer, info: Uint8Array, length: number): Buffer {
   const extracted = createHmac("sha256", Buffer.alloc(32)).update(key).digest();
   const blocks: Buffer[] = [];

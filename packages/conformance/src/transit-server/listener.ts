@@ -1,5 +1,5 @@
 /**
- * The HTTP side: reads requests, writes answers, and misbehaves where a fault says so.
+ * The HTTP side: reads requests, writes answers, and misbehaves as a fault demands.
  *
  * @module
  */
@@ -13,7 +13,7 @@ import type { TransitFault } from "./faults.ts";
 /** Source: OpenBao, listener's max_request_size */
 const MAX_REQUEST_BYTES = 32 * 1024 * 1024;
 
-/** A certificate and its private key in PEM; with `ca`, clients have to show a certificate of it. */
+/** A certificate and its private key in PEM; with `ca`, clients must present a certificate from it. */
 export interface TransitTls {
   readonly cert: string;
   readonly key: string;
@@ -22,14 +22,14 @@ export interface TransitTls {
 
 export interface HttpRequest {
   readonly method: string;
-  /** With the query. */
+  /** The path and the query. */
   readonly url: string;
   readonly headers: IncomingMessage["headers"];
-  /** `undefined`: too long. */
+  /** `undefined` if it was too long. */
   readonly body: string | undefined;
 }
 
-/** What becomes of a request. */
+/** The outcome of a request. */
 export interface Outcome {
   readonly answer: Answer;
   readonly fault: TransitFault | undefined;
@@ -79,7 +79,7 @@ export class Listener {
     return this.#sockets.size;
   }
 
-  /** Fulfilled when no connection is open. */
+  /** Resolves when no connection is open. */
   disconnected(): Promise<void> {
     if (this.#sockets.size === 0) return Promise.resolve();
     return new Promise((resolve) => {
@@ -87,7 +87,7 @@ export class Listener {
     });
   }
 
-  /** Ends all connections and takes no further. */
+  /** Ends all connections and accepts no others. */
   async close(): Promise<void> {
     for (const delay of this.#delays) clearTimeout(delay);
     this.#delays.clear();

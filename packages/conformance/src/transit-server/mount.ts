@@ -11,10 +11,10 @@ import { dataKey, decrypt, encrypt, rewrap } from "./cryptography.ts";
 import { Fields, type Schema } from "./fields.ts";
 import { TransitKey, type KeyOptions } from "./key.ts";
 
-/** Whose behaviour it is, where servers differ. */
+/** The server that is imitated where servers differ. */
 export type TransitFlavour = "vault" | "openbao-2.4" | "openbao-2.5";
 
-/** As access control sees a request. */
+/** The kind of a request for access control. */
 export type Operation = "create" | "read" | "update" | "delete" | "list";
 
 type Handler = (mount: Mount, fields: Fields) => Result;
@@ -41,7 +41,7 @@ export class Mount {
     this.#now = now;
   }
 
-  /** Whether the request would make what is not there: the right that access control asks for. */
+  /** Whether the request would create something, for which access control demands another right. */
   operationOf(path: string, operation: Operation): Operation {
     const name = /^encrypt\/([^/]+)$/.exec(path)?.[1];
     return operation === "update" && name !== undefined && !this.#keys.has(name)
@@ -76,7 +76,7 @@ export class Mount {
     return key;
   }
 
-  /** A new key, where there is none of the name. */
+  /** Creates a key, unless there is one of that name. */
   create(options: KeyOptions): { key: TransitKey; existed: boolean } {
     const existing = this.#keys.get(options.name);
     if (existing !== undefined) return { key: existing, existed: true };
@@ -85,7 +85,7 @@ export class Mount {
     return { key, existed: false };
   }
 
-  /** By `encrypt`; who may not create has been refused before. */
+  /** Creates a key for `encrypt`. A caller that may not create keys has been refused already. */
   upsert(name: string, options: Omit<KeyOptions, "name">): TransitKey {
     if (this.disableUpsert) throw refused("encryption key not found");
     return this.create({ ...options, name }).key;
@@ -120,7 +120,7 @@ export class Mount {
 
   #schemaOf(schema: Schema): Schema {
     const { associated_data: _, ...others } = schema;
-    // Of datakey, known to the newest alone. Elsewhere it is ignored, with a warning.
+    // A field of datakey that only the newest server knows. Others ignore it with a warning.
     return schema === dataKeySchema && this.flavour !== "openbao-2.5" ? others : schema;
   }
 }

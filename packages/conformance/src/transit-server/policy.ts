@@ -13,13 +13,13 @@ import type { Operation } from "./mount.ts";
 /** One `path` of a policy, in the words of HCL. */
 export interface TransitPolicyRule {
   /**
-   * As `transit/decrypt/app`, with the namespace if there is one. `+` is any one segment, and a `*` at
-   * the end is anything.
+   * A path such as `transit/decrypt/app`, with the namespace if there is one. `+` matches any one segment,
+   * and a `*` at the end matches anything.
    */
   readonly path: string;
   readonly capabilities: readonly ("create" | "read" | "update" | "delete" | "list" | "deny")[];
   readonly required_parameters?: readonly string[];
-  /** By name, the values; an empty list is every value. The name `*` is every other parameter. */
+  /** Values by parameter. An empty list allows every value. The name `*` matches every other parameter. */
   readonly allowed_parameters?: ParameterValues;
   readonly denied_parameters?: ParameterValues;
 }
@@ -46,7 +46,7 @@ export function allows(
   return permits(merged(rules.filter((rule) => rule.path === best)), operation, body);
 }
 
-/** The path of the rules that decide: an exact one, else the pattern that says most. */
+/** The path of the rules that decide: an exact one, or else the most specific pattern. */
 function mostSpecific(rules: readonly TransitPolicyRule[], path: string): string | undefined {
   const paths = [...new Set(rules.map((rule) => rule.path))];
   if (paths.includes(path)) return path;
@@ -143,7 +143,7 @@ function contains(values: readonly unknown[] | undefined, value: unknown): boole
 }
 
 function isLike(pattern: unknown, value: unknown): boolean {
-  // A trap of real servers: a policy's number is of another type than a request's, and never equal to it.
+  // As in real servers, a number in a policy has another type than one in a request, and never equals it.
   if (typeof pattern === "number") return false;
   if (typeof pattern !== "string" || typeof value !== "string") return pattern === value;
   const text = pattern.replace(/^\*|\*$/g, "");
