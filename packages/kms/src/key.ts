@@ -69,7 +69,7 @@ export interface KeyVersion {
 export interface ImportedFacts {
   /** Identifies the material, so that the same can be imported again and no other. */
   readonly fingerprint: string;
-  /** From then on it counts as deleted; `undefined`: never. */
+  /** When the material starts to count as deleted, in ms since 1970; `undefined` if it never expires. */
   readonly expires: number | undefined;
   readonly description: string | undefined;
 }
@@ -85,7 +85,7 @@ export interface UsableVersion {
 /** Quotas of AWS that a record itself is held to. */
 export const kmsLimits = {
   aliasesPerKey: 50,
-  /** Of the canonical encoding, without the number of pairs. AWS has a bound and does not name it. */
+  /** Length of the canonical encoding, without the number of pairs. AWS has a bound that it does not document. */
   encryptionContextBytes: 8192,
   onDemandRotationsPerKey: 25,
   policyBytes: 32_768,
@@ -248,7 +248,7 @@ function totalBytes(parts: readonly Uint8Array[]): number {
   return parts.reduce((sum, { length }) => sum + length, 0);
 }
 
-/** Without bytes there is no material. */
+/** A version whose material follows as `bytes` bytes; zero bytes mean that it has none. */
 type VersionHead = Omit<KeyVersion, "material"> & { readonly bytes: number };
 
 type Head = Omit<KeyRecord, "keyId" | "versions" | "pending"> & {

@@ -23,7 +23,7 @@ interface Service {
   readonly via?: string;
 }
 
-/** By the name in the alias. */
+/** The services, keyed by the name in the alias. */
 const services: Readonly<Record<string, Service>> = {
   acm: { title: "ACM", objects: "ACM private keys" },
   dynamodb: { title: "DynamoDB", objects: "DynamoDB tables" },

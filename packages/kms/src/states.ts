@@ -167,7 +167,7 @@ export function requireState(action: KeyAction, state: KeyState, arn: string): v
   throw new KmsError("KMSInvalidStateException", `${arn} ${is}.`);
 }
 
-/** For what keys with imported material cannot do, and for what only they can. */
+/** Refuses what keys with imported material cannot do, and what only they can do. */
 export function unsupportedOrigin(arn: string, origin: string): KmsError {
   return new KmsError(
     "UnsupportedOperationException",
