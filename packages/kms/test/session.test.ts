@@ -142,7 +142,9 @@ describe("a session", () => {
 
   it("alone has a role", async () => {
     const { keystore } = await tempKeystore();
-    expect(() => keystore.as(ROLE, { role: ROLE })).toThrow(TypeError);
+    expect(() => keystore.as(ROLE, { role: ROLE })).toThrow(
+      new TypeError("only assumed-role sessions have a role"),
+    );
   });
 
   it("brings along what is bounded", async () => {

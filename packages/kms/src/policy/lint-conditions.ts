@@ -9,7 +9,7 @@ import type { ConditionElement } from "./elements.ts";
 import { excerpt } from "./excerpt.ts";
 import { conditionKey, conditionKeys, isFamily, type ConditionKey } from "./keys.ts";
 import type { Find } from "./lint.ts";
-import { actionsOf } from "./lint-statements.ts";
+import { actionsOf, hasStarInActions } from "./lint-statements.ts";
 import type { Comparison } from "./operators.ts";
 import { lowerCase } from "./values.ts";
 
@@ -142,7 +142,7 @@ const applicable = known((condition, key, statement, find) => {
     return;
   }
   // kms:* with a condition is common, and means those actions that have the key.
-  if (statement.actions?.patterns.some(({ text }) => text.includes("*")) === true) return;
+  if (hasStarInActions(statement)) return;
   find(
     "condition-key-not-for-action",
     "warning",

@@ -34,19 +34,33 @@ const KMS_RESOURCE = /^arn:[^:]*:(?:kms|[^:*?]*[*?][^:]*):/;
 
 /** The KMS actions that a statement is about. */
 export function actionsOf({ actions: element }: Statement): readonly Action[] {
-  if (element === undefined) return [];
-  // Most rules ask, some of them for every condition.
-  const known = actionsOfElement.get(element);
+  return element === undefined ? [] : read(element).about;
+}
+
+/** Whether some of a statement's actions are written with a star. */
+export function hasStarInActions({ actions: element }: Statement): boolean {
+  return element !== undefined && read(element).hasStar;
+}
+
+interface Actions {
+  readonly about: readonly Action[];
+  readonly hasStar: boolean;
+}
+
+/** Most rules ask, some of them for every condition. */
+function read(element: PatternElement): Actions {
+  const known = readElements.get(element);
   if (known !== undefined) return known;
   const matchers = element.patterns.map(matcherOf);
   const about = [...actions].flatMap(([name, action]) =>
     matchers.some((matches) => matches(name)) === element.not ? [] : [action],
   );
-  actionsOfElement.set(element, about);
-  return about;
+  const hasStar = element.patterns.some(({ text }) => text.includes("*"));
+  readElements.set(element, { about, hasStar });
+  return { about, hasStar };
 }
 
-const actionsOfElement = new WeakMap<PatternElement, readonly Action[]>();
+const readElements = new WeakMap<PatternElement, Actions>();
 
 function matcherOf({ parts }: TextElement): Matcher {
   return matcher(filled(parts, () => ""));

@@ -5,7 +5,8 @@ import { describe, expect, it } from "vitest";
 import { decide, judge } from "../../src/policy/decide.ts";
 import { DECISION_STEPS, Meter, TooManySteps } from "../../src/policy/meter.ts";
 import { arnMatcher, matcher, ONE, tokens, type Token } from "../../src/policy/pattern.ts";
-import type { AccessRequest } from "../../src/policy/request.ts";
+import type { AccessRequest, Grant } from "../../src/policy/request.ts";
+import { stepsOf } from "../support/steps.ts";
 import {
   A,
   ALICE,
@@ -32,7 +33,7 @@ const many = (value: string): string[] => {
   return Array.from({ length: Math.floor(room) }, () => value);
 };
 
-function stepsOf(asked: AccessRequest): number {
+function metered(asked: AccessRequest): number {
   const meter = new Meter();
   judge(asked, meter);
   return meter.spent;
@@ -105,7 +106,7 @@ describe("a policy variable", () => {
     const text = "${kms:EncryptionContext:a}".repeat(1200);
     const key = keyFacts({ policy: forAlice({ StringLike: { "kms:EncryptionContext:b": text } }) });
     const encryptionContext = { a: "x".repeat(4000), b: "x".repeat(4000) };
-    expect(stepsOf(request({ key, encryptionContext }))).toBeLessThan(60_000);
+    expect(metered(request({ key, encryptionContext }))).toBeLessThan(60_000);
   });
 
   it("costs the same in a context of many pairs", () => {
@@ -115,7 +116,7 @@ describe("a policy variable", () => {
     });
     const pairs = Object.fromEntries(Array.from({ length: 1000 }, (_, i) => [`k${i}`, ""]));
     const encryptionContext = { ...pairs, a: "x", b: "y" };
-    expect(stepsOf(request({ key, encryptionContext }))).toBeLessThan(100_000);
+    expect(metered(request({ key, encryptionContext }))).toBeLessThan(100_000);
   });
 });
 
@@ -202,7 +203,25 @@ describe("a decision", () => {
       }),
     ],
   ])("stays far below its limit: %s", (_, asked) => {
-    expect(stepsOf(asked)).toBeLessThan(DECISION_STEPS / 5);
+    expect(metered(asked)).toBeLessThan(DECISION_STEPS / 5);
+  });
+
+  it("looks at each grant token and each pair of the context once, however many grants there are", () => {
+    const waiting = { effective: NOW + 1, tokenHashes: ["0".repeat(64)] };
+    const constrained = { constraints: { encryptionContextSubset: { a: "1" } } };
+    const ask = (more: Partial<Grant>, pairs: number, tokens: number): number => {
+      const grants = Array.from({ length: 500 }, () => grant(more));
+      const key = keyFacts({ policy: policy(allow({ Principal: { AWS: ROLE } })), grants });
+      const names = Array.from({ length: pairs }, (_, i) => [`key${i}`, ""]);
+      const encryptionContext = Object.fromEntries(names);
+      const grantTokens = Array.from({ length: tokens }, (_, i) => `token ${i}`);
+      const asked = request({ key, encryptionContext, grantTokens });
+      return stepsOf(() => decide(asked));
+    };
+    ask(waiting, 1, 1);
+    ask(constrained, 1, 1);
+    expect(ask(waiting, 1, 10) - ask(waiting, 1, 1)).toBeLessThan(100);
+    expect(ask(constrained, 900, 1) - ask(constrained, 1, 1)).toBeLessThan(20_000);
   });
 
   it("is a refusal where it would take more, whoever would be let in", () => {
@@ -231,7 +250,7 @@ describe("a decision", () => {
 
   it("takes the same steps every time", () => {
     const asked = request({ caller: withIam(alice, allow()), encryptionContext: { a: A } });
-    expect(stepsOf({ ...asked })).toBe(stepsOf(asked));
+    expect(metered({ ...asked })).toBe(metered(asked));
   });
 });
 
