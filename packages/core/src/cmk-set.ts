@@ -494,11 +494,10 @@ function isUnusable({ code }: Attempt): boolean {
 /** Combines several failed wraps into one error, with all attempts and the code of the most severe. */
 function summary(failures: readonly EnvelopeError[]): EnvelopeError {
   const [first] = failures;
-  if (first === undefined || failures.length === 1)
-    return first ?? new EnvelopeError("ERR_ENVELOPE_KMS_ERROR", "no CMK was called");
+  if (first !== undefined && failures.length === 1) return first;
   const attempts = failures.flatMap((failure) => failure.attempts);
-  const code = outcomeOf(attempts) ?? first.code;
-  return new EnvelopeError(code, describe(code, attempts), { attempts, cause: first.cause });
+  const code = outcomeOf(attempts) ?? first?.code ?? "ERR_ENVELOPE_KMS_ERROR";
+  return new EnvelopeError(code, describe(code, attempts), { attempts, cause: first?.cause });
 }
 
 function describe(code: EnvelopeError["code"], attempts: readonly Attempt[]): string {

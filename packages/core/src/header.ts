@@ -138,6 +138,7 @@ function checkPreamble(bytes: Uint8Array): void {
   if (reserved !== undefined && reserved !== 0) throw malformed("the reserved byte is not zero");
 }
 
+const AWS_SDK = "this looks like a message of the AWS Encryption SDK";
 /** What people pass by mistake, and what to do about it. */
 const LOOKALIKES: readonly (readonly [prefix: Uint8Array, hint: string])[] = [
   [utf8("env1."), "this is the text form: pass it as a string to decryptText()"],
@@ -147,9 +148,9 @@ const LOOKALIKES: readonly (readonly [prefix: Uint8Array, hint: string])[] = [
     utf8("\u{FFFD}ENV"),
     "the bytes went through a text decoder and are damaged: keep messages as bytes",
   ],
-  [Uint8Array.of(0x01, 0x80), "this looks like a message of the AWS Encryption SDK"],
-  [Uint8Array.of(0x02, 0x04, 0x78), "this looks like a message of the AWS Encryption SDK"],
-  [Uint8Array.of(0x02, 0x05, 0x78), "this looks like a message of the AWS Encryption SDK"],
+  [Uint8Array.of(0x01, 0x80), AWS_SDK],
+  [Uint8Array.of(0x02, 0x04, 0x78), AWS_SDK],
+  [Uint8Array.of(0x02, 0x05, 0x78), AWS_SDK],
 ];
 
 function foreign(bytes: Uint8Array): EnvelopeError {

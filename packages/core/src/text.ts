@@ -46,12 +46,10 @@ export function decodeText(text: string): Bytes {
 export function readText(text: string, pooled = true): Bytes {
   if (typeof text !== "string") throw new TypeError("text must be a string");
   if (!text.startsWith(PREFIX)) throw malformed('it does not start with "env1."');
-  if (Math.floor(((text.length - PREFIX.length) * 3) / 4) > MAX_TEXT_MESSAGE_BYTES) {
-    throw malformed(TOO_LONG);
-  }
   const body = text.slice(PREFIX.length);
+  if ((body.length - 1) * 3 > MAX_TEXT_MESSAGE_BYTES * 4) throw malformed(TOO_LONG);
   const message = backend.base64url.decode(body, pooled);
-  if (message !== undefined && message.length > 0) return message;
+  if (message?.length) return message;
   if (FOREIGN.test(body)) throw malformed("it has a character that base64url does not use");
   // The remaining case is an impossible end: nothing, a single character, or bits of a missing byte.
   throw new EnvelopeError("ERR_ENVELOPE_TRUNCATED", "the message in text form was cut off");
