@@ -24,7 +24,7 @@ import type { CmkSetup } from "./harness.ts";
 export const context: Context = Object.freeze({ tenant: "acme", purpose: "invoice" });
 
 export function check(condition: boolean, what: string): void {
-  if (!condition) throw new Error(`not so: ${what}`);
+  if (!condition) throw new Error(`assertion failed: ${what}`);
 }
 
 /** The call's error, which has to be an `EnvelopeError` of `code`. */
@@ -37,13 +37,13 @@ export async function refuses(
     await call();
   } catch (error) {
     if (isEnvelopeError(error, code)) return error;
-    const got = isEnvelopeError(error) ? error.code : `an error that is no EnvelopeError`;
+    const got = isEnvelopeError(error) ? error.code : `an error that is not an EnvelopeError`;
     throw new Error(`${what}: want ${code}, got ${got}`, { cause: error });
   }
   throw new Error(`${what}: want ${code}, got success`);
 }
 
-/** As {@link refuses}, of a driver called without a `Cmk`: it throws what it classifies as `code`. */
+/** Like {@link refuses}, for a driver called without a `Cmk`: it must throw what it classifies as `code`. */
 export async function refusedBy(
   driver: CmkDriver,
   what: string,

@@ -55,7 +55,7 @@ export function cmkCases(harness: CmkHarness): ConformanceCase[] {
   ]);
   for (const [what, reason] of skips) {
     if (!known.has(what)) {
-      throw new TypeError(`skips: ${JSON.stringify(what)} is no clause, ability or case`);
+      throw new TypeError(`skips: ${JSON.stringify(what)} is not a clause, an ability or a case`);
     }
     if (typeof reason !== "string" || reason.trim() === "") {
       throw new TypeError(`skips: ${what} is skipped without a reason`);

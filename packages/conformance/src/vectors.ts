@@ -73,9 +73,9 @@ export interface EnvelopeVector extends Vector {
   readonly expectStream?: EnvelopeErrorCode;
   /** How many KMS calls a reader of the whole message makes. */
   readonly kmsCalls: number;
-  /** For `ok`. */
+  /** The plaintext, for `ok`. */
   readonly plaintext?: Digest;
-  /** For a failure: all that a streaming reader may have released before it. */
+  /** All that a streaming reader may have released before a failure. */
   readonly released?: Digest;
 }
 
@@ -96,7 +96,7 @@ export interface TextVector extends Vector {
 }
 
 export interface LocalWrapVector extends Vector, LocalKey {
-  /** As it was sent to the KMS, `env:format` included where there is one. */
+  /** The context that was sent to the KMS, `env:format` included where there is one. */
   readonly context: Readonly<Record<string, string>>;
   /** Hex. */
   readonly blob: string;

@@ -29,7 +29,7 @@ describe("cmkCases", () => {
   });
 
   it.for(["D12", "D", "d3", "throttled", "D5 tells a missing key as such"])(
-    "refuses a skip of %s, which is no clause, ability or case",
+    "refuses a skip of %s, which is not a clause, an ability or a case",
     (what) => {
       expect(() => cmkCases({ ...honest, skips: { [what]: "reason" } })).toThrow(TypeError);
     },

@@ -43,7 +43,7 @@ export const brokenErrors: readonly BrokenDriver[] = [
     ERR_ENVELOPE_KMS_ERROR: "ERR_ENVELOPE_KMS_REJECTED",
   }),
   {
-    name: "fails to classify what is no Error",
+    name: "fails to classify a thrown value that is not an Error",
     clause: "D5",
     make: (honest) =>
       faulty(honest, {

@@ -26,8 +26,8 @@ export function faulty(honest: CmkDriver, changes: Changes): CmkDriver {
 }
 
 /**
- * As {@link faulty}, without the optional calls: `Cmk` makes and rewraps data keys with `wrap` and
- * `unwrap` then, so that a fault in those two shows everywhere.
+ * Like {@link faulty}, without the optional calls: `Cmk` then generates and rewraps data keys with `wrap`
+ * and `unwrap`, so that a fault in those two shows everywhere.
  */
 export function bare(honest: CmkDriver, changes: Changes): CmkDriver {
   return faulty(honest, { generate: undefined, rewrap: undefined, ...changes });

@@ -34,7 +34,7 @@ export const brokenRotation: readonly BrokenDriver[] = [
       }),
   },
   {
-    name: "tells the same version for ever",
+    name: "reports the same version forever",
     clause: "D11",
     make: (honest) =>
       bare(honest, {

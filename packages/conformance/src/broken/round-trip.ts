@@ -11,7 +11,7 @@ import { bare, Fault, faulty } from "./fault.ts";
 
 export const brokenRoundTrip: readonly BrokenDriver[] = [
   {
-    name: "keeps the data key in clear beside the wrapped one",
+    name: "keeps the data key unencrypted beside the wrapped one",
     clause: "D0",
     make: (honest) =>
       bare(honest, {

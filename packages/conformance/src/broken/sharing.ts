@@ -231,7 +231,7 @@ export const brokenSharing: readonly BrokenDriver[] = [
     },
   },
   {
-    name: "fails for ever after an abort",
+    name: "fails forever after an abort",
     clause: "D8",
     make(honest) {
       let dead = false;

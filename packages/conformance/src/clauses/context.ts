@@ -60,7 +60,7 @@ const pairs: readonly Pair[] = [
   },
 ];
 
-/** What joins pairs, or a key with its value, in encodings that are no encodings. */
+/** What joins pairs, or a key with its value, in ambiguous encodings. */
 const separators: readonly (readonly [pair: string, value: string])[] = [
   [",", "="],
   ["&", "="],

@@ -206,7 +206,7 @@ function keySpellings(key: Uint8Array): readonly (readonly [form: string, spelli
   return spellings;
 }
 
-/** As they are, and inside of something longer: three ways for bytes to lie in groups of three. */
+/** The base64 of the bytes, alone or within something longer, where they may start at three places of a group. */
 function base64Spellings(bytes: Uint8Array): readonly string[] {
   return [0, 1, 2].map((shift) => {
     const text = base64(concat(new Uint8Array(shift), bytes));
