@@ -24,7 +24,7 @@ import { join, posix } from "node:path";
 import { command, report } from "./command.ts";
 import { brokenCode, brokenExamples } from "./documented-code.ts";
 import { anchorsOf, linksOf } from "./markdown.ts";
-import { bannedForms, styleOf } from "./style.ts";
+import { bannedForms } from "./style.ts";
 import { findFiles, readText, repositoryPage, root } from "./workspace.ts";
 
 const EXAMPLES = "examples/README.md";
@@ -107,7 +107,7 @@ await command(import.meta, ([option, ...places]) => {
   const examples = findFiles("examples/*.ts").map((file) => posix.basename(file));
   const exists = (file: string): boolean => existsSync(join(root, file));
   const found = [
-    ...styleOf(written, readText),
+    ...written.flatMap((file) => bannedForms(file, readText(file))),
     ...brokenLinks({ repository: repositoryPage(), markdown, sources, read: readText, exists }),
     ...markdown.flatMap((file) => brokenCode(file, readText(file))),
     ...brokenExamples(EXAMPLES, readText(EXAMPLES), examples),

@@ -54,32 +54,6 @@ const forms: readonly Form[] = [
   },
 ];
 
-/** Files and folders that still have such forms. Entries are only ever removed. */
-const notYetMended: readonly string[] = [];
-
-/** Banned forms in all files but those of the list, and entries of the list that are done. */
-export function styleOf(
-  files: readonly string[],
-  read: (file: string) => string,
-  exempt: readonly string[] = notYetMended,
-): string[] {
-  const left = new Set(exempt);
-  const found: string[] = [];
-  for (const file of files) {
-    const here = bannedForms(file, read(file));
-    const entry = exempt
-      .filter((each) => file.startsWith(each))
-      .toSorted()
-      .at(-1);
-    if (entry === undefined) found.push(...here);
-    else if (here.length > 0) left.delete(entry);
-  }
-  const done = [...left].map(
-    (each) => `${each} has no banned form; take it off the list in tools/style.ts`,
-  );
-  return [...found, ...done];
-}
-
 /** Banned forms in a file, one sentence each. */
 export function bannedForms(file: string, text: string): string[] {
   const prose = file.endsWith(".md") ? markdownProse(text) : sourceProse(text);

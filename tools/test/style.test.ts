@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { bannedForms, styleOf } from "../style.ts";
+import { bannedForms } from "../style.ts";
 
 const markdown = (text: string): string[] => bannedForms("a.md", text);
 const source = (text: string): string[] => bannedForms("a.ts", text);
@@ -61,22 +61,5 @@ describe("banned forms", () => {
     expect(source("/** At most 10 bytes. */\n/** Offset of the key. */\n// For a reason.")).toEqual(
       [],
     );
-  });
-});
-
-describe("the list of what is not mended yet", () => {
-  const files: Readonly<Record<string, string>> = { "a/x.md": "is no key", "b.md": "good" };
-  const style = (exempt: string[]): string[] =>
-    styleOf(Object.keys(files), (file) => files[file] ?? "", exempt);
-
-  it("exempts a file or a folder", () => {
-    expect(style(["a/"])).toEqual([]);
-    expect(style([])).toEqual([expect.stringContaining("a/x.md:1")]);
-  });
-
-  it("loses an entry that is done", () => {
-    expect(style(["a/", "b.md"])).toEqual([
-      "b.md has no banned form; take it off the list in tools/style.ts",
-    ]);
   });
 });
