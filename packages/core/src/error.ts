@@ -130,7 +130,7 @@ export class EnvelopeError extends Error {
 
   /** Whether the same call, unchanged, may succeed later. */
   get retryable(): boolean {
-    return factsOf(this.code)?.retryable ?? false;
+    return factsOf(this.code)?.retryable === true;
   }
 }
 

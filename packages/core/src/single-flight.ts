@@ -56,7 +56,7 @@ export class SingleFlight<T> {
 
   /** Whether {@link run} would join a call for `key`. */
   has(key: string): boolean {
-    return this.#flights.get(key)?.isJoinable() ?? false;
+    return this.#flights.get(key)?.isJoinable() === true;
   }
 
   /**
