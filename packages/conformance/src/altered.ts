@@ -1,6 +1,6 @@
 /**
- * A driver that is another driver but for a few members. Binds every method, so drivers that are
- * classes with private fields may be altered like plain objects.
+ * Replaces a few members of a driver. Every method is bound, so that drivers that are classes with
+ * private fields can be altered like plain objects.
  *
  * @module
  */
@@ -8,14 +8,14 @@ import type { CmkDriver } from "@env/core";
 
 type Optional = "generate" | "rewrap" | "matches" | "close";
 
-/** `undefined` takes an optional member away. */
+/** The replaced members; `undefined` removes an optional one. */
 export type Changes = {
   readonly [Member in keyof CmkDriver]?: Member extends Optional
     ? CmkDriver[Member] | undefined
     : CmkDriver[Member];
 };
 
-/** All members of `driver`, with `changes` in their place. */
+/** Returns a driver with all members of `driver`, except as `changes` says. */
 export function altered(driver: CmkDriver, changes: Changes): CmkDriver {
   const { generate, rewrap, matches, close, ...required } = {
     provider: driver.provider,
@@ -29,7 +29,7 @@ export function altered(driver: CmkDriver, changes: Changes): CmkDriver {
     close: driver.close?.bind(driver),
     ...changes,
   };
-  // Absent, not undefined: that is how drivers leave a member out.
+  // Absent rather than undefined, as in a driver that lacks the member.
   return {
     ...required,
     ...(generate && { generate }),

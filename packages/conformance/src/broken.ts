@@ -1,8 +1,8 @@
 /**
- * Drivers broken on purpose, each in one way that has been seen, or is easily made, in the wild.
+ * Drivers that are broken on purpose, each in one way that occurs in practice or is an easy mistake.
  *
- * They are what tests the suite: each has to fail a case of the clause that names its breakage, and
- * each case has to be failed by one of them. Who adds a clause or a case adds a driver here.
+ * They test the suite: each must fail a case of the clause that names its fault, and each case must be
+ * failed by at least one of them. Whoever adds a clause or a case adds a driver here.
  *
  * @module
  */
@@ -14,17 +14,17 @@ import { brokenRoundTrip } from "./broken/round-trip.ts";
 import { brokenSharing, forgivenSharing } from "./broken/sharing.ts";
 import type { Clause } from "./harness.ts";
 
-/** One breakage. */
+/** One fault. */
 export interface BrokenDriver {
-  /** What is wrong with it, after "a driver that": `drops the context`. */
+  /** The fault, phrased to follow "a driver that": `drops the context`. */
   readonly name: string;
-  /** The clause it breaks, perhaps beside others. */
+  /** The clause that it breaks, possibly among others. */
   readonly clause: Clause;
-  /** A driver with this fault over a driver without. Made anew for every driver of every setup. */
+  /** Adds the fault to a correct driver. Called for every driver of every setup. */
   readonly make: (honest: CmkDriver) => CmkDriver;
 }
 
-/** What looks like a breakage, and `Cmk` makes good: such drivers pass all cases. */
+/** A driver with an apparent fault that `Cmk` compensates for, so that it passes all cases. */
 export type ForgivenDriver = Omit<BrokenDriver, "clause">;
 
 export const brokenDrivers: readonly BrokenDriver[] = [

@@ -1,5 +1,6 @@
 /**
- * Bytes as the cases compare and show them. Test material only: nothing here is constant time.
+ * Conversions of bytes, for comparing and printing them in the cases. For tests only: nothing here is
+ * constant time.
  *
  * @module
  */
@@ -9,7 +10,7 @@ export function hex(bytes: Uint8Array): string {
   return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
-/** The bytes of lower or upper case hex, which the caller has checked. */
+/** Decodes hex in lower or upper case, which the caller has checked. */
 export function fromHex(text: string): Bytes {
   return Uint8Array.from(text.match(/../g) ?? [], (pair) => Number.parseInt(pair, 16));
 }
@@ -18,7 +19,7 @@ export function base64(bytes: Uint8Array): string {
   return btoa(latin1(bytes));
 }
 
-/** One UTF-16 unit per byte. */
+/** Decodes bytes to one UTF-16 unit each. */
 export function latin1(bytes: Uint8Array): string {
   return String.fromCharCode(...bytes);
 }
@@ -33,17 +34,17 @@ export function concat(...parts: readonly Uint8Array[]): Bytes {
   return out;
 }
 
-/** Fresh random bytes, at most 65536. */
+/** Returns fresh random bytes, at most 65536. */
 export function random(length: number): Bytes {
   return globalThis.crypto.getRandomValues(new Uint8Array(length));
 }
 
-/** A copy, which `slice` of a Node Buffer is not. */
+/** Returns a copy; `slice` of a Node Buffer would return a view. */
 export function copyOf(bytes: Uint8Array): Bytes {
   return new Uint8Array(bytes);
 }
 
-/** A copy of the same length with the bits of `mask` flipped in one byte. */
+/** Returns a copy in which the bits of `mask` are flipped in one byte. */
 export function flipped(bytes: Uint8Array, at: number, mask: number): Bytes {
   const copy = copyOf(bytes);
   copy[at] = (copy[at] ?? 0) ^ mask;

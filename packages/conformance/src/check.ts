@@ -1,5 +1,5 @@
 /**
- * What the cases check with.
+ * Assertions and fixtures of the cases.
  *
  * @module
  */
@@ -20,14 +20,14 @@ import {
 import { hex, random } from "./bytes.ts";
 import type { CmkSetup } from "./harness.ts";
 
-/** The context of cases in which it does not matter. */
+/** The context for cases in which it does not matter. */
 export const context: Context = Object.freeze({ tenant: "acme", purpose: "invoice" });
 
 export function check(condition: boolean, what: string): void {
   if (!condition) throw new Error(`assertion failed: ${what}`);
 }
 
-/** The call's error, which has to be an `EnvelopeError` of `code`. */
+/** Returns the error of the call, which must be an `EnvelopeError` with `code`. */
 export async function refuses(
   code: EnvelopeErrorCode,
   what: string,
@@ -60,7 +60,7 @@ export async function refusedBy(
   throw new Error(`${what}: want ${code}, got success`);
 }
 
-/** Asserts that `entry` opens to the key of the given hex. */
+/** Asserts that `entry` unwraps to the key with the given hex. */
 export async function opens(
   cmk: Cmk,
   entry: Entry,
@@ -75,13 +75,13 @@ export function keyHex(dataKey: DataKey): string {
   return dataKey.use(hex);
 }
 
-/** A random data key with its bytes in hex. */
+/** Returns a random data key and its bytes in hex. */
 export function newDataKey(): { readonly dataKey: DataKey; readonly key: string } {
   const dataKey = new DataKey(random(32));
   return { dataKey, key: keyHex(dataKey) };
 }
 
-/** A data key wrapped by `first`. */
+/** Returns a data key wrapped by `first`. */
 export async function wrappedByFirst(
   { first }: CmkSetup,
   ofContext: Context = context,
@@ -91,14 +91,14 @@ export async function wrappedByFirst(
   return { cmk, entry, key: keyHex(dataKey) };
 }
 
-/** What a driver gets for `of`, for the cases that call it without a `Cmk`. */
+/** Returns what a driver receives for the context `of`, for cases that call it without a `Cmk`. */
 export function kmsContext(of: Context): KmsContext {
   const map: Record<string, string> = Object.create(null);
   for (const [key, value] of Object.entries({ ...of, "env:format": "1" })) map[key] = value;
   return { map: Object.freeze(map), bytes: encodeEncryptionContext(map) };
 }
 
-/** Runs one call per item, a few at a time: fast enough against a live KMS, and below its rate limits. */
+/** Runs one call per item, a few concurrently: fast enough against a live KMS, and within its rate limits. */
 export async function forEach<T>(
   items: Iterable<T>,
   run: (item: T) => Promise<unknown>,
@@ -110,14 +110,14 @@ export async function forEach<T>(
   await Promise.all(Array.from({ length: 8 }, worker));
 }
 
-/** Lets everything run that is due now. */
+/** Lets all pending work run. */
 export function pause(milliseconds = 0): Promise<void> {
   return new Promise((resolve) => {
     setTimeout(resolve, milliseconds);
   });
 }
 
-/** Every operation of a CMK that calls the driver, for the cases in which all must behave alike. */
+/** Every operation of a CMK that calls the driver, for cases in which all must behave the same. */
 export const operations: readonly {
   readonly name: string;
   readonly call: (

@@ -1,10 +1,10 @@
 /**
  * The contract of `CmkDriver`, as cases that any test runner can register.
  *
- * Cases are data and not `it()` calls, for two reasons: no test runner becomes a dependency, and
- * this package can run them against drivers broken on purpose and assert that they are caught.
- * They run through `Cmk`, as applications do, or against the driver itself where the clause is about
- * what `Cmk` would make good.
+ * Cases are data rather than `it()` calls for two reasons: no test runner becomes a dependency, and
+ * this package can run them against drivers that are broken on purpose and assert that they are caught.
+ * They run through `Cmk`, as applications do, or directly against the driver if `Cmk` would compensate
+ * for the fault.
  *
  * @example In an adapter, `test/conformance.test.ts`:
  * ```ts
@@ -42,9 +42,9 @@ const definitions: readonly CaseDefinition[] = [
 ].toSorted((a, b) => Number(a.clause.slice(1)) - Number(b.clause.slice(1)));
 
 /**
- * The cases of the driver contract for one adapter.
+ * Returns the cases of the driver contract for one adapter.
  *
- * @throws TypeError where `skips` names no clause, ability or case, or gives no reason.
+ * @throws TypeError if a name in `skips` is not a clause, ability or case, or has no reason.
  */
 export function cmkCases(harness: CmkHarness): ConformanceCase[] {
   const skips = new Map(Object.entries(harness.skips ?? {}));
@@ -80,7 +80,7 @@ async function runCase(definition: CaseDefinition, harness: CmkHarness): Promise
   }
 }
 
-/** Neither a missing ability nor a stale reason passes in silence. */
+/** Fails for a missing ability without a reason, and for an outdated reason. */
 function checkAbilities({ needs }: CaseDefinition, setup: CmkSetup, harness: CmkHarness): void {
   if (needs !== undefined && setup[needs] === undefined) {
     throw new Error(`the setup has no ${needs}: provide it, or say why not in skips.${needs}`);

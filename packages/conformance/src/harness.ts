@@ -1,15 +1,15 @@
 /**
- * What an adapter's author provides, and what the cases are made of.
+ * What the author of an adapter provides, and the types of the cases.
  *
- * A harness opens a fresh setup for every case, so that a case may disable a key or rotate it
- * without a thought for the others, and cases may run side by side. What a setup cannot do has to be
- * explained in `skips`; a case that meets neither the ability nor a reason fails.
+ * A harness opens a fresh setup for every case, so that a case may disable or rotate a key without
+ * affecting others, and cases may run concurrently. `skips` must explain every ability that a setup
+ * lacks; a case fails if it finds neither the ability nor a reason.
  *
  * @module
  */
 import type { Awaitable, CmkDriver } from "@env/core";
 
-/** The clauses of the driver contract. Stated in `CmkDriver`; this table is what tests and documents refer to. */
+/** The clauses of the driver contract. `CmkDriver` explains them; tests and documents refer to this table. */
 export const clauses = {
   D0: "Round trip: what was wrapped unwraps, for every legal context; labels are canonical.",
   D1: "Freshness: data keys differ, and so do the wraps of one data key.",
@@ -28,47 +28,47 @@ export const clauses = {
 export type Clause = keyof typeof clauses;
 
 /**
- * One setup: keys of one KMS and drivers over them, all used by the same caller. What acts
- * (`rotate`, `disable`, …) acts on the key behind `first` and is done when its promise is fulfilled.
+ * One setup: keys of one KMS and drivers for them, all used by the same caller. The actions (`rotate`,
+ * `disable`, …) affect the key of `first` and are complete when their promise is fulfilled.
  */
 export interface CmkSetup {
   readonly first: CmkDriver;
-  /** Over another key that the caller of `first` may use as well; else D4 would prove nothing. */
+  /** A driver for another key that the same caller may also use; otherwise D4 would prove nothing. */
   readonly second: CmkDriver;
-  /** Over a key that does not exist. */
+  /** A driver for a key that does not exist. */
   readonly missing: CmkDriver;
-  /** Over an alias of the key of `first`. */
+  /** A driver for an alias of the key of `first`. */
   readonly alias?: CmkDriver;
-  /** Gives the key a new version, which wraps from then on. */
+  /** Rotates the key: a new version wraps from then on. */
   rotate?(): Awaitable<void>;
   /** Makes the key unusable for everybody. */
   disable?(): Awaitable<void>;
-  /** Takes the permission to use the key from the caller. */
+  /** Revokes the caller's permission to use the key. */
   deny?(): Awaitable<void>;
-  /** Cuts the connection to the KMS, or lets it time out. */
+  /** Cuts the connection to the KMS, or makes it time out. */
   unreachable?(): Awaitable<void>;
-  /** Has the KMS answer that there were too many calls. */
+  /** Makes the KMS answer that there were too many calls. */
   throttle?(): Awaitable<void>;
-  /** Called after the case, whatever became of it. */
+  /** Called after the case, whether it passed or failed. */
   close?(): Awaitable<void>;
 }
 
-/** What a setup may be unable to do. */
+/** The optional abilities of a setup. */
 export const abilities = ["alias", "rotate", "disable", "deny", "unreachable", "throttle"] as const;
 
 export type Ability = (typeof abilities)[number];
 
 export interface CmkHarness {
-  /** Called once per case. Keys may be shared between setups only where nothing acts on them. */
+  /** Opens a setup; called once per case. Setups may share keys only if no action changes them. */
   open(): Awaitable<CmkSetup>;
   /**
-   * Shows a value with all that is hidden in it. On Node, Deno and Bun:
-   * `(value) => inspect(value, { depth: 10, showHidden: true })` of `node:util`.
+   * Prints a value with everything hidden in it. On Node, Deno and Bun: `(value) => inspect(value, {
+   * depth: 10, showHidden: true })` of `node:util`.
    */
   inspect(value: unknown): string;
   /**
-   * Why something is not tested, by clause (`D11`), ability (`throttle`) or the full name of a case.
-   * The reason is for readers of the adapter's documentation.
+   * The reasons why something is not tested, by clause (`D11`), ability (`throttle`) or full name of a
+   * case. They are written for readers of the adapter's documentation.
    */
   readonly skips?: Readonly<Record<string, string>>;
 }
@@ -76,17 +76,17 @@ export interface CmkHarness {
 /** One case, to be registered with any test runner. */
 export interface ConformanceCase {
   readonly clause: Clause;
-  /** Starts with the clause: `D3 unwrap refuses a smaller context`. */
+  /** The name, which starts with the clause: `D3 unwrap refuses a smaller context`. */
   readonly name: string;
-  /** The harness's reason for not running it. `run` then does nothing. */
+  /** The harness's reason for skipping the case. `run` then does nothing. */
   readonly skip?: string;
   run(): Promise<void>;
 }
 
-/** A case as the clauses define it, before there is a harness. */
+/** A case as the clauses define it, without a harness. */
 export interface CaseDefinition {
   readonly clause: Clause;
-  /** A sentence that goes on from the clause. */
+  /** A sentence about behaviour; the clause precedes it in the case's full name. */
   readonly name: string;
   readonly needs?: Ability;
   run(setup: CmkSetup, harness: CmkHarness): Promise<void>;

@@ -1,6 +1,6 @@
 /**
- * Opens ciphertext blobs of the local KMS, from the specification alone: this file and `@env/kms`
- * share no code, so that the vectors check each against the other. Node-only.
+ * Opens ciphertext blobs of the local KMS, from the specification alone: this file and `@env/kms` share
+ * no code, so that the vectors check one against the other. Needs Node.
  *
  * Source: spec/envelope-v1.md#local-wrap
  *
@@ -10,7 +10,7 @@ import { createDecipheriv, createHmac, createSecretKey } from "node:crypto";
 import type { Bytes } from "@env/core";
 import { concat, fromHex } from "./bytes.ts";
 
-/** A CMK of the local KMS: its UUID, and its version keys in hex by decimal number. */
+/** A CMK of the local KMS: its UUID, and its version keys in hex, by decimal version number. */
 export interface LocalKey {
   readonly keyId: string;
   readonly versions: Readonly<Record<string, string>>;

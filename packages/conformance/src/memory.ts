@@ -1,5 +1,5 @@
 /**
- * The harness of `MemoryKms`, the smallest honest KMS: the subject of this package's own tests, and an
+ * The harness of `MemoryKms`, the smallest correct KMS. This package's own tests use it, and it is an
  * example of a harness with everything that a setup can have.
  *
  * @module
@@ -9,10 +9,10 @@ import { MemoryKms } from "@env/core/testing";
 import type { CmkHarness } from "./harness.ts";
 
 /**
- * A harness over `MemoryKms` of `@env/core/testing`.
+ * Returns a harness for `MemoryKms` of `@env/core/testing`.
  *
  * @param inspect - See `CmkHarness`.
- * @param alter - What becomes of each driver. Default: it stays honest.
+ * @param alter - Alters each driver. Default: no change.
  */
 export function memoryHarness(
   inspect: CmkHarness["inspect"],

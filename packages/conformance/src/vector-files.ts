@@ -1,12 +1,12 @@
 /**
- * The vectors as they lie in this repository: one file per scenario. The published package has one
- * file per kind instead, which `bundle-vectors.js` writes.
+ * Reads the vectors as they are in this repository, with one file per scenario. The published package
+ * has one file per kind instead, which `bundle-vectors.js` writes.
  *
  * @module
  */
 import { readdirSync, readFileSync } from "node:fs";
 
-/** The vectors in a folder, in the order of their names. */
+/** Returns the vectors in a folder, sorted by name. */
 export function readVectorFolder<Vector extends { readonly name: string }>(folder: URL): Vector[] {
   const files = readdirSync(folder).filter((file) => file.endsWith(".json"));
   return files.toSorted(byName).map((file) => {

@@ -1,6 +1,6 @@
 /**
- * The format's test vectors, and drivers that play the CMKs in them. Node-only, unlike the rest of
- * the package: it reads files.
+ * The format's test vectors, and drivers that act as their CMKs. Unlike the rest of the package, this
+ * module needs Node, since it reads files.
  *
  * `spec/vectors/README.md` says what every field means. The published package carries a copy of the
  * vectors, one file per kind.
@@ -25,11 +25,11 @@ import { readVectorFolder } from "./vector-files.ts";
 export { openLocalBlob } from "./local-wrap.ts";
 export type { LocalKey } from "./local-wrap.ts";
 
-/** What all vectors have. */
+/** The members of all vectors. */
 export interface Vector {
   /** The file's name without `.json`. Added by {@link loadVectors}. */
   readonly name: string;
-  /** The section of the specification that decides it. */
+  /** The section of the specification that defines the result. */
   readonly spec: string;
   readonly comment: string;
 }
@@ -40,23 +40,23 @@ export interface Digest {
   readonly sha256: string;
 }
 
-/** A CMK of an envelope vector: one of the local KMS, a table, or one that fails with a code. */
+/** A CMK of an envelope vector: a CMK of the local KMS, a table, or a CMK that fails with a code. */
 export type VectorCmk =
   | (LocalKey & { readonly provider: string })
   | {
       readonly provider: string;
       readonly keyId: string;
-      /** Both in hex. A data key may have a wrong length. */
+      /** Pairs in hex. A data key may have a wrong length. */
       readonly unwraps: readonly { readonly wrapped: string; readonly dataKey: string }[];
     }
   | { readonly provider: string; readonly keyId: string; readonly fails: KmsFailureCode };
 
-/** Values are strings where the map is legal. */
+/** A context. Its values are strings unless the vector tests an illegal map. */
 export type VectorContext = Readonly<Record<string, unknown>>;
 
-/** A message, the arguments of a reader, and what it owes to them. */
+/** A message, a reader's arguments, and the result that it must produce. */
 export interface EnvelopeVector extends Vector {
-  /** The reader's CMKs, in its order. */
+  /** The reader's CMKs, in order. */
   readonly cmks: readonly VectorCmk[];
   /** `null` if the reader passes none. */
   readonly context: VectorContext | null;
@@ -69,7 +69,7 @@ export interface EnvelopeVector extends Vector {
   /** Base64. */
   readonly message: string;
   readonly expect: "ok" | EnvelopeErrorCode;
-  /** Present if a reader that does not know the payload's length ends in another code. */
+  /** Present if a reader that does not know the payload's length must fail with another code. */
   readonly expectStream?: EnvelopeErrorCode;
   /** How many KMS calls a reader of the whole message makes. */
   readonly kmsCalls: number;
@@ -105,7 +105,7 @@ export interface LocalWrapVector extends Vector, LocalKey {
   readonly expect: "ok" | "rejected";
 }
 
-/** The kinds of vectors, by the folder they lie in. */
+/** The kinds of vectors, by their folders. */
 export interface VectorsByKind {
   readonly envelope: EnvelopeVector;
   readonly context: ContextVector;
@@ -113,32 +113,33 @@ export interface VectorsByKind {
   readonly "local-wrap": LocalWrapVector;
 }
 
-/** All vectors of one kind, in the order of their names. */
+/** Returns all vectors of one kind, sorted by name. */
 export function loadVectors<Kind extends keyof VectorsByKind>(kind: Kind): VectorsByKind[Kind][] {
-  // Sources read the files of their repository, where a copy could be old; what was built has its own.
+  // In the repository, the source files are read, since a copy could be stale; the built package
+  // contains a copy.
   if (import.meta.url.endsWith(".ts")) {
     return readVectorFolder(new URL(`../../../spec/vectors/${kind}/`, import.meta.url));
   }
   return JSON.parse(readFileSync(new URL(`../vectors/${kind}.json`, import.meta.url), "utf8"));
 }
 
-/** A driver that counts what it was asked for. */
+/** A driver that counts its calls. */
 export interface VectorDriver extends CmkDriver {
-  /** Calls so far, of any kind and outcome. */
+  /** The number of calls so far, of any kind and outcome. */
   readonly calls: number;
 }
 
-/** Drivers that play the CMKs of a vector, in its order. They unwrap and nothing else. */
+/** Returns drivers that act as the CMKs of a vector, in its order. They only unwrap. */
 export function vectorDrivers(vector: Pick<EnvelopeVector, "cmks">): VectorDriver[] {
   return vector.cmks.map(vectorDriver);
 }
 
-/** All calls to the drivers of one vector: what `kmsCalls` counts. */
+/** Returns the number of calls to the drivers of one vector, to compare with `kmsCalls`. */
 export function callsOf(drivers: readonly VectorDriver[]): number {
   return drivers.reduce((calls, driver) => calls + driver.calls, 0);
 }
 
-/** Holds the code that the driver names it with. */
+/** An error that carries the code that `classify` returns for it. */
 class VectorFailure extends Error {
   override readonly name = "VectorFailure";
   readonly code: KmsFailureCode;

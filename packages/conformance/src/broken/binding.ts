@@ -169,7 +169,7 @@ export const brokenBinding: readonly BrokenDriver[] = [
         },
         async unwrap(request) {
           const { label, wrapped } = readLabelled(request.wrapped);
-          await honest.unwrap({ ...request, wrapped }); // Here the key that was asked for has to fit.
+          await honest.unwrap({ ...request, wrapped }); // Here the requested key must match.
           return honest.unwrap({ ...request, wrapped, keyId: label });
         },
         async rewrap(request) {
@@ -223,7 +223,7 @@ export const brokenBinding: readonly BrokenDriver[] = [
   },
 ];
 
-/** Frames what the honest driver wrapped, and reads its frame in a sloppy way. */
+/** Frames the result of the correct driver, and parses the frame carelessly. */
 function framing(
   name: string,
   frame: (wrapped: Bytes) => Bytes,
@@ -247,12 +247,12 @@ function framing(
   };
 }
 
-/** Wraps and unwraps under another context than it was given. */
+/** Wraps and unwraps under a rewritten context. */
 function binding(name: string, rewrite: (map: Context) => Context): BrokenDriver {
   return { name, clause: "D3", make: (honest) => rebound(honest, rewrite) };
 }
 
-/** The driver under a rewritten context. */
+/** Returns a driver that rewrites the context of every call. */
 export function rebound(honest: CmkDriver, rewrite: (map: Context) => Context): CmkDriver {
   const rebind = <T extends { readonly context: { readonly map: Context } }>(request: T) => {
     const map = rewrite(request.context.map);
@@ -280,7 +280,7 @@ function ofText(characters: string): Bytes {
   return Uint8Array.from(characters, (character) => character.charCodeAt(0));
 }
 
-/** The label of the key that did it, in front: what a self-describing ciphertext is. */
+/** Prepends the label of the wrapping key, as in a self-describing ciphertext. */
 function labelled(label: string, wrapped: Bytes): Bytes {
   const bytes = new TextEncoder().encode(label);
   return concat(Uint8Array.of(bytes.length >>> 8, bytes.length & 0xff), bytes, wrapped);

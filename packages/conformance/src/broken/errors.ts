@@ -1,5 +1,5 @@
 /**
- * Drivers that break D5 and D10: how they name what went wrong, and what they say beside it.
+ * Drivers that break D5 and D10: they classify errors wrongly or leak secrets in them.
  *
  * @module
  */
@@ -117,7 +117,7 @@ export const brokenErrors: readonly BrokenDriver[] = [
   },
 ];
 
-/** Names one failure as another. */
+/** Classifies one failure as another. */
 function misnaming(
   name: string,
   rename: Partial<Record<KmsFailureCode, KmsFailureCode>>,
@@ -132,7 +132,7 @@ function misnaming(
   };
 }
 
-/** Puts the request of a failed call into the error, in some way. */
+/** Puts the request of a failed call into its error. */
 function leaking(
   name: string,
   say: (request: WrapRequest | UnwrapRequest) => {
@@ -173,7 +173,7 @@ const kmsFailures = [
   "ERR_ENVELOPE_KMS_UNAVAILABLE",
 ] as const satisfies readonly KmsFailureCode[];
 
-/** A copy: `Cmk` wipes what it lent. */
+/** Returns a copy of the plaintext: `Cmk` wipes what it lent. */
 function plaintextOf(request: WrapRequest | UnwrapRequest): Bytes {
   return "plaintext" in request ? request.plaintext.slice() : new Uint8Array(32);
 }

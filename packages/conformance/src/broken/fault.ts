@@ -1,12 +1,12 @@
 /**
- * What broken drivers are made with.
+ * Building blocks of the broken drivers.
  *
  * @module
  */
 import type { CmkDriver, KmsFailureCode } from "@env/core";
 import { altered, type Changes } from "../altered.ts";
 
-/** An error that says its own code, for a driver that fails in its own way. */
+/** An error that carries its own code, for drivers that fail on their own. */
 export class Fault extends Error {
   override readonly name = "Fault";
   readonly code: KmsFailureCode;

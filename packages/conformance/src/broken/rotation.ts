@@ -9,7 +9,7 @@ import { hex, random } from "../bytes.ts";
 import { kmsContext } from "../check.ts";
 import { bare, Fault, faulty } from "./fault.ts";
 
-/** The version that wraps now. */
+/** Returns the version that wraps now. */
 async function currentVersion(driver: CmkDriver): Promise<string | undefined> {
   const request = { plaintext: random(32), context: kmsContext({}), signal: undefined };
   return (await driver.wrap(request)).keyVersion;

@@ -1,5 +1,5 @@
 /**
- * Drivers that break D0, D1 and D9: what comes back, how fresh it is and how large.
+ * Drivers that break D0, D1 and D9: wrong results, repeated results and wrong sizes.
  *
  * @module
  */

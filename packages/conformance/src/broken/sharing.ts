@@ -1,6 +1,6 @@
 /**
- * Drivers that break D6, D7 and D8: what they do to buffers and to the calls beside them. At the end
- * those whose faults `Cmk` makes good.
+ * Drivers that break D6, D7 and D8: they misuse buffers or disturb concurrent calls. At the end of the
+ * file are drivers whose faults `Cmk` compensates for.
  *
  * @module
  */
@@ -347,7 +347,7 @@ function listening<T extends { readonly signal: AbortSignal | undefined }>(reque
   return request;
 }
 
-/** What a Node Buffer is, without Node. */
+/** Behaves like a Node Buffer, without Node: `slice` returns a view. */
 class Sharing extends Uint8Array<ArrayBuffer> {
   override slice(start?: number, end?: number): Uint8Array<ArrayBuffer> {
     return this.subarray(start, end);

@@ -97,7 +97,7 @@ export const contextCases: readonly CaseDefinition[] = [
   },
   {
     clause: "D3",
-    // Else another application on the same key, with the same context, would be an oracle for data keys.
+    // Otherwise another application with the same key and context would be an oracle for data keys.
     name: "unwrap refuses a context without the pair env:format",
     async run({ first }) {
       const bound = kmsContext(context);

@@ -85,7 +85,7 @@ export const errorCases: readonly CaseDefinition[] = [
         ),
       ];
       for (const { cause } of errors) {
-        // Not `instanceof`: an SDK may live in another realm.
+        // Not `instanceof`: an SDK may be in another realm.
         const thrown: unknown = cause;
         check(
           typeof thrown === "object" && thrown !== null && "message" in thrown && "name" in thrown,

@@ -1,8 +1,8 @@
 /**
  * D2: a wrapped key altered in any way is rejected.
  *
- * One bit is flipped at equal length, so that nothing but authentication can be what refuses. A
- * driver whose wrapped key is text (base64) has to refuse other spellings of the same bytes too.
+ * Flipping one bit keeps the length, so that only authentication can detect it. A driver whose wrapped
+ * key is text (base64) must also refuse other spellings of the same bytes.
  *
  * @module
  */
@@ -19,13 +19,13 @@ export const integrityCases: readonly CaseDefinition[] = [
   },
   {
     clause: "D2",
-    // 0x20 is the case of a letter: hex and sloppy text decoders do not see it.
+    // 0x20 flips the case of a letter, which hex and lenient text decoders ignore.
     name: "unwrap refuses a flipped letter case, at every byte",
     run: (setup) => refusesAll(setup, (wrapped) => flips(wrapped, () => [0x20])),
   },
   {
     clause: "D2",
-    // Where base64 without strict checks has bits that mean nothing.
+    // This is where base64 has unused bits, which a lenient decoder ignores.
     name: "unwrap refuses any flipped bit in the last bytes",
     run: (setup) =>
       refusesAll(setup, (wrapped) =>
@@ -86,7 +86,10 @@ export const integrityCases: readonly CaseDefinition[] = [
 
 type Altered = readonly [what: string, wrapped: Uint8Array<ArrayBuffer>];
 
-/** All alterations of one wrapped key are refused, and the key itself still opens afterwards. */
+/**
+ * Asserts that all alterations of a wrapped key are refused, and that the original still unwraps
+ * afterwards.
+ */
 async function refusesAll(
   setup: CmkSetup,
   alter: (wrapped: Uint8Array) => readonly Altered[],
@@ -102,7 +105,7 @@ async function refusesAll(
   await opens(cmk, entry, key);
 }
 
-/** One alteration per byte and mask. */
+/** Returns one alteration per byte and mask. */
 function flips(wrapped: Uint8Array, masks: (at: number) => readonly number[]): Altered[] {
   return Array.from(wrapped, (_, at) =>
     masks(at).map((mask): Altered => [

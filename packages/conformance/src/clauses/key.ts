@@ -1,7 +1,8 @@
 /**
  * D4: the key that was asked for is the key that is used.
  *
- * The same caller may use both keys here, so no permission helps a driver that lets the KMS pick.
+ * The same caller may use both keys here, so permissions do not hide a driver that lets the KMS choose
+ * the key.
  *
  * @module
  */

@@ -1,8 +1,8 @@
 /**
  * D11: old wraps still open, new ones use the new version, rewrap moves between them.
  *
- * Rewrap is tested for every driver: where it has none of its own, `Cmk` unwraps and wraps.
- * Versions are compared where the KMS tells them.
+ * Rewrap is tested for every driver: if a driver has no `rewrap`, `Cmk` unwraps and wraps. Versions are
+ * compared if the KMS reports them.
  *
  * @module
  */
@@ -74,7 +74,7 @@ export const rotationCases: readonly CaseDefinition[] = [
       check(made.changed, "the entry is changed");
       check(hex(made.entry.wrapped) !== hex(entry.wrapped), "it holds another wrapped key");
       check(made.entry.keyId === entry.keyId, "under the same label");
-      // A KMS may tell versions where it rewraps, and none where it wraps.
+      // A KMS may report versions when it rewraps but not when it wraps.
       if (made.keyVersion !== undefined && current !== undefined) {
         check(made.keyVersion === current, "of the new version");
       }

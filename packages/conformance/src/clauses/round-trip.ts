@@ -1,5 +1,5 @@
 /**
- * D0 round trip, D1 freshness, D9 sizes: what a driver is for.
+ * D0 round trip, D1 freshness, D9 sizes: the purpose of a driver.
  *
  * @module
  */
@@ -20,13 +20,13 @@ import type { CaseDefinition } from "../harness.ts";
 
 const MAX_WRAPPED_BYTES = 4096; // spec/envelope-v1.md#limits
 
-/** Legal contexts at the edges of what is legal. */
+/** Legal contexts at the limits of what is allowed. */
 const contexts: Readonly<Record<string, Context>> = {
   "no pair": {},
   "31 pairs": Object.fromEntries(
     Array.from({ length: 31 }, (_, i) => [`k${String(i).padStart(2, "0")}`, String(i)]),
   ),
-  // 2 + 31 * (4 + 3) bytes of lengths and keys leave 3877 for the values: 30 * 125 + 127.
+  // Lengths and keys take 2 + 31 * (4 + 3) bytes, which leaves 3877 for the values: 30 * 125 + 127.
   "31 pairs in 4096 bytes": Object.fromEntries(
     Array.from({ length: 31 }, (_, i) => [
       `k${String(i).padStart(2, "0")}`,
@@ -90,7 +90,7 @@ export const roundTripCases: readonly CaseDefinition[] = [
     clause: "D0",
     name: `a context of ${what} is bound and found again`,
     async run(setup) {
-      encodeContext(wide); // Were it not legal, it would prove nothing.
+      encodeContext(wide); // An illegal context would prove nothing.
       const { cmk, entry, key } = await wrappedByFirst(setup, wide);
       await opens(cmk, entry, key, { context: wide });
     },

@@ -1,8 +1,8 @@
 /**
  * D10: errors and events hold neither key bytes nor context values.
  *
- * Error objects of SDKs are the leak: many carry the request, and that goes into a log with them.
- * What is looked for is every spelling that a log may give to the bytes.
+ * Error objects of SDKs are the usual leak: many contain the request, which then reaches a log. The
+ * cases search for every spelling in which a log may show the bytes.
  *
  * @module
  */
@@ -97,7 +97,7 @@ async function holdsNoSecret(
   sentinel.inEvents();
 }
 
-/** Secrets that occur nowhere else, and the search for them. */
+/** Unique secrets, and the search for them. */
 class Sentinel {
   readonly #harness: CmkHarness;
   readonly #values: string[] = [];
@@ -109,14 +109,14 @@ class Sentinel {
     this.#harness = harness;
   }
 
-  /** A further context value that must not be found. */
+  /** Creates another context value that must not be found. */
   value(): string {
     const fresh = `sentinel-${hex(random(12))}`;
     this.#values.push(fresh);
     return fresh;
   }
 
-  /** Data keys in hex that must not be found from now on. */
+  /** Adds data keys, in hex, that must not be found from now on. */
   look(...keys: readonly string[]): void {
     this.#keys.push(...keys);
   }
@@ -146,7 +146,7 @@ class Sentinel {
   }
 
   inText(what: string, text: string): void {
-    // Inspection breaks long lists into lines and pads them.
+    // `inspect` wraps and pads long lists.
     const squeezed = text.replaceAll(/\s+/g, "");
     const lower = squeezed.toLowerCase();
     for (const spelling of this.#values.flatMap(textSpellings)) {
@@ -163,7 +163,7 @@ class Sentinel {
   }
 }
 
-/** Everything a log may make of an error: inspected, as JSON, and all of its causes. */
+/** Returns every text that a log may make of an error: inspected, as JSON, and of all its causes. */
 function spelt(thrown: unknown, harness: CmkHarness): string[] {
   const texts: string[] = [];
   for (let error = thrown, depth = 0; error !== undefined && depth < 10; depth++) {
@@ -180,7 +180,7 @@ function json(value: unknown): string {
   try {
     return JSON.stringify(value) ?? "";
   } catch {
-    return ""; // Circular, or no JSON: `inspect` has shown it.
+    return ""; // Circular or not JSON: `inspect` has printed it.
   }
 }
 
@@ -189,7 +189,7 @@ function textSpellings(secret: string): readonly string[] {
   return [secret, hex(bytes), ...base64Spellings(bytes), Array.from(bytes).join(",")];
 }
 
-/** Halves, since what shows bytes often cuts them short. */
+/** Returns spellings of both halves, since printed bytes are often truncated. */
 function keySpellings(key: Uint8Array): readonly (readonly [form: string, spelling: string])[] {
   const spellings: [form: string, spelling: string][] = [];
   for (const half of [key.subarray(0, 15), key.subarray(15, 30)]) {

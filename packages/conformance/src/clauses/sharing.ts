@@ -1,5 +1,5 @@
 /**
- * D6 buffers, D7 concurrency, D8 abort: what callers of one driver share, and what not.
+ * D6 buffers, D7 concurrency, D8 abort: what callers of one driver share, and what they do not.
  *
  * @module
  */
@@ -226,7 +226,7 @@ export const sharingCases: readonly CaseDefinition[] = [
         );
         check(got !== undefined, "it ends within two seconds");
         check(calls > 0, "the driver had been called");
-        // A driver that was done within the same turn may still answer.
+        // A driver that finished within the same turn may still return its result.
         check(got?.ok === true || got?.error === reason, "it throws the signal's reason");
       });
     },
@@ -256,7 +256,7 @@ export const sharingCases: readonly CaseDefinition[] = [
   },
 ];
 
-/** Calls `entered` once a call has reached the driver and is under way. */
+/** Returns a driver that calls `entered` once a call has reached it and is pending. */
 function watched(driver: CmkDriver, entered: () => void): CmkDriver {
   const generate = driver.generate?.bind(driver);
   const rewrap = driver.rewrap?.bind(driver);
@@ -285,7 +285,7 @@ async function outcome(call: Promise<unknown>): Promise<Outcome> {
   );
 }
 
-/** The result, or `undefined` once the time is over. */
+/** Returns the result, or `undefined` after a timeout. */
 async function within<T>(milliseconds: number, promise: Promise<T>): Promise<T | undefined> {
   let timer: ReturnType<typeof setTimeout> | undefined;
   const over = new Promise<undefined>((resolve) => {
@@ -305,11 +305,12 @@ interface RejectionSource {
   removeEventListener?(name: "unhandledrejection", listener: () => void): void;
 }
 
-/** Fails where `run` leaves a promise behind that is rejected and that nobody looks at. */
+/** Fails if `run` leaves an unhandled rejection behind. */
 async function withoutUnhandledRejections(run: () => Promise<void>): Promise<void> {
   let seen = 0;
   const listener = (): void => void seen++;
-  // Node has the one, browsers the other, Deno and Bun both. No import: this file stays portable.
+  // Node has one, browsers the other, Deno and Bun both. There is no import, so that this file stays
+  // portable.
   const scope: RejectionSource & { readonly process?: RejectionSource } = globalThis;
   const { process } = scope;
   process?.on?.("unhandledRejection", listener);
