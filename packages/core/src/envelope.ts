@@ -252,7 +252,7 @@ export class Envelope {
 
 function checkCmks(cmks: readonly Cmk[]): void {
   if (!Array.isArray(cmks) || !cmks.every((cmk) => cmk instanceof Cmk)) {
-    throw new TypeError("cmks must be a list of Cmk, from adapters' factories");
+    throw new TypeError("cmks must be a list of Cmk");
   }
   const max = keyBlockLimits.entries;
   if (cmks.length < 1 || cmks.length > max) {
@@ -260,5 +260,5 @@ function checkCmks(cmks: readonly Cmk[]): void {
   }
   // Compared by identity: one alias may name two keys, in two regions or keystores. Whether two names
   // are the same key shows in the entries, after they have wrapped.
-  if (new Set(cmks).size < cmks.length) throw new TypeError("cmks contains the same CMK twice");
+  if (new Set(cmks).size < cmks.length) throw new TypeError("one of the CMKs is listed twice");
 }

@@ -40,7 +40,7 @@ const table = {
     retryable: true,
   },
   ERR_ENVELOPE_KMS_ERROR: {
-    meaning: "The KMS failed in an unforeseen way.",
+    meaning: "The KMS failed unexpectedly.",
   },
   ERR_ENVELOPE_DRIVER: {
     meaning: "A CMK driver broke its contract.",
