@@ -22,6 +22,7 @@ describe("the README", () => {
       "Test servers",
       "Vectors",
       "Why a case may be skipped",
+      "Requirements",
     ]);
   });
 });
