@@ -209,12 +209,12 @@ describe("a decision", () => {
   it("looks at each grant token and each pair of the context once, however many grants there are", () => {
     const waiting = { effective: NOW + 1, tokenHashes: ["0".repeat(64)] };
     const constrained = { constraints: { encryptionContextSubset: { a: "1" } } };
-    const ask = (more: Partial<Grant>, pairs: number, tokens: number): number => {
+    const ask = (more: Partial<Grant>, pairs: number, tokenCount: number): number => {
       const grants = Array.from({ length: 500 }, () => grant(more));
       const key = keyFacts({ policy: policy(allow({ Principal: { AWS: ROLE } })), grants });
       const names = Array.from({ length: pairs }, (_, i) => [`key${i}`, ""]);
       const encryptionContext = Object.fromEntries(names);
-      const grantTokens = Array.from({ length: tokens }, (_, i) => `token ${i}`);
+      const grantTokens = Array.from({ length: tokenCount }, (_, i) => `token ${i}`);
       const asked = request({ key, encryptionContext, grantTokens });
       return stepsOf(() => decide(asked));
     };
