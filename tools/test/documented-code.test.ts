@@ -29,7 +29,9 @@ describe("code", () => {
       const bad = `import { inspect } from "@env/core";\ninspect("env1.");`;
       expect(brokenCode("README.md", fence("ts", bad))).toEqual([]);
       expect(brokenCode("README.md", fence("ts run", bad))).toEqual([
-        expect.stringMatching(/^README\.md:4: it failed, run number 1\n[\s\S]*ERR_ENVELOPE_FORMAT/),
+        expect.stringMatching(
+          /^README\.md:4: it failed, run number 1\n[\s\S]*ERR_ENVELOPE_TRUNCATED/,
+        ),
       ]);
     },
     TSC_TIMEOUT_MS,

@@ -167,8 +167,10 @@ export function withoutSecrets(thrown: unknown, operation: string): AwsKmsError 
     unreadable && httpStatus !== undefined
       ? "UnreadableAnswer"
       : nameOf(error["name"], httpStatus !== undefined);
-  // The SDK copies an answer's members onto the error: of those, a code is not the machine's own.
-  const code = httpStatus === undefined ? word(error["code"]) : undefined;
+  // The SDK copies an answer's members onto the error, so behind a status only a code of Node's own is repeated: that
+  // of a connection that broke in the middle of an answer.
+  const given = word(error["code"]);
+  const code = httpStatus === undefined || networkCodes.has(given) ? given : undefined;
   return new AwsKmsError(name, {
     operation,
     httpStatus,

@@ -189,7 +189,7 @@ it("opens while one key is left, and then says what became of each", async () =>
   expect(await envelope.decrypt(message, { context })).toEqual(plaintext);
   await clouds[2].retire();
   const error = await refusal(envelope.decrypt(message, { context }));
-  expect(error).toMatchObject({ code: "ERR_ENVELOPE_DECRYPT", retryable: false });
+  expect(error).toMatchObject({ code: "ERR_ENVELOPE_KEY_UNUSABLE", retryable: false });
   expect(error.attempts.map(({ code }) => code)).toEqual([
     "ERR_ENVELOPE_KMS_KEY_STATE",
     "ERR_ENVELOPE_KMS_KEY_STATE",

@@ -77,7 +77,7 @@ describe.each(moves)("from $from to $to", ({ from, to }) => {
 
     await old.retire();
     expect(await refusal(before.decrypt(message, { context, aad }))).toMatchObject({
-      code: "ERR_ENVELOPE_DECRYPT",
+      code: "ERR_ENVELOPE_KEY_UNUSABLE",
       attempts: [
         {
           provider: old.provider,
