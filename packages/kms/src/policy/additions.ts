@@ -19,6 +19,7 @@ import {
   type PolicyOfRequest,
 } from "./decide.ts";
 import { fitsKey, grantAllows, grantLimits, isGrantOperation } from "./grants.ts";
+import { EXPLANATION_STEPS, Meter, withinSteps } from "./meter.ts";
 import type { AccessRequest, Caller, Grant, KeyFacts, NamedPolicy } from "./request.ts";
 
 /** All of them together would allow the request. */
@@ -51,7 +52,7 @@ interface Candidate {
 export interface Suggestions {
   /** The shortest first. None where nothing can be added. */
   readonly suggestions: readonly Suggestion[];
-  /** The search stopped before all grants that wait for their token were tried. */
+  /** The search ended before everything was tried that could be added. */
   readonly truncated: boolean;
 }
 
@@ -63,8 +64,13 @@ export interface Suggestions {
  * each, and not one for every choice among all candidates.
  */
 export function smallestAdditions(request: AccessRequest): Suggestions {
-  const { entrances, truncated } = entrancesFor(request);
-  const agreements = agreementsFor(request);
+  const meter = new Meter(EXPLANATION_STEPS);
+  return withinSteps(() => searched(request, meter), { suggestions: [], truncated: true });
+}
+
+function searched(request: AccessRequest, meter: Meter): Suggestions {
+  const { entrances, truncated } = entrancesFor(request, meter);
+  const agreements = agreementsFor(request, meter);
   const found: (readonly Candidate[])[] = [];
   const sets = agreements.flatMap((agreement) =>
     entrances.map((entrance) => entrance.concat(agreement)),
@@ -94,7 +100,10 @@ function wouldAllow(request: AccessRequest, set: readonly Candidate[]): boolean 
 const MAX_TOKENS = 8;
 
 /** What may let the caller in, each by itself; the first is what is there already. */
-function entrancesFor(request: AccessRequest): {
+function entrancesFor(
+  request: AccessRequest,
+  meter: Meter,
+): {
   readonly entrances: readonly (readonly Candidate[])[];
   readonly truncated: boolean;
 } {
@@ -102,7 +111,7 @@ function entrancesFor(request: AccessRequest): {
   if (key === undefined) return { entrances: [[]], truncated: false };
   const own = keyStatement(request, principalOf(caller));
   const account = keyStatement(request, { AWS: `arn:aws:iam::${caller.accountId}:root` });
-  const waiting = key.grants.filter((grant) => isWaiting(grant, request));
+  const waiting = key.grants.filter((grant) => isWaiting(grant, request, meter));
   const candidates = [
     own,
     ...(caller.type === "service" ? [] : [account]),
@@ -116,10 +125,10 @@ function entrancesFor(request: AccessRequest): {
 }
 
 /** What IAM may have to be given: nothing, a policy, and the same in all that bounds the caller. */
-function agreementsFor(request: AccessRequest): readonly (readonly Candidate[])[] {
+function agreementsFor(request: AccessRequest, meter: Meter): readonly (readonly Candidate[])[] {
   const { type } = request.caller;
   const bounds = boundsOf(request)
-    .filter((policy) => !allowsIn(policy, request))
+    .filter((policy) => !allowsIn(policy, request, meter))
     .map((policy) => boundCandidate(request, policy));
   // A service has no policies, an account's root needs none, a federated user can be given none.
   const has = type === "user" || type === "role" || type === "session";
@@ -249,10 +258,10 @@ function constraintsFor({
 }
 
 /** A grant that lacks nothing but its token. */
-function isWaiting(grant: Grant, request: AccessRequest): boolean {
+function isWaiting(grant: Grant, request: AccessRequest, meter: Meter): boolean {
   return (
-    !("how" in grantAllows(grant, request)) &&
-    "how" in grantAllows({ ...grant, effective: 0 }, request)
+    !("how" in grantAllows(grant, request, meter)) &&
+    "how" in grantAllows({ ...grant, effective: 0 }, request, meter)
   );
 }
 

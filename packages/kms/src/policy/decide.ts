@@ -13,7 +13,7 @@ import { isCrossAccount } from "./actions.ts";
 import { compiled, type CompiledStatement } from "./compile.ts";
 import { grantAllows, namedBy, retirers } from "./grants.ts";
 import { matches } from "./match.ts";
-import { DECISION_STEPS, Meter, TooManySteps } from "./meter.ts";
+import { DECISION_STEPS, Meter, withinSteps } from "./meter.ts";
 import type { Named } from "./principal.ts";
 import type { AccessRequest, Because, Decision, Grant, KeyFacts, NamedPolicy } from "./request.ts";
 
@@ -69,25 +69,20 @@ const allows: ReadonlySet<Because> = new Set<Because>([
 
 /** The decision with what decided as values. */
 export function judge(request: AccessRequest, meter: Meter = new Meter(DECISION_STEPS)): Verdict {
-  return within(
+  return withinSteps(
     () => explicitDeny(request, meter) ?? new Evaluation(request, meter).withoutDenies(),
+    tooManySteps,
   );
 }
 
 /** The decision as it would be if no statement denied. */
 export function judgeWithoutDenies(request: AccessRequest): Verdict {
-  return within(() => new Evaluation(request, new Meter(DECISION_STEPS)).withoutDenies());
+  const meter = new Meter(DECISION_STEPS);
+  return withinSteps(() => new Evaluation(request, meter).withoutDenies(), tooManySteps);
 }
 
 /** What takes more steps than a decision may is refused. */
-function within(judging: () => Verdict): Verdict {
-  try {
-    return judging();
-  } catch (error) {
-    if (!(error instanceof TooManySteps)) throw error;
-    return { because: "too-many-steps", deciding: [] };
-  }
-}
+const tooManySteps: Verdict = { because: "too-many-steps", deciding: [] };
 
 /** All policies that concern a request, in the order in which they are asked. */
 export function policiesOf(request: AccessRequest): PolicyOfRequest[] {
@@ -108,8 +103,8 @@ export function boundsOf({ caller }: AccessRequest): PolicyOfRequest[] {
 }
 
 /** Whether a policy has a statement that allows the request. */
-export function allowsIn(policy: PolicyOfRequest, request: AccessRequest): boolean {
-  return strongestAllow(policy, request, new Meter()) !== undefined;
+export function allowsIn(policy: PolicyOfRequest, request: AccessRequest, meter: Meter): boolean {
+  return strongestAllow(policy, request, meter) !== undefined;
 }
 
 export interface PolicyOfRequest {

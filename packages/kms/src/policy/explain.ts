@@ -31,6 +31,7 @@ import {
   matchesPrincipal,
   matchesResource,
 } from "./match.ts";
+import { EXPLANATION_STEPS, Meter, withinSteps } from "./meter.ts";
 import type { Named } from "./principal.ts";
 import type { AccessRequest, Decision, Grant } from "./request.ts";
 import { isIdentityOnly, type Value } from "./values.ts";
@@ -82,6 +83,8 @@ export interface ExplainedStatement {
 export interface Check {
   readonly matched: boolean;
   readonly why: string;
+  /** Present where to compare takes more steps than an explanation may. `matched` is then false. */
+  readonly tooManySteps?: true;
 }
 
 export interface ExplainedCondition extends Check {
@@ -108,14 +111,16 @@ export interface ExplainedGrant extends Check {
 export function explain(request: AccessRequest): Explanation {
   const verdict = judge(request);
   const decision = toDecision(verdict, request);
+  const ofStatements = new Meter(EXPLANATION_STEPS);
   const policies = policiesOf(request).map((policy) => ({
     policy: policy.reference,
     statements: statementsOf(policy).map((statement) =>
-      explainStatement(statement, policy.reference, verdict.deciding, request),
+      explainStatement(statement, policy.reference, verdict.deciding, request, ofStatements),
     ),
   }));
+  const ofGrants = new Meter(EXPLANATION_STEPS);
   const grants = (request.key?.grants ?? []).map((grant) =>
-    explainGrant(grant, verdict.deciding, request),
+    explainGrant(grant, verdict.deciding, request, ofGrants),
   );
   const statements = policies.flatMap((policy) => policy.statements);
   const { suggestions, truncated } = decision.allowed ? NOTHING : smallestAdditions(request);
@@ -143,36 +148,39 @@ function explainStatement(
   policy: PolicyReference,
   deciding: readonly Deciding[],
   request: AccessRequest,
+  meter: Meter,
 ): ExplainedStatement {
-  const { index, sid, effect, variables } = statement;
-  const missing = variables.filter((variable) => !hasVariables({ variables: [variable] }, request));
-  const names = missing.map(({ key }) => `\${${key}}`).join(", ");
+  const { index, sid, effect } = statement;
   return {
     title: describe({ policy, statement }),
     index,
     ...(sid === undefined ? {} : { sid }),
     effect,
-    matched: matches(statement, request) !== undefined,
+    matched: withinSteps(() => matches(statement, request, meter) !== undefined, false),
     deciding: deciding.some((one) => "policy" in one && isStatement(one, policy, statement)),
-    principal: explainPrincipal(matchesPrincipal(statement, request), statement, request),
-    action: explainAction(statement, request),
-    resource: explainResource(statement, request),
-    ...(variables.length === 0
+    principal: checked(() =>
+      explainPrincipal(matchesPrincipal(statement, request, meter), statement, request),
+    ),
+    action: checked(() => explainAction(statement, request, meter)),
+    resource: checked(() => explainResource(statement, request, meter)),
+    ...(statement.variables.length === 0
       ? {}
-      : {
-          variables: {
-            matched: missing.length === 0,
-            why:
-              missing.length === 0
-                ? "the request has a value for each policy variable"
-                : `the request does not have exactly one value for ${names}, so the statement does not match`,
-          },
-        }),
+      : { variables: checked(() => explainVariables(statement, request, meter)) }),
     conditions: statement.conditions.map((condition) =>
-      explainCondition(condition, statement, request),
+      explainCondition(condition, statement, request, meter),
     ),
   };
 }
+
+function checked(check: () => Check): Check {
+  return withinSteps(check, NOT_COMPARED);
+}
+
+const NOT_COMPARED: Check = {
+  matched: false,
+  why: `to compare takes more than the ${EXPLANATION_STEPS} steps of an explanation`,
+  tooManySteps: true,
+};
 
 /** Two policies of one text share their statements, so the policy also has to be the same. */
 function isStatement(
@@ -204,8 +212,8 @@ function explainPrincipal(
   return { matched, why: how === undefined ? `does not name ${caller.arn}` : ways[how] };
 }
 
-function explainAction(statement: CompiledStatement, request: AccessRequest): Check {
-  const matched = matchesAction(statement, request);
+function explainAction(statement: CompiledStatement, request: AccessRequest, meter: Meter): Check {
+  const matched = matchesAction(statement, request, meter);
   const { actions } = statement;
   if (actions === undefined) {
     return { matched, why: "the statement has no Action, so it has no effect" };
@@ -214,8 +222,12 @@ function explainAction(statement: CompiledStatement, request: AccessRequest): Ch
   return { matched, why: listed("Action", actions.not, texts, request.action, matched) };
 }
 
-function explainResource(statement: CompiledStatement, request: AccessRequest): Check {
-  const matched = matchesResource(statement, request);
+function explainResource(
+  statement: CompiledStatement,
+  request: AccessRequest,
+  meter: Meter,
+): Check {
+  const matched = matchesResource(statement, request, meter);
   const { resources, kind } = statement;
   if (resources === undefined) {
     return { matched, why: "the statement has no Resource, so it has no effect" };
@@ -225,6 +237,22 @@ function explainResource(statement: CompiledStatement, request: AccessRequest): 
   }
   const texts = resources.patterns.map(({ text }) => text);
   return { matched, why: listed("Resource", resources.not, texts, request.resource, matched) };
+}
+
+function explainVariables(
+  { variables }: CompiledStatement,
+  request: AccessRequest,
+  meter: Meter,
+): Check {
+  const missing = variables.filter(
+    (variable) => !hasVariables({ variables: [variable] }, request, meter),
+  );
+  if (missing.length === 0) {
+    return { matched: true, why: "the request has a value for each policy variable" };
+  }
+  const names = missing.map(({ key }) => `\${${key}}`).join(", ");
+  const why = `the request does not have exactly one value for ${names}, so the statement does not match`;
+  return { matched: false, why };
 }
 
 function listed(
@@ -242,18 +270,15 @@ function explainCondition(
   condition: CompiledCondition,
   statement: CompiledStatement,
   request: AccessRequest,
+  meter: Meter,
 ): ExplainedCondition {
   const { operator, key, texts } = condition;
   const actual = condition.value(request);
-  const matched = holds(condition, statement, request);
-  return {
-    operator,
-    key,
-    expected: texts,
-    ...(actual === undefined ? {} : { actual }),
-    matched,
-    why: conditionWhy(condition, statement, actual, matched),
-  };
+  const check = checked(() => {
+    const matched = holds(condition, statement, request, meter);
+    return { matched, why: conditionWhy(condition, statement, actual, matched) };
+  });
+  return { operator, key, expected: texts, ...(actual === undefined ? {} : { actual }), ...check };
 }
 
 function conditionWhy(
@@ -295,6 +320,7 @@ function explainGrant(
   grant: Grant,
   deciding: readonly Deciding[],
   request: AccessRequest,
+  meter: Meter,
 ): ExplainedGrant {
   const { grantId, name } = grant;
   const head = {
@@ -303,7 +329,8 @@ function explainGrant(
     deciding: deciding.some((one) => "grant" in one && one.grant === grant),
   };
   if (request.action === "kms:RetireGrant") return { ...head, ...explainRetiring(grant, request) };
-  const answer = grantAllows(grant, request);
+  const answer = withinSteps(() => grantAllows(grant, request, meter), undefined);
+  if (answer === undefined) return { ...head, ...NOT_COMPARED };
   if ("how" in answer) {
     const why = `lets ${grant.grantee} ${request.action.slice("kms:".length)}`;
     return { ...head, matched: true, why };
@@ -349,6 +376,6 @@ function nearMiss(statement: ExplainedStatement): string[] {
   const checks = [principal, action, resource, ...(variables ? [variables] : []), ...conditions];
   const failed = checks.filter(({ matched }) => !matched);
   const [only] = failed;
-  if (only === undefined || failed.length > 1) return [];
+  if (only === undefined || only.tooManySteps || failed.length > 1) return [];
   return [`${title} would match, but ${only.why}`];
 }

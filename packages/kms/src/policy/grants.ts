@@ -11,7 +11,7 @@
 import { createHash } from "node:crypto";
 import type { Context } from "@env/core";
 import { isKeySpec, keySpecs, type KeyUsage } from "../material/key-specs.ts";
-import { Meter } from "./meter.ts";
+import type { Meter } from "./meter.ts";
 import { awsPrincipal, named, servicePrincipal, type Named, type Principal } from "./principal.ts";
 import type { AccessRequest, Grant } from "./request.ts";
 import { TextCache } from "./text-cache.ts";
@@ -100,7 +100,7 @@ export type GrantScope = Pick<Grant, "operations" | "constraints">;
 export function grantAllows(
   grant: Grant,
   request: AccessRequest,
-  meter: Meter = new Meter(),
+  meter: Meter,
 ): { readonly how: Exclude<Named, undefined> } | { readonly miss: GrantMiss } {
   meter.spend(GRANT_STEPS);
   const operation = request.action.slice("kms:".length);

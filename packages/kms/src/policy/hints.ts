@@ -9,6 +9,7 @@ import type { CompiledStatement } from "./compile.ts";
 import { isAllowed, policiesOf, statementsOf, type Verdict } from "./decide.ts";
 import { grantAllows } from "./grants.ts";
 import { holds, matches, matchesAction, matchesPrincipal } from "./match.ts";
+import { EXPLANATION_STEPS, Meter, withinSteps } from "./meter.ts";
 import type { AccessRequest } from "./request.ts";
 import { isIdentityOnly, lowerCase } from "./values.ts";
 
@@ -30,13 +31,17 @@ export type HintCode =
   | "grant-token"
   | "grants-only-allow";
 
-type Check = (request: AccessRequest, verdict: Verdict) => string | undefined;
+type Check = (request: AccessRequest, verdict: Verdict, meter: Meter) => string | undefined;
 
-/** What there is to say about a refused request. An allowed one needs no hints. */
+/**
+ * What there is to say about a refused request. An allowed one needs no hints. A hint that takes more steps to find
+ * than an explanation may is left out.
+ */
 export function hintsFor(request: AccessRequest, verdict: Verdict): Hint[] {
   if (isAllowed(verdict)) return [];
+  const meter = new Meter(EXPLANATION_STEPS);
   return checks.flatMap(([code, check]) => {
-    const message = check(request, verdict);
+    const message = withinSteps(() => check(request, verdict, meter), undefined);
     return message === undefined ? [] : [{ code, message }];
   });
 }
@@ -58,8 +63,8 @@ const checks: readonly (readonly [HintCode, Check])[] = [
   ],
   [
     "iam-alone",
-    (request, { because }) =>
-      because === "no-key-policy-allows" && iamAllows(request)
+    (request, { because }, meter) =>
+      because === "no-key-policy-allows" && iamAllows(request, meter)
         ? "An IAM policy allows this, but IAM alone is never enough: the key policy has to name the caller or the caller's account."
         : undefined,
   ],
@@ -81,13 +86,13 @@ const checks: readonly (readonly [HintCode, Check])[] = [
   ],
   [
     "no-effect",
-    (request) => {
+    (request, _, meter) => {
       const idle = statementsFor(request).find(
         (statement) =>
           statement.effect === "Allow" &&
           (statement.actions === undefined || statement.resources === undefined) &&
-          (statement.actions === undefined || matchesAction(statement, request)) &&
-          matchesPrincipal(statement, request) !== undefined,
+          (statement.actions === undefined || matchesAction(statement, request, meter)) &&
+          matchesPrincipal(statement, request, meter) !== undefined,
       );
       return idle === undefined
         ? undefined
@@ -108,8 +113,8 @@ const checks: readonly (readonly [HintCode, Check])[] = [
   ],
   [
     "alias-not-attached",
-    (request) => {
-      const failing = failingConditions(request).some(
+    (request, _, meter) => {
+      const failing = failingConditions(request, meter).some(
         ({ key }) => lowerCase(key) === "kms:resourcealiases",
       );
       const { key } = request;
@@ -120,10 +125,12 @@ const checks: readonly (readonly [HintCode, Check])[] = [
   ],
   [
     "alias-resource",
-    (request) => {
+    (request, _, meter) => {
       if (request.key === undefined) return undefined;
       const named = statementsFor(request)
-        .filter((statement) => statement.kind === "identity" && matchesAction(statement, request))
+        .filter(
+          (statement) => statement.kind === "identity" && matchesAction(statement, request, meter),
+        )
         .flatMap(({ resources }) => resources?.patterns ?? [])
         .find(({ text }) => /^arn:[^:]*:kms:[^:]*:[^:]*:alias\//.test(text));
       return named === undefined
@@ -133,16 +140,18 @@ const checks: readonly (readonly [HintCode, Check])[] = [
   ],
   [
     "grant-token",
-    (request) =>
-      (request.key?.grants ?? []).some((grant) => missOf(grant, request) === "not-yet-effective")
+    (request, _, meter) =>
+      (request.key?.grants ?? []).some(
+        (grant) => missOf(grant, request, meter) === "not-yet-effective",
+      )
         ? "A grant for this is not effective everywhere yet. Until it is, the request needs the grant token that CreateGrant returned."
         : undefined,
   ],
   [
     "grants-only-allow",
-    (request, { because }) =>
+    (request, { because }, meter) =>
       because === "explicit-deny" &&
-      (request.key?.grants ?? []).some((grant) => missOf(grant, request) === undefined)
+      (request.key?.grants ?? []).some((grant) => missOf(grant, request, meter) === undefined)
         ? "A grant allows this, but a grant does not outweigh a deny."
         : undefined,
   ],
@@ -153,12 +162,12 @@ function missOf(...args: Parameters<typeof grantAllows>): string | undefined {
   return "miss" in answer ? answer.miss : undefined;
 }
 
-function iamAllows(request: AccessRequest): boolean {
+function iamAllows(request: AccessRequest, meter: Meter): boolean {
   return statementsFor(request).some(
     (statement) =>
       statement.kind === "identity" &&
       statement.effect === "Allow" &&
-      matches(statement, request) !== undefined,
+      matches(statement, request, meter) !== undefined,
   );
 }
 
@@ -167,10 +176,10 @@ function statementsFor(request: AccessRequest): CompiledStatement[] {
 }
 
 /** Conditions that alone keep an Allow statement for this action from matching. */
-function failingConditions(request: AccessRequest): CompiledStatement["conditions"] {
+function failingConditions(request: AccessRequest, meter: Meter): CompiledStatement["conditions"] {
   return statementsFor(request)
-    .filter((statement) => statement.effect === "Allow" && matchesAction(statement, request))
+    .filter((statement) => statement.effect === "Allow" && matchesAction(statement, request, meter))
     .flatMap((statement) =>
-      statement.conditions.filter((condition) => !holds(condition, statement, request)),
+      statement.conditions.filter((condition) => !holds(condition, statement, request, meter)),
     );
 }

@@ -10,17 +10,13 @@
  */
 import { lowerAction } from "./actions.ts";
 import type { CompiledCondition, CompiledStatement } from "./compile.ts";
-import { Meter } from "./meter.ts";
+import type { Meter } from "./meter.ts";
 import { named, notNamed, type Named } from "./principal.ts";
 import type { AccessRequest } from "./request.ts";
 import type { Variable } from "./variables.ts";
 
 /** How the statement takes the caller: policies of IAM take whom they are attached to. */
-export function matches(
-  statement: CompiledStatement,
-  request: AccessRequest,
-  meter: Meter = new Meter(),
-): Named {
+export function matches(statement: CompiledStatement, request: AccessRequest, meter: Meter): Named {
   meter.spend(STATEMENT_STEPS);
   if (!matchesAction(statement, request, meter)) return undefined;
   const how = matchesPrincipal(statement, request, meter);
@@ -41,7 +37,7 @@ const COMPARISON_STEPS = 8;
 export function matchesPrincipal(
   { effect, kind, principals }: CompiledStatement,
   request: AccessRequest,
-  meter: Meter = new Meter(),
+  meter: Meter,
 ): Named {
   if (kind === "identity") return "direct";
   if (principals === undefined) return undefined;
@@ -57,7 +53,7 @@ const IDENTITIES = 3;
 export function matchesAction(
   { actions }: CompiledStatement,
   request: AccessRequest,
-  meter: Meter = new Meter(),
+  meter: Meter,
 ): boolean {
   if (actions === undefined) return false;
   meter.spend(actions.patterns.length * COMPARISON_STEPS);
@@ -72,7 +68,7 @@ export function matchesAction(
 export function matchesResource(
   { kind, effect, resources, variableValues }: CompiledStatement,
   request: AccessRequest,
-  meter: Meter = new Meter(),
+  meter: Meter,
 ): boolean {
   if (resources === undefined) return false;
   if (kind === "key" && effect === "Deny" && !resources.not) return true;
@@ -86,7 +82,7 @@ export function matchesResource(
 export function hasVariables(
   { variables }: Pick<CompiledStatement, "variables">,
   request: AccessRequest,
-  meter: Meter = new Meter(),
+  meter: Meter,
 ): boolean {
   meter.spend(variables.length);
   for (const { value, fallback } of variables) {
@@ -100,7 +96,7 @@ export function holds(
   { test, value: valueOf }: CompiledCondition,
   { effect, variableValues }: CompiledStatement,
   request: AccessRequest,
-  meter: Meter = new Meter(),
+  meter: Meter,
 ): boolean {
   meter.spend(CONDITION_STEPS);
   const value = valueOf(request);

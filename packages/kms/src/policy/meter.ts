@@ -16,14 +16,20 @@
  */
 export const DECISION_STEPS = 500_000;
 
-/** A decision would take more steps than it may. */
+/**
+ * The steps that an explanation may take for each of its parts: statements, grants, suggestions, hints. It
+ * compares what the decision does not get to, such as the conditions of a statement for another action.
+ */
+export const EXPLANATION_STEPS: number = 4 * DECISION_STEPS;
+
+/** A decision, or a part of an explanation, would take more steps than it may. */
 export class TooManySteps extends Error {}
 
 export class Meter {
   readonly #limit: number;
   #spent = 0;
 
-  /** @param limit - In steps. Default: none. */
+  /** @param limit - In steps. Default: none, for a single comparison. */
   constructor(limit: number = Infinity) {
     this.#limit = limit;
   }
@@ -37,5 +43,15 @@ export class Meter {
   spend(steps: number): void {
     this.#spent += steps;
     if (this.#spent > this.#limit) throw new TooManySteps();
+  }
+}
+
+/** Answers `otherwise` where `ask` would take more steps than its meter has left. */
+export function withinSteps<T>(ask: () => T, otherwise: T): T {
+  try {
+    return ask();
+  } catch (error) {
+    if (error instanceof TooManySteps) return otherwise;
+    throw error;
   }
 }

@@ -306,6 +306,32 @@ describe("explain", () => {
     ]);
   });
 
+  it("compares for a limited number of steps, also what the decision never gets to", () => {
+    const slow = {
+      Effect: "Deny",
+      Action: "kms:Encrypt",
+      Resource: "*",
+      Condition: {
+        StringNotLike: { "kms:EncryptionContext:a": Array.from({ length: 3000 }, () => "*a?b*") },
+      },
+    };
+    const key = keyFacts({ grants: [grant({ grantee: ROLE })] });
+    const encryptionContext = { a: "a".repeat(8000) };
+    const caller = withIam(alice, slow, allow());
+    const { decision, policies, grants, nearMisses } = explain(
+      request({ caller, key, encryptionContext }),
+    );
+    expect(decision.because).toBe("key-policy-and-iam");
+    expect(policies.at(-1)?.statements[0]?.conditions[0]).toMatchObject({
+      key: "kms:EncryptionContext:a",
+      matched: false,
+      why: "to compare takes more than the 2000000 steps of an explanation",
+      tooManySteps: true,
+    });
+    expect(nearMisses).toEqual([]);
+    expect(grants).toMatchObject([{ matched: false, miss: "grantee" }]);
+  });
+
   it("says of an allowed request what decided, and nothing else", () => {
     const explanation = explain(request({ caller: withIam(alice, allow()) }));
     expect(explanation).toMatchObject({ nearMisses: [], deniedBy: [], suggestions: [], hints: [] });

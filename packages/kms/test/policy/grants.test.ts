@@ -2,12 +2,14 @@ import { createHash } from "node:crypto";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import {
-  grantAllows,
+  grantAllows as grantAllowsWithin,
   isWithin,
   namedBy,
   retirers,
   type GrantScope,
 } from "../../src/policy/grants.ts";
+import { Meter } from "../../src/policy/meter.ts";
+import type { AccessRequest, Grant } from "../../src/policy/request.ts";
 import {
   ALICE,
   BOB,
@@ -20,6 +22,9 @@ import {
   session,
   SESSION,
 } from "./support/requests.ts";
+
+const grantAllows = (one: Grant, asked: AccessRequest): ReturnType<typeof grantAllowsWithin> =>
+  grantAllowsWithin(one, asked, new Meter());
 
 const hash = (token: string): string => createHash("sha256").update(token).digest("hex");
 
