@@ -22,7 +22,7 @@ import * as policies from "./operations/policies.ts";
 import * as rotation from "./operations/rotation.ts";
 import * as signatures from "./operations/sign.ts";
 import * as tags from "./operations/tags.ts";
-import type * as shape from "./shapes.ts";
+import type * as shape from "./requests/shapes.ts";
 
 /**
  * Operations of the KMS for one principal. Throws {@link KmsError} with AWS's names, and core's

@@ -6,26 +6,26 @@
  */
 export { createKeystore, inspectKeystore, Keystore, openKeystore } from "./keystore.ts";
 export type { CreateKeystoreOptions, KeystoreFacts, OpenKeystoreOptions } from "./keystore.ts";
-export type { Finding as KeystoreFinding } from "./verify.ts";
-export { canLoseWrites, sqliteVersion } from "./sqlite-version.ts";
-export { generateRootKey } from "./root-key.ts";
-export type { RootKeyKind, RootKeySource } from "./root-key.ts";
+export type { Finding as KeystoreFinding } from "./verify-keystore.ts";
+export { canLoseWrites, sqliteVersion } from "./store/sqlite-version.ts";
+export { generateRootKey } from "./store/root-key.ts";
+export type { RootKeyKind, RootKeySource } from "./store/root-key.ts";
 
 export { KmsClient } from "./client.ts";
-export type * from "./shapes.ts";
+export type * from "./requests/shapes.ts";
 export { isKmsError, KmsError, kmsErrors } from "./errors.ts";
 export type { KmsErrorName } from "./errors.ts";
-export { kmsLimits } from "./key.ts";
-export { awsQuotas } from "./quotas.ts";
-export type { QuotaName, QuotaOptions } from "./quotas.ts";
-export { describeCiphertextBlob } from "./blob.ts";
-export type { CiphertextBlobFacts } from "./blob.ts";
+export { kmsLimits } from "./keys/key.ts";
+export { awsQuotas } from "./access/quotas.ts";
+export type { QuotaName, QuotaOptions } from "./access/quotas.ts";
+export { describeCiphertextBlob } from "./keys/blob.ts";
+export type { CiphertextBlobFacts } from "./keys/blob.ts";
 
-export { Iam } from "./iam.ts";
-export type { Principal, PrincipalInput, PrincipalPage } from "./iam.ts";
+export { Iam } from "./access/iam.ts";
+export type { Principal, PrincipalInput, PrincipalPage } from "./access/iam.ts";
 export { parsePrincipal, principalArn } from "./arn.ts";
 export type { ParsedPrincipal } from "./arn.ts";
-export type { SessionOptions } from "./session.ts";
+export type { SessionOptions } from "./access/session.ts";
 export { Seeding } from "./seed/seeding.ts";
 export type { ApplySeedOptions, PlanSeedOptions } from "./seed/seeding.ts";
 export { parseSeed } from "./seed/parse.ts";
@@ -38,12 +38,12 @@ export type {
   SeedDocument,
   SeedDocumentKey,
   SeedDocumentPrincipal,
-} from "./seed/document.ts";
+} from "./seed/seed-document.ts";
 export { defaultKeyPolicy } from "./policy/default-policy.ts";
 export { lintPolicy } from "./policy/lint.ts";
 export type { Finding as PolicyFinding, FindingCode, Severity } from "./policy/lint.ts";
 export type { Decision, NamedPolicy } from "./policy/request.ts";
-export type { ExplainRequest, NewGrant } from "./explain.ts";
+export type { ExplainRequest, NewGrant } from "./access/explain-request.ts";
 export type { Addition, Suggestion } from "./policy/additions.ts";
 export type {
   Check,

@@ -8,10 +8,10 @@
 import { randomUUID, type KeyObject } from "node:crypto";
 import { keyArn, principalArn, type Realm } from "./arn.ts";
 import { AuditLog, type AuditOptions } from "./audit/log.ts";
-import { backupDatabase } from "./backup.ts";
+import { backupDatabase } from "./store/backup.ts";
 import { KmsClient } from "./client.ts";
-import { removeDatabase, requireFree } from "./database-files.ts";
-import { Database, type DatabaseOptions } from "./database.ts";
+import { removeDatabase, requireFree } from "./store/database-files.ts";
+import { Database, type DatabaseOptions } from "./store/database.ts";
 import {
   descriptorDigest,
   isAccountId,
@@ -23,13 +23,13 @@ import {
   SEALED_ROOT_BYTES,
   type Descriptor,
   type SealedDescriptor,
-} from "./descriptor.ts";
-import { Fault, named } from "./file-errors.ts";
-import { explainCall, type ExplainRequest } from "./explain.ts";
-import { Iam } from "./iam.ts";
-import { PartialFile, removeAbandoned } from "./partial-file.ts";
+} from "./store/descriptor.ts";
+import { Fault, named } from "./store/file-errors.ts";
+import { explainCall, type ExplainRequest } from "./access/explain-request.ts";
+import { Iam } from "./access/iam.ts";
+import { PartialFile, removeAbandoned } from "./store/partial-file.ts";
 import type { Explanation } from "./policy/explain.ts";
-import { Quotas, type QuotaOptions } from "./quotas.ts";
+import { Quotas, type QuotaOptions } from "./access/quotas.ts";
 import {
   newSourceKey,
   rootKeyError,
@@ -38,13 +38,13 @@ import {
   type NewSourceKey,
   type RootKeyKind,
   type RootKeySource,
-} from "./root-key.ts";
-import { KEY_BYTES, random, secretKey } from "./seal.ts";
+} from "./store/root-key.ts";
+import { KEY_BYTES, random, secretKey } from "./store/seal.ts";
 import { Seeding } from "./seed/seeding.ts";
-import { Session, type SessionOptions } from "./session.ts";
-import { sqliteVersion } from "./sqlite-version.ts";
-import { Store } from "./store.ts";
-import { verifyKeystore, type Finding } from "./verify.ts";
+import { Session, type SessionOptions } from "./access/session.ts";
+import { sqliteVersion } from "./store/sqlite-version.ts";
+import { Store } from "./store/store.ts";
+import { verifyKeystore, type Finding } from "./verify-keystore.ts";
 
 export interface OpenKeystoreOptions {
   /** Where to get the key that the root key is sealed under. */

@@ -10,7 +10,7 @@ import {
   openKeystore,
   type RootKeySource,
 } from "../src/index.ts";
-import { sourceKey } from "../src/root-key.ts";
+import { sourceKey } from "../src/store/root-key.ts";
 import { arn, newKey, PASSPHRASE, rejection, tempKeystore, tempPath } from "./support/keystore.ts";
 import { openStore } from "./support/store.ts";
 

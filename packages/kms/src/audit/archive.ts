@@ -16,7 +16,7 @@
 import { closeSync, createReadStream, fsyncSync, openSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import { EnvelopeError, isEnvelopeError } from "@env/core";
-import { removeAbandonedIn, PartialFile } from "../partial-file.ts";
+import { removeAbandonedIn, PartialFile } from "../store/partial-file.ts";
 import { DIGEST_BYTES, type Chain, type Link } from "./chain.ts";
 import { MAX_RECORD_BYTES } from "./record.ts";
 

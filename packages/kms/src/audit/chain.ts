@@ -11,7 +11,7 @@
 import { createHmac, createSecretKey, type KeyObject } from "node:crypto";
 import type { Bytes } from "@env/core";
 import { keyIdToBytes } from "../arn.ts";
-import { KEY_BYTES, label, openRow, OVERHEAD_BYTES, sealRow } from "../seal.ts";
+import { KEY_BYTES, label, openRow, OVERHEAD_BYTES, sealRow } from "../store/seal.ts";
 import { MAX_RECORD_BYTES } from "./record.ts";
 
 export const DIGEST_BYTES = 32;

@@ -12,13 +12,13 @@
  */
 import type { KeyObject } from "node:crypto";
 import type { Bytes } from "@env/core";
-import type { Store } from "../store.ts";
+import type { Store } from "../store/store.ts";
 import {
   wrappingAlgorithms,
   wrappingKeySpecs,
   type WrappingAlgorithm,
   type WrappingKeySpec,
-} from "./import.ts";
+} from "./unwrap.ts";
 import { decodeMaterial, encodeMaterial } from "./material.ts";
 
 /** The part of the store that seals what comes back. */

@@ -4,22 +4,22 @@
  *
  * @module
  */
-import { notFoundAlias } from "../access.ts";
+import { notFoundAlias } from "../access/access.ts";
 import { aliasArn, type Realm } from "../arn.ts";
-import * as check from "../check.ts";
+import * as check from "../requests/check.ts";
 import { KmsError } from "../errors.ts";
-import { kmsLimits, type AliasRecord, type KeyRecord } from "../key.ts";
-import { managedAliases } from "../managed.ts";
+import { kmsLimits, type AliasRecord, type KeyRecord } from "../keys/key.ts";
+import { managedAliases } from "../keys/managed.ts";
 import { keySpecs } from "../material/key-specs.ts";
-import { fromMarker, toPage } from "../page.ts";
+import { fromMarker, toPage } from "../requests/page.ts";
 import type {
   AliasListEntry,
   AliasRequest,
   AliasTargetRequest,
   ListAliasesRequest,
   ListAliasesResponse,
-} from "../shapes.ts";
-import type { Store } from "../store.ts";
+} from "../requests/shapes.ts";
+import type { Store } from "../store/store.ts";
 import { operation, type Operation } from "./operation.ts";
 
 export const createAlias: Operation<AliasTargetRequest, void> = operation({

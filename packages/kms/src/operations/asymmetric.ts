@@ -5,9 +5,9 @@
  * @module
  */
 import { keyArn } from "../arn.ts";
-import * as check from "../check.ts";
+import * as check from "../requests/check.ts";
 import { KmsError } from "../errors.ts";
-import { currentVersion, type KeyRecord } from "../key.ts";
+import { currentVersion, type KeyRecord } from "../keys/key.ts";
 import { deriveSharedSecret as derive } from "../material/agreement.ts";
 import { keySpecs } from "../material/key-specs.ts";
 import { encodePublicKey } from "../material/material.ts";
@@ -16,7 +16,7 @@ import type {
   DeriveSharedSecretResponse,
   GetPublicKeyRequest,
   GetPublicKeyResponse,
-} from "../shapes.ts";
+} from "../requests/shapes.ts";
 import { operation, type Operation } from "./operation.ts";
 
 export const getPublicKey: Operation<GetPublicKeyRequest, GetPublicKeyResponse> = operation({

@@ -9,7 +9,7 @@
  *
  * @module
  */
-import type { Conditions } from "../access.ts";
+import type { Conditions } from "../access/access.ts";
 
 /** What the members of requests are where they are left out. */
 export const defaults = {

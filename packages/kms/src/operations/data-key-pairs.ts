@@ -6,17 +6,17 @@
  */
 import type { KeyObject } from "node:crypto";
 import { keyArn } from "../arn.ts";
-import { sealBlob } from "../blob.ts";
-import * as check from "../check.ts";
+import { sealBlob } from "../keys/blob.ts";
+import * as check from "../requests/check.ts";
 import { KmsError } from "../errors.ts";
-import { currentMaterialId, currentVersion } from "../key.ts";
+import { currentMaterialId, currentVersion } from "../keys/key.ts";
 import { dataKeyPairSpecs } from "../material/key-specs.ts";
 import { encodeMaterial, encodePublicKey, generateMaterial } from "../material/material.ts";
 import type {
   GenerateDataKeyPairRequest,
   GenerateDataKeyPairResponse,
   GenerateDataKeyPairWithoutPlaintextResponse,
-} from "../shapes.ts";
+} from "../requests/shapes.ts";
 import { dataKeyPairConditions } from "./conditions.ts";
 import { operation, type Operation } from "./operation.ts";
 

@@ -4,18 +4,18 @@
  * @module
  */
 import { keyArn } from "../arn.ts";
-import { sealBlob } from "../blob.ts";
-import * as check from "../check.ts";
+import { sealBlob } from "../keys/blob.ts";
+import * as check from "../requests/check.ts";
 import { KmsError } from "../errors.ts";
-import { currentMaterialId, currentVersion } from "../key.ts";
-import { random } from "../seal.ts";
+import { currentMaterialId, currentVersion } from "../keys/key.ts";
+import { random } from "../store/seal.ts";
 import type {
   GenerateDataKeyRequest,
   GenerateDataKeyResponse,
   GenerateDataKeyWithoutPlaintextResponse,
   GenerateRandomRequest,
   GenerateRandomResponse,
-} from "../shapes.ts";
+} from "../requests/shapes.ts";
 import { encryptionConditions } from "./conditions.ts";
 import { operation, type Operation } from "./operation.ts";
 

@@ -7,10 +7,10 @@
  * @module
  */
 import type { Bytes, Context } from "@env/core";
-import { invalidCiphertext, type BlobQuestion, type KeyQuestion } from "../access.ts";
+import { invalidCiphertext, type BlobQuestion, type KeyQuestion } from "../access/access.ts";
 import { keyArn, keyIdFromBytes, keyIdToBytes } from "../arn.ts";
-import { describeCiphertextBlob, openBlob, sealBlob } from "../blob.ts";
-import * as check from "../check.ts";
+import { describeCiphertextBlob, openBlob, sealBlob } from "../keys/blob.ts";
+import * as check from "../requests/check.ts";
 import { KmsError } from "../errors.ts";
 import {
   currentMaterialId,
@@ -18,7 +18,7 @@ import {
   materialIdOf,
   versionOf,
   type KeyRecord,
-} from "../key.ts";
+} from "../keys/key.ts";
 import { keySpecs, type EncryptionAlgorithm } from "../material/key-specs.ts";
 import { decryptRsa, encryptRsa, maxRsaPlaintextBytes } from "../material/rsa-encryption.ts";
 import type {
@@ -28,7 +28,7 @@ import type {
   EncryptResponse,
   ReEncryptRequest,
   ReEncryptResponse,
-} from "../shapes.ts";
+} from "../requests/shapes.ts";
 import { defaults, encryptionConditions } from "./conditions.ts";
 import { operation, type Operation } from "./operation.ts";
 

@@ -4,9 +4,9 @@
  * @module
  */
 import type { Context } from "@env/core";
-import { notFoundGrant, type KeyQuestion } from "../access.ts";
+import { notFoundGrant, type KeyQuestion } from "../access/access.ts";
 import { accountRoot } from "../arn.ts";
-import * as check from "../check.ts";
+import * as check from "../requests/check.ts";
 import { KmsError } from "../errors.ts";
 import {
   constraintType,
@@ -17,9 +17,9 @@ import {
   withGrant,
   withoutGrant,
   withToken,
-} from "../grants.ts";
-import { fromMarker, toPage } from "../page.ts";
-import { grantLimits, grantOperations, type GrantOperation } from "../policy/grants.ts";
+} from "../keys/grant-records.ts";
+import { fromMarker, toPage } from "../requests/page.ts";
+import { grantLimits, grantOperations, type GrantOperation } from "../policy/grant-match.ts";
 import type { Grant } from "../policy/request.ts";
 import type {
   CreateGrantRequest,
@@ -30,7 +30,7 @@ import type {
   ListRetirableGrantsRequest,
   RetireGrantRequest,
   RevokeGrantRequest,
-} from "../shapes.ts";
+} from "../requests/shapes.ts";
 import { operation, type Operation } from "./operation.ts";
 
 /** Keys that one call of ListRetirableGrants looks through: there is no index of grants. */

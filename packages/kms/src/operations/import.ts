@@ -9,10 +9,10 @@
  */
 import type { KeyObject } from "node:crypto";
 import { keyArn, type Realm } from "../arn.ts";
-import * as check from "../check.ts";
+import * as check from "../requests/check.ts";
 import { KmsError } from "../errors.ts";
-import { keyState, type KeyRecord, type KeyVersion } from "../key.ts";
-import { DAY_MS } from "../lifecycle.ts";
+import { keyState, type KeyRecord, type KeyVersion } from "../keys/key.ts";
+import { DAY_MS } from "../keys/lifecycle.ts";
 import { openImportToken, sealImportToken } from "../material/import-token.ts";
 import {
   canWrap,
@@ -21,7 +21,7 @@ import {
   unwrapMaterial,
   wrappingAlgorithms,
   wrappingKeySpecs,
-} from "../material/import.ts";
+} from "../material/unwrap.ts";
 import { encodePublicKey, generateMaterial } from "../material/material.ts";
 import type {
   DeleteImportedKeyMaterialRequest,
@@ -30,8 +30,8 @@ import type {
   GetParametersForImportResponse,
   ImportKeyMaterialRequest,
   ImportKeyMaterialResponse,
-} from "../shapes.ts";
-import { unsupportedOrigin } from "../states.ts";
+} from "../requests/shapes.ts";
+import { unsupportedOrigin } from "../keys/states.ts";
 import { defaults, importConditions } from "./conditions.ts";
 import { operation, type Call, type Operation } from "./operation.ts";
 

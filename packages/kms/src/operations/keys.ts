@@ -5,10 +5,10 @@
  */
 import { randomUUID, type KeyObject } from "node:crypto";
 import { keyArn, multiRegionForm } from "../arn.ts";
-import * as check from "../check.ts";
+import * as check from "../requests/check.ts";
 import { KmsError } from "../errors.ts";
-import type { KeyRecord } from "../key.ts";
-import { DAY_MS } from "../lifecycle.ts";
+import type { KeyRecord } from "../keys/key.ts";
+import { DAY_MS } from "../keys/lifecycle.ts";
 import {
   isKeySpec,
   keySpecs,
@@ -17,8 +17,8 @@ import {
   type KeyUsage,
 } from "../material/key-specs.ts";
 import { generateMaterial } from "../material/material.ts";
-import { keyMetadata } from "../metadata.ts";
-import { fromMarker, toPage } from "../page.ts";
+import { keyMetadata } from "../keys/metadata.ts";
+import { fromMarker, toPage } from "../requests/page.ts";
 import { defaultKeyPolicy } from "../policy/default-policy.ts";
 import type {
   CreateKeyRequest,
@@ -31,8 +31,8 @@ import type {
   ScheduleKeyDeletionRequest,
   ScheduleKeyDeletionResponse,
   UpdateKeyDescriptionRequest,
-} from "../shapes.ts";
-import type { KeyAction } from "../states.ts";
+} from "../requests/shapes.ts";
+import type { KeyAction } from "../keys/states.ts";
 import { defaults, deletionConditions, newKeyConditions, tagConditions } from "./conditions.ts";
 import { operation, type Call, type Operation } from "./operation.ts";
 import { parseKeyPolicy, requireWayBack } from "./policies.ts";

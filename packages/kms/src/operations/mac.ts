@@ -4,18 +4,18 @@
  * @module
  */
 import { keyArn } from "../arn.ts";
-import * as check from "../check.ts";
+import * as check from "../requests/check.ts";
 import { KmsError } from "../errors.ts";
-import { currentVersion, type KeyRecord } from "../key.ts";
+import { currentVersion, type KeyRecord } from "../keys/key.ts";
 import { keySpecs, type MacAlgorithm } from "../material/key-specs.ts";
-import { computeMac, verifyMac as isMacOf } from "../material/mac.ts";
-import type { KeyQuestion } from "../access.ts";
+import { computeMac, verifyMac as isMacOf } from "../material/hmac.ts";
+import type { KeyQuestion } from "../access/access.ts";
 import type {
   GenerateMacRequest,
   GenerateMacResponse,
   VerifyMacRequest,
   VerifyMacResponse,
-} from "../shapes.ts";
+} from "../requests/shapes.ts";
 import { operation, type Operation } from "./operation.ts";
 
 const algorithms = ["HMAC_SHA_224", "HMAC_SHA_256", "HMAC_SHA_384", "HMAC_SHA_512"] as const;

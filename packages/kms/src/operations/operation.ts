@@ -13,20 +13,20 @@
  * @module
  */
 import { isEnvelopeError } from "@env/core";
-import { Access, type Asked, type Found, type Question, type Resolved } from "../access.ts";
+import { Access, type Asked, type Found, type Question, type Resolved } from "../access/access.ts";
 import { keyArn, type Realm } from "../arn.ts";
 import type { AuditSink } from "../audit/event.ts";
-import * as check from "../check.ts";
+import * as check from "../requests/check.ts";
 import { isKmsError, KmsError } from "../errors.ts";
-import { requireKnownTokens } from "../grants.ts";
-import { keyState, type KeyRecord } from "../key.ts";
-import { carryOutDue, isDue } from "../lifecycle.ts";
-import { bornManagedKey } from "../managed.ts";
+import { requireKnownTokens } from "../keys/grant-records.ts";
+import { keyState, type KeyRecord } from "../keys/key.ts";
+import { carryOutDue, isDue } from "../keys/lifecycle.ts";
+import { bornManagedKey } from "../keys/managed.ts";
 import type { KeyUsage } from "../material/key-specs.ts";
-import type { Quotas } from "../quotas.ts";
-import type { Session } from "../session.ts";
-import { requireState } from "../states.ts";
-import type { Store } from "../store.ts";
+import type { Quotas } from "../access/quotas.ts";
+import type { Session } from "../access/session.ts";
+import { requireState } from "../keys/states.ts";
+import type { Store } from "../store/store.ts";
 import { ownEvent, Trail, type Outcome } from "./trail.ts";
 
 /** What all calls of one client share. */

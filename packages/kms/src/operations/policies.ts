@@ -3,11 +3,11 @@
  *
  * @module
  */
-import { keyFacts } from "../access.ts";
-import * as check from "../check.ts";
+import { keyFacts } from "../access/access.ts";
+import * as check from "../requests/check.ts";
 import { KmsError } from "../errors.ts";
-import type { KeyRecord } from "../key.ts";
-import { fromMarker, toPage } from "../page.ts";
+import type { KeyRecord } from "../keys/key.ts";
+import { fromMarker, toPage } from "../requests/page.ts";
 import { parsePolicy } from "../policy/document.ts";
 import { requireNoLockout } from "../policy/lockout.ts";
 import type {
@@ -16,7 +16,7 @@ import type {
   ListKeyPoliciesRequest,
   ListKeyPoliciesResponse,
   PutKeyPolicyRequest,
-} from "../shapes.ts";
+} from "../requests/shapes.ts";
 import { operation, type Call, type Operation } from "./operation.ts";
 
 export const getKeyPolicy: Operation<GetKeyPolicyRequest, GetKeyPolicyResponse> = operation({

@@ -5,12 +5,12 @@
  * @module
  */
 import { keyArn } from "../arn.ts";
-import * as check from "../check.ts";
+import * as check from "../requests/check.ts";
 import { KmsError } from "../errors.ts";
-import { isPresent, kmsLimits, type KeyRecord } from "../key.ts";
-import { DAY_MS, newVersion, rotated } from "../lifecycle.ts";
-import { keyRotation } from "../metadata.ts";
-import { fromMarker, toPage } from "../page.ts";
+import { isPresent, kmsLimits, type KeyRecord } from "../keys/key.ts";
+import { DAY_MS, newVersion, rotated } from "../keys/lifecycle.ts";
+import { keyRotation } from "../keys/metadata.ts";
+import { fromMarker, toPage } from "../requests/page.ts";
 import type {
   EnableKeyRotationRequest,
   GetKeyRotationStatusResponse,
@@ -18,8 +18,8 @@ import type {
   KeyRequest,
   ListKeyRotationsRequest,
   ListKeyRotationsResponse,
-} from "../shapes.ts";
-import { unsupportedOrigin } from "../states.ts";
+} from "../requests/shapes.ts";
+import { unsupportedOrigin } from "../keys/states.ts";
 import { defaults, rotationConditions } from "./conditions.ts";
 import { operation, type Operation } from "./operation.ts";
 

@@ -5,11 +5,11 @@
  *
  * @module
  */
-import type { KeyQuestion } from "../access.ts";
+import type { KeyQuestion } from "../access/access.ts";
 import { keyArn } from "../arn.ts";
-import * as check from "../check.ts";
+import * as check from "../requests/check.ts";
 import { KmsError } from "../errors.ts";
-import { currentVersion, type KeyRecord } from "../key.ts";
+import { currentVersion, type KeyRecord } from "../keys/key.ts";
 import { keySpecs, type SigningAlgorithm } from "../material/key-specs.ts";
 import {
   digestBytes,
@@ -17,7 +17,12 @@ import {
   verify as verifyWith,
   type MessageType,
 } from "../material/signature.ts";
-import type { SignRequest, SignResponse, VerifyRequest, VerifyResponse } from "../shapes.ts";
+import type {
+  SignRequest,
+  SignResponse,
+  VerifyRequest,
+  VerifyResponse,
+} from "../requests/shapes.ts";
 import { defaults, signingConditions } from "./conditions.ts";
 import { operation, type Operation } from "./operation.ts";
 

@@ -3,15 +3,15 @@
  *
  * @module
  */
-import * as check from "../check.ts";
-import { kmsLimits } from "../key.ts";
-import { fromMarker, toPage } from "../page.ts";
+import * as check from "../requests/check.ts";
+import { kmsLimits } from "../keys/key.ts";
+import { fromMarker, toPage } from "../requests/page.ts";
 import type {
   ListResourceTagsRequest,
   ListResourceTagsResponse,
   TagResourceRequest,
   UntagResourceRequest,
-} from "../shapes.ts";
+} from "../requests/shapes.ts";
 import { tagConditions } from "./conditions.ts";
 import { operation, type Operation } from "./operation.ts";
 

@@ -4,14 +4,14 @@
  * @module
  */
 import { isEnvelopeError } from "@env/core";
-import type { Asked, Resolved } from "../access.ts";
+import type { Asked, Resolved } from "../access/access.ts";
 import { aliasArn, keyArn, type Realm } from "../arn.ts";
 import type { AuditEvent, AuditSink } from "../audit/event.ts";
-import type { KeyRecord } from "../key.ts";
-import type { DueEvent } from "../lifecycle.ts";
+import type { KeyRecord } from "../keys/key.ts";
+import type { DueEvent } from "../keys/lifecycle.ts";
 import type { Caller } from "../policy/request.ts";
-import type { Session } from "../session.ts";
-import type { Store } from "../store.ts";
+import type { Session } from "../access/session.ts";
+import type { Store } from "../store/store.ts";
 
 /** The outcome of a call. */
 export type Outcome<Response> = { readonly response: Response } | { readonly error: Error };

@@ -18,7 +18,7 @@ import {
   judgeWithoutDenies,
   type PolicyOfRequest,
 } from "./decide.ts";
-import { fitsKey, grantAllows, grantLimits, isGrantOperation } from "./grants.ts";
+import { fitsKey, grantAllows, grantLimits, isGrantOperation } from "./grant-match.ts";
 import { EXPLANATION_STEPS, Meter, withinSteps } from "./meter.ts";
 import type { AccessRequest, Caller, Grant, KeyFacts, NamedPolicy } from "./request.ts";
 

@@ -11,7 +11,7 @@
  */
 import { isCrossAccount } from "./actions.ts";
 import { compiled, type CompiledStatement } from "./compile.ts";
-import { grantAllows, namedBy, retirers } from "./grants.ts";
+import { grantAllows, namedBy, retirers } from "./grant-match.ts";
 import { matches } from "./match.ts";
 import { DECISION_STEPS, Meter, withinSteps } from "./meter.ts";
 import type { Named } from "./principal.ts";

@@ -2,7 +2,7 @@
  * The decision, explained: every policy, statement and condition with what it made of the request, every
  * grant, what decided, and what could be added.
  *
- * It asks the same questions as the decision (match.ts, grants.ts), only all of them, and takes the
+ * It asks the same questions as the decision (match.ts, grant-match.ts), only all of them, and takes the
  * decision itself from decide.ts, so the two cannot disagree. An explanation shows the values of the
  * request, those of the encryption context among them: it is for those who may see them.
  *
@@ -21,7 +21,7 @@ import {
   type Deciding,
   type PolicyReference,
 } from "./decide.ts";
-import { grantAllows, namedBy, retirers, type GrantMiss } from "./grants.ts";
+import { grantAllows, namedBy, retirers, type GrantMiss } from "./grant-match.ts";
 import { hintsFor, type Hint } from "./hints.ts";
 import {
   hasVariables,

@@ -7,7 +7,7 @@
  */
 import type { CompiledStatement } from "./compile.ts";
 import { isAllowed, policiesOf, statementsOf, type Verdict } from "./decide.ts";
-import { grantAllows } from "./grants.ts";
+import { grantAllows } from "./grant-match.ts";
 import { holds, matches, matchesAction, matchesPrincipal } from "./match.ts";
 import { EXPLANATION_STEPS, Meter, withinSteps } from "./meter.ts";
 import type { AccessRequest } from "./request.ts";

@@ -7,7 +7,7 @@ import { didYouMean } from "@env/core";
 import type { Policy, Statement } from "./document.ts";
 import type { ConditionElement } from "./elements.ts";
 import { excerpt } from "./excerpt.ts";
-import { conditionKey, conditionKeys, isFamily, type ConditionKey } from "./keys.ts";
+import { conditionKey, conditionKeys, isFamily, type ConditionKey } from "./condition-keys.ts";
 import type { Find } from "./lint.ts";
 import { actionsOf, hasStarInActions } from "./lint-statements.ts";
 import type { Comparison } from "./operators.ts";

@@ -8,10 +8,10 @@
  */
 import type { KeyObject } from "node:crypto";
 import { isKeyId, isMultiRegionKeyId, keyIdToBytes } from "../arn.ts";
-import * as check from "../check.ts";
+import * as check from "../requests/check.ts";
 import { isKmsError, type KmsError } from "../errors.ts";
-import { checkPrincipal, type CheckedPrincipal } from "../iam.ts";
-import { kmsLimits } from "../key.ts";
+import { checkPrincipal, type CheckedPrincipal } from "../access/iam.ts";
+import { kmsLimits } from "../keys/key.ts";
 import { decodeMaterial } from "../material/material.ts";
 import {
   fittingUsage,
@@ -23,7 +23,7 @@ import {
 import { parseKeyPolicy } from "../operations/policies.ts";
 import { didYouMean } from "@env/core";
 import { parsePolicy } from "../policy/document.ts";
-import { SEED_VERSION, type KeySettings } from "./document.ts";
+import { SEED_VERSION, type KeySettings } from "./seed-document.ts";
 import { SeedError, written, type Place } from "./place.ts";
 
 /** A seed that can be planned: its keys' material is not in it as text any more. */

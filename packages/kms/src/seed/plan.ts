@@ -9,14 +9,14 @@
 import type { KeyObject } from "node:crypto";
 import { isDeepStrictEqual } from "node:util";
 import { keyIdToBytes, type Realm } from "../arn.ts";
-import { keyName } from "../freshness.ts";
-import type { CheckedPrincipal } from "../iam.ts";
-import { kmsLimits, type KeyRecord } from "../key.ts";
-import { DAY_MS } from "../lifecycle.ts";
+import { keyName } from "../store/freshness.ts";
+import type { CheckedPrincipal } from "../access/iam.ts";
+import { kmsLimits, type KeyRecord } from "../keys/key.ts";
+import { DAY_MS } from "../keys/lifecycle.ts";
 import { isSameKind } from "../operations/aliases.ts";
 import type { NamedPolicy } from "../policy/request.ts";
 import { defaultKeyPolicy } from "../policy/default-policy.ts";
-import type { Store } from "../store.ts";
+import type { Store } from "../store/store.ts";
 import {
   allKeys,
   allPrincipals,
@@ -27,7 +27,7 @@ import {
   policyValues,
   presentGroups,
   principalDocument,
-} from "./document.ts";
+} from "./seed-document.ts";
 import type { Seed, SeedKey } from "./parse.ts";
 import { memberPath } from "./place.ts";
 

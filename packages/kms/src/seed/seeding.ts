@@ -14,15 +14,15 @@ import { inspect } from "node:util";
 import { accountRoot, aliasArn, isMultiRegionKeyId, keyArn, type Realm } from "../arn.ts";
 import type { AuditSink } from "../audit/event.ts";
 import { KmsError } from "../errors.ts";
-import type { CheckedPrincipal, Iam } from "../iam.ts";
-import type { KeyRecord } from "../key.ts";
-import { DAY_MS } from "../lifecycle.ts";
+import type { CheckedPrincipal, Iam } from "../access/iam.ts";
+import type { KeyRecord } from "../keys/key.ts";
+import { DAY_MS } from "../keys/lifecycle.ts";
 import { generateMaterial } from "../material/material.ts";
-import { keyMetadata } from "../metadata.ts";
+import { keyMetadata } from "../keys/metadata.ts";
 import { withoutAlias } from "../operations/aliases.ts";
 import { defaultKeyPolicy } from "../policy/default-policy.ts";
-import type { Store } from "../store.ts";
-import { exportDocument, isSeedable, type SeedDocument } from "./document.ts";
+import type { Store } from "../store/store.ts";
+import { exportDocument, isSeedable, type SeedDocument } from "./seed-document.ts";
 import type { Seed, SeedKey } from "./parse.ts";
 import {
   groundOf,

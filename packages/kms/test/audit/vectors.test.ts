@@ -7,8 +7,8 @@ import { AuditLog } from "../../src/audit/log.ts";
 import type { AuditAnchor } from "../../src/audit/verify.ts";
 import { canonicalJson } from "../../src/audit/canonical.ts";
 import { Chain } from "../../src/audit/chain.ts";
-import { Database } from "../../src/database.ts";
-import { Store } from "../../src/store.ts";
+import { Database } from "../../src/store/database.ts";
+import { Store } from "../../src/store/store.ts";
 import { tempFolder } from "./support/log.ts";
 
 interface Vector {

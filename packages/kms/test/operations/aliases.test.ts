@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it, vi } from "vitest";
 import type { KmsClient } from "../../src/index.ts";
-import { managedAliases } from "../../src/managed.ts";
+import { managedAliases } from "../../src/keys/managed.ts";
 import { keyOf } from "../support/kinds.ts";
 import { arn, newKey, refusal, rejection, tempKeystore } from "../support/keystore.ts";
 

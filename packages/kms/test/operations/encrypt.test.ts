@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { KmsClient } from "../../src/index.ts";
-import { keyMaterialId } from "../../src/key.ts";
+import { keyMaterialId } from "../../src/keys/key.ts";
 import { bytes, keyOf } from "../support/kinds.ts";
 import {
   arn,

@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it, vi } from "vitest";
 import type { KmsClient } from "../../src/index.ts";
-import { keyMaterialId } from "../../src/key.ts";
+import { keyMaterialId } from "../../src/keys/key.ts";
 import { bytes } from "../support/kinds.ts";
 import {
   allow,

@@ -2,13 +2,13 @@ import { createHmac } from "node:crypto";
 import fc from "fast-check";
 import { describe, expect, it, vi } from "vitest";
 import type { KmsClient } from "../../src/index.ts";
-import { computeMac, verifyMac as isMacOf } from "../../src/material/mac.ts";
+import { computeMac, verifyMac as isMacOf } from "../../src/material/hmac.ts";
 import { bytes, denying, keyOf, refusalsByState } from "../support/kinds.ts";
 import { arn, newKey, refusal, rejection, tempKeystore } from "../support/keystore.ts";
 import { flipped, plain, utf8 } from "../support/material.ts";
 import { importInto } from "../support/wrapping.ts";
 
-vi.mock(import("../../src/material/mac.ts"), async (original) => {
+vi.mock(import("../../src/material/hmac.ts"), async (original) => {
   const real = await original();
   return {
     computeMac: vi.fn<typeof real.computeMac>(real.computeMac),

@@ -1,7 +1,7 @@
 import { expect, it } from "vitest";
 import { actions, isCrossAccount } from "../../src/policy/actions.ts";
-import { grantOperations } from "../../src/policy/grants.ts";
-import { keyStateRules } from "../../src/states.ts";
+import { grantOperations } from "../../src/policy/grant-match.ts";
+import { keyStateRules } from "../../src/keys/states.ts";
 
 it("knows each action once, by its name in lower case", () => {
   expect(actions.size).toBe(58);

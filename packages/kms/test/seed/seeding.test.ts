@@ -11,8 +11,8 @@ import {
   type SeedDocument,
   type SeedPlan,
 } from "../../src/index.ts";
-import type { KeyRecord } from "../../src/key.ts";
-import { Store, type Listed } from "../../src/store.ts";
+import type { KeyRecord } from "../../src/keys/key.ts";
+import { Store, type Listed } from "../../src/store/store.ts";
 import {
   newKey,
   auditRecords,

@@ -2,13 +2,13 @@
 import { randomUUID, type KeyObject } from "node:crypto";
 import { DatabaseSync, type SQLOutputValue } from "node:sqlite";
 import { onTestFinished } from "vitest";
-import { Database } from "../../src/database.ts";
-import { openDescriptor } from "../../src/descriptor.ts";
+import { Database } from "../../src/store/database.ts";
+import { openDescriptor } from "../../src/store/descriptor.ts";
 import { createKeystore } from "../../src/index.ts";
-import type { KeyRecord } from "../../src/key.ts";
-import { sourceKey } from "../../src/root-key.ts";
-import { random, secretKey } from "../../src/seal.ts";
-import { Store } from "../../src/store.ts";
+import type { KeyRecord } from "../../src/keys/key.ts";
+import { sourceKey } from "../../src/store/root-key.ts";
+import { random, secretKey } from "../../src/store/seal.ts";
+import { Store } from "../../src/store/store.ts";
 import { tempPath } from "./keystore.ts";
 
 export interface OpenStore {

@@ -7,8 +7,11 @@ import {
   randomBytes,
 } from "node:crypto";
 import type { KmsClient } from "../../src/index.ts";
-import type { WrappingAlgorithm } from "../../src/material/import.ts";
-import type { ImportKeyMaterialRequest, ImportKeyMaterialResponse } from "../../src/shapes.ts";
+import type { WrappingAlgorithm } from "../../src/material/unwrap.ts";
+import type {
+  ImportKeyMaterialRequest,
+  ImportKeyMaterialResponse,
+} from "../../src/requests/shapes.ts";
 
 /** @param publicKey - SubjectPublicKeyInfo in DER. */
 export function wrapMaterial(

@@ -5,8 +5,8 @@
 import { createSecretKey, randomUUID } from "node:crypto";
 import { writeSync } from "node:fs";
 import { AuditLog, type AuditOptions } from "../../../src/audit/log.ts";
-import { Database } from "../../../src/database.ts";
-import { Store } from "../../../src/store.ts";
+import { Database } from "../../../src/store/database.ts";
+import { Store } from "../../../src/store/store.ts";
 
 const [path = "", archive = "", mode = ""] = process.argv.slice(2);
 const facts = {

@@ -7,8 +7,8 @@ import { DatabaseSync } from "node:sqlite";
 import { onTestFinished } from "vitest";
 import type { AuditEvent } from "../../../src/audit/event.ts";
 import { AuditLog, type AuditOptions } from "../../../src/audit/log.ts";
-import { Database } from "../../../src/database.ts";
-import { Store } from "../../../src/store.ts";
+import { Database } from "../../../src/store/database.ts";
+import { Store } from "../../../src/store/store.ts";
 
 export const FACTS = {
   keystoreId: "11111111-2222-4333-8444-555555555555",

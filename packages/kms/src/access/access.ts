@@ -1,0 +1,414 @@
+/**
+ * The way from a request to the key it may use: resolve the name, ask for authorization, look at the state.
+ *
+ * An operation states its questions as data; the funnel in operations/operation.ts has them resolved,
+ * asked and recorded here, all before the operation's own code sees a key. A principal that may not use
+ * a key learns nothing of its state.
+ *
+ * To be used inside the store's `read` and `write`.
+ *
+ * @module
+ */
+import type { Context } from "@env/core";
+import {
+  aliasArn,
+  isMultiRegionKeyId,
+  keyArn,
+  multiRegionForm,
+  parseKeyReference,
+  type KeyReference,
+  type Realm,
+} from "../arn.ts";
+import { describeCiphertextBlob } from "../keys/blob.ts";
+import { KmsError } from "../errors.ts";
+import { constraintType, grantOfToken } from "../keys/grant-records.ts";
+import type { KeyRecord } from "../keys/key.ts";
+import { draftManagedKey, isManagedAlias } from "../keys/managed.ts";
+import { takesAlias } from "../policy/actions.ts";
+import { decide } from "../policy/decide.ts";
+import type {
+  AccessRequest,
+  Caller,
+  ConditionValues,
+  Decision,
+  Grant,
+  KeyFacts,
+} from "../policy/request.ts";
+import { conditionValues } from "../policy/values.ts";
+import type { Session } from "./session.ts";
+import type { KeyAction } from "../keys/states.ts";
+import type { Store } from "../store/store.ts";
+
+/** Operations on no key: only IAM decides. */
+export type GeneralAction =
+  | "CreateKey"
+  | "GenerateRandom"
+  | "ListAliases"
+  | "ListKeys"
+  | "ListRetirableGrants";
+
+/** Condition keys by name in any case; `undefined` counts as absent. */
+export type Conditions = Readonly<Record<string, string | readonly string[] | undefined>>;
+
+interface Facts {
+  /** Absent for operations without one, which is not the same as empty. */
+  readonly encryptionContext?: Context;
+  /** Condition keys of this operation, beyond those that follow from caller, key and context. */
+  readonly conditions?: Conditions;
+  /** What CreateGrant is to grant; absent for other actions. */
+  readonly newGrant?: AccessRequest["newGrant"];
+}
+
+/** The key that the request names, to be used or changed. */
+export interface KeyQuestion extends Facts {
+  readonly on: "key";
+  readonly action: KeyAction;
+  /** An alias only where calls for the action take one: {@link takesAlias}. */
+  readonly keyId: string;
+  /** The name only says which key is meant, so it may be an alias for any action. */
+  readonly anyName?: boolean;
+}
+
+/** The key that `keyId` names, which must be the one the blob names; without `keyId`, that one. */
+export interface BlobQuestion extends Facts {
+  readonly on: "blob";
+  readonly action: "Decrypt" | "ReEncryptFrom";
+  readonly keyId: string | undefined;
+  readonly blob: Uint8Array;
+}
+
+/** The key that an alias points at, for changing the alias: whatever state that key is in. */
+interface AliasTargetQuestion extends Facts {
+  readonly on: "alias-target";
+  readonly action: "DeleteAlias" | "UpdateAlias";
+  readonly name: string;
+}
+
+/** An alias itself; on its keys permission is asked for separately. */
+interface AliasQuestion extends Facts {
+  readonly on: "alias";
+  readonly action: "CreateAlias" | "DeleteAlias" | "UpdateAlias";
+  readonly name: string;
+}
+
+/** The key that CreateKey is about to make, for the tags that it is to have: only IAM decides. */
+interface NewKeyQuestion extends Facts {
+  readonly on: "new-key";
+  readonly action: "TagResource";
+  readonly keyId: string;
+}
+
+/** No key: `*`, or what the operation has for a resource. */
+interface AccountQuestion extends Facts {
+  readonly on: "account";
+  readonly action: GeneralAction;
+  readonly resource?: string;
+}
+
+/** The key that holds a grant, named by its token or by key ARN and grant id. Only that grant counts. */
+interface GrantQuestion extends Facts {
+  readonly on: "grant";
+  readonly action: "RetireGrant";
+  readonly grant:
+    | { readonly token: string }
+    | { readonly keyId: string; readonly grantId: string; readonly anyName?: boolean };
+}
+
+/** A key that merely filters a list: the list is asked for, the key is not. */
+interface FilterQuestion extends Facts {
+  readonly on: "filter";
+  readonly action: "ListAliases";
+  readonly keyId: string;
+}
+
+export type Question =
+  | KeyQuestion
+  | BlobQuestion
+  | AliasTargetQuestion
+  | AliasQuestion
+  | NewKeyQuestion
+  | AccountQuestion
+  | GrantQuestion
+  | FilterQuestion;
+
+/** What an operation gets for a question. */
+export type Found<Q extends Question> = Q extends { on: "account" | "alias" | "new-key" }
+  ? undefined
+  : KeyRecord;
+
+/** A question with the key that it is about. */
+export interface Resolved {
+  readonly question: Question;
+  readonly record: KeyRecord | undefined;
+  /** A managed key that this call would be the first to use: not in the store yet. */
+  readonly unborn: boolean;
+  /** The alias that the request used. */
+  readonly requestAlias: string | undefined;
+  /** The one grant that counts, for a question about a grant. */
+  readonly grant: Grant | undefined;
+}
+
+export interface Asked {
+  readonly request: AccessRequest;
+  readonly decision: Decision;
+}
+
+/** One caller's way to keys, within one transaction. */
+export class Access {
+  readonly caller: Caller;
+  readonly #store: Store;
+  readonly #realm: Realm;
+  readonly #ambient: ConditionValues;
+
+  constructor({
+    store,
+    realm,
+    session,
+  }: {
+    readonly store: Store;
+    readonly realm: Realm;
+    readonly session: Session;
+  }) {
+    this.#store = store;
+    this.#realm = realm;
+    this.caller = session.caller(store);
+    this.#ambient = session.ambient;
+  }
+
+  /** Finds what a question is about. Nothing is asked yet, so the answer is not for the caller's eyes. */
+  resolve(question: Question): Resolved {
+    return {
+      question,
+      record: undefined,
+      unborn: false,
+      requestAlias: undefined,
+      grant: undefined,
+      ...this.#about(question),
+    };
+  }
+
+  #about(question: Question): Partial<Resolved> {
+    const { on } = question;
+    if (on === "account" || on === "alias" || on === "new-key") return {};
+    if (on === "grant") return this.#granted(question);
+    if (on === "alias-target") return { record: this.#aliasTarget(question) };
+    if (on !== "blob") return this.#named(question);
+    const { keyId, action } = question;
+    if (keyId === undefined) return { record: this.#keyOfBlob(question) };
+    return this.#named({ action, keyId });
+  }
+
+  /** The decision on a question. `tokens` are those of grants that the request came with. */
+  ask(resolved: Resolved, others: readonly Resolved[], tokens: readonly string[]): Asked {
+    const request = this.accessRequest(resolved, others, tokens);
+    return { request, decision: decide(request) };
+  }
+
+  /** @throws {@link KmsError} `AccessDeniedException` in AWS's words. */
+  requireAllowed({ request, decision }: Asked): void {
+    if (decision.allowed) return;
+    const { action, resource, caller, resourceAccount } = request;
+    if (caller.accountId !== resourceAccount) throw foreign(caller, action);
+    throw new KmsError(
+      "AccessDeniedException",
+      `User: ${caller.arn} is not authorized to perform: ${action} on resource: ${resource} ${decision.reason}`,
+    );
+  }
+
+  /** What {@link ask} asks. */
+  accessRequest(
+    { question, record, requestAlias, grant }: Resolved,
+    others: readonly Resolved[],
+    tokens: readonly string[],
+  ): AccessRequest {
+    const { action } = question;
+    const conditions = new Map(this.#ambient);
+    for (const [name, value] of conditionValues(question.conditions ?? {})) {
+      conditions.set(name, value);
+    }
+    if (requestAlias !== undefined) conditions.set("kms:requestalias", requestAlias);
+    const both = others.filter(({ question: { action: other } }) => REENCRYPTING.has(other));
+    if (REENCRYPTING.has(action) && both.length > 1) {
+      const same = both.every((other) => other.record?.keyId === record?.keyId);
+      conditions.set("kms:reencryptonsamekey", String(same));
+    }
+    if (GRANTING.has(action) && conditions.has("kms:viaservice")) {
+      conditions.set("kms:grantisforawsresource", "true");
+    }
+    const { encryptionContext = contextOf(grant), newGrant } = question;
+    const constraint = constraintType(grant?.constraints);
+    if (constraint !== undefined) conditions.set("kms:grantconstrainttype", constraint);
+    const key = record && keyFacts(record);
+    return {
+      caller: this.caller,
+      action: `kms:${action}`,
+      resource: this.#resource(question, record),
+      resourceAccount: this.#realm.accountId,
+      ...(key === undefined
+        ? {}
+        : { key: grant === undefined ? key : { ...key, grants: [grant] } }),
+      ...(encryptionContext === undefined ? {} : { encryptionContext }),
+      ...(tokens.length === 0 ? {} : { grantTokens: tokens }),
+      ...(newGrant === undefined ? {} : { newGrant }),
+      conditions,
+      now: this.#store.now(),
+    };
+  }
+
+  /** The same for an action on a key as it is given, which nobody has asked for. */
+  requestOn(record: KeyRecord, action: KeyAction): AccessRequest {
+    const question: Question = { on: "key", action, keyId: record.keyId };
+    const resolved = { question, record, unborn: false, requestAlias: undefined, grant: undefined };
+    return this.accessRequest(resolved, [], []);
+  }
+
+  #resource(question: Question, record: KeyRecord | undefined): string {
+    if (record !== undefined) return keyArn(this.#realm, record.keyId);
+    if (question.on === "alias") return aliasArn(this.#realm, question.name);
+    if (question.on === "new-key") return keyArn(this.#realm, question.keyId);
+    return question.on === "account" ? (question.resource ?? "*") : "*";
+  }
+
+  #named({
+    action,
+    keyId,
+    anyName = false,
+  }: Pick<KeyQuestion, "keyId" | "anyName"> & { readonly action: string }): Pick<
+    Resolved,
+    "record" | "requestAlias" | "unborn"
+  > {
+    const reference = parseKeyReference(keyId, this.#realm, this.caller.accountId);
+    const byAlias = takesAlias(action);
+    if (reference.kind === "alias" && !byAlias && !anyName) {
+      throw new KmsError(
+        "InvalidArnException",
+        "Key Aliases are not supported for this operation.",
+      );
+    }
+    this.#requireThisAccount(action, reference, keyId);
+    if (reference.kind === "key") {
+      const record = this.#store.key(reference.keyId);
+      if (record === undefined) {
+        throw this.#missing(action, notFoundKey(this.#realm, reference.keyId));
+      }
+      return { record, requestAlias: undefined, unborn: false };
+    }
+    const { name } = reference;
+    const requestAlias = byAlias ? name : undefined;
+    const record = this.#store.aliasTarget(name);
+    if (record === undefined && isManagedAlias(name)) {
+      const draft = draftManagedKey(name, this.#realm, this.#store.now());
+      return { record: draft, requestAlias, unborn: true };
+    }
+    if (record === undefined) throw this.#missing(action, notFoundAlias(this.#realm, name));
+    return { record, requestAlias, unborn: false };
+  }
+
+  #granted({ action, grant: wanted }: GrantQuestion): Pick<Resolved, "record" | "grant"> {
+    if ("token" in wanted) return grantOfToken(this.#store, wanted.token);
+    const { record } = this.#named({ action, ...wanted });
+    const grant = record?.grants.find(({ grantId }) => grantId === wanted.grantId);
+    if (grant === undefined) throw this.#missing(action, notFoundGrant(wanted.grantId));
+    return { record, grant };
+  }
+
+  #keyOfBlob({ blob }: BlobQuestion): KeyRecord {
+    const named = describeCiphertextBlob(blob)?.keyId;
+    if (named === undefined) throw invalidCiphertext();
+    const record = this.#store.key(named) ?? this.#store.key(multiRegionForm(named));
+    if (record !== undefined) return record;
+    // Not "not found": whoever holds a blob may not learn which keys exist.
+    throw new KmsError(
+      "AccessDeniedException",
+      "The ciphertext refers to a customer master key that does not exist, does not exist in this region, or you are not allowed to access.",
+    );
+  }
+
+  #aliasTarget({ action, name }: AliasTargetQuestion): KeyRecord {
+    const record = this.#store.aliasTarget(name);
+    if (record === undefined) throw this.#missing(action, notFoundAlias(this.#realm, name));
+    return record;
+  }
+
+  #requireThisAccount(action: string, reference: KeyReference, text: string): void {
+    const { accountId } = reference;
+    if (accountId === this.#realm.accountId) return;
+    if (text.startsWith("arn:")) throw foreign(this.caller, `kms:${action}`);
+    // A bare name of a caller from elsewhere is one of the caller's own account, which is not here.
+    const own = { ...this.#realm, accountId };
+    throw reference.kind === "key"
+      ? notFoundKey(own, reference.keyId)
+      : notFoundAlias(own, reference.name);
+  }
+
+  /** Callers of other accounts do not learn what there is. */
+  #missing(action: string, error: KmsError): KmsError {
+    if (this.caller.accountId === this.#realm.accountId) return error;
+    return foreign(this.caller, `kms:${action}`);
+  }
+}
+
+/** The two halves of ReEncrypt. */
+const REENCRYPTING: ReadonlySet<string> = new Set(["ReEncryptFrom", "ReEncryptTo"]);
+
+/** Actions that know whether they are done for a service. */
+const GRANTING: ReadonlySet<string> = new Set(["CreateGrant", "ListGrants", "RevokeGrant"]);
+
+/** Records are immutable, and the same one comes back until the key changes. */
+const factsOf = new WeakMap<KeyRecord, KeyFacts>();
+
+/** What of a key's record matters to a decision. */
+export function keyFacts(record: KeyRecord): KeyFacts {
+  const known = factsOf.get(record);
+  if (known !== undefined) return known;
+  const facts = toKeyFacts(record);
+  factsOf.set(record, facts);
+  return facts;
+}
+
+function toKeyFacts(record: KeyRecord): KeyFacts {
+  return {
+    policy: record.policy,
+    aliases: record.aliases.map(({ name }) => name),
+    tags: record.tags,
+    grants: record.grants,
+    keySpec: record.keySpec,
+    keyUsage: record.keyUsage,
+    origin: record.origin,
+    ...(isMultiRegionKeyId(record.keyId) ? { multiRegionKeyType: "PRIMARY" as const } : {}),
+  };
+}
+
+/** What callers of one account are told of another's keys, there or not. */
+function foreign({ arn }: Caller, action: string): KmsError {
+  return new KmsError(
+    "AccessDeniedException",
+    `User: ${arn} is not authorized to perform: ${action} on this resource because the resource does not exist in this Region, no resource-based policies allow access, or a resource-based policy explicitly denies access`,
+  );
+}
+
+/** What a grant says of the encryption context. */
+function contextOf(grant: Grant | undefined): Context | undefined {
+  const { encryptionContextEquals, encryptionContextSubset } = grant?.constraints ?? {};
+  return encryptionContextEquals ?? encryptionContextSubset;
+}
+
+export function notFoundGrant(grantId: string): KmsError {
+  return new KmsError("NotFoundException", `Grant ID ${grantId} not found`);
+}
+
+function notFoundKey(realm: Realm, keyId: string): KmsError {
+  return new KmsError("NotFoundException", `Key '${keyArn(realm, keyId)}' does not exist`);
+}
+
+export function notFoundAlias(realm: Realm, name: string): KmsError {
+  return new KmsError("NotFoundException", `Alias ${aliasArn(realm, name)} is not found.`);
+}
+
+/** One text for all of them: a malformed blob, altered bytes and another context look alike. */
+export function invalidCiphertext(): KmsError {
+  return new KmsError(
+    "InvalidCiphertextException",
+    "the ciphertext is malformed or altered, or was made with another encryption context",
+  );
+}

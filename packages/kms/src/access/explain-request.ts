@@ -1,0 +1,262 @@
+/**
+ * Why may, or may not, somebody do something with a key: the decision as it would be made now, and what
+ * made it so. Nothing is done, and nothing is recorded.
+ *
+ * An explanation shows policies, tags and contexts: it is for whoever opens the keystore.
+ *
+ * @module
+ */
+import {
+  Access,
+  type Conditions,
+  type GeneralAction,
+  type KeyQuestion,
+  type Question,
+} from "./access.ts";
+import { accountRoot, type Realm } from "../arn.ts";
+import * as check from "../requests/check.ts";
+import { KmsError } from "../errors.ts";
+import { requireKnownTokens } from "../keys/grant-records.ts";
+import { defaultConditions, newKeyConditions } from "../operations/conditions.ts";
+import {
+  grantFacts,
+  parseConstraints,
+  parseOperations,
+  type WantedGrant,
+} from "../operations/grants.ts";
+import { actions } from "../policy/actions.ts";
+import { didYouMean } from "@env/core";
+import { explain, type Explanation } from "../policy/explain.ts";
+import { isGrantOperation } from "../policy/grant-match.ts";
+import { Session, type SessionOptions } from "./session.ts";
+import type { EncryptionContext } from "../requests/shapes.ts";
+import { keyStateRules, type KeyAction } from "../keys/states.ts";
+import type { Store } from "../store/store.ts";
+
+export interface ExplainRequest {
+  /** ARN of whoever would call. Default: the account's root. */
+  readonly principal?: string | undefined;
+  readonly session?: SessionOptions | undefined;
+  /** `kms:Decrypt`, or without `kms:`. ReEncrypt is `ReEncryptFrom` and `ReEncryptTo`, asked one at a time. */
+  readonly action: string;
+  /**
+   * Key id, key ARN, alias or alias ARN; an alias names the key even where the call would not take one.
+   * None: an action on no key, or TagResource on a key that CreateKey is about to make.
+   */
+  readonly key?: string | undefined;
+  /**
+   * The key of the other half of ReEncrypt: `kms:ReEncryptOnSameKey` says whether it is
+   * the same. Default: another key.
+   */
+  readonly otherKey?: string | undefined;
+  /** The alias itself, for CreateAlias, UpdateAlias and DeleteAlias. */
+  readonly alias?: string | undefined;
+  /** Default: empty for actions that encrypt or decrypt, as it is for the calls. Not for others. */
+  readonly encryptionContext?: EncryptionContext | undefined;
+  /** At most 10, and only for calls that take them. */
+  readonly grantTokens?: readonly string[] | undefined;
+  /** The grant of `key` that RetireGrant is about. Without it and `key`, its token in `grantTokens` names it. */
+  readonly grantId?: string | undefined;
+  /** What CreateGrant would grant: without it, nobody may through a grant. */
+  readonly newGrant?: NewGrant | undefined;
+  /**
+   * Further condition keys, as `kms:SigningAlgorithm`. Those that the call would have by default need not be
+   * given: `kms:EncryptionAlgorithm` is `SYMMETRIC_DEFAULT`, `kms:MessageType` is `RAW`. At most 2,048
+   * characters each.
+   */
+  readonly conditions?: Conditions | undefined;
+}
+
+/** The members of CreateGrant that count for who may call it. */
+export interface NewGrant {
+  /** `Decrypt`, `GenerateDataKey`, … */
+  readonly operations: readonly string[];
+  /** An ARN. Default: none, so that no condition on it holds. */
+  readonly grantee?: string | undefined;
+  readonly retiring?: string | undefined;
+  /** At most one of the two. */
+  readonly constraints?:
+    | {
+        readonly encryptionContextEquals?: EncryptionContext | undefined;
+        readonly encryptionContextSubset?: EncryptionContext | undefined;
+      }
+    | undefined;
+}
+
+/**
+ * @throws {@link KmsError} `ValidationException`, `NotFoundException`, `InvalidGrantTokenException`, and as the
+ * policies do.
+ */
+export async function explainCall(
+  store: Store,
+  realm: Realm,
+  request: ExplainRequest,
+): Promise<Explanation> {
+  const question = toQuestion(request);
+  const session = new Session(
+    request.principal ?? accountRoot(realm.accountId),
+    realm,
+    request.session,
+  );
+  const tokens = check.grantTokens({ GrantTokens: request.grantTokens });
+  const other = otherHalf(request, question);
+  return store.read(() => {
+    const access = new Access({ store, realm, session });
+    const resolved = access.resolve(question);
+    const others = other === undefined ? [] : [resolved, access.resolve(other)];
+    requireKnownTokens(store, tokens);
+    return explain(access.accessRequest(resolved, others, tokens));
+  });
+}
+
+/** The other key of ReEncrypt, as a question of its own. */
+function otherHalf({ otherKey }: ExplainRequest, { action }: Question): KeyQuestion | undefined {
+  if (otherKey === undefined) return undefined;
+  const other = otherHalves.get(action);
+  if (other === undefined) throw invalid(`${action} is an action on one key: leave out otherKey`);
+  return { on: "key", action: other, keyId: check.requireKeyId(otherKey, "otherKey") };
+}
+
+const otherHalves: ReadonlyMap<string, "ReEncryptFrom" | "ReEncryptTo"> = new Map([
+  ["ReEncryptFrom", "ReEncryptTo"],
+  ["ReEncryptTo", "ReEncryptFrom"],
+]);
+
+function toQuestion(request: ExplainRequest): Question {
+  const { key, alias, grantId, newGrant, grantTokens } = request;
+  const name = canonicalAction(request.action);
+  if (grantTokens !== undefined && grantTokens.length > 0 && !isGrantOperation(name)) {
+    throw invalid(`${name} does not take grant tokens`);
+  }
+  if (newGrant !== undefined && name !== "CreateGrant")
+    throw invalid(`${name} does not create a grant`);
+  if (grantId !== undefined && name !== "RetireGrant") {
+    throw invalid(`${name} is not an action on a grant`);
+  }
+  const facts = factsOf(name, request);
+  if (alias !== undefined) {
+    if (!isAliasAction(name)) throw invalid(`${name} is not an action on an alias`);
+    return { on: "alias", action: name, name: check.aliasName(alias), ...facts };
+  }
+  if (key !== undefined) {
+    if (!isKeyAction(name)) throw invalid(`${name} is not an action on a key`);
+    const keyId = check.requireKeyId(key, "key");
+    if (name !== "RetireGrant") return { on: "key", action: name, keyId, anyName: true, ...facts };
+    const grant = { keyId, grantId: check.text(grantId, "grantId", 1, 128), anyName: true };
+    return { on: "grant", action: name, grant, ...facts };
+  }
+  if (name === "RetireGrant") {
+    const [token, ...more] = check.grantTokens({ GrantTokens: request.grantTokens });
+    if (token === undefined || more.length > 0 || grantId !== undefined) {
+      throw invalid(`${name} is an action on a grant: name its key and its id, or give its token`);
+    }
+    return { on: "grant", action: name, grant: { token }, ...facts };
+  }
+  if (name === "TagResource") {
+    const conditions = withDefaults(facts.conditions, newKeyConditions());
+    return { on: "new-key", action: name, keyId: NEW_KEY_ID, ...facts, conditions };
+  }
+  if (!isGeneralAction(name)) throw invalid(`${name} is an action on a key: name the key`);
+  return { on: "account", action: name, ...facts };
+}
+
+/** Stands for the id that CreateKey would choose. */
+const NEW_KEY_ID = "00000000-0000-0000-0000-000000000000";
+
+/** What the call itself would have, and what it leaves out with its default. */
+function factsOf(
+  name: string,
+  { encryptionContext, conditions, newGrant }: ExplainRequest,
+): Pick<KeyQuestion, "encryptionContext" | "conditions" | "newGrant"> {
+  requireShort(conditions);
+  const usual = defaultConditions.get(name)?.() ?? {};
+  if (encrypting.has(name)) {
+    const halves = otherHalves.has(name) ? { "kms:ReEncryptOnSameKey": "false" } : {};
+    return {
+      encryptionContext: check.encryptionContext(encryptionContext),
+      conditions: withDefaults(conditions, { ...usual, ...halves }),
+    };
+  }
+  if (encryptionContext !== undefined) {
+    const instead = name === "CreateGrant" ? ": that of a grant is in newGrant" : "";
+    throw invalid(`${name} does not have an encryption context${instead}`);
+  }
+  const made = newGrant === undefined ? {} : grantFacts(parseNewGrant(newGrant));
+  return { ...made, conditions: withDefaults(conditions, { ...usual, ...made.conditions }) };
+}
+
+/** The longest value of a condition key that no operation bounds by itself. */
+const MAX_VALUE_CHARS = 2048;
+
+function requireShort(conditions: Conditions = {}): void {
+  const values = Object.entries(conditions).flat(2);
+  if (values.every((value) => value === undefined || value.length <= MAX_VALUE_CHARS)) return;
+  throw invalid(`condition keys and their values have at most ${MAX_VALUE_CHARS} characters`);
+}
+
+function parseNewGrant({ operations, grantee, retiring, constraints }: NewGrant): WantedGrant {
+  const { encryptionContextEquals, encryptionContextSubset } = constraints ?? {};
+  return check.all({
+    operations: () => parseOperations(operations),
+    grantee: () => (grantee === undefined ? undefined : check.principal(grantee, "grantee")),
+    retiring: () => (retiring === undefined ? undefined : check.principal(retiring, "retiring")),
+    constraints: () =>
+      parseConstraints({
+        EncryptionContextEquals: encryptionContextEquals,
+        EncryptionContextSubset: encryptionContextSubset,
+      }),
+  });
+}
+
+/** The conditions, and defaults where none of that name is given: in names, case does not matter. */
+function withDefaults(given: Conditions = {}, defaults: Conditions = {}): Conditions {
+  const names = new Set(Object.keys(given).map((name) => name.toLowerCase()));
+  const missing = Object.entries(defaults).filter(([name]) => !names.has(name.toLowerCase()));
+  return { ...Object.fromEntries(missing), ...given };
+}
+
+/** Actions whose calls have an encryption context, be it empty, and an algorithm. */
+const encrypting: ReadonlySet<string> = new Set<KeyAction>([
+  "Decrypt",
+  "Encrypt",
+  "GenerateDataKey",
+  "GenerateDataKeyPair",
+  "GenerateDataKeyPairWithoutPlaintext",
+  "GenerateDataKeyWithoutPlaintext",
+  "ReEncryptFrom",
+  "ReEncryptTo",
+]);
+
+/** The action's name as AWS writes it: the case of an action does not matter. */
+function canonicalAction(action: unknown): string {
+  const text = check.text(action, "action", 1, 128).toLowerCase();
+  const written = text.startsWith("kms:") ? text : `kms:${text}`;
+  const known = actions.get(written);
+  if (known !== undefined) return known.name;
+  const names = [...actions.values()].map(({ name }) => `kms:${name}`);
+  throw invalid(`AWS KMS has no action ${written}.${didYouMean(written, names)}`);
+}
+
+const general: ReadonlySet<string> = new Set<GeneralAction>([
+  "CreateKey",
+  "GenerateRandom",
+  "ListAliases",
+  "ListKeys",
+  "ListRetirableGrants",
+]);
+
+function isGeneralAction(name: string): name is GeneralAction {
+  return general.has(name);
+}
+
+function isKeyAction(name: string): name is KeyAction {
+  return Object.hasOwn(keyStateRules, name);
+}
+
+function isAliasAction(name: string): name is "CreateAlias" | "DeleteAlias" | "UpdateAlias" {
+  return name === "CreateAlias" || name === "DeleteAlias" || name === "UpdateAlias";
+}
+
+function invalid(problem: string): KmsError {
+  return new KmsError("ValidationException", problem);
+}

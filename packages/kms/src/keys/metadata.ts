@@ -1,0 +1,110 @@
+/**
+ * What the KMS says of a key: DescribeKey's metadata and ListKeyRotations' rows.
+ *
+ * @module
+ */
+import { isMultiRegionKeyId, keyArn, type Realm } from "../arn.ts";
+import {
+  currentMaterialId,
+  isPresent,
+  keyState,
+  materialIdOf,
+  type ImportedFacts,
+  type KeyRecord,
+  type KeyVersion,
+} from "./key.ts";
+import { keySpecs } from "../material/key-specs.ts";
+import type { KeyMetadata, KeyRotation } from "../requests/shapes.ts";
+
+export function keyMetadata(record: KeyRecord, realm: Realm, now: number): KeyMetadata {
+  const { keyId, deletion, keySpec, keyUsage, origin } = record;
+  const state = keyState(record, now);
+  const current = record.versions.at(-1);
+  const symmetric = keySpec === "SYMMETRIC_DEFAULT";
+  return {
+    AWSAccountId: realm.accountId,
+    KeyId: keyId,
+    Arn: keyArn(realm, keyId),
+    CreationDate: new Date(record.created),
+    Enabled: state === "Enabled",
+    Description: record.description,
+    KeyUsage: keyUsage,
+    KeyState: state,
+    ...(deletion === undefined ? {} : { DeletionDate: new Date(deletion.date) }),
+    Origin: origin,
+    ...(current === undefined || !isPresent(current, now) ? {} : expiration(current.imported)),
+    KeyManager: record.manager,
+    CustomerMasterKeySpec: keySpec,
+    KeySpec: keySpec,
+    ...algorithms(record),
+    ...multiRegion(keyId, realm),
+    ...(symmetric && current !== undefined
+      ? { CurrentKeyMaterialId: currentMaterialId(record) }
+      : {}),
+  };
+}
+
+/** How a version came about. The pending one has the number after the last. */
+export function keyRotation(record: KeyRecord, keyVersion: number, now: number): KeyRotation {
+  const { keyId, versions, pending } = record;
+  const version = versions[keyVersion - 1] ?? pending;
+  const state =
+    keyVersion > versions.length
+      ? "PENDING_ROTATION"
+      : keyVersion === versions.length
+        ? "CURRENT"
+        : "NON_CURRENT";
+  const { rotation } = version ?? {};
+  return {
+    KeyId: keyId,
+    KeyMaterialId: materialIdOf(record, keyVersion),
+    KeyMaterialState: state,
+    ...(version === undefined || rotation === undefined
+      ? {}
+      : { RotationDate: new Date(version.created), RotationType: rotation }),
+    ...(version === undefined ? {} : imported(version, now)),
+  };
+}
+
+/** The one list that fits the key's usage. */
+function algorithms({ keySpec, keyUsage }: KeyRecord): Partial<KeyMetadata> {
+  const { encryption, signing, mac, agreement } = keySpecs[keySpec];
+  if (keyUsage === "ENCRYPT_DECRYPT") return { EncryptionAlgorithms: [...encryption] };
+  if (keyUsage === "SIGN_VERIFY") return { SigningAlgorithms: [...signing] };
+  if (keyUsage === "GENERATE_VERIFY_MAC") return { MacAlgorithms: [...mac] };
+  return { KeyAgreementAlgorithms: [...agreement] };
+}
+
+function multiRegion(
+  keyId: string,
+  realm: Realm,
+): Pick<KeyMetadata, "MultiRegion" | "MultiRegionConfiguration"> {
+  if (!isMultiRegionKeyId(keyId)) return { MultiRegion: false };
+  return {
+    MultiRegion: true,
+    MultiRegionConfiguration: {
+      MultiRegionKeyType: "PRIMARY",
+      PrimaryKey: { Arn: keyArn(realm, keyId), Region: realm.region },
+      ReplicaKeys: [],
+    },
+  };
+}
+
+function imported(version: KeyVersion, now: number): Partial<KeyRotation> {
+  const { imported: facts } = version;
+  if (facts === undefined) return {};
+  if (!isPresent(version, now)) return { ImportState: "PENDING_IMPORT", ...described(facts) };
+  return { ImportState: "IMPORTED", ...expiration(facts), ...described(facts) };
+}
+
+function described({ description }: ImportedFacts): Pick<KeyRotation, "KeyMaterialDescription"> {
+  return description === undefined ? {} : { KeyMaterialDescription: description };
+}
+
+function expiration(
+  facts: ImportedFacts | undefined,
+): Pick<KeyMetadata, "ExpirationModel" | "ValidTo"> {
+  if (facts === undefined) return {};
+  if (facts.expires === undefined) return { ExpirationModel: "KEY_MATERIAL_DOES_NOT_EXPIRE" };
+  return { ExpirationModel: "KEY_MATERIAL_EXPIRES", ValidTo: new Date(facts.expires) };
+}

@@ -1,0 +1,175 @@
+/**
+ * Keys and what is attached to them: metadata, aliases, tags, deletion, rotation.
+ *
+ * @module
+ */
+import type {
+  EncryptionAlgorithm,
+  KeyAgreementAlgorithm,
+  KeySpec,
+  KeyUsage,
+  MacAlgorithm,
+  SigningAlgorithm,
+} from "../material/key-specs.ts";
+import type { KeyState } from "../keys/states.ts";
+import type { KeyRequest, Page, PageRequest, Tag, WithGrantTokens } from "./common-shapes.ts";
+
+export interface KeyMetadata {
+  readonly AWSAccountId: string;
+  readonly KeyId: string;
+  readonly Arn: string;
+  readonly CreationDate: Date;
+  readonly Enabled: boolean;
+  readonly Description: string;
+  readonly KeyUsage: KeyUsage;
+  readonly KeyState: KeyState;
+  /** Only while pending deletion. */
+  readonly DeletionDate?: Date;
+  /** When imported material expires; only where it does. */
+  readonly ValidTo?: Date;
+  readonly Origin: "AWS_KMS" | "EXTERNAL";
+  /** Only for imported material. */
+  readonly ExpirationModel?: "KEY_MATERIAL_EXPIRES" | "KEY_MATERIAL_DOES_NOT_EXPIRE";
+  readonly KeyManager: "AWS" | "CUSTOMER";
+  readonly CustomerMasterKeySpec: KeySpec;
+  readonly KeySpec: KeySpec;
+  /** One of the four lists: the one that fits `KeyUsage`. */
+  readonly EncryptionAlgorithms?: EncryptionAlgorithm[];
+  readonly SigningAlgorithms?: SigningAlgorithm[];
+  readonly MacAlgorithms?: MacAlgorithm[];
+  readonly KeyAgreementAlgorithms?: KeyAgreementAlgorithm[];
+  readonly MultiRegion: boolean;
+  /** Only for multi-Region keys. */
+  readonly MultiRegionConfiguration?: MultiRegionConfiguration;
+  /** 64 hex digits; only for symmetric encryption keys that have material. */
+  readonly CurrentKeyMaterialId?: string;
+}
+
+/** There is one region here, so a multi-Region key is a primary without replicas. */
+export interface MultiRegionConfiguration {
+  readonly MultiRegionKeyType: "PRIMARY";
+  readonly PrimaryKey: { readonly Arn: string; readonly Region: string };
+  readonly ReplicaKeys: [];
+}
+
+export interface CreateKeyRequest {
+  /** At most 8192 characters. Default: none. */
+  readonly Description?: string | undefined;
+  /** Default: `SYMMETRIC_DEFAULT`. */
+  readonly KeySpec?: string | undefined;
+  /** The old name of `KeySpec`. */
+  readonly CustomerMasterKeySpec?: string | undefined;
+  /** Default: the only one of the spec; required where there are several. */
+  readonly KeyUsage?: string | undefined;
+  /** `AWS_KMS` (default), or `EXTERNAL` for material that is to be imported. */
+  readonly Origin?: string | undefined;
+  /** Gives a key id `mrk-…`. Default: false. */
+  readonly MultiRegion?: boolean | undefined;
+  /** JSON. Default: the account decides, through IAM policies. */
+  readonly Policy?: string | undefined;
+  readonly BypassPolicyLockoutSafetyCheck?: boolean | undefined;
+  /** At most 50. */
+  readonly Tags?: readonly Tag[] | undefined;
+}
+
+export interface KeyMetadataResponse {
+  readonly KeyMetadata: KeyMetadata;
+}
+
+export interface DescribeKeyRequest extends KeyRequest, WithGrantTokens {}
+
+export interface ListKeysResponse extends Page {
+  readonly Keys: { readonly KeyId: string; readonly KeyArn: string }[];
+}
+
+export interface AliasRequest {
+  /** `alias/` and letters, digits, `/`, `_`, `-`: at most 256 characters. */
+  readonly AliasName: string | undefined;
+}
+
+export interface AliasTargetRequest extends AliasRequest {
+  readonly TargetKeyId: string | undefined;
+}
+
+export interface ListAliasesRequest extends PageRequest {
+  readonly KeyId?: string | undefined;
+}
+
+export interface AliasListEntry {
+  readonly AliasName: string;
+  readonly AliasArn: string;
+  /** Absent for an alias under `alias/aws/` whose key has not been used yet. */
+  readonly TargetKeyId?: string;
+  readonly CreationDate?: Date;
+  readonly LastUpdatedDate?: Date;
+}
+
+export interface ListAliasesResponse extends Page {
+  readonly Aliases: AliasListEntry[];
+}
+
+export interface ScheduleKeyDeletionRequest extends KeyRequest {
+  /** 7 to 30. Default: 30. */
+  readonly PendingWindowInDays?: number | undefined;
+}
+
+export interface ScheduleKeyDeletionResponse {
+  readonly KeyId: string;
+  readonly DeletionDate: Date;
+  readonly KeyState: "PendingDeletion";
+  readonly PendingWindowInDays: number;
+}
+
+export interface EnableKeyRotationRequest extends KeyRequest {
+  /** 90 to 2560. Default: 365. */
+  readonly RotationPeriodInDays?: number | undefined;
+}
+
+export interface GetKeyRotationStatusResponse {
+  readonly KeyId: string;
+  readonly KeyRotationEnabled: boolean;
+  /** Only where enabled. */
+  readonly RotationPeriodInDays?: number;
+  readonly NextRotationDate?: Date;
+}
+
+export interface ListKeyRotationsRequest extends KeyRequest, PageRequest {
+  /** `ROTATIONS_ONLY` (default) or `ALL_KEY_MATERIAL`. */
+  readonly IncludeKeyMaterial?: string | undefined;
+}
+
+export interface KeyRotation {
+  readonly KeyId: string;
+  readonly KeyMaterialId: string;
+  readonly KeyMaterialState: "CURRENT" | "NON_CURRENT" | "PENDING_ROTATION";
+  /** None: the material that the key was created with. */
+  readonly RotationDate?: Date;
+  readonly RotationType?: "AUTOMATIC" | "ON_DEMAND";
+  /** The last three only for imported material. */
+  readonly ImportState?: "IMPORTED" | "PENDING_IMPORT";
+  readonly ExpirationModel?: "KEY_MATERIAL_EXPIRES" | "KEY_MATERIAL_DOES_NOT_EXPIRE";
+  readonly ValidTo?: Date;
+  readonly KeyMaterialDescription?: string;
+}
+
+export interface ListKeyRotationsResponse extends Page {
+  readonly Rotations: KeyRotation[];
+}
+
+export interface UpdateKeyDescriptionRequest extends KeyRequest {
+  readonly Description: string | undefined;
+}
+
+export interface TagResourceRequest extends KeyRequest {
+  readonly Tags: readonly Tag[] | undefined;
+}
+
+export interface UntagResourceRequest extends KeyRequest {
+  readonly TagKeys: readonly string[] | undefined;
+}
+
+export interface ListResourceTagsRequest extends KeyRequest, PageRequest {}
+
+export interface ListResourceTagsResponse extends Page {
+  readonly Tags: Tag[];
+}

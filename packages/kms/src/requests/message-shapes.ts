@@ -1,0 +1,94 @@
+/**
+ * What other keys are for: MACs, signatures, public keys, shared secrets.
+ *
+ * @module
+ */
+import type { Bytes } from "@env/core";
+import type {
+  EncryptionAlgorithm,
+  KeyAgreementAlgorithm,
+  KeySpec,
+  KeyUsage,
+  MacAlgorithm,
+  SigningAlgorithm,
+} from "../material/key-specs.ts";
+import type { DryRun, KeyRequest, WithGrantTokens } from "./common-shapes.ts";
+
+export interface GenerateMacRequest extends KeyRequest, WithGrantTokens, DryRun {
+  /** 1 to 4096 bytes. */
+  readonly Message: Uint8Array | undefined;
+  readonly MacAlgorithm: string | undefined;
+}
+
+export interface GenerateMacResponse {
+  readonly Mac: Bytes;
+  readonly MacAlgorithm: MacAlgorithm;
+  readonly KeyId: string;
+}
+
+export interface VerifyMacRequest extends GenerateMacRequest {
+  readonly Mac: Uint8Array | undefined;
+}
+
+export interface VerifyMacResponse {
+  readonly KeyId: string;
+  /** What is not valid is a KMSInvalidMacException. */
+  readonly MacValid: true;
+  readonly MacAlgorithm: MacAlgorithm;
+}
+
+export interface SignRequest extends KeyRequest, WithGrantTokens, DryRun {
+  /** 1 to 4096 bytes; of type `DIGEST`, as many as the hash of the algorithm has. */
+  readonly Message: Uint8Array | undefined;
+  /** `RAW` (default) or `DIGEST`, which is not hashed again. */
+  readonly MessageType?: string | undefined;
+  readonly SigningAlgorithm: string | undefined;
+}
+
+export interface SignResponse {
+  readonly KeyId: string;
+  /** ECDSA signatures are in DER. */
+  readonly Signature: Bytes;
+  readonly SigningAlgorithm: SigningAlgorithm;
+}
+
+export interface VerifyRequest extends SignRequest {
+  readonly Signature: Uint8Array | undefined;
+}
+
+export interface VerifyResponse {
+  readonly KeyId: string;
+  /** What is not valid is a KMSInvalidSignatureException. */
+  readonly SignatureValid: true;
+  readonly SigningAlgorithm: SigningAlgorithm;
+}
+
+export interface GetPublicKeyRequest extends KeyRequest, WithGrantTokens {}
+
+export interface GetPublicKeyResponse {
+  readonly KeyId: string;
+  /** SubjectPublicKeyInfo in DER. */
+  readonly PublicKey: Bytes;
+  readonly CustomerMasterKeySpec: KeySpec;
+  readonly KeySpec: KeySpec;
+  readonly KeyUsage: KeyUsage;
+  /** One of the three lists: the one that fits the key's usage. */
+  readonly EncryptionAlgorithms?: EncryptionAlgorithm[];
+  readonly SigningAlgorithms?: SigningAlgorithm[];
+  readonly KeyAgreementAlgorithms?: KeyAgreementAlgorithm[];
+}
+
+export interface DeriveSharedSecretRequest extends KeyRequest, WithGrantTokens, DryRun {
+  /** `ECDH`. */
+  readonly KeyAgreementAlgorithm: string | undefined;
+  /** The peer's, on the key's curve: SubjectPublicKeyInfo in DER. */
+  readonly PublicKey: Uint8Array | undefined;
+}
+
+export interface DeriveSharedSecretResponse {
+  readonly KeyId: string;
+  /** The raw secret: derive keys from it, with a key derivation function. */
+  readonly SharedSecret: Bytes;
+  readonly KeyAgreementAlgorithm: KeyAgreementAlgorithm;
+  readonly KeyOrigin: "AWS_KMS" | "EXTERNAL";
+}

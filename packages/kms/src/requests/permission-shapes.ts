@@ -1,0 +1,99 @@
+/**
+ * Who may use a key: key policies and grants.
+ *
+ * @module
+ */
+import type {
+  DryRun,
+  EncryptionContext,
+  KeyRequest,
+  Page,
+  PageRequest,
+  WithGrantTokens,
+} from "./common-shapes.ts";
+
+export interface GetKeyPolicyRequest extends KeyRequest {
+  /** Only `default` exists. */
+  readonly PolicyName?: string | undefined;
+}
+
+export interface GetKeyPolicyResponse {
+  /** JSON text. */
+  readonly Policy: string;
+  readonly PolicyName: "default";
+}
+
+export interface PutKeyPolicyRequest extends GetKeyPolicyRequest {
+  /** JSON, at most 32,768 bytes. */
+  readonly Policy: string | undefined;
+  /** Sets even a policy under which the caller could not set another. Default: false. */
+  readonly BypassPolicyLockoutSafetyCheck?: boolean | undefined;
+}
+
+export interface ListKeyPoliciesRequest extends KeyRequest, PageRequest {}
+
+export interface ListKeyPoliciesResponse extends Page {
+  readonly PolicyNames: string[];
+}
+
+/** At most one of the two: what a request's encryption context must be, or hold. */
+export interface GrantConstraints {
+  readonly EncryptionContextEquals?: EncryptionContext | undefined;
+  readonly EncryptionContextSubset?: EncryptionContext | undefined;
+}
+
+export interface CreateGrantRequest extends KeyRequest, WithGrantTokens, DryRun {
+  /** ARN of the principal that gets the permissions, or a service's name. */
+  readonly GranteePrincipal: string | undefined;
+  /** Who may retire the grant. */
+  readonly RetiringPrincipal?: string | undefined;
+  /** `Decrypt`, `GenerateDataKey`, … */
+  readonly Operations: readonly string[] | undefined;
+  readonly Constraints?: GrantConstraints | undefined;
+  /** Makes the call idempotent: the same request gets the same grant. */
+  readonly Name?: string | undefined;
+}
+
+export interface CreateGrantResponse {
+  readonly GrantId: string;
+  /** Makes the grant count before it has become effective everywhere. Not a secret, and shown once. */
+  readonly GrantToken: string;
+}
+
+export interface ListGrantsRequest extends KeyRequest, PageRequest {
+  readonly GrantId?: string | undefined;
+  readonly GranteePrincipal?: string | undefined;
+}
+
+export interface ListRetirableGrantsRequest extends PageRequest {
+  readonly RetiringPrincipal: string | undefined;
+}
+
+export interface GrantListEntry {
+  readonly KeyId: string;
+  readonly GrantId: string;
+  /** Empty: none. */
+  readonly Name: string;
+  readonly CreationDate: Date;
+  readonly GranteePrincipal: string;
+  readonly RetiringPrincipal?: string;
+  readonly IssuingAccount: string;
+  readonly Operations: string[];
+  readonly Constraints?: GrantConstraints;
+}
+
+export interface ListGrantsResponse extends Page {
+  readonly Grants: GrantListEntry[];
+}
+
+/** Either the token, or key and grant. */
+export interface RetireGrantRequest extends DryRun {
+  readonly GrantToken?: string | undefined;
+  /** A key ARN. */
+  readonly KeyId?: string | undefined;
+  readonly GrantId?: string | undefined;
+}
+
+export interface RevokeGrantRequest extends KeyRequest, DryRun {
+  readonly GrantId: string | undefined;
+}

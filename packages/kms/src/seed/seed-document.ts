@@ -1,0 +1,193 @@
+/**
+ * A seed as it is written in a file, and the seed of a live keystore.
+ *
+ * What a member leaves out has its default. A keystore's seed has no key material in it, no grants,
+ * no AWS managed keys and no keys that are pending deletion.
+ *
+ * Source: README.md#seeds
+ *
+ * @module
+ */
+import { isDeepStrictEqual } from "node:util";
+import { isMultiRegionKeyId, type Realm } from "../arn.ts";
+import type { CheckedPrincipal } from "../access/iam.ts";
+import type { KeyRecord } from "../keys/key.ts";
+import type { KeySpec, KeyUsage } from "../material/key-specs.ts";
+import { defaultKeyPolicy } from "../policy/default-policy.ts";
+import { parseJson, type JsonNode } from "../policy/json.ts";
+import type { NamedPolicy } from "../policy/request.ts";
+import type { Store } from "../store/store.ts";
+
+/** The version of the format. */
+export const SEED_VERSION = 1;
+
+export interface SeedDocument {
+  readonly version: typeof SEED_VERSION;
+  /** Must be there, and true, for {@link SeedDocumentKey.material}. */
+  readonly insecureFixedMaterial?: boolean;
+  readonly keys?: readonly SeedDocumentKey[];
+  readonly principals?: readonly SeedDocumentPrincipal[];
+}
+
+export interface SeedDocumentKey {
+  /** A lower-case UUID, or `mrk-` and 32 hex digits for a multi-Region key. */
+  readonly keyId: string;
+  readonly description?: string;
+  /** Default: `SYMMETRIC_DEFAULT`. */
+  readonly keySpec?: KeySpec;
+  /** Default: `ENCRYPT_DECRYPT`, for symmetric encryption keys only. */
+  readonly keyUsage?: KeyUsage;
+  /** `EXTERNAL`: its material is imported later. Default: `AWS_KMS`. */
+  readonly origin?: "AWS_KMS" | "EXTERNAL";
+  /** Must agree with the key id. */
+  readonly multiRegion?: boolean;
+  /** Default: true. */
+  readonly enabled?: boolean;
+  /** Automatic rotation. Default: off. */
+  readonly rotation?: { readonly periodInDays: number };
+  /** A policy, or `default`, which it also is by default. */
+  readonly policy?: PolicyValue;
+  readonly tags?: Readonly<Record<string, string>>;
+  readonly aliases?: readonly string[];
+  /** Insecure, for tests: 32 bytes in base64 for each version, the oldest first. */
+  readonly material?: readonly string[];
+}
+
+export interface SeedDocumentPrincipal {
+  /** The ARN of a user, role or group. */
+  readonly arn: string;
+  readonly tags?: Readonly<Record<string, string>>;
+  /** Policies by name. */
+  readonly policies?: Readonly<Record<string, PolicyValue>>;
+  readonly boundary?: { readonly name: string; readonly policy: PolicyValue };
+  /** ARNs. */
+  readonly groups?: readonly string[];
+}
+
+/** A policy document as a JSON object or as its text. */
+export type PolicyValue = unknown;
+
+/** The seed of what is in the store; inside its `read`. Keys as they were created, principals by ARN. */
+export function exportDocument(store: Store, realm: Realm): SeedDocument {
+  const keys = allKeys(store).filter(isSeedable);
+  return {
+    version: SEED_VERSION,
+    keys: keys.map((record) =>
+      keyDocument(
+        {
+          ...record,
+          rotation: record.rotation?.periodInDays,
+          aliases: record.aliases.map(({ name }) => name),
+        },
+        realm,
+      ),
+    ),
+    principals: allPrincipals(store).map((record) =>
+      principalDocument({ ...record, groups: presentGroups(record.groups, store) }),
+    ),
+  };
+}
+
+/** What a seed may say something of. */
+export function isSeedable({ manager, deletion }: KeyRecord): boolean {
+  return manager === "CUSTOMER" && deletion === undefined;
+}
+
+export function allKeys(store: Store): KeyRecord[] {
+  const found: KeyRecord[] = [];
+  for (let after: number | undefined = 0; after !== undefined;) {
+    const { items, next }: ReturnType<Store["keys"]> = store.keys(after, PAGE);
+    found.push(...items);
+    after = next;
+  }
+  return found;
+}
+
+export function allPrincipals(store: Store): CheckedPrincipal[] {
+  const found: CheckedPrincipal[] = [];
+  for (let after: string | undefined = ""; after !== undefined;) {
+    const { items, next }: ReturnType<Store["principals"]> = store.principals(after, PAGE);
+    found.push(...items);
+    after = next;
+  }
+  return found;
+}
+
+/** The groups that still exist: a deleted group gives its former members nothing. */
+export function presentGroups(groups: readonly string[], store: Store): readonly string[] {
+  return groups.filter((arn) => store.principal(arn) !== undefined);
+}
+
+/** The part of a key that a seed describes. */
+export interface KeySettings {
+  readonly keyId: string;
+  readonly description: string;
+  readonly keySpec: KeySpec;
+  readonly keyUsage: KeyUsage;
+  readonly origin: "AWS_KMS" | "EXTERNAL";
+  readonly enabled: boolean;
+  /** The rotation period in days; `undefined`: off. */
+  readonly rotation: number | undefined;
+  /** JSON; `undefined`: the default one. */
+  readonly policy: string | undefined;
+  readonly tags: Readonly<Record<string, string>>;
+  readonly aliases: readonly string[];
+}
+
+export function keyDocument(key: KeySettings, realm: Realm): SeedDocumentKey {
+  const { keyId, description, keySpec, keyUsage, origin, enabled, rotation, tags, aliases } = key;
+  const ordinary = keyPolicyValue(undefined, realm);
+  const policy = keyPolicyValue(key.policy, realm);
+  return {
+    keyId,
+    ...(description === "" ? {} : { description }),
+    ...(keySpec === "SYMMETRIC_DEFAULT" ? {} : { keySpec, keyUsage }),
+    ...(origin === "AWS_KMS" ? {} : { origin }),
+    ...(isMultiRegionKeyId(keyId) ? { multiRegion: true } : {}),
+    ...(enabled ? {} : { enabled }),
+    ...(rotation === undefined ? {} : { rotation: { periodInDays: rotation } }),
+    ...(isDeepStrictEqual(policy, ordinary) ? {} : { policy }),
+    ...(isEmpty(tags) ? {} : { tags: { ...tags } }),
+    ...(aliases.length === 0 ? {} : { aliases: [...aliases] }),
+  };
+}
+
+export function principalDocument(principal: CheckedPrincipal): SeedDocumentPrincipal {
+  const { arn, tags, policies, boundary, groups } = principal;
+  return {
+    arn,
+    ...(isEmpty(tags) ? {} : { tags: { ...tags } }),
+    ...(policies.length === 0 ? {} : { policies: policyValues(policies) }),
+    ...(boundary === undefined
+      ? {}
+      : { boundary: { name: boundary.name, policy: policyValue(boundary.text) } }),
+    ...(groups.length === 0 ? {} : { groups: [...groups] }),
+  };
+}
+
+/** What a key's policy says, to be compared. */
+export function keyPolicyValue(policy: string | undefined, realm: Realm): PolicyValue {
+  return policyValue(policy ?? defaultKeyPolicy(realm.accountId));
+}
+
+export function policyValues(policies: readonly NamedPolicy[]): Record<string, PolicyValue> {
+  return Object.fromEntries(policies.map(({ name, text }) => [name, policyValue(text)]));
+}
+
+/** What a policy says, as a value; its text where a number in it would not survive that. */
+export function policyValue(text: string): PolicyValue {
+  const value: unknown = JSON.parse(text);
+  return keepsNumbers(parseJson(text)) ? value : text;
+}
+
+const PAGE = 1000;
+
+function keepsNumbers(node: JsonNode): boolean {
+  if (node.kind === "number") return String(Number(node.text)) === node.text;
+  if (node.kind === "array") return node.items.every(keepsNumbers);
+  return node.kind !== "object" || node.members.every(({ value }) => keepsNumbers(value));
+}
+
+function isEmpty(map: Readonly<Record<string, unknown>>): boolean {
+  return Object.keys(map).length === 0;
+}

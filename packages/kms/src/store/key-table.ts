@@ -1,0 +1,276 @@
+/**
+ * The tables of keys and aliases: one sealed record per key, and rows of aliases that only find it.
+ *
+ * An alias is part of its key's record. The rows that point at a key must be the ones that the record contains. So a row
+ * that was added, moved or removed is an error and is never followed.
+ *
+ * Source: spec/kms-store-v1.md#tables
+ *
+ * @module
+ */
+import type { StatementSync } from "node:sqlite";
+import type { Bytes } from "@env/core";
+import { keyIdFromBytes, keyIdToBytes } from "../arn.ts";
+import type { Database } from "./database.ts";
+import { Fault } from "./file-errors.ts";
+import { aliasName, keyName, type Freshness } from "./freshness.ts";
+import {
+  decodeRecord,
+  encodeRecord,
+  isGone,
+  type AliasRecord,
+  type KeyRecord,
+} from "../keys/key.ts";
+import {
+  fault,
+  MAX_RECORD_BYTES,
+  ROW_REMOVED,
+  SealedRows,
+  type Listed,
+  type RowSealer,
+} from "./sealed-rows.ts";
+
+/** Bytes of an alias, of which 256 are allowed; a longer one is not read into memory. */
+export const MAX_ALIAS_BYTES = 1024;
+
+/** What is read of a key, with the names of its alias rows, in one consistent snapshot. */
+const columns = `
+  CASE WHEN seq BETWEEN 1 AND ${Number.MAX_SAFE_INTEGER} AND length(sealed) <= ${MAX_RECORD_BYTES}
+    THEN sealed END AS sealed,
+  ifnull(deletion, 'null') || ' ' || (
+    SELECT json_group_array(substr(name, 1, 257)) FROM (
+      SELECT name FROM alias WHERE alias.uuid = cmk.uuid ORDER BY name LIMIT 51
+    )
+  ) AS clear`;
+/** The same for lists, where it is not known which keys are read. */
+const listColumns = `seq, CASE WHEN length(uuid) = 16 THEN uuid END AS uuid, ${columns}`;
+
+interface ListedRow {
+  readonly seq: number;
+  readonly uuid: Uint8Array;
+  /** The columns of a single key. */
+  readonly columns: Record<string, unknown>;
+}
+
+/** The table of keys, for use inside the store's transactions. A key past its deletion date does not exist. */
+export class KeyTable {
+  readonly #freshness: Freshness;
+  readonly #rows: SealedRows<KeyRecord>;
+  readonly #statements: Readonly<Record<StatementName, StatementSync>>;
+  readonly #now: () => number;
+
+  /** @param now - The time of the transaction. */
+  constructor(database: Database, freshness: Freshness, sealer: RowSealer, now: () => number) {
+    this.#freshness = freshness;
+    this.#rows = new SealedRows(sealer, freshness, { decode, compare });
+    this.#statements = prepareAll(database);
+    this.#now = now;
+  }
+
+  get(keyId: string): KeyRecord | undefined {
+    const record = this.#present(this.load(keyIdToBytes(keyId)));
+    // A UUID and a multi-Region id can have the same bytes. Only one of them is the id of the key.
+    return record?.keyId === keyId ? record : undefined;
+  }
+
+  /** The key that an alias points at. */
+  target(alias: string): KeyRecord | undefined {
+    return this.#present(this.#holder(alias));
+  }
+
+  /** Lists keys in the order of their creation. */
+  list(after: number, limit: number): Listed<KeyRecord, number> {
+    this.#requireAllKeys();
+    const rows = this.#statements.keys.all(after, limit + 1).map(toListedRow);
+    const page = rows.slice(0, limit);
+    const items = page.flatMap((row) => this.#present(this.#open(row.uuid, row.columns)) ?? []);
+    return { items, next: rows.length > limit ? page.at(-1)?.seq : undefined };
+  }
+
+  /** Lists aliases by name, each with its key. */
+  listAliases(after: string, limit: number): Listed<readonly [AliasRecord, KeyRecord], string> {
+    this.#requireAllAliases();
+    const names = this.#statements.aliases.all(after, limit + 1).map(({ name }) => {
+      if (typeof name === "string") return name;
+      throw new Fault("a row of the aliases", "it is out of bounds");
+    });
+    const page = names.slice(0, limit);
+    const items = page.flatMap((name): (readonly [AliasRecord, KeyRecord])[] => {
+      const record = this.target(name);
+      const alias = record?.aliases.find((one) => one.name === name);
+      return record === undefined || alias === undefined ? [] : [[alias, record]];
+    });
+    return { items, next: names.length > limit ? page.at(-1) : undefined };
+  }
+
+  insert(record: KeyRecord): void {
+    const uuid = keyIdToBytes(record.keyId);
+    this.#rows.requireAbsent(keyName(uuid));
+    const sealed = this.#rows.seal(keyName(uuid), encodeRecord(record));
+    this.#statements.insert.run(uuid, record.deletion?.date ?? null, sealed);
+    this.#setAliases(record);
+  }
+
+  /** Replaces a key's record, and the alias rows that point at it. */
+  update(record: KeyRecord): void {
+    const uuid = keyIdToBytes(record.keyId);
+    if (this.load(uuid) === undefined) throw new RangeError("there is no such key to update");
+    const sealed = this.#rows.seal(keyName(uuid), encodeRecord(record));
+    this.#statements.update.run(record.deletion?.date ?? null, sealed, uuid);
+    this.#setAliases(record);
+  }
+
+  /** Whether there are keys to delete at `time`. */
+  hasExpired(time: number): boolean {
+    return this.#statements.expired.get(time) !== undefined;
+  }
+
+  /** Deletes the keys whose date has passed at `time`, including their material. Returns them. */
+  purge(time: number): readonly KeyRecord[] {
+    return this.#statements.expired.all(time).map((columnsOfRow) => {
+      // An unencrypted date proves nothing: #open compares it with the sealed one.
+      const { uuid, columns: found } = toListedRow(columnsOfRow);
+      const record = this.#open(uuid, found);
+      this.#setAliases({ ...record, aliases: [] });
+      this.#statements.drop.run(uuid);
+      this.#rows.drop(keyName(uuid));
+      return record;
+    });
+  }
+
+  /** A key, expired or not. */
+  load(uuid: Uint8Array): KeyRecord | undefined {
+    const name = keyName(uuid);
+    const known = this.#rows.known(name);
+    if (known !== undefined) return known;
+    const row = this.#statements.key.get(uuid);
+    if (row !== undefined) return this.#open(uuid, row);
+    this.#rows.requireAbsent(name);
+    return undefined;
+  }
+
+  /** The key that an alias row points at; `undefined` if the row does not exist and must not. */
+  requireAliasRow(name: string): unknown {
+    const row = this.#statements.target.get(name);
+    if (row === undefined && this.#freshness.mark(aliasName(name)) !== undefined) {
+      throw fault(aliasName(name), ROW_REMOVED);
+    }
+    return row?.["uuid"];
+  }
+
+  /** Adds and removes the rows that differ from the record. */
+  #setAliases({ keyId, aliases }: KeyRecord): void {
+    const uuid = keyIdToBytes(keyId);
+    const rows = this.#statements.aliasesOf.all(uuid).map((row) => String(row["name"]));
+    const names = new Set(aliases.map(({ name }) => name));
+    for (const name of rows) {
+      if (names.delete(name)) continue;
+      this.#statements.dropAlias.run(name);
+      this.#freshness.set(aliasName(name), undefined);
+    }
+    for (const name of names) {
+      this.#free(name);
+      this.#statements.addAlias.run(name, uuid);
+      this.#freshness.setPresent(aliasName(name));
+    }
+  }
+
+  /** Removes an alias from a key that has expired but is not deleted yet. */
+  #free(name: string): void {
+    const holder = this.#holder(name);
+    if (holder === undefined || this.#present(holder) !== undefined) return;
+    this.update({ ...holder, aliases: holder.aliases.filter((alias) => alias.name !== name) });
+  }
+
+  #present(record: KeyRecord | undefined): KeyRecord | undefined {
+    return record === undefined || isGone(record, this.#now()) ? undefined : record;
+  }
+
+  /** The key that an alias row points at, expired or not. */
+  #holder(name: string): KeyRecord | undefined {
+    const uuid = this.requireAliasRow(name);
+    if (uuid === undefined) return undefined;
+    const record = uuid instanceof Uint8Array ? this.load(uuid) : undefined;
+    if (record === undefined) throw fault(aliasName(name), "it does not point at a key");
+    return record;
+  }
+
+  /**
+   * `clear` is the deletion date, and a JSON list of the alias rows, sorted by bytes: of ASCII, as they are.
+   */
+  #open(uuid: Uint8Array, { sealed, clear }: Record<string, unknown>): KeyRecord {
+    const name = keyName(uuid);
+    if (sealed instanceof Uint8Array && typeof clear === "string") {
+      return this.#rows.open(name, sealed, clear);
+    }
+    throw fault(name, "its row is out of bounds");
+  }
+
+  #requireAllKeys(): void {
+    this.#freshness.requireComplete(
+      "k",
+      () => Number(this.#statements.countKeys.get()?.["n"]),
+      (name) => {
+        const row = this.#statements.seq.get(Buffer.from(name.slice(1), "latin1"));
+        if (row === undefined) return ROW_REMOVED;
+        return row["positive"] === 1 ? undefined : "its row is hidden from lists";
+      },
+    );
+  }
+
+  #requireAllAliases(): void {
+    this.#freshness.requireComplete(
+      "a",
+      () => Number(this.#statements.countAliases.get()?.["n"]),
+      (name) =>
+        this.#statements.target.get(name.slice(1)) === undefined ? ROW_REMOVED : undefined,
+    );
+  }
+}
+
+function toListedRow(columnsOfRow: Record<string, unknown>): ListedRow {
+  const { seq, uuid } = columnsOfRow;
+  if (typeof seq === "number" && uuid instanceof Uint8Array) {
+    return { seq, uuid, columns: columnsOfRow };
+  }
+  throw new Fault("a row of the keys", "its row is out of bounds");
+}
+
+function decode(name: string, plaintext: Bytes): KeyRecord | undefined {
+  return decodeRecord(keyIdFromBytes(Buffer.from(name.slice(1), "latin1")), plaintext);
+}
+
+function compare(record: KeyRecord, clear: string): void {
+  const date = record.deletion?.date ?? null;
+  const names = JSON.stringify(record.aliases.map(({ name }) => name));
+  if (clear === `${date} ${names}`) return;
+  const problem = clear.startsWith(`${date} `)
+    ? "the alias rows that point at it are not those it contains"
+    : "its row has another deletion date than it contains";
+  throw fault(keyName(keyIdToBytes(record.keyId)), problem);
+}
+
+type StatementName = keyof ReturnType<typeof prepareAll>;
+
+function prepareAll(database: Database) {
+  return {
+    key: database.prepare(`SELECT ${columns} FROM cmk WHERE uuid = ?`),
+    keys: database.prepare(`SELECT ${listColumns} FROM cmk WHERE seq > ? ORDER BY seq LIMIT ?`),
+    // `+seq` makes SQLite use the index of the ids, which is short.
+    countKeys: database.prepare("SELECT count(*) AS n FROM cmk WHERE +seq > 0"),
+    seq: database.prepare("SELECT seq > 0 AS positive FROM cmk WHERE uuid = ?"),
+    expired: database.prepare(`SELECT ${listColumns} FROM cmk WHERE deletion <= ?`),
+    insert: database.prepare("INSERT INTO cmk (uuid, deletion, sealed) VALUES (?, ?, ?)"),
+    update: database.prepare("UPDATE cmk SET deletion = ?, sealed = ? WHERE uuid = ?"),
+    drop: database.prepare("DELETE FROM cmk WHERE uuid = ?"),
+    target: database.prepare("SELECT uuid FROM alias WHERE name = ?"),
+    aliases: database.prepare(
+      `SELECT CASE WHEN octet_length(name) <= ${MAX_ALIAS_BYTES} THEN name END AS name
+       FROM alias WHERE alias.name > ? ORDER BY alias.name LIMIT ?`,
+    ),
+    countAliases: database.prepare("SELECT count(*) AS n FROM alias WHERE name > ''"),
+    aliasesOf: database.prepare("SELECT name FROM alias WHERE uuid = ?"),
+    addAlias: database.prepare("INSERT INTO alias VALUES (?, ?)"),
+    dropAlias: database.prepare("DELETE FROM alias WHERE name = ?"),
+  };
+}

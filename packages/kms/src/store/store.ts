@@ -1,0 +1,283 @@
+/**
+ * Keys, aliases and principals in the file. Unencrypted columns only find records; sealed records say what is true.
+ *
+ * Whoever can write the file can move, edit, copy or remove rows, but cannot seal. So every row is checked against the
+ * record in it, and every record against the list of the latest ones. A contradiction is an error that names the record,
+ * and is never followed.
+ *
+ * Source: spec/kms-store-v1.md#tables
+ *
+ * @module
+ */
+import type { KeyObject } from "node:crypto";
+import type { StatementSync } from "node:sqlite";
+import type { Bytes } from "@env/core";
+import type { RecordName } from "./bucket.ts";
+import { isDayLater } from "./clock.ts";
+import type { Database } from "./database.ts";
+import { Freshness } from "./freshness.ts";
+import { GroupCommit } from "./group-commit.ts";
+import { KeyTable } from "./key-table.ts";
+import type { AliasRecord, KeyRecord } from "../keys/key.ts";
+import { PrincipalTable, type PrincipalRecord } from "./principals.ts";
+import { RowSealer, type Listed } from "./sealed-rows.ts";
+
+export type { Listed } from "./sealed-rows.ts";
+
+/**
+ * There must be only one store on a connection: SQLite tells it when another connection has changed something. Everything
+ * is for use inside {@link Store.read} and {@link Store.write}, except those two, `writeSync`, `readOnly`, `writing`, `now`,
+ * `prepare`, `onDelete` and the tokens.
+ */
+export class Store {
+  readonly #database: Database;
+  readonly #sealer: RowSealer;
+  readonly #freshness: Freshness;
+  readonly #commits: GroupCommit;
+  readonly #keys: KeyTable;
+  readonly #principals: PrincipalTable;
+  /** The latest time that this process has used, and the resets of the clock that it knows of. */
+  #latest = { time: 0, resets: 0 };
+  /** The time of the current transaction. */
+  #now: number | undefined;
+  #writing = false;
+  #destroyed = false;
+  #onDelete: (record: KeyRecord) => void = () => undefined;
+
+  /** @param root - The 32-byte root key of the keystore. */
+  constructor(database: Database, root: KeyObject, keystoreId: string) {
+    const sealer = new RowSealer(root, keystoreId);
+    this.#database = database;
+    this.#sealer = sealer;
+    this.#freshness = new Freshness(database, sealer);
+    this.#principals = new PrincipalTable(database, this.#freshness, sealer);
+    this.#keys = new KeyTable(database, this.#freshness, sealer, () => this.now());
+    this.#commits = new GroupCommit(database, {
+      begin: () => this.#begin(),
+      save: () => this.#freshness.save(),
+      flush: () => this.#flush(),
+      settle: (committed) => this.#settle(committed),
+    });
+  }
+
+  /** Writes what a new keystore has besides its descriptor, inside the transaction that creates its tables. */
+  create(descriptor: string): void {
+    this.#freshness.create(descriptor, Date.now());
+  }
+
+  /** Runs `fn`, which only reads, on one state of the file. `fn` may run more than once. */
+  read<T>(fn: () => T): Promise<T> {
+    return this.#database.read(() => {
+      this.#freshness.refresh();
+      this.#now = this.#tick();
+      try {
+        return fn();
+      } finally {
+        this.#now = undefined;
+      }
+    });
+  }
+
+  /**
+   * Makes one change, as a whole or not at all: on disk when the promise fulfils. Concurrent changes share a transaction.
+   * `fn` may run more than once.
+   */
+  write<T>(fn: () => T): Promise<T> {
+    return this.#commits.write(fn);
+  }
+
+  /** Makes a change synchronously, for when nothing can be awaited: blocks until it is on disk. Deletes no keys. */
+  writeSync<T>(fn: () => T): T {
+    return this.#database.writeSync(
+      () => {
+        this.#begin();
+        const result = fn();
+        this.#freshness.flush();
+        return result;
+      },
+      (committed) => this.#settle(committed),
+    );
+  }
+
+  /** Whether every {@link write} is refused. */
+  get readOnly(): boolean {
+    return this.#database.readOnly;
+  }
+
+  /** Whether a {@link write} is running. */
+  get writing(): boolean {
+    return this.#writing;
+  }
+
+  /** Calls `listener` with each key that is deleted for good, inside the change that deletes it. */
+  onDelete(listener: (record: KeyRecord) => void): void {
+    this.#onDelete = listener;
+  }
+
+  /** Inside {@link write}, runs `fn` and takes back what it changed if it throws. */
+  attempt<T>(fn: () => T): T {
+    return this.#commits.attempt(fn);
+  }
+
+  /** Milliseconds since 1970. Never goes back, and does not change within a `read` or `write`. */
+  now(): number {
+    return this.#now ?? this.#tick();
+  }
+
+  /** A time that has certainly passed: what is past its date by this time may be destroyed. */
+  settled(): number {
+    return this.#freshness.clock.settled;
+  }
+
+  /** Sets the clock to the machine's, in a {@link write}. */
+  resetClock(): void {
+    this.#freshness.resetClock(Date.now());
+  }
+
+  /** Prepares a statement for another part that keeps tables in this file. */
+  prepare(sql: string): StatementSync {
+    return this.#database.prepare(sql);
+  }
+
+  /** A copy of bytes that cannot be put back to an older state. */
+  head(name: string): Uint8Array<ArrayBuffer> | undefined {
+    return this.#freshness.head(name);
+  }
+
+  /** @param bytes - At most 256. */
+  setHead(name: string, bytes: Uint8Array): void {
+    this.#freshness.setHead(name, bytes);
+  }
+
+  /** Digest of the descriptor's row: only the latest one may open the keystore. */
+  get descriptor(): string {
+    return this.#freshness.descriptor;
+  }
+
+  setDescriptor(digest: string): void {
+    this.#freshness.setDescriptor(digest);
+  }
+
+  /**
+   * Seals what leaves the keystore and comes back, such as an import token. It opens only in this keystore and under the
+   * same name, and not as a row. Wiping `plaintext` is up to the caller.
+   */
+  sealToken(name: string, plaintext: Uint8Array): Bytes {
+    return this.#sealer.seal(`t${name}`, plaintext);
+  }
+
+  /** The plaintext, which the caller wipes; `undefined` if {@link sealToken} did not return the token. */
+  openToken(name: string, token: Uint8Array): Bytes | undefined {
+    return this.#sealer.open(`t${name}`, token);
+  }
+
+  /** Whether a {@link write} may have keys to delete. */
+  hasExpired(): boolean {
+    const now = this.now();
+    const settles = isDayLater(this.#freshness.clock, now);
+    return this.#keys.hasExpired(settles ? now : this.settled());
+  }
+
+  key(keyId: string): KeyRecord | undefined {
+    return this.#keys.get(keyId);
+  }
+
+  /** The key that an alias points at. */
+  aliasTarget(name: string): KeyRecord | undefined {
+    return this.#keys.target(name);
+  }
+
+  /** Keys in the order of their creation. */
+  keys(after: number, limit: number): Listed<KeyRecord, number> {
+    return this.#keys.list(after, limit);
+  }
+
+  /** Aliases by name, each with its key. */
+  aliases(after: string, limit: number): Listed<readonly [AliasRecord, KeyRecord], string> {
+    return this.#keys.listAliases(after, limit);
+  }
+
+  insert(record: KeyRecord): void {
+    this.#keys.insert(record);
+  }
+
+  /** Replaces a key's record, and the alias rows that point at it. */
+  update(record: KeyRecord): void {
+    this.#keys.update(record);
+  }
+
+  /**
+   * Declares that the change destroys key material. Once the change is on disk, the material is removed from the write-ahead
+   * log.
+   */
+  destroysMaterial(): void {
+    this.#destroyed = true;
+  }
+
+  principal(arn: string): PrincipalRecord | undefined {
+    return this.#principals.get(arn);
+  }
+
+  /** Principals by ARN. */
+  principals(after: string, limit: number): Listed<PrincipalRecord, string> {
+    return this.#principals.list(after, limit);
+  }
+
+  /** Adds a principal, or replaces the one of the same ARN. */
+  putPrincipal(record: PrincipalRecord): void {
+    this.#principals.put(record);
+  }
+
+  /** Deletes a principal. `false`: it did not exist. */
+  deletePrincipal(arn: string): boolean {
+    return this.#principals.delete(arn);
+  }
+
+  /** The names in one of the 256 buckets: those of the records that must exist. */
+  listed(bucket: number): readonly RecordName[] {
+    return this.#freshness.namesIn(bucket);
+  }
+
+  /** Throws a {@link Fault} unless a listed record exists, is the latest and unaltered, and an unlisted one does not exist. */
+  check(name: RecordName): void {
+    const rest = name.slice(1);
+    if (name.startsWith("p")) this.#principals.get(rest);
+    else if (name.startsWith("k")) this.#keys.load(Buffer.from(rest, "latin1"));
+    // Which key it points at is compared with that key.
+    else this.#keys.requireAliasRow(rest);
+  }
+
+  isListed(name: RecordName): boolean {
+    return this.#freshness.mark(name) !== undefined;
+  }
+
+  #begin(): void {
+    this.#freshness.refresh();
+    this.#now = this.#tick();
+    this.#freshness.begin(this.#now);
+    this.#writing = true;
+  }
+
+  #flush(): void {
+    const deleted = this.#keys.purge(this.settled());
+    for (const record of deleted) this.#onDelete(record);
+    this.#destroyed ||= deleted.length > 0;
+    this.#freshness.flush();
+  }
+
+  #settle(committed: boolean): void {
+    this.#now = undefined;
+    this.#writing = false;
+    this.#freshness.settle(committed);
+    if (committed && this.#destroyed) this.#database.checkpoint();
+    this.#destroyed = false;
+  }
+
+  /** The machine's clock, but never earlier than the file's or than a time that this process has used. */
+  #tick(): number {
+    const { latest, resets } = this.#freshness.clock;
+    const known = resets === this.#latest.resets ? this.#latest.time : 0;
+    this.#latest = { time: Math.max(Date.now(), latest, known), resets };
+    return this.#latest.time;
+  }
+}

@@ -1,0 +1,166 @@
+/**
+ * Checks everything in a keystore and names what is wrong with it.
+ *
+ * The check goes bucket by bucket and page by page, each on one state of the file and in one turn of the event loop, so
+ * that others continue to read and write.
+ *
+ * @module
+ */
+import type { SQLOutputValue } from "node:sqlite";
+import { setImmediate } from "node:timers/promises";
+import type { AuditLog } from "./audit/log.ts";
+import type { Database } from "./store/database.ts";
+import { Fault } from "./store/file-errors.ts";
+import { aliasName, BUCKETS, keyName, principalName } from "./store/freshness.ts";
+import type { RecordName } from "./store/bucket.ts";
+import { MAX_ALIAS_BYTES } from "./store/key-table.ts";
+import { MAX_ARN_BYTES } from "./store/principals.ts";
+import { fault } from "./store/sealed-rows.ts";
+import { canLoseWrites, lossWarning, sqliteVersion } from "./store/sqlite-version.ts";
+import type { Store } from "./store/store.ts";
+
+/** One problem. */
+export interface Finding {
+  /**
+   * `key 0123…`, `alias alias/app`, `principal arn:…`, `bucket 17`, `the audit log`, `the database`, or
+   * `the SQLite library` where it may have lost what nobody can find any more.
+   */
+  readonly record: string;
+  readonly problem: string;
+}
+
+const PAGE = 500;
+const DATABASE = "the database";
+
+/** Verifies the SQLite library, the records and the audit log. Parameters are those of {@link verifyStore}. */
+export async function verifyKeystore(
+  database: Database,
+  store: Store,
+  log: Pick<AuditLog, "verify">,
+  more: () => unknown,
+): Promise<readonly Finding[]> {
+  const findings = [
+    ...verifyLibrary(sqliteVersion()),
+    ...(await verifyStore(database, store, more)),
+  ];
+  if (findings.some(({ record }) => record === DATABASE)) return findings;
+  const { problems } = await log.verify();
+  const logged = problems.map(({ message }) => ({ record: "the audit log", problem: message }));
+  return [...findings, ...logged];
+}
+
+/** A keystore with such a library opens where somebody vouches for it, or read-only. */
+function verifyLibrary(version: string): Finding[] {
+  if (!canLoseWrites(version)) return [];
+  const problem = `version ${lossWarning(version)}, unless this library has the fix under an older version number`;
+  return [{ record: "the SQLite library", problem }];
+}
+
+/** @param more - Further checks, inside a `read`, which may throw {@link Fault}. */
+export async function verifyStore(
+  database: Database,
+  store: Store,
+  more: () => unknown,
+): Promise<readonly Finding[]> {
+  // Before anything that compares or reads a whole value, the check of the indexes included.
+  const oversized = await store.read(() => outOfBounds(database));
+  if (oversized.length > 0) return oversized;
+  const damage = await store.read(() => integrity(database));
+  // SQLite cannot read some pages: their rows cannot be checked.
+  if (damage.length > 0) return damage;
+
+  const findings = new Map<string, Finding>();
+  const check = (fn: () => unknown): void => {
+    try {
+      fn();
+    } catch (error) {
+      if (!(error instanceof Fault)) throw error;
+      const { message, record, problem } = error;
+      findings.set(message, { record, problem });
+    }
+  };
+  await store.read(() => check(more));
+  for (let bucket = 0; bucket < BUCKETS; bucket++) {
+    await setImmediate();
+    await store.read(() =>
+      check(() => {
+        for (const name of store.listed(bucket)) check(() => store.check(name));
+      }),
+    );
+  }
+  for (const { rows, first, nameOf } of tables) {
+    const page = database.prepare(rows);
+    for (let from: SQLOutputValue | undefined = first; from !== undefined;) {
+      const start: SQLOutputValue = from;
+      await setImmediate();
+      from = await store.read((): SQLOutputValue | undefined => {
+        const ids = page.all(start, PAGE).map((row) => row["id"]);
+        for (const id of ids) check(() => requireListed(store, nameOf(id)));
+        return ids.length < PAGE ? undefined : ids.at(-1);
+      });
+    }
+  }
+  return [...findings.values()];
+}
+
+/** The rows of each table in order; a page begins with the last row of the one before. */
+const tables: readonly {
+  readonly rows: string;
+  readonly first: SQLOutputValue;
+  readonly nameOf: (id: unknown) => RecordName;
+}[] = [
+  {
+    rows: "SELECT uuid AS id FROM cmk WHERE uuid >= ? ORDER BY uuid LIMIT ?",
+    first: new Uint8Array(0),
+    nameOf: (id) => keyName(id instanceof Uint8Array ? id : new Uint8Array(0)),
+  },
+  {
+    rows: "SELECT name AS id FROM alias WHERE name >= ? ORDER BY name LIMIT ?",
+    first: "",
+    nameOf: (id) => aliasName(String(id)),
+  },
+  {
+    rows: "SELECT arn AS id FROM principal WHERE arn >= ? ORDER BY arn LIMIT ?",
+    first: "",
+    nameOf: (id) => principalName(String(id)),
+  },
+];
+
+/** What finds rows, and how long it may be. SQLite knows how long a value is without reading it. */
+const bounds: readonly (readonly [table: string, column: string, condition: string])[] = [
+  ["cmk", "uuid", "octet_length(uuid) <> 16"],
+  ["alias", "uuid", "octet_length(uuid) <> 16"],
+  ["alias", "name", `octet_length(name) > ${MAX_ALIAS_BYTES}`],
+  ["principal", "arn", `octet_length(arn) > ${MAX_ARN_BYTES}`],
+];
+
+/** `NOT INDEXED`: an index would have to compare what must not be read. */
+function outOfBounds(database: Database): Finding[] {
+  return bounds.flatMap(([table, column, condition]) => {
+    const found = database.prepare(
+      `SELECT count(*) AS n FROM ${table} NOT INDEXED WHERE ${condition}`,
+    );
+    const rows = Number(found.get()?.["n"]);
+    if (rows === 0) return [];
+    return [
+      {
+        record: DATABASE,
+        problem: `the column ${column} of ${table} has a value out of bounds in ${rows === 1 ? "one row" : `${rows} rows`}`,
+      },
+    ];
+  });
+}
+
+/** The listed records have been checked. This finds rows that are not listed. */
+function requireListed(store: Store, name: RecordName): void {
+  if (store.isListed(name)) return;
+  store.check(name);
+  throw fault(name, "its row was added");
+}
+
+function integrity(database: Database): Finding[] {
+  const rows = database.prepare("PRAGMA integrity_check(10)").all();
+  const problems = rows.map((row) => String(row["integrity_check"]));
+  if (problems[0] === "ok") return [];
+  return problems.map((problem) => ({ record: DATABASE, problem }));
+}
