@@ -7,7 +7,7 @@
 import { createCipheriv, createDecipheriv, generateKeySync, randomBytes } from "node:crypto";
 import { inspect } from "node:util";
 import { cmkCases } from "@env/conformance";
-import type { CmkDriver } from "@env/core";
+import type { CmkDriver } from "@env/core/driver";
 
 const aes256 = () => generateKeySync("aes", { length: 256 });
 const keys = new Map([aes256(), aes256()].map((key, index) => [`key/${index}`, key]));

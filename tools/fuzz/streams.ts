@@ -11,7 +11,8 @@
  */
 import { createCipheriv, createDecipheriv, createHash, randomBytes } from "node:crypto";
 import { Cmk, Envelope, fromHeader, isEnvelopeError } from "@env/core";
-import type { CmkDriver, Context } from "@env/core";
+import type { Context } from "@env/core";
+import type { CmkDriver } from "@env/core/driver";
 import type { Bytes } from "./mutate.ts";
 import type { Random } from "./random.ts";
 import { expect, Finding, type Verdict } from "./targets.ts";

@@ -24,7 +24,7 @@ const modes = {
   },
 } as const;
 
-const BROWSER_ENTRIES = ["@env/core", "@env/core/message"];
+const BROWSER_ENTRIES = ["@env/core", "@env/core/driver", "@env/core/message"];
 
 /**
  * Type errors, one paragraph per way of resolving modules.

@@ -6,7 +6,7 @@
  *
  * @module
  */
-import { withDeadline } from "@env/core";
+import { withDeadline } from "@env/core/driver";
 import type { AwsKmsClient, SendOptions } from "./client.ts";
 import { Connection } from "./connection.ts";
 import { AwsKmsError, withoutSecrets } from "./errors.ts";

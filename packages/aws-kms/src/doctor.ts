@@ -9,15 +9,14 @@
  *
  * @module
  */
+import type { Context, EnvelopeErrorCode } from "@env/core";
 import {
   checkDoctorOptions,
-  type Context,
   type DoctorCheck,
   type DoctorOptions,
   type DoctorProblem,
   type DoctorReport,
-  type EnvelopeErrorCode,
-} from "@env/core";
+} from "@env/core/driver";
 import { Calls, wipePlaintext, type Operation, type Send } from "./calls.ts";
 import type { DescribeKeyOutput } from "./client.ts";
 import { AwsKmsError, classify } from "./errors.ts";

@@ -10,7 +10,8 @@
  *
  * @module
  */
-import { Cmk, Learnt, type Awaitable, type Bytes, type CmkDriver, type Wrapped } from "@env/core";
+import { Cmk, type Awaitable, type Bytes } from "@env/core";
+import { Learnt, type CmkDriver, type Wrapped } from "@env/core/driver";
 import {
   inRegion,
   isKeyOf,

@@ -10,7 +10,7 @@ export { awsKms, awsKmsDriver } from "./driver.ts";
 export type { AwsKmsConnection, AwsKmsKey, AwsKmsOptions, GrantTokens } from "./options.ts";
 export type { AwsKmsClient } from "./client.ts";
 export { doctor } from "./doctor.ts";
-export type { DoctorCheck, DoctorOptions, DoctorProblem, DoctorReport } from "@env/core";
+export type { DoctorCheck, DoctorOptions, DoctorProblem, DoctorReport } from "@env/core/driver";
 export { AwsKmsError } from "./errors.ts";
 export { openAwsKms, parseAwsKmsUri } from "./uri.ts";
 export type { AwsKmsUri, OpenAwsKmsOptions } from "./uri.ts";

@@ -5,7 +5,7 @@
  *
  * @module
  */
-import { isPrivateOrigin, unverifiedTls } from "@env/core";
+import { isPrivateOrigin, unverifiedTls } from "@env/core/driver";
 import type { AwsKmsClient } from "./client.ts";
 import { AwsKmsError } from "./errors.ts";
 

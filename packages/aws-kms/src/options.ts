@@ -4,7 +4,8 @@
  *
  * @module
  */
-import { isPrivateOrigin, type Awaitable } from "@env/core";
+import type { Awaitable } from "@env/core";
+import { isPrivateOrigin } from "@env/core/driver";
 import { isKeyArn, isMultiRegion, parseKeyName, type KeyName } from "./arn.ts";
 import { clientMethods, type AwsKmsClient } from "./client.ts";
 

@@ -6,12 +6,8 @@
  *
  * @module
  */
-import {
-  checkOptions as checkMembers,
-  EnvelopeError,
-  type Cmk,
-  type OpenCmkOptions,
-} from "@env/core";
+import { EnvelopeError, type Cmk, type OpenCmkOptions } from "@env/core";
+import { checkOptions as checkMembers } from "@env/core/driver";
 import { Calls } from "./calls.ts";
 import { cmkOf } from "./driver.ts";
 import { AwsKmsError } from "./errors.ts";

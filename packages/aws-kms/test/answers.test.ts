@@ -1,6 +1,7 @@
 /** What the driver makes of answers that AWS KMS does not give. */
 import { randomBytes } from "node:crypto";
-import type { Cmk, KmsContext } from "@env/core";
+import type { Cmk } from "@env/core";
+import type { KmsContext } from "@env/core/driver";
 import { describe, expect, it, vi } from "vitest";
 import { awsKms, awsKmsDriver, type AwsKmsClient } from "../src/index.ts";
 import { fakeClient } from "./support/fake-client.ts";

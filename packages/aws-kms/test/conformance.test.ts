@@ -1,6 +1,6 @@
 import { inspect } from "node:util";
 import { cmkCases, type CmkHarness } from "@env/conformance";
-import type { CmkDriver } from "@env/core";
+import type { CmkDriver } from "@env/core/driver";
 import { describe, it } from "vitest";
 import { awsKmsDriver } from "../src/index.ts";
 import { awsError, openEndpoint } from "./support/endpoint.ts";

@@ -1,4 +1,5 @@
-import { Envelope, type Cmk, type CmkDriver, type KmsContext } from "@env/core";
+import { Envelope, type Cmk } from "@env/core";
+import type { CmkDriver, KmsContext } from "@env/core/driver";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { awsKms, awsKmsDriver, type AwsKmsClient, type AwsKmsOptions } from "../src/index.ts";
 import { fakeClient } from "./support/fake-client.ts";

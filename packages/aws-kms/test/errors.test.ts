@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { inspect } from "node:util";
-import { errorCodes, type KmsFailureCode } from "@env/core";
+import { errorCodes } from "@env/core";
+import type { KmsFailureCode } from "@env/core/driver";
 import * as sdk from "@aws-sdk/client-kms";
 import { describe, expect, it } from "vitest";
 import { AwsKmsError, classify, codes, withoutSecrets } from "../src/errors.ts";

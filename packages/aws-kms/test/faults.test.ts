@@ -11,8 +11,8 @@ import {
   type Cmk,
   type Entry,
   type EnvelopeError,
-  type KmsFailureCode,
 } from "@env/core";
+import type { KmsFailureCode } from "@env/core/driver";
 import { afterEach, beforeEach, describe, expect, it, onTestFinished, vi } from "vitest";
 import { awsKms } from "../src/index.ts";
 import { awsError, openEndpoint, type Endpoint, type Fault } from "./support/endpoint.ts";

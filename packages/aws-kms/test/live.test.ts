@@ -2,7 +2,7 @@
 import { inspect } from "node:util";
 import { KMS } from "@aws-sdk/client-kms";
 import { cmkCases, type CmkHarness } from "@env/conformance";
-import type { CmkDriver } from "@env/core";
+import type { CmkDriver } from "@env/core/driver";
 import { afterAll, describe, expect, it } from "vitest";
 import { awsKmsDriver, doctor } from "../src/index.ts";
 

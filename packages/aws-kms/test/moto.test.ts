@@ -2,7 +2,7 @@
 import { inspect } from "node:util";
 import type { KMS } from "@aws-sdk/client-kms";
 import { cmkCases, type CmkHarness } from "@env/conformance";
-import type { CmkDriver } from "@env/core";
+import type { CmkDriver } from "@env/core/driver";
 import { afterAll, describe, it } from "vitest";
 import { awsKmsDriver, type AwsKmsClient } from "../src/index.ts";
 import { startMoto } from "./support/moto.ts";

@@ -13,9 +13,9 @@ import {
   type Cmk,
   type CmkOpener,
   type Context,
-  type DoctorReport,
   type Observer,
 } from "@env/core";
+import type { DoctorReport } from "@env/core/driver";
 import { CONFIG_FILE, loadConfig, openCmks, type EnvelopeConfig } from "@env/core/config";
 import type * as Gcp from "@env/gcp-kms";
 import {

@@ -4,7 +4,7 @@
  *
  * @module
  */
-import type { CmkDriver } from "@env/core";
+import type { CmkDriver } from "@env/core/driver";
 
 type Optional = "generate" | "rewrap" | "matches" | "close";
 

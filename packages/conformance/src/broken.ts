@@ -6,7 +6,7 @@
  *
  * @module
  */
-import type { CmkDriver } from "@env/core";
+import type { CmkDriver } from "@env/core/driver";
 import { brokenBinding } from "./broken/binding.ts";
 import { brokenErrors } from "./broken/errors.ts";
 import { brokenRotation, forgivenRotation } from "./broken/rotation.ts";

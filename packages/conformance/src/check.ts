@@ -9,14 +9,12 @@ import {
   encodeEncryptionContext,
   isEnvelopeError,
   type CmkCallOptions,
-  type CmkDriver,
   type Context,
   type Entry,
   type EnvelopeError,
   type EnvelopeErrorCode,
-  type KmsContext,
-  type KmsFailureCode,
 } from "@env/core";
+import type { CmkDriver, KmsContext, KmsFailureCode } from "@env/core/driver";
 import { hex, random } from "./bytes.ts";
 import type { CmkSetup } from "./harness.ts";
 

@@ -7,7 +7,8 @@
  *
  * @module
  */
-import type { Awaitable, CmkDriver } from "@env/core";
+import type { Awaitable } from "@env/core";
+import type { CmkDriver } from "@env/core/driver";
 
 /** The clauses of the driver contract. `CmkDriver` explains them; tests and documents refer to this table. */
 export const clauses = {

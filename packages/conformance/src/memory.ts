@@ -4,7 +4,7 @@
  *
  * @module
  */
-import type { CmkDriver } from "@env/core";
+import type { CmkDriver } from "@env/core/driver";
 import { MemoryKms } from "@env/core/testing";
 import type { CmkHarness } from "./harness.ts";
 

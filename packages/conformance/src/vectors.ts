@@ -17,7 +17,8 @@
  * @module
  */
 import { readFileSync } from "node:fs";
-import type { CmkDriver, EnvelopeErrorCode, KmsFailureCode } from "@env/core";
+import type { EnvelopeErrorCode } from "@env/core";
+import type { CmkDriver, KmsFailureCode } from "@env/core/driver";
 import { fromHex, hex } from "./bytes.ts";
 import { openLocalBlob, type LocalKey } from "./local-wrap.ts";
 import { readVectorFolder } from "./vector-files.ts";

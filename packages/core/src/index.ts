@@ -25,31 +25,13 @@ export type { CmkCallOptions, CmkOptions } from "./cmk.ts";
 export type { GeneratedDataKey, RewrappedEntry, WrappedDataKey } from "./cmk-calls.ts";
 export type { Bytes } from "./bytes.ts";
 export { encodeAad, encodeContext, encodeEncryptionContext } from "./context.ts";
-export type { Aad, Context, KmsContext } from "./context.ts";
+export type { Aad, Context } from "./context.ts";
 export type { Awaitable } from "./crypto.ts";
 export { DataKey } from "./data-key.ts";
-export type {
-  CmkDriver,
-  DriverRequest,
-  Generated,
-  Rewrapped,
-  Unwrapped,
-  UnwrapRequest,
-  Wrapped,
-  WrapRequest,
-} from "./driver.ts";
 export { closest, didYouMean } from "./closest.ts";
-export { withDeadline } from "./deadline.ts";
-export type { DeadlineOptions } from "./deadline.ts";
-export { Learnt } from "./learnt.ts";
-export type { LearntOptions } from "./learnt.ts";
-export { checkOptions } from "./options.ts";
-export { isLoopback, isPrivateOrigin, unverifiedTls } from "./transport.ts";
-export { checkDoctorOptions } from "./doctor.ts";
-export type { DoctorCheck, DoctorOptions, DoctorProblem, DoctorReport } from "./doctor.ts";
 export { errorCodes, type ErrorCodeRow } from "./error-codes.ts";
 export { EnvelopeError, isEnvelopeError } from "./error.ts";
-export type { Attempt, EnvelopeErrorCode, EnvelopeErrorOptions, KmsFailureCode } from "./error.ts";
+export type { Attempt, EnvelopeErrorCode, EnvelopeErrorOptions } from "./error.ts";
 export type { Entry } from "./key-block.ts";
 export type {
   CacheEvent,

@@ -1,6 +1,7 @@
 import { inspect as show } from "node:util";
 import { describe, expect, it } from "vitest";
-import { Cmk, DataKey, type CmkDriver, type Entry, type EnvelopeEvent } from "@env/core";
+import { Cmk, DataKey, type Entry, type EnvelopeEvent } from "@env/core";
+import type { CmkDriver } from "@env/core/driver";
 import { pattern } from "./support/lengths.ts";
 import { refuses } from "./support/refuses.ts";
 import { StubKey } from "./support/stub-kms.ts";

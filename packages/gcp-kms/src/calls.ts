@@ -8,7 +8,7 @@
  *
  * @module
  */
-import { withDeadline } from "@env/core";
+import { withDeadline } from "@env/core/driver";
 import type { GcpKmsClient, SendOptions } from "./client.ts";
 import { Connection } from "./connection.ts";
 import { GcpKmsError, withoutSecrets } from "./errors.ts";

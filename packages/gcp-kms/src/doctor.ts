@@ -7,17 +7,19 @@
  * @module
  */
 import {
-  checkDoctorOptions,
   isEnvelopeError,
   type Cmk,
   type Context,
+  type Entry,
+  type EnvelopeErrorCode,
+} from "@env/core";
+import {
+  checkDoctorOptions,
   type DoctorCheck,
   type DoctorOptions,
   type DoctorProblem,
   type DoctorReport,
-  type Entry,
-  type EnvelopeErrorCode,
-} from "@env/core";
+} from "@env/core/driver";
 import { Calls } from "./calls.ts";
 import type { CryptoKeyOutput } from "./client.ts";
 import { cmkOf } from "./driver.ts";

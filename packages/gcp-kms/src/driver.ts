@@ -12,7 +12,8 @@
  *
  * @module
  */
-import { Cmk, Learnt, type Awaitable, type Bytes, type CmkDriver, type Wrapped } from "@env/core";
+import { Cmk, type Awaitable, type Bytes } from "@env/core";
+import { Learnt, type CmkDriver, type Wrapped } from "@env/core/driver";
 import { Calls, wipePlaintext, type Operation } from "./calls.ts";
 import type { EncryptOutput } from "./client.ts";
 import { crc32c } from "./crc32c.ts";

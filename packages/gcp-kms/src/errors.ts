@@ -11,7 +11,7 @@
  *
  * @module
  */
-import type { KmsFailureCode } from "@env/core";
+import type { KmsFailureCode } from "@env/core/driver";
 
 /** The code for each name of an error; README.md lists the same. */
 export const codes: Readonly<Record<string, KmsFailureCode>> = {

@@ -10,7 +10,7 @@ export { gcpKms, gcpKmsDriver } from "./driver.ts";
 export type { GcpKmsConnection, GcpKmsKey, GcpKmsOptions } from "./options.ts";
 export type { GcpKmsClient } from "./client.ts";
 export { doctor } from "./doctor.ts";
-export type { DoctorCheck, DoctorOptions, DoctorProblem, DoctorReport } from "@env/core";
+export type { DoctorCheck, DoctorOptions, DoctorProblem, DoctorReport } from "@env/core/driver";
 export { GcpKmsError } from "./errors.ts";
 export { openGcpKms, parseGcpKmsUri } from "./uri.ts";
 export type { GcpKmsUri, OpenGcpKmsOptions } from "./uri.ts";

@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { isLoopback, unverifiedTls } from "@env/core";
+import { isLoopback, unverifiedTls } from "@env/core/driver";
 import type { GcpKmsClient } from "./client.ts";
 import { GcpKmsError } from "./errors.ts";
 

@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { isPrivateOrigin } from "@env/core";
+import { isPrivateOrigin } from "@env/core/driver";
 import { clientMethods, type GcpKmsClient } from "./client.ts";
 import { parseKeyName, parseVersionName, type KeyName } from "./name.ts";
 

@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { gcpKmsFaults } from "@env/conformance/gcp-kms-server";
-import { encodeEncryptionContext, type Cmk, type Entry, type KmsContext } from "@env/core";
+import { encodeEncryptionContext, type Cmk, type Entry } from "@env/core";
+import type { KmsContext } from "@env/core/driver";
 import { afterEach, describe, expect, it, onTestFinished, vi } from "vitest";
 import type { DecryptOutput, EncryptOutput } from "../src/client.ts";
 import { crc32c } from "../src/crc32c.ts";

@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { inspect } from "node:util";
-import type { KmsFailureCode } from "@env/core";
+import type { KmsFailureCode } from "@env/core/driver";
 import { describe, expect, it } from "vitest";
 import { classify, codes, GcpKmsError, withoutSecrets } from "../src/errors.ts";
 

@@ -23,8 +23,8 @@ import {
   type Cmk,
   type Entry,
   type EnvelopeError,
-  type KmsFailureCode,
 } from "@env/core";
+import type { KmsFailureCode } from "@env/core/driver";
 import { describe, expect, it, onTestFinished, vi } from "vitest";
 import { gcpKms } from "../src/index.ts";
 import { rejection, restClient } from "./support/sdk.ts";

@@ -1,7 +1,7 @@
 /** Cloud KMS itself, where the environment names keys. */
 import { inspect } from "node:util";
 import { cmkCases, type CmkHarness } from "@env/conformance";
-import type { CmkDriver } from "@env/core";
+import type { CmkDriver } from "@env/core/driver";
 import { KeyManagementServiceClient } from "@google-cloud/kms";
 import { afterAll, describe, expect, it } from "vitest";
 import { doctor, gcpKmsDriver } from "../src/index.ts";

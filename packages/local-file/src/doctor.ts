@@ -9,18 +9,20 @@
  */
 import {
   DataKey,
-  checkDoctorOptions,
   EnvelopeError,
   isEnvelopeError,
   type Cmk,
   type Context,
+  type Entry,
+  type EnvelopeErrorCode,
+} from "@env/core";
+import {
+  checkDoctorOptions,
   type DoctorCheck,
   type DoctorOptions,
   type DoctorProblem,
   type DoctorReport,
-  type Entry,
-  type EnvelopeErrorCode,
-} from "@env/core";
+} from "@env/core/driver";
 import { isKmsError, sqliteVersion } from "@env/kms";
 import type { KeyFacts } from "./client.ts";
 import { cmkOptions, localFile, type LocalFileOptions } from "./driver.ts";

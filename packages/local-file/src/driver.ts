@@ -7,7 +7,8 @@
  *
  * @module
  */
-import { checkOptions, Cmk, Learnt, type Awaitable, type CmkDriver, type Wrapped } from "@env/core";
+import { Cmk, type Awaitable } from "@env/core";
+import { checkOptions, Learnt, type CmkDriver, type Wrapped } from "@env/core/driver";
 import { describeCiphertextBlob, isKmsError, KmsError } from "@env/kms";
 import type { Encrypted, LocalFileClient } from "./client.ts";
 import { classify } from "./errors.ts";

@@ -7,7 +7,8 @@
  *
  * @module
  */
-import { isEnvelopeError, type KmsFailureCode } from "@env/core";
+import { isEnvelopeError } from "@env/core";
+import type { KmsFailureCode } from "@env/core/driver";
 
 const byName: ReadonlyMap<string, KmsFailureCode> = new Map([
   ["InvalidCiphertextException", "ERR_ENVELOPE_KMS_REJECTED"],

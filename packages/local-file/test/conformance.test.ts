@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { inspect } from "node:util";
 import { cmkCases, type CmkHarness } from "@env/conformance";
-import type { CmkDriver } from "@env/core";
+import type { CmkDriver } from "@env/core/driver";
 import { createKeystore, openKeystore } from "@env/kms";
 import { describe, it } from "vitest";
 import { localFileDriver, type LocalFileClient } from "../src/index.ts";

@@ -1,5 +1,6 @@
 import { DatabaseSync } from "node:sqlite";
-import type { Bytes, CmkDriver, KmsContext } from "@env/core";
+import type { Bytes } from "@env/core";
+import type { CmkDriver, KmsContext } from "@env/core/driver";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import type { LocalFileClient } from "../src/client.ts";
 import { localFile, localFileDriver } from "../src/index.ts";

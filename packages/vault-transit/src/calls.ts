@@ -7,7 +7,7 @@
  *
  * @module
  */
-import { unverifiedTls, withDeadline } from "@env/core";
+import { unverifiedTls, withDeadline } from "@env/core/driver";
 import { Connection } from "./connection.ts";
 import { VaultTransitError, withoutSecrets } from "./errors.ts";
 import type { Settings } from "./options.ts";

@@ -8,17 +8,19 @@
  */
 import {
   DataKey,
-  checkDoctorOptions,
   isEnvelopeError,
   type Cmk,
   type Context,
+  type Entry,
+  type EnvelopeErrorCode,
+} from "@env/core";
+import {
+  checkDoctorOptions,
   type DoctorCheck,
   type DoctorOptions,
   type DoctorProblem,
   type DoctorReport,
-  type Entry,
-  type EnvelopeErrorCode,
-} from "@env/core";
+} from "@env/core/driver";
 import { Calls, type Data } from "./calls.ts";
 import { cmkOf } from "./driver.ts";
 import { classify, VaultTransitError } from "./errors.ts";

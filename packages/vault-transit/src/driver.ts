@@ -12,15 +12,8 @@
  *
  * @module
  */
-import {
-  Cmk,
-  type Bytes,
-  type CmkDriver,
-  type KmsContext,
-  type Unwrapped,
-  type UnwrapRequest,
-  type Wrapped,
-} from "@env/core";
+import { Cmk, type Bytes } from "@env/core";
+import type { CmkDriver, KmsContext, Unwrapped, UnwrapRequest, Wrapped } from "@env/core/driver";
 import { Calls, wipePlaintext, type Data, type Operation } from "./calls.ts";
 import { classify, VaultTransitError } from "./errors.ts";
 import { existingKey, KeyCheck, type Intent } from "./key-check.ts";

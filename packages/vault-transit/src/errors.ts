@@ -10,7 +10,7 @@
  *
  * @module
  */
-import type { KmsFailureCode } from "@env/core";
+import type { KmsFailureCode } from "@env/core/driver";
 
 /** What went wrong. */
 export type ErrorName =

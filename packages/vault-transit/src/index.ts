@@ -17,7 +17,7 @@ export type {
 } from "./options.ts";
 export type { VaultTransitClient } from "./client.ts";
 export { doctor } from "./doctor.ts";
-export type { DoctorCheck, DoctorOptions, DoctorProblem, DoctorReport } from "@env/core";
+export type { DoctorCheck, DoctorOptions, DoctorProblem, DoctorReport } from "@env/core/driver";
 export { VaultTransitError } from "./errors.ts";
 export { openVaultTransit, parseVaultTransitUri } from "./uri.ts";
 export type { OpenVaultTransitOptions, VaultTransitUri } from "./uri.ts";

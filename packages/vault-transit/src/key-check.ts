@@ -14,7 +14,7 @@
  *
  * @module
  */
-import { Learnt } from "@env/core";
+import { Learnt } from "@env/core/driver";
 import type { Calls, Data, Operation, Request } from "./calls.ts";
 import { VaultTransitError } from "./errors.ts";
 import type { KeyName } from "./key-name.ts";

@@ -4,7 +4,8 @@
  *
  * @module
  */
-import { isPrivateOrigin, type Awaitable } from "@env/core";
+import type { Awaitable } from "@env/core";
+import { isPrivateOrigin } from "@env/core/driver";
 import { clientMethods, type VaultTransitClient } from "./client.ts";
 import { hasLabel, isName, isPath, parseLabel, type KeyName } from "./key-name.ts";
 

@@ -7,7 +7,7 @@ import {
   type TransitFlavour,
   type TransitPolicyRule,
 } from "@env/conformance/transit-server";
-import type { CmkDriver } from "@env/core";
+import type { CmkDriver } from "@env/core/driver";
 import { describe, it } from "vitest";
 import { vaultTransitDriver, type VaultTransitMode } from "../src/index.ts";
 

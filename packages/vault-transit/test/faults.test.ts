@@ -16,8 +16,8 @@ import {
   type Cmk,
   type Entry,
   type EnvelopeError,
-  type KmsFailureCode,
 } from "@env/core";
+import type { KmsFailureCode } from "@env/core/driver";
 import { afterEach, beforeEach, describe, expect, it, onTestFinished, vi } from "vitest";
 import { vaultTransit, type VaultTransitMode } from "../src/index.ts";
 import { rejection, testServer, withoutConfiguration } from "./support/server.ts";

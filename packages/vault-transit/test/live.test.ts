@@ -1,7 +1,7 @@
 /** Vault or OpenBao itself, where the environment names keys. */
 import { inspect } from "node:util";
 import { cmkCases, type CmkHarness } from "@env/conformance";
-import type { CmkDriver } from "@env/core";
+import type { CmkDriver } from "@env/core/driver";
 import { afterAll, describe, expect, it } from "vitest";
 import { doctor, vaultTransitDriver, type VaultTransitOptions } from "../src/index.ts";
 

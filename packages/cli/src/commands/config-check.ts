@@ -4,13 +4,8 @@
  *
  * @module
  */
-import {
-  EnvelopeError,
-  isEnvelopeError,
-  type Cmk,
-  type Context,
-  type DoctorReport,
-} from "@env/core";
+import { EnvelopeError, isEnvelopeError, type Cmk, type Context } from "@env/core";
+import type { DoctorReport } from "@env/core/driver";
 import type { EnvelopeConfig } from "@env/core/config";
 import { checkedContext, collectPair } from "../context.ts";
 import { NegativeAnswer, reportOf, usageError } from "../errors.ts";

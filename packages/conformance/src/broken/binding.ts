@@ -3,7 +3,8 @@
  *
  * @module
  */
-import { encodeEncryptionContext, type Bytes, type CmkDriver, type Context } from "@env/core";
+import { encodeEncryptionContext, type Bytes, type Context } from "@env/core";
+import type { CmkDriver } from "@env/core/driver";
 import type { BrokenDriver } from "../broken.ts";
 import { base64, concat, fromHex, hex, latin1, random } from "../bytes.ts";
 import { bare, Fault, faulty } from "./fault.ts";

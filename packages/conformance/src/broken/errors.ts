@@ -3,7 +3,8 @@
  *
  * @module
  */
-import type { Bytes, CmkDriver, KmsFailureCode, UnwrapRequest, WrapRequest } from "@env/core";
+import type { Bytes } from "@env/core";
+import type { CmkDriver, KmsFailureCode, UnwrapRequest, WrapRequest } from "@env/core/driver";
 import type { BrokenDriver } from "../broken.ts";
 import { base64, concat, hex } from "../bytes.ts";
 import { bare, Fault, faulty } from "./fault.ts";

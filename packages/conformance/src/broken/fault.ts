@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { CmkDriver, KmsFailureCode } from "@env/core";
+import type { CmkDriver, KmsFailureCode } from "@env/core/driver";
 import { altered, type Changes } from "../altered.ts";
 
 /** An error that carries its own code, for drivers that fail on their own. */

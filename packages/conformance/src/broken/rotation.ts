@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { CmkDriver } from "@env/core";
+import type { CmkDriver } from "@env/core/driver";
 import type { BrokenDriver, ForgivenDriver } from "../broken.ts";
 import { hex, random } from "../bytes.ts";
 import { kmsContext } from "../check.ts";

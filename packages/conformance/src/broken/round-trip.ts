@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { CmkDriver } from "@env/core";
+import type { CmkDriver } from "@env/core/driver";
 import { rebound } from "./binding.ts";
 import type { BrokenDriver } from "../broken.ts";
 import { concat, hex, latin1, random } from "../bytes.ts";

@@ -4,7 +4,8 @@
  *
  * @module
  */
-import type { Bytes, CmkDriver, UnwrapRequest, WrapRequest } from "@env/core";
+import type { Bytes } from "@env/core";
+import type { CmkDriver, UnwrapRequest, WrapRequest } from "@env/core/driver";
 import type { BrokenDriver, ForgivenDriver } from "../broken.ts";
 import { concat, copyOf, hex, random } from "../bytes.ts";
 import { pause } from "../check.ts";

@@ -3,7 +3,8 @@
  *
  * @module
  */
-import { Cmk, type KmsFailureCode } from "@env/core";
+import { Cmk } from "@env/core";
+import type { KmsFailureCode } from "@env/core/driver";
 import { flipped } from "../bytes.ts";
 import { check, context, operations, refuses, wrappedByFirst } from "../check.ts";
 import type { Ability, CaseDefinition } from "../harness.ts";

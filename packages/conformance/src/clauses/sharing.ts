@@ -3,7 +3,8 @@
  *
  * @module
  */
-import { Cmk, type Bytes, type CmkDriver } from "@env/core";
+import { Cmk, type Bytes } from "@env/core";
+import type { CmkDriver } from "@env/core/driver";
 import { altered } from "../altered.ts";
 import { copyOf, hex, random } from "../bytes.ts";
 import {

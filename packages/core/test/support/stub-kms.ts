@@ -1,5 +1,6 @@
 /** A key of a `MemoryKms` that counts its calls, fails on demand, and leaves out what a test says. */
-import { Cmk, type CmkDriver, type CmkOptions, type KmsFailureCode } from "@env/core";
+import { Cmk, type CmkOptions } from "@env/core";
+import type { CmkDriver, KmsFailureCode } from "@env/core/driver";
 import { MemoryKms, MemoryKmsError } from "@env/core/testing";
 
 export interface StubKeyOptions extends CmkOptions {

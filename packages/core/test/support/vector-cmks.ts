@@ -1,6 +1,7 @@
 /** The CMKs of a test vector (spec/vectors/README.md), as this package's own tests need them. */
 import { createDecipheriv, createHmac } from "node:crypto";
-import { Cmk, encodeEncryptionContext, type Context, type KmsFailureCode } from "@env/core";
+import { Cmk, encodeEncryptionContext, type Context } from "@env/core";
+import type { KmsFailureCode } from "@env/core/driver";
 
 export type VectorCmk = { readonly provider: string; readonly keyId: string } & (
   | { readonly versions: Readonly<Record<string, string>> }

@@ -1,5 +1,6 @@
 import { chmodSync, existsSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
-import { Cmk, type CmkDriver } from "@env/core";
+import { Cmk } from "@env/core";
+import type { CmkDriver } from "@env/core/driver";
 import { MemoryKms } from "@env/core/testing";
 import { describe, expect, it, onTestFinished, vi } from "vitest";
 import { createKeystore, generateRootKey, openKeystore } from "../../src/index.ts";

@@ -3,7 +3,8 @@
  * It counts its calls.
  */
 import { createCipheriv, createDecipheriv, createHash, randomBytes } from "node:crypto";
-import { Cmk, type CmkDriver } from "@env/core";
+import { Cmk } from "@env/core";
+import type { CmkDriver } from "@env/core/driver";
 
 export interface RotatingCmk {
   readonly cmk: Cmk;

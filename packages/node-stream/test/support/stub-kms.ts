@@ -1,5 +1,6 @@
 /** A key of a `MemoryKms` that counts its calls and fails on demand. */
-import { Cmk, Envelope, type EnvelopeOptions, type KmsFailureCode } from "@env/core";
+import { Cmk, Envelope, type EnvelopeOptions } from "@env/core";
+import type { KmsFailureCode } from "@env/core/driver";
 import { MemoryKms, MemoryKmsError } from "@env/core/testing";
 
 export class StubKms {

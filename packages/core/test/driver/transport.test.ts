@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it, vi } from "vitest";
-import { isPrivateOrigin, unverifiedTls } from "@env/core";
+import { isPrivateOrigin, unverifiedTls } from "@env/core/driver";
 
 afterEach(() => {
   vi.unstubAllEnvs();

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { Learnt } from "@env/core";
+import { Learnt } from "@env/core/driver";
 
 beforeEach(() => {
   vi.useFakeTimers({ toFake: ["performance"] });

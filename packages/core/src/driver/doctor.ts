@@ -4,9 +4,9 @@
  *
  * @module
  */
-import { encodeContext, type Context } from "./context.ts";
-import type { EnvelopeErrorCode } from "./error.ts";
-import { checkOptions } from "./options.ts";
+import { encodeContext, type Context } from "../context.ts";
+import type { EnvelopeErrorCode } from "../error.ts";
+import { checkOptions } from "../options.ts";
 
 /** The checks, in the order in which they run. */
 export type DoctorCheck = "reach" | "key" | "generate" | "wrap" | "unwrap" | "rewrap";

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { untilAborted } from "./until-aborted.ts";
+import { untilAborted } from "../until-aborted.ts";
 
 export interface DeadlineOptions<T> {
   /** The caller's signal; its reason is thrown unchanged. */

@@ -1,5 +1,5 @@
 import { describe, expect, it, vi } from "vitest";
-import { withDeadline } from "@env/core";
+import { withDeadline } from "@env/core/driver";
 
 const tooLate = new Error("late");
 const late = (): Error => tooLate;
