@@ -174,7 +174,7 @@ describe("secrets", () => {
 
     const source = await sourceKey(root, { kind: "key-file" }, keystore.facts.keystoreId);
     const { root: rootKey, store, database } = await openStore(path);
-    const record = await store.read(() => store.key(KeyId));
+    const record = await store.read(() => store.keys.get(KeyId));
     database.close();
     const secrets = new Map([
       ["source key", source.export()],

@@ -287,7 +287,7 @@ export class Access {
     }
     this.#requireThisAccount(action, reference, keyId);
     if (reference.kind === "key") {
-      const record = this.#store.key(reference.keyId);
+      const record = this.#store.keys.get(reference.keyId);
       if (record === undefined) {
         throw this.#missing(action, notFoundKey(this.#realm, reference.keyId));
       }
@@ -295,7 +295,7 @@ export class Access {
     }
     const { name } = reference;
     const requestAlias = byAlias ? name : undefined;
-    const record = this.#store.aliasTarget(name);
+    const record = this.#store.keys.byAlias(name);
     if (record === undefined && isManagedAlias(name)) {
       const draft = draftManagedKey(name, this.#realm, this.#store.now());
       return { record: draft, requestAlias, unborn: true };
@@ -315,7 +315,7 @@ export class Access {
   #keyOfBlob({ blob }: BlobQuestion): KeyRecord {
     const named = describeCiphertextBlob(blob)?.keyId;
     if (named === undefined) throw invalidCiphertext();
-    const record = this.#store.key(named) ?? this.#store.key(multiRegionForm(named));
+    const record = this.#store.keys.get(named) ?? this.#store.keys.get(multiRegionForm(named));
     if (record !== undefined) return record;
     // Not "not found": whoever holds a blob may not learn which keys exist.
     throw new KmsError(
@@ -325,7 +325,7 @@ export class Access {
   }
 
   #aliasTarget({ action, name }: AliasTargetQuestion): KeyRecord {
-    const record = this.#store.aliasTarget(name);
+    const record = this.#store.keys.byAlias(name);
     if (record === undefined) throw this.#missing(action, notFoundAlias(this.#realm, name));
     return record;
   }

@@ -85,7 +85,7 @@ export class Iam {
     const limit = check.integer(Limit ?? 100, "limit", 1, 1000);
     const after = fromMarker(Marker, /^arn:[\x21-\x7e]{1,2044}$/) ?? "";
     return this.#store.read(() => {
-      const { items, next } = this.#store.principals(after, limit);
+      const { items, next } = this.#store.principals.list(after, limit);
       return { Principals: items.map(toPrincipal), ...toPage(next) };
     });
   }
@@ -127,18 +127,18 @@ export class Iam {
 
   /** Not for applications: {@link put} within a change of the store. */
   putWithin(checked: CheckedPrincipal): Principal {
-    const known = this.#store.principal(checked.arn);
+    const known = this.#store.principals.get(checked.arn);
     for (const group of checked.groups) {
       // A group that was deleted since may stay in the list: it gives nothing.
       if (known?.groups.includes(group) === true) continue;
-      if (this.#store.principal(group) === undefined) throw missing(group);
+      if (this.#store.principals.get(group) === undefined) throw missing(group);
     }
     const record: PrincipalRecord = {
       ...checked,
       userId: known?.userId ?? newUserId(checked.type),
       created: known?.created ?? this.#store.now(),
     };
-    this.#store.putPrincipal(record);
+    this.#store.principals.put(record);
     this.#record("PutPrincipal", record.arn, {
       Policies: record.policies.map(({ name, text }) => ({ Name: name, Policy: text })),
       PermissionsBoundary: record.boundary?.text,
@@ -150,12 +150,12 @@ export class Iam {
 
   /** Not for applications: {@link delete} within a change of the store. */
   deleteWithin(arn: string): void {
-    if (!this.#store.deletePrincipal(arn)) throw missing(arn);
+    if (!this.#store.principals.delete(arn)) throw missing(arn);
     this.#record("DeletePrincipal", arn, {});
   }
 
   #found(arn: string): PrincipalRecord {
-    const record = this.#store.principal(arn);
+    const record = this.#store.principals.get(arn);
     if (record === undefined) throw missing(arn);
     return record;
   }

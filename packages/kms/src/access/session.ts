@@ -106,7 +106,7 @@ export class Session {
   /** The caller, to be asked for inside the store's `read` and `write`. Unknown principals have no policies. */
   caller(store: Store): Caller {
     const record = this.#record(store);
-    const groups = (record?.groups ?? []).flatMap((arn) => store.principal(arn) ?? []);
+    const groups = (record?.groups ?? []).flatMap((arn) => store.principals.get(arn) ?? []);
     const records = [record, ...groups];
     const known = this.#known;
     // Records are immutable: the same ones make the same caller.
@@ -123,8 +123,8 @@ export class Session {
   }
 
   #record(store: Store): PrincipalRecord | undefined {
-    if (this.#type === "user" || this.#type === "role") return store.principal(this.principal);
-    return this.#roleArn === undefined ? undefined : store.principal(this.#roleArn);
+    if (this.#type === "user" || this.#type === "role") return store.principals.get(this.principal);
+    return this.#roleArn === undefined ? undefined : store.principals.get(this.#roleArn);
   }
 
   #caller(record: PrincipalRecord | undefined, groups: readonly PrincipalRecord[]): Caller {

@@ -57,7 +57,7 @@ export function grantOfToken(
   const bytes = Buffer.from(token, "base64url");
   if (bytes.length === TOKEN_BYTES) {
     const uuid = keyIdFromBytes(bytes.subarray(0, 16));
-    const record = store.key(uuid) ?? store.key(multiRegionForm(uuid));
+    const record = store.keys.get(uuid) ?? store.keys.get(multiRegionForm(uuid));
     const grantId = bytes.toString("hex", 16, 48);
     const grant = record?.grants.find((one) => one.grantId === grantId);
     if (record !== undefined && grant?.tokenHashes.includes(hashToken(token)) === true) {

@@ -37,7 +37,7 @@ export function carryOutDue(
   { keyId }: KeyRecord,
   store: Store,
 ): { readonly record: KeyRecord; readonly done: readonly DueEvent[] } {
-  const found = store.key(keyId);
+  const found = store.keys.get(keyId);
   if (found === undefined) throw new RangeError("the key was just there");
   const done: DueEvent[] = [];
   let record = found;
@@ -64,7 +64,7 @@ export function carryOutDue(
       keyMaterialId: materialIdOf(record, record.versions.length),
     });
   }
-  if (record !== found) store.update(record);
+  if (record !== found) store.keys.update(record);
   return { record, done };
 }
 

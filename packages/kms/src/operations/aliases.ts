@@ -32,11 +32,11 @@ export const createAlias: Operation<AliasTargetRequest, void> = operation({
     key: { on: "key", action: "CreateAlias", keyId } as const,
   }),
   run: ({ store, realm, now }, { name }, { key }): void => {
-    if (store.aliasTarget(name) !== undefined) {
+    if (store.keys.byAlias(name) !== undefined) {
       const arn = aliasArn(realm, name);
       throw new KmsError("AlreadyExistsException", `An alias with the name ${arn} already exists`);
     }
-    store.update(withAlias(key, { name, created: now, updated: now }));
+    store.keys.update(withAlias(key, { name, created: now, updated: now }));
   },
 });
 
@@ -58,11 +58,11 @@ export const updateAlias: Operation<AliasTargetRequest, void> = operation({
     const moved = { ...alias, updated: now };
     const left = withoutAlias(from, name);
     if (to.keyId === from.keyId) {
-      store.update(withAlias(left, moved));
+      store.keys.update(withAlias(left, moved));
     } else {
       const joined = withAlias(to, moved);
-      store.update(left);
-      store.update(joined);
+      store.keys.update(left);
+      store.keys.update(joined);
     }
   },
 });
@@ -77,7 +77,7 @@ export const deleteAlias: Operation<AliasRequest, void> = operation({
     key: { on: "alias-target", action: "DeleteAlias", name } as const,
   }),
   run: ({ store }, name, { key }): void => {
-    store.update(withoutAlias(key, name));
+    store.keys.update(withoutAlias(key, name));
   },
 });
 
@@ -128,11 +128,11 @@ interface Entries {
 }
 
 function allAliases(store: Store, realm: Realm, after: string, limit: number): Entries {
-  const { items, next } = store.aliases(after, limit);
+  const { items, next } = store.keys.listAliases(after, limit);
   const found = items.map(([alias, key]) => toEntry(alias, key, realm));
   const unborn = managedAliases
     .filter((name) => name > after && (next === undefined || name < next))
-    .filter((name) => store.aliasTarget(name) === undefined)
+    .filter((name) => store.keys.byAlias(name) === undefined)
     .map((name) => ({ AliasName: name, AliasArn: aliasArn(realm, name) }));
   const all = [...found, ...unborn].toSorted((a, b) => (a.AliasName < b.AliasName ? -1 : 1));
   const entries = all.slice(0, limit);

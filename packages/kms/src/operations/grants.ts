@@ -94,7 +94,7 @@ export const createGrant: Operation<CreateGrantRequest, CreateGrantResponse> = o
     };
     const grant = key.grants.find((one) => isSameRequest(one, wanted)) ?? wanted;
     const GrantToken = newGrantToken(key, grant.grantId);
-    store.update(withGrant(key, withToken(grant, GrantToken)));
+    store.keys.update(withGrant(key, withToken(grant, GrantToken)));
     return { GrantId: grant.grantId, GrantToken };
   },
 });
@@ -157,7 +157,7 @@ export const listRetirableGrants: Operation<ListRetirableGrantsRequest, ListGran
       let position = after;
       let passed = skip;
       for (let scanned = 0; scanned < SCANNED_KEYS; scanned++) {
-        const { items, next } = store.keys(position, 1);
+        const { items, next } = store.keys.list(position, 1);
         for (const record of items) {
           const found = record.grants.filter((grant) => grant.retiring === retiring).slice(passed);
           const taken = found.slice(0, limit - Grants.length);
@@ -196,7 +196,7 @@ export const retireGrant: Operation<RetireGrantRequest, void> = operation({
   questions: (grant) => ({ key: { on: "grant", action: "RetireGrant", grant } as const }),
   run: ({ store, asked }, _, { key }): void => {
     const [grant] = asked[0]?.request.key?.grants ?? [];
-    if (grant !== undefined) store.update(withoutGrant(key, grant.grantId));
+    if (grant !== undefined) store.keys.update(withoutGrant(key, grant.grantId));
   },
 });
 
@@ -215,7 +215,7 @@ export const revokeGrant: Operation<RevokeGrantRequest, void> = operation({
   }),
   run: ({ store }, { grantId }, { key }): void => {
     if (!key.grants.some((grant) => grant.grantId === grantId)) throw notFoundGrant(grantId);
-    store.update(withoutGrant(key, grantId));
+    store.keys.update(withoutGrant(key, grantId));
   },
 });
 

@@ -129,7 +129,7 @@ export const importKeyMaterial: Operation<ImportKeyMaterialRequest, ImportKeyMat
       const changed = place(key, { created: call.now, material, imported }, input.type, call);
       // A key that was disabled with all its material stays so: that is for EnableKey to change.
       const enabled = keyState(key, call.now) === "PendingImport" || key.enabled;
-      call.store.update({ ...changed, enabled });
+      call.store.keys.update({ ...changed, enabled });
       return answer(key, id, call.realm);
     },
   });
@@ -156,14 +156,14 @@ export const deleteImportedKeyMaterial: Operation<
     const id = materialId ?? versions.at(-1)?.imported?.fingerprint;
     if (id === undefined) return { KeyId: keyArn(realm, key.keyId) };
     if (pending?.imported?.fingerprint === id) {
-      store.update({ ...key, pending: undefined });
+      store.keys.update({ ...key, pending: undefined });
       store.destroysMaterial();
       return answer(key, id, realm);
     }
     if (!versions.some(({ imported }) => imported?.fingerprint === id)) {
       throw new KmsError("NotFoundException", `Key material ${id} does not exist`);
     }
-    store.update({
+    store.keys.update({
       ...key,
       versions: versions.map((version) =>
         version.imported?.fingerprint === id ? withoutMaterial(version) : version,

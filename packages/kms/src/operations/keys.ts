@@ -109,7 +109,7 @@ export const createKey: Operation<CreateKeyRequest, KeyMetadataResponse> = opera
       pending: undefined,
     };
     if (input.policy !== undefined && !input.skipLockoutCheck) requireWayBack(call, record);
-    store.insert(record);
+    store.keys.insert(record);
     return { KeyMetadata: keyMetadata(record, realm, now) };
   },
 });
@@ -139,7 +139,7 @@ export const listKeys: Operation<PageRequest, ListKeysResponse> = operation({
     }),
   questions: () => ({ account: { on: "account", action: "ListKeys" } as const }),
   run: ({ store, realm }, { after, limit }): ListKeysResponse => {
-    const { items, next } = store.keys(after, limit);
+    const { items, next } = store.keys.list(after, limit);
     const Keys = items.map(({ keyId }) => ({ KeyId: keyId, KeyArn: keyArn(realm, keyId) }));
     return { Keys, ...toPage(next?.toString()) };
   },
@@ -167,7 +167,7 @@ export const updateKeyDescription: Operation<UpdateKeyDescriptionRequest, void> 
   questions: ({ keyId }) => ({
     key: { on: "key", action: "UpdateKeyDescription", keyId } as const,
   }),
-  run: ({ store }, { description }, { key }): void => store.update({ ...key, description }),
+  run: ({ store }, { description }, { key }): void => store.keys.update({ ...key, description }),
 });
 
 /** The key, its material, aliases and grants are deleted for good once the window is over. */
@@ -199,7 +199,7 @@ export const scheduleKeyDeletion: Operation<
   }),
   run: ({ store, realm, now }, { windowDays }, { key }): ScheduleKeyDeletionResponse => {
     const date = now + windowDays * DAY_MS;
-    store.update({ ...key, enabled: false, deletion: { date, windowDays } });
+    store.keys.update({ ...key, enabled: false, deletion: { date, windowDays } });
     return {
       KeyId: keyArn(realm, key.keyId),
       DeletionDate: new Date(date),
@@ -238,7 +238,7 @@ function keyChange<Response>(
     parse: ({ KeyId }: KeyRequest) => check.requireKeyId(KeyId),
     questions: (keyId) => ({ key: { on: "key", action, keyId } as const }),
     run: (call, _, { key }) => {
-      call.store.update(change(key));
+      call.store.keys.update(change(key));
       return answer?.(key, call);
     },
   });

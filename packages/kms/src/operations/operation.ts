@@ -253,10 +253,10 @@ function carryOut({ store, realm, audit }: Environment, { record, unborn }: Reso
     return changed;
   }
   // The source and the destination of one call may be the same new key.
-  const there = record.aliases.map(({ name }) => store.aliasTarget(name))[0];
+  const there = record.aliases.map(({ name }) => store.keys.byAlias(name))[0];
   if (there !== undefined) return there;
   const born = bornManagedKey(record);
-  store.insert(born);
+  store.keys.insert(born);
   void audit.append(ownEvent({ operation: "CreateKey" }, born, realm, store.now()));
   return born;
 }

@@ -62,7 +62,7 @@ export const putKeyPolicy: Operation<PutKeyPolicyRequest, void> = operation({
     requireDefault(input.policyName);
     const changed = { ...key, policy: input.policy };
     if (!input.skipLockoutCheck) requireWayBack(call, changed);
-    call.store.update(changed);
+    call.store.keys.update(changed);
   },
 });
 

@@ -50,7 +50,7 @@ export const enableKeyRotation: Operation<EnableKeyRotationRequest, void> = oper
   run: ({ store, realm, now }, { periodInDays }, { key }): void => {
     requireOwnMaterial(key, keyArn(realm, key.keyId));
     if (key.rotation?.periodInDays === periodInDays) return;
-    store.update({ ...key, rotation: { periodInDays, next: now + periodInDays * DAY_MS } });
+    store.keys.update({ ...key, rotation: { periodInDays, next: now + periodInDays * DAY_MS } });
   },
 });
 
@@ -64,7 +64,7 @@ export const disableKeyRotation: Operation<KeyRequest, void> = operation({
   }),
   run: ({ store, realm }, _, { key }): void => {
     requireOwnMaterial(key, keyArn(realm, key.keyId));
-    store.update({ ...key, rotation: undefined });
+    store.keys.update({ ...key, rotation: undefined });
   },
 });
 
@@ -120,7 +120,7 @@ export const rotateKeyOnDemand: Operation<KeyRequest, KeyIdResponse> = operation
       );
     }
     const version = pending ?? newVersion(now, "ON_DEMAND");
-    store.update({
+    store.keys.update({
       ...rotated(key, { ...version, created: now, rotation: "ON_DEMAND" }),
       pending: undefined,
     });

@@ -36,7 +36,7 @@ export const tagResource: Operation<TagResourceRequest, void> = operation({
   run: ({ store }, input, { key }): void => {
     const tags = { ...key.tags, ...input.tags };
     if (Object.keys(tags).length > kmsLimits.tagsPerKey) throw check.tooManyTags();
-    store.update({ ...key, tags });
+    store.keys.update({ ...key, tags });
   },
 });
 
@@ -60,7 +60,7 @@ export const untagResource: Operation<UntagResourceRequest, void> = operation({
   }),
   run: ({ store }, { names }, { key }): void => {
     const left = Object.entries(key.tags).filter(([name]) => !names.includes(name));
-    store.update({ ...key, tags: Object.fromEntries(left) });
+    store.keys.update({ ...key, tags: Object.fromEntries(left) });
   },
 });
 

@@ -8,8 +8,7 @@
  */
 import type { KeyObject } from "node:crypto";
 import { isDeepStrictEqual } from "node:util";
-import { keyIdToBytes, type Realm } from "../arn.ts";
-import { keyName } from "../store/freshness.ts";
+import type { Realm } from "../arn.ts";
 import type { CheckedPrincipal } from "../access/iam.ts";
 import { kmsLimits, type KeyRecord } from "../keys/key.ts";
 import { DAY_MS } from "../keys/lifecycle.ts";
@@ -104,7 +103,7 @@ export function planSeed(ground: Ground): SeedPlan {
 
 export function planKey(ground: Ground, wanted: SeedKey): SeedStep {
   const { store, realm } = ground;
-  const record = store.key(wanted.keyId);
+  const record = store.keys.get(wanted.keyId);
   const conflicts = conflictsOf(ground, wanted, record);
   if (conflicts.length > 0) {
     return { action: "conflict", record: wanted.keyId, changes: conflicts };
@@ -169,7 +168,7 @@ function rotationOf(
 export function planPrincipal(ground: Ground, wanted: CheckedPrincipal): SeedStep {
   const { store, planned, prune } = ground;
   const missing = wanted.groups.filter(
-    (arn) => !planned.has(arn) && (prune || store.principal(arn) === undefined),
+    (arn) => !planned.has(arn) && (prune || store.principals.get(arn) === undefined),
   );
   if (missing.length > 0) {
     const changes = missing.map((arn) => change(memberPath("groups", arn), undefined, arn));
@@ -201,7 +200,7 @@ export function principalTarget(
 
 /** What is known of a principal, without groups that are gone. */
 export function knownPrincipal(store: Store, arn: string): CheckedPrincipal | undefined {
-  const record = store.principal(arn);
+  const record = store.principals.get(arn);
   return record && { ...record, groups: presentGroups(record.groups, store) };
 }
 
@@ -222,7 +221,7 @@ function conflictsOf(
   const found: SeedChange[] = [];
   if (record === undefined) {
     // Another form of the id, or a key that was deleted and is not yet destroyed.
-    if (store.isListed(keyName(keyIdToBytes(wanted.keyId)))) {
+    if (store.keys.isTaken(wanted.keyId)) {
       found.push(change("keyId", "taken by another or a deleted key", wanted.keyId));
     }
   } else {
@@ -235,7 +234,7 @@ function conflictsOf(
     }
   }
   for (const name of wanted.aliases) {
-    const holder = store.aliasTarget(name);
+    const holder = store.keys.byAlias(name);
     if (holder !== undefined && !isSameKind(holder, wanted)) {
       found.push(change(memberPath("aliases", name), holder.keyId, wanted.keyId));
     }
@@ -282,7 +281,7 @@ function aliasChanges(
 ): SeedChange[] {
   const had = aliases.map(({ name }) => name);
   const moved = (name: string, to: string | undefined): SeedChange =>
-    change(memberPath("aliases", name), store.aliasTarget(name)?.keyId, to);
+    change(memberPath("aliases", name), store.keys.byAlias(name)?.keyId, to);
   return [
     ...had.filter((name) => !target.includes(name)).map((name) => moved(name, undefined)),
     ...target.filter((name) => !had.includes(name)).map((name) => moved(name, keyId)),

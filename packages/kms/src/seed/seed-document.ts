@@ -96,7 +96,7 @@ export function isSeedable({ manager, deletion }: KeyRecord): boolean {
 export function allKeys(store: Store): KeyRecord[] {
   const found: KeyRecord[] = [];
   for (let after: number | undefined = 0; after !== undefined;) {
-    const { items, next }: ReturnType<Store["keys"]> = store.keys(after, PAGE);
+    const { items, next }: ReturnType<Store["keys"]["list"]> = store.keys.list(after, PAGE);
     found.push(...items);
     after = next;
   }
@@ -106,7 +106,10 @@ export function allKeys(store: Store): KeyRecord[] {
 export function allPrincipals(store: Store): CheckedPrincipal[] {
   const found: CheckedPrincipal[] = [];
   for (let after: string | undefined = ""; after !== undefined;) {
-    const { items, next }: ReturnType<Store["principals"]> = store.principals(after, PAGE);
+    const { items, next }: ReturnType<Store["principals"]["list"]> = store.principals.list(
+      after,
+      PAGE,
+    );
     found.push(...items);
     after = next;
   }
@@ -115,7 +118,7 @@ export function allPrincipals(store: Store): CheckedPrincipal[] {
 
 /** The groups that still exist: a deleted group gives its former members nothing. */
 export function presentGroups(groups: readonly string[], store: Store): readonly string[] {
-  return groups.filter((arn) => store.principal(arn) !== undefined);
+  return groups.filter((arn) => store.principals.get(arn) !== undefined);
 }
 
 /** The part of a key that a seed describes. */

@@ -126,7 +126,7 @@ export class Seeding {
       if (step.action === "conflict" || isCreated !== isNew) {
         throw refusal(step, "it was changed by others meanwhile; apply the seed again");
       }
-      const record = isCreated ? this.#create(wanted, made) : this.#store.key(wanted.keyId);
+      const record = isCreated ? this.#create(wanted, made) : this.#store.keys.get(wanted.keyId);
       if (record !== undefined) this.#change(ground, wanted, record);
     });
   }
@@ -159,7 +159,7 @@ export class Seeding {
       })),
       pending: undefined,
     };
-    store.insert(record);
+    store.keys.insert(record);
     this.#done("CreateKey", [keyArn(this.#realm, keyId)], {
       parameters: {
         Description: description,
@@ -204,7 +204,7 @@ export class Seeding {
     }
     const TagKeys = Object.keys(record.tags).filter((name) => !Object.hasOwn(tags, name));
     if (TagKeys.length > 0) this.#doneTo(record, "UntagResource", { TagKeys });
-    this.#store.update({
+    this.#store.keys.update({
       ...record,
       ...target,
       aliases: this.#moveAliases(record, target.aliases),
@@ -221,10 +221,10 @@ export class Seeding {
     return names.map((name) => {
       const known = record.aliases.find((alias) => alias.name === name);
       if (known !== undefined) return known;
-      const holder = store.aliasTarget(name);
+      const holder = store.keys.byAlias(name);
       this.#doneToAlias(record, holder === undefined ? "CreateAlias" : "UpdateAlias", name);
       const alias = holder?.aliases.find((one) => one.name === name);
-      if (holder !== undefined) store.update(withoutAlias(holder, name));
+      if (holder !== undefined) store.keys.update(withoutAlias(holder, name));
       return { name, created: alias?.created ?? now, updated: now };
     });
   }
@@ -243,14 +243,14 @@ export class Seeding {
   #prune(name: string): void {
     const store = this.#store;
     if (name.startsWith("arn:")) {
-      if (store.principal(name) !== undefined) this.#iam.deleteWithin(name);
+      if (store.principals.get(name) !== undefined) this.#iam.deleteWithin(name);
       return;
     }
-    const record = store.key(name);
+    const record = store.keys.get(name);
     if (record === undefined || !isSeedable(record)) return;
     const windowDays = PRUNE_WINDOW_DAYS;
     const date = store.now() + windowDays * DAY_MS;
-    store.update({ ...record, enabled: false, deletion: { date, windowDays } });
+    store.keys.update({ ...record, enabled: false, deletion: { date, windowDays } });
     this.#doneTo(record, "ScheduleKeyDeletion", { PendingWindowInDays: windowDays });
   }
 

@@ -73,9 +73,14 @@ export class KeyTable {
     return record?.keyId === keyId ? record : undefined;
   }
 
+  /** Whether a key has this id, or had it and is not deleted yet, or has another id of the same bytes. */
+  isTaken(keyId: string): boolean {
+    return this.#freshness.mark(keyName(keyIdToBytes(keyId))) !== undefined;
+  }
+
   /** The key that an alias points at. */
-  target(alias: string): KeyRecord | undefined {
-    return this.#present(this.#holder(alias));
+  byAlias(name: string): KeyRecord | undefined {
+    return this.#present(this.#loadByAlias(name));
   }
 
   /** Lists keys in the order of their creation. */
@@ -96,7 +101,7 @@ export class KeyTable {
     });
     const page = names.slice(0, limit);
     const items = page.flatMap((name): (readonly [AliasRecord, KeyRecord])[] => {
-      const record = this.target(name);
+      const record = this.byAlias(name);
       const alias = record?.aliases.find((one) => one.name === name);
       return record === undefined || alias === undefined ? [] : [[alias, record]];
     });
@@ -177,7 +182,7 @@ export class KeyTable {
 
   /** Removes an alias from a key that has expired but is not deleted yet. */
   #free(name: string): void {
-    const holder = this.#holder(name);
+    const holder = this.#loadByAlias(name);
     if (holder === undefined || this.#present(holder) !== undefined) return;
     this.update({ ...holder, aliases: holder.aliases.filter((alias) => alias.name !== name) });
   }
@@ -187,7 +192,7 @@ export class KeyTable {
   }
 
   /** The key that an alias row points at, expired or not. */
-  #holder(name: string): KeyRecord | undefined {
+  #loadByAlias(name: string): KeyRecord | undefined {
     const uuid = this.requireAliasRow(name);
     if (uuid === undefined) return undefined;
     const record = uuid instanceof Uint8Array ? this.load(uuid) : undefined;

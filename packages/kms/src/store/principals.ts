@@ -75,6 +75,7 @@ export class PrincipalTable {
     return undefined;
   }
 
+  /** Lists principals by ARN. */
   list(after: string, limit: number): Listed<PrincipalRecord, string> {
     this.requireComplete();
     const rows = this.#statements.list.all(after, limit + 1);
@@ -82,6 +83,7 @@ export class PrincipalTable {
     return { items, next: rows.length > limit ? items.at(-1)?.arn : undefined };
   }
 
+  /** Adds a principal, or replaces the one of the same ARN. */
   put(record: PrincipalRecord): void {
     if (!ARN.test(record.arn)) throw new RangeError("an ARN has 1 to 2048 characters of ASCII");
     // A row that somebody removed must not pass for none.
@@ -90,6 +92,7 @@ export class PrincipalTable {
     this.#statements.put.run(record.arn, sealed);
   }
 
+  /** Deletes a principal. `false`: it did not exist. */
   delete(arn: string): boolean {
     if (this.get(arn) === undefined) return false;
     this.#statements.drop.run(arn);

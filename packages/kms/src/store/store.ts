@@ -18,24 +18,22 @@ import type { Database } from "./database.ts";
 import { Freshness } from "./freshness.ts";
 import { GroupCommit } from "./group-commit.ts";
 import { KeyTable } from "./key-table.ts";
-import type { AliasRecord, KeyRecord } from "../keys/key.ts";
-import { PrincipalTable, type PrincipalRecord } from "./principals.ts";
-import { RowSealer, type Listed } from "./sealed-rows.ts";
-
-export type { Listed } from "./sealed-rows.ts";
+import type { KeyRecord } from "../keys/key.ts";
+import { PrincipalTable } from "./principals.ts";
+import { RowSealer } from "./sealed-rows.ts";
 
 /**
  * There must be only one store on a connection: SQLite tells it when another connection has changed something. Everything
- * is for use inside {@link Store.read} and {@link Store.write}, except those two, `writeSync`, `readOnly`, `writing`, `now`,
+ * is for use inside {@link Store.read} and {@link Store.write}, the tables included, except those two, `writeSync`, `readOnly`, `writing`, `now`,
  * `prepare`, `onDelete` and the tokens.
  */
 export class Store {
+  readonly keys: KeyTable;
+  readonly principals: PrincipalTable;
   readonly #database: Database;
   readonly #sealer: RowSealer;
   readonly #freshness: Freshness;
   readonly #commits: GroupCommit;
-  readonly #keys: KeyTable;
-  readonly #principals: PrincipalTable;
   /** The latest time that this process has used, and the resets of the clock that it knows of. */
   #latest = { time: 0, resets: 0 };
   /** The time of the current transaction. */
@@ -50,8 +48,8 @@ export class Store {
     this.#database = database;
     this.#sealer = sealer;
     this.#freshness = new Freshness(database, sealer);
-    this.#principals = new PrincipalTable(database, this.#freshness, sealer);
-    this.#keys = new KeyTable(database, this.#freshness, sealer, () => this.now());
+    this.principals = new PrincipalTable(database, this.#freshness, sealer);
+    this.keys = new KeyTable(database, this.#freshness, sealer, () => this.now());
     this.#commits = new GroupCommit(database, {
       begin: () => this.#begin(),
       save: () => this.#freshness.save(),
@@ -175,35 +173,7 @@ export class Store {
   hasExpired(): boolean {
     const now = this.now();
     const settles = isDayLater(this.#freshness.clock, now);
-    return this.#keys.hasExpired(settles ? now : this.settled());
-  }
-
-  key(keyId: string): KeyRecord | undefined {
-    return this.#keys.get(keyId);
-  }
-
-  /** The key that an alias points at. */
-  aliasTarget(name: string): KeyRecord | undefined {
-    return this.#keys.target(name);
-  }
-
-  /** Keys in the order of their creation. */
-  keys(after: number, limit: number): Listed<KeyRecord, number> {
-    return this.#keys.list(after, limit);
-  }
-
-  /** Aliases by name, each with its key. */
-  aliases(after: string, limit: number): Listed<readonly [AliasRecord, KeyRecord], string> {
-    return this.#keys.listAliases(after, limit);
-  }
-
-  insert(record: KeyRecord): void {
-    this.#keys.insert(record);
-  }
-
-  /** Replaces a key's record, and the alias rows that point at it. */
-  update(record: KeyRecord): void {
-    this.#keys.update(record);
+    return this.keys.hasExpired(settles ? now : this.settled());
   }
 
   /**
@@ -214,25 +184,6 @@ export class Store {
     this.#destroyed = true;
   }
 
-  principal(arn: string): PrincipalRecord | undefined {
-    return this.#principals.get(arn);
-  }
-
-  /** Principals by ARN. */
-  principals(after: string, limit: number): Listed<PrincipalRecord, string> {
-    return this.#principals.list(after, limit);
-  }
-
-  /** Adds a principal, or replaces the one of the same ARN. */
-  putPrincipal(record: PrincipalRecord): void {
-    this.#principals.put(record);
-  }
-
-  /** Deletes a principal. `false`: it did not exist. */
-  deletePrincipal(arn: string): boolean {
-    return this.#principals.delete(arn);
-  }
-
   /** The names in one of the 256 buckets: those of the records that must exist. */
   listed(bucket: number): readonly RecordName[] {
     return this.#freshness.namesIn(bucket);
@@ -241,10 +192,10 @@ export class Store {
   /** Throws a {@link Fault} unless a listed record exists, is the latest and unaltered, and an unlisted one does not exist. */
   check(name: RecordName): void {
     const rest = name.slice(1);
-    if (name.startsWith("p")) this.#principals.get(rest);
-    else if (name.startsWith("k")) this.#keys.load(Buffer.from(rest, "latin1"));
+    if (name.startsWith("p")) this.principals.get(rest);
+    else if (name.startsWith("k")) this.keys.load(Buffer.from(rest, "latin1"));
     // Which key it points at is compared with that key.
-    else this.#keys.requireAliasRow(rest);
+    else this.keys.requireAliasRow(rest);
   }
 
   isListed(name: RecordName): boolean {
@@ -259,7 +210,7 @@ export class Store {
   }
 
   #flush(): void {
-    const deleted = this.#keys.purge(this.settled());
+    const deleted = this.keys.purge(this.settled());
     for (const record of deleted) this.#onDelete(record);
     this.#destroyed ||= deleted.length > 0;
     this.#freshness.flush();

@@ -66,7 +66,7 @@ it("does what is due to the key as it is now, not as it was found", async () => 
   vi.useFakeTimers({ toFake: ["Date"], now: START });
   const { store } = await tempStore();
   const record = keyRecord({ rotation: { periodInDays: 90, next: START } });
-  await store.write(() => store.insert(record));
+  await store.write(() => store.keys.insert(record));
   await store.write(() => {
     expect(isDue(record, store)).toBe(true);
     const first = carryOutDue(record, store);
@@ -76,7 +76,7 @@ it("does what is due to the key as it is now, not as it was found", async () => 
       { operation: "RotateKey", keyMaterialId: keyMaterialId(record.keyId, 2) },
     ]);
     const again = carryOutDue(record, store);
-    expect(again.record).toBe(store.key(record.keyId));
+    expect(again.record).toBe(store.keys.get(record.keyId));
     expect(again.done).toEqual([]);
     expect(isDue(again.record, store)).toBe(false);
   });

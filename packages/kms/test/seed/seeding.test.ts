@@ -12,7 +12,8 @@ import {
   type SeedPlan,
 } from "../../src/index.ts";
 import type { KeyRecord } from "../../src/keys/key.ts";
-import { Store, type Listed } from "../../src/store/store.ts";
+import { KeyTable } from "../../src/store/key-table.ts";
+import type { Listed } from "../../src/store/sealed-rows.ts";
 import {
   newKey,
   auditRecords,
@@ -650,7 +651,7 @@ describe("the seed of a keystore", () => {
 
 /** What only somebody inside the keystore has. */
 async function materialOf(keystore: Keystore): Promise<KeyObject[]> {
-  const read = vi.spyOn(Store.prototype, "keys");
+  const read = vi.spyOn(KeyTable.prototype, "list");
   await keystore.seeding.exportConfig();
   const listed: Listed<KeyRecord, number>[] = read.mock.results.map(({ value }) => value);
   read.mockRestore();

@@ -44,14 +44,14 @@ it("lies in the file as specified", async () => {
   });
   const { keyId } = keyRecord();
   await store.write(() => {
-    store.insert(keyRecord({ keyId, ...withAliases("alias/a", "alias/b") }));
-    store.insert(keyRecord());
-    store.putPrincipal(alice);
+    store.keys.insert(keyRecord({ keyId, ...withAliases("alias/a", "alias/b") }));
+    store.keys.insert(keyRecord());
+    store.principals.put(alice);
     store.setHead("log", Uint8Array.of(1, 2, 3));
   });
   await store.write(() => {
-    store.update(keyRecord({ keyId, ...withAliases("alias/b") }));
-    store.putPrincipal(alice);
+    store.keys.update(keyRecord({ keyId, ...withAliases("alias/b") }));
+    store.principals.put(alice);
   });
   const { revision, head, marks } = state(open);
   expect(revision).toBe(3);
@@ -77,7 +77,7 @@ it("lies in the file as specified", async () => {
       mark,
     );
   }
-  await store.write(() => store.deletePrincipal(ALICE));
+  await store.write(() => store.principals.delete(ALICE));
   expect(state(open).head).toMatchObject({ counts: { k: 2, a: 1, p: 0 } });
 });
 
@@ -92,7 +92,7 @@ it("looks at the file again only when another connection has written", async () 
   };
   await look();
   await look();
-  await open.store.read(() => open.store.keys(0, 1));
+  await open.store.read(() => open.store.keys.list(0, 1));
   await look();
   await open.store.write(() => undefined);
   await look();

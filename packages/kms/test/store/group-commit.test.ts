@@ -15,7 +15,7 @@ function revision({ database }: OpenStore): number {
 
 async function keyIds({ path }: OpenStore): Promise<string[]> {
   const { store } = await openStore(path);
-  const { items } = await store.read(() => store.keys(0, 1000));
+  const { items } = await store.read(() => store.keys.list(0, 1000));
   return items.map(({ keyId }) => keyId);
 }
 
@@ -31,8 +31,8 @@ it("puts changes that are asked for at once into one transaction, in their order
   const made = await Promise.all(
     records.map((record) =>
       open.store.write(() => {
-        open.store.insert(record);
-        return open.store.keys(0, 100).items.length;
+        open.store.keys.insert(record);
+        return open.store.keys.list(0, 100).items.length;
       }),
     ),
   );
@@ -46,7 +46,7 @@ it("takes along what is asked for in answer to the last ones", async () => {
   const open = await tempStore();
   const before = revision(open);
   const callers = Array.from({ length: 10 }, async () => {
-    for (let i = 0; i < 5; i++) await open.store.write(() => open.store.insert(keyRecord()));
+    for (let i = 0; i < 5; i++) await open.store.write(() => open.store.keys.insert(keyRecord()));
   });
   await Promise.all(callers);
   expect(revision(open)).toBe(before + 5);
@@ -66,11 +66,13 @@ it("answers when it is on disk, and not before", async () => {
   const record = keyRecord();
   let seenInside: unknown = "nothing";
   await open.store.write(() => {
-    open.store.insert(record);
+    open.store.keys.insert(record);
     seenInside = other.database.prepare("SELECT count(*) AS n FROM cmk").get()?.["n"];
   });
   expect(seenInside).toBe(0);
-  expect(await other.store.read(() => other.store.key(record.keyId)?.keyId)).toBe(record.keyId);
+  expect(await other.store.read(() => other.store.keys.get(record.keyId)?.keyId)).toBe(
+    record.keyId,
+  );
 });
 
 describe("a change that fails", () => {
@@ -78,16 +80,16 @@ describe("a change that fails", () => {
     const open = await tempStore();
     const [a, b, c] = [keyRecord(withAliases("alias/x")), keyRecord(), keyRecord()];
     const outcomes = await Promise.allSettled([
-      open.store.write(() => open.store.insert(a)),
+      open.store.write(() => open.store.keys.insert(a)),
       open.store.write(() => {
-        open.store.insert(b);
-        open.store.update({ ...a, aliases: [] });
+        open.store.keys.insert(b);
+        open.store.keys.update({ ...a, aliases: [] });
         open.store.setHead("log", Uint8Array.of(1));
         throw new Error("no");
       }),
       open.store.write(() => {
-        open.store.insert(c);
-        return [open.store.aliasTarget("alias/x")?.keyId, open.store.head("log")];
+        open.store.keys.insert(c);
+        return [open.store.keys.byAlias("alias/x")?.keyId, open.store.head("log")];
       }),
     ]);
     expect(outcomes).toEqual([
@@ -104,7 +106,7 @@ describe("a change that fails", () => {
     const before = revision(open);
     const failing = (): Promise<void> =>
       open.store.write(() => {
-        open.store.insert(keyRecord());
+        open.store.keys.insert(keyRecord());
         throw new Error("no");
       });
     await Promise.allSettled([failing(), failing()]);
@@ -117,17 +119,17 @@ describe("a change that fails", () => {
     const { store } = open;
     const [a, b] = [keyRecord(), keyRecord(withAliases("alias/b"))];
     await store.write(() => {
-      store.insert(a);
+      store.keys.insert(a);
       expect(() =>
         store.attempt(() => {
-          store.insert(b);
-          store.update({ ...a, description: "no" });
-          expect(store.key(a.keyId)?.description).toBe("no");
+          store.keys.insert(b);
+          store.keys.update({ ...a, description: "no" });
+          expect(store.keys.get(a.keyId)?.description).toBe("no");
           throw new RangeError("inner");
         }),
       ).toThrow(new RangeError("inner"));
-      expect(store.attempt(() => store.key(a.keyId)?.description)).toBe("");
-      expect(store.aliasTarget("alias/b")).toBeUndefined();
+      expect(store.attempt(() => store.keys.get(a.keyId)?.description)).toBe("");
+      expect(store.keys.byAlias("alias/b")).toBeUndefined();
     });
     expect(await keyIds(open)).toEqual([a.keyId]);
     await sound(open);
@@ -144,7 +146,7 @@ describe("a transaction that ends by itself, as on a full disk", () => {
       records.map((record, i) =>
         store.write(() => {
           runs[i] = (runs[i] ?? 0) + 1;
-          store.insert(record);
+          store.keys.insert(record);
           if (i !== 1) return;
           store.prepare("ROLLBACK").run();
           throw new Error("the disk is full");
@@ -169,13 +171,13 @@ describe("a transaction that ends by itself, as on a full disk", () => {
           throw new Error("the disk is full");
         });
       } catch {
-        store.insert(keyRecord());
+        store.keys.insert(keyRecord());
       }
     });
     expect((await rejection(lost)).message).toBe("the disk is full");
     expect(await keyIds(open)).toEqual([]);
     expect(revision(open)).toBe(before);
-    await store.write(() => store.insert(keyRecord()));
+    await store.write(() => store.keys.insert(keyRecord()));
     await sound(open);
   });
 });
@@ -198,7 +200,7 @@ it("refuses all of them where another process keeps the lock", async () => {
   );
   holder.exec("COMMIT");
   holder.close();
-  await store.write(() => store.insert(keyRecord()));
+  await store.write(() => store.keys.insert(keyRecord()));
   await sound(open);
 });
 
@@ -219,13 +221,13 @@ it("writes at once where nothing can be waited for", async () => {
   const record = keyRecord();
   expect(open.store.writing).toBe(false);
   const inside = open.store.writeSync(() => {
-    open.store.insert(record);
+    open.store.keys.insert(record);
     return open.store.writing;
   });
   expect([inside, open.store.writing]).toEqual([true, false]);
   expect(() =>
     open.store.writeSync(() => {
-      open.store.insert(keyRecord());
+      open.store.keys.insert(keyRecord());
       throw new RangeError("no");
     }),
   ).toThrow(new RangeError("no"));
@@ -246,7 +248,7 @@ it("waits for another process at once, too, and afterwards without standing stil
   });
   const ended = once(child, "close");
   await once(child.stdout, "data");
-  open.store.writeSync(() => open.store.insert(keyRecord()));
+  open.store.writeSync(() => open.store.keys.insert(keyRecord()));
   expect(await ended).toEqual([0, null]);
 
   const holder = new DatabaseSync(open.path);
@@ -254,7 +256,7 @@ it("waits for another process at once, too, and afterwards without standing stil
   let ticks = 0;
   const timer = setInterval(() => ticks++, 5);
   setTimeout(() => holder.exec("COMMIT"), 300);
-  await open.store.write(() => open.store.insert(keyRecord()));
+  await open.store.write(() => open.store.keys.insert(keyRecord()));
   clearInterval(timer);
   holder.close();
   expect(ticks).toBeGreaterThan(3);

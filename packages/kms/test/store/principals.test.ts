@@ -29,13 +29,13 @@ const developers = principal(DEVELOPERS, { type: "group" });
 async function setup(): Promise<OpenStore> {
   const open = await tempStore();
   await open.store.write(() => {
-    for (const record of [alice, app, developers]) open.store.putPrincipal(record);
+    for (const record of [alice, app, developers]) open.store.principals.put(record);
   });
   return open;
 }
 
 const get = ({ store }: OpenStore, arn: string): Promise<PrincipalRecord | undefined> =>
-  store.read(() => store.principal(arn));
+  store.read(() => store.principals.get(arn));
 
 async function problem({ path, store }: OpenStore, reading: () => unknown): Promise<string> {
   const error = await rejection(store.read(reading));
@@ -52,7 +52,7 @@ it("gives back what was put, the same object until it changes", async () => {
   expect(first).toEqual(alice);
   expect(await get(open, ALICE)).toBe(first);
   expect(await get(open, APP)).toEqual(app);
-  await open.store.write(() => open.store.putPrincipal({ ...alice, tags: {} }));
+  await open.store.write(() => open.store.principals.put({ ...alice, tags: {} }));
   expect(await get(open, ALICE)).toEqual({ ...alice, tags: {} });
   expect(await get(await openStore(open.path), ALICE)).toEqual({ ...alice, tags: {} });
 });
@@ -66,7 +66,8 @@ it("knows nobody else, whatever the name", async () => {
 
 it("deletes, once", async () => {
   const open = await setup();
-  const remove = (): Promise<boolean> => open.store.write(() => open.store.deletePrincipal(ALICE));
+  const remove = (): Promise<boolean> =>
+    open.store.write(() => open.store.principals.delete(ALICE));
   expect(await remove()).toBe(true);
   expect(await get(open, ALICE)).toBeUndefined();
   expect(await remove()).toBe(false);
@@ -76,7 +77,7 @@ it("lists by ARN, in pages", async () => {
   const { store } = await setup();
   const page = (after: string): Promise<unknown> =>
     store.read(() => {
-      const { items, next } = store.principals(after, 2);
+      const { items, next } = store.principals.list(after, 2);
       return [items.map(({ arn }) => arn), next];
     });
   expect(await page("")).toEqual([[DEVELOPERS, APP], APP]);
@@ -86,7 +87,7 @@ it("lists by ARN, in pages", async () => {
 it("takes only ARNs of printable ASCII", async () => {
   const { store } = await setup();
   for (const arn of ["", "user alice", "arn:é", "x".repeat(2049)]) {
-    const put = store.write(() => store.putPrincipal(principal(arn)));
+    const put = store.write(() => store.principals.put(principal(arn)));
     expect(await rejection(put), arn).toBeInstanceOf(RangeError);
   }
 });
@@ -117,13 +118,13 @@ describe("rows that were tampered with", () => {
       `UPDATE principal SET sealed = (SELECT sealed FROM principal WHERE arn = '${APP}') WHERE arn = '${ALICE}'`,
     );
     const altered = `principal ${ALICE} does not verify: it was altered, or belongs to another row or keystore`;
-    expect(await problem(open, () => open.store.principal(ALICE))).toBe(altered);
-    expect(await problem(open, () => open.store.principals("", 10))).toBe(altered);
+    expect(await problem(open, () => open.store.principals.get(ALICE))).toBe(altered);
+    expect(await problem(open, () => open.store.principals.list("", 10))).toBe(altered);
     rows(`DELETE FROM principal WHERE arn = '${ALICE}'`);
     const removed = `principal ${ALICE} does not verify: its row was removed`;
-    expect(await problem(open, () => open.store.principal(ALICE))).toBe(removed);
-    expect(await problem(open, () => open.store.principals("", 1))).toBe(removed);
-    const again = open.store.write(() => open.store.putPrincipal(alice));
+    expect(await problem(open, () => open.store.principals.get(ALICE))).toBe(removed);
+    expect(await problem(open, () => open.store.principals.list("", 1))).toBe(removed);
+    const again = open.store.write(() => open.store.principals.put(alice));
     expect((await rejection(again)).message).toContain(removed);
     expect(await verifyStore(open.database, open.store, () => undefined)).toEqual([
       { record: `principal ${ALICE}`, problem: "its row was removed" },
@@ -133,10 +134,10 @@ describe("rows that were tampered with", () => {
   it("are noticed when an older one is put back", async () => {
     const open = await setup();
     const old = copyOf(open.path, "principal");
-    await open.store.write(() => open.store.putPrincipal({ ...alice, policies: [] }));
+    await open.store.write(() => open.store.principals.put({ ...alice, policies: [] }));
     putBack(open.path, old);
     const named = `principal ${ALICE} does not verify: ${PUT_BACK}`;
-    expect(await problem(open, () => open.store.principal(ALICE))).toBe(named);
+    expect(await problem(open, () => open.store.principals.get(ALICE))).toBe(named);
     expect(await verifyStore(open.database, open.store, () => undefined)).toEqual([
       { record: `principal ${ALICE}`, problem: PUT_BACK },
     ]);
@@ -146,19 +147,19 @@ describe("rows that were tampered with", () => {
     const open = await setup();
     const { path, store } = open;
     const old = copyOf(path, "principal");
-    await store.write(() => store.deletePrincipal(ALICE));
+    await store.write(() => store.principals.delete(ALICE));
     putBack(path, old);
     const deleted = "it was deleted, and its row was put back";
-    expect(await problem(open, () => store.principal(ALICE))).toBe(
+    expect(await problem(open, () => store.principals.get(ALICE))).toBe(
       `principal ${ALICE} does not verify: ${deleted}`,
     );
     expect(await verifyStore(open.database, store, () => undefined)).toEqual([
       { record: `principal ${ALICE}`, problem: deleted },
     ]);
     attack(path, `DELETE FROM principal WHERE arn = '${ALICE}'`);
-    await store.write(() => store.putPrincipal({ ...alice, userId: newUserId("user") }));
+    await store.write(() => store.principals.put({ ...alice, userId: newUserId("user") }));
     putBack(path, old);
-    expect(await problem(open, () => store.principal(ALICE))).toBe(
+    expect(await problem(open, () => store.principals.get(ALICE))).toBe(
       `principal ${ALICE} does not verify: ${PUT_BACK}`,
     );
   });
@@ -174,7 +175,7 @@ describe("rows that were tampered with", () => {
       { record: "principal ", problem: "its row was added" },
       { record: "principal ünïcode €", problem: "its row was added" },
     ]);
-    expect(await problem(open, () => open.store.principals("", 10))).toBe(
+    expect(await problem(open, () => open.store.principals.list("", 10))).toBe(
       "a row of the principals does not verify: it is out of bounds",
     );
   });

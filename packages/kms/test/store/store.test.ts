@@ -35,10 +35,10 @@ async function setup(): Promise<Setup> {
   const open = await tempStore();
   const [a, b] = [keyRecord(withAliases("alias/a")), keyRecord(withAliases("alias/b"))];
   await open.store.write(() => {
-    open.store.insert(a);
-    open.store.insert(b);
+    open.store.keys.insert(a);
+    open.store.keys.insert(b);
   });
-  await open.store.read(() => [open.store.key(a.keyId), open.store.key(b.keyId)]);
+  await open.store.read(() => [open.store.keys.get(a.keyId), open.store.keys.get(b.keyId)]);
   return { ...open, a: a.keyId, b: b.keyId };
 }
 
@@ -47,11 +47,11 @@ function change(
   keyId: string,
   by: Partial<KeyRecord>,
 ): Promise<void> {
-  return store.write(() => store.update({ ...found(store, keyId), ...by }));
+  return store.write(() => store.keys.update({ ...found(store, keyId), ...by }));
 }
 
 function found(store: Store, keyId: string): KeyRecord {
-  const record = store.key(keyId);
+  const record = store.keys.get(keyId);
   if (record === undefined) throw new Error("the key is not there");
   return record;
 }
@@ -76,7 +76,7 @@ async function problem(
 const keyProblem = (open: OpenStore, keyId: string): Promise<string | undefined> =>
   problem(
     open,
-    open.store.read(() => open.store.key(keyId)),
+    open.store.read(() => open.store.keys.get(keyId)),
   );
 
 async function findings({ database, root, keystoreId }: OpenStore): Promise<string[]> {
@@ -158,14 +158,14 @@ describe("a row that was altered is an error that names it", () => {
     expect(
       await problem(
         keys,
-        store.read(() => [store.keys(0, 10), store.aliases("", 10)]),
+        store.read(() => [store.keys.list(0, 10), store.keys.listAliases("", 10)]),
       ),
     ).toMatch(/ does not verify: /);
     expect(await findings(keys)).toContain(named.replace(" does not verify", ""));
     const byAlias = await problem(
       keys,
       store.read(() => {
-        expect(store.aliasTarget("alias/a")?.keyId ?? a).toBe(a);
+        expect(store.keys.byAlias("alias/a")?.keyId ?? a).toBe(a);
       }),
     );
     expect(byAlias).toMatch(/^(?:key|alias) .* does not verify: /);
@@ -183,7 +183,7 @@ describe("a row that was altered is an error that names it", () => {
       const fresh = new Store(database, keys.root, keys.keystoreId);
       return problem(
         keys,
-        fresh.read(() => fresh.key(a)),
+        fresh.read(() => fresh.keys.get(a)),
       );
     };
     for (let i = 0; i < sealed.length; i++) {
@@ -194,7 +194,7 @@ describe("a row that was altered is an error that names it", () => {
     }
     put.run(sealed);
     expect(await reading()).toBeUndefined();
-    expect(await store.read(() => store.key(a)?.keyId)).toBe(a);
+    expect(await store.read(() => store.keys.get(a)?.keyId)).toBe(a);
   });
 
   it("a date in clear that has passed does not delete a key", async () => {
@@ -214,7 +214,7 @@ describe("a row that was altered is an error that names it", () => {
     attack(keys.path, "UPDATE cmk SET deletion = NULL, seq = seq + 9223372036854775000");
     const bounds = `key ${keys.a} does not verify: its row is out of bounds`;
     expect(await keyProblem(keys, keys.a)).toBe(bounds);
-    const list = keys.store.read(() => keys.store.keys(0, 10));
+    const list = keys.store.read(() => keys.store.keys.list(0, 10));
     expect(await problem(keys, list)).toBe("a row contains a number out of bounds");
   });
 
@@ -236,7 +236,7 @@ describe("a row that was altered is an error that names it", () => {
     expect(
       await problem(
         keys,
-        store.read(() => store.key(keys.a)),
+        store.read(() => store.keys.get(keys.a)),
       ),
     ).toBe("the state does not verify: its row was altered");
   });
@@ -315,7 +315,7 @@ describe("an older row that is put back", () => {
       ).toBe(back);
     }
     const third = await openStore(path);
-    expect(await third.store.read(() => third.store.key(a)?.enabled)).toBe(true);
+    expect(await third.store.read(() => third.store.keys.get(a)?.enabled)).toBe(true);
     // What goes on from there is another history.
     await change(third, a, { description: "fork" });
     expect(await keyProblem(keys, a)).toBe(
@@ -353,7 +353,7 @@ describe("an older row that is put back", () => {
     let never = new Map<string, readonly Record<string, never>[]>();
     const failed = await rejection(
       store.write(() => {
-        store.update({ ...found(store, a), description: "never" });
+        store.keys.update({ ...found(store, a), description: "never" });
         const row = keys.database.prepare(`SELECT * FROM cmk WHERE uuid = ${uuid(a)}`).get();
         never = new Map([["cmk", [row as Record<string, never>]]]);
         throw new Error("no");
@@ -375,9 +375,9 @@ describe("a row that is removed", () => {
     );
     const named = `key ${a} does not verify: its row was removed`;
     expect(await keyProblem(keys, a)).toBe(named);
-    const list = store.read(() => store.keys(0, 10));
+    const list = store.read(() => store.keys.list(0, 10));
     expect(await problem(keys, list)).toBe(named);
-    const again = store.write(() => store.insert(keyRecord({ keyId: a })));
+    const again = store.write(() => store.keys.insert(keyRecord({ keyId: a })));
     expect(await problem(keys, again)).toBe(named);
     expect(await findings(keys)).toEqual([
       "alias alias/a: its row was removed",
@@ -391,9 +391,9 @@ describe("a row that is removed", () => {
     attack(path, "DELETE FROM alias WHERE name = 'alias/a'");
     const named = "alias alias/a does not verify: its row was removed";
     const readings: (() => unknown)[] = [
-      () => store.aliasTarget("alias/a"),
-      () => store.aliases("", 10),
-      () => store.aliases("alias/b", 10),
+      () => store.keys.byAlias("alias/a"),
+      () => store.keys.listAliases("", 10),
+      () => store.keys.listAliases("alias/b", 10),
     ];
     for (const reading of readings) {
       expect(await problem(keys, store.read(reading))).toBe(named);
@@ -409,7 +409,7 @@ describe("a row that is removed", () => {
   it("is missed where another took its place in a list", async () => {
     const keys = await setup();
     attack(keys.path, "UPDATE alias SET name = '' WHERE name = 'alias/a'");
-    const list = keys.store.read(() => keys.store.aliases("", 10));
+    const list = keys.store.read(() => keys.store.keys.listAliases("", 10));
     expect(await problem(keys, list)).toBe("alias alias/a does not verify: its row was removed");
   });
 
@@ -420,7 +420,7 @@ describe("a row that is removed", () => {
       const { path, store, a } = keys;
       attack(path, `UPDATE cmk SET seq = ${seq} WHERE uuid = ${uuid(a)}`);
       for (let i = 0; i < 2; i++) {
-        const list = store.read(() => store.keys(0, 10));
+        const list = store.read(() => store.keys.list(0, 10));
         expect(await problem(keys, list)).toBe(
           `key ${a} does not verify: its row is hidden from lists`,
         );
@@ -440,7 +440,7 @@ describe("a row that is removed", () => {
     expect(
       await problem(
         keys,
-        store.read(() => store.keys(0, 10)),
+        store.read(() => store.keys.list(0, 10)),
       ),
     ).toMatch(/^key .* does not verify: it was altered/);
   });
@@ -484,14 +484,14 @@ it("finds keys by either form of their id, and only by their own", async () => {
   const { store } = await tempStore();
   const hex = "0123456789abcdef0123456789abcdef";
   const plain = "01234567-89ab-cdef-0123-456789abcdef";
-  await store.write(() => store.insert(keyRecord({ keyId: `mrk-${hex}` })));
-  expect(await store.read(() => store.key(`mrk-${hex}`)?.keyId)).toBe(`mrk-${hex}`);
-  expect(await store.read(() => store.key(plain))).toBeUndefined();
+  await store.write(() => store.keys.insert(keyRecord({ keyId: `mrk-${hex}` })));
+  expect(await store.read(() => store.keys.get(`mrk-${hex}`)?.keyId)).toBe(`mrk-${hex}`);
+  expect(await store.read(() => store.keys.get(plain))).toBeUndefined();
 });
 
 it("changes no key that is not there", async () => {
   const { store } = await tempStore();
-  const nothing = store.write(() => store.update(keyRecord()));
+  const nothing = store.write(() => store.keys.update(keyRecord()));
   expect(await rejection(nothing)).toBeInstanceOf(RangeError);
 });
 
@@ -505,7 +505,7 @@ it("takes no record of more than 1 MiB, and keeps the one there was", async () =
 it("is used inside read and write only", async () => {
   const { database, root, keystoreId, store } = await tempStore();
   const unused = new Store(database, root, keystoreId);
-  expect(() => unused.key(keyRecord().keyId)).toThrow(TypeError);
+  expect(() => unused.keys.get(keyRecord().keyId)).toThrow(TypeError);
   await store.read(() => undefined);
   expect(store.now()).toBeGreaterThan(0);
 });
@@ -514,11 +514,11 @@ describe("lists", () => {
   it("go through all keys and aliases in pages", async () => {
     const { store } = await tempStore();
     const records = Array.from({ length: 7 }, (_, i) => keyRecord(withAliases(`alias/${6 - i}`)));
-    await store.write(() => records.forEach((record) => store.insert(record)));
+    await store.write(() => records.forEach((record) => store.keys.insert(record)));
     const keys: string[] = [];
     for (let after: number | undefined = 0; after !== undefined;) {
       const from: number = after;
-      const page = await store.read(() => store.keys(from, 3));
+      const page = await store.read(() => store.keys.list(from, 3));
       keys.push(...page.items.map(({ keyId }) => keyId));
       after = page.next;
     }
@@ -526,7 +526,7 @@ describe("lists", () => {
     const names: string[] = [];
     for (let after: string | undefined = ""; after !== undefined;) {
       const from: string = after;
-      const page = await store.read(() => store.aliases(from, 3));
+      const page = await store.read(() => store.keys.listAliases(from, 3));
       names.push(...page.items.map(([{ name }]) => name));
       after = page.next;
     }
@@ -538,11 +538,11 @@ describe("several connections", () => {
   it("see each other's changes at once", async () => {
     const keys = await setup();
     const other = await openStore(keys.path);
-    await other.store.read(() => other.store.key(keys.a));
+    await other.store.read(() => other.store.keys.get(keys.a));
     await change(keys, keys.a, { enabled: false });
-    expect(await other.store.read(() => other.store.key(keys.a)?.enabled)).toBe(false);
+    expect(await other.store.read(() => other.store.keys.get(keys.a)?.enabled)).toBe(false);
     await change(other, keys.a, { enabled: true, description: "again" });
-    expect(await keys.store.read(() => keys.store.key(keys.a))).toMatchObject({
+    expect(await keys.store.read(() => keys.store.keys.get(keys.a))).toMatchObject({
       enabled: true,
       description: "again",
     });
@@ -556,11 +556,11 @@ describe("several connections", () => {
         const { store } = i % 2 === 0 ? keys : other;
         return store.write(() => {
           const record = found(store, keys.a);
-          store.update({ ...record, tags: { ...record.tags, [`n${i}`]: "" } });
+          store.keys.update({ ...record, tags: { ...record.tags, [`n${i}`]: "" } });
         });
       }),
     );
-    const tags = await keys.store.read(() => keys.store.key(keys.a)?.tags);
+    const tags = await keys.store.read(() => keys.store.keys.get(keys.a)?.tags);
     expect(Object.keys(tags ?? {})).toHaveLength(40);
     expect(await findings(other)).toEqual([]);
   });
@@ -570,16 +570,19 @@ describe("several connections", () => {
     const other = await openStore(keys.path);
     let changed: Promise<void> | undefined;
     await keys.store.read(() => {
-      const before = keys.store.key(keys.a);
+      const before = keys.store.keys.get(keys.a);
       other.store.writeSync(() =>
-        other.store.update({ ...found(other.store, keys.a), description: "meanwhile" }),
+        other.store.keys.update({ ...found(other.store, keys.a), description: "meanwhile" }),
       );
       changed = Promise.resolve();
-      expect(keys.store.key(keys.a)).toBe(before);
-      expect(keys.store.keys(0, 10).items.map(({ description }) => description)).toEqual(["", ""]);
+      expect(keys.store.keys.get(keys.a)).toBe(before);
+      expect(keys.store.keys.list(0, 10).items.map(({ description }) => description)).toEqual([
+        "",
+        "",
+      ]);
     });
     await changed;
-    expect(await keys.store.read(() => keys.store.key(keys.a)?.description)).toBe("meanwhile");
+    expect(await keys.store.read(() => keys.store.keys.get(keys.a)?.description)).toBe("meanwhile");
   });
 });
 
@@ -587,28 +590,28 @@ describe("records in memory", () => {
   it("are read once while nobody else writes", async () => {
     const keys = await setup();
     const { store, a, b } = keys;
-    await store.read(() => store.key(a));
-    const record = await store.read(() => store.key(a));
+    await store.read(() => store.keys.get(a));
+    const record = await store.read(() => store.keys.get(a));
     await change(keys, b, { description: "another" });
-    expect(await store.read(() => store.key(a))).toBe(record);
+    expect(await store.read(() => store.keys.get(a))).toBe(record);
     const other = await openStore(keys.path);
     await change(other, b, { description: "and again" });
     // Looked at, found to be the same.
-    expect(await store.read(() => store.key(a))).toBe(record);
+    expect(await store.read(() => store.keys.get(a))).toBe(record);
     await change(other, a, { description: "changed" });
-    expect(await store.read(() => store.key(a)?.description)).toBe("changed");
+    expect(await store.read(() => store.keys.get(a)?.description)).toBe("changed");
   });
 
   it("are those of before when a change is taken back", async () => {
     const keys = await setup();
     const { store, a } = keys;
     const failed = store.write(() => {
-      store.update({ ...found(store, a), description: "no" });
-      expect(store.key(a)?.description).toBe("no");
+      store.keys.update({ ...found(store, a), description: "no" });
+      expect(store.keys.get(a)?.description).toBe("no");
       throw new Error("taken back");
     });
     expect((await rejection(failed)).message).toBe("taken back");
-    expect(await store.read(() => store.key(a)?.description)).toBe("");
+    expect(await store.read(() => store.keys.get(a)?.description)).toBe("");
   });
 
   it("are seen to be changed by others, in use and asked for the first time alike", async () => {
@@ -617,20 +620,20 @@ describe("records in memory", () => {
     const records = Array.from({ length: 30 }, (_, i) =>
       keyRecord(withAliases(`alias/${String(i).padStart(2, "0")}`)),
     );
-    await store.write(() => records.forEach((record) => store.insert(record)));
+    await store.write(() => records.forEach((record) => store.keys.insert(record)));
     const described = (): Promise<unknown> =>
       store.read(() =>
         records.map(({ aliases: [alias] }) => {
-          return store.aliasTarget(alias?.name ?? "")?.description;
+          return store.keys.byAlias(alias?.name ?? "")?.description;
         }),
       );
     const inUse = records.slice(0, 20);
     for (let round = 0; round < 3; round++) {
-      await store.read(() => inUse.map(({ keyId }) => store.key(keyId)));
+      await store.read(() => inUse.map(({ keyId }) => store.keys.get(keyId)));
     }
     for (const text of ["one", "two"]) {
       await other.store.write(() =>
-        records.forEach((record) => other.store.update({ ...record, description: text })),
+        records.forEach((record) => other.store.keys.update({ ...record, description: text })),
       );
       expect(await described()).toEqual(records.map(() => text));
     }
@@ -648,15 +651,15 @@ describe("records in memory", () => {
   it("are not all that there are", async () => {
     const { store } = await tempStore();
     const records = Array.from({ length: 4500 }, () => keyRecord());
-    await store.write(() => records.forEach((record) => store.insert(record)));
+    await store.write(() => records.forEach((record) => store.keys.insert(record)));
     const all = async (): Promise<string[]> => {
-      const { items } = await store.read(() => store.keys(0, 5000));
+      const { items } = await store.read(() => store.keys.list(0, 5000));
       return items.map(({ keyId }) => keyId);
     };
     expect(await all()).toEqual(records.map(({ keyId }) => keyId));
     const parse = vi.spyOn(JSON, "parse");
     const read = (i: number): Promise<unknown> =>
-      store.read(() => store.key(records[i]?.keyId ?? ""));
+      store.read(() => store.keys.get(records[i]?.keyId ?? ""));
     const inUse = Array.from({ length: 2000 }, (_, i) => 2 * i);
     for (const i of inUse) await read(i);
     parse.mockClear();
@@ -670,12 +673,12 @@ describe("records in memory", () => {
   it("take no more than so many bytes, as they lie in the file", async () => {
     const { store } = await tempStore();
     const records = Array.from({ length: 20 }, () => keyRecord({ policy: "x".repeat(1_000_000) }));
-    await store.write(() => records.forEach((record) => store.insert(record)));
-    for (let times = 0; times < 2; times++) await store.read(() => store.keys(0, 20));
+    await store.write(() => records.forEach((record) => store.keys.insert(record)));
+    for (let times = 0; times < 2; times++) await store.read(() => store.keys.list(0, 20));
     const parse = vi.spyOn(JSON, "parse");
-    for (const { keyId } of records.slice(-9)) await store.read(() => store.key(keyId));
+    for (const { keyId } of records.slice(-9)) await store.read(() => store.keys.get(keyId));
     expect(parse).toHaveBeenCalledTimes(0);
-    await store.read(() => store.key(records[1]?.keyId ?? ""));
+    await store.read(() => store.keys.get(records[1]?.keyId ?? ""));
     expect(parse).toHaveBeenCalledTimes(1);
     parse.mockRestore();
   });
@@ -701,10 +704,10 @@ describe("a key past its deletion date", () => {
 
     vi.setSystemTime(Date.now() + 7 * DAY_MS);
     const seen = await store.read(() => [
-      store.key(a),
-      store.aliasTarget("alias/a"),
-      store.keys(0, 10).items.map(({ keyId }) => keyId),
-      store.aliases("", 10).items.map(([{ name }]) => name),
+      store.keys.get(a),
+      store.keys.byAlias("alias/a"),
+      store.keys.list(0, 10).items.map(({ keyId }) => keyId),
+      store.keys.listAliases("", 10).items.map(([{ name }]) => name),
     ]);
     expect(seen).toEqual([undefined, undefined, [b], ["alias/b"]]);
     expect(await store.read(() => store.hasExpired())).toBe(true);
@@ -745,14 +748,14 @@ describe("a key past its deletion date", () => {
     await change(keys, a, pending(7));
     const start = Date.now();
     vi.setSystemTime(start + 8 * DAY_MS);
-    expect(await store.read(() => store.key(a))).toBeUndefined();
+    expect(await store.read(() => store.keys.get(a))).toBeUndefined();
     vi.setSystemTime(start);
-    expect(await store.read(() => store.key(a))).toBeUndefined();
+    expect(await store.read(() => store.keys.get(a))).toBeUndefined();
     vi.setSystemTime(start + 8 * DAY_MS);
     await change(keys, b, {});
     vi.setSystemTime(start);
     const other = await openStore(keys.path);
-    expect(await other.store.read(() => other.store.key(a))).toBeUndefined();
+    expect(await other.store.read(() => other.store.keys.get(a))).toBeUndefined();
     expect(await other.store.read(() => other.store.now())).toBe(start + 8 * DAY_MS);
   });
 
@@ -767,11 +770,14 @@ describe("a key past its deletion date", () => {
       await change(keys, b, {});
     }
     vi.setSystemTime(start + DAY_MS);
-    expect(await store.read(() => store.key(a))).toBeUndefined();
+    expect(await store.read(() => store.keys.get(a))).toBeUndefined();
     await store.write(() => store.resetClock());
-    expect(await store.read(() => [store.key(a)?.keyId, store.now()])).toEqual([a, start + DAY_MS]);
+    expect(await store.read(() => [store.keys.get(a)?.keyId, store.now()])).toEqual([
+      a,
+      start + DAY_MS,
+    ]);
     const other = await openStore(path);
-    expect(await other.store.read(() => other.store.key(a)?.keyId)).toBe(a);
+    expect(await other.store.read(() => other.store.keys.get(a)?.keyId)).toBe(a);
     // And it goes when its time has really come.
     for (const days of [7, 8.5, 10]) {
       vi.setSystemTime(start + days * DAY_MS);
@@ -787,10 +793,10 @@ describe("a key past its deletion date", () => {
     await change(keys, keys.a, pending(7));
     const start = Date.now();
     vi.setSystemTime(start + 365 * DAY_MS);
-    expect(await other.store.read(() => other.store.key(keys.a))).toBeUndefined();
+    expect(await other.store.read(() => other.store.keys.get(keys.a))).toBeUndefined();
     vi.setSystemTime(start + 1);
     await keys.store.write(() => keys.store.resetClock());
-    expect(await other.store.read(() => other.store.key(keys.a)?.keyId)).toBe(keys.a);
+    expect(await other.store.read(() => other.store.keys.get(keys.a)?.keyId)).toBe(keys.a);
     await change(other, keys.b, {});
     expect(await keys.store.read(() => keys.store.now())).toBe(start + 1);
   });
@@ -805,7 +811,7 @@ describe("a key past its deletion date", () => {
     await change(keys, b, {});
     // Seen, though not written down: what was noted a year ahead would be settled.
     vi.setSystemTime(start + 367 * DAY_MS);
-    await store.read(() => store.key(b));
+    await store.read(() => store.keys.get(b));
     vi.setSystemTime(start + 8 * DAY_MS);
     await store.write(() => store.resetClock());
     expect(rows(path)).toEqual([2, 2]);
@@ -839,7 +845,7 @@ describe("a key past its deletion date", () => {
     await change(keys, a, pending(7));
     vi.setSystemTime(Date.now() + 7 * DAY_MS);
     await change(keys, b, withAliases("alias/a", "alias/b"));
-    expect(await store.read(() => store.aliasTarget("alias/a")?.keyId)).toBe(b);
+    expect(await store.read(() => store.keys.byAlias("alias/a")?.keyId)).toBe(b);
     expect(rows(path)).toEqual([2, 2]);
     expect(await findings(keys)).toEqual([]);
     for (const days of [1, 1]) {
