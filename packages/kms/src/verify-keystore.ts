@@ -11,11 +11,10 @@ import { setImmediate } from "node:timers/promises";
 import type { AuditLog } from "./audit/log.ts";
 import type { Database } from "./store/database.ts";
 import { Fault } from "./store/file-errors.ts";
-import { aliasName, BUCKETS, keyName, principalName } from "./store/freshness.ts";
-import type { RecordName } from "./store/bucket.ts";
+import { BUCKETS } from "./store/freshness.ts";
+import { RecordName } from "./store/record-name.ts";
 import { MAX_ALIAS_BYTES } from "./store/key-table.ts";
 import { MAX_ARN_BYTES } from "./store/principals.ts";
-import { fault } from "./store/sealed-rows.ts";
 import { canLoseWrites, lossWarning, sqliteVersion } from "./store/sqlite-version.ts";
 import type { Store } from "./store/store.ts";
 
@@ -112,17 +111,17 @@ const tables: readonly {
   {
     rows: "SELECT uuid AS id FROM cmk WHERE uuid >= ? ORDER BY uuid LIMIT ?",
     first: new Uint8Array(0),
-    nameOf: (id) => keyName(id instanceof Uint8Array ? id : new Uint8Array(0)),
+    nameOf: (id) => RecordName.key(id instanceof Uint8Array ? id : new Uint8Array(0)),
   },
   {
     rows: "SELECT name AS id FROM alias WHERE name >= ? ORDER BY name LIMIT ?",
     first: "",
-    nameOf: (id) => aliasName(String(id)),
+    nameOf: (id) => RecordName.alias(String(id)),
   },
   {
     rows: "SELECT arn AS id FROM principal WHERE arn >= ? ORDER BY arn LIMIT ?",
     first: "",
-    nameOf: (id) => principalName(String(id)),
+    nameOf: (id) => RecordName.principal(String(id)),
   },
 ];
 
@@ -155,7 +154,7 @@ function outOfBounds(database: Database): Finding[] {
 function requireListed(store: Store, name: RecordName): void {
   if (store.isListed(name)) return;
   store.check(name);
-  throw fault(name, "its row was added");
+  throw name.fault("its row was added");
 }
 
 function integrity(database: Database): Finding[] {

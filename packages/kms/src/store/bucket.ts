@@ -1,5 +1,5 @@
 /**
- * A sorted list of names, each with the mark of its record's latest sealing. It is kept as the bytes of the file,
+ * A sorted list of encoded names, each with the mark of its record's latest sealing. It is kept as the bytes of the file,
  * because a hundred thousand entries have to be searched and changed in little memory.
  *
  *     entry = u16 length of the name || name || mark (12 bytes)
@@ -9,12 +9,7 @@
  * @module
  */
 
-/** What identifies a record: `k` and 16 bytes of a key, `a` and the name of an alias, `p` and an ARN. */
-export type RecordName = `${Kind}${string}`;
-export type Kind = "k" | "a" | "p";
-
-/** How much of its salt distinguishes a sealing from all others of the same record. */
-export const MARK_BYTES = 12;
+import { MARK_BYTES } from "./row-sealer.ts";
 
 /** Immutable. Names and marks are texts in Latin-1. */
 export class Bucket {
@@ -44,7 +39,7 @@ export class Bucket {
     return at === bytes.length ? new Bucket(bytes, bounds) : undefined;
   }
 
-  get(name: RecordName): string | undefined {
+  get(name: string): string | undefined {
     const { index, found } = this.#find(name);
     const end = this.#bounds[index + 1];
     if (!found || end === undefined) return undefined;
@@ -52,22 +47,20 @@ export class Bucket {
   }
 
   /** Yields the names in order. */
-  names(): RecordName[] {
+  names(): string[] {
     return this.#bounds.slice(1).map((end, index) => {
       const start = (this.#bounds[index] ?? 0) + 2;
-      const name = this.bytes.toString("latin1", start, end - MARK_BYTES);
-      if (isName(name)) return name;
-      throw new TypeError("a bucket holds names of records only");
+      return this.bytes.toString("latin1", start, end - MARK_BYTES);
     });
   }
 
   /** The bucket with other marks for some names; `undefined`: without that name. */
-  with(changes: ReadonlyMap<RecordName, string | undefined>): Bucket {
+  with(changes: ReadonlyMap<string, string | undefined>): Bucket {
     return this.#remarked(changes) ?? this.#rebuilt(changes);
   }
 
   /** The same names with other marks, as most changes require; `undefined` if names are added or removed. */
-  #remarked(changes: ReadonlyMap<RecordName, string | undefined>): Bucket | undefined {
+  #remarked(changes: ReadonlyMap<string, string | undefined>): Bucket | undefined {
     const bytes = Buffer.from(this.bytes);
     for (const [name, mark] of changes) {
       const { index, found } = this.#find(name);
@@ -78,7 +71,7 @@ export class Bucket {
     return new Bucket(bytes, this.#bounds);
   }
 
-  #rebuilt(changes: ReadonlyMap<RecordName, string | undefined>): Bucket {
+  #rebuilt(changes: ReadonlyMap<string, string | undefined>): Bucket {
     const parts: Buffer[] = [];
     let at = 0;
     // In Latin-1, the order of the texts is that of the bytes.
@@ -94,7 +87,7 @@ export class Bucket {
   }
 
   /** Where a name is, or would be. */
-  #find(name: RecordName): { readonly index: number; readonly found: boolean } {
+  #find(name: string): { readonly index: number; readonly found: boolean } {
     const wanted = Buffer.from(name, "latin1");
     let low = 0;
     let high = this.#bounds.length - 1;
@@ -111,13 +104,9 @@ export class Bucket {
   }
 }
 
-function entry(name: RecordName, mark: string): Buffer {
+function entry(name: string, mark: string): Buffer {
   const bytes = Buffer.alloc(2 + name.length + MARK_BYTES);
   bytes.writeUInt16BE(name.length);
   bytes.write(name + mark, 2, "latin1");
   return bytes;
-}
-
-function isName(text: string): text is RecordName {
-  return /^[kap]/.test(text);
 }

@@ -16,11 +16,12 @@
  */
 import { hash } from "node:crypto";
 import type { StatementSync } from "node:sqlite";
-import { Bucket, MARK_BYTES, type Kind, type RecordName } from "./bucket.ts";
+import { Bucket } from "./bucket.ts";
 import { advance, newClock, reset, type Clock } from "./clock.ts";
 import type { Database } from "./database.ts";
 import { Fault } from "./file-errors.ts";
-import { fault, markOf, type RowSealer } from "./sealed-rows.ts";
+import { letters, RecordName, type RecordKind } from "./record-name.ts";
+import { MARK_BYTES, markOf, type RowSealer } from "./row-sealer.ts";
 
 export const BUCKETS = 256;
 /** Bytes; a longer row is not read into memory. */
@@ -33,7 +34,8 @@ interface Head {
   readonly clock: Clock;
   /** Digest of the descriptor's row. */
   readonly descriptor: string;
-  readonly counts: Readonly<Record<Kind, number>>;
+  /** The number of records of each kind, by the letter of the kind. */
+  readonly counts: Readonly<Record<(typeof letters)[RecordKind], number>>;
   /** Bytes in base64, by name. */
   readonly heads: Readonly<Record<string, string>>;
 }
@@ -52,7 +54,7 @@ export class Freshness {
   readonly #statements: Readonly<Record<StatementName, StatementSync>>;
   readonly #buckets = new Map<number, { readonly mark: string; readonly bucket: Bucket }>();
   /** The epoch in which the rows of a kind were found to be complete. */
-  readonly #complete = new Map<Kind, number>();
+  readonly #complete = new Map<RecordKind, number>();
   /** SQLite's `data_version` when the state was last read. */
   #version: unknown;
   #epoch = 0;
@@ -60,8 +62,8 @@ export class Freshness {
   #state: State | undefined;
   /** What it will hold once the transaction commits. */
   #next: State | undefined;
-  /** Marks that the transaction changes; `undefined`: the record is deleted. */
-  #changed = new Map<RecordName, string | undefined>();
+  /** Marks that the transaction changes, by encoded name; `undefined`: the record is deleted. */
+  #changed = new Map<string, string | undefined>();
 
   constructor(database: Database, sealer: RowSealer) {
     this.#sealer = sealer;
@@ -74,7 +76,7 @@ export class Freshness {
       revision: 0,
       clock: newClock(time),
       descriptor,
-      counts: { k: 0, a: 0, p: 0 },
+      counts: { [letters.key]: 0, [letters.alias]: 0, [letters.principal]: 0 },
       heads: {},
       marks: Buffer.alloc(BUCKETS * MARK_BYTES),
       sealed: new Uint8Array(0),
@@ -110,8 +112,9 @@ export class Freshness {
 
   /** The mark of a record's latest sealing; `undefined`: the record does not exist. */
   mark(name: RecordName): string | undefined {
-    if (this.#changed.has(name)) return this.#changed.get(name);
-    return this.#bucket(bucketOf(name)).get(name);
+    const { encoded } = name;
+    if (this.#changed.has(encoded)) return this.#changed.get(encoded);
+    return this.#bucket(bucketOf(encoded)).get(encoded);
   }
 
   /** A copy of the bytes kept under a name. */
@@ -124,7 +127,8 @@ export class Freshness {
   namesIn(bucket: number): readonly RecordName[] {
     return this.#bucket(bucket)
       .names()
-      .filter((name) => !this.#changed.has(name) || this.#changed.get(name) !== undefined);
+      .filter((name) => !this.#changed.has(name) || this.#changed.get(name) !== undefined)
+      .map((name) => RecordName.decode(name));
   }
 
   /**
@@ -134,17 +138,17 @@ export class Freshness {
    * @param problemOf - Why a list does not lead to a record; `undefined`: it does.
    */
   requireComplete(
-    kind: Kind,
+    kind: RecordKind,
     countRows: () => number,
     problemOf: (name: RecordName) => string | undefined,
   ): void {
     if (this.#complete.get(kind) === this.#epoch) return;
-    if (countRows() !== this.#current.counts[kind]) {
+    if (countRows() !== this.#current.counts[letters[kind]]) {
       // Additional rows are noticed when the list reaches them.
       for (let bucket = 0; bucket < BUCKETS; bucket++) {
         for (const name of this.namesIn(bucket)) {
-          const problem = name.startsWith(kind) ? problemOf(name) : undefined;
-          if (problem !== undefined) throw fault(name, problem);
+          const problem = name.kind === kind ? problemOf(name) : undefined;
+          if (problem !== undefined) throw name.fault(problem);
         }
       }
     }
@@ -159,11 +163,11 @@ export class Freshness {
   /** @param mark - `undefined`: the record is deleted. */
   set(name: RecordName, mark: string | undefined): void {
     const change = Number(mark !== undefined) - Number(this.mark(name) !== undefined);
-    this.#changed.set(name, mark);
+    this.#changed.set(name.encoded, mark);
     if (change === 0) return;
     const { counts } = this.#current;
-    const kind = name.startsWith("k") ? "k" : name.startsWith("a") ? "a" : "p";
-    this.#change({ counts: { ...counts, [kind]: counts[kind] + change } });
+    const letter = letters[name.kind];
+    this.#change({ counts: { ...counts, [letter]: counts[letter] + change } });
   }
 
   /** Lists an alias, which has no sealing of its own. */
@@ -200,7 +204,7 @@ export class Freshness {
 
   /** Writes all changes. Every transaction that changes something calls it last, before the commit. */
   flush(): void {
-    const changes = new Map<number, Map<RecordName, string | undefined>>();
+    const changes = new Map<number, Map<string, string | undefined>>();
     for (const [name, mark] of this.#changed) {
       const number = bucketOf(name);
       changes.set(number, (changes.get(number) ?? new Map()).set(name, mark));
@@ -283,18 +287,6 @@ export class Freshness {
     if (markOf(sealed) !== mark) throw new Fault(what, "an older row of it was put back");
     return bucket;
   }
-}
-
-export function keyName(uuid: Uint8Array): RecordName {
-  return `k${Buffer.from(uuid.buffer, uuid.byteOffset, uuid.length).toString("latin1")}`;
-}
-
-export function aliasName(name: string): RecordName {
-  return `a${name}`;
-}
-
-export function principalName(arn: string): RecordName {
-  return `p${arn}`;
 }
 
 function bucketOf(name: string): number {

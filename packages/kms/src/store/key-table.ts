@@ -13,7 +13,7 @@ import type { Bytes } from "@env/core";
 import { keyIdFromBytes, keyIdToBytes } from "../arn.ts";
 import type { Database } from "./database.ts";
 import { Fault } from "./file-errors.ts";
-import { aliasName, keyName, type Freshness } from "./freshness.ts";
+import type { Freshness } from "./freshness.ts";
 import {
   decodeRecord,
   encodeRecord,
@@ -21,14 +21,9 @@ import {
   type AliasRecord,
   type KeyRecord,
 } from "../keys/key.ts";
-import {
-  fault,
-  MAX_RECORD_BYTES,
-  ROW_REMOVED,
-  SealedRows,
-  type Listed,
-  type RowSealer,
-} from "./sealed-rows.ts";
+import { MAX_RECORD_BYTES, ROW_REMOVED, SealedRows, type Listed } from "./sealed-rows.ts";
+import { RecordName } from "./record-name.ts";
+import type { RowSealer } from "./row-sealer.ts";
 
 /** Bytes of an alias, of which 256 are allowed; a longer one is not read into memory. */
 export const MAX_ALIAS_BYTES = 1024;
@@ -75,7 +70,7 @@ export class KeyTable {
 
   /** Whether a key has this id, or had it and is not deleted yet, or has another id of the same bytes. */
   isTaken(keyId: string): boolean {
-    return this.#freshness.mark(keyName(keyIdToBytes(keyId))) !== undefined;
+    return this.#freshness.mark(RecordName.key(keyIdToBytes(keyId))) !== undefined;
   }
 
   /** The key that an alias points at. */
@@ -110,8 +105,8 @@ export class KeyTable {
 
   insert(record: KeyRecord): void {
     const uuid = keyIdToBytes(record.keyId);
-    this.#rows.requireAbsent(keyName(uuid));
-    const sealed = this.#rows.seal(keyName(uuid), encodeRecord(record));
+    this.#rows.requireAbsent(RecordName.key(uuid));
+    const sealed = this.#rows.seal(RecordName.key(uuid), encodeRecord(record));
     this.#statements.insert.run(uuid, record.deletion?.date ?? null, sealed);
     this.#setAliases(record);
   }
@@ -120,7 +115,7 @@ export class KeyTable {
   update(record: KeyRecord): void {
     const uuid = keyIdToBytes(record.keyId);
     if (this.load(uuid) === undefined) throw new RangeError("there is no such key to update");
-    const sealed = this.#rows.seal(keyName(uuid), encodeRecord(record));
+    const sealed = this.#rows.seal(RecordName.key(uuid), encodeRecord(record));
     this.#statements.update.run(record.deletion?.date ?? null, sealed, uuid);
     this.#setAliases(record);
   }
@@ -138,14 +133,14 @@ export class KeyTable {
       const record = this.#open(uuid, found);
       this.#setAliases({ ...record, aliases: [] });
       this.#statements.drop.run(uuid);
-      this.#rows.drop(keyName(uuid));
+      this.#rows.drop(RecordName.key(uuid));
       return record;
     });
   }
 
   /** A key, expired or not. */
   load(uuid: Uint8Array): KeyRecord | undefined {
-    const name = keyName(uuid);
+    const name = RecordName.key(uuid);
     const known = this.#rows.known(name);
     if (known !== undefined) return known;
     const row = this.#statements.key.get(uuid);
@@ -157,8 +152,8 @@ export class KeyTable {
   /** The key that an alias row points at; `undefined` if the row does not exist and must not. */
   requireAliasRow(name: string): unknown {
     const row = this.#statements.target.get(name);
-    if (row === undefined && this.#freshness.mark(aliasName(name)) !== undefined) {
-      throw fault(aliasName(name), ROW_REMOVED);
+    if (row === undefined && this.#freshness.mark(RecordName.alias(name)) !== undefined) {
+      throw RecordName.alias(name).fault(ROW_REMOVED);
     }
     return row?.["uuid"];
   }
@@ -171,12 +166,12 @@ export class KeyTable {
     for (const name of rows) {
       if (names.delete(name)) continue;
       this.#statements.dropAlias.run(name);
-      this.#freshness.set(aliasName(name), undefined);
+      this.#freshness.set(RecordName.alias(name), undefined);
     }
     for (const name of names) {
       this.#free(name);
       this.#statements.addAlias.run(name, uuid);
-      this.#freshness.setPresent(aliasName(name));
+      this.#freshness.setPresent(RecordName.alias(name));
     }
   }
 
@@ -196,7 +191,7 @@ export class KeyTable {
     const uuid = this.requireAliasRow(name);
     if (uuid === undefined) return undefined;
     const record = uuid instanceof Uint8Array ? this.load(uuid) : undefined;
-    if (record === undefined) throw fault(aliasName(name), "it does not point at a key");
+    if (record === undefined) throw RecordName.alias(name).fault("it does not point at a key");
     return record;
   }
 
@@ -204,19 +199,19 @@ export class KeyTable {
    * `clear` is the deletion date, and a JSON list of the alias rows, sorted by bytes: of ASCII, as they are.
    */
   #open(uuid: Uint8Array, { sealed, clear }: Record<string, unknown>): KeyRecord {
-    const name = keyName(uuid);
+    const name = RecordName.key(uuid);
     if (sealed instanceof Uint8Array && typeof clear === "string") {
       return this.#rows.open(name, sealed, clear);
     }
-    throw fault(name, "its row is out of bounds");
+    throw name.fault("its row is out of bounds");
   }
 
   #requireAllKeys(): void {
     this.#freshness.requireComplete(
-      "k",
+      "key",
       () => Number(this.#statements.countKeys.get()?.["n"]),
       (name) => {
-        const row = this.#statements.seq.get(Buffer.from(name.slice(1), "latin1"));
+        const row = this.#statements.seq.get(name.uuid);
         if (row === undefined) return ROW_REMOVED;
         return row["positive"] === 1 ? undefined : "its row is hidden from lists";
       },
@@ -225,10 +220,9 @@ export class KeyTable {
 
   #requireAllAliases(): void {
     this.#freshness.requireComplete(
-      "a",
+      "alias",
       () => Number(this.#statements.countAliases.get()?.["n"]),
-      (name) =>
-        this.#statements.target.get(name.slice(1)) === undefined ? ROW_REMOVED : undefined,
+      (name) => (this.#statements.target.get(name.id) === undefined ? ROW_REMOVED : undefined),
     );
   }
 }
@@ -241,8 +235,8 @@ function toListedRow(columnsOfRow: Record<string, unknown>): ListedRow {
   throw new Fault("a row of the keys", "its row is out of bounds");
 }
 
-function decode(name: string, plaintext: Bytes): KeyRecord | undefined {
-  return decodeRecord(keyIdFromBytes(Buffer.from(name.slice(1), "latin1")), plaintext);
+function decode(name: RecordName, plaintext: Bytes): KeyRecord | undefined {
+  return decodeRecord(keyIdFromBytes(name.uuid), plaintext);
 }
 
 function compare(record: KeyRecord, clear: string): void {
@@ -252,7 +246,7 @@ function compare(record: KeyRecord, clear: string): void {
   const problem = clear.startsWith(`${date} `)
     ? "the alias rows that point at it are not those it contains"
     : "its row has another deletion date than it contains";
-  throw fault(keyName(keyIdToBytes(record.keyId)), problem);
+  throw RecordName.key(keyIdToBytes(record.keyId)).fault(problem);
 }
 
 type StatementName = keyof ReturnType<typeof prepareAll>;

@@ -11,16 +11,12 @@ import type { StatementSync } from "node:sqlite";
 import type { Bytes } from "@env/core";
 import type { Database } from "./database.ts";
 import { Fault } from "./file-errors.ts";
-import { principalName, type Freshness } from "./freshness.ts";
+import type { Freshness } from "./freshness.ts";
 import type { NamedPolicy } from "../policy/request.ts";
 import { random } from "./seal.ts";
-import {
-  MAX_RECORD_BYTES,
-  ROW_REMOVED,
-  SealedRows,
-  type Listed,
-  type RowSealer,
-} from "./sealed-rows.ts";
+import { MAX_RECORD_BYTES, ROW_REMOVED, SealedRows, type Listed } from "./sealed-rows.ts";
+import { RecordName } from "./record-name.ts";
+import type { RowSealer } from "./row-sealer.ts";
 
 export interface PrincipalRecord {
   /** `arn:aws:iam::111122223333:user/alice`, `…:role/app`, `…:group/developers`; of printable ASCII. */
@@ -66,7 +62,7 @@ export class PrincipalTable {
 
   get(arn: string): PrincipalRecord | undefined {
     if (!ARN.test(arn)) return undefined;
-    const name = principalName(arn);
+    const name = RecordName.principal(arn);
     const known = this.#rows.known(name);
     if (known !== undefined) return known;
     const row = this.#statements.get.get(arn);
@@ -88,7 +84,7 @@ export class PrincipalTable {
     if (!ARN.test(record.arn)) throw new RangeError("an ARN has 1 to 2048 characters of ASCII");
     // A row that somebody removed must not pass for none.
     this.get(record.arn);
-    const sealed = this.#rows.seal(principalName(record.arn), encode(record));
+    const sealed = this.#rows.seal(RecordName.principal(record.arn), encode(record));
     this.#statements.put.run(record.arn, sealed);
   }
 
@@ -96,16 +92,16 @@ export class PrincipalTable {
   delete(arn: string): boolean {
     if (this.get(arn) === undefined) return false;
     this.#statements.drop.run(arn);
-    this.#rows.drop(principalName(arn));
+    this.#rows.drop(RecordName.principal(arn));
     return true;
   }
 
   /** That no row was removed. */
   requireComplete(): void {
     this.#freshness.requireComplete(
-      "p",
+      "principal",
       () => Number(this.#statements.count.get()?.["n"]),
-      (name) => (this.#statements.get.get(name.slice(1)) === undefined ? ROW_REMOVED : undefined),
+      (name) => (this.#statements.get.get(name.id) === undefined ? ROW_REMOVED : undefined),
     );
   }
 
@@ -113,7 +109,7 @@ export class PrincipalTable {
     if (typeof arn !== "string" || !ARN.test(arn) || !(sealed instanceof Uint8Array)) {
       throw new Fault("a row of the principals", "it is out of bounds");
     }
-    return this.#rows.open(principalName(arn), sealed, "");
+    return this.#rows.open(RecordName.principal(arn), sealed, "");
   }
 }
 
@@ -121,7 +117,7 @@ function encode(record: PrincipalRecord): Bytes {
   return new TextEncoder().encode(JSON.stringify(record));
 }
 
-function decode(_: string, plaintext: Bytes): PrincipalRecord | undefined {
+function decode(_: RecordName, plaintext: Bytes): PrincipalRecord | undefined {
   const value: unknown = JSON.parse(new TextDecoder().decode(plaintext));
   plaintext.fill(0);
   return isRecord(value) ? { ...value, boundary: value.boundary } : undefined;

@@ -1,5 +1,5 @@
 /**
- * Opened records by name, if they are requested repeatedly.
+ * Opened records by encoded name, if they are requested repeatedly.
  *
  * A record that is requested only once is not kept: in a large keystore, most are. It is kept from the second request on,
  * if fewer than eight thousand others come in between. The records that are kept form two generations. When the younger
@@ -11,8 +11,6 @@
  *
  * @module
  */
-import type { RecordName } from "./bucket.ts";
-
 /** The most bytes of a generation: what its records report, and `OBJECT_BYTES` for the objects of each. */
 const GENERATION_BYTES = 2 ** 23;
 const OBJECT_BYTES = 2048;
@@ -20,15 +18,15 @@ const OBJECT_BYTES = 2048;
 const SEEN = 2 ** 13;
 
 export class RecordCache<Entry extends { readonly bytes: number }> {
-  #young = new Map<RecordName, Entry>();
-  #old = new Map<RecordName, Entry>();
+  #young = new Map<string, Entry>();
+  #old = new Map<string, Entry>();
   /** Bytes of what was put into `#young`, whether it is still there or not. */
   #youngBytes = 0;
   /** Hashes of names that were requested: the latest, and those before. */
   #seen = new Set<number>();
   #seenBefore = new Set<number>();
 
-  get(name: RecordName): Entry | undefined {
+  get(name: string): Entry | undefined {
     const young = this.#young.get(name);
     if (young !== undefined) return young;
     const old = this.#old.get(name);
@@ -37,13 +35,13 @@ export class RecordCache<Entry extends { readonly bytes: number }> {
   }
 
   /** Keeps the entry if its record is requested repeatedly. */
-  offer(name: RecordName, entry: Entry): void {
+  offer(name: string, entry: Entry): void {
     const hash = hashOf(name);
     if (this.#seen.has(hash) || this.#seenBefore.has(hash)) this.#keep(name, entry);
     else this.#note(hash);
   }
 
-  delete(name: RecordName): void {
+  delete(name: string): void {
     this.#young.delete(name);
     this.#old.delete(name);
   }
@@ -56,7 +54,7 @@ export class RecordCache<Entry extends { readonly bytes: number }> {
     this.#seen.add(hash);
   }
 
-  #keep(name: RecordName, entry: Entry): void {
+  #keep(name: string, entry: Entry): void {
     if (this.#youngBytes >= GENERATION_BYTES) {
       this.#old = this.#young;
       this.#young = new Map();

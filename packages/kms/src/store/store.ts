@@ -12,7 +12,6 @@
 import type { KeyObject } from "node:crypto";
 import type { StatementSync } from "node:sqlite";
 import type { Bytes } from "@env/core";
-import type { RecordName } from "./bucket.ts";
 import { isDayLater } from "./clock.ts";
 import type { Database } from "./database.ts";
 import { Freshness } from "./freshness.ts";
@@ -20,7 +19,8 @@ import { GroupCommit } from "./group-commit.ts";
 import { KeyTable } from "./key-table.ts";
 import type { KeyRecord } from "../keys/key.ts";
 import { PrincipalTable } from "./principals.ts";
-import { RowSealer } from "./sealed-rows.ts";
+import type { RecordName } from "./record-name.ts";
+import { RowSealer } from "./row-sealer.ts";
 
 /**
  * There must be only one store on a connection: SQLite tells it when another connection has changed something. Everything
@@ -191,11 +191,10 @@ export class Store {
 
   /** Throws a {@link Fault} unless a listed record exists, is the latest and unaltered, and an unlisted one does not exist. */
   check(name: RecordName): void {
-    const rest = name.slice(1);
-    if (name.startsWith("p")) this.principals.get(rest);
-    else if (name.startsWith("k")) this.keys.load(Buffer.from(rest, "latin1"));
+    if (name.kind === "key") this.keys.load(name.uuid);
+    else if (name.kind === "principal") this.principals.get(name.id);
     // Which key it points at is compared with that key.
-    else this.keys.requireAliasRow(rest);
+    else this.keys.requireAliasRow(name.id);
   }
 
   isListed(name: RecordName): boolean {

@@ -6,7 +6,7 @@ import {
   type TokenSealer,
 } from "../../src/material/import-token.ts";
 import { wrappingAlgorithms, wrappingKeySpecs } from "../../src/material/unwrap.ts";
-import { RowSealer } from "../../src/store/sealed-rows.ts";
+import { RowSealer } from "../../src/store/row-sealer.ts";
 import { flipped, sample } from "../support/material.ts";
 
 const KEYSTORE = "00000000-0000-4000-8000-000000000001";

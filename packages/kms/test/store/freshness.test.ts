@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { expect, it } from "vitest";
 import { Bucket } from "../../src/store/bucket.ts";
 import { Freshness } from "../../src/store/freshness.ts";
-import { RowSealer } from "../../src/store/sealed-rows.ts";
+import { RowSealer } from "../../src/store/row-sealer.ts";
 import { keyRecord, openStore, tempStore, withAliases, type OpenStore } from "../support/store.ts";
 
 const ALICE = "arn:aws:iam::000000000000:user/alice";

@@ -1,0 +1,37 @@
+import { expect, it } from "vitest";
+import { RecordName } from "../../src/store/record-name.ts";
+
+const uuid = Buffer.from("0123456789abcdef0123456789abcdef", "hex");
+
+it.each([
+  ["key", RecordName.key(uuid), `k${uuid.toString("latin1")}`],
+  ["alias", RecordName.alias("alias/app"), "aalias/app"],
+  ["principal", RecordName.principal("arn:x"), "parn:x"],
+])("the name of a record of kind %s has a letter in front of its id in the file", (...given) => {
+  const [kind, name, encoded] = given;
+  expect([name.kind, name.encoded]).toEqual([kind, encoded]);
+  expect(RecordName.decode(encoded)).toEqual(name);
+});
+
+it("gives back the bytes of a key", () => {
+  expect(Buffer.compare(RecordName.key(uuid).uuid, uuid)).toBe(0);
+});
+
+it("is not decoded from any other text", () => {
+  for (const text of ["", "x", "b17", "Key"]) {
+    expect(() => RecordName.decode(text), text).toThrow(TypeError);
+  }
+});
+
+it("is shown with its kind", () => {
+  const names = [
+    RecordName.key(uuid),
+    RecordName.alias("alias/app"),
+    RecordName.principal("arn:x"),
+  ];
+  expect(names.map(({ title }) => title)).toEqual([
+    "key 01234567-89ab-cdef-0123-456789abcdef",
+    "alias alias/app",
+    "principal arn:x",
+  ]);
+});
