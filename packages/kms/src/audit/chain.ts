@@ -11,8 +11,8 @@
 import { createHmac, createSecretKey, type KeyObject } from "node:crypto";
 import type { Bytes } from "@env/core";
 import { keyIdToBytes } from "../arn.ts";
-import { KEY_BYTES, label, openRow, OVERHEAD_BYTES, sealRow } from "../store/seal.ts";
-import { MAX_RECORD_BYTES } from "./record.ts";
+import { KEY_BYTES, label, openRow, sealRow } from "../store/seal.ts";
+import type { AuditRow } from "../store/store.ts";
 
 export const DIGEST_BYTES = 32;
 
@@ -22,22 +22,11 @@ const LABEL = label("env/1/audit");
 const CHAIN_LABEL = label("env/1/audit-chain");
 const BLOCK_1 = Uint8Array.of(1);
 
-/** Bytes of a sealed record; a longer one is not read into memory. */
-export const MAX_SEALED_BYTES: number = PREFIX_BYTES + MAX_RECORD_BYTES + OVERHEAD_BYTES;
-
 /** A place in the chain, which represents the record there and all records before it. */
 export interface Link {
   /** 0 is the place before the first record. */
   readonly sequence: number;
   readonly digest: Uint8Array;
-}
-
-/** A record as it is in the file. */
-export interface SealedRow {
-  readonly sequence: number;
-  /** Milliseconds since 1970, unencrypted. */
-  readonly time: number;
-  readonly sealed: Uint8Array;
 }
 
 /** A record that this keystore sealed for this place. Its digest shows whether it is the newest one. */
@@ -88,7 +77,7 @@ export class Chain {
    * Opens a row. `undefined`: it was altered, or not written by this keystore. A number: the row contains the record of that
    * number, which was put here.
    */
-  open({ sequence, time, sealed }: SealedRow): Opened | number | undefined {
+  open({ sequence, time, sealed }: AuditRow): Opened | number | undefined {
     const plaintext = openRow(this.#root, LABEL, this.#aad(time), sealed);
     if (plaintext === undefined || plaintext.length < PREFIX_BYTES) return undefined;
     const written = fromU64(plaintext, 0);

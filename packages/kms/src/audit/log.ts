@@ -232,7 +232,7 @@ export class AuditLog implements AuditSink {
   }
 
   #holds(link: Link): boolean {
-    const [row] = this.#rows.after(link.sequence - 1, link.sequence, 1);
+    const [row] = this.#store.auditRows.after(link.sequence - 1, link.sequence, 1);
     if (row === undefined) return false;
     const { previous, record } = this.#rows.open(row);
     const found = this.#chain.next({ sequence: link.sequence - 1, digest: previous }, record);

@@ -5,8 +5,8 @@
  */
 import type { AuditRecord } from "./record.ts";
 import { decodeRecord } from "./record.ts";
-import { malformed, MAX_TIME, type AuditStore, type Rows, type TimePlace } from "./rows.ts";
-import type { SealedRow } from "./chain.ts";
+import { malformed, type AuditStore, type Rows } from "./rows.ts";
+import { MAX_TIME, type AuditRow, type TimePlace } from "../store/store.ts";
 
 /** A record must match everything that is given. */
 export interface AuditQuery {
@@ -110,8 +110,8 @@ async function* scan(
       // Later records are left out, so that a query ends.
       last ??= rows.head().last.sequence;
       return first === "oldest"
-        ? rows.forwards(place, end, last, ROWS)
-        : rows.backwards(place, from, last, ROWS);
+        ? store.auditRows.forwards(place, end, last, ROWS)
+        : store.auditRows.backwards(place, from, last, ROWS);
     });
     for (const row of found) {
       const record = isMatch(rows, row);
@@ -124,7 +124,7 @@ async function* scan(
 }
 
 /** The record of a row, if it matches the query. */
-function matcher(filter: AuditQuery): (rows: Rows, row: SealedRow) => AuditRecord | undefined {
+function matcher(filter: AuditQuery): (rows: Rows, row: AuditRow) => AuditRecord | undefined {
   const { operations, principal, resource, outcome, errorCode, altered = "throw" } = filter;
   const names = operations && new Set(operations);
   const isMatch = (record: AuditRecord): boolean =>

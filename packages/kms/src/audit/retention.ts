@@ -126,7 +126,7 @@ export class Retention {
     for (let bytes = 0; end.sequence < last.sequence && bytes < PIECE_BYTES;) {
       const { sequence } = end;
       const { page, isCut } = await store.read(() => ({
-        page: rows.after(sequence, last.sequence, PAGE_ROWS),
+        page: store.auditRows.after(sequence, last.sequence, PAGE_ROWS),
         isCut: rows.head().base.sequence !== base.sequence,
       }));
       // Another process was first.

@@ -68,7 +68,7 @@ interface Step {
   readonly link: Link;
 }
 
-function stepsAfter({ rows, chain }: TailSource, place: number | Link): readonly Step[] {
+function stepsAfter({ store, rows, chain }: TailSource, place: number | Link): readonly Step[] {
   const { base, last } = rows.head();
   // A number says where to begin, but not what must be there.
   let before = typeof place === "number" ? undefined : place;
@@ -77,7 +77,7 @@ function stepsAfter({ rows, chain }: TailSource, place: number | Link): readonly
     before = base;
     sequence = base.sequence;
   }
-  return rows.after(sequence, last.sequence, ROWS).map((row) => {
+  return store.auditRows.after(sequence, last.sequence, ROWS).map((row) => {
     const { previous, record } = rows.open(row);
     const expected = before ?? { sequence, digest: previous };
     if (row.sequence !== expected.sequence + 1 || Buffer.compare(previous, expected.digest) !== 0) {

@@ -11,9 +11,10 @@
  * @module
  */
 import { setImmediate } from "node:timers/promises";
-import { type Chain, type Head, type Link, type SealedRow } from "./chain.ts";
+import type { Chain, Head, Link } from "./chain.ts";
 import { decodeRecord } from "./record.ts";
 import type { AuditStore, Rows } from "./rows.ts";
+import type { AuditRow } from "../store/store.ts";
 
 /** A record's number and its digest, 64 hex digits, which represents that record and all records before it. */
 export interface AuditAnchor {
@@ -88,15 +89,15 @@ export async function verify(
 ): Promise<AuditReport> {
   const begun = await store.read(() => {
     const head = rows.head();
-    return { head, outside: rows.outside(head) };
+    return { head, outside: store.auditRows.outside(head.base.sequence, head.last.sequence) };
   });
   const { last } = begun.head;
-  const walk = new Walk(rows, chain, begun.head, anchor);
+  const walk = new Walk(store, chain, begun.head, anchor);
   while (walk.sequence < last.sequence) {
     signal?.throwIfAborted();
     await store.read(() => {
       walk.begin(rows.head());
-      walk.page(rows.after(walk.sequence, last.sequence, ROWS));
+      walk.page(store.auditRows.after(walk.sequence, last.sequence, ROWS));
     });
     const { sequence } = walk.base;
     await onProgress?.({ done: walk.sequence - sequence, total: last.sequence - sequence });
@@ -107,7 +108,7 @@ export async function verify(
 
 /** One pass over the records from the base to the last. */
 class Walk {
-  readonly #rows: Rows;
+  readonly #store: AuditStore;
   readonly #chain: Chain;
   readonly #last: Link;
   readonly #anchor: AuditAnchor | undefined;
@@ -118,8 +119,13 @@ class Walk {
   #before: Link | undefined;
   #atAnchor: Link | undefined;
 
-  constructor(rows: Rows, chain: Chain, { base, last }: Head, anchor: AuditAnchor | undefined) {
-    this.#rows = rows;
+  constructor(
+    store: AuditStore,
+    chain: Chain,
+    { base, last }: Head,
+    anchor: AuditAnchor | undefined,
+  ) {
+    this.#store = store;
     this.#chain = chain;
     this.#last = last;
     this.#anchor = anchor;
@@ -147,7 +153,7 @@ class Walk {
     this.#note(base);
   }
 
-  page(rows: readonly SealedRow[]): void {
+  page(rows: readonly AuditRow[]): void {
     for (const row of rows) {
       this.#skipTo(row.sequence - 1);
       this.#look(row);
@@ -184,7 +190,7 @@ class Walk {
     this.#before = undefined;
   }
 
-  #look(row: SealedRow): void {
+  #look(row: AuditRow): void {
     const { sequence } = row;
     const opened = this.#chain.open(row);
     if (opened === undefined || typeof opened === "number") {
@@ -198,7 +204,7 @@ class Walk {
       this.#add("replaced", Math.max(sequence - 1, this.#base.sequence + 1), sequence);
     }
     if (decodeRecord(record) === undefined) this.#add("altered", sequence, sequence);
-    if (!this.#rows.isIndexed(row)) this.#add("hidden", sequence, sequence);
+    if (!this.#store.auditRows.isIndexed(row)) this.#add("hidden", sequence, sequence);
     this.#before = this.#chain.next({ sequence: sequence - 1, digest: previous }, record);
     this.#note(this.#before);
   }

@@ -9,7 +9,7 @@
  * database, since SQLite recovers journals and checkpoints logs. SQLite reads the header too, as of a file that
  * nobody changes, because any descriptor of our own would drop the locks of this process when it is closed.
  *
- * Source: spec/kms-store-v1.md#file, https://sqlite.org/fileformat2.html
+ * Source: spec/kms-store-v1.md#file, spec/audit-v1.md#table, https://sqlite.org/fileformat2.html
  *
  * @module
  */
@@ -17,7 +17,6 @@ import { DatabaseSync, type StatementSync } from "node:sqlite";
 import { setTimeout } from "node:timers/promises";
 import { pathToFileURL } from "node:url";
 import { EnvelopeError, isEnvelopeError } from "@env/core";
-import { auditSchema } from "../audit/schema.ts";
 import {
   claim,
   identify,
@@ -49,7 +48,8 @@ const schema = [
   "CREATE INDEX alias_by_uuid ON alias (uuid, name)",
   "CREATE INDEX cmk_by_deletion ON cmk (deletion) WHERE deletion IS NOT NULL",
   "CREATE TABLE principal (arn TEXT NOT NULL PRIMARY KEY, sealed BLOB NOT NULL) STRICT",
-  ...auditSchema,
+  "CREATE TABLE audit (seq INTEGER PRIMARY KEY, time INTEGER NOT NULL, sealed BLOB NOT NULL) STRICT",
+  "CREATE INDEX audit_by_time ON audit (time)",
 ];
 
 export interface DatabaseOptions {

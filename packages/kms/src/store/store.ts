@@ -10,8 +10,8 @@
  * @module
  */
 import type { KeyObject } from "node:crypto";
-import type { StatementSync } from "node:sqlite";
 import type { Bytes } from "@env/core";
+import { AuditTable } from "./audit-table.ts";
 import { isDayLater } from "./clock.ts";
 import type { Database } from "./database.ts";
 import { Freshness } from "./freshness.ts";
@@ -22,14 +22,17 @@ import { PrincipalTable } from "./principals.ts";
 import type { RecordName } from "./record-name.ts";
 import { RowSealer } from "./row-sealer.ts";
 
+export { MAX_TIME, type AuditRow, type TimePlace } from "./audit-table.ts";
+
 /**
  * There must be only one store on a connection: SQLite tells it when another connection has changed something. Everything
  * is for use inside {@link Store.read} and {@link Store.write}, the tables included, except those two, `writeSync`, `readOnly`, `writing`, `now`,
- * `prepare`, `onDelete` and the tokens.
+ * `onDelete` and the tokens.
  */
 export class Store {
   readonly keys: KeyTable;
   readonly principals: PrincipalTable;
+  readonly auditRows: AuditTable;
   readonly #database: Database;
   readonly #sealer: RowSealer;
   readonly #freshness: Freshness;
@@ -50,6 +53,7 @@ export class Store {
     this.#freshness = new Freshness(database, sealer);
     this.principals = new PrincipalTable(database, this.#freshness, sealer);
     this.keys = new KeyTable(database, this.#freshness, sealer, () => this.now());
+    this.auditRows = new AuditTable(database);
     this.#commits = new GroupCommit(database, {
       begin: () => this.#begin(),
       save: () => this.#freshness.save(),
@@ -130,11 +134,6 @@ export class Store {
   /** Sets the clock to the machine's, in a {@link write}. */
   resetClock(): void {
     this.#freshness.resetClock(Date.now());
-  }
-
-  /** Prepares a statement for another part that keeps tables in this file. */
-  prepare(sql: string): StatementSync {
-    return this.#database.prepare(sql);
   }
 
   /** A copy of bytes that cannot be put back to an older state. */

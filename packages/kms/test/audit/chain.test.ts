@@ -1,6 +1,8 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { Chain, decodeHead, encodeHead, ORIGIN, type Link } from "../../src/audit/chain.ts";
+import { MAX_RECORD_BYTES } from "../../src/audit/record.ts";
+import { MAX_SEALED_BYTES } from "../../src/store/audit-table.ts";
 import { FACTS, rootKey } from "./support/log.ts";
 
 const chain = new Chain(rootKey(), FACTS.keystoreId);
@@ -26,6 +28,11 @@ describe("a link", () => {
     expect(new Set(digests).size).toBe(6);
     expect(hex(chain.next(ORIGIN, bytes("{}")).digest)).toBe(digests[0]);
   });
+});
+
+it("makes the longest record as long as the longest row that is read", () => {
+  const { sealed } = chain.seal(ORIGIN, 0, new Uint8Array(MAX_RECORD_BYTES));
+  expect(sealed).toHaveLength(MAX_SEALED_BYTES);
 });
 
 describe("a sealed record", () => {

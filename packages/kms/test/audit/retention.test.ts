@@ -141,7 +141,7 @@ describe("cutting off by number", () => {
       now: () => store.now(),
       head: (name) => store.head(name),
       setHead: (name, bytes) => store.setHead(name, bytes),
-      prepare: (sql) => store.prepare(sql),
+      auditRows: store.auditRows,
     };
     const two = new AuditLog(hooked, rootKey(), FACTS, { retention: { maxRecords: 50 } });
     expect(await two.applyRetention()).toEqual({ removed: 51, archives: [] });

@@ -219,7 +219,7 @@ describe("what is done to the rows of 20 records is found and named", () => {
     const record = new TextEncoder().encode(canonicalJson(long));
     const { sealed, link } = chain.seal(ORIGIN, NOON, record);
     await store.write(() => {
-      store.prepare("INSERT INTO audit VALUES (1, ?, ?)").run(NOON, sealed);
+      store.auditRows.insert({ sequence: 1, time: NOON, sealed });
       store.setHead("audit", encodeHead({ base: ORIGIN, last: link }));
     });
     expect(found(await log.verify())).toEqual([["altered", 1, 1]]);
@@ -230,7 +230,7 @@ describe("what is done to the rows of 20 records is found and named", () => {
     const chain = new Chain(rootKey(), FACTS.keystoreId);
     const { sealed, link } = chain.seal(ORIGIN, NOON, new TextEncoder().encode("{}"));
     await store.write(() => {
-      store.prepare("INSERT INTO audit VALUES (1, ?, ?)").run(NOON, sealed);
+      store.auditRows.insert({ sequence: 1, time: NOON, sealed });
       store.setHead("audit", encodeHead({ base: ORIGIN, last: link }));
     });
     expect(found(await log.verify())).toEqual([["altered", 1, 1]]);

@@ -148,7 +148,7 @@ describe("a transaction that ends by itself, as on a full disk", () => {
           runs[i] = (runs[i] ?? 0) + 1;
           store.keys.insert(record);
           if (i !== 1) return;
-          store.prepare("ROLLBACK").run();
+          open.database.prepare("ROLLBACK").run();
           throw new Error("the disk is full");
         }),
       ),
@@ -167,7 +167,7 @@ describe("a transaction that ends by itself, as on a full disk", () => {
     const lost = store.write(() => {
       try {
         store.attempt(() => {
-          store.prepare("ROLLBACK").run();
+          open.database.prepare("ROLLBACK").run();
           throw new Error("the disk is full");
         });
       } catch {

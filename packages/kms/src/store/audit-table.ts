@@ -1,0 +1,119 @@
+/**
+ * The table of the audit log. Records are sealed by the log, which also knows which rows belong to it. Their number and time
+ * are unencrypted, to order and to find them.
+ *
+ * Source: spec/audit-v1.md#table
+ *
+ * @module
+ */
+import type { StatementSync } from "node:sqlite";
+import type { Database } from "./database.ts";
+import { Fault } from "./file-errors.ts";
+
+/** A record as it is in the file: nothing of it is verified. */
+export interface AuditRow {
+  readonly sequence: number;
+  /** Milliseconds since 1970. */
+  readonly time: number;
+  readonly sealed: Uint8Array;
+}
+
+/** A place in the order of time. */
+export type TimePlace = Pick<AuditRow, "time" | "sequence">;
+
+/** The latest time that `Date` can represent; no row is later. */
+export const MAX_TIME = 8_640_000_000_000_000;
+/** Bytes of a sealed record; a longer one is not read into memory. */
+export const MAX_SEALED_BYTES = 262_225;
+
+/** What is read of a row. Values that no writer wrote become values that do not open. */
+const columns = `
+  seq, CASE WHEN time BETWEEN 0 AND ${MAX_TIME} THEN time ELSE -1 END AS time,
+  CASE WHEN length(sealed) <= ${MAX_SEALED_BYTES} THEN sealed END AS sealed`;
+
+export class AuditTable {
+  readonly #statements: Readonly<Record<StatementName, StatementSync>>;
+
+  constructor(database: Database) {
+    this.#statements = prepareAll(database);
+  }
+
+  insert({ sequence, time, sealed }: AuditRow): void {
+    this.#statements.insert.run(sequence, time, sealed);
+  }
+
+  /** Deletes all rows up to a number, including that one. */
+  cut(sequence: number): void {
+    this.#statements.cut.run(sequence);
+  }
+
+  /** Rows after `sequence`, up to `last`, in the order of their numbers. */
+  after(sequence: number, last: number, limit: number): readonly AuditRow[] {
+    return this.#statements.after.all(sequence, last, limit).map(toRow);
+  }
+
+  /** Rows after `start` and before the time `end`, with numbers up to `last`, oldest first. */
+  forwards(start: TimePlace, end: number, last: number, limit: number): readonly AuditRow[] {
+    const { time, sequence } = start;
+    return this.#statements.forwards.all(time, sequence, end, last, limit).map(toRow);
+  }
+
+  /** Rows before `start` and not before the time `from`, with numbers up to `last`, newest first. */
+  backwards(start: TimePlace, from: number, last: number, limit: number): readonly AuditRow[] {
+    const { time, sequence } = start;
+    return this.#statements.backwards.all(time, sequence, from, last, limit).map(toRow);
+  }
+
+  /** The numbers of the rows up to `base` and of those after `last`, as ranges. */
+  outside(base: number, last: number): readonly (readonly [first: number, last: number])[] {
+    const ranges = [this.#statements.below.get(base), this.#statements.above.get(last)];
+    return ranges.flatMap((row): (readonly [number, number])[] => {
+      const [first, end] = [row?.["first"], row?.["last"]];
+      return typeof first === "number" && typeof end === "number" ? [[first, end]] : [];
+    });
+  }
+
+  /** Whether the index leads to a row. Only the index is consulted. */
+  isIndexed({ time, sequence }: TimePlace): boolean {
+    return this.#statements.indexed.get(time, sequence) !== undefined;
+  }
+}
+
+function toRow({ seq, time, sealed }: Record<string, unknown>): AuditRow {
+  if (typeof seq !== "number" || typeof time !== "number") {
+    throw new Fault("a row of the audit log", "it is out of bounds");
+  }
+  return { sequence: seq, time, sealed: sealed instanceof Uint8Array ? sealed : new Uint8Array() };
+}
+
+type StatementName = keyof ReturnType<typeof prepareAll>;
+
+function prepareAll(database: Database) {
+  const { MIN_SAFE_INTEGER: min, MAX_SAFE_INTEGER: max } = Number;
+  // Numbers that JavaScript cannot hold would end the statement; no row between the ends has one.
+  const within = (seq: string): string => `max(min(${seq}, ${max}), ${min})`;
+  const range = `SELECT ${within("min(seq)")} AS first, ${within("max(seq)")} AS last FROM audit`;
+  // `audit.time` is the column; `time` alone would be the result, for which there is no index.
+  return {
+    insert: database.prepare("INSERT INTO audit (seq, time, sealed) VALUES (?, ?, ?)"),
+    cut: database.prepare("DELETE FROM audit WHERE seq <= ?"),
+    after: database.prepare(
+      `SELECT ${columns} FROM audit WHERE seq > ? AND seq <= ? ORDER BY seq LIMIT ?`,
+    ),
+    forwards: database.prepare(
+      `SELECT ${columns} FROM audit
+       WHERE (audit.time, seq) > (?, ?) AND audit.time < ? AND seq <= ?
+       ORDER BY audit.time, seq LIMIT ?`,
+    ),
+    backwards: database.prepare(
+      `SELECT ${columns} FROM audit
+       WHERE (audit.time, seq) < (?, ?) AND audit.time >= ? AND seq <= ?
+       ORDER BY audit.time DESC, seq DESC LIMIT ?`,
+    ),
+    below: database.prepare(`${range} WHERE seq <= ?`),
+    above: database.prepare(`${range} WHERE seq > ?`),
+    indexed: database.prepare(
+      "SELECT 1 FROM audit INDEXED BY audit_by_time WHERE time = ? AND seq = ?",
+    ),
+  };
+}
