@@ -39,7 +39,7 @@ import {
   type RootKeyKind,
   type RootKeySource,
 } from "./store/root-key.ts";
-import { KEY_BYTES, random, secretKey } from "./store/seal.ts";
+import { KEY_BYTES, random, secretKey } from "./material/seal.ts";
 import { Seeding } from "./seed/seeding.ts";
 import { Session, type SessionOptions } from "./access/session.ts";
 import { sqliteVersion } from "./store/sqlite-version.ts";

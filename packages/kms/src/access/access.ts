@@ -22,7 +22,7 @@ import {
 import { describeCiphertextBlob } from "../keys/blob.ts";
 import { KmsError } from "../errors.ts";
 import { constraintType, grantOfToken } from "../keys/grant-records.ts";
-import type { KeyRecord } from "../keys/key.ts";
+import type { KeyRecord } from "../store/key-record.ts";
 import { draftManagedKey, isManagedAlias } from "../keys/managed.ts";
 import { takesAlias } from "../policy/actions.ts";
 import { decide } from "../policy/decide.ts";

@@ -11,7 +11,7 @@
 import { createHmac, createSecretKey, type KeyObject } from "node:crypto";
 import type { Bytes } from "@env/core";
 import { keyIdToBytes } from "../arn.ts";
-import { KEY_BYTES, label, openRow, sealRow } from "../store/seal.ts";
+import { KEY_BYTES, label, openRow, sealRow } from "../material/seal.ts";
 import type { AuditRow } from "../store/store.ts";
 
 export const DIGEST_BYTES = 32;

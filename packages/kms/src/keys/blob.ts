@@ -14,7 +14,7 @@ import { randomFillSync } from "node:crypto";
 import { encodeEncryptionContext, type Bytes, type Context } from "@env/core";
 import { keyIdFromBytes, keyIdToBytes } from "../arn.ts";
 import type { UsableVersion } from "./key.ts";
-import { label, open, SALT_BYTES, seal, TAG_BYTES } from "../store/seal.ts";
+import { label, open, SALT_BYTES, seal, TAG_BYTES } from "../material/seal.ts";
 
 const VERSION = 1;
 const HEADER_BYTES = 1 + 16 + 4 + SALT_BYTES;

@@ -13,10 +13,10 @@
 import { createHash } from "node:crypto";
 import { keyArn, keyIdFromBytes, keyIdToBytes, multiRegionForm, type Realm } from "../arn.ts";
 import { KmsError } from "../errors.ts";
-import type { KeyRecord } from "./key.ts";
+import type { KeyRecord } from "../store/key-record.ts";
 import { fitsKey, type GrantOperation } from "../policy/grant-match.ts";
 import type { Grant } from "../policy/request.ts";
-import { random } from "../store/seal.ts";
+import { random } from "../material/seal.ts";
 import type { GrantConstraints, GrantListEntry } from "../requests/shapes.ts";
 import type { Store } from "../store/store.ts";
 

@@ -9,8 +9,9 @@
  *
  * @module
  */
-import { keyState, materialIdOf, type KeyRecord, type KeyVersion } from "./key.ts";
-import { KEY_BYTES, random, secretKey } from "../store/seal.ts";
+import { keyState, materialIdOf } from "./key.ts";
+import type { KeyRecord, KeyVersion } from "../store/key-record.ts";
+import { KEY_BYTES, random, secretKey } from "../material/seal.ts";
 import type { Store } from "../store/store.ts";
 
 export const DAY_MS = 86_400_000;

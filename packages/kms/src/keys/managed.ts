@@ -10,7 +10,7 @@
  */
 import { randomUUID } from "node:crypto";
 import type { Realm } from "../arn.ts";
-import type { KeyRecord } from "./key.ts";
+import type { KeyRecord } from "../store/key-record.ts";
 import { DAY_MS, newVersion } from "./lifecycle.ts";
 import { managedKeyPolicy } from "../policy/managed-policy.ts";
 

@@ -4,15 +4,8 @@
  * @module
  */
 import { isMultiRegionKeyId, keyArn, type Realm } from "../arn.ts";
-import {
-  currentMaterialId,
-  isPresent,
-  keyState,
-  materialIdOf,
-  type ImportedFacts,
-  type KeyRecord,
-  type KeyVersion,
-} from "./key.ts";
+import { currentMaterialId, isPresent, keyState, materialIdOf } from "./key.ts";
+import type { ImportedFacts, KeyRecord, KeyVersion } from "../store/key-record.ts";
 import { keySpecs } from "../material/key-specs.ts";
 import type { KeyMetadata, KeyRotation } from "../requests/shapes.ts";
 

@@ -15,7 +15,7 @@ import {
 } from "node:crypto";
 import { promisify } from "node:util";
 import type { Bytes } from "@env/core";
-import { random, secretKey } from "../store/seal.ts";
+import { random, secretKey } from "./seal.ts";
 import { keySpecs, type KeySpec, type Material } from "./key-specs.ts";
 
 /**

@@ -16,7 +16,7 @@ import {
   type KeyObject,
 } from "node:crypto";
 import type { Bytes } from "@env/core";
-import { random } from "../store/seal.ts";
+import { random } from "./seal.ts";
 import { plainBytes } from "./material.ts";
 import type { Hash } from "./signature.ts";
 

@@ -19,7 +19,7 @@ import {
 } from "node:crypto";
 import type { Bytes } from "@env/core";
 import { keyIdToBytes } from "../arn.ts";
-import { label, random, secretKey } from "../store/seal.ts";
+import { label, random, secretKey } from "./seal.ts";
 import { curveOf, exportScalar, importScalar } from "./curves.ts";
 import { keySpecs, type KeySpec } from "./key-specs.ts";
 import { decodeMaterial, encodePublicKey, plainBytes } from "./material.ts";

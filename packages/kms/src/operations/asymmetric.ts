@@ -7,7 +7,8 @@
 import { keyArn } from "../arn.ts";
 import * as check from "../requests/check.ts";
 import { KmsError } from "../errors.ts";
-import { currentVersion, type KeyRecord } from "../keys/key.ts";
+import { currentVersion } from "../keys/key.ts";
+import type { KeyRecord } from "../store/key-record.ts";
 import { deriveSharedSecret as derive } from "../material/agreement.ts";
 import { keySpecs } from "../material/key-specs.ts";
 import { encodePublicKey } from "../material/material.ts";

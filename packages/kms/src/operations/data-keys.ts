@@ -8,7 +8,7 @@ import { sealBlob } from "../keys/blob.ts";
 import * as check from "../requests/check.ts";
 import { KmsError } from "../errors.ts";
 import { currentMaterialId, currentVersion } from "../keys/key.ts";
-import { random } from "../store/seal.ts";
+import { random } from "../material/seal.ts";
 import type {
   GenerateDataKeyRequest,
   GenerateDataKeyResponse,

@@ -12,13 +12,8 @@ import { keyArn, keyIdFromBytes, keyIdToBytes } from "../arn.ts";
 import { describeCiphertextBlob, openBlob, sealBlob } from "../keys/blob.ts";
 import * as check from "../requests/check.ts";
 import { KmsError } from "../errors.ts";
-import {
-  currentMaterialId,
-  currentVersion,
-  materialIdOf,
-  versionOf,
-  type KeyRecord,
-} from "../keys/key.ts";
+import { currentMaterialId, currentVersion, materialIdOf, versionOf } from "../keys/key.ts";
+import type { KeyRecord } from "../store/key-record.ts";
 import { keySpecs, type EncryptionAlgorithm } from "../material/key-specs.ts";
 import { decryptRsa, encryptRsa, maxRsaPlaintextBytes } from "../material/rsa-encryption.ts";
 import type {

@@ -11,7 +11,8 @@ import type { KeyObject } from "node:crypto";
 import { keyArn, type Realm } from "../arn.ts";
 import * as check from "../requests/check.ts";
 import { KmsError } from "../errors.ts";
-import { keyState, type KeyRecord, type KeyVersion } from "../keys/key.ts";
+import { keyState } from "../keys/key.ts";
+import type { KeyRecord, KeyVersion } from "../store/key-record.ts";
 import { DAY_MS } from "../keys/lifecycle.ts";
 import { openImportToken, sealImportToken } from "../material/import-token.ts";
 import {

@@ -6,7 +6,8 @@
 import { keyArn } from "../arn.ts";
 import * as check from "../requests/check.ts";
 import { KmsError } from "../errors.ts";
-import { currentVersion, type KeyRecord } from "../keys/key.ts";
+import { currentVersion } from "../keys/key.ts";
+import type { KeyRecord } from "../store/key-record.ts";
 import { keySpecs, type MacAlgorithm } from "../material/key-specs.ts";
 import { computeMac, verifyMac as isMacOf } from "../material/hmac.ts";
 import type { KeyQuestion } from "../access/access.ts";

@@ -6,7 +6,7 @@
 import { keyFacts } from "../access/access.ts";
 import * as check from "../requests/check.ts";
 import { KmsError } from "../errors.ts";
-import type { KeyRecord } from "../keys/key.ts";
+import type { KeyRecord } from "../store/key-record.ts";
 import { fromMarker, toPage } from "../requests/page.ts";
 import { parsePolicy } from "../policy/document.ts";
 import { requireNoLockout } from "../policy/lockout.ts";

@@ -7,7 +7,8 @@
 import { keyArn } from "../arn.ts";
 import * as check from "../requests/check.ts";
 import { KmsError } from "../errors.ts";
-import { isPresent, kmsLimits, type KeyRecord } from "../keys/key.ts";
+import { isPresent, kmsLimits } from "../keys/key.ts";
+import type { KeyRecord } from "../store/key-record.ts";
 import { DAY_MS, newVersion, rotated } from "../keys/lifecycle.ts";
 import { keyRotation } from "../keys/metadata.ts";
 import { fromMarker, toPage } from "../requests/page.ts";

@@ -9,7 +9,8 @@ import type { KeyQuestion } from "../access/access.ts";
 import { keyArn } from "../arn.ts";
 import * as check from "../requests/check.ts";
 import { KmsError } from "../errors.ts";
-import { currentVersion, type KeyRecord } from "../keys/key.ts";
+import { currentVersion } from "../keys/key.ts";
+import type { KeyRecord } from "../store/key-record.ts";
 import { keySpecs, type SigningAlgorithm } from "../material/key-specs.ts";
 import {
   digestBytes,

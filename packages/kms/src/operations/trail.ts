@@ -7,7 +7,7 @@ import { isEnvelopeError } from "@env/core";
 import type { Asked, Resolved } from "../access/access.ts";
 import { aliasArn, keyArn, type Realm } from "../arn.ts";
 import type { AuditEvent, AuditSink } from "../audit/event.ts";
-import type { KeyRecord } from "../keys/key.ts";
+import type { KeyRecord } from "../store/key-record.ts";
 import type { DueEvent } from "../keys/lifecycle.ts";
 import type { Caller } from "../policy/request.ts";
 import type { Session } from "../access/session.ts";

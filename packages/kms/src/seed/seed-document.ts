@@ -11,7 +11,7 @@
 import { isDeepStrictEqual } from "node:util";
 import { isMultiRegionKeyId, type Realm } from "../arn.ts";
 import type { CheckedPrincipal } from "../access/iam.ts";
-import type { KeyRecord } from "../keys/key.ts";
+import type { KeyRecord } from "../store/key-record.ts";
 import type { KeySpec, KeyUsage } from "../material/key-specs.ts";
 import { defaultKeyPolicy } from "../policy/default-policy.ts";
 import { parseJson, type JsonNode } from "../policy/json.ts";

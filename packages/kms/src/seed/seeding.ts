@@ -15,7 +15,7 @@ import { accountRoot, aliasArn, isMultiRegionKeyId, keyArn, type Realm } from ".
 import type { AuditSink } from "../audit/event.ts";
 import { KmsError } from "../errors.ts";
 import type { CheckedPrincipal, Iam } from "../access/iam.ts";
-import type { KeyRecord } from "../keys/key.ts";
+import type { KeyRecord } from "../store/key-record.ts";
 import { DAY_MS } from "../keys/lifecycle.ts";
 import { generateMaterial } from "../material/material.ts";
 import { keyMetadata } from "../keys/metadata.ts";

@@ -12,7 +12,7 @@ import { createHash, type KeyObject } from "node:crypto";
 import type { Bytes } from "@env/core";
 import { isKeyId, type Realm } from "../arn.ts";
 import type { RootKeyFacts } from "./root-key.ts";
-import { KEY_BYTES, label, openRow, OVERHEAD_BYTES, sealRow, secretKey } from "./seal.ts";
+import { KEY_BYTES, label, openRow, OVERHEAD_BYTES, sealRow, secretKey } from "../material/seal.ts";
 
 /** What a keystore says of itself. */
 export interface Descriptor extends Realm {

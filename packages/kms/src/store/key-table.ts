@@ -20,7 +20,7 @@ import {
   isGone,
   type AliasRecord,
   type KeyRecord,
-} from "../keys/key.ts";
+} from "./key-record.ts";
 import { MAX_RECORD_BYTES, ROW_REMOVED, SealedRows, type Listed } from "./sealed-rows.ts";
 import { RecordName } from "./record-name.ts";
 import type { RowSealer } from "./row-sealer.ts";

@@ -13,7 +13,7 @@ import type { Database } from "./database.ts";
 import { Fault } from "./file-errors.ts";
 import type { Freshness } from "./freshness.ts";
 import type { NamedPolicy } from "../policy/request.ts";
-import { random } from "./seal.ts";
+import { random } from "../material/seal.ts";
 import { MAX_RECORD_BYTES, ROW_REMOVED, SealedRows, type Listed } from "./sealed-rows.ts";
 import { RecordName } from "./record-name.ts";
 import type { RowSealer } from "./row-sealer.ts";

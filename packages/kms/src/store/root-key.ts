@@ -22,7 +22,7 @@ import {
 } from "node:fs";
 import { EnvelopeError, isEnvelopeError, type Cmk } from "@env/core";
 import { PartialFile, unfinishedLinks } from "./partial-file.ts";
-import { KEY_BYTES, random, secretKey } from "./seal.ts";
+import { KEY_BYTES, random, secretKey } from "../material/seal.ts";
 
 /** Where to get the key that the root key is sealed under. */
 export type RootKeySource =

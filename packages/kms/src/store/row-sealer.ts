@@ -8,7 +8,7 @@
 import type { KeyObject } from "node:crypto";
 import type { Bytes } from "@env/core";
 import { keyIdToBytes } from "../arn.ts";
-import { label, openRow, sealRow } from "./seal.ts";
+import { label, openRow, sealRow } from "../material/seal.ts";
 
 /** How much of its salt distinguishes a sealing from all others of the same record. */
 export const MARK_BYTES = 12;

@@ -17,7 +17,7 @@ import type { Database } from "./database.ts";
 import { Freshness } from "./freshness.ts";
 import { GroupCommit } from "./group-commit.ts";
 import { KeyTable } from "./key-table.ts";
-import type { KeyRecord } from "../keys/key.ts";
+import type { KeyRecord } from "./key-record.ts";
 import { PrincipalTable } from "./principals.ts";
 import type { RecordName } from "./record-name.ts";
 import { RowSealer } from "./row-sealer.ts";

@@ -3,7 +3,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { describeCiphertextBlob, openBlob, sealBlob } from "../../src/keys/blob.ts";
-import { random } from "../../src/store/seal.ts";
+import { random } from "../../src/material/seal.ts";
 
 const key = {
   keyId: "0123abcd-4567-89ab-cdef-0123456789ab",

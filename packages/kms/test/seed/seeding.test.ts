@@ -11,7 +11,7 @@ import {
   type SeedDocument,
   type SeedPlan,
 } from "../../src/index.ts";
-import type { KeyRecord } from "../../src/keys/key.ts";
+import type { KeyRecord } from "../../src/store/key-record.ts";
 import { KeyTable } from "../../src/store/key-table.ts";
 import type { Listed } from "../../src/store/sealed-rows.ts";
 import {

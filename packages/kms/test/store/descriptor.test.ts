@@ -9,7 +9,7 @@ import {
   SEALED_ROOT_BYTES,
   type Descriptor,
 } from "../../src/store/descriptor.ts";
-import { random } from "../../src/store/seal.ts";
+import { random } from "../../src/material/seal.ts";
 
 const descriptor: Descriptor = {
   keystoreId: "0123abcd-4567-89ab-cdef-0123456789ab",

@@ -1,6 +1,6 @@
 import { expect, it } from "vitest";
 import { Freshness } from "../../src/store/freshness.ts";
-import { random } from "../../src/store/seal.ts";
+import { random } from "../../src/material/seal.ts";
 import { RecordName } from "../../src/store/record-name.ts";
 import { RowSealer } from "../../src/store/row-sealer.ts";
 import { SealedRows } from "../../src/store/sealed-rows.ts";

@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { Store } from "../../src/store/store.ts";
-import type { KeyRecord } from "../../src/keys/key.ts";
+import type { KeyRecord } from "../../src/store/key-record.ts";
 import { verifyStore } from "../../src/verify-keystore.ts";
 import { rejection, tempKeystore } from "../support/keystore.ts";
 import {

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { createInterface } from "node:readline";
 import type { Readable } from "node:stream";
 import type { Keystore } from "../../src/index.ts";
-import type { KeyRecord } from "../../src/keys/key.ts";
+import type { KeyRecord } from "../../src/store/key-record.ts";
 import { openStore } from "./store.ts";
 
 /** A change that was answered. */

@@ -5,9 +5,9 @@ import { onTestFinished } from "vitest";
 import { Database } from "../../src/store/database.ts";
 import { openDescriptor } from "../../src/store/descriptor.ts";
 import { createKeystore } from "../../src/index.ts";
-import type { KeyRecord } from "../../src/keys/key.ts";
+import type { KeyRecord } from "../../src/store/key-record.ts";
 import { sourceKey } from "../../src/store/root-key.ts";
-import { random, secretKey } from "../../src/store/seal.ts";
+import { random, secretKey } from "../../src/material/seal.ts";
 import { Store } from "../../src/store/store.ts";
 import { tempPath } from "./keystore.ts";
 

@@ -9,7 +9,7 @@ import {
   seal,
   sealRow,
   secretKey,
-} from "../../src/store/seal.ts";
+} from "../../src/material/seal.ts";
 
 const raw = Uint8Array.from({ length: 32 }, (_, i) => i);
 const key = createSecretKey(raw);
