@@ -47,6 +47,8 @@ export default defineConfig({
       project("kms"),
       project("local-file"),
       project("node-stream"),
+      project("test-servers"),
+      project("testkit"),
       project("vault-transit"),
       {
         extends: true,

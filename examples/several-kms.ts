@@ -2,22 +2,16 @@
  * Two KMSs: a message is wrapped by both, and either of them opens it. With `minWrapped: 1` writing
  * goes on while one is down, and a later rewrap adds what is missing.
  *
- * The Vault here is a test server on this machine, so that it can be made to fail.
+ * The KMSs here are in memory, so that one can be made to fail. Put any two CMKs in their place.
  *
  * @module
  */
-import { startTransitServer, transitFaults } from "@env/conformance/transit-server";
-import { memoryCmk } from "@env/core/testing";
-import { Envelope, inspect } from "@env/core";
-import { vaultTransit } from "@env/vault-transit";
+import { Cmk, Envelope, inspect } from "@env/core";
+import { memoryCmk, MemoryKms } from "@env/core/testing";
 
-await using vault = await startTransitServer({ flavour: "vault" });
-vault.createKey("orders", { derived: true });
-await using first = vaultTransit({
-  address: vault.url,
-  auth: { token: vault.rootToken },
-  key: "orders",
-});
+const vault = new MemoryKms({ provider: "vault-transit" });
+const key = vault.createKey("orders");
+const first = new Cmk(vault.driver(key));
 const second = memoryCmk();
 await using envelope = new Envelope({ cmks: [first, second], minWrapped: 1 });
 const context = { tenant: "acme" };
@@ -29,12 +23,12 @@ const wrappedBy = (message: string): string =>
 const before = await envelope.encryptText("hello", { context });
 console.log(`both are up: wrapped by ${wrappedBy(before)}`);
 
-vault.fail(transitFaults.sealed);
+vault.fail(key, "ERR_ENVELOPE_KMS_UNAVAILABLE");
 const during = await envelope.encryptText("hello again", { context });
 console.log(`Vault is sealed: wrapped by ${wrappedBy(during)}`);
 console.log(`the first message opens: ${await envelope.decryptText(before, { context })}`);
 
-vault.fail(undefined);
+vault.fail(key, undefined);
 const { message: after, entries } = await envelope.rewrap(during, { context });
 console.log(`Vault is back: wrapped by ${wrappedBy(after)}`);
 for (const { provider, action } of entries) console.log(`  ${provider}: ${action}`);

@@ -12,27 +12,32 @@
 import { isBuiltin } from "node:module";
 import { posix } from "node:path";
 import { command, report } from "./command.ts";
-import { findFiles, readPackages, readText, type Manifest } from "./workspace.ts";
+import { findFiles, readText, readWorkspace, type Manifest } from "./workspace.ts";
 
 interface Layer {
   /** What its sources may import, of this repository. */
   readonly uses: readonly string[];
-  /** What only its tests may import. */
+  /** What only its tests may import, besides the testkit. */
   readonly tests?: readonly string[];
   /** An application brings its own core. Libraries take their user's, or there would be two `Cmk`. */
   readonly application?: true;
 }
 
-const adapter: Layer = { uses: ["@env/core"], tests: ["@env/conformance"] };
+/** It depends on nothing, so that the tests of every package may use it. */
+const TESTKIT = "@env/testkit";
+
+const adapter: Layer = { uses: ["@env/core"], tests: ["@env/conformance", "@env/test-servers"] };
 
 const layers: Readonly<Record<string, Layer>> = {
+  [TESTKIT]: { uses: [] },
   "@env/core": { uses: [] },
   "@env/conformance": { uses: ["@env/core"] },
   "@env/node-stream": { uses: ["@env/core"] },
   "@env/kms": { uses: ["@env/core"] },
   "@env/local-file": { uses: ["@env/core", "@env/kms"], tests: ["@env/conformance"] },
-  // The real SDK talks to our own KMS in its tests.
-  "@env/aws-kms": { uses: ["@env/core"], tests: ["@env/conformance", "@env/kms"] },
+  // AWS KMS is imitated by our own KMS behind AWS's protocol.
+  "@env/test-servers": { uses: ["@env/core", "@env/kms", TESTKIT], application: true },
+  "@env/aws-kms": adapter,
   "@env/gcp-kms": adapter,
   "@env/vault-transit": adapter,
   // core is not its own arrow but the peer that kms asks for.
@@ -76,15 +81,15 @@ function inManifest(manifest: Manifest, layer: Layer): string[] {
   const shipped = shippedDependencies(manifest);
   const inTests = Object.keys(devDependencies ?? {});
   const found: string[] = [];
-  if (name === "@env/core") {
-    const all = [...shipped, ...inTests];
+  if (name === "@env/core" || name === TESTKIT) {
+    const all = [...shipped, ...inTests.filter((each) => each !== TESTKIT)];
     return all.map((each) => `${name} depends on ${each}; it depends on nothing, in tests too`);
   }
   for (const each of shipped.filter(isOurs)) {
     if (!layer.uses.includes(each)) found.push(`${name} may not depend on ${each}`);
   }
   for (const each of inTests.filter(isOurs)) {
-    if (!layer.uses.includes(each) && !layer.tests?.includes(each)) {
+    if (each !== TESTKIT && !layer.uses.includes(each) && !layer.tests?.includes(each)) {
       found.push(`${name} may not depend on ${each}, not even in tests`);
     }
   }
@@ -149,7 +154,7 @@ function packageOf(specifier: string): string {
 }
 
 await command(import.meta, () => {
-  const packages = readPackages().map(({ dir, manifest }) => {
+  const packages = readWorkspace().map(({ dir, manifest }) => {
     const paths = findFiles(`${dir}/src/**/*.ts`, `${dir}/test/**/*.ts`);
     const files = paths.map((path) => [path.slice(dir.length + 1), readText(path)] as const);
     return { dir, manifest, files: Object.fromEntries(files) };

@@ -14,6 +14,7 @@ export type Target = string | { readonly [condition: string]: Target };
 export interface Manifest {
   readonly name: string;
   readonly version?: string;
+  readonly private?: boolean;
   readonly description?: string;
   readonly keywords?: readonly string[];
   readonly homepage?: string;
@@ -49,13 +50,18 @@ const COPIED_VECTORS = "packages/conformance/vectors/";
 /** The repository's folder. */
 export const root: string = join(import.meta.dirname, "..");
 
-/** All packages that are published, by folder. */
-export function readPackages(): Package[] {
+/** All packages, by folder. */
+export function readWorkspace(): Package[] {
   const files = globSync("packages/*/package.json", { cwd: root }).toSorted();
   return files.map((file) => ({
     dir: file.slice(0, -"/package.json".length).replaceAll("\\", "/"),
     manifest: JSON.parse(readFileSync(join(root, file), "utf8")) as Manifest,
   }));
+}
+
+/** The packages that are published, by folder. */
+export function readPackages(): Package[] {
+  return readWorkspace().filter(({ manifest }) => manifest.private !== true);
 }
 
 /** The manifest of the repository itself. */

@@ -8,7 +8,7 @@ import { mkdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { shellScript } from "../documented-code.ts";
 import { fencesOf, type Fence } from "../markdown.ts";
-import { findFiles, readText } from "../workspace.ts";
+import { findFiles, readPackages, readText } from "../workspace.ts";
 import type { Consumer } from "./consumer.ts";
 
 export interface Document {
@@ -17,9 +17,9 @@ export interface Document {
   readonly programs: readonly Fence[];
 }
 
-/** The documents that have programs to run. */
+/** The documents for users that have programs to run. */
 export function runnableDocuments(): Document[] {
-  return findFiles("*.md", "docs/**/*.md", "packages/*/*.md")
+  return findFiles("*.md", "docs/**/*.md", ...readPackages().map(({ dir }) => `${dir}/*.md`))
     .map((file) => ({
       file,
       programs: fencesOf(readText(file)).filter(({ info }) => /^(ts|sh) run$/.test(info)),

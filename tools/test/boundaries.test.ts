@@ -11,7 +11,7 @@ function pack(manifest: Manifest, files: CheckedPackage["files"] = {}): CheckedP
 describe("manifests", () => {
   it("accepts the arrows of the table, those for tests among them", () => {
     const packages = [
-      pack({ name: "@env/core" }),
+      pack({ name: "@env/core", devDependencies: { "@env/testkit": "workspace:^" } }),
       pack({
         name: "@env/local-file",
         dependencies: { "@env/kms": "workspace:^" },
@@ -58,6 +58,17 @@ describe("manifests", () => {
       "@env/core depends on left-pad; it depends on nothing, in tests too",
       "@env/core depends on tslib; it depends on nothing, in tests too",
       "@env/core depends on @env/conformance; it depends on nothing, in tests too",
+    ]);
+  });
+
+  it("refuses any dependency of the testkit, and every other use of it than in tests", () => {
+    const manifest: Manifest = { name: "@env/testkit", dependencies: CORE };
+    expect(violations([pack(manifest)])).toEqual([
+      "@env/testkit depends on @env/core; it depends on nothing, in tests too",
+    ]);
+    const dependencies = { "@env/testkit": "workspace:^" };
+    expect(violations([pack({ name: "@env/kms", dependencies })])).toEqual([
+      "@env/kms may not depend on @env/testkit",
     ]);
   });
 

@@ -2,10 +2,11 @@
 import { randomBytes } from "node:crypto";
 import type { Cmk } from "@env/core";
 import type { KmsContext } from "@env/core/driver";
+import { rejection } from "@env/testkit/refusal";
 import { describe, expect, it, vi } from "vitest";
 import { awsKms, awsKmsDriver, type AwsKmsClient } from "../src/index.ts";
 import { fakeClient } from "./support/fake-client.ts";
-import { rejection, testEndpoint } from "./support/sdk.ts";
+import { testEndpoint } from "./support/sdk.ts";
 
 const context = { tenant: "acme" };
 /** What Cmk makes of it; a driver here uses the map alone. */

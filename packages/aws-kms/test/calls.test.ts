@@ -1,10 +1,10 @@
 import { getEventListeners, once } from "node:events";
+import { rejection } from "@env/testkit/refusal";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { Calls } from "../src/calls.ts";
 import type { AwsKmsClient } from "../src/client.ts";
 import { checkOptions } from "../src/options.ts";
 import { fakeClient } from "./support/fake-client.ts";
-import { rejection } from "./support/sdk.ts";
 
 const key = "arn:aws:kms:eu-west-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab";
 const answer = { Plaintext: new Uint8Array(32), KeyId: key };

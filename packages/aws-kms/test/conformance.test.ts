@@ -1,15 +1,14 @@
 import { inspect } from "node:util";
 import { cmkCases, type CmkHarness } from "@env/conformance";
 import type { CmkDriver } from "@env/core/driver";
+import { awsError, startAwsKmsServer, sdkClient } from "@env/test-servers/aws-kms";
 import { describe, it } from "vitest";
 import { awsKmsDriver } from "../src/index.ts";
-import { awsError, openEndpoint } from "./support/endpoint.ts";
-import { sdkClient } from "./support/sdk.ts";
 
 /** The real SDK, the real protocol, a KMS in a file. */
 const harness: CmkHarness = {
   async open() {
-    const endpoint = await openEndpoint();
+    const endpoint = await startAwsKmsServer();
     const client = sdkClient(endpoint.url);
     const driver = (key: string): CmkDriver => awsKmsDriver({ client, key });
     const first = await endpoint.newKey("alias/first");

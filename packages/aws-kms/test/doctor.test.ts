@@ -1,11 +1,12 @@
 import { inspect } from "node:util";
+import { awsError, sdkClient } from "@env/test-servers/aws-kms";
+import { withCredentials, withoutConfiguration } from "@env/test-servers/aws-kms/environment";
+import { startMoto } from "@env/testkit/moto";
+import { rejection } from "@env/testkit/refusal";
 import { afterEach, beforeEach, describe, expect, it, onTestFinished, vi } from "vitest";
 import { doctor, parseAwsKmsUri, type DoctorReport } from "../src/index.ts";
-import { awsError } from "./support/endpoint.ts";
-import { withCredentials, withoutConfiguration } from "./support/environment.ts";
 import { fakeClient } from "./support/fake-client.ts";
-import { startMoto } from "./support/moto.ts";
-import { rejection, sdkClient, testEndpoint } from "./support/sdk.ts";
+import { testEndpoint } from "./support/sdk.ts";
 
 beforeEach(() => {
   withoutConfiguration();

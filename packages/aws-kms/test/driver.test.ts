@@ -1,9 +1,10 @@
 import { Envelope, type Cmk } from "@env/core";
 import type { CmkDriver, KmsContext } from "@env/core/driver";
+import { rejection } from "@env/testkit/refusal";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { awsKms, awsKmsDriver, type AwsKmsClient, type AwsKmsOptions } from "../src/index.ts";
 import { fakeClient } from "./support/fake-client.ts";
-import { rejection, testEndpoint } from "./support/sdk.ts";
+import { testEndpoint } from "./support/sdk.ts";
 
 const context = { tenant: "acme" };
 const EncryptionContext = { tenant: "acme", "env:format": "1" };

@@ -13,11 +13,20 @@ import {
   type EnvelopeError,
 } from "@env/core";
 import type { KmsFailureCode } from "@env/core/driver";
+import {
+  awsError,
+  startAwsKmsServer,
+  type AwsKmsServer,
+  type AwsKmsFault,
+} from "@env/test-servers/aws-kms";
+import {
+  secretAccessKey,
+  withCredentials,
+  withoutConfiguration,
+} from "@env/test-servers/aws-kms/environment";
+import { rejection } from "@env/testkit/refusal";
 import { afterEach, beforeEach, describe, expect, it, onTestFinished, vi } from "vitest";
 import { awsKms } from "../src/index.ts";
-import { awsError, openEndpoint, type Endpoint, type Fault } from "./support/endpoint.ts";
-import { secretAccessKey, withCredentials, withoutConfiguration } from "./support/environment.ts";
-import { rejection } from "./support/sdk.ts";
 
 const context = { tenant: "SECRET tenant" };
 const html = "<html><body>SECRET blocked by proxy</body></html>";
@@ -36,7 +45,7 @@ const longAnswer = JSON.stringify({ Plaintext: "SECRET", Padding: "SECRET".repea
 
 const faults: readonly {
   readonly what: string;
-  readonly fault: Fault;
+  readonly fault: AwsKmsFault;
   readonly code: KmsFailureCode;
   /** Of the cause. */
   readonly name: string;
@@ -260,7 +269,7 @@ const faults: readonly {
 ];
 
 interface Setup {
-  readonly endpoint: Endpoint;
+  readonly endpoint: AwsKmsServer;
   readonly cmk: Cmk;
   readonly entry: Entry;
   /** Everything that must not be shown: the data keys, their wrapped forms, the credentials. */
@@ -268,7 +277,7 @@ interface Setup {
 }
 
 async function open(maxAttempts: number, timeout?: number): Promise<Setup> {
-  const endpoint = await openEndpoint();
+  const endpoint = await startAwsKmsServer();
   onTestFinished(() => endpoint.close());
   const options = { key: await endpoint.newKey(), endpoint: endpoint.url, maxAttempts };
   await using writer = awsKms(options);
@@ -360,7 +369,7 @@ it("is refused a connection: unavailable, whatever is called", async () => {
 it("has no credentials: access denied, and nothing is sent", async () => {
   vi.unstubAllEnvs();
   withoutConfiguration();
-  const endpoint = await openEndpoint();
+  const endpoint = await startAwsKmsServer();
   onTestFinished(() => endpoint.close());
   await using cmk = awsKms({ key: "alias/app", region: "local", endpoint: endpoint.url });
   expect(await rejection(cmk.generateDataKey({ context }))).toMatchObject({

@@ -1,15 +1,15 @@
 /** That nothing is sent where others can read it, wherever the endpoint or the setting comes from. */
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { writeFileSync } from "node:fs";
 import { Agent } from "node:https";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import * as sdk from "@aws-sdk/client-kms";
+import { startAwsKmsServer } from "@env/test-servers/aws-kms";
+import { withCredentials, withoutConfiguration } from "@env/test-servers/aws-kms/environment";
+import { tempFolder } from "@env/testkit/folder";
+import { rejection } from "@env/testkit/refusal";
 import { afterEach, beforeEach, describe, expect, it, onTestFinished, vi } from "vitest";
 import { newClient } from "../src/connection.ts";
 import { awsKms, type AwsKmsOptions } from "../src/index.ts";
-import { openEndpoint } from "./support/endpoint.ts";
-import { withCredentials, withoutConfiguration } from "./support/environment.ts";
-import { rejection } from "./support/sdk.ts";
 
 const key = "arn:aws:kms:eu-west-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab";
 const region = "eu-west-1";
@@ -26,9 +26,7 @@ afterEach(() => {
 
 /** Shared configuration with this endpoint. */
 function configFile(lines: string): void {
-  const folder = mkdtempSync(join(tmpdir(), "aws-kms-"));
-  onTestFinished(() => rmSync(folder, { recursive: true }));
-  const file = join(folder, "config");
+  const file = join(tempFolder(), "config");
   writeFileSync(file, lines);
   vi.stubEnv("AWS_CONFIG_FILE", file);
 }
@@ -117,9 +115,7 @@ it("refuses a client whose agent does not verify certificates", async () => {
 });
 
 it("refuses to call while certificates are not verified, whoever made the client", async () => {
-  await using endpoint = Object.assign(await openEndpoint(), {
-    [Symbol.asyncDispose]: async () => endpoint.close(),
-  });
+  await using endpoint = await startAwsKmsServer();
   const local = { key: await endpoint.newKey(), endpoint: endpoint.url };
   const client = new sdk.KMS({ region: "local", endpoint: endpoint.url });
   onTestFinished(() => client.destroy());
@@ -132,7 +128,7 @@ it("refuses to call while certificates are not verified, whoever made the client
 });
 
 it("takes plain HTTP to this machine, wherever it comes from", async () => {
-  const endpoint = await openEndpoint();
+  const endpoint = await startAwsKmsServer();
   onTestFinished(() => endpoint.close());
   vi.stubEnv("AWS_ENDPOINT_URL", endpoint.url);
   const own = await endpoint.newKey();

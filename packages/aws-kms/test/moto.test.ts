@@ -3,10 +3,10 @@ import { inspect } from "node:util";
 import type { KMS } from "@aws-sdk/client-kms";
 import { cmkCases, type CmkHarness } from "@env/conformance";
 import type { CmkDriver } from "@env/core/driver";
+import { sdkClient } from "@env/test-servers/aws-kms";
+import { startMoto } from "@env/testkit/moto";
 import { afterAll, describe, it } from "vitest";
 import { awsKmsDriver, type AwsKmsClient } from "../src/index.ts";
-import { startMoto } from "./support/moto.ts";
-import { sdkClient } from "./support/sdk.ts";
 
 const moto = await startMoto();
 const absent = typeof moto === "string" ? moto : undefined;

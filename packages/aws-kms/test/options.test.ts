@@ -1,9 +1,9 @@
 import { KMSClient } from "@aws-sdk/client-kms";
+import { rejection } from "@env/testkit/refusal";
 import { describe, expect, it } from "vitest";
 import { awsKms, awsKmsDriver, doctor, type AwsKmsOptions } from "../src/index.ts";
 import { checkOptions } from "../src/options.ts";
 import { fakeClient } from "./support/fake-client.ts";
-import { rejection } from "./support/sdk.ts";
 
 const uuid = "1234abcd-12ab-34cd-56ef-1234567890ab";
 const arn = `arn:aws:kms:eu-west-1:111122223333:key/${uuid}`;

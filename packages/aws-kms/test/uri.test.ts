@@ -1,10 +1,10 @@
 import { openCmk } from "@env/core";
+import { startAwsKmsServer } from "@env/test-servers/aws-kms";
+import { withCredentials, withoutConfiguration } from "@env/test-servers/aws-kms/environment";
+import { rejection } from "@env/testkit/refusal";
 import { afterEach, beforeEach, describe, expect, it, onTestFinished, vi } from "vitest";
 import { awsKms, openAwsKms } from "../src/index.ts";
 import { parseAwsKmsUri } from "../src/uri.ts";
-import { openEndpoint } from "./support/endpoint.ts";
-import { withCredentials, withoutConfiguration } from "./support/environment.ts";
-import { rejection } from "./support/sdk.ts";
 
 const uuid = "1234abcd-12ab-34cd-56ef-1234567890ab";
 const arn = `arn:aws:kms:eu-west-1:111122223333:key/${uuid}`;
@@ -97,7 +97,7 @@ it.each([
 
 describe("openAwsKms", () => {
   it("opens through openCmk, and refuses calls once closed", async () => {
-    const endpoint = await openEndpoint();
+    const endpoint = await startAwsKmsServer();
     onTestFinished(() => endpoint.close());
     const key = await endpoint.newKey("alias/app");
     const uri = `aws-kms:alias/app?region=local&endpoint=${endpoint.url}`;
@@ -113,7 +113,7 @@ describe("openAwsKms", () => {
   });
 
   it("takes further keys from the URI and from options", async () => {
-    const endpoint = await openEndpoint();
+    const endpoint = await startAwsKmsServer();
     onTestFinished(() => endpoint.close());
     const own = await endpoint.newKey();
     const keys = [await endpoint.newKey(), await endpoint.newKey()] as const;
@@ -131,7 +131,7 @@ describe("openAwsKms", () => {
   });
 
   it("passes the timeout on", async () => {
-    const endpoint = await openEndpoint();
+    const endpoint = await startAwsKmsServer();
     onTestFinished(() => endpoint.close());
     const uri = `aws-kms:${await endpoint.newKey()}?endpoint=${endpoint.url}`;
     endpoint.fail({ kind: "stall" });

@@ -1,8 +1,8 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { tempFolder } from "@env/testkit/folder";
 import { describe, expect, it } from "vitest";
 import { collectPair, contextToRead, contextToWrite, readAad } from "../src/context.ts";
-import { testFolder } from "./support/command.ts";
 
 const usage = { code: "ERR_CLI_USAGE" };
 
@@ -31,7 +31,7 @@ describe("collectPair", () => {
 
 describe("contextToWrite", () => {
   const file = (content: string): { contextFile: string } => {
-    const path = join(testFolder(), "context.json");
+    const path = join(tempFolder(), "context.json");
     writeFileSync(path, content);
     return { contextFile: path };
   };
@@ -95,7 +95,7 @@ describe("contextToRead", () => {
 
 describe("readAad", () => {
   it("is none, a record or the bytes of a file, and never two of them", async () => {
-    const aadFile = join(testFolder(), "aad");
+    const aadFile = join(tempFolder(), "aad");
     writeFileSync(aadFile, "raw");
     expect(await readAad({})).toBeUndefined();
     expect(Object.entries((await readAad({ aad: [["id", "1"]] })) ?? {})).toEqual([["id", "1"]]);

@@ -3,6 +3,7 @@ import { linkSync, symlinkSync, utimesSync, writeFileSync } from "node:fs";
 import type * as fsPromises from "node:fs/promises";
 import { join } from "node:path";
 import { finished } from "node:stream/promises";
+import { tempFolder } from "@env/testkit/folder";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { interrupted } from "../src/errors.ts";
 import {
@@ -16,7 +17,7 @@ import {
   writeOutput,
   type Found,
 } from "../src/files.ts";
-import { collect, testFolder } from "./support/command.ts";
+import { collect } from "./support/command.ts";
 
 /** Folders that cannot be listed. */
 const unreadable = vi.hoisted(() => new Set<unknown>());
@@ -33,7 +34,7 @@ vi.mock("node:fs/promises", async (importOriginal) => {
 let folder: string;
 let target: string;
 beforeEach(() => {
-  folder = testFolder();
+  folder = tempFolder();
   target = join(folder, "target");
 });
 afterEach(() => unreadable.clear());

@@ -1,9 +1,10 @@
 import { Buffer } from "node:buffer";
 import { mkdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { dirname, join, relative } from "node:path";
+import { tempFolder } from "@env/testkit/folder";
 import { describe, expect, it } from "vitest";
 import { formOfFront, gather, listInputs, peek } from "../src/inputs.ts";
-import { collect, testFolder } from "./support/command.ts";
+import { collect } from "./support/command.ts";
 
 async function* pieces(...texts: string[]): AsyncGenerator<Uint8Array, void> {
   for (const text of texts) yield Buffer.from(text);
@@ -53,7 +54,7 @@ it("knows both forms of a message by their first bytes, and nothing else", () =>
 
 describe("listInputs", () => {
   it("keeps the order given, and turns what is missing or a folder into a failure of its own", async () => {
-    const folder = testFolder();
+    const folder = tempFolder();
     mkdirSync(join(folder, "d"));
     writeFileSync(join(folder, "d/x"), "1");
     const paths = ["d", "missing", "d/x"].map((name) => join(folder, name));
@@ -68,12 +69,12 @@ describe("listInputs", () => {
   });
 
   it("suggests --recursive only to commands that have it", async () => {
-    const [input] = await listInputs([testFolder()], { recursive: false });
+    const [input] = await listInputs([tempFolder()], { recursive: false });
     expect(input?.error).toMatchObject({ hint: "add --recursive for all files in it" });
   });
 
   it("names what it leaves alone in folders, and does not look into excluded ones", async () => {
-    const folder = testFolder();
+    const folder = tempFolder();
     for (const name of ["a", "b.log", "sub/c.log", "sub/deep/d", "out/e", "node_modules/f"]) {
       mkdirSync(dirname(join(folder, name)), { recursive: true });
       writeFileSync(join(folder, name), "1");

@@ -1,8 +1,9 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { tempFolder } from "@env/testkit/folder";
 import { describe, expect, it } from "vitest";
 import manifest from "../package.json" with { type: "json" };
-import { ended, run, start, testFolder } from "./support/command.ts";
+import { ended, run, start } from "./support/command.ts";
 
 describe("main", () => {
   it.each(["--version", "-V"])("shows the version for %s", async (option) => {
@@ -74,7 +75,7 @@ describe("main", () => {
   });
 
   it("names -- for a file whose name starts with a dash", async () => {
-    const folder = testFolder();
+    const folder = tempFolder();
     writeFileSync(join(folder, "-dash.txt"), "x");
     const { stderr } = await ended(start(["encrypt", "--no-context", "-dash.txt"], folder));
     expect(stderr).toContain("envelope encrypt … -- -dash.txt");

@@ -1,7 +1,8 @@
 import { readdirSync } from "node:fs";
+import { tempFolder } from "@env/testkit/folder";
 import { describe, expect, it, vi } from "vitest";
 import { Spool } from "../src/spool.ts";
-import { collect, testFolder } from "./support/command.ts";
+import { collect } from "./support/command.ts";
 
 const read = async (spool: Spool): Promise<string> =>
   Buffer.concat(await collect(spool.read())).toString();
@@ -16,7 +17,7 @@ describe("Spool", () => {
   });
 
   it("keeps what is on the disk without a name", async () => {
-    const folder = testFolder();
+    const folder = tempFolder();
     vi.stubEnv("TMPDIR", folder);
     await using spool = new Spool(1);
     await spool.write([Buffer.from("secret")]);

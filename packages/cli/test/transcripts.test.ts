@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { tempFolder } from "@env/testkit/folder";
 import { expect, it } from "vitest";
-import { testFolder } from "./support/command.ts";
 import { formatTranscript, parseTranscript, play } from "./support/transcript.ts";
 
 // UPDATE_TRANSCRIPTS=1 writes what came out; read the difference before you keep it.
@@ -14,7 +14,7 @@ for (const name of readdirSync(folder).toSorted()) {
     const text = readFileSync(path, "utf8");
     const steps = parseTranscript(text);
     expect(steps.length).toBeGreaterThan(2);
-    const played = await play(steps, testFolder(onTestFinished));
+    const played = await play(steps, tempFolder(onTestFinished));
     if (update) writeFileSync(path, text.slice(0, text.indexOf("$ ")) + formatTranscript(played));
     else expect(formatTranscript(played)).toBe(formatTranscript(steps));
   });

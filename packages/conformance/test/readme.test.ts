@@ -19,7 +19,6 @@ describe("the README", () => {
     expect([...readme.matchAll(/^## (.*)$/gm)].map(([, heading]) => heading)).toEqual([
       "Test your adapter in ten lines",
       "The clauses",
-      "Test servers",
       "Vectors",
       "Why a case may be skipped",
       "Requirements",

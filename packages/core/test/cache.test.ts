@@ -1,4 +1,3 @@
-import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import {
   detachKeyBlock,
   Envelope,
@@ -6,14 +5,16 @@ import {
   type DataKeyCacheOptions,
   type EnvelopeEvent,
 } from "@env/core";
-import { backend } from "#crypto";
 import { parseHeader, startMessage } from "@env/core/message";
+import { pattern, pieces } from "@env/testkit/bytes";
+import { until } from "@env/testkit/turns";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { backend } from "#crypto";
 import { concat } from "../src/bytes.ts";
 import { encodeKeyBlock } from "../src/key-block.ts";
-import { pattern, pieces, pump } from "./support/lengths.ts";
+import { pump } from "./support/pump.ts";
 import { refuses } from "./support/refuses.ts";
 import { StubKey } from "./support/stub-kms.ts";
-import { until } from "./support/until.ts";
 
 const context = { tenant: "acme" };
 const generous: DataKeyCacheOptions = { maxAge: 60_000, maxMessages: 2 ** 20, maxBytes: 2 ** 30 };

@@ -1,8 +1,8 @@
 import { inspect as show } from "node:util";
-import { describe, expect, it } from "vitest";
 import { Cmk, DataKey, type Entry, type EnvelopeEvent } from "@env/core";
 import type { CmkDriver } from "@env/core/driver";
-import { pattern } from "./support/lengths.ts";
+import { pattern } from "@env/testkit/bytes";
+import { describe, expect, it } from "vitest";
 import { refuses } from "./support/refuses.ts";
 import { StubKey } from "./support/stub-kms.ts";
 

@@ -1,10 +1,10 @@
 /** Both backends, whichever `#crypto` is, against each other and against published answers. */
+import { pattern } from "@env/testkit/bytes";
 import { describe, expect, it } from "vitest";
 import { backend as chosen } from "#crypto";
 import { backend as node } from "../src/crypto.node.ts";
 import { backend as web } from "../src/crypto.web.ts";
 import type { CryptoBackend } from "../src/crypto.ts";
-import { pattern } from "./support/lengths.ts";
 
 const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString("hex");
 const unhex = (text: string): Uint8Array => new Uint8Array(Buffer.from(text, "hex"));

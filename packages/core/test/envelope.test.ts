@@ -1,6 +1,5 @@
 import { inspect as show } from "node:util";
 import { runInNewContext } from "node:vm";
-import { describe, expect, it, vi } from "vitest";
 import {
   attachKeyBlock,
   Cmk,
@@ -10,7 +9,9 @@ import {
   inspect,
   type EnvelopeEvent,
 } from "@env/core";
-import { boundaryLengths, pattern, pump } from "./support/lengths.ts";
+import { boundaryLengths, pattern } from "@env/testkit/bytes";
+import { describe, expect, it, vi } from "vitest";
+import { pump } from "./support/pump.ts";
 import { refuses } from "./support/refuses.ts";
 import { StubKey } from "./support/stub-kms.ts";
 

@@ -1,10 +1,10 @@
+import { Envelope, inspect, type Fields } from "@env/core";
+import { pattern } from "@env/testkit/bytes";
+import { until } from "@env/testkit/turns";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { backend } from "#crypto";
-import { Envelope, inspect, type Fields } from "@env/core";
-import { pattern } from "./support/lengths.ts";
 import { refuses } from "./support/refuses.ts";
 import { StubKey } from "./support/stub-kms.ts";
-import { until } from "./support/until.ts";
 
 const context = { tenant: "acme" };
 

@@ -1,8 +1,9 @@
-import { describe, expect, it } from "vitest";
-import { backend } from "#crypto";
 import { Envelope, fromHeader } from "@env/core";
 import { memoryCmk } from "@env/core/testing";
-import { pattern, pump } from "./support/lengths.ts";
+import { pattern } from "@env/testkit/bytes";
+import { describe, expect, it } from "vitest";
+import { backend } from "#crypto";
+import { pump } from "./support/pump.ts";
 import { refuses } from "./support/refuses.ts";
 
 const context = { tenant: "acme" };

@@ -1,11 +1,11 @@
-import { describe, expect, it } from "vitest";
-import fc from "fast-check";
 import { inspect, isEnvelopeError } from "@env/core";
 import { headerLength, MAX_HEADER_BYTES, parseHeader } from "@env/core/message";
+import { pattern } from "@env/testkit/bytes";
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
 import { encodeContext } from "../src/context.ts";
 import { encodeFront, rememberHeader } from "../src/header.ts";
 import { encodeKeyBlock, type Entry } from "../src/key-block.ts";
-import { pattern } from "./support/lengths.ts";
 import { refuses } from "./support/refuses.ts";
 
 const entry = fc.record<Entry>({

@@ -1,8 +1,9 @@
 import { createCipheriv } from "node:crypto";
-import { describe, expect, it } from "vitest";
-import fc from "fast-check";
-import { backend } from "#crypto";
 import { isEnvelopeError } from "@env/core";
+import { boundaryLengths, pattern } from "@env/testkit/bytes";
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { backend } from "#crypto";
 import {
   CHUNK_BYTES,
   chunkOffset,
@@ -11,7 +12,6 @@ import {
   payloadLength,
   plaintextLength,
 } from "../src/payload.ts";
-import { boundaryLengths, pattern } from "./support/lengths.ts";
 import { refuses } from "./support/refuses.ts";
 
 describe("sizes", () => {

@@ -1,7 +1,7 @@
-import { describe, expect, it } from "vitest";
 import { Cmk, Envelope, fromHeader, inspect, detachKeyBlock, encodeText } from "@env/core";
 import type { EnvelopeEvent } from "@env/core";
-import { pattern } from "./support/lengths.ts";
+import { pattern } from "@env/testkit/bytes";
+import { describe, expect, it } from "vitest";
 import { refuses } from "./support/refuses.ts";
 import { StubKey } from "./support/stub-kms.ts";
 

@@ -5,7 +5,6 @@
 import { createHash } from "node:crypto";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { inflateSync } from "node:zlib";
-import { describe, expect, it } from "vitest";
 import {
   decodeText,
   encodeContext,
@@ -26,11 +25,13 @@ import {
   PREFIX_BYTES,
   SEALED_CHUNK_BYTES,
 } from "@env/core/message";
+import { pieces } from "@env/testkit/bytes";
+import { describe, expect, it } from "vitest";
 import { bindContext, kmsContext } from "../src/context.ts";
 import { deriveMessageKeys } from "../src/kdf.ts";
 import { PayloadCodec } from "../src/payload.ts";
 import { backend } from "#crypto";
-import { pieces, pump } from "./support/lengths.ts";
+import { pump } from "./support/pump.ts";
 import { vectorCmk, type Calls, type VectorCmk } from "./support/vector-cmks.ts";
 
 interface Digest {

@@ -1,8 +1,9 @@
 import { getEventListeners } from "node:events";
-import { describe, expect, it, vi } from "vitest";
-import fc from "fast-check";
 import { Envelope, type EnvelopeEvent } from "@env/core";
-import { boundaryLengths, pattern, pieces, pump } from "./support/lengths.ts";
+import { boundaryLengths, pattern, pieces } from "@env/testkit/bytes";
+import fc from "fast-check";
+import { describe, expect, it, vi } from "vitest";
+import { pump } from "./support/pump.ts";
 import { refuses } from "./support/refuses.ts";
 import { StubKey } from "./support/stub-kms.ts";
 

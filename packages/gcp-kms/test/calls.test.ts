@@ -1,10 +1,10 @@
 import { getEventListeners, once } from "node:events";
+import { rejection } from "@env/testkit/refusal";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { Calls } from "../src/calls.ts";
 import type { GcpKmsClient, SendOptions } from "../src/client.ts";
 import { checkOptions } from "../src/options.ts";
 import { fakeClient } from "./support/fake-client.ts";
-import { rejection } from "./support/sdk.ts";
 
 const key = "projects/p/locations/l/keyRings/r/cryptoKeys/k";
 

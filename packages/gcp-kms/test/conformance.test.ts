@@ -1,7 +1,7 @@
 import { inspect } from "node:util";
 import { cmkCases, type CmkHarness } from "@env/conformance";
-import { gcpKmsDenial, gcpKmsFaults, startGcpKmsServer } from "@env/conformance/gcp-kms-server";
 import type { CmkDriver } from "@env/core/driver";
+import { gcpKmsDenial, gcpKmsFaults, startGcpKmsServer } from "@env/test-servers/gcp-kms";
 import { describe, it } from "vitest";
 import { gcpKmsDriver } from "../src/index.ts";
 import { grpcClient, restClient } from "./support/sdk.ts";

@@ -1,9 +1,9 @@
-import { startGcpKmsServer } from "@env/conformance/gcp-kms-server";
+import { startGcpKmsServer } from "@env/test-servers/gcp-kms";
+import { rejection } from "@env/testkit/refusal";
 import { KeyManagementServiceClient } from "@google-cloud/kms";
 import { afterEach, expect, it, onTestFinished, vi } from "vitest";
 import { Connection, sdkOptions } from "../src/connection.ts";
 import { gcpKms } from "../src/index.ts";
-import { rejection } from "./support/sdk.ts";
 
 const key = "projects/p/locations/l/keyRings/r/cryptoKeys/k";
 const limit = { libName: "env-gcp-kms", "grpc.max_receive_message_length": 65_536 };

@@ -1,9 +1,10 @@
 import { inspect } from "node:util";
-import { gcpKmsDenial, gcpKmsFaults } from "@env/conformance/gcp-kms-server";
+import { gcpKmsDenial, gcpKmsFaults } from "@env/test-servers/gcp-kms";
+import { rejection } from "@env/testkit/refusal";
 import { describe, expect, it } from "vitest";
 import { doctor, parseGcpKmsUri, type DoctorReport } from "../src/index.ts";
 import { fakeClient } from "./support/fake-client.ts";
-import { rejection, testServer } from "./support/sdk.ts";
+import { testServer } from "./support/sdk.ts";
 
 /** What it says of the operations, in a few letters. */
 function may({ mayGenerate, mayWrap, mayUnwrap, mayRewrap }: DoctorReport): string {

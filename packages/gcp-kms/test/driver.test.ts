@@ -1,13 +1,14 @@
 import { randomBytes } from "node:crypto";
-import { gcpKmsFaults } from "@env/conformance/gcp-kms-server";
 import { encodeEncryptionContext, type Cmk, type Entry } from "@env/core";
 import type { KmsContext } from "@env/core/driver";
+import { gcpKmsFaults } from "@env/test-servers/gcp-kms";
+import { rejection } from "@env/testkit/refusal";
 import { afterEach, describe, expect, it, onTestFinished, vi } from "vitest";
 import type { DecryptOutput, EncryptOutput } from "../src/client.ts";
 import { crc32c } from "../src/crc32c.ts";
 import { gcpKms, gcpKmsDriver, type GcpKmsClient } from "../src/index.ts";
 import { fakeClient } from "./support/fake-client.ts";
-import { rejection, testServer } from "./support/sdk.ts";
+import { testServer } from "./support/sdk.ts";
 
 const context = { tenant: "acme" };
 /** What Cmk makes of it; a driver here uses the bytes alone. */

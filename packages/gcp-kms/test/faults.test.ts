@@ -9,14 +9,6 @@ import { createServer as createHttp2Server, type ServerHttp2Session } from "node
 import type { AddressInfo } from "node:net";
 import { inspect } from "node:util";
 import {
-  gcpKmsDenial,
-  gcpKmsFaults,
-  startGcpKmsServer,
-  type GcpKmsFault,
-  type GcpKmsServer,
-  type GcpStatus,
-} from "@env/conformance/gcp-kms-server";
-import {
   DataKey,
   errorCodes,
   isEnvelopeError,
@@ -25,9 +17,18 @@ import {
   type EnvelopeError,
 } from "@env/core";
 import type { KmsFailureCode } from "@env/core/driver";
+import {
+  gcpKmsDenial,
+  gcpKmsFaults,
+  startGcpKmsServer,
+  type GcpKmsFault,
+  type GcpKmsServer,
+  type GcpStatus,
+} from "@env/test-servers/gcp-kms";
+import { rejection } from "@env/testkit/refusal";
 import { describe, expect, it, onTestFinished, vi } from "vitest";
 import { gcpKms } from "../src/index.ts";
-import { rejection, restClient } from "./support/sdk.ts";
+import { restClient } from "./support/sdk.ts";
 
 const context = { tenant: "SECRET tenant" };
 const html = "<html><body>SECRET blocked by proxy</body></html>";

@@ -1,13 +1,14 @@
 /** That nothing is sent where others can read it, wherever the setting comes from. */
 import { once } from "node:events";
 import { createServer, type AddressInfo } from "node:net";
-import { startGcpKmsServer, type GcpKmsServer } from "@env/conformance/gcp-kms-server";
+import { startGcpKmsServer, type GcpKmsServer } from "@env/test-servers/gcp-kms";
+import { rejection } from "@env/testkit/refusal";
 import { KeyManagementServiceClient } from "@google-cloud/kms";
 import { PassThroughClient } from "google-auth-library";
 import { grpc } from "google-gax";
 import { afterEach, beforeEach, describe, expect, it, onTestFinished, vi } from "vitest";
 import { gcpKms, openGcpKms, type GcpKmsOptions } from "../src/index.ts";
-import { grpcClient, rejection } from "./support/sdk.ts";
+import { grpcClient } from "./support/sdk.ts";
 
 const key = "projects/p/locations/l/keyRings/r/cryptoKeys/k";
 const context = {};

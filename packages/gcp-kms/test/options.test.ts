@@ -1,8 +1,9 @@
+import { rejection } from "@env/testkit/refusal";
 import { describe, expect, it } from "vitest";
 import { doctor, gcpKms, gcpKmsDriver, type GcpKmsOptions } from "../src/index.ts";
 import { checkOptions } from "../src/options.ts";
 import { fakeClient } from "./support/fake-client.ts";
-import { grpcClient, rejection } from "./support/sdk.ts";
+import { grpcClient } from "./support/sdk.ts";
 
 const key = "projects/p/locations/l/keyRings/r/cryptoKeys/k";
 const client = fakeClient({});

@@ -1,9 +1,9 @@
-import { gcpKmsFaults, startGcpKmsServer } from "@env/conformance/gcp-kms-server";
 import { openCmk } from "@env/core";
+import { gcpKmsFaults, startGcpKmsServer } from "@env/test-servers/gcp-kms";
+import { rejection } from "@env/testkit/refusal";
 import { describe, expect, it, onTestFinished, vi } from "vitest";
 import { gcpKms, openGcpKms } from "../src/index.ts";
 import { parseGcpKmsUri } from "../src/uri.ts";
-import { rejection } from "./support/sdk.ts";
 
 const key = "projects/p/locations/global/keyRings/r/cryptoKeys/k";
 const other = key.replace(/k$/, "other");

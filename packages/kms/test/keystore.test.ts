@@ -2,6 +2,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { inspect } from "node:util";
+import { rejection } from "@env/testkit/refusal";
 import { describe, expect, it, onTestFinished, vi } from "vitest";
 import {
   createKeystore,
@@ -11,7 +12,7 @@ import {
   type RootKeySource,
 } from "../src/index.ts";
 import { sourceKey } from "../src/store/root-key.ts";
-import { arn, newKey, PASSPHRASE, rejection, tempKeystore, tempPath } from "./support/keystore.ts";
+import { arn, newKey, PASSPHRASE, tempKeystore, tempPath } from "./support/keystore.ts";
 import { openStore } from "./support/store.ts";
 
 it("opens again with what it had", async () => {

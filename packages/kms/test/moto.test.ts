@@ -4,11 +4,12 @@
  * moto asks for none. `SLOW=1` for the full size.
  */
 import { constants, createPublicKey, verify } from "node:crypto";
+import { join } from "node:path";
+import { tempFolder } from "@env/testkit/folder";
+import { startMoto } from "@env/testkit/moto";
 import fc from "fast-check";
 import { afterAll, beforeEach, describe, expect, it } from "vitest";
 import { createKeystore, KmsClient, type Keystore } from "../src/index.ts";
-import { tempFolder } from "./support/keystore.ts";
-import { startMoto } from "./support/moto.ts";
 import { isKnown, knownDifferences } from "./support/moto-differences.ts";
 import { requests } from "./support/requests.ts";
 import {
@@ -24,7 +25,6 @@ import {
   type Side,
   type Step,
 } from "./support/sides.ts";
-import { join } from "node:path";
 
 const moto = await startMoto();
 const absent = typeof moto === "string" ? moto : undefined;

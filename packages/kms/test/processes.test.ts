@@ -6,11 +6,11 @@ import { spawn, type ChildProcessByStdio } from "node:child_process";
 import { once } from "node:events";
 import { join } from "node:path";
 import type { Readable } from "node:stream";
+import { seededRandom } from "@env/testkit/random";
 import { expect, it } from "vitest";
 import { openKeystore, type Keystore } from "../src/index.ts";
 import { newKey, tempKeystore } from "./support/keystore.ts";
 import { Ledger } from "./support/ledger.ts";
-import { seededRandom } from "./support/random.ts";
 
 const writer = join(import.meta.dirname, "support/writer.ts");
 

@@ -1,9 +1,10 @@
 import { isDeepStrictEqual } from "node:util";
+import { join } from "node:path";
+import { tempFolder } from "@env/testkit/folder";
 import fc from "fast-check";
 import { expect, it, vi } from "vitest";
 import { createKeystore, describeCiphertextBlob, type KmsClient } from "../src/index.ts";
-import { newKey, tempFolder, tempKeystore } from "./support/keystore.ts";
-import { join } from "node:path";
+import { newKey, tempKeystore } from "./support/keystore.ts";
 
 // Many transactions, each on disk before it is answered, or much scrypt: slow on a busy machine.
 vi.setConfig({ testTimeout: 60_000 });

@@ -10,9 +10,11 @@ import {
   writeFileSync,
 } from "node:fs";
 import { dirname, join } from "node:path";
+import { tempFolder } from "@env/testkit/folder";
+import { rejection } from "@env/testkit/refusal";
 import { describe, expect, it, onTestFinished, vi } from "vitest";
 import { openKeystore, type AuditRecord, type OpenKeystoreOptions } from "../src/index.ts";
-import { newKey, rejection, tempFolder, tempKeystore } from "./support/keystore.ts";
+import { newKey, tempKeystore } from "./support/keystore.ts";
 
 vi.setConfig({ testTimeout: 60_000 });
 

@@ -1,9 +1,10 @@
 import { DatabaseSync } from "node:sqlite";
 import { inspect } from "node:util";
 import { KmsError, openKeystore, type Keystore } from "@env/kms";
+import { rejection } from "@env/testkit/refusal";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { doctor, type DoctorReport, type LocalFileClient } from "../src/index.ts";
-import { rejection, tempKeystore } from "./support/keystore.ts";
+import { tempKeystore } from "./support/keystore.ts";
 
 const USER = "arn:aws:iam::000000000000:user/app";
 

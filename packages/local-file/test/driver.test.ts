@@ -1,10 +1,11 @@
 import { DatabaseSync } from "node:sqlite";
 import type { Bytes } from "@env/core";
 import type { CmkDriver, KmsContext } from "@env/core/driver";
+import { rejection } from "@env/testkit/refusal";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import type { LocalFileClient } from "../src/client.ts";
 import { localFile, localFileDriver } from "../src/index.ts";
-import { rejection, tempKeystore } from "./support/keystore.ts";
+import { tempKeystore } from "./support/keystore.ts";
 
 const context = { tenant: "acme" };
 /** What Cmk makes of it; a driver here uses the map alone. */

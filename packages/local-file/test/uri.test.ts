@@ -1,12 +1,13 @@
 import { existsSync, mkdirSync, readdirSync, renameSync } from "node:fs";
 import { dirname, join, relative } from "node:path";
-import { MemoryKms } from "@env/core/testing";
 import { Cmk, openCmk } from "@env/core";
+import { MemoryKms } from "@env/core/testing";
 import { createKeystore, generateRootKey, openKeystore, type AuditRecord } from "@env/kms";
+import { rejection } from "@env/testkit/refusal";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { openLocalFile } from "../src/index.ts";
 import { parseLocalFileUri } from "../src/uri.ts";
-import { rejection, tempKeystore } from "./support/keystore.ts";
+import { tempKeystore } from "./support/keystore.ts";
 
 const context = { tenant: "acme" };
 

@@ -1,14 +1,14 @@
 import { createSecretKey, randomBytes } from "node:crypto";
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
-import fc from "fast-check";
 import { CHUNK_BYTES, PayloadCodec, SEALED_CHUNK_BYTES } from "@env/core/message";
+import { boundaryLengths, largeLengths, pattern, pieces, same } from "@env/testkit/bytes";
+import { settled, until } from "@env/testkit/turns";
+import fc from "fast-check";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
 import { Engine, LONG_BYTES, type EngineOptions } from "../src/engine.ts";
 import { ThreadLost, shareOf, type WorkerPool } from "../src/pool.ts";
 import type { RunTask } from "../src/tasks.ts";
-import { boundaryLengths, pattern, pieces, same } from "./support/bytes.ts";
 import { relayedThread, startedPool } from "./support/pools.ts";
 import { refuses } from "./support/refuses.ts";
-import { settled, until } from "./support/turns.ts";
 
 const MIB = 2 ** 20;
 const STEP_BYTES = MIB / 4;
@@ -41,18 +41,21 @@ describe("Engine", () => {
   });
   afterAll(() => pool.close());
 
-  it.each(boundaryLengths)("seals and opens %d bytes as the codec does", async (length) => {
-    const plaintext = pattern(length);
-    const sealing = engine();
-    await sealing.engine.write([plaintext]);
-    await sealing.engine.end();
-    const sealed = await codec.sealChunks(0, plaintext, true);
-    expect(same(Buffer.concat(sealing.output), sealed)).toBe(true);
-    const opening = engine({ operation: "open" });
-    await opening.engine.write([sealed]);
-    await opening.engine.end();
-    expect(same(Buffer.concat(opening.output), plaintext)).toBe(true);
-  });
+  it.each([...boundaryLengths, ...largeLengths])(
+    "seals and opens %d bytes as the codec does",
+    async (length) => {
+      const plaintext = pattern(length);
+      const sealing = engine();
+      await sealing.engine.write([plaintext]);
+      await sealing.engine.end();
+      const sealed = await codec.sealChunks(0, plaintext, true);
+      expect(same(Buffer.concat(sealing.output), sealed)).toBe(true);
+      const opening = engine({ operation: "open" });
+      await opening.engine.write([sealed]);
+      await opening.engine.end();
+      expect(same(Buffer.concat(opening.output), plaintext)).toBe(true);
+    },
+  );
 
   it("takes pieces of any size, any number at a time", async () => {
     const plaintext = pattern(100_000);

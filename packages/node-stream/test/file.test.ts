@@ -6,14 +6,14 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { pathToFileURL } from "node:url";
 import { promisify } from "node:util";
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { Cmk, Envelope, fromHeader, inspect, type EnvelopeEvent } from "@env/core";
+import { boundaryLengths, largeLengths, pattern, same } from "@env/testkit/bytes";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { decryptFile, decryptFileOn, encryptFile, encryptFileOn, verifyFile } from "../src/file.ts";
 import type { Machine } from "../src/file.ts";
 import { encodeJournal, journalPath } from "../src/journal.ts";
 import { nodeFileSystem } from "../src/file-system.ts";
 import { ThreadLost, WorkerPool } from "../src/pool.ts";
-import { boundaryLengths, pattern, same } from "./support/bytes.ts";
 import { watchedFiles } from "./support/faults.ts";
 import {
   after as rotated,
@@ -53,7 +53,7 @@ async function openFiles(): Promise<readonly string[]> {
 }
 
 describe("encryptFile and decryptFile", () => {
-  it.each(boundaryLengths)("restore %d bytes", async (length) => {
+  it.each([...boundaryLengths, ...largeLengths])("restore %d bytes", async (length) => {
     const plaintext = pattern(length);
     await writeFile(path("plain"), plaintext);
     const result = await encryptFile(envelope, path("plain"), path("sealed"), { context });

@@ -5,11 +5,11 @@ import { mkdtemp, open, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { CHUNK_BYTES, PayloadCodec, SEALED_CHUNK_BYTES, type ChunkKeys } from "@env/core/message";
+import { pattern, same } from "@env/testkit/bytes";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { RUN_CHUNKS, shareBeside, shareOf, Slots, ThreadLost, WorkerPool } from "../src/pool.ts";
 import type { RunTask, SegmentTask } from "../src/tasks.ts";
-import { pattern, same } from "./support/bytes.ts";
 import { realThread, startedPool } from "./support/pools.ts";
 
 const keys = {

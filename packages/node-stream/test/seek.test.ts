@@ -4,8 +4,6 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { pathToFileURL } from "node:url";
-import fc from "fast-check";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { detachKeyBlock, Envelope, isEnvelopeError, type EnvelopeEvent } from "@env/core";
 import {
   CHUNK_BYTES,
@@ -15,10 +13,12 @@ import {
   startMessage,
   TAG_BYTES,
 } from "@env/core/message";
+import { settled, until } from "@env/testkit/turns";
+import fc from "fast-check";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { openEncrypted } from "../src/seek.ts";
 import type { RangeSource } from "../src/range-source.ts";
 import { rotatingCmk } from "./support/rotating-cmk.ts";
-import { settled, until } from "./support/turns.ts";
 
 const context = { tenant: "acme" };
 const MIB = 2 ** 20;

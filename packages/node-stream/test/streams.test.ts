@@ -3,15 +3,15 @@ import { Readable, Writable } from "node:stream";
 import { buffer } from "node:stream/consumers";
 import { pipeline } from "node:stream/promises";
 import { setTimeout as sleep } from "node:timers/promises";
-import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { fromHeader, isEnvelopeError, type EnvelopeEvent } from "@env/core";
+import { boundaryLengths, largeLengths, pattern, pieces, same } from "@env/testkit/bytes";
+import { settled, until } from "@env/testkit/turns";
+import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { ThreadLost, WorkerPool, type PoolThread } from "../src/pool.ts";
 import { decryptStream, decryptStreamOn, encryptStream, encryptStreamOn } from "../src/streams.ts";
-import { boundaryLengths, pattern, pieces, same } from "./support/bytes.ts";
 import { realThread, relayedThread, shuffledThread, startedPool } from "./support/pools.ts";
 import { refuses } from "./support/refuses.ts";
 import { StubKms } from "./support/stub-kms.ts";
-import { settled, until } from "./support/turns.ts";
 
 const MIB = 2 ** 20;
 const context = { tenant: "acme" };
@@ -43,7 +43,7 @@ async function collect(
 
 describe("encryptStream and decryptStream", () => {
   it.each(
-    boundaryLengths.flatMap((length) =>
+    [...boundaryLengths, ...largeLengths].flatMap((length) =>
       [1, 7, 16_383, 16_384, 16_385, 65_536, MIB]
         .filter((size) => length / size < 20_000)
         .map((size) => [length, size] as const),

@@ -1,9 +1,9 @@
 import { getEventListeners } from "node:events";
+import { rejection } from "@env/testkit/refusal";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { Calls, type Request } from "../src/calls.ts";
 import type { VaultTransitClient } from "../src/client.ts";
 import { checkOptions } from "../src/options.ts";
-import { rejection } from "./support/server.ts";
 
 const answer = { data: { plaintext: "" } };
 const never = (): Promise<never> => new Promise(() => undefined);

@@ -1,8 +1,9 @@
+import { rejection } from "@env/testkit/refusal";
 import NodeVault from "node-vault";
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
 import { clientMethods, type VaultTransitClient } from "../src/client.ts";
 import { vaultTransit } from "../src/index.ts";
-import { rejection, testServer, withoutConfiguration } from "./support/server.ts";
+import { testServer, withoutConfiguration } from "./support/server.ts";
 
 beforeEach(withoutConfiguration);
 afterEach(() => {

@@ -1,13 +1,13 @@
 /** The real `node-vault`, the real protocol, a Transit on this machine: both modes, all flavours. */
 import { inspect } from "node:util";
 import { cmkCases, type CmkHarness } from "@env/conformance";
+import type { CmkDriver } from "@env/core/driver";
 import {
   startTransitServer,
   transitFaults,
   type TransitFlavour,
   type TransitPolicyRule,
-} from "@env/conformance/transit-server";
-import type { CmkDriver } from "@env/core/driver";
+} from "@env/test-servers/transit";
 import { describe, it } from "vitest";
 import { vaultTransitDriver, type VaultTransitMode } from "../src/index.ts";
 

@@ -5,9 +5,10 @@
 import { execFile } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { promisify } from "node:util";
+import { rejection } from "@env/testkit/refusal";
 import { afterEach, beforeEach, describe, expect, it, onTestFinished, vi } from "vitest";
 import { vaultTransit, type VaultTransitConnection } from "../src/index.ts";
-import { rejection, testServer, withoutConfiguration } from "./support/server.ts";
+import { testServer, withoutConfiguration } from "./support/server.ts";
 
 const context = { tenant: "acme" };
 

@@ -1,7 +1,8 @@
-import { transitFaults, type TransitPolicyRule } from "@env/conformance/transit-server";
+import { transitFaults, type TransitPolicyRule } from "@env/test-servers/transit";
+import { rejection } from "@env/testkit/refusal";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { doctor, parseVaultTransitUri, type DoctorReport } from "../src/index.ts";
-import { rejection, testServer, tokenFor, withoutConfiguration } from "./support/server.ts";
+import { testServer, tokenFor, withoutConfiguration } from "./support/server.ts";
 
 beforeEach(withoutConfiguration);
 afterEach(() => {

@@ -1,8 +1,9 @@
 import { Cmk, encodeEncryptionContext } from "@env/core";
-import type { TransitServer } from "@env/conformance/transit-server";
+import type { TransitServer } from "@env/test-servers/transit";
+import { rejection } from "@env/testkit/refusal";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { vaultTransit, vaultTransitDriver, type VaultTransitOptions } from "../src/index.ts";
-import { rejection, testServer } from "./support/server.ts";
+import { testServer } from "./support/server.ts";
 
 const context = { tenant: "acme" };
 const bytes = encodeEncryptionContext({ ...context, "env:format": "1" });

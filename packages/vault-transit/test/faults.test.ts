@@ -5,11 +5,6 @@
 import { randomBytes } from "node:crypto";
 import { inspect } from "node:util";
 import {
-  transitFaults,
-  type TransitFault,
-  type TransitServer,
-} from "@env/conformance/transit-server";
-import {
   DataKey,
   errorCodes,
   isEnvelopeError,
@@ -18,9 +13,11 @@ import {
   type EnvelopeError,
 } from "@env/core";
 import type { KmsFailureCode } from "@env/core/driver";
+import { transitFaults, type TransitFault, type TransitServer } from "@env/test-servers/transit";
+import { rejection } from "@env/testkit/refusal";
 import { afterEach, beforeEach, describe, expect, it, onTestFinished, vi } from "vitest";
 import { vaultTransit, type VaultTransitMode } from "../src/index.ts";
-import { rejection, testServer, withoutConfiguration } from "./support/server.ts";
+import { testServer, withoutConfiguration } from "./support/server.ts";
 
 const context = { tenant: "SECRET tenant" };
 

@@ -1,6 +1,6 @@
 /** What becomes of a `node-vault` that is missing, or takes no transport any more. */
+import { rejection } from "@env/testkit/refusal";
 import { afterEach, expect, it, vi } from "vitest";
-import { rejection } from "./support/server.ts";
 
 const uri = "vault-transit:https://vault.example/transit/app";
 

@@ -1,9 +1,10 @@
 /** That the context is bound, or the key refused: also where its description may not be read. */
-import type { TransitPolicyRule, TransitServer } from "@env/conformance/transit-server";
 import { isEnvelopeError, type Cmk } from "@env/core";
+import type { TransitPolicyRule, TransitServer } from "@env/test-servers/transit";
+import { rejection } from "@env/testkit/refusal";
 import { afterEach, describe, expect, it, onTestFinished, vi } from "vitest";
 import { doctor, vaultTransit, type VaultTransitMode } from "../src/index.ts";
-import { rejection, testServer, tokenFor } from "./support/server.ts";
+import { testServer, tokenFor } from "./support/server.ts";
 
 const context = { tenant: "acme" };
 const update = (path: string, more: Partial<TransitPolicyRule> = {}): TransitPolicyRule => ({

@@ -5,12 +5,12 @@
  */
 import { randomUUID } from "node:crypto";
 import { readFileSync } from "node:fs";
-import { startTransitServer } from "@env/conformance/transit-server";
 import { encodeEncryptionContext, type Cmk, type Context, type Entry } from "@env/core";
+import { startTransitServer } from "@env/test-servers/transit";
+import { rejection } from "@env/testkit/refusal";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { vaultTransit, type VaultTransitMode } from "../src/index.ts";
 import { printed, roles, type Role } from "./support/policies.ts";
-import { rejection } from "./support/server.ts";
 
 const denied = "ERR_ENVELOPE_KMS_ACCESS_DENIED";
 const tenant: Context = { tenant: "acme" };

@@ -1,10 +1,11 @@
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { transitFaults, type TransitServer } from "@env/conformance/transit-server";
+import { transitFaults, type TransitServer } from "@env/test-servers/transit";
+import { tempFolder } from "@env/testkit/folder";
+import { rejection } from "@env/testkit/refusal";
 import { afterEach, beforeEach, describe, expect, it, onTestFinished, vi } from "vitest";
 import { vaultTransit, type VaultAuth } from "../src/index.ts";
-import { rejection, testServer, withoutConfiguration } from "./support/server.ts";
+import { testServer, withoutConfiguration } from "./support/server.ts";
 
 const context = {};
 const everything = { policies: ["root"] };
@@ -299,9 +300,7 @@ describe("AppRole", () => {
 
 describe("Kubernetes", () => {
   it("reads the service account's token at each login, since it is replaced", async () => {
-    const folder = mkdtempSync(join(tmpdir(), "vault-transit-"));
-    onTestFinished(() => rmSync(folder, { recursive: true }));
-    const jwtFile = join(folder, "token");
+    const jwtFile = join(tempFolder(), "token");
     const server = await testServer();
     for (const jwt of ["first", "second"]) {
       server.addKubernetesRole({ role: "app", jwt, mount: "k8s", ...everything, ttl: 90 });

@@ -1,7 +1,8 @@
 import { openCmk } from "@env/core";
+import { rejection } from "@env/testkit/refusal";
 import { afterEach, beforeEach, describe, expect, it, onTestFinished, vi } from "vitest";
 import { openVaultTransit, parseVaultTransitUri } from "../src/index.ts";
-import { rejection, testServer, withoutConfiguration } from "./support/server.ts";
+import { testServer, withoutConfiguration } from "./support/server.ts";
 
 beforeEach(withoutConfiguration);
 afterEach(() => {

@@ -5,16 +5,10 @@ import { PassThrough, Readable } from "node:stream";
 import { text } from "node:stream/consumers";
 import { main } from "@env/cli";
 import { inspect } from "@env/core";
+import { tempFolder } from "@env/testkit/folder";
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
 import { withCredentialsFor, withoutConfiguration } from "./support/environment.ts";
-import {
-  startAws,
-  startGcp,
-  startLocal,
-  startVault,
-  tempFolder,
-  type Backend,
-} from "./support/backends.ts";
+import { startAws, startGcp, startLocal, startVault, type Backend } from "./support/backends.ts";
 
 beforeEach(withoutConfiguration);
 afterEach(() => {

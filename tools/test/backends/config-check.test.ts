@@ -4,13 +4,14 @@ import { join } from "node:path";
 import { PassThrough, Readable } from "node:stream";
 import { text } from "node:stream/consumers";
 import { main } from "@env/cli";
-import { gcpKmsDenial, startGcpKmsServer } from "@env/conformance/gcp-kms-server";
-import { startTransitServer, transitFaults } from "@env/conformance/transit-server";
 import { openKeystore } from "@env/kms";
+import { awsError, startAwsKmsServer } from "@env/test-servers/aws-kms";
+import { secretAccessKey } from "@env/test-servers/aws-kms/environment";
+import { gcpKmsDenial, startGcpKmsServer } from "@env/test-servers/gcp-kms";
+import { startTransitServer, transitFaults } from "@env/test-servers/transit";
+import { tempFolder } from "@env/testkit/folder";
 import { afterEach, beforeEach, expect, it, onTestFinished, vi } from "vitest";
-import { secretAccessKey } from "../../../packages/aws-kms/test/support/environment.ts";
-import { awsError, openEndpoint } from "../../../packages/aws-kms/test/support/endpoint.ts";
-import { startLocal, tempFolder } from "./support/backends.ts";
+import { startLocal } from "./support/backends.ts";
 import { withCredentialsFor, withoutConfiguration } from "./support/environment.ts";
 
 beforeEach(withoutConfiguration);
@@ -44,7 +45,7 @@ async function check(
 /** A server of each kind with a key in it, and the URIs of the keys. */
 async function start() {
   const [aws, gcp, vault, local] = await Promise.all([
-    openEndpoint(),
+    startAwsKmsServer(),
     startGcpKmsServer(),
     startTransitServer(),
     startLocal(),

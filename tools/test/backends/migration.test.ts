@@ -3,6 +3,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { Envelope, inspect } from "@env/core";
 import { decryptFile, encryptFile, rewrapFile, verifyFile } from "@env/node-stream";
+import { tempFolder } from "@env/testkit/folder";
 import { describe, expect, it } from "vitest";
 import { refusal } from "./support/refusal.ts";
 import {
@@ -11,7 +12,6 @@ import {
   startGcp,
   startLocal,
   startVault,
-  tempFolder,
   watchCalls,
   type Backend,
 } from "./support/backends.ts";

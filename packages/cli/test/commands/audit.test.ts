@@ -2,12 +2,13 @@ import { copyFileSync, mkdirSync, readFileSync } from "node:fs";
 import { once } from "node:events";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
+import { PassThrough } from "node:stream";
+import { tempFolder } from "@env/testkit/folder";
 import { describe, expect, it } from "vitest";
-import { capture, ended, project, start, testFolder } from "../support/command.ts";
+import { capture, ended, project, start } from "../support/command.ts";
 import { ACCOUNT, populated, type Populated } from "../support/principals.ts";
 import { interrupted } from "../../src/errors.ts";
 import { main } from "../../src/main.ts";
-import { PassThrough } from "node:stream";
 
 /** Six records: CreateKey, CreateAlias, three PutPrincipal, and eve, who is refused. */
 async function used(): Promise<Populated> {
@@ -261,7 +262,7 @@ describe("envelope audit verify", () => {
 
   it("confirms an anchor, and finds by it that the whole file is an older one", async () => {
     const env = await used();
-    const before = testFolder();
+    const before = tempFolder();
     copyFileSync(env.path("dev.kms"), `${before}/dev.kms`);
     await env.run(["keys", "create"]);
     const anchor = anchorOf((await env.run(["audit", "verify"])).stdout);

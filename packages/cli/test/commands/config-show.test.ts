@@ -1,7 +1,8 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { tempFolder } from "@env/testkit/folder";
 import { expect, it } from "vitest";
-import { run, testFolder, type Ran } from "../support/command.ts";
+import { run, type Ran } from "../support/command.ts";
 
 const old = "arn:aws:kms:eu-west-1:000000000000:key/00000000-0000-4000-8000-000000000000";
 const cmks = [
@@ -14,7 +15,7 @@ async function show(
   environment: object,
   ...args: readonly string[]
 ): Promise<Ran & { readonly folder: string }> {
-  const folder = testFolder();
+  const folder = tempFolder();
   const config = join(folder, "envelope.config.json");
   writeFileSync(config, JSON.stringify({ environments: { production: environment } }));
   const always = ["--config", config, "--environment", "production"];

@@ -1,8 +1,9 @@
 import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { generateRootKey } from "@env/kms";
+import { tempFolder } from "@env/testkit/folder";
 import { afterEach, describe, expect, it, vi } from "vitest";
-import { run, testFolder, type Ran } from "../support/command.ts";
+import { run, type Ran } from "../support/command.ts";
 
 afterEach(() => void vi.unstubAllEnvs());
 
@@ -28,7 +29,7 @@ describe("envelope init", () => {
   it.each(["dev.kms", "dev.kms.key", "envelope.config.json"])(
     "does not overwrite %s",
     async (name) => {
-      const folder = testFolder();
+      const folder = tempFolder();
       writeFileSync(join(folder, name), "mine");
       const { code, stderr } = await init(folder);
       expect({ code, stderr }).toMatchObject({ code: 6, stderr: expect.stringContaining(name) });
@@ -46,7 +47,7 @@ describe("envelope init", () => {
     ["there is no passphrase and nobody to ask", ["--root", "passphrase"], 6],
     ["a CMK is given", ["--cmk", "local-file:x?key=y"], 2],
   ])("makes nothing where %s", async (_, args, code) => {
-    const folder = testFolder();
+    const folder = tempFolder();
     vi.stubEnv("ENVELOPE_PASSPHRASE", undefined);
     vi.stubEnv("ENVELOPE_ROOT_KEY", undefined);
     expect(await init(folder, ...args)).toMatchObject({ code });
@@ -54,7 +55,7 @@ describe("envelope init", () => {
   });
 
   it("adds an environment to a configuration, and keeps what is in it", async () => {
-    const folder = testFolder();
+    const folder = tempFolder();
     await init(folder);
     const config = join(folder, "envelope.config.json");
     const before = JSON.parse(readFileSync(config, "utf8"));
@@ -78,7 +79,7 @@ describe("envelope init", () => {
     ["[]", "expected a JSON object"],
     ['{"environments": []}', 'expected an object in "environments"'],
   ])("makes nothing for a configuration %j that it cannot add to", async (text, problem) => {
-    const folder = testFolder();
+    const folder = tempFolder();
     writeFileSync(join(folder, "envelope.config.json"), text);
     const { code, stderr } = await init(folder);
     expect({ code, stderr }).toMatchObject({ code: 6, stderr: expect.stringContaining(problem) });
@@ -86,7 +87,7 @@ describe("envelope init", () => {
   });
 
   it("completes a run that was killed before its configuration was there", async () => {
-    const folder = testFolder();
+    const folder = tempFolder();
     const first = await init(folder, "--json");
     const { keyId } = JSON.parse(first.stdout.toString());
     rmSync(join(folder, "envelope.config.json"));
@@ -96,14 +97,14 @@ describe("envelope init", () => {
   });
 
   it("completes a run that was killed before the keystore had its CMK", async () => {
-    const folder = testFolder();
+    const folder = tempFolder();
     expect((await run(["kms", "create", "--keystore", join(folder, "dev.kms")])).code).toBe(0);
     expect((await init(folder)).code).toBe(0);
     expect(await roundTrip(folder)).toBe("hello");
   });
 
   it("does not take an existing keystore with another kind of root key for its own", async () => {
-    const folder = testFolder();
+    const folder = tempFolder();
     await run(["kms", "create", "--keystore", join(folder, "dev.kms")]);
     vi.stubEnv("ENVELOPE_PASSPHRASE", "correct horse battery");
     expect((await init(folder, "--root", "passphrase")).code).toBe(2);
@@ -111,7 +112,7 @@ describe("envelope init", () => {
   });
 
   it("makes nothing when it is interrupted", async () => {
-    const folder = testFolder();
+    const folder = tempFolder();
     const files = ["--keystore", join(folder, "dev.kms"), "--config", join(folder, "c.json")];
     const { code } = await run(["init", ...files], {
       signal: AbortSignal.abort(new Error("stop")),
@@ -121,7 +122,7 @@ describe("envelope init", () => {
   });
 
   it("keeps the root key out of a file where it is told to", async () => {
-    const folder = testFolder();
+    const folder = tempFolder();
     vi.stubEnv("ENVELOPE_ROOT_KEY", generateRootKey());
     const { code, stdout } = await init(folder, "--root", "environment");
     expect(code).toBe(0);
@@ -131,7 +132,7 @@ describe("envelope init", () => {
   });
 
   it("takes a passphrase from the environment, and the right one opens", async () => {
-    const folder = testFolder();
+    const folder = tempFolder();
     vi.stubEnv("ENVELOPE_PASSPHRASE", "correct horse");
     expect((await init(folder, "--root", "passphrase")).code).toBe(0);
     expect(await roundTrip(folder)).toBe("hello");
@@ -145,7 +146,7 @@ describe("envelope init", () => {
   });
 
   it("writes a path that needs encoding so that it is found again", async () => {
-    const folder = testFolder();
+    const folder = tempFolder();
     const keystore = join(folder, "a b?#%ü.kms");
     expect((await init(folder, "--keystore", keystore)).code).toBe(0);
     expect(await roundTrip(folder)).toBe("hello");

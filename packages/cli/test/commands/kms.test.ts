@@ -1,7 +1,8 @@
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { tempFolder } from "@env/testkit/folder";
 import { describe, expect, it } from "vitest";
-import { project, run as runAnywhere, testFolder } from "../support/command.ts";
+import { project, run as runAnywhere } from "../support/command.ts";
 
 const KEY = "00000000-0000-4000-8000-000000000001";
 const MATERIAL = Buffer.alloc(32, 7).toString("base64");
@@ -17,7 +18,7 @@ principals:
 
 describe("envelope kms", () => {
   it("creates an empty keystore of an account and a region, which apply fills", async () => {
-    const folder = testFolder();
+    const folder = tempFolder();
     const keystore = ["--keystore", join(folder, "ci.kms")];
     const facts = ["--account", "111122223333", "--region", "eu-1"];
     expect((await runAnywhere(["kms", "create", ...keystore, ...facts])).code).toBe(0);

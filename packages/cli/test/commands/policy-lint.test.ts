@@ -1,7 +1,8 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { tempFolder } from "@env/testkit/folder";
 import { describe, expect, it } from "vitest";
-import { run, testFolder } from "../support/command.ts";
+import { run } from "../support/command.ts";
 import { policy } from "../support/principals.ts";
 
 const sound = policy({
@@ -23,7 +24,7 @@ const everyone = policy({
 });
 
 function write(text: string | Uint8Array, name = "p.json"): string {
-  const path = join(testFolder(), name);
+  const path = join(tempFolder(), name);
   writeFileSync(path, text);
   return path;
 }
@@ -96,7 +97,7 @@ describe("envelope policy lint", () => {
   });
 
   it("goes through several files, and tells one that cannot be read from one that is wrong", async () => {
-    const paths = [write(wrong), join(testFolder(), "none"), write(sound)];
+    const paths = [write(wrong), join(tempFolder(), "none"), write(sound)];
     const { code, stdout, stderr } = await run([...identity, ...paths]);
     expect({ code, stdout: stdout.toString() }).toMatchObject({
       code: 8,
@@ -112,7 +113,7 @@ describe("envelope policy lint", () => {
     ["no text", Buffer.from([0x7b, 0xff]), 2],
     ["more than anybody would call a policy", Buffer.alloc(2 ** 20 + 1, " "), 2],
   ])("refuses %s", async (_, bytes, code) => {
-    const path = join(testFolder(), "p.json");
+    const path = join(tempFolder(), "p.json");
     if (bytes === undefined) mkdirSync(path);
     else writeFileSync(path, bytes);
     expect(await run([...identity, path])).toMatchObject({

@@ -4,10 +4,10 @@
  */
 import { spawn, type ChildProcess } from "node:child_process";
 import { createHash } from "node:crypto";
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { readdirSync, writeFileSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { PassThrough, Readable, type Writable } from "node:stream";
+import { tempFolder } from "@env/testkit/folder";
 import { onTestFinished, vi } from "vitest";
 import { main } from "../../src/main.ts";
 import { Progress } from "../../src/progress.ts";
@@ -29,13 +29,6 @@ export function environment(more: Record<string, string> = {}): NodeJS.ProcessEn
   // Halves the time to start: the sources are stripped and compiled once.
   const NODE_COMPILE_CACHE = join(import.meta.dirname, "../../node_modules/.cache/compile");
   return { PATH, HOME, TMPDIR, NODE_COMPILE_CACHE, LC_ALL: "C.UTF-8", NO_COLOR: "1", ...more };
-}
-
-/** A folder that is removed after the test. */
-export function testFolder(after: typeof onTestFinished = onTestFinished): string {
-  const folder = mkdtempSync(join(tmpdir(), "envelope-test-"));
-  after(() => rmSync(folder, { recursive: true, force: true }));
-  return folder;
 }
 
 export interface Ran {
@@ -62,7 +55,7 @@ export async function run(
 }
 
 /** A keystore in `folder`, and `run` with its configuration. */
-export async function project(folder: string = testFolder()): Promise<{
+export async function project(folder: string = tempFolder()): Promise<{
   readonly folder: string;
   readonly path: (name: string) => string;
   readonly run: (...args: Parameters<typeof run>) => Promise<Ran>;

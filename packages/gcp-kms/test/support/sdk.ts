@@ -1,5 +1,5 @@
 /** The real SDK, pointed at the test server. */
-import { startGcpKmsServer, type GcpKmsServer } from "@env/conformance/gcp-kms-server";
+import { startGcpKmsServer, type GcpKmsServer } from "@env/test-servers/gcp-kms";
 import { KeyManagementServiceClient } from "@google-cloud/kms";
 import { PassThroughClient } from "google-auth-library";
 import { grpc } from "google-gax";
@@ -35,14 +35,4 @@ export async function testServer(
     await server.close();
   });
   return { server, client };
-}
-
-/** What a promise was rejected with. */
-export async function rejection(promise: Promise<unknown>): Promise<Error> {
-  const outcome: unknown = await promise.then(
-    () => undefined,
-    (error: unknown) => error,
-  );
-  if (outcome instanceof Error) return outcome;
-  throw new Error("the promise was not rejected with an error");
 }

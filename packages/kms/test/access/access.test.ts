@@ -1,3 +1,4 @@
+import { rejection } from "@env/testkit/refusal";
 import { describe, expect, it } from "vitest";
 import type { Keystore, KmsClient } from "../../src/index.ts";
 import { bytes } from "../support/kinds.ts";
@@ -9,7 +10,6 @@ import {
   newUser,
   NOWHERE,
   refusal,
-  rejection,
   ROOT,
   tempKeystore,
 } from "../support/keystore.ts";

@@ -1,3 +1,4 @@
+import { rejection } from "@env/testkit/refusal";
 import { describe, expect, it } from "vitest";
 import {
   allow,
@@ -7,7 +8,6 @@ import {
   newUser,
   NOWHERE,
   refusal,
-  rejection,
   tempKeystore,
 } from "../support/keystore.ts";
 import type { NewGrant } from "../../src/access/explain-request.ts";

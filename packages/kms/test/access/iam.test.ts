@@ -1,14 +1,7 @@
+import { rejection } from "@env/testkit/refusal";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { openKeystore, type PrincipalInput } from "../../src/index.ts";
-import {
-  allow,
-  auditRecords,
-  document,
-  refusal,
-  rejection,
-  ROOT,
-  tempKeystore,
-} from "../support/keystore.ts";
+import { allow, auditRecords, document, refusal, ROOT, tempKeystore } from "../support/keystore.ts";
 
 const USER = "arn:aws:iam::000000000000:user/team/alice";
 const GROUP = "arn:aws:iam::000000000000:group/developers";

@@ -1,15 +1,9 @@
+import { rejection } from "@env/testkit/refusal";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { createKeystore } from "../../src/index.ts";
 import { awsQuotas, Quotas } from "../../src/access/quotas.ts";
 import { bytes } from "../support/kinds.ts";
-import {
-  auditRecords,
-  newKey,
-  refusal,
-  rejection,
-  tempKeystore,
-  tempPath,
-} from "../support/keystore.ts";
+import { auditRecords, newKey, refusal, tempKeystore, tempPath } from "../support/keystore.ts";
 
 afterEach(() => {
   vi.useRealTimers();

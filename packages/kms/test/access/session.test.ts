@@ -1,3 +1,4 @@
+import { rejection } from "@env/testkit/refusal";
 import { describe, expect, it } from "vitest";
 import type { SessionOptions } from "../../src/index.ts";
 import { Session } from "../../src/access/session.ts";
@@ -7,7 +8,6 @@ import {
   document,
   newKey,
   refusal,
-  rejection,
   ROOT,
   tempKeystore,
 } from "../support/keystore.ts";

@@ -10,9 +10,10 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { setTimeout } from "node:timers/promises";
+import { tempFolder } from "@env/testkit/folder";
+import { seededRandom } from "@env/testkit/random";
 import { expect, it } from "vitest";
-import { seededRandom } from "../support/random.ts";
-import { openLog, tempFolder, tempLog, type TestLog } from "./support/log.ts";
+import { openLog, tempLog, type TestLog } from "./support/log.ts";
 
 const KILLS = Number(process.env["AUDIT_KILLS"] ?? 4);
 const random = seededRandom();

@@ -8,6 +8,7 @@ import {
   writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
+import { tempFolder } from "@env/testkit/folder";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import type { AuditEvent } from "../../src/audit/event.ts";
 import { AuditLog } from "../../src/audit/log.ts";
@@ -20,7 +21,6 @@ import {
   filledLog,
   NOON,
   openLog,
-  tempFolder,
   tempLog,
   FACTS,
   rootKey,

@@ -5,13 +5,13 @@
 import { createSecretKey } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import { tempFolder } from "@env/testkit/folder";
 import { expect, it, onTestFinished } from "vitest";
 import { canonicalJson } from "../../src/audit/canonical.ts";
 import { Chain } from "../../src/audit/chain.ts";
 import { AuditLog } from "../../src/audit/log.ts";
 import { Database } from "../../src/store/database.ts";
 import { Store } from "../../src/store/store.ts";
-import { tempFolder } from "./support/log.ts";
 import {
   head,
   KEYSTORE,

@@ -1,3 +1,4 @@
+import { rejection } from "@env/testkit/refusal";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import type { Keystore, KmsClient } from "../../src/index.ts";
 import { managedAliases } from "../../src/keys/managed.ts";
@@ -9,7 +10,6 @@ import {
   newKey,
   newUser,
   refusal,
-  rejection,
   ROOT,
   tempKeystore,
 } from "../support/keystore.ts";

@@ -1,3 +1,4 @@
+import { rejection } from "@env/testkit/refusal";
 import { expect, it } from "vitest";
 import {
   keyStateRules,
@@ -6,7 +7,7 @@ import {
   type KeyState,
 } from "../../src/keys/states.ts";
 import { knownCalls } from "../support/calls.ts";
-import { arn, newKey, refusal, rejection, tempKeystore } from "../support/keystore.ts";
+import { arn, newKey, refusal, tempKeystore } from "../support/keystore.ts";
 
 const ARN = "arn:aws:kms:local:000000000000:key/x";
 

@@ -1,8 +1,9 @@
+import { rejection } from "@env/testkit/refusal";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import type { KmsClient } from "../../src/index.ts";
 import { managedAliases } from "../../src/keys/managed.ts";
 import { keyOf } from "../support/kinds.ts";
-import { arn, newKey, refusal, rejection, tempKeystore } from "../support/keystore.ts";
+import { arn, newKey, refusal, tempKeystore } from "../support/keystore.ts";
 
 afterEach(() => {
   vi.useRealTimers();

@@ -1,15 +1,9 @@
+import { rejection } from "@env/testkit/refusal";
 import { describe, expect, it } from "vitest";
 import type { KmsClient } from "../../src/index.ts";
 import { keyMaterialId } from "../../src/keys/key.ts";
 import { bytes, keyOf } from "../support/kinds.ts";
-import {
-  arn,
-  auditRecords,
-  newKey,
-  refusal,
-  rejection,
-  tempKeystore,
-} from "../support/keystore.ts";
+import { arn, auditRecords, newKey, refusal, tempKeystore } from "../support/keystore.ts";
 
 const setup = async (): Promise<{ client: KmsClient; KeyId: string }> => {
   const { client } = await tempKeystore();

@@ -1,3 +1,4 @@
+import { rejection } from "@env/testkit/refusal";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import type { CreateGrantRequest, Keystore, KmsClient } from "../../src/index.ts";
 import { bytes, keyOf } from "../support/kinds.ts";
@@ -8,7 +9,6 @@ import {
   newKey,
   newUser,
   refusal,
-  rejection,
   ROOT,
   tempKeystore,
 } from "../support/keystore.ts";

@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { inspect } from "node:util";
+import { rejection } from "@env/testkit/refusal";
 import fc from "fast-check";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { openKeystore, type ImportKeyMaterialRequest, type KmsClient } from "../../src/index.ts";
@@ -8,15 +9,7 @@ import { fingerprint } from "../../src/material/unwrap.ts";
 import { keySpecs, type KeySpec } from "../../src/material/key-specs.ts";
 import { encodeMaterial, generateMaterial } from "../../src/material/material.ts";
 import { bytes, denying } from "../support/kinds.ts";
-import {
-  arn,
-  auditRecords,
-  newKey,
-  NOWHERE,
-  refusal,
-  rejection,
-  tempKeystore,
-} from "../support/keystore.ts";
+import { arn, auditRecords, newKey, NOWHERE, refusal, tempKeystore } from "../support/keystore.ts";
 import { allSpecs, flipped, sample, utf8 } from "../support/material.ts";
 import { copyOf, openStore } from "../support/store.ts";
 import { importInto, wrapMaterial } from "../support/wrapping.ts";

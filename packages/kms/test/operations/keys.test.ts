@@ -1,3 +1,4 @@
+import { rejection } from "@env/testkit/refusal";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import type { KmsClient } from "../../src/index.ts";
 import { keyMaterialId } from "../../src/keys/key.ts";
@@ -9,7 +10,6 @@ import {
   newUser,
   NOWHERE,
   refusal,
-  rejection,
   tempKeystore,
 } from "../support/keystore.ts";
 

@@ -1,10 +1,11 @@
 import { createHmac } from "node:crypto";
+import { rejection } from "@env/testkit/refusal";
 import fc from "fast-check";
 import { describe, expect, it, vi } from "vitest";
 import type { KmsClient } from "../../src/index.ts";
 import { computeMac, verifyMac as isMacOf } from "../../src/material/hmac.ts";
 import { bytes, denying, keyOf, refusalsByState } from "../support/kinds.ts";
-import { arn, newKey, refusal, rejection, tempKeystore } from "../support/keystore.ts";
+import { arn, newKey, refusal, tempKeystore } from "../support/keystore.ts";
 import { flipped, plain, utf8 } from "../support/material.ts";
 import { importInto } from "../support/wrapping.ts";
 

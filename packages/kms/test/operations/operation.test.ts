@@ -1,4 +1,5 @@
 import { DatabaseSync } from "node:sqlite";
+import { rejection } from "@env/testkit/refusal";
 import { describe, expect, it, onTestFinished, vi } from "vitest";
 import { KmsClient, openKeystore, type Keystore } from "../../src/index.ts";
 import { knownCalls } from "../support/calls.ts";
@@ -10,7 +11,6 @@ import {
   newUser,
   NOWHERE,
   refusal,
-  rejection,
   ROOT,
   tempKeystore,
 } from "../support/keystore.ts";

@@ -1,3 +1,4 @@
+import { rejection } from "@env/testkit/refusal";
 import { describe, expect, it } from "vitest";
 import type { KmsClient } from "../../src/index.ts";
 import {
@@ -7,7 +8,6 @@ import {
   newKey,
   newUser,
   refusal,
-  rejection,
   ROOT,
   tempKeystore,
 } from "../support/keystore.ts";

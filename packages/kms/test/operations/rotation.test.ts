@@ -1,3 +1,4 @@
+import { rejection } from "@env/testkit/refusal";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { describeCiphertextBlob, type Keystore, type KmsClient } from "../../src/index.ts";
 import { keyMaterialId } from "../../src/keys/key.ts";
@@ -9,7 +10,6 @@ import {
   newKey,
   newUser,
   refusal,
-  rejection,
   tempKeystore,
 } from "../support/keystore.ts";
 import { importInto } from "../support/wrapping.ts";

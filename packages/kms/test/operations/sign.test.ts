@@ -1,11 +1,12 @@
 import { createHash, createPublicKey, verify as verifyMessage, constants } from "node:crypto";
+import { rejection } from "@env/testkit/refusal";
 import fc from "fast-check";
 import { describe, expect, it, vi } from "vitest";
 import type { KmsClient } from "../../src/index.ts";
 import type { KeySpec, SigningAlgorithm } from "../../src/material/key-specs.ts";
 import { sign as signWith, verify as verifyWith } from "../../src/material/signature.ts";
 import { bytes, denying, keyOf, refusalsByState } from "../support/kinds.ts";
-import { arn, newKey, refusal, rejection, tempKeystore } from "../support/keystore.ts";
+import { arn, newKey, refusal, tempKeystore } from "../support/keystore.ts";
 import { digestOf, flipped, hashName, plain, signers, utf8 } from "../support/material.ts";
 
 vi.mock(import("../../src/material/signature.ts"), async (original) => {

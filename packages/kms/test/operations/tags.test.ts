@@ -1,5 +1,6 @@
+import { rejection } from "@env/testkit/refusal";
 import { expect, it } from "vitest";
-import { allow, newKey, newUser, refusal, rejection, tempKeystore } from "../support/keystore.ts";
+import { allow, newKey, newUser, refusal, tempKeystore } from "../support/keystore.ts";
 
 const tag = (TagKey: string, TagValue = ""): { TagKey: string; TagValue: string } => ({
   TagKey,

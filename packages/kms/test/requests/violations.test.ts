@@ -1,9 +1,10 @@
 import { inspect } from "node:util";
+import { rejection } from "@env/testkit/refusal";
 import { describe, expect, it } from "vitest";
 import { KmsError } from "../../src/errors.ts";
 import { all, constraint, each, missing } from "../../src/requests/violations.ts";
 import { bytes } from "../support/kinds.ts";
-import { newKey, refusal, rejection, tempKeystore } from "../support/keystore.ts";
+import { newKey, refusal, tempKeystore } from "../support/keystore.ts";
 
 function thrown(call: () => unknown): unknown {
   try {

@@ -8,10 +8,11 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { setTimeout } from "node:timers/promises";
+import { tempFolder } from "@env/testkit/folder";
+import { seededRandom } from "@env/testkit/random";
 import { expect, it } from "vitest";
 import { openKeystore, type SeedDocument } from "../../src/index.ts";
-import { auditRecords, tempFolder, tempKeystore } from "../support/keystore.ts";
-import { seededRandom } from "../support/random.ts";
+import { auditRecords, tempKeystore } from "../support/keystore.ts";
 import { apply, identityPolicy, keyPolicy } from "./support/seeds.ts";
 
 const applier = join(import.meta.dirname, "support/applier.ts");

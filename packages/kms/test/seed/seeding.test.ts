@@ -1,6 +1,8 @@
+import type { KeyObject } from "node:crypto";
 import { readdirSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
-import type { KeyObject } from "node:crypto";
+import { tempFolder } from "@env/testkit/folder";
+import { rejection } from "@env/testkit/refusal";
 import fc from "fast-check";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import {
@@ -14,14 +16,7 @@ import {
 import type { KeyRecord } from "../../src/store/key-record.ts";
 import { KeyTable } from "../../src/store/key-table.ts";
 import type { Listed } from "../../src/store/sealed-rows.ts";
-import {
-  newKey,
-  auditRecords,
-  refusal,
-  rejection,
-  tempFolder,
-  tempKeystore,
-} from "../support/keystore.ts";
+import { newKey, auditRecords, refusal, tempKeystore } from "../support/keystore.ts";
 import {
   actions,
   ALICE,

@@ -10,9 +10,11 @@ import {
 } from "node:fs";
 import { dirname, join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
+import { tempFolder } from "@env/testkit/folder";
+import { rejection } from "@env/testkit/refusal";
 import { expect, it, onTestFinished, vi } from "vitest";
 import { openKeystore } from "../../src/index.ts";
-import { newKey, rejection, tempFolder, tempKeystore } from "../support/keystore.ts";
+import { newKey, tempKeystore } from "../support/keystore.ts";
 
 vi.mock("node:fs", { spy: true });
 

@@ -16,9 +16,11 @@ import {
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { Worker } from "node:worker_threads";
+import { tempFolder } from "@env/testkit/folder";
+import { rejection } from "@env/testkit/refusal";
 import { describe, expect, it, onTestFinished, vi } from "vitest";
 import { inspectKeystore, openKeystore, type KmsClient } from "../../src/index.ts";
-import { newKey, rejection, tempFolder, tempKeystore } from "../support/keystore.ts";
+import { newKey, tempKeystore } from "../support/keystore.ts";
 
 vi.setConfig({ testTimeout: 120_000 });
 

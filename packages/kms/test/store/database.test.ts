@@ -15,9 +15,11 @@ import {
 } from "node:fs";
 import { dirname, join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
+import { tempFolder } from "@env/testkit/folder";
+import { rejection } from "@env/testkit/refusal";
 import { describe, expect, it, onTestFinished, vi } from "vitest";
 import { createKeystore, inspectKeystore, openKeystore } from "../../src/index.ts";
-import { newKey, rejection, tempFolder, tempKeystore, tempPath } from "../support/keystore.ts";
+import { newKey, tempKeystore, tempPath } from "../support/keystore.ts";
 
 // Many transactions, each on disk before it is answered, or much scrypt: slow on a busy machine.
 vi.setConfig({ testTimeout: 60_000 });

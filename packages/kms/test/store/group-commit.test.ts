@@ -1,11 +1,11 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { DatabaseSync } from "node:sqlite";
+import { rejection } from "@env/testkit/refusal";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { Database } from "../../src/store/database.ts";
 import { Store } from "../../src/store/store.ts";
 import { verifyStore } from "../../src/verify-keystore.ts";
-import { rejection } from "../support/keystore.ts";
 import { keyRecord, openStore, tempStore, withAliases, type OpenStore } from "../support/store.ts";
 
 /** How many transactions there were. */

@@ -12,11 +12,13 @@ import {
   writeFileSync,
 } from "node:fs";
 import { dirname, join } from "node:path";
+import { tempFolder } from "@env/testkit/folder";
+import { seededRandom } from "@env/testkit/random";
+import { rejection } from "@env/testkit/refusal";
 import { describe, expect, it, vi } from "vitest";
 import { createKeystore, openKeystore } from "../../src/index.ts";
 import { PartialFile, removeAbandoned } from "../../src/store/partial-file.ts";
-import { newKey, rejection, tempFolder, tempKeystore, tempPath } from "../support/keystore.ts";
-import { seededRandom } from "../support/random.ts";
+import { newKey, tempKeystore, tempPath } from "../support/keystore.ts";
 
 // A process for each point at which one can be killed.
 vi.setConfig({ testTimeout: 300_000 });

@@ -2,10 +2,11 @@ import { chmodSync, existsSync, readFileSync, rmSync, statSync, writeFileSync } 
 import { Cmk } from "@env/core";
 import type { CmkDriver } from "@env/core/driver";
 import { MemoryKms } from "@env/core/testing";
+import { rejection } from "@env/testkit/refusal";
 import { describe, expect, it, onTestFinished, vi } from "vitest";
 import { createKeystore, generateRootKey, openKeystore } from "../../src/index.ts";
 import { newSourceKey, sourceKey, type RootKeySource } from "../../src/store/root-key.ts";
-import { PASSPHRASE, rejection, tempPath } from "../support/keystore.ts";
+import { PASSPHRASE, tempPath } from "../support/keystore.ts";
 
 // Many transactions, each on disk before it is answered, or much scrypt: slow on a busy machine.
 vi.setConfig({ testTimeout: 60_000 });

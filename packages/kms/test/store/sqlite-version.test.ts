@@ -1,9 +1,10 @@
 import { existsSync } from "node:fs";
 import { DatabaseSync } from "node:sqlite";
+import { rejection } from "@env/testkit/refusal";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import type * as Kms from "../../src/index.ts";
 import { canLoseWrites, sqliteVersion } from "../../src/store/sqlite-version.ts";
-import { rejection, tempKeystore, tempPath } from "../support/keystore.ts";
+import { tempKeystore, tempPath } from "../support/keystore.ts";
 
 describe("canLoseWrites", () => {
   it.each([

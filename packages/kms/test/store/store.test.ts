@@ -1,9 +1,10 @@
 import { readFileSync } from "node:fs";
+import { rejection } from "@env/testkit/refusal";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { Store } from "../../src/store/store.ts";
 import type { KeyRecord } from "../../src/store/key-record.ts";
 import { verifyStore } from "../../src/verify-keystore.ts";
-import { rejection, tempKeystore } from "../support/keystore.ts";
+import { tempKeystore } from "../support/keystore.ts";
 import {
   attack,
   copyOf,

@@ -7,10 +7,10 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
+import { seededRandom } from "@env/testkit/random";
 import { expect, it } from "vitest";
 import { sqliteVersion } from "../../src/index.ts";
 import { tempKeystore } from "../support/keystore.ts";
-import { seededRandom } from "../support/random.ts";
 import type { Acknowledged } from "../support/stress-writer.ts";
 
 const minutes = Number(process.env["WAL_STRESS_MINUTES"] ?? 0);

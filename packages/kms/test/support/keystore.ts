@@ -1,7 +1,7 @@
 /** Keystores in folders that go away with the test. */
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { tempFolder } from "@env/testkit/folder";
+import { rejection } from "@env/testkit/refusal";
 import { onTestFinished } from "vitest";
 import type { AuditRecord } from "../../src/audit/record.ts";
 import {
@@ -14,12 +14,6 @@ import {
 export const PASSPHRASE = { passphrase: "correct horse", scryptN: 2 ** 15 };
 export const ROOT = "arn:aws:iam::000000000000:root";
 export const NOWHERE = "00000000-0000-4000-8000-000000000000";
-
-export function tempFolder(): string {
-  const folder = mkdtempSync(join(tmpdir(), "kms-"));
-  onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
-  return folder;
-}
 
 export function tempPath(): string {
   return join(tempFolder(), "test.kms");
@@ -42,16 +36,6 @@ export async function newKey(client: KmsClient, alias?: string): Promise<string>
     await client.createAlias({ AliasName: alias, TargetKeyId: KeyMetadata.KeyId });
   }
   return KeyMetadata.KeyId;
-}
-
-/** What a promise was rejected with. */
-export async function rejection(promise: Promise<unknown>): Promise<Error> {
-  const outcome: unknown = await promise.then(
-    () => undefined,
-    (error: unknown) => error,
-  );
-  if (outcome instanceof Error) return outcome;
-  throw new Error("the promise was not rejected with an error");
 }
 
 /** `name: message` of a rejection. */

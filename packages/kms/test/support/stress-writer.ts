@@ -3,8 +3,8 @@
  * `stress-writer.ts <path> <key file> <minutes> <changes> <seed>`. Prints what was acknowledged, one JSON text per line.
  */
 import { DatabaseSync } from "node:sqlite";
+import { seededRandom } from "@env/testkit/random";
 import { openKeystore } from "../../src/index.ts";
-import { seededRandom } from "./random.ts";
 
 export interface Acknowledged {
   readonly keyId: string;

@@ -1,8 +1,7 @@
 /** A keystore in a folder that goes away with the test. */
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createKeystore, type Keystore, type KmsClient, type RootKeySource } from "@env/kms";
+import { tempFolder } from "@env/testkit/folder";
 import { onTestFinished } from "vitest";
 
 export interface TempKeystore {
@@ -18,28 +17,15 @@ export async function tempKeystore(
   root?: RootKeySource,
   busyTimeout = 5000,
 ): Promise<TempKeystore> {
-  const folder = mkdtempSync(join(tmpdir(), "local-file-"));
+  const folder = tempFolder();
   const path = join(folder, "dev.kms");
   const keystore = await createKeystore(path, {
     root: root ?? { keyFile: `${path}.key` },
     busyTimeout,
   });
-  onTestFinished(() => {
-    keystore.close();
-    rmSync(folder, { recursive: true });
-  });
+  onTestFinished(() => keystore.close());
   const client = keystore.as();
   const { KeyMetadata } = await client.createKey();
   await client.createAlias({ AliasName: "alias/app", TargetKeyId: KeyMetadata.KeyId });
   return { folder, path, keystore, client, keyId: KeyMetadata.KeyId };
-}
-
-/** What a promise was rejected with. */
-export async function rejection(promise: Promise<unknown>): Promise<Error> {
-  const outcome: unknown = await promise.then(
-    () => undefined,
-    (error: unknown) => error,
-  );
-  if (outcome instanceof Error) return outcome;
-  throw new Error("the promise was not rejected with an error");
 }

@@ -1,6 +1,6 @@
 /** A Transit server that goes away with the test, and tokens for it. */
-import { startTransitServer, type TransitServer } from "@env/conformance/transit-server";
-import type { TransitPolicyRule, TransitServerOptions } from "@env/conformance/transit-server";
+import { startTransitServer, type TransitServer } from "@env/test-servers/transit";
+import type { TransitPolicyRule, TransitServerOptions } from "@env/test-servers/transit";
 import { onTestFinished, vi } from "vitest";
 
 /** A server with the key `first`, derived unless told otherwise. */
@@ -26,14 +26,4 @@ export function withoutConfiguration(): void {
   for (const name of Object.keys(process.env)) {
     if (/^(?:VAULT|BAO)_/.test(name)) vi.stubEnv(name, undefined);
   }
-}
-
-/** What a promise was rejected with. */
-export async function rejection(promise: Promise<unknown>): Promise<Error> {
-  const outcome: unknown = await promise.then(
-    () => undefined,
-    (error: unknown) => error,
-  );
-  if (outcome instanceof Error) return outcome;
-  throw new Error("the promise was not rejected with an error");
 }

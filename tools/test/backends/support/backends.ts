@@ -5,34 +5,29 @@
  *
  * Here and not in a package, since only tools may depend on all of them and on the test servers.
  */
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { awsKms } from "@env/aws-kms";
+import type { Cmk, EnvelopeEvent, Observer } from "@env/core";
+import { gcpKms } from "@env/gcp-kms";
+import { createKeystore } from "@env/kms";
+import { localFile } from "@env/local-file";
+import {
+  awsError,
+  startAwsKmsServer,
+  type AwsKmsFault,
+  sdkClient,
+} from "@env/test-servers/aws-kms";
 import {
   gcpKmsDenial,
   gcpKmsFaults,
   startGcpKmsServer,
   type GcpKmsFault,
-} from "@env/conformance/gcp-kms-server";
-import {
-  startTransitServer,
-  transitFaults,
-  type TransitFault,
-} from "@env/conformance/transit-server";
-import type { Cmk, EnvelopeEvent, Observer } from "@env/core";
-import { gcpKms } from "@env/gcp-kms";
-import { createKeystore } from "@env/kms";
-import { localFile } from "@env/local-file";
+} from "@env/test-servers/gcp-kms";
+import { startTransitServer, transitFaults, type TransitFault } from "@env/test-servers/transit";
+import { crc32c } from "@env/testkit/crc32c";
+import { tempFolder } from "@env/testkit/folder";
 import { vaultTransit } from "@env/vault-transit";
 import { onTestFinished } from "vitest";
-import {
-  awsError,
-  openEndpoint,
-  type Fault as AwsFault,
-} from "../../../../packages/aws-kms/test/support/endpoint.ts";
-import { sdkClient } from "../../../../packages/aws-kms/test/support/sdk.ts";
-import { crc32c } from "../../../../packages/gcp-kms/src/crc32c.ts";
 
 /** How a server may fail while it is there. */
 export type Failure =
@@ -93,11 +88,11 @@ function opened(cmk: Cmk): Cmk {
 
 /** `@aws-sdk/client-kms`, and its JSON protocol over `@env/kms`. */
 export async function startAws(): Promise<Remote> {
-  const endpoint = await openEndpoint();
+  const endpoint = await startAwsKmsServer();
   onTestFinished(() => endpoint.close());
   const label = await endpoint.newKey();
   const unwraps = ["Decrypt"];
-  const faults: Readonly<Record<Failure, AwsFault>> = {
+  const faults: Readonly<Record<Failure, AwsKmsFault>> = {
     unavailable: awsError("ServiceUnavailableException", "later", 503),
     reset: { kind: "reset" },
     stall: { kind: "stall" },
@@ -234,12 +229,6 @@ export async function startLocal(): Promise<Backend> {
 /** AWS KMS, Cloud KMS and Vault Transit, in this order. */
 export function startClouds(): Promise<[Remote, Remote, Remote]> {
   return Promise.all([startAws(), startGcp(), startVault()]);
-}
-
-export function tempFolder(): string {
-  const folder = mkdtempSync(join(tmpdir(), "backends-"));
-  onTestFinished(() => rmSync(folder, { recursive: true }));
-  return folder;
 }
 
 /** Which CMK was called for what, in this order, and how it ended: `aws-kms unwrap ok`. */

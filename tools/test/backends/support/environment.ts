@@ -1,9 +1,9 @@
 /** What clients find on this machine, kept away from tests; `vi.unstubAllEnvs()` ends it. */
-import { vi } from "vitest";
 import {
   withCredentials,
   withoutConfiguration as withoutAwsConfiguration,
-} from "../../../../packages/aws-kms/test/support/environment.ts";
+} from "@env/test-servers/aws-kms/environment";
+import { vi } from "vitest";
 import type { Backend } from "./backends.ts";
 
 export function withoutConfiguration(): void {

@@ -1,9 +1,8 @@
 /** Logs over files that go away with the test, and events to put into them. */
 import { createSecretKey, type KeyObject } from "node:crypto";
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
+import { tempFolder } from "@env/testkit/folder";
 import { onTestFinished } from "vitest";
 import type { AuditEvent } from "../../../src/audit/event.ts";
 import { AuditLog, type AuditOptions } from "../../../src/audit/log.ts";
@@ -35,12 +34,6 @@ export function event(members: Partial<AuditEvent> = {}): AuditEvent {
     decisions: [{ action: "kms:Decrypt", resource: KEY, allowed: true, because: "key-policy" }],
     ...members,
   };
-}
-
-export function tempFolder(): string {
-  const folder = mkdtempSync(join(tmpdir(), "audit-"));
-  onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
-  return folder;
 }
 
 /** A log in a file of its own, and ways to look behind it. */

@@ -8,7 +8,7 @@ import {
   type GcpKmsServer,
   type GcpKmsServerOptions,
   type Message,
-} from "../../../src/gcp-kms-server/index.ts";
+} from "../../../src/gcp-kms/index.ts";
 
 const protos = createRequire(import.meta.url)("@google-cloud/kms/build/protos/protos.json");
 const definition = fromJSON(protos, { longs: String, enums: String, defaults: true })[

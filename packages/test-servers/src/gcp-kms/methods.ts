@@ -8,7 +8,7 @@
  * @module
  */
 import { randomBytes } from "node:crypto";
-import { crc32c } from "./crc32c.ts";
+import { crc32c } from "@env/testkit/crc32c";
 import type { Key, Keys, ProtectionLevel, Version } from "./keys.ts";
 import { checkId, checkName, parentOf } from "./names.ts";
 import { StatusError } from "./status.ts";

@@ -1,7 +1,11 @@
-/** Random numbers that a failed test can be repeated with: `SEED=<number>`. */
+/**
+ * Random numbers that a failed test can be repeated with: `SEED=<number>`.
+ *
+ * @module
+ */
 
 /**
- * Integers from 0 to below `limit`.
+ * Returns a source of integers from 0 to below `limit`.
  *
  * @param seed - Default: `SEED`, or another one each time, which is printed.
  */

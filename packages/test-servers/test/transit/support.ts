@@ -4,7 +4,7 @@ import {
   startTransitServer,
   type TransitServer,
   type TransitServerOptions,
-} from "../../src/transit-server/index.ts";
+} from "../../src/transit/index.ts";
 
 export async function open(options?: TransitServerOptions): Promise<TransitServer> {
   const server = await startTransitServer(options);

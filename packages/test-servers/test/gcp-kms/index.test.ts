@@ -5,7 +5,7 @@ import {
   gcpKmsFaults,
   startGcpKmsServer,
   type Message,
-} from "../../src/gcp-kms-server/index.ts";
+} from "../../src/gcp-kms/index.ts";
 import { refusal, testServer } from "./support/client.ts";
 
 const plaintext = randomBytes(32);

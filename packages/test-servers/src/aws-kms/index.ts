@@ -1,9 +1,11 @@
 /**
- * The AWS KMS wire protocol over a keystore, as little of it as the tests need: JSON 1.1, no
- * signatures. Everything that answers is the keystore's; on top are switches for what goes wrong on
- * the way.
+ * The AWS KMS wire protocol over a keystore of `@env/kms`, as little of it as the tests need: JSON 1.1,
+ * no signatures. The answers are the keystore's; the server adds switches for what goes wrong on the
+ * way.
  *
  * Source: the service model of AWS KMS (`TrentService`, json 1.1)
+ *
+ * @module
  */
 import { mkdtempSync, rmSync } from "node:fs";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
@@ -11,6 +13,8 @@ import type { AddressInfo, Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createKeystore, type KmsClient } from "@env/kms";
+
+export { sdkClient } from "./client.ts";
 
 /** A request as it was sent. Blobs are base64. */
 interface SentRequest {
@@ -21,7 +25,7 @@ interface SentRequest {
 
 type Body = Record<string, unknown>;
 
-export type Fault =
+export type AwsKmsFault =
   /** An answer of another status and body; `type` is the content type. */
   | {
       readonly kind: "answer";
@@ -38,20 +42,20 @@ export type Fault =
 
 const KEPT_REQUESTS = 1000;
 
-export interface Endpoint {
+export interface AwsKmsServer extends AsyncDisposable {
   readonly url: string;
   /** Whose keys these are, without permission checks. */
   readonly root: KmsClient;
   /** The last 1000, the oldest first. */
   readonly requests: readonly SentRequest[];
-  /** Of the connections open now. */
+  /** The number of connections that are open. */
   readonly connections: () => number;
   /** Fulfilled when the next request has been read. */
   nextRequest(): Promise<void>;
   /** Fulfilled when no connection is open. */
   disconnected(): Promise<void>;
-  /** For all requests from now on, or those of some operations; `undefined` ends it. */
-  fail(fault: Fault | undefined, operations?: readonly string[]): void;
+  /** Fails all requests from now on, or those of some operations; `undefined` ends it. */
+  fail(fault: AwsKmsFault | undefined, operations?: readonly string[]): void;
   newKey(alias?: string): Promise<string>;
   /** Stops listening and breaks all connections. */
   cut(): Promise<void>;
@@ -59,14 +63,14 @@ export interface Endpoint {
 }
 
 /** The answer that AWS KMS gives for an error. */
-export function awsError(type: string, message?: string, status = 400): Fault {
+export function awsError(type: string, message?: string, status = 400): AwsKmsFault {
   // Access denied is the one whose member has a capital letter.
   const member = type === "AccessDeniedException" ? "Message" : "message";
   const body = JSON.stringify({ __type: type, ...(message && { [member]: message }) });
   return { kind: "answer", status, body };
 }
 
-export async function openEndpoint(): Promise<Endpoint> {
+export async function startAwsKmsServer(): Promise<AwsKmsServer> {
   const folder = mkdtempSync(join(tmpdir(), "aws-kms-"));
   const path = join(folder, "test.kms");
   const keystore = await createKeystore(path, { root: { keyFile: `${path}.key` } });
@@ -74,7 +78,7 @@ export async function openEndpoint(): Promise<Endpoint> {
   const requests: SentRequest[] = [];
   const sockets = new Set<Socket>();
   let waiting: (() => void)[] = [];
-  let fault: Fault | undefined;
+  let fault: AwsKmsFault | undefined;
   let faulty: readonly string[] | undefined;
 
   const server = createServer((request, response) => {
@@ -112,7 +116,7 @@ export async function openEndpoint(): Promise<Endpoint> {
       send(response, 200, JSON.stringify(altered));
     } catch (error) {
       const { name, message } = error as Error;
-      const { status, body } = awsError(name, message) as Fault & { kind: "answer" };
+      const { status, body } = awsError(name, message) as AwsKmsFault & { kind: "answer" };
       send(response, status, body);
     }
   }
@@ -128,6 +132,13 @@ export async function openEndpoint(): Promise<Endpoint> {
     });
     for (const socket of sockets) socket.destroy();
     await closed;
+  }
+
+  async function close(): Promise<void> {
+    if (server.listening) await cut();
+    waiting = [];
+    keystore.close();
+    rmSync(folder, { recursive: true });
   }
 
   return {
@@ -154,12 +165,8 @@ export async function openEndpoint(): Promise<Endpoint> {
       return KeyMetadata.Arn;
     },
     cut,
-    async close() {
-      if (server.listening) await cut();
-      waiting = [];
-      keystore.close();
-      rmSync(folder, { recursive: true });
-    },
+    close,
+    [Symbol.asyncDispose]: close,
   };
 }
 

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { crc32c } from "./crc32c.ts";
+import { crc32c } from "@env/testkit/crc32c";
 import type { Message } from "./methods.ts";
 import type { GcpStatus } from "./status.ts";
 

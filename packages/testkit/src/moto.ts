@@ -1,8 +1,10 @@
 /**
- * moto: a KMS that nobody of this project wrote. It is used where it is installed, and its absence is
- * told and no failure.
+ * moto: an imitation of AWS KMS from outside this project. Tests use it where it is installed and are
+ * skipped elsewhere.
  *
  * Source: https://docs.getmoto.org, "Non-Python SDK's / Server Mode"
+ *
+ * @module
  */
 import { spawn } from "node:child_process";
 import { createInterface } from "node:readline";
@@ -12,7 +14,7 @@ export interface Moto {
   stop(): Promise<void>;
 }
 
-/** A server on a free port, or why there is none. */
+/** Starts a server on a free port, or returns why there is none. */
 export async function startMoto(): Promise<Moto | string> {
   const child = spawn("moto_server", ["-H", "127.0.0.1", "-p", "0"], {
     stdio: ["ignore", "pipe", "pipe"],

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { decodeBase64 } from "../../src/transit-server/base64.ts";
-import { startTransitServer, transitFaults } from "../../src/transit-server/index.ts";
+import { decodeBase64 } from "../../src/transit/base64.ts";
+import { startTransitServer, transitFaults } from "../../src/transit/index.ts";
 import { base64, call, open, post } from "./support.ts";
 
 const plaintext = base64("x");

@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
+import { crc32c } from "@env/testkit/crc32c";
 import { describe, expect, it } from "vitest";
-import { crc32c } from "../../src/gcp-kms-server/crc32c.ts";
-import type { Message } from "../../src/gcp-kms-server/index.ts";
+import type { Message } from "../../src/gcp-kms/index.ts";
 import { refusal, testServer } from "./support/client.ts";
 
 const INVALID_ARGUMENT = 3;

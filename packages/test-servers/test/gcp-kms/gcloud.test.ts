@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { expect, it, onTestFinished } from "vitest";
-import { startGcpKmsServer } from "../../src/gcp-kms-server/index.ts";
+import { startGcpKmsServer } from "../../src/gcp-kms/index.ts";
 
 const absent = spawnSync("gcloud", ["--version"], { stdio: "ignore" }).error !== undefined;
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
-import type { TransitPolicy, TransitPolicyRule } from "../../src/transit-server/index.ts";
-import { parsePolicy } from "../../src/transit-server/policy-text.ts";
+import type { TransitPolicy, TransitPolicyRule } from "../../src/transit/index.ts";
+import { parsePolicy } from "../../src/transit/policy-text.ts";
 import { base64, call, open, type Answer } from "./support.ts";
 
 const plaintext = base64("x");
