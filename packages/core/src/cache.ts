@@ -242,6 +242,7 @@ export class DecryptionKeys {
 
   /** Unwraps a data key, once for all concurrent callers. */
   async fetch(key: string, make: Make<HmacKey>, signal: AbortSignal | undefined): Promise<HmacKey> {
+    signal?.throwIfAborted();
     this.#report(this.#flights.has(key) ? "joined" : "miss");
     const keep = async (flight: AbortSignal): Promise<HmacKey> => {
       const generation = this.#generation;

@@ -10,6 +10,7 @@
  * @module
  */
 import { backend } from "#crypto";
+import { Attempts, isAttempt, summary } from "./attempts.ts";
 import { byteName, concat } from "./bytes.ts";
 import { callsOf, type Cmk } from "./cmk.ts";
 import type { CmkCalls } from "./cmk-calls.ts";
@@ -17,7 +18,7 @@ import type { BoundContext } from "./context.ts";
 import { andThen, type Awaitable, type HmacKey } from "./crypto.ts";
 import type { DecryptionKeys, HeldKey } from "./cache.ts";
 import type { DataKey } from "./data-key.ts";
-import { EnvelopeError, factsOf, isEnvelopeError, type Attempt } from "./error.ts";
+import { EnvelopeError, isEnvelopeError } from "./error.ts";
 import type { DriverCallOptions } from "./driver-calls.ts";
 import { encodeFront } from "./header.ts";
 import { hashContext } from "./kdf.ts";
@@ -42,8 +43,7 @@ export class CmkSet {
   readonly #minWrapped: number;
   readonly #observer: Observer | undefined;
   #warned = false;
-  // Compared by identity. This works because rememberHeader() and rememberContexts() return the same
-  // objects again.
+  /** Compared by identity, so it only serves messages for which {@link KeySource} remembers both. */
   #last: { entries: readonly Entry[]; context: BoundContext; names: readonly string[] } | undefined;
 
   constructor({ cmks, minWrapped, observer }: CmkSetOptions) {
@@ -106,10 +106,10 @@ export class CmkSet {
     fits: Fits<T>,
     signal: AbortSignal | undefined,
   ): Promise<T> {
-    const tries = new Tries();
+    const attempts = new Attempts();
     for (const [index, cmk] of this.#cmks.entries()) {
-      const found = await tries.run(async () => {
-        const candidate = await this.#select(cmk, entries, signal, tries);
+      const found = await attempts.run(async () => {
+        const candidate = await this.#select(cmk, entries, signal, attempts);
         if (candidate === undefined) return undefined;
         const unwrap = (inner: AbortSignal | undefined): Promise<HmacKey> =>
           this.#inputKey(candidate, context, inner);
@@ -121,7 +121,7 @@ export class CmkSet {
       });
       if (found !== undefined) return found;
     }
-    throw tries.outcome(entries);
+    throw attempts.outcome(entries);
   }
 
   /** Returns the held keys that belong to these entries, in the order of the CMKs. */
@@ -263,15 +263,15 @@ export class CmkSet {
     leaving: readonly CmkCalls[],
     signal: AbortSignal | undefined,
   ): Promise<DataKey> {
-    const tries = new Tries();
+    const attempts = new Attempts();
     for (const cmk of [...this.#cmks, ...leaving]) {
-      const dataKey = await tries.run(async () => {
-        const candidate = await this.#select(cmk, entries, signal, tries);
+      const dataKey = await attempts.run(async () => {
+        const candidate = await this.#select(cmk, entries, signal, attempts);
         return candidate && this.#unwrap(candidate, context, signal);
       });
       if (dataKey !== undefined) return dataKey;
     }
-    throw tries.outcome(entries);
+    throw attempts.outcome(entries);
   }
 
   #unwrap(
@@ -303,18 +303,18 @@ export class CmkSet {
     cmk: CmkCalls,
     entries: readonly Entry[],
     signal: AbortSignal | undefined,
-    tries: Tries,
+    attempts: Attempts,
   ): Promise<Candidate | undefined> {
     try {
       for (const entry of entries) {
         const keyId = await cmk.findKeyId(entry, this.#options(signal));
         if (keyId === undefined) continue;
-        tries.called(cmk, entry);
+        attempts.called(cmk, entry);
         return { cmk, entry, keyId };
       }
     } catch (error) {
       if (!isEnvelopeError(error) || !isAttempt(error) || error.retryable) throw error;
-      tries.unresolved(cmk, error);
+      attempts.unresolved(cmk, error);
     }
     return undefined;
   }
@@ -410,99 +410,6 @@ function cacheKey(cmk: number, entry: Entry, context: BoundContext): string {
   // Lengths come first, so that two different triples never give the same string.
   const { keyId, wrapped } = entry;
   return `${cmk} ${keyId.length} ${wrapped.length} ${keyId}${byteName(wrapped)}${context.name}`;
-}
-
-/** The answers of the CMKs while they are tried for one data key. */
-class Tries {
-  readonly #attempts: Attempt[] = [];
-  readonly #hints: string[] = [];
-  #current: { provider: string; keyId: string } | undefined;
-  #cause: unknown;
-
-  /** Runs one attempt. Returns its result, or `undefined` after recording a failure. */
-  async run<T>(fn: () => Promise<T | undefined>): Promise<T | undefined> {
-    this.#current = undefined;
-    try {
-      const result = await fn();
-      // Unwrapped, but the commitment does not match: another message's key, or a different context or
-      // aad.
-      if (result === undefined && this.#current !== undefined) this.#note("ERR_ENVELOPE_DECRYPT");
-      return result;
-    } catch (error) {
-      if (!isEnvelopeError(error) || !isAttempt(error)) throw error;
-      if (error.attempts.length > 0) this.#attempts.push(...error.attempts);
-      else this.#note(error.code);
-      this.#cause ??= error.cause ?? error;
-      return undefined;
-    }
-  }
-
-  called(cmk: CmkCalls, entry: Entry): void {
-    this.#current = { provider: cmk.provider, keyId: entry.keyId };
-  }
-
-  unresolved(cmk: CmkCalls, error: EnvelopeError): void {
-    this.#hints.push(
-      `${cmk.provider} ${cmk.keyId} could not be resolved (${error.code}): name the canonical key id in alsoUnwrap`,
-    );
-  }
-
-  #note(code: Attempt["code"]): void {
-    if (this.#current !== undefined) this.#attempts.push({ ...this.#current, code });
-  }
-
-  outcome(entries: readonly Entry[]): EnvelopeError {
-    const attempts = this.#attempts;
-    if (attempts.length === 0) {
-      const labels = entries.map(({ provider, keyId }) => `${provider} ${keyId}`).join(", ");
-      const hints = this.#hints.map((hint) => `; ${hint}`).join("");
-      return new EnvelopeError(
-        "ERR_ENVELOPE_NO_KEY",
-        `none of the configured CMKs can open this message; it names ${labels}${hints}`,
-      );
-    }
-    const code =
-      outcomeOf(attempts) ??
-      (attempts.some(isUnusable) ? "ERR_ENVELOPE_KEY_UNUSABLE" : "ERR_ENVELOPE_DECRYPT");
-    return new EnvelopeError(code, describe(code, attempts), { attempts, cause: this.#cause });
-  }
-}
-
-/** Whether an error came from a KMS, so that the next CMK may be tried. */
-function isAttempt({ code }: EnvelopeError): boolean {
-  return code.startsWith("ERR_ENVELOPE_KMS_") || code === "ERR_ENVELOPE_DRIVER";
-}
-
-/**
- * The most severe failure, ordered by what the caller can do about it: wait, ask for access, look at
- * `cause`.
- */
-function outcomeOf(attempts: readonly Attempt[]): EnvelopeError["code"] | undefined {
-  const codes = attempts.map(({ code }) => code);
-  if (codes.some((code) => factsOf(code)?.retryable)) return "ERR_ENVELOPE_KMS_UNAVAILABLE";
-  const denied = "ERR_ENVELOPE_KMS_ACCESS_DENIED";
-  if (codes.includes(denied)) return denied;
-  const failed = "ERR_ENVELOPE_KMS_ERROR";
-  return codes.includes(failed) || codes.includes("ERR_ENVELOPE_DRIVER") ? failed : undefined;
-}
-
-/** Whether the CMK was disabled, pending deletion or gone. */
-function isUnusable({ code }: Attempt): boolean {
-  return code === "ERR_ENVELOPE_KMS_KEY_STATE" || code === "ERR_ENVELOPE_KMS_KEY_NOT_FOUND";
-}
-
-/** Combines several failed wraps into one error, with all attempts and the code of the most severe. */
-function summary(failures: readonly EnvelopeError[]): EnvelopeError {
-  const [first] = failures;
-  if (first !== undefined && failures.length === 1) return first;
-  const attempts = failures.flatMap((failure) => failure.attempts);
-  const code = outcomeOf(attempts) ?? first?.code ?? "ERR_ENVELOPE_KMS_ERROR";
-  return new EnvelopeError(code, describe(code, attempts), { attempts, cause: first?.cause });
-}
-
-function describe(code: EnvelopeError["code"], attempts: readonly Attempt[]): string {
-  const lines = attempts.map(({ provider, keyId, code: each }) => `${provider} ${keyId}: ${each}`);
-  return `${factsOf(code)?.meaning ?? code} (${lines.join("; ")})`;
 }
 
 function requireDistinct(entries: readonly Entry[]): void {

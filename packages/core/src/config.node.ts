@@ -16,7 +16,7 @@ import { dirname, resolve } from "node:path";
 import { checkCacheOptions, type DataKeyCacheOptions } from "./cache.ts";
 import { didYouMean } from "./closest.ts";
 import type { Cmk } from "./cmk.ts";
-import { Envelope, messagesOf, type EnvelopeOptions } from "./envelope.ts";
+import { Envelope, keysOf, type EnvelopeOptions } from "./envelope.ts";
 import { EnvelopeError } from "./error.ts";
 import { jsonErrorPosition } from "./json-position.ts";
 import { openCmk, type CmkOpener } from "./open-cmk.ts";
@@ -121,7 +121,7 @@ export async function openEnvelope(
       ...(dataKeyCache === undefined ? {} : { dataKeyCache }),
       ...options,
     });
-    messagesOf(envelope).own(cmks);
+    keysOf(envelope).own(cmks);
     return envelope;
   } catch (error) {
     await Promise.all(cmks.map((cmk) => cmk.close()));

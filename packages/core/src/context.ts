@@ -94,7 +94,8 @@ export function bindContext(context: Context): BoundContext {
 
 /**
  * Returns a {@link bindContext} that remembers recent results: an application uses a few contexts for
- * most of its messages. They are found by the map's current contents, never by its identity.
+ * most of its messages. They are found by the map's current contents, never by its identity. Equal maps
+ * give the same object, which `CmkSet` recognizes by identity.
  */
 export function rememberContexts(): typeof bindContext {
   const recent = new Recent<BoundContext>(REMEMBERED);

@@ -57,12 +57,7 @@ export type GivenContext = BoundContext | FromHeader;
 
 type BindContext = typeof bindContext;
 
-/** Checks everything that can be checked without a message. */
-export function checkDecryptOptions(options: DecryptOptions): void {
-  bindDecryptOptions(options, bindContext);
-}
-
-/** Checks like {@link checkDecryptOptions}, and returns the context for {@link resolveContext}. */
+/** Checks everything that can be checked without a message. Returns the context for {@link resolveContext}. */
 export function bindDecryptOptions(options: DecryptOptions, toBound: BindContext): GivenContext {
   checkOptions(options, OPTIONS);
   return bindGiven(options.context, toBound);

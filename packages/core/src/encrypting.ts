@@ -41,11 +41,19 @@ export interface EncryptOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
+export interface EncryptStreamOptions extends EncryptOptions {
+  /**
+   * The number of plaintext bytes, if known. It is reserved in the data-key cache at the start and
+   * checked at the end, so that a truncated source is not mistaken for a complete one. Default: any
+   * number, under a data key that no other message shares.
+   */
+  readonly plaintextBytes?: number | undefined;
+}
+
 /** A started message, and how many CMKs can open it. */
 export interface StartedMessage extends Wrapping {
-  /** Ends with the key block, which begins at `keyBlockOffset`. Other messages may share this array. */
+  /** Other messages may share this array. */
   readonly header: Bytes;
-  readonly keyBlockOffset: number;
   /** Salt and commitment: the first 56 bytes of the payload. */
   readonly prefix: Bytes;
   readonly codec: PayloadCodec;
@@ -78,14 +86,13 @@ export function startMessage(
   aadHash: Bytes,
   options: Pick<EncryptOptions, "storeContext" | "headerAlignment"> = {},
 ): Awaitable<StartedMessage> {
-  const { header, keyBlockOffset } = encodeHeader(held, context, options);
+  const header = encodeHeader(held, context, options);
   const preamble = header.subarray(0, PREAMBLE_BYTES);
   const salt = backend.randomPublic(SALT_BYTES);
   return andThen(
     deriveMessageKeys(held.inputKey, salt, bind(preamble, held.contextHash, aadHash)),
     (keys) => ({
       header,
-      keyBlockOffset,
       prefix: concat(salt, keys.commitment),
       codec: new PayloadCodec(keys),
       wrapped: held.wrapping.wrapped,
@@ -101,13 +108,11 @@ function encodeHeader(
     storeContext = false,
     headerAlignment = 1,
   }: Pick<EncryptOptions, "storeContext" | "headerAlignment">,
-): Pick<StartedMessage, "header" | "keyBlockOffset"> {
-  if (!storeContext && header.length % headerAlignment === 0) {
-    return { header, keyBlockOffset: PREAMBLE_BYTES };
-  }
+): Bytes {
+  if (!storeContext && header.length % headerAlignment === 0) return header;
   const front = encodeFront(storeContext ? context.bytes : undefined);
   const bytes = front.length + header.length - PREAMBLE_BYTES;
   const aligned = Math.ceil(bytes / headerAlignment) * headerAlignment;
   const keyBlock = encodeKeyBlock(entries, aligned - front.length);
-  return { header: concat(front, keyBlock), keyBlockOffset: front.length };
+  return concat(front, keyBlock);
 }

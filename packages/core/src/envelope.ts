@@ -15,17 +15,21 @@ import {
   resolveEntries,
   type DecryptOptions,
 } from "./decrypting.ts";
-import { checkEncryptOptions, type EncryptOptions } from "./encrypting.ts";
+import {
+  checkEncryptOptions,
+  type EncryptOptions,
+  type EncryptStreamOptions,
+} from "./encrypting.ts";
 import type { Fields, FieldsOptions } from "./fields.ts";
 import { EnvelopeForContext } from "./for-context.ts";
 import { keyBlockLimits } from "./key-block.ts";
-import { Messages, Watch } from "./messages.ts";
-import type { Observer } from "./observer.ts";
+import { KeySource } from "./key-source.ts";
+import { Watch, type Observer } from "./observer.ts";
 import { checkOptions, requireInteger } from "./options.ts";
 import { plaintextLength, PREFIX_BYTES, sealedLength } from "./payload.ts";
 import { decodePlaintext, encodePlaintext } from "./plaintext.ts";
 import { rewrapMessage, type RewrapOptions, type RewrapResult } from "./rewrap.ts";
-import { decryptStream, encryptStream, type EncryptStreamOptions } from "./stream.ts";
+import { decryptStream, encryptStream } from "./stream.ts";
 import { encodeText, readText } from "./text.ts";
 
 export interface EnvelopeOptions {
@@ -43,7 +47,7 @@ export interface EnvelopeOptions {
 }
 
 /** Gives this package's own modules access to the internals of an `Envelope`. */
-export let messagesOf: (envelope: Envelope) => Messages;
+export let keysOf: (envelope: Envelope) => KeySource;
 
 const OPTIONS = new Set(["cmks", "minWrapped", "dataKeyCache", "observer"]);
 
@@ -60,7 +64,7 @@ const OPTIONS = new Set(["cmks", "minWrapped", "dataKeyCache", "observer"]);
  * Source: spec/envelope-v1.md
  */
 export class Envelope {
-  readonly #messages: Messages;
+  readonly #keys: KeySource;
 
   /** @throws TypeError, RangeError for invalid options. */
   constructor(options: EnvelopeOptions) {
@@ -74,11 +78,11 @@ export class Envelope {
       throw new TypeError("observer must be a function");
     }
     const set = new CmkSet({ cmks: [...cmks], minWrapped, observer });
-    this.#messages = new Messages(set, dataKeyCache && { ...dataKeyCache }, observer);
+    this.#keys = new KeySource(set, dataKeyCache && { ...dataKeyCache }, observer);
   }
 
   static {
-    messagesOf = (envelope) => envelope.#messages;
+    keysOf = (envelope) => envelope.#keys;
   }
 
   /**
@@ -109,9 +113,10 @@ export class Envelope {
   async encrypt(plaintext: Uint8Array, options: EncryptOptions): Promise<Bytes> {
     requireBytes(plaintext, "plaintext");
     checkEncryptOptions(options);
-    const watch = new Watch(this.#messages.observer, "encrypt");
+    const watch = new Watch(this.#keys.observer, "encrypt");
     try {
-      const starting = this.#messages.start(options, plaintext.length);
+      const context = this.#keys.bindContext(options.context);
+      const starting = this.#keys.start(context, options, plaintext.length);
       const started = starting instanceof Promise ? await starting : starting;
       const { header, prefix, codec } = started;
       const front = header.length + prefix.length;
@@ -139,16 +144,16 @@ export class Envelope {
    */
   async decrypt(message: Uint8Array, options: DecryptOptions): Promise<Bytes> {
     requireBytes(message, "message");
-    const given = bindDecryptOptions(options, this.#messages.bindContext);
-    const watch = new Watch(this.#messages.observer, "decrypt");
+    const given = bindDecryptOptions(options, this.#keys.bindContext);
+    const watch = new Watch(this.#keys.observer, "decrypt");
     try {
-      const header = this.#messages.parseHeader(message);
+      const header = this.#keys.parseHeader(message);
       const entries = resolveEntries(header, options.keyBlock);
       const context = resolveContext(header, given);
       const payload = message.subarray(header.length);
       plaintextLength(payload.length);
       const prefix = payload.subarray(0, PREFIX_BYTES);
-      const opening = this.#messages.open(header.preamble, prefix, entries, context, options);
+      const opening = this.#keys.open(header.preamble, prefix, entries, context, options);
       const codec = opening instanceof Promise ? await opening : opening;
       const plaintext = await codec.openChunks(0, payload.subarray(PREFIX_BYTES));
       watch.done(plaintext.length);
@@ -183,7 +188,7 @@ export class Envelope {
    * besides the chunk being written. Errors are those of {@link encrypt}, on both sides of the stream.
    */
   encryptStream(options: EncryptStreamOptions): TransformStream<Uint8Array, Bytes> {
-    return encryptStream(this.#messages, options);
+    return encryptStream(this.#keys, options);
   }
 
   /**
@@ -192,7 +197,7 @@ export class Envelope {
    * has ended without an error. Errors are those of {@link decrypt}.
    */
   decryptStream(options: DecryptOptions): TransformStream<Uint8Array, Bytes> {
-    return decryptStream(this.#messages, options);
+    return decryptStream(this.#keys, options);
   }
 
   /**
@@ -203,7 +208,7 @@ export class Envelope {
    * cryptography (browsers, edge); otherwise like {@link encrypt}.
    */
   async fields(options: FieldsOptions): Promise<Fields> {
-    return openFields(this.#messages, options);
+    return openFields(this.#keys, options);
   }
 
   /**
@@ -224,8 +229,8 @@ export class Envelope {
     message: Uint8Array | string,
     options: RewrapOptions,
   ): Promise<RewrapResult<Bytes | string>> {
-    if (typeof message !== "string") return rewrapMessage(this.#messages, message, options);
-    const result = await rewrapMessage(this.#messages, readText(message), options);
+    if (typeof message !== "string") return rewrapMessage(this.#keys, message, options);
+    const result = await rewrapMessage(this.#keys, readText(message), options);
     return { ...result, message: encodeText(result.message) };
   }
 
@@ -234,7 +239,7 @@ export class Envelope {
    * open: whoever opened a CMK closes it, as `openEnvelope` does for its own. Idempotent.
    */
   async close(): Promise<void> {
-    await this.#messages.close();
+    await this.#keys.close();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -246,7 +251,7 @@ export class Envelope {
    * keys are not kept.
    */
   clearDataKeyCache(): void {
-    this.#messages.clear();
+    this.#keys.clear();
   }
 }
 

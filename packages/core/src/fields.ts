@@ -22,7 +22,7 @@ import { checkOptions } from "./options.ts";
 import { EnvelopeError, errorFacts } from "./error.ts";
 import { hashAad } from "./kdf.ts";
 import type { Entry } from "./key-block.ts";
-import type { Messages } from "./messages.ts";
+import type { KeySource } from "./key-source.ts";
 import { decodePlaintext, encodePlaintext } from "./plaintext.ts";
 import { plaintextLength, PREFIX_BYTES } from "./payload.ts";
 import { encodeText, readText } from "./text.ts";
@@ -84,26 +84,26 @@ const DEFAULT_LIMITS: DataKeyCacheOptions = {
 /** The number of concurrent unwraps in {@link Fields.prepare}. */
 const PARALLEL = 16;
 
-export async function openFields(messages: Messages, options: FieldsOptions): Promise<Fields> {
-  messages.requireOpen();
+export async function openFields(source: KeySource, options: FieldsOptions): Promise<Fields> {
+  source.requireOpen();
   checkOptions(options, OPTIONS);
   if (options.dataKeyCache !== undefined) checkCacheOptions(options.dataKeyCache);
-  const limits = options.dataKeyCache ?? messages.cacheLimits ?? DEFAULT_LIMITS;
-  const cipher = new FieldCipher(messages, bindContext(options.context), limits);
+  const limits = options.dataKeyCache ?? source.cacheLimits ?? DEFAULT_LIMITS;
+  const cipher = new FieldCipher(source, bindContext(options.context), limits);
   await cipher.refresh(options.signal === undefined ? {} : { signal: options.signal });
   return cipher;
 }
 
 class FieldCipher implements Fields {
-  readonly #messages: Messages;
+  readonly #source: KeySource;
   readonly #context: BoundContext;
   readonly #keys: DataKeyCache;
   #disposed = false;
 
-  constructor(messages: Messages, context: BoundContext, limits: DataKeyCacheOptions) {
-    this.#messages = messages;
+  constructor(source: KeySource, context: BoundContext, limits: DataKeyCacheOptions) {
+    this.#source = source;
     this.#context = context;
-    this.#keys = messages.openCache(limits);
+    this.#keys = source.openCache(limits);
   }
 
   encrypt(plaintext: Uint8Array, { aad }: FieldOptions = {}): Bytes {
@@ -130,7 +130,7 @@ class FieldCipher implements Fields {
     requireBytes(message, "message");
     this.#requireOpen();
     const { preamble, entries, payload } = this.#parse(message);
-    const held = this.#messages.cmks.findHeld(entries, this.#context, this.#keys.decryption);
+    const held = this.#source.cmks.findHeld(entries, this.#context, this.#keys.decryption);
     if (held.length === 0) {
       throw new EnvelopeError(
         "ERR_ENVELOPE_NOT_HELD",
@@ -168,7 +168,7 @@ class FieldCipher implements Fields {
     const queue = [...distinct.values()];
     const worker = async (): Promise<void> => {
       for (let entries = queue.pop(); entries !== undefined; entries = queue.pop()) {
-        await this.#messages.cmks.unwrap(
+        await this.#source.cmks.unwrap(
           entries,
           this.#context,
           this.#keys.decryption,
@@ -191,15 +191,15 @@ class FieldCipher implements Fields {
   }
 
   #requireOpen(): void {
-    this.#messages.requireOpen();
+    this.#source.requireOpen();
     if (this.#disposed) throw new EnvelopeError("ERR_ENVELOPE_CLOSED", "the fields were disposed");
   }
 
   readonly #make = (signal: AbortSignal | undefined): Promise<HeldKey> =>
-    this.#messages.cmks.newKey(this.#context, signal);
+    this.#source.cmks.newKey(this.#context, signal);
 
   #parse(message: Uint8Array): { preamble: Bytes; entries: readonly Entry[]; payload: Uint8Array } {
-    const header = this.#messages.parseHeader(message);
+    const header = this.#source.parseHeader(message);
     resolveContext(header, this.#context);
     const payload = message.subarray(header.length);
     plaintextLength(payload.length);

@@ -6,10 +6,10 @@
  */
 import { EnvelopeError } from "./error.ts";
 import type { Fields, FieldsOptions } from "./fields.ts";
-import type { Messages } from "./messages.ts";
+import type { KeySource } from "./key-source.ts";
 
-export async function openFields(messages: Messages, _options: FieldsOptions): Promise<Fields> {
-  messages.requireOpen();
+export async function openFields(source: KeySource, _options: FieldsOptions): Promise<Fields> {
+  source.requireOpen();
   throw new EnvelopeError(
     "ERR_ENVELOPE_UNSUPPORTED",
     "fields() needs synchronous cryptography: use encryptText() and decryptText()",

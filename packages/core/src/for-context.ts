@@ -6,11 +6,10 @@
 import type { Bytes } from "./bytes.ts";
 import type { Context } from "./context.ts";
 import type { DecryptOptions } from "./decrypting.ts";
-import type { EncryptOptions } from "./encrypting.ts";
+import type { EncryptOptions, EncryptStreamOptions } from "./encrypting.ts";
 import type { Envelope } from "./envelope.ts";
 import type { Fields, FieldsOptions } from "./fields.ts";
 import type { RewrapOptions, RewrapResult } from "./rewrap.ts";
-import type { EncryptStreamOptions } from "./stream.ts";
 
 type WithoutContext<T> = Omit<T, "context">;
 

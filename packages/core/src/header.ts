@@ -109,7 +109,8 @@ export function parseHeader(bytes: Uint8Array): Header {
 
 /**
  * Returns a {@link parseHeader} that remembers its last result: messages under one data key have
- * byte-for-byte the same header, so it need not be parsed again.
+ * byte-for-byte the same header, so it need not be parsed again. The result is the same object, whose
+ * `entries` `CmkSet` recognizes by identity.
  */
 export function rememberHeader(): typeof parseHeader {
   let last: { readonly bytes: Bytes; readonly header: Header } | undefined;

@@ -1,36 +1,28 @@
 /**
- * The low-level interface: headers, and chunks by number, for code with its own I/O (files, object
- * stores, workers). Applications use `Envelope`.
+ * The low-level interface, for code with its own I/O (files, object stores, workers): messages in the
+ * making, headers, and chunks by number. Applications use `Envelope`.
  *
- * A writer starts a message, writes header and prefix, then seals chunks 0, 1, 2 … once each; the last
- * one is short. A reader parses the header, opens the message with the payload's first 56 bytes, then
- * opens chunks in any order. The length is authentic only once the final chunk has verified.
+ * A {@link MessageWriter} or {@link MessageReader} does everything that has to be done around the chunks,
+ * and the chunks themselves where they come in order. Chunk k can also be sealed or opened by its number
+ * with the `codec`; the final one is short. The length is authentic only once the final chunk has verified.
  *
  * @module
  */
-import { requireBytes } from "./bytes.ts";
-import {
-  bindDecryptOptions,
-  resolveContext,
-  resolveEntries,
-  type DecryptOptions,
-} from "./decrypting.ts";
-import { checkEncryptOptions, type StartedMessage } from "./encrypting.ts";
-import { messagesOf, type Envelope } from "./envelope.ts";
-import type { Header } from "./header.ts";
-import { Watch } from "./messages.ts";
-import { endsBeforeChunks, plaintextLength, PREFIX_BYTES, type PayloadCodec } from "./payload.ts";
-import type { EncryptStreamOptions } from "./stream.ts";
+import type { DecryptOptions } from "./decrypting.ts";
+import type { EncryptStreamOptions } from "./encrypting.ts";
+import { keysOf, type Envelope } from "./envelope.ts";
+import { MessageReader } from "./message-reader.ts";
+import { MessageWriter } from "./message-writer.ts";
 
-export { checkDecryptOptions } from "./decrypting.ts";
-export { checkEncryptOptions } from "./encrypting.ts";
 export { headerLength, MAX_HEADER_BYTES, parseHeader } from "./header.ts";
 export type { Header } from "./header.ts";
-export type { StartedMessage } from "./encrypting.ts";
-export type { Watch } from "./messages.ts";
+export type { MessageReader } from "./message-reader.ts";
+export type { MessageWriter } from "./message-writer.ts";
+export type { Watch } from "./observer.ts";
 export {
   CHUNK_BYTES,
   chunkOffset,
+  endsBeforeFinalChunk,
   MAX_CHUNKS,
   openedLength,
   PayloadCodec,
@@ -42,58 +34,43 @@ export {
   TAG_BYTES,
 } from "./payload.ts";
 export type { ChunkKeys } from "./payload.ts";
+export { untilAborted } from "./until-aborted.ts";
 
 /**
- * Starts a message.
+ * Checks the options of a message to write. Nothing else happens before the first call to the writer.
  *
- * @param options.plaintextBytes - The length to reserve in the data-key cache. Without it, the message
- * gets its own data key.
- * @returns Header, prefix and the codec for its chunks.
- * @throws like `Envelope.encrypt`.
+ * @throws TypeError, RangeError for options that cannot work; {@link EnvelopeError}
+ * `ERR_ENVELOPE_INVALID_CONTEXT`.
+ *
+ * @example
+ * ```ts
+ * const writer = messageWriter(envelope, { context: { tenant: "acme" } });
+ * try {
+ *   for await (const piece of source) for await (const part of writer.write(piece)) await put(part);
+ *   for await (const part of writer.end()) await put(part);
+ * } catch (error) {
+ *   writer.fail(error);
+ *   throw error;
+ * }
+ * ```
  */
-export async function startMessage(
-  envelope: Envelope,
-  options: EncryptStreamOptions,
-): Promise<StartedMessage> {
-  checkEncryptOptions(options);
-  const started = await messagesOf(envelope).start(options, options.plaintextBytes);
-  return { ...started, header: new Uint8Array(started.header) }; // A copy for the caller: other messages may share the original.
-}
-
-export interface OpenMessageOptions extends DecryptOptions {
-  /**
-   * The length of the whole payload in bytes, if known: an impossible length is then refused before a
-   * KMS is called.
-   */
-  readonly payloadBytes?: number | undefined;
+export function messageWriter(envelope: Envelope, options: EncryptStreamOptions): MessageWriter {
+  return new MessageWriter(keysOf(envelope), options);
 }
 
 /**
- * Unwraps a message's data key and compares the commitment.
+ * Checks the options of a message to read. Nothing else happens before the first call to the reader.
  *
- * @param prefix - The first 56 bytes of the payload, or the whole payload if it is shorter.
- * @returns The codec for its chunks.
- * @throws like `Envelope.decrypt`.
+ * @throws like {@link messageWriter}.
+ *
+ * @example
+ * ```ts
+ * const reader = messageReader(envelope, { context: { tenant: "acme" } });
+ * const header = await reader.open(await get(0, MAX_HEADER_BYTES + PREFIX_BYTES), messageBytes);
+ * const at = header.length + chunkOffset(7);
+ * const plaintext = await reader.codec.openChunks(7, await get(at, at + SEALED_CHUNK_BYTES));
+ * ```
  */
-export async function openMessage(
-  envelope: Envelope,
-  header: Header,
-  prefix: Uint8Array,
-  { payloadBytes, ...options }: OpenMessageOptions,
-): Promise<PayloadCodec> {
-  requireBytes(prefix, "prefix");
-  if (prefix.length > PREFIX_BYTES)
-    throw new RangeError(`prefix has at most ${PREFIX_BYTES} bytes`);
-  const messages = messagesOf(envelope);
-  const given = bindDecryptOptions(options, messages.bindContext);
-  const entries = resolveEntries(header, options.keyBlock);
-  const context = resolveContext(header, given);
-  if (payloadBytes !== undefined) plaintextLength(payloadBytes);
-  if (prefix.length < PREFIX_BYTES) throw endsBeforeChunks();
-  return messages.open(header.preamble, prefix, entries, context, options);
-}
-
-/** Starts measuring a message that the caller reads or writes, for the envelope's observer. */
-export function watchMessage(envelope: Envelope, type: "encrypt" | "decrypt"): Watch {
-  return new Watch(messagesOf(envelope).observer, type);
+export function messageReader(envelope: Envelope, options: DecryptOptions): MessageReader {
+  return new MessageReader(keysOf(envelope), options);
 }

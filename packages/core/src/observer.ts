@@ -4,7 +4,7 @@
  *
  * @module
  */
-import type { EnvelopeErrorCode } from "./error.ts";
+import { isEnvelopeError, type EnvelopeErrorCode } from "./error.ts";
 
 /** One call to a KMS. */
 export interface KmsCallEvent {
@@ -67,4 +67,45 @@ export function notify(observer: Observer | undefined, event: EnvelopeEvent): vo
 export function warn(code: string, message: string): void {
   const { process } = globalThis as { process?: Partial<Pick<NodeJS.Process, "emitWarning">> };
   process?.emitWarning?.(message, { type: "EnvelopeWarning", code });
+}
+
+/** Measures one message and reports it once, whether it succeeds or fails. */
+export class Watch {
+  readonly #observer: Observer | undefined;
+  readonly #type: EnvelopeMessageEvent["type"];
+  readonly #started: number;
+  #reported = false;
+
+  constructor(observer: Observer | undefined, type: EnvelopeMessageEvent["type"]) {
+    this.#observer = observer;
+    this.#type = type;
+    this.#started = observer === undefined ? 0 : performance.now();
+  }
+
+  /** @param wrapping - The result of `startMessage`, for a message that was written. */
+  done(bytes: number, wrapping?: Partial<Wrapping>): void {
+    this.#report(bytes, "ok", wrapping);
+  }
+
+  failed(bytes: number, error: unknown, signal: AbortSignal | undefined): void {
+    const outcome = isEnvelopeError(error) ? error.code : signal?.aborted ? "aborted" : "error";
+    this.#report(bytes, outcome);
+  }
+
+  #report(
+    bytes: number,
+    outcome: EnvelopeMessageEvent["outcome"],
+    { wrapped, cmks }: Partial<Wrapping> = {},
+  ): void {
+    if (this.#reported || this.#observer === undefined) return;
+    this.#reported = true;
+    const durationMs = performance.now() - this.#started;
+    notify(this.#observer, {
+      type: this.#type,
+      bytes,
+      outcome,
+      durationMs,
+      ...(wrapped === undefined || cmks === undefined ? {} : { wrapped, cmks }),
+    });
+  }
 }

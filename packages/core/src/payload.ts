@@ -208,6 +208,11 @@ export function endsBeforeChunks(): EnvelopeError {
   return new EnvelopeError("ERR_ENVELOPE_TRUNCATED", "the message ends before its first chunk");
 }
 
+/** Creates the error for a payload that ends where a chunk would have to begin or go on. */
+export function endsBeforeFinalChunk(): EnvelopeError {
+  return new EnvelopeError("ERR_ENVELOPE_TRUNCATED", "the message ends without its final chunk");
+}
+
 function tooLong(): EnvelopeError {
   return new EnvelopeError(
     "ERR_ENVELOPE_LIMIT",

@@ -22,8 +22,8 @@ import {
 import { checkOptions } from "./options.ts";
 import { parseHeader } from "./header.ts";
 import { encodeKeyBlock, type Entry } from "./key-block.ts";
-import { Watch, type Messages } from "./messages.ts";
-import type { Wrapping } from "./observer.ts";
+import type { KeySource } from "./key-source.ts";
+import { Watch, type Wrapping } from "./observer.ts";
 
 export interface RewrapOptions {
   /** The same context as for decryption. */
@@ -56,7 +56,7 @@ const OPTIONS = new Set(["context", "from", "keyBlock", "signal"]);
 const ALIGNMENT = 4096;
 
 export async function rewrapMessage(
-  messages: Messages,
+  keys: KeySource,
   message: Uint8Array,
   options: RewrapOptions,
 ): Promise<RewrapResult<Bytes>> {
@@ -66,13 +66,13 @@ export async function rewrapMessage(
   if (!Array.isArray(from) || !from.every((cmk) => cmk instanceof Cmk)) {
     throw new TypeError("from must be a list of Cmk");
   }
-  messages.requireOpen();
-  const watch = new Watch(messages.observer, "rewrap");
+  keys.requireOpen();
+  const watch = new Watch(keys.observer, "rewrap");
   try {
     const header = parseHeader(message);
     const old = requireEntries(resolveEntries(header, options.keyBlock));
-    const context = resolveContext(header, bindGiven(options.context, messages.bindContext));
-    const { cmks } = messages;
+    const context = resolveContext(header, bindGiven(options.context, keys.bindContext));
+    const { cmks } = keys;
     const outcome = await cmks.rewrap(old, context, from, options.signal);
     const { changed, plaintextSeen, report } = outcome;
     const detached = options.keyBlock !== undefined;

@@ -19,10 +19,8 @@ import {
 import {
   CHUNK_BYTES,
   chunkOffset,
-  openMessage,
-  parseHeader,
+  messageReader,
   plaintextLength,
-  PREFIX_BYTES,
   SEALED_CHUNK_BYTES,
 } from "@env/core/message";
 import { pieces } from "@env/testkit/bytes";
@@ -124,16 +122,18 @@ async function streamed(
 async function ranged(vector: EnvelopeVector): Promise<{ outcome: string; output: Uint8Array }> {
   const { envelope, options, message } = reader(vector);
   try {
-    const header = parseHeader(message);
+    const reading = messageReader(envelope, options());
+    const header = await reading.open(message, message.length);
     const payload = message.subarray(header.length);
-    const prefix = payload.subarray(0, PREFIX_BYTES);
-    const payloadBytes = payload.length;
-    const codec = await openMessage(envelope, header, prefix, { ...options(), payloadBytes });
-    const output = new Uint8Array(plaintextLength(payloadBytes));
+    const output = new Uint8Array(plaintextLength(payload.length));
     for (let index = Math.floor(output.length / CHUNK_BYTES); index >= 0; index--) {
       const at = chunkOffset(index);
       const plaintext = output.subarray(index * CHUNK_BYTES, (index + 1) * CHUNK_BYTES);
-      await codec.openChunk(index, payload.subarray(at, at + SEALED_CHUNK_BYTES), plaintext);
+      await reading.codec.openChunk(
+        index,
+        payload.subarray(at, at + SEALED_CHUNK_BYTES),
+        plaintext,
+      );
     }
     return { outcome: "ok", output };
   } catch (error) {

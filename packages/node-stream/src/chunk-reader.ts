@@ -16,6 +16,7 @@ import {
   chunkOffset,
   openedLength,
   plaintextLength,
+  untilAborted,
   type PayloadCodec,
 } from "@env/core/message";
 import type { Bytes } from "@env/core";
@@ -214,20 +215,5 @@ export class ChunkReader {
       chunk.fill(0);
       this.#cache.delete(index);
     }
-  }
-}
-
-/** Settles as `promise` does, or rejects with the signal's reason as soon as it aborts. */
-async function untilAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
-  signal.throwIfAborted();
-  let stop: (() => void) | undefined;
-  const aborted = new Promise<never>((_, reject) => {
-    stop = () => reject(signal.reason);
-    signal.addEventListener("abort", stop, { once: true });
-  });
-  try {
-    return await Promise.race([promise, aborted]);
-  } finally {
-    if (stop !== undefined) signal.removeEventListener("abort", stop);
   }
 }

@@ -13,8 +13,13 @@
  */
 /// <reference lib="es2024.arraybuffer" />
 import { setImmediate as turn } from "node:timers/promises";
-import { EnvelopeError, type Bytes } from "@env/core";
-import { SEALED_CHUNK_BYTES, TAG_BYTES, type PayloadCodec } from "@env/core/message";
+import type { Bytes } from "@env/core";
+import {
+  endsBeforeFinalChunk,
+  SEALED_CHUNK_BYTES,
+  TAG_BYTES,
+  type PayloadCodec,
+} from "@env/core/message";
 import { RUN_CHUNKS, type PoolShare, type WorkerPool } from "./pool.ts";
 import { apply, inputChunkBytes, outputLength, STEP_CHUNKS, type Operation } from "./segments.ts";
 
@@ -132,9 +137,7 @@ export class Engine {
     if (!cut) await this.#doLast(final);
     this.#partial.fill(0);
     while (this.#goesOn() && (this.#queue.length > 0 || this.#held)) await this.#movement();
-    if (cut && !this.#stopped) {
-      throw new EnvelopeError("ERR_ENVELOPE_TRUNCATED", "the message ends without its final chunk");
-    }
+    if (cut && !this.#stopped) throw endsBeforeFinalChunk();
   }
 
   /**

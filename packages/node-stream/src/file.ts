@@ -12,7 +12,6 @@
  */
 import type { FileHandle } from "node:fs/promises";
 import {
-  encodeContext,
   isEnvelopeError,
   type Aad,
   type Context,
@@ -21,14 +20,14 @@ import {
   type Wrapping,
 } from "@env/core";
 import {
-  checkDecryptOptions,
-  checkEncryptOptions,
   MAX_HEADER_BYTES,
-  payloadLength,
+  messageReader,
+  messageWriter,
   plaintextLength,
   PREFIX_BYTES,
-  startMessage,
-  watchMessage,
+  sealedLength,
+  type MessageReader,
+  type MessageWriter,
 } from "@env/core/message";
 import { LONG_BYTES } from "./engine.ts";
 import {
@@ -166,8 +165,7 @@ export async function encryptFileOn(
   target: string | URL,
   { concurrency, onProgress, overwrite, preserve, ...message }: EncryptFileOptions,
 ): Promise<EncryptFileResult> {
-  checkEncryptOptions(message);
-  encodeContext(message.context);
+  const writer = messageWriter(envelope, { ...message, headerAlignment: HEADER_ALIGNMENT });
   const share = shareOf(concurrency, pool);
   const { signal } = message;
   signal?.throwIfAborted();
@@ -176,17 +174,14 @@ export async function encryptFileOn(
     startEarly(share, plaintextBytes);
     const like = preserve === true ? stats : undefined;
     const output = { overwrite, like, signal };
-    return watched(envelope, "encrypt", signal, plaintextBytes, () =>
+    writer.count(plaintextBytes);
+    return reported(writer, () =>
       writeFileWholeOn(files, pathOf(target), output, async (into) => {
-        const headerAlignment = HEADER_ALIGNMENT;
-        const options = { ...message, plaintextBytes, headerAlignment };
-        const started = await startMessage(envelope, options);
-        const { header, prefix, codec, wrapped, cmks } = started;
-        const front = Buffer.concat([header, prefix]);
+        const front = await writer.start(plaintextBytes);
         await writeFully(into, front, 0);
         await transcodeSteady(from, {
           operation: "seal",
-          codec,
+          codec: writer.codec,
           source: file,
           sourceAt: 0,
           sourceBytes: plaintextBytes,
@@ -196,8 +191,8 @@ export async function encryptFileOn(
           signal,
           onProgress,
         });
-        const messageBytes = header.length + payloadLength(plaintextBytes);
-        return { plaintextBytes, messageBytes, wrapped, cmks };
+        const messageBytes = front.length + sealedLength(plaintextBytes, true);
+        return { plaintextBytes, messageBytes, ...writer.wrapping };
       }),
     );
   });
@@ -229,7 +224,7 @@ async function openFileOn(
     work: (into?: FileHandle) => Promise<FileResult>,
   ) => Promise<FileResult>,
 ): Promise<FileResult> {
-  checkDecryptOptions(message);
+  const reader = messageReader(envelope, message);
   const share = shareOf(concurrency, pool);
   const { signal } = message;
   signal?.throwIfAborted();
@@ -239,11 +234,11 @@ async function openFileOn(
     const work = async (into?: FileHandle): Promise<FileResult> => {
       const opened = await messageSource(from);
       const frontBytes = MAX_HEADER_BYTES + PREFIX_BYTES;
-      const { header, codec } = await openFront(envelope, opened, frontBytes, message);
+      const { header } = await openFront(reader, opened, frontBytes, signal);
       const payloadBytes = messageBytes - header.length;
       await transcodeSteady(from, {
         operation: "open",
-        codec,
+        codec: reader.codec,
         source: file,
         sourceAt: header.length + PREFIX_BYTES,
         sourceBytes: payloadBytes - PREFIX_BYTES,
@@ -255,7 +250,11 @@ async function openFileOn(
       });
       return { plaintextBytes: plaintextLength(payloadBytes), messageBytes };
     };
-    return watched(envelope, "decrypt", signal, 0, () => place(from, work));
+    return reported(reader, async () => {
+      const result = await place(from, work);
+      reader.count(result.plaintextBytes);
+      return result;
+    });
   });
 }
 
@@ -265,20 +264,16 @@ function startEarly(share: PoolShare | undefined, bytes: number): void {
 }
 
 /** Reports the message to the envelope's observer. */
-async function watched<T extends FileResult & Partial<Wrapping>>(
-  envelope: Envelope,
-  type: "encrypt" | "decrypt",
-  signal: AbortSignal | undefined,
-  bytes: number,
+async function reported<T>(
+  message: MessageWriter | MessageReader,
   work: () => Promise<T>,
 ): Promise<T> {
-  const watch = watchMessage(envelope, type);
   try {
     const result = await work();
-    watch.done(result.plaintextBytes, result);
+    message.done();
     return result;
   } catch (error) {
-    watch.failed(bytes, error, signal);
+    message.fail(error);
     throw error;
   }
 }

@@ -7,15 +7,8 @@
 import { constants, type BigIntStats } from "node:fs";
 import { realpath, type FileHandle } from "node:fs/promises";
 import { Readable } from "node:stream";
-import { isEnvelopeError, type DecryptOptions, type Envelope } from "@env/core";
-import {
-  MAX_HEADER_BYTES,
-  openMessage,
-  parseHeader,
-  PREFIX_BYTES,
-  type Header,
-  type PayloadCodec,
-} from "@env/core/message";
+import { isEnvelopeError } from "@env/core";
+import { MAX_HEADER_BYTES, type Header, type MessageReader } from "@env/core/message";
 import {
   locate,
   NONBLOCK,
@@ -111,7 +104,7 @@ export class MessageFile implements AsyncDisposable {
     if (end < start || end > this.size) {
       throw new RangeError(`end must be from start to ${this.size}, the size of the message`);
     }
-    return readExactly(this.#source, start, end, signal ?? new AbortController().signal);
+    return readExactly(this.#source, start, end, signal);
   }
 
   /**
@@ -196,24 +189,20 @@ async function steadyFront(path: string, file: FileHandle): Promise<Uint8Array> 
  * @param frontBytes - How many bytes to read, at least the longest header and its prefix.
  */
 export async function openFront(
-  envelope: Envelope,
+  reader: MessageReader,
   source: OpenSource,
   frontBytes: number,
-  options: DecryptOptions,
-): Promise<{ readonly header: Header; readonly codec: PayloadCodec; readonly front: Uint8Array }> {
-  const signal = options.signal ?? new AbortController().signal;
+  signal: AbortSignal | undefined,
+): Promise<{ readonly header: Header; readonly front: Uint8Array }> {
   const end = Math.min(frontBytes, source.size);
-  let front = await readExactly(source, 0, end, signal);
+  const read = (): Promise<Uint8Array> => readExactly(source, 0, end, signal);
+  let front = await read();
   for (;;) {
     try {
-      const header = parseHeader(front);
-      const prefix = front.subarray(header.length, header.length + PREFIX_BYTES);
-      const payloadBytes = source.size - header.length;
-      const codec = await openMessage(envelope, header, prefix, { ...options, payloadBytes });
-      return { header, codec, front };
+      return { header: await reader.open(front, source.size), front };
     } catch (error) {
       if (!source.isFile || !isEnvelopeError(error)) throw error;
-      const again = await readExactly(source, 0, end, signal);
+      const again = await read();
       if (Buffer.compare(front, again) === 0) throw error;
       front = again;
     }

@@ -82,7 +82,7 @@ export async function readExactly(
   source: RangeSource,
   start: number,
   end: number,
-  signal: AbortSignal,
+  signal: AbortSignal = new AbortController().signal,
 ): Promise<Uint8Array> {
   signal.throwIfAborted();
   const bytes: unknown = await source.read(start, end, signal);

@@ -12,14 +12,7 @@
 import type { FileHandle } from "node:fs/promises";
 import type { Readable } from "node:stream";
 import { EnvelopeError, type Bytes, type DecryptOptions, type Envelope } from "@env/core";
-import {
-  checkDecryptOptions,
-  CHUNK_BYTES,
-  watchMessage,
-  type Header,
-  type PayloadCodec,
-  type Watch,
-} from "@env/core/message";
+import { CHUNK_BYTES, messageReader, type MessageReader, type Watch } from "@env/core/message";
 import { ChunkReader, READ_CHUNKS, type Fetch } from "./chunk-reader.ts";
 import { nodeFileSystem, pathOf } from "./file-system.ts";
 import { messageSource, openFront, openRegular } from "./message-file.ts";
@@ -83,17 +76,16 @@ export async function openEncrypted(
   if (!Number.isInteger(cacheChunks) || cacheChunks < 0 || cacheChunks > MAX_CACHE_CHUNKS) {
     throw new RangeError(`cacheChunks must be an integer from 0 to ${MAX_CACHE_CHUNKS}`);
   }
-  checkDecryptOptions(options);
-  const signal = options.signal ?? new AbortController().signal;
-  signal.throwIfAborted();
+  const message = messageReader(envelope, options);
+  const { signal } = options;
+  signal?.throwIfAborted();
   const opened = await openSource(source);
-  const watch = watchMessage(envelope, "decrypt");
   try {
-    const { header, codec, front } = await openFront(envelope, opened, FRONT_BYTES, options);
-    const chunks = chunksOf(opened, header, codec, front, cacheChunks);
-    return new EncryptedReader(opened, chunks, () => watchMessage(envelope, "decrypt"));
+    const { header, front } = await openFront(message, opened, FRONT_BYTES, signal);
+    const chunks = chunksOf(opened, header.length, message, front, cacheChunks);
+    return new EncryptedReader(opened, chunks, () => message.watch());
   } catch (error) {
-    watch.failed(0, error, signal);
+    message.fail(error);
     await opened.close();
     throw error;
   }
@@ -277,18 +269,18 @@ function isFileHandle(source: FileHandle | RangeSource): source is FileHandle {
 /** A reader of the chunks of a message. The first chunks may have been read with the header. */
 function chunksOf(
   source: OpenSource,
-  header: Header,
-  codec: PayloadCodec,
+  headerBytes: number,
+  { codec }: MessageReader,
   first: Uint8Array,
   cacheChunks: number,
 ): ChunkReader {
   const front = new Uint8Array(first); // A copy, since a source may reuse its array.
   const fetch: Fetch = async (start, end, signal) => {
-    const [from, to] = [header.length + start, header.length + end];
+    const [from, to] = [headerBytes + start, headerBytes + end];
     if (to <= front.length) return front.subarray(from, to);
     return readExactly(source, from, to, signal);
   };
-  return new ChunkReader(codec, fetch, source.size - header.length, cacheChunks);
+  return new ChunkReader(codec, fetch, source.size - headerBytes, cacheChunks);
 }
 
 function allocate(bytes: number): Bytes {

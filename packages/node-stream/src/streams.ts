@@ -8,21 +8,13 @@
  * @module
  */
 import { Duplex } from "node:stream";
-import { encodeContext, EnvelopeError, type Bytes, type Envelope } from "@env/core";
-import type { DecryptOptions, EncryptStreamOptions as MessageOptions } from "@env/core";
-import {
-  checkDecryptOptions,
-  checkEncryptOptions,
-  headerLength,
-  MAX_HEADER_BYTES,
-  openMessage,
-  parseHeader,
-  PREFIX_BYTES,
-  startMessage,
-  watchMessage,
-  type Header,
-  type StartedMessage,
-} from "@env/core/message";
+import type {
+  Bytes,
+  DecryptOptions,
+  EncryptStreamOptions as MessageOptions,
+  Envelope,
+} from "@env/core";
+import { messageReader, messageWriter } from "@env/core/message";
 import { Engine } from "./engine.ts";
 import { shareBeside, sharedPool, type WorkerPool } from "./pool.ts";
 
@@ -80,51 +72,29 @@ export function encryptStreamOn(
   envelope: Envelope,
   { concurrency, highWaterMark, ...options }: EncryptStreamOptions,
 ): Duplex {
-  checkEncryptOptions(options);
-  encodeContext(options.context);
-  const { plaintextBytes: expected } = options;
-  if (expected !== undefined && !(Number.isSafeInteger(expected) && expected >= 0)) {
-    throw new RangeError("plaintextBytes must be a number of bytes");
-  }
-  const share = shareBeside(concurrency, pool);
-
   return new MessageStream(highWaterMark, options.signal, ({ signal, give, failed }) => {
-    const watch = watchMessage(envelope, "encrypt");
-    let message: Promise<{ started: StartedMessage; engine: Engine }> | undefined;
-    let bytes = 0;
-    const start = async (): Promise<{ started: StartedMessage; engine: Engine }> => {
-      const started = await startMessage(envelope, { ...options, signal });
-      await give(Buffer.concat([started.header, started.prefix]));
-      const { codec } = started;
-      return { started, engine: new Engine({ operation: "seal", codec, share, give, failed }) };
+    const writer = messageWriter(envelope, { ...options, signal });
+    const share = shareBeside(concurrency, pool);
+    let starting: Promise<Engine> | undefined;
+    const start = async (): Promise<Engine> => {
+      await give(await writer.start());
+      return new Engine({ operation: "seal", codec: writer.codec, share, give, failed });
     };
     return {
       async write(pieces) {
-        bytes += total(pieces);
-        if (expected !== undefined && bytes > expected) {
-          throw new EnvelopeError(
-            "ERR_ENVELOPE_LIMIT",
-            `received more than the announced ${expected} bytes`,
-          );
-        }
-        message ??= start();
-        await (await message).engine.write(pieces);
+        writer.count(total(pieces));
+        const engine = await (starting ??= start());
+        await engine.write(pieces);
       },
       async end() {
-        if (expected !== undefined && bytes < expected) {
-          throw new EnvelopeError(
-            "ERR_ENVELOPE_TRUNCATED",
-            `received only ${bytes} of the announced ${expected} bytes`,
-          );
-        }
-        message ??= start();
-        const { started, engine } = await message;
+        writer.requireAll();
+        const engine = await (starting ??= start());
         await engine.end();
-        watch.done(bytes, started);
+        writer.done();
       },
       stop(error) {
-        message?.then(({ engine }) => engine.stop()).catch(() => undefined);
-        watch.failed(bytes, error, signal);
+        starting?.then((engine) => engine.stop()).catch(() => undefined);
+        writer.fail(error);
       },
     };
   });
@@ -136,74 +106,41 @@ export function decryptStreamOn(
   envelope: Envelope,
   { concurrency, highWaterMark, ...options }: DecryptStreamOptions,
 ): Duplex {
-  checkDecryptOptions(options);
-  const share = shareBeside(concurrency, pool);
-
   return new MessageStream(highWaterMark, options.signal, ({ signal, give, failed }) => {
-    const watch = watchMessage(envelope, "decrypt");
-    const front = new Front();
+    const reader = messageReader(envelope, { ...options, signal });
+    const share = shareBeside(concurrency, pool);
     let engine: Engine | undefined;
-    let bytes = 0;
-    const open = async (): Promise<Engine> => {
-      const { header, prefix } = front.parse();
-      const codec = await openMessage(envelope, header, prefix, { ...options, signal });
-      return new Engine({ operation: "open", codec, share, give: count, failed });
-    };
     const count = (output: Bytes): Promise<void> | undefined => {
-      bytes += output.length;
+      reader.count(output.length);
       return give(output);
+    };
+    /** Opens the message with the first pieces. Returns what is left of them for the engine. */
+    const open = async (pieces: readonly Uint8Array[]): Promise<readonly Uint8Array[]> => {
+      for (const [i, piece] of pieces.entries()) {
+        const rest = await reader.push(piece);
+        if (rest === undefined) continue;
+        const { codec } = reader;
+        engine = new Engine({ operation: "open", codec, share, give: count, failed });
+        return [rest, ...pieces.slice(i + 1)];
+      }
+      return [];
     };
     return {
       async write(pieces) {
-        const rest = engine === undefined ? front.take(pieces) : pieces;
-        if (rest === undefined) return;
-        engine ??= await open();
-        await engine.write(rest);
+        const rest = engine === undefined ? await open(pieces) : pieces;
+        await engine?.write(rest);
       },
       async end() {
-        engine ??= await open(); // Fails, as the front is not complete, and knows how.
-        await engine.end();
-        watch.done(bytes);
+        await reader.requireOpen();
+        await engine?.end();
+        reader.done();
       },
       stop(error) {
         engine?.stop();
-        watch.failed(bytes, error, signal);
+        reader.fail(error);
       },
     };
   });
-}
-
-/** Collects the bytes in front of the chunks: header, salt and commitment. */
-class Front {
-  readonly #bytes = new Uint8Array(MAX_HEADER_BYTES + PREFIX_BYTES);
-  #filled = 0;
-
-  /**
-   * Takes the bytes that belong to the front. Refuses bytes that cannot start a message as soon as that is
-   * certain.
-   *
-   * @returns The rest of `pieces` once the front is complete.
-   */
-  take(pieces: readonly Uint8Array[]): readonly Uint8Array[] | undefined {
-    for (const [i, piece] of pieces.entries()) {
-      const before = this.#filled;
-      const part = piece.subarray(0, this.#bytes.length - before);
-      this.#bytes.set(part, before);
-      this.#filled += part.length;
-      const length = headerLength(this.#bytes.subarray(0, this.#filled));
-      if (length === undefined || this.#filled < length + PREFIX_BYTES) continue;
-      this.#filled = length + PREFIX_BYTES;
-      return [piece.subarray(this.#filled - before), ...pieces.slice(i + 1)];
-    }
-    return undefined;
-  }
-
-  /** @throws {@link EnvelopeError} `ERR_ENVELOPE_FORMAT` where the header is malformed or cut. */
-  parse(): { header: Header; prefix: Uint8Array } {
-    const bytes = this.#bytes.subarray(0, this.#filled);
-    const header = parseHeader(bytes);
-    return { header, prefix: bytes.subarray(header.length) };
-  }
 }
 
 /** What a stream does with the bytes it receives. Calls do not overlap. */
@@ -227,10 +164,10 @@ interface Sink {
 const HIGH_WATER_MARK = 2 ** 20;
 
 class MessageStream extends Duplex {
-  readonly #make: (sink: Sink) => Steps;
+  readonly #steps: Steps;
   readonly #abort = new AbortController();
   readonly #unlisten: () => void;
-  #steps: Steps | undefined;
+  #used = false;
   #wanted: (() => void) | undefined;
 
   constructor(
@@ -239,7 +176,16 @@ class MessageStream extends Duplex {
     make: (sink: Sink) => Steps,
   ) {
     super({ highWaterMark: highWaterMark ?? HIGH_WATER_MARK });
-    this.#make = make;
+    this.#steps = make({
+      signal: this.#abort.signal,
+      give: (output) => {
+        if (this.destroyed || this.push(output)) return undefined;
+        return new Promise((resolve) => {
+          this.#wanted = resolve;
+        });
+      },
+      failed: (error) => this.destroy(asError(error)),
+    });
     const abort = (): void => void this.destroy(asError(signal?.reason));
     this.#unlisten = () => signal?.removeEventListener("abort", abort);
     signal?.addEventListener("abort", abort);
@@ -247,17 +193,17 @@ class MessageStream extends Duplex {
   }
 
   override _write(piece: Uint8Array, _: BufferEncoding, done: Done): void {
-    settle(this.#started().write([piece]), done);
+    settle(this.#use().write([piece]), done);
   }
 
   override _writev(pieces: { chunk: Uint8Array }[], done: Done): void {
     const chunks = pieces.map(({ chunk }) => chunk);
-    settle(this.#started().write(chunks), done);
+    settle(this.#use().write(chunks), done);
   }
 
   override _final(done: Done): void {
     const end = async (): Promise<void> => {
-      await this.#started().end();
+      await this.#use().end();
       this.push(null);
     };
     settle(end(), done);
@@ -270,7 +216,7 @@ class MessageStream extends Duplex {
   override _destroy(error: Error | null, done: Done): void {
     this.#unlisten();
     this.#abort.abort(error ?? undefined);
-    this.#steps?.stop(error);
+    if (this.#used) this.#steps.stop(error);
     this.#goOn(); // Whoever waits finds the stream destroyed.
     done(error);
   }
@@ -280,17 +226,9 @@ class MessageStream extends Duplex {
     this.#wanted = undefined;
   }
 
-  #started(): Steps {
-    this.#steps ??= this.#make({
-      signal: this.#abort.signal,
-      give: (output) => {
-        if (this.destroyed || this.push(output)) return undefined;
-        return new Promise((resolve) => {
-          this.#wanted = resolve;
-        });
-      },
-      failed: (error) => this.destroy(asError(error)),
-    });
+  /** A stream that was never used is not reported to the observer. */
+  #use(): Steps {
+    this.#used = true;
     return this.#steps;
   }
 }

@@ -8,9 +8,10 @@ import { detachKeyBlock, Envelope, isEnvelopeError, type EnvelopeEvent } from "@
 import {
   CHUNK_BYTES,
   chunkOffset,
+  messageWriter,
   payloadLength,
   SEALED_CHUNK_BYTES,
-  startMessage,
+  sealedLength,
   TAG_BYTES,
 } from "@env/core/message";
 import { settled, until } from "@env/testkit/turns";
@@ -290,14 +291,16 @@ async function syntheticSource(
   full: number,
   finalBytes: number,
 ): Promise<{ source: RangeSource; chunk: (index: number) => Uint8Array }> {
-  const { header, prefix, codec } = await startMessage(envelope, { context });
+  const writer = messageWriter(envelope, { context });
+  const front = await writer.start();
+  const { codec } = writer;
   const chunk = (index: number): Uint8Array =>
     new Uint8Array(index === full ? finalBytes : CHUNK_BYTES).map((_, i) => (index % 251) ^ i);
-  const chunks = header.length + prefix.length;
+  const chunks = front.length;
   const source: RangeSource = {
-    size: header.length + payloadLength(full * CHUNK_BYTES + finalBytes),
+    size: chunks + sealedLength(full * CHUNK_BYTES + finalBytes, true),
     async read(start, end) {
-      const parts: Uint8Array[] = [header, prefix];
+      const parts: Uint8Array[] = [front];
       let at = 0;
       if (start > 0) {
         parts.length = 0;

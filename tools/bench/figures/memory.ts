@@ -11,10 +11,10 @@
 import { createCipheriv, createDecipheriv, createSecretKey, randomBytes } from "node:crypto";
 import {
   CHUNK_BYTES,
+  messageWriter,
   type PayloadCodec,
   SEALED_CHUNK_BYTES,
   sealedLength,
-  startMessage,
 } from "@env/core/message";
 import { CONTEXT, Data, MIB, openEnvelope, requireSame, seconds, type Figure } from "../bench.ts";
 import { collectGarbage } from "../measure.ts";
@@ -67,8 +67,11 @@ export const memory: Figure = {
 export const memorySides: Sides = {
   async [OURS](quick) {
     const { envelope } = openEnvelope();
-    const start = async (plaintextBytes: number): Promise<PayloadCodec> =>
-      (await startMessage(envelope, { ...CONTEXT, plaintextBytes })).codec;
+    const start = async (plaintextBytes: number): Promise<PayloadCodec> => {
+      const writer = messageWriter(envelope, { ...CONTEXT, plaintextBytes });
+      await writer.start();
+      return writer.codec;
+    };
     const bytes = bytesOf(quick);
     const data = new Data(bytes);
     const sealed = new Uint8Array(sealedLength(SAMPLE, false));

@@ -1,6 +1,6 @@
 /**
- * Combines an `Envelope`'s CMKs, data-key cache and observer to start and open messages. Everything
- * that reads or writes a message goes through here.
+ * What the messages of one `Envelope` share: its CMKs, the data keys that it holds, its observer, and the
+ * contexts and the header that it remembers. Every message is started or opened with a data key from here.
  *
  * @module
  */
@@ -12,14 +12,14 @@ import { rememberContexts, type bindContext, type BoundContext } from "./context
 import { andThen, type Awaitable } from "./crypto.ts";
 import { fitTo, requireEntries, type DecryptOptions } from "./decrypting.ts";
 import { startMessage, type EncryptOptions, type StartedMessage } from "./encrypting.ts";
-import { EnvelopeError, isEnvelopeError } from "./error.ts";
+import { EnvelopeError } from "./error.ts";
 import { rememberHeader, type parseHeader } from "./header.ts";
 import { hashAad } from "./kdf.ts";
 import type { Entry } from "./key-block.ts";
-import { notify, type EnvelopeMessageEvent, type Observer, type Wrapping } from "./observer.ts";
+import type { Observer } from "./observer.ts";
 import type { PayloadCodec } from "./payload.ts";
 
-export class Messages {
+export class KeySource {
   readonly cmks: CmkSet;
   readonly observer: Observer | undefined;
   readonly cacheLimits: DataKeyCacheOptions | undefined;
@@ -50,9 +50,12 @@ export class Messages {
    * Starts a message of `bytes` of plaintext; `undefined` means that the length is not known yet.
    * Synchronous if a data key is held and the backend is synchronous.
    */
-  start(options: EncryptOptions, bytes: number | undefined): Awaitable<StartedMessage> {
+  start(
+    context: BoundContext,
+    options: Omit<EncryptOptions, "context">,
+    bytes: number | undefined,
+  ): Awaitable<StartedMessage> {
     this.requireOpen();
-    const context = this.bindContext(options.context);
     const hashing = hashAad(options.aad); // Hashed now, because the caller may change the bytes during the KMS call.
     return andThen(this.#heldKey(context, bytes, options.signal), (held) =>
       andThen(hashing, (aadHash) => startMessage(held, context, aadHash, options)),
@@ -129,46 +132,5 @@ export class Messages {
     return bytes !== undefined && keys?.admits(bytes) === true
       ? keys.lease(context.name, bytes, make, signal)
       : make(signal);
-  }
-}
-
-/** Measures one message and reports it once, whether it succeeds or fails. */
-export class Watch {
-  readonly #observer: Observer | undefined;
-  readonly #type: EnvelopeMessageEvent["type"];
-  readonly #started: number;
-  #reported = false;
-
-  constructor(observer: Observer | undefined, type: EnvelopeMessageEvent["type"]) {
-    this.#observer = observer;
-    this.#type = type;
-    this.#started = observer === undefined ? 0 : performance.now();
-  }
-
-  /** @param wrapping - The result of `startMessage`, for a message that was written. */
-  done(bytes: number, wrapping?: Partial<Wrapping>): void {
-    this.#report(bytes, "ok", wrapping);
-  }
-
-  failed(bytes: number, error: unknown, signal: AbortSignal | undefined): void {
-    const outcome = isEnvelopeError(error) ? error.code : signal?.aborted ? "aborted" : "error";
-    this.#report(bytes, outcome);
-  }
-
-  #report(
-    bytes: number,
-    outcome: EnvelopeMessageEvent["outcome"],
-    { wrapped, cmks }: Partial<Wrapping> = {},
-  ): void {
-    if (this.#reported || this.#observer === undefined) return;
-    this.#reported = true;
-    const durationMs = performance.now() - this.#started;
-    notify(this.#observer, {
-      type: this.#type,
-      bytes,
-      outcome,
-      durationMs,
-      ...(wrapped === undefined || cmks === undefined ? {} : { wrapped, cmks }),
-    });
   }
 }
