@@ -1,11 +1,44 @@
 import { availableParallelism } from "node:os";
+import { join } from "node:path";
 import { defineConfig } from "vitest/config";
+import { DefaultReporter, type TestCase, type TestModule, type TestSuite } from "vitest/node";
 
 /** Where a report for `tools/count-tests.ts` is written. */
 const report = process.env["TEST_REPORT"];
 
+const json: ["json", { outputFile: string }][] =
+  report === undefined ? [] : [["json", { outputFile: report }]];
+
 // nx sets it: what is tested would be coloured there and plain elsewhere.
 delete process.env["FORCE_COLOR"];
+
+// Halves the time that a process takes to start: sources are stripped and compiled once. The processes that
+// tests start inherit it. Coverage would be less exact with it.
+if (!process.argv.some((argument) => argument.startsWith("--coverage"))) {
+  process.env["NODE_COMPILE_CACHE"] ??= join(import.meta.dirname, "node_modules/.cache/compile");
+}
+
+/** Counts the files on their lines, so that a log shows how far the run is. */
+class CountingReporter extends DefaultReporter {
+  #files = 0;
+  #finished = 0;
+
+  override onTestRunStart(...args: Parameters<DefaultReporter["onTestRunStart"]>): void {
+    this.#files = args[0].length;
+    this.#finished = 0;
+    super.onTestRunStart(...args);
+  }
+
+  override onTestModuleEnd(testModule: TestModule): void {
+    this.#finished++;
+    super.onTestModuleEnd(testModule);
+  }
+
+  protected override getEntityPrefix(entity: TestCase | TestModule | TestSuite): string {
+    const prefix = super.getEntityPrefix(entity);
+    return entity.type === "module" ? `${prefix}${this.#finished}/${this.#files} ` : prefix;
+  }
+}
 
 const project = (dir: string) => ({
   extends: true as const,
@@ -27,7 +60,7 @@ export default defineConfig({
     // Nothing here is timed: a slow machine is not a failure, and a test that hangs still ends.
     testTimeout: 600_000,
     hookTimeout: 600_000,
-    reporters: report === undefined ? ["default"] : ["default", ["json", { outputFile: report }]],
+    reporters: [new CountingReporter(), ...json],
     projects: [
       project("aws-kms"),
       project("cli"),

@@ -1,6 +1,6 @@
 import { inspect } from "node:util";
 import { describe, expect, it } from "vitest";
-import { brokenDrivers, forgivenDrivers } from "../src/broken.ts";
+import { brokenDrivers, forgivenDrivers, type BrokenDriver } from "../src/broken.ts";
 import { cmkCases } from "../src/cmk.ts";
 import { clauses, type CmkHarness } from "../src/harness.ts";
 import { memoryHarness } from "../src/memory.ts";
@@ -21,20 +21,30 @@ async function failures(harness: CmkHarness, clause?: string): Promise<string[]>
   return failed;
 }
 
+/** The cases of a broken driver's clause that fail with it. Each driver is tried once, by the first test that asks. */
+const caught = new Map<BrokenDriver, Promise<string[]>>();
+function caughtBy(broken: BrokenDriver): Promise<string[]> {
+  const known = caught.get(broken);
+  if (known !== undefined) return known;
+  const failed = failures(memoryHarness(show, broken.make), broken.clause);
+  caught.set(broken, failed);
+  return failed;
+}
+
 describe("the suite", () => {
   it("finds no fault with an honest driver", async () => {
     expect(await failures(memoryHarness(show))).toEqual([]);
   });
 
-  const unproven = new Set(cmkCases(memoryHarness(show)).map(({ name }) => name));
-
-  it.for(brokenDrivers)("catches a driver that $name ($clause)", async ({ clause, make }) => {
-    const failed = await failures(memoryHarness(show, make), clause);
-    expect(failed).not.toEqual([]);
-    for (const name of failed) unproven.delete(name);
+  it.for(brokenDrivers)("catches a driver that $name ($clause)", async (broken) => {
+    expect(await caughtBy(broken)).not.toEqual([]);
   });
 
-  it("has no case that nothing fails, but those that are about Cmk itself", () => {
+  it("has no case that nothing fails, except those that are about Cmk itself", async () => {
+    const unproven = new Set(cmkCases(memoryHarness(show)).map(({ name }) => name));
+    for (const broken of brokenDrivers) {
+      for (const name of await caughtBy(broken)) unproven.delete(name);
+    }
     expect([...unproven].toSorted()).toEqual(
       ["generateDataKey", "rewrapEntry", "unwrapDataKey", "wrapDataKey"].map(
         (call) =>

@@ -16,16 +16,23 @@ describe("text form", () => {
 
   it("has one text per message: whatever is accepted is written the same", () => {
     const character = fc.constantFrom(...Array.from("ABCDabcd0123-_=+/ \n\u00E9."));
+    /** `undefined` where the text is refused, with one of its two codes. */
+    const decoded = (text: string): Uint8Array | undefined => {
+      try {
+        return decodeText(text);
+      } catch (error) {
+        if (isEnvelopeError(error, "ERR_ENVELOPE_TRUNCATED")) return undefined;
+        if (isEnvelopeError(error, "ERR_ENVELOPE_FORMAT")) return undefined;
+        throw error;
+      }
+    };
     fc.assert(
       fc.property(fc.string({ unit: character, maxLength: 12 }), (tail) => {
-        try {
-          expect(encodeText(decodeText(`env1.${tail}`))).toBe(`env1.${tail}`);
-        } catch (error) {
-          if (isEnvelopeError(error, "ERR_ENVELOPE_TRUNCATED")) return;
-          if (!isEnvelopeError(error, "ERR_ENVELOPE_FORMAT")) throw error;
-        }
+        const bytes = decoded(`env1.${tail}`);
+        fc.pre(bytes !== undefined);
+        expect(encodeText(bytes)).toBe(`env1.${tail}`);
       }),
-      { numRuns: 3000 },
+      { numRuns: 300 },
     );
   });
 

@@ -18,7 +18,7 @@ it("finds the key of a label in its namespace, and nothing elsewhere", () => {
 it("lets nothing through that a URL would read otherwise", () => {
   fc.assert(
     fc.property(fc.string({ unit: fc.constantFrom(...Array.from("aZ0_.-/%?#\\:\n ")) }), (text) => {
-      if (!isPath(text)) return;
+      fc.pre(isPath(text));
       expect(new URL(`https://v/v1/${text}`).pathname).toBe(`/v1/${text}`);
     }),
   );

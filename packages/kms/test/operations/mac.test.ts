@@ -85,10 +85,10 @@ describe("generateMac, verifyMac", () => {
     const message = fc.uint8Array({ minLength: 1, maxLength: 4096 });
     await fc.assert(
       fc.asyncProperty(message, message, async (one, other) => {
+        fc.pre(Buffer.compare(one, other) !== 0);
         const { Mac } = await client.generateMac({ KeyId, Message: one, MacAlgorithm });
         const verified = await client.verifyMac({ KeyId, Message: one, MacAlgorithm, Mac });
         expect(verified.MacValid).toBe(true);
-        if (Buffer.compare(one, other) === 0) return;
         const wrong = client.verifyMac({ KeyId, Message: other, MacAlgorithm, Mac });
         await expect(wrong).rejects.toMatchObject({ name: "KMSInvalidMacException" });
       }),
