@@ -19,12 +19,17 @@ import {
   type KeyReference,
   type Realm,
 } from "../arn.ts";
+import {
+  actionRows,
+  type AliasAction,
+  type GeneralAction,
+  type KeyAction,
+} from "../catalogue/actions.ts";
 import { describeCiphertextBlob } from "../keys/blob.ts";
 import { KmsError } from "../errors.ts";
 import { constraintType, grantOfToken } from "../keys/grant-records.ts";
 import type { KeyRecord } from "../store/key-record.ts";
 import { draftManagedKey, isManagedAlias } from "../keys/managed.ts";
-import { takesAlias } from "../policy/actions.ts";
 import { decide } from "../policy/decide.ts";
 import type {
   AccessRequest,
@@ -36,16 +41,7 @@ import type {
 } from "../policy/request.ts";
 import { conditionValues } from "../policy/values.ts";
 import type { Session } from "./session.ts";
-import type { KeyAction } from "../keys/states.ts";
 import type { Store } from "../store/store.ts";
-
-/** Operations on no key: only IAM decides. */
-export type GeneralAction =
-  | "CreateKey"
-  | "GenerateRandom"
-  | "ListAliases"
-  | "ListKeys"
-  | "ListRetirableGrants";
 
 /** Condition keys by name in any case; `undefined` counts as absent. */
 export type Conditions = Readonly<Record<string, string | readonly string[] | undefined>>;
@@ -63,7 +59,7 @@ interface Facts {
 export interface KeyQuestion extends Facts {
   readonly on: "key";
   readonly action: KeyAction;
-  /** An alias only where calls for the action take one: {@link takesAlias}. */
+  /** An alias only where the row of the action is open to one. */
   readonly keyId: string;
   /** The name only says which key is meant, so it may be an alias for any action. */
   readonly anyName?: boolean;
@@ -87,7 +83,7 @@ interface AliasTargetQuestion extends Facts {
 /** An alias itself; on its keys permission is asked for separately. */
 interface AliasQuestion extends Facts {
   readonly on: "alias";
-  readonly action: "CreateAlias" | "DeleteAlias" | "UpdateAlias";
+  readonly action: AliasAction;
   readonly name: string;
 }
 
@@ -222,17 +218,20 @@ export class Access {
     tokens: readonly string[],
   ): AccessRequest {
     const { action } = question;
+    // The key that CreateKey is about to make has the conditions of CreateKey.
+    const usual = usualConditions.get(question.on === "new-key" ? "CreateKey" : action) ?? [];
     const conditions = new Map(this.#ambient);
+    for (const [name, value] of usual) conditions.set(name, value);
     for (const [name, value] of conditionValues(question.conditions ?? {})) {
       conditions.set(name, value);
     }
     if (requestAlias !== undefined) conditions.set("kms:requestalias", requestAlias);
-    const both = others.filter(({ question: { action: other } }) => REENCRYPTING.has(other));
-    if (REENCRYPTING.has(action) && both.length > 1) {
+    const both = others.filter(({ question: other }) => has(other, "kms:ReEncryptOnSameKey"));
+    if (both.length > 1) {
       const same = both.every((other) => other.record?.keyId === record?.keyId);
       conditions.set("kms:reencryptonsamekey", String(same));
     }
-    if (GRANTING.has(action) && conditions.has("kms:viaservice")) {
+    if (has(question, "kms:GrantIsForAWSResource") && conditions.has("kms:viaservice")) {
       conditions.set("kms:grantisforawsresource", "true");
     }
     const { encryptionContext = contextOf(grant), newGrant } = question;
@@ -278,7 +277,7 @@ export class Access {
     "record" | "requestAlias" | "unborn"
   > {
     const reference = parseKeyReference(keyId, this.#realm, this.caller.accountId);
-    const byAlias = takesAlias(action);
+    const byAlias = actionRows.get(action)?.open?.includes("alias") === true;
     if (reference.kind === "alias" && !byAlias && !anyName) {
       throw new KmsError(
         "InvalidArnException",
@@ -348,11 +347,24 @@ export class Access {
   }
 }
 
-/** The two halves of ReEncrypt. */
-const REENCRYPTING: ReadonlySet<string> = new Set(["ReEncryptFrom", "ReEncryptTo"]);
+/** What policies see of requests that leave all out that they may, by action. */
+const usualConditions: ReadonlyMap<string, ConditionValues> = new Map(
+  [...actionRows].map(([action, { conditions = {} }]) => [
+    action,
+    conditionValues(
+      Object.fromEntries(
+        Object.entries(conditions).flatMap(([name, value]) =>
+          value === null ? [] : [[name, String(value)]],
+        ),
+      ),
+    ),
+  ]),
+);
 
-/** Actions that know whether they are done for a service. */
-const GRANTING: ReadonlySet<string> = new Set(["CreateGrant", "ListGrants", "RevokeGrant"]);
+/** Whether the row of a question's action lists a condition key. */
+function has({ action }: Question, key: string): boolean {
+  return Object.hasOwn(actionRows.get(action)?.conditions ?? {}, key);
+}
 
 /** Records are immutable, and the same one comes back until the key changes. */
 const factsOf = new WeakMap<KeyRecord, KeyFacts>();

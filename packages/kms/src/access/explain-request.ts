@@ -6,18 +6,20 @@
  *
  * @module
  */
-import {
-  Access,
-  type Conditions,
-  type GeneralAction,
-  type KeyQuestion,
-  type Question,
-} from "./access.ts";
+import { Access, type Conditions, type KeyQuestion, type Question } from "./access.ts";
 import { accountRoot, type Realm } from "../arn.ts";
+import {
+  actionRows,
+  hasContext,
+  isAliasAction,
+  isGeneralAction,
+  isGrantOperation,
+  isKeyAction,
+} from "../catalogue/actions.ts";
+import { operations as catalogue } from "../catalogue/operations.ts";
 import * as check from "../requests/check.ts";
 import { KmsError } from "../errors.ts";
 import { requireKnownTokens } from "../keys/grant-records.ts";
-import { defaultConditions, newKeyConditions } from "../operations/conditions.ts";
 import {
   grantFacts,
   parseConstraints,
@@ -27,10 +29,8 @@ import {
 import { actions } from "../policy/actions.ts";
 import { didYouMean } from "@env/core";
 import { explain, type Explanation } from "../policy/explain.ts";
-import { isGrantOperation } from "../policy/grant-match.ts";
 import { Session, type SessionOptions } from "./session.ts";
 import type { EncryptionContext } from "../requests/shapes.ts";
-import { keyStateRules, type KeyAction } from "../keys/states.ts";
 import type { Store } from "../store/store.ts";
 
 export interface ExplainRequest {
@@ -117,9 +117,10 @@ function otherHalf({ otherKey }: ExplainRequest, { action }: Question): KeyQuest
   return { on: "key", action: other, keyId: check.requireKeyId(otherKey, "otherKey") };
 }
 
-const otherHalves: ReadonlyMap<string, "ReEncryptFrom" | "ReEncryptTo"> = new Map([
-  ["ReEncryptFrom", "ReEncryptTo"],
-  ["ReEncryptTo", "ReEncryptFrom"],
+const [from, to] = catalogue.ReEncrypt.permissions;
+const otherHalves: ReadonlyMap<string, typeof from | typeof to> = new Map([
+  [from, to],
+  [to, from],
 ]);
 
 function toQuestion(request: ExplainRequest): Question {
@@ -153,8 +154,7 @@ function toQuestion(request: ExplainRequest): Question {
     return { on: "grant", action: name, grant: { token }, ...facts };
   }
   if (name === "TagResource") {
-    const conditions = withDefaults(facts.conditions, newKeyConditions());
-    return { on: "new-key", action: name, keyId: NEW_KEY_ID, ...facts, conditions };
+    return { on: "new-key", action: name, keyId: NEW_KEY_ID, ...facts };
   }
   if (!isGeneralAction(name)) throw invalid(`${name} is an action on a key: name the key`);
   return { on: "account", action: name, ...facts };
@@ -163,18 +163,17 @@ function toQuestion(request: ExplainRequest): Question {
 /** Stands for the id that CreateKey would choose. */
 const NEW_KEY_ID = "00000000-0000-0000-0000-000000000000";
 
-/** What the call itself would have, and what it leaves out with its default. */
+/** What the call itself would have. */
 function factsOf(
   name: string,
   { encryptionContext, conditions, newGrant }: ExplainRequest,
 ): Pick<KeyQuestion, "encryptionContext" | "conditions" | "newGrant"> {
   requireShort(conditions);
-  const usual = defaultConditions.get(name)?.() ?? {};
-  if (encrypting.has(name)) {
-    const halves = otherHalves.has(name) ? { "kms:ReEncryptOnSameKey": "false" } : {};
+  const row = actionRows.get(name);
+  if (row !== undefined && hasContext(row)) {
     return {
       encryptionContext: check.encryptionContext(encryptionContext),
-      conditions: withDefaults(conditions, { ...usual, ...halves }),
+      ...(conditions === undefined ? {} : { conditions }),
     };
   }
   if (encryptionContext !== undefined) {
@@ -182,7 +181,7 @@ function factsOf(
     throw invalid(`${name} does not have an encryption context${instead}`);
   }
   const made = newGrant === undefined ? {} : grantFacts(parseNewGrant(newGrant));
-  return { ...made, conditions: withDefaults(conditions, { ...usual, ...made.conditions }) };
+  return { ...made, conditions: withDefaults(conditions, made.conditions) };
 }
 
 /** The longest value of a condition key that no operation bounds by itself. */
@@ -215,18 +214,6 @@ function withDefaults(given: Conditions = {}, defaults: Conditions = {}): Condit
   return { ...Object.fromEntries(missing), ...given };
 }
 
-/** Actions whose calls have an encryption context, be it empty, and an algorithm. */
-const encrypting: ReadonlySet<string> = new Set<KeyAction>([
-  "Decrypt",
-  "Encrypt",
-  "GenerateDataKey",
-  "GenerateDataKeyPair",
-  "GenerateDataKeyPairWithoutPlaintext",
-  "GenerateDataKeyWithoutPlaintext",
-  "ReEncryptFrom",
-  "ReEncryptTo",
-]);
-
 /** The action's name as AWS writes it: the case of an action does not matter. */
 function canonicalAction(action: unknown): string {
   const text = check.text(action, "action", 1, 128).toLowerCase();
@@ -235,26 +222,6 @@ function canonicalAction(action: unknown): string {
   if (known !== undefined) return known.name;
   const names = [...actions.values()].map(({ name }) => `kms:${name}`);
   throw invalid(`AWS KMS has no action ${written}.${didYouMean(written, names)}`);
-}
-
-const general: ReadonlySet<string> = new Set<GeneralAction>([
-  "CreateKey",
-  "GenerateRandom",
-  "ListAliases",
-  "ListKeys",
-  "ListRetirableGrants",
-]);
-
-function isGeneralAction(name: string): name is GeneralAction {
-  return general.has(name);
-}
-
-function isKeyAction(name: string): name is KeyAction {
-  return Object.hasOwn(keyStateRules, name);
-}
-
-function isAliasAction(name: string): name is "CreateAlias" | "DeleteAlias" | "UpdateAlias" {
-  return name === "CreateAlias" || name === "DeleteAlias" || name === "UpdateAlias";
 }
 
 function invalid(problem: string): KmsError {

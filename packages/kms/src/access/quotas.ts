@@ -9,53 +9,21 @@
  *
  * @module
  */
+import { isKeySpec, keySpecs } from "../catalogue/key-specs.ts";
+import { operationRows, type OperationName, type operations } from "../catalogue/operations.ts";
 import { KmsError } from "../errors.ts";
-import { isKeySpec, keySpecs } from "../material/key-specs.ts";
 
-export type QuotaName =
-  | "CryptographicSymmetric"
-  | "CryptographicRsa"
-  | "CryptographicEcc"
-  | "GenerateDataKeyPair:ECC_NIST_P256"
-  | "GenerateDataKeyPair:ECC_NIST_P384"
-  | "GenerateDataKeyPair:ECC_NIST_P521"
-  | "GenerateDataKeyPair:ECC_SECG_P256K1"
-  | "GenerateDataKeyPair:RSA_2048"
-  | "GenerateDataKeyPair:RSA_3072"
-  | "GenerateDataKeyPair:RSA_4096"
-  | "CancelKeyDeletion"
-  | "CreateAlias"
-  | "CreateGrant"
-  | "CreateKey"
-  | "DeleteAlias"
-  | "DeleteImportedKeyMaterial"
-  | "DescribeKey"
-  | "DisableKey"
-  | "DisableKeyRotation"
-  | "EnableKey"
-  | "EnableKeyRotation"
-  | "GetKeyPolicy"
-  | "GetKeyRotationStatus"
-  | "GetParametersForImport"
-  | "GetPublicKey"
-  | "ImportKeyMaterial"
-  | "ListAliases"
-  | "ListGrants"
-  | "ListKeyPolicies"
-  | "ListKeys"
-  | "ListResourceTags"
-  | "ListRetirableGrants"
-  | "PutKeyPolicy"
-  | "RetireGrant"
-  | "RevokeGrant"
-  | "ScheduleKeyDeletion"
-  | "TagResource"
-  | "UntagResource"
-  | "UpdateAlias"
-  | "UpdateKeyDescription";
+type Rows = typeof operations;
 
-/** AWS's defaults, calls per second. Operations with the same quota share one bucket. */
-export const awsQuotas: Readonly<Record<QuotaName, number>> = {
+/** The operations that have a quota of their own. */
+type OwnQuota = {
+  [Name in OperationName]: Rows[Name] extends { readonly quota: number } ? Name : never;
+}[OperationName];
+
+export type QuotaName = keyof typeof sharedQuotas | OwnQuota;
+
+/** AWS's defaults for what several operations share, calls per second. */
+const sharedQuotas = {
   CryptographicSymmetric: 10_000,
   CryptographicRsa: 1000,
   CryptographicEcc: 1000,
@@ -66,55 +34,22 @@ export const awsQuotas: Readonly<Record<QuotaName, number>> = {
   "GenerateDataKeyPair:RSA_2048": 1,
   "GenerateDataKeyPair:RSA_3072": 0.5,
   "GenerateDataKeyPair:RSA_4096": 0.1,
-  CancelKeyDeletion: 5,
-  CreateAlias: 5,
-  CreateGrant: 50,
-  CreateKey: 5,
-  DeleteAlias: 15,
-  DeleteImportedKeyMaterial: 15,
-  DescribeKey: 2000,
-  DisableKey: 5,
-  DisableKeyRotation: 5,
-  EnableKey: 5,
-  EnableKeyRotation: 15,
-  GetKeyPolicy: 1000,
-  GetKeyRotationStatus: 1000,
-  GetParametersForImport: 0.25,
-  GetPublicKey: 2000,
-  ImportKeyMaterial: 15,
-  ListAliases: 500,
-  ListGrants: 100,
-  ListKeyPolicies: 100,
-  ListKeys: 500,
-  ListResourceTags: 2000,
-  ListRetirableGrants: 100,
-  PutKeyPolicy: 15,
-  RetireGrant: 30,
-  RevokeGrant: 30,
-  ScheduleKeyDeletion: 15,
-  TagResource: 10,
-  UntagResource: 5,
-  UpdateAlias: 5,
-  UpdateKeyDescription: 5,
-};
+} as const;
+
+const ownQuotas = Object.entries(operationRows).flatMap(([name, { quota }]) =>
+  typeof quota === "number" ? [[name, quota] as const] : [],
+);
+
+/** AWS's defaults, calls per second. Operations with the same quota share one bucket. */
+// The names are those of the rows that OwnQuota selects.
+// oxlint-disable-next-line typescript/no-unsafe-type-assertion
+export const awsQuotas = {
+  ...sharedQuotas,
+  ...Object.fromEntries(ownQuotas),
+} as Readonly<Record<QuotaName, number>>;
 
 /** `aws`: {@link awsQuotas}. Or calls per second by name; what is not named is not throttled. */
 export type QuotaOptions = "off" | "aws" | Readonly<Partial<Record<QuotaName, number>>>;
-
-/** Operations that share the quotas by kind of key. */
-const cryptographic: ReadonlySet<string> = new Set([
-  "Decrypt",
-  "DeriveSharedSecret",
-  "Encrypt",
-  "GenerateDataKey",
-  "GenerateDataKeyWithoutPlaintext",
-  "GenerateMac",
-  "GenerateRandom",
-  "ReEncrypt",
-  "Sign",
-  "Verify",
-  "VerifyMac",
-]);
 
 interface Bucket {
   tokens: number;
@@ -147,7 +82,12 @@ export class Quotas {
    * @param now - Milliseconds since 1970.
    * @throws {@link KmsError} `ThrottlingException`
    */
-  take(operation: string, accountId: string, keySpec: string | undefined, now: number): void {
+  take(
+    operation: OperationName,
+    accountId: string,
+    keySpec: string | undefined,
+    now: number,
+  ): void {
     const name = quotaOf(operation, keySpec);
     const rate = this.#rates.get(name);
     if (rate === undefined) return;
@@ -167,9 +107,10 @@ export class Quotas {
   }
 }
 
-function quotaOf(operation: string, keySpec: string | undefined): string {
-  if (operation.startsWith("GenerateDataKeyPair")) return `GenerateDataKeyPair:${keySpec}`;
-  if (!cryptographic.has(operation)) return operation;
+function quotaOf(operation: OperationName, keySpec: string | undefined): string {
+  const { quota } = operationRows[operation];
+  if (quota === "dataKeyPair") return `GenerateDataKeyPair:${keySpec}`;
+  if (quota !== "cryptographic") return operation;
   const spec = keySpec !== undefined && isKeySpec(keySpec) ? keySpec : "SYMMETRIC_DEFAULT";
   const { type } = keySpecs[spec].material;
   if (type === "secret") return "CryptographicSymmetric";

@@ -1,14 +1,18 @@
 /**
- * Which members of requests and answers are kept, by operation. A member that is not listed is dropped, and so is a listed
- * member whose value has the wrong shape. Bytes are never text, whatever their name.
+ * Which members of requests and answers are kept: of a request those that have a shape here, of an answer those
+ * that the catalogue names. A member whose value has another shape is dropped. Bytes are never text, whatever
+ * their name.
  *
- * Never listed: plaintext, ciphertext, messages, MACs, signatures, key material, public keys, import
+ * Never with a shape: plaintext, ciphertext, messages, MACs, signatures, key material, public keys, import
  * and grant tokens, attestation documents.
  *
  * Source: the AWS KMS API reference for names and shapes; spec/audit-v1.md#members
  *
  * @module
  */
+import { notOffered } from "../catalogue/not-offered.ts";
+import { operations } from "../catalogue/operations.ts";
+import type { Row } from "../catalogue/row.ts";
 import type { Json } from "./canonical.ts";
 
 /** Characters of a text that are kept. The longest valid text fits. */
@@ -50,6 +54,7 @@ const shapes: Readonly<Record<string, Shape>> = {
   DestinationKeyMaterialId: text,
   DryRun: flag,
   DryRunModifiers: texts,
+  EncapsulationAlgorithm: text,
   EncryptionAlgorithm: text,
   EncryptionContext: map,
   ExpirationModel: text,
@@ -104,135 +109,38 @@ const shapes: Readonly<Record<string, Shape>> = {
   WrappingKeySpec: text,
 };
 
-const dataKeyPair = ["KeyId", "KeyPairSpec", "EncryptionContext", "DryRun"];
-const dataKey = ["KeyId", "KeySpec", "NumberOfBytes", "EncryptionContext", "DryRun"];
-const grants = ["KeyId", "GrantId", "GranteePrincipal", "GranteeServicePrincipal", "Limit"];
-const signing = ["KeyId", "MessageType", "SigningAlgorithm", "DryRun"];
+/** What is recorded beside calls: changes of principals, and what the keystore does by itself. */
+const ownRecords: Readonly<Record<string, Kept>> = {
+  DeletePrincipal: { request: ["PrincipalArn"] },
+  PutPrincipal: { request: ["PrincipalArn", "Policies", "PermissionsBoundary", "Groups", "Tags"] },
+  AuditRecordsLost: { request: ["Count"] },
+  DeleteExpiredKeyMaterial: { request: ["KeyId", "KeyMaterialId"] },
+  DeleteKey: { request: ["KeyId"] },
+  RotateAuditLog: { request: ["FirstRecord", "LastRecord", "Digest", "Archive"] },
+  RotateKey: { request: ["KeyId", "KeyMaterialId"] },
+};
 
-/** Members of requests that are kept, by operation. An operation that is not listed keeps none. */
-const requests: ReadonlyMap<string, readonly string[]> = new Map(
-  Object.entries({
-    CancelKeyDeletion: ["KeyId"],
-    CreateAlias: ["AliasName", "TargetKeyId"],
-    CreateGrant: [
-      "KeyId",
-      "GranteePrincipal",
-      "GranteeServicePrincipal",
-      "RetiringPrincipal",
-      "RetiringServicePrincipal",
-      "Operations",
-      "Constraints",
-      "Name",
-      "DryRun",
-    ],
-    CreateKey: [
-      "Policy",
-      "Description",
-      "KeyUsage",
-      "CustomerMasterKeySpec",
-      "KeySpec",
-      "Origin",
-      "CustomKeyStoreId",
-      "BypassPolicyLockoutSafetyCheck",
-      "Tags",
-      "MultiRegion",
-    ],
-    Decapsulate: ["KeyId", "EncryptionAlgorithm", "DryRun"],
-    Decrypt: ["KeyId", "EncryptionContext", "EncryptionAlgorithm", "DryRun", "DryRunModifiers"],
-    DeleteAlias: ["AliasName"],
-    DeleteImportedKeyMaterial: ["KeyId", "KeyMaterialId"],
-    DeriveSharedSecret: ["KeyId", "KeyAgreementAlgorithm", "DryRun"],
-    DescribeCustomKeyStores: ["CustomKeyStoreId", "CustomKeyStoreName", "Limit"],
-    DescribeKey: ["KeyId"],
-    DisableKey: ["KeyId"],
-    DisableKeyRotation: ["KeyId"],
-    EnableKey: ["KeyId"],
-    EnableKeyRotation: ["KeyId", "RotationPeriodInDays"],
-    Encapsulate: ["KeyId", "EncryptionAlgorithm", "DryRun"],
-    Encrypt: ["KeyId", "EncryptionContext", "EncryptionAlgorithm", "DryRun"],
-    GenerateDataKey: dataKey,
-    GenerateDataKeyPair: dataKeyPair,
-    GenerateDataKeyPairWithoutPlaintext: dataKeyPair,
-    GenerateDataKeyWithoutPlaintext: dataKey,
-    GenerateMac: ["KeyId", "MacAlgorithm", "DryRun"],
-    GenerateRandom: ["NumberOfBytes", "CustomKeyStoreId"],
-    GetKeyLastUsage: ["KeyId"],
-    GetKeyPolicy: ["KeyId", "PolicyName"],
-    GetKeyRotationStatus: ["KeyId"],
-    GetParametersForImport: ["KeyId", "WrappingAlgorithm", "WrappingKeySpec"],
-    GetPublicKey: ["KeyId"],
-    ImportKeyMaterial: [
-      "KeyId",
-      "ValidTo",
-      "ExpirationModel",
-      "ImportType",
-      "KeyMaterialDescription",
-      "KeyMaterialId",
-    ],
-    ListAliases: ["KeyId", "Limit"],
-    ListGrants: grants,
-    ListKeyPolicies: ["KeyId", "Limit"],
-    ListKeyRotations: ["KeyId", "IncludeKeyMaterial", "Limit"],
-    ListKeys: ["Limit"],
-    ListResourceTags: ["KeyId", "Limit"],
-    ListRetirableGrants: ["RetiringPrincipal", "RetiringServicePrincipal", "Limit"],
-    PutKeyPolicy: ["KeyId", "PolicyName", "Policy", "BypassPolicyLockoutSafetyCheck"],
-    ReEncrypt: [
-      "SourceKeyId",
-      "SourceEncryptionContext",
-      "SourceEncryptionAlgorithm",
-      "DestinationKeyId",
-      "DestinationEncryptionContext",
-      "DestinationEncryptionAlgorithm",
-      "DryRun",
-      "DryRunModifiers",
-    ],
-    ReplicateKey: [
-      "KeyId",
-      "ReplicaRegion",
-      "Policy",
-      "BypassPolicyLockoutSafetyCheck",
-      "Description",
-      "Tags",
-    ],
-    RetireGrant: ["KeyId", "GrantId", "DryRun"],
-    RevokeGrant: ["KeyId", "GrantId", "DryRun"],
-    RotateKeyOnDemand: ["KeyId"],
-    ScheduleKeyDeletion: ["KeyId", "PendingWindowInDays"],
-    Sign: signing,
-    TagResource: ["KeyId", "Tags"],
-    UntagResource: ["KeyId", "TagKeys"],
-    UpdateAlias: ["AliasName", "TargetKeyId"],
-    UpdateKeyDescription: ["KeyId", "Description"],
-    UpdatePrimaryRegion: ["KeyId", "PrimaryRegion"],
-    Verify: signing,
-    VerifyMac: ["KeyId", "MacAlgorithm", "DryRun"],
-    // Changes of principals, which are not operations of the KMS.
-    DeletePrincipal: ["PrincipalArn"],
-    PutPrincipal: ["PrincipalArn", "Policies", "PermissionsBoundary", "Groups", "Tags"],
-    // What the keystore does by itself.
-    AuditRecordsLost: ["Count"],
-    DeleteExpiredKeyMaterial: ["KeyId", "KeyMaterialId"],
-    DeleteKey: ["KeyId"],
-    RotateAuditLog: ["FirstRecord", "LastRecord", "Digest", "Archive"],
-    RotateKey: ["KeyId", "KeyMaterialId"],
-    SynchronizeMultiRegionKey: ["KeyId"],
-  }),
-);
+interface Kept {
+  readonly request: readonly string[];
+  readonly response?: readonly string[];
+}
 
-/** Members of answers that are kept, by operation. CloudTrail keeps none for reads and cryptographic operations. */
-const responses: ReadonlyMap<string, readonly string[]> = new Map(
-  Object.entries({
-    CancelKeyDeletion: ["KeyId"],
-    CreateGrant: ["KeyId", "GrantId"],
-    CreateKey: ["KeyMetadata"],
-    DeleteImportedKeyMaterial: ["KeyId", "KeyMaterialId"],
-    ImportKeyMaterial: ["KeyId", "KeyMaterialId"],
-    ReplicateKey: ["ReplicaKeyMetadata"],
-    RotateKeyOnDemand: ["KeyId"],
-    ScheduleKeyDeletion: ["KeyId", "DeletionDate", "KeyState", "PendingWindowInDays"],
-  }),
-);
+/** Members that are kept, by operation. Of one that is not listed nothing is kept. */
+const keptOf: ReadonlyMap<string, Kept> = new Map([
+  ...Object.entries(ownRecords),
+  ...Object.entries<Row>({ ...operations, ...notOffered }).map(
+    ([name, row]) => [name, membersKept(row)] as const,
+  ),
+]);
+
+/** All members of the request that have a shape, also those that the call is refused for. */
+function membersKept({ request, refused, logged }: Row): Kept {
+  const members = [request, refused].flatMap((words) => words?.split(" ") ?? []);
+  return {
+    request: members.filter((member) => Object.hasOwn(shapes, member)),
+    ...(logged === undefined ? {} : { response: logged.split(" ") }),
+  };
+}
 
 /** Members that name the key material that was used. CloudTrail has them beside the answer. */
 const materials = ["KeyMaterialId", "SourceKeyMaterialId", "DestinationKeyMaterialId"];
@@ -242,7 +150,7 @@ export function requestMembers(
   operation: string,
   request: Readonly<Record<string, unknown>>,
 ): Readonly<Record<string, Json>> | null {
-  return keep(requests.get(operation) ?? [], request);
+  return keep(keptOf.get(operation)?.request ?? [], request);
 }
 
 /** What is kept of an answer; `null` if nothing. */
@@ -250,7 +158,7 @@ export function responseMembers(
   operation: string,
   response: Readonly<Record<string, unknown>>,
 ): Readonly<Record<string, Json>> | null {
-  return keep(responses.get(operation) ?? [], response);
+  return keep(keptOf.get(operation)?.response ?? [], response);
 }
 
 /** Ids of the key material that an answer names. */

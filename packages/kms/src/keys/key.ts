@@ -7,7 +7,7 @@ import { hash, type KeyObject } from "node:crypto";
 import { keyIdToBytes } from "../arn.ts";
 import { label } from "../material/seal.ts";
 import type { KeyRecord, KeyVersion } from "../store/key-record.ts";
-import type { KeyState } from "./states.ts";
+import type { KeyState } from "../catalogue/key-states.ts";
 
 /** A version with its material at hand, and the name it goes by in a blob. */
 export interface UsableVersion {

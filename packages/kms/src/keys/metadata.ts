@@ -6,7 +6,7 @@
 import { isMultiRegionKeyId, keyArn, type Realm } from "../arn.ts";
 import { currentMaterialId, isPresent, keyState, materialIdOf } from "./key.ts";
 import type { ImportedFacts, KeyRecord, KeyVersion } from "../store/key-record.ts";
-import { keySpecs } from "../material/key-specs.ts";
+import { keySpecs } from "../catalogue/key-specs.ts";
 import type { KeyMetadata, KeyRotation } from "../requests/shapes.ts";
 
 export function keyMetadata(record: KeyRecord, realm: Realm, now: number): KeyMetadata {

@@ -7,7 +7,7 @@
  */
 import { diffieHellman, type KeyObject } from "node:crypto";
 import type { Bytes } from "@env/core";
-import type { KeySpec } from "./key-specs.ts";
+import type { KeySpec } from "../catalogue/key-specs.ts";
 import { decodePublicKey, isOfSpec, plainBytes } from "./material.ts";
 
 /**

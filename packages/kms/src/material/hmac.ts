@@ -7,7 +7,7 @@
  */
 import { createHmac, timingSafeEqual, type KeyObject } from "node:crypto";
 import type { Bytes } from "@env/core";
-import type { MacAlgorithm } from "./key-specs.ts";
+import type { MacAlgorithm } from "../catalogue/key-specs.ts";
 import { plainBytes } from "./material.ts";
 
 const hashes: Readonly<Record<MacAlgorithm, string>> = {

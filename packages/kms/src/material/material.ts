@@ -16,7 +16,7 @@ import {
 import { promisify } from "node:util";
 import type { Bytes } from "@env/core";
 import { random, secretKey } from "./seal.ts";
-import { keySpecs, type KeySpec, type Material } from "./key-specs.ts";
+import { keySpecs, type KeySpec, type Material } from "../catalogue/key-specs.ts";
 
 /**
  * A new key. Asymmetric ones are made on a thread of libuv's pool, an RSA_4096 in seconds: never call

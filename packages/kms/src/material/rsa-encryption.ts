@@ -9,7 +9,7 @@
  */
 import { constants, privateDecrypt, publicEncrypt, type KeyObject } from "node:crypto";
 import type { Bytes } from "@env/core";
-import { keySpecs, type EncryptionAlgorithm, type KeySpec } from "./key-specs.ts";
+import { keySpecs, type EncryptionAlgorithm, type KeySpec } from "../catalogue/key-specs.ts";
 import { plainBytes } from "./material.ts";
 
 export type RsaEncryptionAlgorithm = Exclude<EncryptionAlgorithm, "SYMMETRIC_DEFAULT">;

@@ -16,7 +16,7 @@ import {
   type KeyObject,
 } from "node:crypto";
 import type { Bytes } from "@env/core";
-import type { SigningAlgorithm } from "./key-specs.ts";
+import type { SigningAlgorithm } from "../catalogue/key-specs.ts";
 import { plainBytes } from "./material.ts";
 import { signRsaDigest, verifyRsaDigest } from "./rsa-digest.ts";
 

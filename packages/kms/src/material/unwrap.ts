@@ -21,7 +21,7 @@ import type { Bytes } from "@env/core";
 import { keyIdToBytes } from "../arn.ts";
 import { label, random, secretKey } from "./seal.ts";
 import { curveOf, exportScalar, importScalar } from "./curves.ts";
-import { keySpecs, type KeySpec } from "./key-specs.ts";
+import { keySpecs, type KeySpec } from "../catalogue/key-specs.ts";
 import { decodeMaterial, encodePublicKey, plainBytes } from "./material.ts";
 import { decryptRsa, type RsaEncryptionAlgorithm } from "./rsa-encryption.ts";
 

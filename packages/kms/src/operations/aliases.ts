@@ -11,7 +11,7 @@ import { KmsError } from "../errors.ts";
 import { kmsLimits } from "../keys/key.ts";
 import type { AliasRecord, KeyRecord } from "../store/key-record.ts";
 import { managedAliases } from "../keys/managed.ts";
-import { keySpecs } from "../material/key-specs.ts";
+import { keySpecs } from "../catalogue/key-specs.ts";
 import { fromMarker, toPage } from "../requests/page.ts";
 import type {
   AliasListEntry,
@@ -25,8 +25,6 @@ import { operation, type Operation } from "./operation.ts";
 
 export const createAlias: Operation<AliasTargetRequest, void> = operation({
   name: "CreateAlias",
-  members: ["AliasName", "TargetKeyId"],
-  mode: "write",
   parse: parseTarget,
   questions: ({ name, keyId }) => ({
     alias: { on: "alias", action: "CreateAlias", name } as const,
@@ -44,8 +42,6 @@ export const createAlias: Operation<AliasTargetRequest, void> = operation({
 /** Points an alias at another key of the same kind. */
 export const updateAlias: Operation<AliasTargetRequest, void> = operation({
   name: "UpdateAlias",
-  members: ["AliasName", "TargetKeyId"],
-  mode: "write",
   parse: parseTarget,
   questions: ({ name, keyId }) => ({
     alias: { on: "alias", action: "UpdateAlias", name } as const,
@@ -70,8 +66,6 @@ export const updateAlias: Operation<AliasTargetRequest, void> = operation({
 
 export const deleteAlias: Operation<AliasRequest, void> = operation({
   name: "DeleteAlias",
-  members: ["AliasName"],
-  mode: "write",
   parse: ({ AliasName }: AliasRequest) => check.aliasName(AliasName),
   questions: (name) => ({
     alias: { on: "alias", action: "DeleteAlias", name } as const,
@@ -85,8 +79,6 @@ export const deleteAlias: Operation<AliasRequest, void> = operation({
 /** Lists aliases, sorted by name. The aliases of AWS managed keys are listed before their keys are there. */
 export const listAliases: Operation<ListAliasesRequest, ListAliasesResponse> = operation({
   name: "ListAliases",
-  members: ["KeyId", "Limit", "Marker"],
-  mode: "read",
   parse: ({ KeyId, Limit, Marker }: ListAliasesRequest) =>
     check.all({
       limit: () => check.integer(Limit ?? 50, "limit", 1, 100),

@@ -10,7 +10,7 @@ import { KmsError } from "../errors.ts";
 import { currentVersion } from "../keys/key.ts";
 import type { KeyRecord } from "../store/key-record.ts";
 import { deriveSharedSecret as derive } from "../material/agreement.ts";
-import { keySpecs } from "../material/key-specs.ts";
+import { keySpecs } from "../catalogue/key-specs.ts";
 import { encodePublicKey } from "../material/material.ts";
 import type {
   DeriveSharedSecretRequest,
@@ -22,20 +22,12 @@ import { operation, type Operation } from "./operation.ts";
 
 export const getPublicKey: Operation<GetPublicKeyRequest, GetPublicKeyResponse> = operation({
   name: "GetPublicKey",
-  members: ["KeyId", "GrantTokens"],
-  mode: "read",
   parse: ({ KeyId }: GetPublicKeyRequest) => check.requireKeyId(KeyId),
   questions: (keyId) => ({
     key: { on: "key", action: "GetPublicKey", keyId } as const,
   }),
   run: ({ realm }, _, { key }): GetPublicKeyResponse => {
     const { keyId, keySpec, keyUsage } = key;
-    if (keySpecs[keySpec].material.type === "secret") {
-      throw new KmsError(
-        "UnsupportedOperationException",
-        `${keyArn(realm, keyId)} key spec is ${keySpec} which is not valid for GetPublicKey.`,
-      );
-    }
     return {
       KeyId: keyArn(realm, keyId),
       PublicKey: encodePublicKey(currentVersion(key).key),
@@ -52,8 +44,6 @@ const agreements = ["ECDH"] as const;
 export const deriveSharedSecret: Operation<DeriveSharedSecretRequest, DeriveSharedSecretResponse> =
   operation({
     name: "DeriveSharedSecret",
-    members: ["KeyId", "KeyAgreementAlgorithm", "PublicKey", "GrantTokens", "DryRun"],
-    mode: "read",
     parse: (request: DeriveSharedSecretRequest) =>
       check.all({
         keyId: () => check.requireKeyId(request.KeyId),
@@ -69,7 +59,6 @@ export const deriveSharedSecret: Operation<DeriveSharedSecretRequest, DeriveShar
         conditions: { "kms:KeyAgreementAlgorithm": algorithm },
       } as const,
     }),
-    usage: "KEY_AGREEMENT",
     run: ({ realm }, { algorithm, publicKey }, { key }): DeriveSharedSecretResponse => {
       const { keyId, keySpec, origin } = key;
       const SharedSecret = derive(currentVersion(key).key, keySpec, publicKey);

@@ -10,14 +10,13 @@ import { sealBlob } from "../keys/blob.ts";
 import * as check from "../requests/check.ts";
 import { KmsError } from "../errors.ts";
 import { currentMaterialId, currentVersion } from "../keys/key.ts";
-import { dataKeyPairSpecs } from "../material/key-specs.ts";
+import { dataKeyPairSpecs } from "../catalogue/key-specs.ts";
 import { encodeMaterial, encodePublicKey, generateMaterial } from "../material/material.ts";
 import type {
   GenerateDataKeyPairRequest,
   GenerateDataKeyPairResponse,
   GenerateDataKeyPairWithoutPlaintextResponse,
 } from "../requests/shapes.ts";
-import { dataKeyPairConditions } from "./conditions.ts";
 import { operation, type Operation } from "./operation.ts";
 
 const notOffered = ["ML_KEM_512", "ML_KEM_768", "ML_KEM_1024", "SM2"] as const;
@@ -42,8 +41,6 @@ function pairOperation<Response>(
 ): Operation<GenerateDataKeyPairRequest, Response> {
   return operation({
     name,
-    members: ["KeyId", "KeyPairSpec", "EncryptionContext", "GrantTokens", "DryRun"],
-    mode: "read",
     parse: (request: GenerateDataKeyPairRequest) =>
       check.all({
         keyId: () => check.requireKeyId(request.KeyId),
@@ -56,25 +53,15 @@ function pairOperation<Response>(
         action: name,
         keyId,
         encryptionContext: context,
-        conditions: dataKeyPairConditions(pairSpec),
+        conditions: { "kms:DataKeyPairSpec": pairSpec },
       } as const,
     }),
-    usage: "ENCRYPT_DECRYPT",
     quotaSpec: ({ pairSpec }) => pairSpec,
-    make: async ({ pairSpec }, { key }): Promise<KeyObject | undefined> => {
+    make: async ({ pairSpec }): Promise<KeyObject | undefined> => {
       const spec = dataKeyPairSpecs.find((one) => one === pairSpec);
-      if (spec === undefined || key.keySpec !== "SYMMETRIC_DEFAULT") return undefined;
-      return generateMaterial(spec);
+      return spec === undefined ? undefined : generateMaterial(spec);
     },
     run: ({ realm }, { pairSpec, context }, { key }, pair) => {
-      const { keyId, keySpec } = key;
-      const arn = keyArn(realm, keyId);
-      if (keySpec !== "SYMMETRIC_DEFAULT") {
-        throw new KmsError(
-          "InvalidKeyUsageException",
-          `${arn} key spec is ${keySpec} which is not valid for ${name}.`,
-        );
-      }
       const spec = dataKeyPairSpecs.find((one) => one === pairSpec);
       if (spec === undefined || pair === undefined) {
         throw new KmsError(
@@ -87,7 +74,7 @@ function pairOperation<Response>(
         PrivateKeyCiphertextBlob: sealBlob(currentVersion(key), PrivateKeyPlaintext, context),
         PrivateKeyPlaintext,
         PublicKey: encodePublicKey(pair),
-        KeyId: arn,
+        KeyId: keyArn(realm, key.keyId),
         KeyPairSpec: spec,
         KeyMaterialId: currentMaterialId(key),
       });

@@ -16,7 +16,6 @@ import type {
   GenerateRandomRequest,
   GenerateRandomResponse,
 } from "../requests/shapes.ts";
-import { encryptionConditions } from "./conditions.ts";
 import { operation, type Operation } from "./operation.ts";
 
 export const generateDataKey: Operation<GenerateDataKeyRequest, GenerateDataKeyResponse> =
@@ -32,8 +31,6 @@ export const generateDataKeyWithoutPlaintext: Operation<
 
 export const generateRandom: Operation<GenerateRandomRequest, GenerateRandomResponse> = operation({
   name: "GenerateRandom",
-  members: ["NumberOfBytes"],
-  mode: "read",
   parse: ({ NumberOfBytes }: GenerateRandomRequest) => {
     if (NumberOfBytes === undefined) {
       throw new KmsError("ValidationException", "NumberOfBytes is required.");
@@ -50,8 +47,6 @@ function dataKeyOperation<Response>(
 ): Operation<GenerateDataKeyRequest, Response> {
   return operation({
     name,
-    members: ["KeyId", "KeySpec", "NumberOfBytes", "EncryptionContext", "GrantTokens", "DryRun"],
-    mode: "read",
     parse: (request: GenerateDataKeyRequest) =>
       check.all({
         keyId: () => check.requireKeyId(request.KeyId),
@@ -64,23 +59,14 @@ function dataKeyOperation<Response>(
         action: name,
         keyId,
         encryptionContext: context,
-        conditions: encryptionConditions(),
       } as const,
     }),
-    usage: "ENCRYPT_DECRYPT",
     run: ({ realm }, { length, context }, { key }) => {
-      const { keyId, keySpec } = key;
-      if (keySpec !== "SYMMETRIC_DEFAULT") {
-        throw new KmsError(
-          "InvalidKeyUsageException",
-          `${keyArn(realm, keyId)} key spec is ${keySpec} which is not valid for ${name}.`,
-        );
-      }
       const Plaintext = random(length);
       return finish({
         Plaintext,
         CiphertextBlob: sealBlob(currentVersion(key), Plaintext, context),
-        KeyId: keyArn(realm, keyId),
+        KeyId: keyArn(realm, key.keyId),
         KeyMaterialId: currentMaterialId(key),
       });
     },

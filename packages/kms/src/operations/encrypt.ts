@@ -9,12 +9,13 @@
 import type { Bytes, Context } from "@env/core";
 import { invalidCiphertext, type BlobQuestion, type KeyQuestion } from "../access/access.ts";
 import { keyArn, keyIdFromBytes, keyIdToBytes } from "../arn.ts";
+import { defaultOf } from "../catalogue/actions.ts";
 import { describeCiphertextBlob, openBlob, sealBlob } from "../keys/blob.ts";
 import * as check from "../requests/check.ts";
 import { KmsError } from "../errors.ts";
 import { currentMaterialId, currentVersion, materialIdOf, versionOf } from "../keys/key.ts";
 import type { KeyRecord } from "../store/key-record.ts";
-import { keySpecs, type EncryptionAlgorithm } from "../material/key-specs.ts";
+import { keySpecs, type EncryptionAlgorithm } from "../catalogue/key-specs.ts";
 import { decryptRsa, encryptRsa, maxRsaPlaintextBytes } from "../material/rsa-encryption.ts";
 import type {
   DecryptRequest,
@@ -24,26 +25,16 @@ import type {
   ReEncryptRequest,
   ReEncryptResponse,
 } from "../requests/shapes.ts";
-import { defaults, encryptionConditions } from "./conditions.ts";
 import { operation, type Operation } from "./operation.ts";
 
 const algorithms = [
-  defaults.encryptionAlgorithm,
+  defaultOf("Encrypt", "kms:EncryptionAlgorithm"),
   "RSAES_OAEP_SHA_1",
   "RSAES_OAEP_SHA_256",
 ] as const;
 
 export const encrypt: Operation<EncryptRequest, EncryptResponse> = operation({
   name: "Encrypt",
-  members: [
-    "KeyId",
-    "Plaintext",
-    "EncryptionContext",
-    "EncryptionAlgorithm",
-    "GrantTokens",
-    "DryRun",
-  ],
-  mode: "read",
   parse: (request: EncryptRequest) =>
     check.all({
       keyId: () => check.requireKeyId(request.KeyId),
@@ -57,10 +48,9 @@ export const encrypt: Operation<EncryptRequest, EncryptResponse> = operation({
       action: "Encrypt",
       keyId,
       encryptionContext: context,
-      conditions: encryptionConditions(algorithm),
+      conditions: { "kms:EncryptionAlgorithm": algorithm },
     } as const,
   }),
-  usage: "ENCRYPT_DECRYPT",
   run: ({ realm }, { plaintext, context, algorithm }, { key }): EncryptResponse => {
     requireAlgorithm(key, algorithm, context);
     return {
@@ -74,15 +64,6 @@ export const encrypt: Operation<EncryptRequest, EncryptResponse> = operation({
 
 export const decrypt: Operation<DecryptRequest, DecryptResponse> = operation({
   name: "Decrypt",
-  members: [
-    "KeyId",
-    "CiphertextBlob",
-    "EncryptionContext",
-    "EncryptionAlgorithm",
-    "GrantTokens",
-    "DryRun",
-  ],
-  mode: "read",
   parse: (request: DecryptRequest) =>
     check.all({
       keyId: () => check.optionalKeyId(request.KeyId),
@@ -93,7 +74,6 @@ export const decrypt: Operation<DecryptRequest, DecryptResponse> = operation({
   questions: ({ keyId, blob, context, algorithm }) => ({
     key: source("Decrypt", keyId, blob, context, algorithm),
   }),
-  usage: "ENCRYPT_DECRYPT",
   run: ({ realm }, { blob, context, algorithm }, { key }): DecryptResponse => {
     requireAlgorithm(key, algorithm, context);
     const { plaintext, materialId } = decryptUnder(key, algorithm, blob, context);
@@ -109,18 +89,6 @@ export const decrypt: Operation<DecryptRequest, DecryptResponse> = operation({
 /** Decrypts and encrypts anew: another key, the key's newest version, another context. */
 export const reEncrypt: Operation<ReEncryptRequest, ReEncryptResponse> = operation({
   name: "ReEncrypt",
-  members: [
-    "CiphertextBlob",
-    "SourceKeyId",
-    "SourceEncryptionContext",
-    "SourceEncryptionAlgorithm",
-    "DestinationKeyId",
-    "DestinationEncryptionContext",
-    "DestinationEncryptionAlgorithm",
-    "GrantTokens",
-    "DryRun",
-  ],
-  mode: "read",
   parse: (request: ReEncryptRequest) =>
     check.all({
       blob: () => check.ciphertextBlob(request.CiphertextBlob),
@@ -144,10 +112,9 @@ export const reEncrypt: Operation<ReEncryptRequest, ReEncryptResponse> = operati
       action: "ReEncryptTo",
       keyId: destinationId,
       encryptionContext: to,
-      conditions: encryptionConditions(toAlgorithm),
+      conditions: { "kms:EncryptionAlgorithm": toAlgorithm },
     } as const,
   }),
-  usage: "ENCRYPT_DECRYPT",
   run: ({ realm }, input, keys): ReEncryptResponse => {
     const { blob, from, to, fromAlgorithm, toAlgorithm } = input;
     requireAlgorithm(keys.source, fromAlgorithm, from);
@@ -178,7 +145,7 @@ function source(
   encryptionContext: Context,
   algorithm: EncryptionAlgorithm,
 ): BlobQuestion | KeyQuestion {
-  const conditions = encryptionConditions(algorithm);
+  const conditions = { "kms:EncryptionAlgorithm": algorithm };
   if (algorithm === "SYMMETRIC_DEFAULT") {
     return { on: "blob", action, keyId, blob, encryptionContext, conditions };
   }

@@ -19,7 +19,8 @@ import {
   withToken,
 } from "../keys/grant-records.ts";
 import { fromMarker, toPage } from "../requests/page.ts";
-import { grantLimits, grantOperations, type GrantOperation } from "../policy/grant-match.ts";
+import { grantOperations, type GrantOperation } from "../catalogue/actions.ts";
+import { grantLimits } from "../policy/grant-match.ts";
 import type { Grant } from "../policy/request.ts";
 import type {
   CreateGrantRequest,
@@ -39,17 +40,6 @@ const SCANNED_KEYS = 1000;
 /** Creates a grant. A request with a name that is repeated gets the same grant and another token. */
 export const createGrant: Operation<CreateGrantRequest, CreateGrantResponse> = operation({
   name: "CreateGrant",
-  members: [
-    "KeyId",
-    "GranteePrincipal",
-    "RetiringPrincipal",
-    "Operations",
-    "Constraints",
-    "Name",
-    "GrantTokens",
-    "DryRun",
-  ],
-  mode: "write",
   parse: (request: CreateGrantRequest) =>
     check.all({
       keyId: () => check.requireKeyId(request.KeyId),
@@ -102,8 +92,6 @@ export const createGrant: Operation<CreateGrantRequest, CreateGrantResponse> = o
 /** Lists the grants of a key, oldest first. */
 export const listGrants: Operation<ListGrantsRequest, ListGrantsResponse> = operation({
   name: "ListGrants",
-  members: ["KeyId", "GrantId", "GranteePrincipal", "Limit", "Marker"],
-  mode: "read",
   parse: (request: ListGrantsRequest) =>
     check.all({
       keyId: () => check.requireKeyId(request.KeyId),
@@ -138,8 +126,6 @@ export const listGrants: Operation<ListGrantsRequest, ListGrantsResponse> = oper
 export const listRetirableGrants: Operation<ListRetirableGrantsRequest, ListGrantsResponse> =
   operation({
     name: "ListRetirableGrants",
-    members: ["RetiringPrincipal", "Limit", "Marker"],
-    mode: "read",
     parse: ({ RetiringPrincipal, Limit, Marker }: ListRetirableGrantsRequest) => {
       const { position, ...rest } = check.all({
         retiring: () => check.principal(RetiringPrincipal, "retiringPrincipal"),
@@ -177,8 +163,6 @@ export const listRetirableGrants: Operation<ListRetirableGrantsRequest, ListGran
 /** Retires a grant: for its retiring principal, its grantee if it may, and the account that issued it. */
 export const retireGrant: Operation<RetireGrantRequest, void> = operation({
   name: "RetireGrant",
-  members: ["GrantToken", "KeyId", "GrantId", "DryRun"],
-  mode: "write",
   parse: ({ GrantToken, KeyId, GrantId }: RetireGrantRequest) => {
     const byToken = GrantToken !== undefined;
     if (byToken === (KeyId !== undefined || GrantId !== undefined)) {
@@ -203,8 +187,6 @@ export const retireGrant: Operation<RetireGrantRequest, void> = operation({
 /** Revokes a grant, for whoever may do so with the key. */
 export const revokeGrant: Operation<RevokeGrantRequest, void> = operation({
   name: "RevokeGrant",
-  members: ["KeyId", "GrantId", "DryRun"],
-  mode: "write",
   parse: ({ KeyId, GrantId }: RevokeGrantRequest) =>
     check.all({
       keyId: () => check.requireKeyId(KeyId),
@@ -233,7 +215,7 @@ const MAX_OPERATIONS = 50;
 export function parseOperations(value: unknown): readonly GrantOperation[] {
   const given = check.list(value, "operations", 1, MAX_OPERATIONS);
   const operations = check.each(given, (one) =>
-    check.oneOf(one ?? null, "operations", grantOperations),
+    check.among(one ?? null, "operations", grantOperations),
   );
   if (operations.every((name) => name === "CreateGrant")) {
     throw new KmsError(
@@ -275,10 +257,7 @@ export interface WantedGrant {
 export function parseConstraints(value: unknown): Grant["constraints"] {
   if (value === undefined || value === null) return undefined;
   if (typeof value !== "object") throw check.constraint("constraints", "be a structure");
-  check.requireMembers<Readonly<Record<string, unknown>>>({ ...value }, [
-    "EncryptionContextEquals",
-    "EncryptionContextSubset",
-  ]);
+  check.requireMembers(value, ["EncryptionContextEquals", "EncryptionContextSubset"]);
   const equals = "EncryptionContextEquals" in value ? value.EncryptionContextEquals : undefined;
   const subset = "EncryptionContextSubset" in value ? value.EncryptionContextSubset : undefined;
   if (equals !== undefined && subset !== undefined) {

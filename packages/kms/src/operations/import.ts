@@ -9,6 +9,7 @@
  */
 import type { KeyObject } from "node:crypto";
 import { keyArn, type Realm } from "../arn.ts";
+import { defaultOf } from "../catalogue/actions.ts";
 import * as check from "../requests/check.ts";
 import { KmsError } from "../errors.ts";
 import { keyState } from "../keys/key.ts";
@@ -33,7 +34,6 @@ import type {
   ImportKeyMaterialResponse,
 } from "../requests/shapes.ts";
 import { unsupportedOrigin } from "../keys/states.ts";
-import { defaults, importConditions } from "./conditions.ts";
 import { operation, type Call, type Operation } from "./operation.ts";
 
 const TOKEN_DAYS = 1;
@@ -41,7 +41,10 @@ const MOST_DAYS = 365;
 
 const knownAlgorithms = [...wrappingAlgorithms, "RSAES_PKCS1_V1_5", "SM2PKE"] as const;
 const knownKeySpecs = [...wrappingKeySpecs, "SM2"] as const;
-const expirationModels = [defaults.expirationModel, "KEY_MATERIAL_DOES_NOT_EXPIRE"] as const;
+const expirationModels = [
+  defaultOf("ImportKeyMaterial", "kms:ExpirationModel"),
+  "KEY_MATERIAL_DOES_NOT_EXPIRE",
+] as const;
 const importTypes = ["NEW_KEY_MATERIAL", "EXISTING_KEY_MATERIAL"] as const;
 
 export const getParametersForImport: Operation<
@@ -49,8 +52,6 @@ export const getParametersForImport: Operation<
   GetParametersForImportResponse
 > = operation({
   name: "GetParametersForImport",
-  members: ["KeyId", "WrappingAlgorithm", "WrappingKeySpec"],
-  mode: "read",
   parse: (request: GetParametersForImportRequest) =>
     check.all({
       keyId: () => check.requireKeyId(request.KeyId),
@@ -97,24 +98,16 @@ export const getParametersForImport: Operation<
 export const importKeyMaterial: Operation<ImportKeyMaterialRequest, ImportKeyMaterialResponse> =
   operation({
     name: "ImportKeyMaterial",
-    members: [
-      "KeyId",
-      "ImportToken",
-      "EncryptedKeyMaterial",
-      "ValidTo",
-      "ExpirationModel",
-      "ImportType",
-      "KeyMaterialDescription",
-      "KeyMaterialId",
-    ],
-    mode: "write",
     parse: parseImport,
     questions: ({ keyId, model, expires }) => ({
       key: {
         on: "key",
         action: "ImportKeyMaterial",
         keyId,
-        conditions: importConditions({ model, expires }),
+        conditions: {
+          "kms:ExpirationModel": model,
+          "kms:ValidTo": expires === undefined ? undefined : new Date(expires).toISOString(),
+        },
       } as const,
     }),
     run: (call, input, { key }): ImportKeyMaterialResponse => {
@@ -141,8 +134,6 @@ export const deleteImportedKeyMaterial: Operation<
   DeleteImportedKeyMaterialResponse
 > = operation({
   name: "DeleteImportedKeyMaterial",
-  members: ["KeyId", "KeyMaterialId"],
-  mode: "write",
   parse: ({ KeyId, KeyMaterialId }: DeleteImportedKeyMaterialRequest) =>
     check.all({
       keyId: () => check.requireKeyId(KeyId),

@@ -5,6 +5,7 @@
  */
 import { randomUUID, type KeyObject } from "node:crypto";
 import { keyArn, multiRegionForm } from "../arn.ts";
+import { defaultOf } from "../catalogue/actions.ts";
 import * as check from "../requests/check.ts";
 import { KmsError } from "../errors.ts";
 import type { KeyRecord } from "../store/key-record.ts";
@@ -15,7 +16,7 @@ import {
   keySpecsNotOffered,
   type KeySpec,
   type KeyUsage,
-} from "../material/key-specs.ts";
+} from "../catalogue/key-specs.ts";
 import { generateMaterial } from "../material/material.ts";
 import { keyMetadata } from "../keys/metadata.ts";
 import { fromMarker, toPage } from "../requests/page.ts";
@@ -32,30 +33,18 @@ import type {
   ScheduleKeyDeletionResponse,
   UpdateKeyDescriptionRequest,
 } from "../requests/shapes.ts";
-import type { KeyAction } from "../keys/states.ts";
-import { defaults, deletionConditions, newKeyConditions, tagConditions } from "./conditions.ts";
+import { tagConditions } from "./tags.ts";
 import { operation, type Call, type Operation } from "./operation.ts";
 import { parseKeyPolicy, requireWayBack } from "./policies.ts";
 
 export const createKey: Operation<CreateKeyRequest, KeyMetadataResponse> = operation({
   name: "CreateKey",
-  members: [
-    "Description",
-    "KeySpec",
-    "CustomerMasterKeySpec",
-    "KeyUsage",
-    "Origin",
-    "MultiRegion",
-    "Policy",
-    "BypassPolicyLockoutSafetyCheck",
-    "Tags",
-  ],
-  mode: "write",
   parse: (request: CreateKeyRequest) => {
     const { kind, ...rest } = check.all({
       kind: () => parseKind(request),
       description: () => check.description(request.Description ?? ""),
-      multiRegion: () => check.flag(request.MultiRegion ?? defaults.multiRegion, "multiRegion"),
+      multiRegion: () =>
+        check.flag(request.MultiRegion ?? defaultOf("CreateKey", "kms:MultiRegion"), "multiRegion"),
       policy: () => (request.Policy === undefined ? undefined : parseKeyPolicy(request.Policy)),
       bypass: () => request.BypassPolicyLockoutSafetyCheck,
       skipLockoutCheck: () =>
@@ -67,7 +56,14 @@ export const createKey: Operation<CreateKeyRequest, KeyMetadataResponse> = opera
     return { ...kind, ...rest, keyId: rest.multiRegion ? multiRegionForm(uuid) : uuid };
   },
   questions: ({ keyId, bypass, tags, ...kind }) => {
-    const conditions = { ...tagConditions(tags), ...newKeyConditions(kind) };
+    const conditions = {
+      ...tagConditions(tags),
+      "kms:KeySpec": kind.keySpec,
+      "kms:KeyUsage": kind.keyUsage,
+      "kms:KeyOrigin": kind.origin,
+      "kms:MultiRegion": String(kind.multiRegion),
+      "kms:MultiRegionKeyType": kind.multiRegion ? "PRIMARY" : undefined,
+    };
     return {
       account: {
         on: "account",
@@ -116,8 +112,6 @@ export const createKey: Operation<CreateKeyRequest, KeyMetadataResponse> = opera
 
 export const describeKey: Operation<DescribeKeyRequest, KeyMetadataResponse> = operation({
   name: "DescribeKey",
-  members: ["KeyId", "GrantTokens"],
-  mode: "read",
   parse: ({ KeyId }: DescribeKeyRequest) => check.requireKeyId(KeyId),
   questions: (keyId) => ({
     key: { on: "key", action: "DescribeKey", keyId } as const,
@@ -130,8 +124,6 @@ export const describeKey: Operation<DescribeKeyRequest, KeyMetadataResponse> = o
 /** Lists keys, oldest first. */
 export const listKeys: Operation<PageRequest, ListKeysResponse> = operation({
   name: "ListKeys",
-  members: ["Limit", "Marker"],
-  mode: "read",
   parse: ({ Limit, Marker }: PageRequest) =>
     check.all({
       limit: () => check.integer(Limit ?? 100, "limit", 1, 1000),
@@ -157,8 +149,6 @@ export const disableKey: Operation<KeyRequest, void> = keyChange("DisableKey", (
 
 export const updateKeyDescription: Operation<UpdateKeyDescriptionRequest, void> = operation({
   name: "UpdateKeyDescription",
-  members: ["KeyId", "Description"],
-  mode: "write",
   parse: ({ KeyId, Description }: UpdateKeyDescriptionRequest) =>
     check.all({
       keyId: () => check.requireKeyId(KeyId),
@@ -176,14 +166,13 @@ export const scheduleKeyDeletion: Operation<
   ScheduleKeyDeletionResponse
 > = operation({
   name: "ScheduleKeyDeletion",
-  members: ["KeyId", "PendingWindowInDays"],
-  mode: "write",
   parse: ({ KeyId, PendingWindowInDays }: ScheduleKeyDeletionRequest) =>
     check.all({
       keyId: () => check.requireKeyId(KeyId),
       windowDays: () =>
         check.integer(
-          PendingWindowInDays ?? defaults.pendingWindowInDays,
+          PendingWindowInDays ??
+            defaultOf("ScheduleKeyDeletion", "kms:ScheduleKeyDeletionPendingWindowInDays"),
           "pendingWindowInDays",
           7,
           30,
@@ -194,7 +183,7 @@ export const scheduleKeyDeletion: Operation<
       on: "key",
       action: "ScheduleKeyDeletion",
       keyId,
-      conditions: deletionConditions(windowDays),
+      conditions: { "kms:ScheduleKeyDeletionPendingWindowInDays": String(windowDays) },
     } as const,
   }),
   run: ({ store, realm, now }, { windowDays }, { key }): ScheduleKeyDeletionResponse => {
@@ -218,23 +207,21 @@ export const cancelKeyDeletion: Operation<KeyRequest, KeyIdResponse> = keyChange
 
 /** An operation whose only member is a key, which it changes. */
 function keyChange(
-  action: KeyAction,
+  action: "CancelKeyDeletion" | "DisableKey" | "EnableKey",
   change: (key: KeyRecord) => KeyRecord,
 ): Operation<KeyRequest, void>;
 function keyChange<Response>(
-  action: KeyAction,
+  action: "CancelKeyDeletion" | "DisableKey" | "EnableKey",
   change: (key: KeyRecord) => KeyRecord,
   answer: (key: KeyRecord, call: Call) => Response,
 ): Operation<KeyRequest, Response>;
 function keyChange<Response>(
-  action: KeyAction,
+  action: "CancelKeyDeletion" | "DisableKey" | "EnableKey",
   change: (key: KeyRecord) => KeyRecord,
   answer?: (key: KeyRecord, call: Call) => Response,
 ): Operation<KeyRequest, Response | undefined> {
   return operation({
     name: action,
-    members: ["KeyId"],
-    mode: "write",
     parse: ({ KeyId }: KeyRequest) => check.requireKeyId(KeyId),
     questions: (keyId) => ({ key: { on: "key", action, keyId } as const }),
     run: (call, _, { key }) => {
@@ -260,7 +247,7 @@ function parseKind(request: CreateKeyRequest): Kind {
     );
   }
   const { usage, ...rest } = check.all({
-    keySpec: () => parseKeySpec(spec ?? oldSpec ?? defaults.keySpec),
+    keySpec: () => parseKeySpec(spec ?? oldSpec ?? defaultOf("CreateKey", "kms:KeySpec")),
     usage: () => parseKeyUsage(request.KeyUsage),
     origin: () => parseOrigin(request.Origin),
   });
@@ -271,7 +258,7 @@ export function parseOrigin(value: unknown): Kind["origin"] {
   if (value === "AWS_CLOUDHSM" || value === "EXTERNAL_KEY_STORE") {
     throw unsupported(`Origin ${value}`, "there are no custom key stores");
   }
-  return check.oneOf(value, "origin", [defaults.origin, "EXTERNAL"]);
+  return check.oneOf(value, "origin", [defaultOf("CreateKey", "kms:KeyOrigin"), "EXTERNAL"]);
 }
 
 export function parseKeySpec(value: unknown): KeySpec {
@@ -291,7 +278,7 @@ export function parseKeyUsage(value: unknown): KeyUsage | undefined {
 /** The usage of a key of that spec, which has to be said where there are several. */
 export function fittingUsage(usage: KeyUsage | undefined, keySpec: KeySpec): KeyUsage {
   if (usage === undefined) {
-    if (keySpec === "SYMMETRIC_DEFAULT") return defaults.keyUsage;
+    if (keySpec === "SYMMETRIC_DEFAULT") return defaultOf("CreateKey", "kms:KeyUsage");
     throw new KmsError(
       "ValidationException",
       "You must specify a KeyUsage value for all KMS keys except for symmetric encryption keys.",

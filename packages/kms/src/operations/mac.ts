@@ -8,7 +8,7 @@ import * as check from "../requests/check.ts";
 import { KmsError } from "../errors.ts";
 import { currentVersion } from "../keys/key.ts";
 import type { KeyRecord } from "../store/key-record.ts";
-import { keySpecs, type MacAlgorithm } from "../material/key-specs.ts";
+import { keySpecs, type MacAlgorithm } from "../catalogue/key-specs.ts";
 import { computeMac, verifyMac as isMacOf } from "../material/hmac.ts";
 import type { KeyQuestion } from "../access/access.ts";
 import type {
@@ -23,11 +23,8 @@ const algorithms = ["HMAC_SHA_224", "HMAC_SHA_256", "HMAC_SHA_384", "HMAC_SHA_51
 
 export const generateMac: Operation<GenerateMacRequest, GenerateMacResponse> = operation({
   name: "GenerateMac",
-  members: ["KeyId", "Message", "MacAlgorithm", "GrantTokens", "DryRun"],
-  mode: "read",
   parse: (request: GenerateMacRequest) => check.all(checks(request)),
   questions: (input) => ({ key: question("GenerateMac", input) }),
-  usage: "GENERATE_VERIFY_MAC",
   run: ({ realm }, { message, algorithm }, { key }): GenerateMacResponse => {
     requireAlgorithm(key, algorithm);
     return {
@@ -41,12 +38,9 @@ export const generateMac: Operation<GenerateMacRequest, GenerateMacResponse> = o
 
 export const verifyMac: Operation<VerifyMacRequest, VerifyMacResponse> = operation({
   name: "VerifyMac",
-  members: ["KeyId", "Message", "MacAlgorithm", "Mac", "GrantTokens", "DryRun"],
-  mode: "read",
   parse: (request: VerifyMacRequest) =>
     check.all({ ...checks(request), mac: () => check.bytes(request.Mac, "mac", 6144) }),
   questions: (input) => ({ key: question("VerifyMac", input) }),
-  usage: "GENERATE_VERIFY_MAC",
   run: ({ realm }, { message, algorithm, mac }, { key }): VerifyMacResponse => {
     requireAlgorithm(key, algorithm);
     if (!isMacOf(currentVersion(key).key, algorithm, message, mac)) {

@@ -16,6 +16,8 @@ import { isEnvelopeError } from "@env/core";
 import { Access, type Asked, type Found, type Question, type Resolved } from "../access/access.ts";
 import { keyArn, type Realm } from "../arn.ts";
 import type { AuditSink } from "../audit/event.ts";
+import { isOfKind } from "../catalogue/key-specs.ts";
+import { membersOf, operationRows, type OperationName } from "../catalogue/operations.ts";
 import * as check from "../requests/check.ts";
 import { isKmsError, KmsError } from "../errors.ts";
 import { requireKnownTokens } from "../keys/grant-records.ts";
@@ -23,7 +25,6 @@ import { keyState } from "../keys/key.ts";
 import type { KeyRecord } from "../store/key-record.ts";
 import { carryOutDue, isDue } from "../keys/lifecycle.ts";
 import { bornManagedKey } from "../keys/managed.ts";
-import type { KeyUsage } from "../material/key-specs.ts";
 import type { Quotas } from "../access/quotas.ts";
 import type { Session } from "../access/session.ts";
 import { requireState } from "../keys/states.ts";
@@ -44,7 +45,7 @@ export interface Environment {
 /** One operation of the KMS: all that can be done with it is to call it. */
 export interface Operation<Request extends object, Response> {
   /** AWS's name. */
-  readonly name: string;
+  readonly name: OperationName;
   readonly call: (environment: Environment, request: Request) => Promise<Response>;
 }
 
@@ -71,18 +72,12 @@ export interface Call {
 }
 
 export interface Definition<Request extends object, Input, Q extends Questions, Made, Response> {
-  /** AWS's name. */
-  readonly name: string;
-  /** The members of the request that this KMS understands. Any other is refused, none is ignored. */
-  readonly members: readonly (keyof Request & string)[];
-  /** `read` changes nothing. `write` is one transaction, and the audit record is part of it. */
-  readonly mode: "read" | "write";
+  /** AWS's name, and that of its row in the catalogue. */
+  readonly name: OperationName;
   /** The shape of the request, and copies of its bytes: one `check.all`. No look at any key. */
   readonly parse: (request: Request) => Input;
   /** What is asked for, by name and in this order; at least one question that needs permission. */
   readonly questions: (input: Input) => Q;
-  /** What the keys must be for. */
-  readonly usage?: KeyUsage;
   /** Whose quota is used, where it is not that of the first key's spec. */
   readonly quotaSpec?: (input: Input) => string;
   /**
@@ -123,11 +118,11 @@ async function perform<Request extends object, Input, Q extends Questions, Made,
 ): Promise<Response> {
   check.requireObject(request);
   const { store } = environment;
-  const trail = new Trail(environment, definition, request);
+  const trail = new Trail(environment, definition.name, request);
   let input: Input | undefined;
   let answer: Response | undefined;
   try {
-    check.requireMembers(request, definition.members);
+    check.requireMembers(request, membersOf(definition.name));
     const { parsed, tokens, dryRun } = check.all({
       parsed: () => (input = definition.parse(request)),
       tokens: () => check.grantTokens(request),
@@ -148,7 +143,7 @@ async function perform<Request extends object, Input, Q extends Questions, Made,
     };
 
     const made = await makeAhead(definition, parsed, () => store.read(() => enter(false)));
-    if (definition.mode === "read") {
+    if (operationRows[definition.name].mode === "read") {
       const read = await store.read(() => {
         const entered = enter(false);
         return entered.due ? undefined : { response: run(entered, made) };
@@ -218,7 +213,7 @@ function enterCall<Request extends object, Input, Q extends Questions, Made, Res
     const isHere = !one.unborn && (store.readOnly || !isDue(one.record, store));
     due ||= !isHere;
     const record = isHere || !writing ? one.record : carryOut(environment, one);
-    if (isHere || writing) requireUsable(definition, one.question, record, realm, now);
+    if (isHere || writing) requireUsable(definition.name, one.question, record, realm, now);
     keys[name] = record;
   }
   const call = { store, realm, access, now, grantDelay: environment.grantDelay, asked };
@@ -227,9 +222,9 @@ function enterCall<Request extends object, Input, Q extends Questions, Made, Res
   return { call, keys: keys as Keys<Q>, due };
 }
 
-/** State, and then use: a disabled key says that it is disabled, whatever it is for. */
+/** State, then use, then kind: a disabled key says that it is disabled, whatever it is for. */
 function requireUsable(
-  { name, usage }: { readonly name: string; readonly usage?: KeyUsage },
+  name: OperationName,
   question: Question,
   record: KeyRecord,
   realm: Realm,
@@ -237,12 +232,21 @@ function requireUsable(
 ): void {
   if (question.on !== "key" && question.on !== "blob") return;
   const arn = keyArn(realm, record.keyId);
-  requireState(question.action, keyState(record, now), arn);
-  if (usage === undefined || record.keyUsage === usage) return;
-  throw new KmsError(
-    "InvalidKeyUsageException",
-    `${arn} key usage is ${record.keyUsage} which is not valid for ${name}.`,
-  );
+  const { states, usage, keys } = operationRows[name];
+  const { keyUsage, keySpec } = record;
+  if (states !== undefined) requireState(states, keyState(record, now), arn);
+  if (usage !== undefined && usage !== keyUsage) {
+    throw new KmsError(
+      "InvalidKeyUsageException",
+      `${arn} key usage is ${keyUsage} which is not valid for ${name}.`,
+    );
+  }
+  if (keys !== undefined && !isOfKind(keys, keySpec)) {
+    throw new KmsError(
+      keys === "symmetric" ? "InvalidKeyUsageException" : "UnsupportedOperationException",
+      `${arn} key spec is ${keySpec} which is not valid for ${name}.`,
+    );
+  }
 }
 
 /** Does what is due on a key, and makes a managed key that is used for the first time. */

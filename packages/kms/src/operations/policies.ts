@@ -21,8 +21,6 @@ import { operation, type Call, type Operation } from "./operation.ts";
 
 export const getKeyPolicy: Operation<GetKeyPolicyRequest, GetKeyPolicyResponse> = operation({
   name: "GetKeyPolicy",
-  members: ["KeyId", "PolicyName"],
-  mode: "read",
   parse: ({ KeyId, PolicyName }: GetKeyPolicyRequest) =>
     check.all({
       keyId: () => check.requireKeyId(KeyId),
@@ -39,8 +37,6 @@ export const getKeyPolicy: Operation<GetKeyPolicyRequest, GetKeyPolicyResponse> 
 
 export const putKeyPolicy: Operation<PutKeyPolicyRequest, void> = operation({
   name: "PutKeyPolicy",
-  members: ["KeyId", "PolicyName", "Policy", "BypassPolicyLockoutSafetyCheck"],
-  mode: "write",
   parse: (request: PutKeyPolicyRequest) =>
     check.all({
       keyId: () => check.requireKeyId(request.KeyId),
@@ -70,8 +66,6 @@ export const putKeyPolicy: Operation<PutKeyPolicyRequest, void> = operation({
 export const listKeyPolicies: Operation<ListKeyPoliciesRequest, ListKeyPoliciesResponse> =
   operation({
     name: "ListKeyPolicies",
-    members: ["KeyId", "Limit", "Marker"],
-    mode: "read",
     parse: ({ KeyId, Limit, Marker }: ListKeyPoliciesRequest) =>
       check.all({
         keyId: () => check.requireKeyId(KeyId),

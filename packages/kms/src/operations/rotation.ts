@@ -5,6 +5,7 @@
  * @module
  */
 import { keyArn } from "../arn.ts";
+import { defaultOf } from "../catalogue/actions.ts";
 import * as check from "../requests/check.ts";
 import { KmsError } from "../errors.ts";
 import { isPresent, kmsLimits } from "../keys/key.ts";
@@ -21,20 +22,17 @@ import type {
   ListKeyRotationsResponse,
 } from "../requests/shapes.ts";
 import { unsupportedOrigin } from "../keys/states.ts";
-import { defaults, rotationConditions } from "./conditions.ts";
 import { operation, type Operation } from "./operation.ts";
 
 /** Rotates the key every period from now on. A repeated request with the same period keeps the next date. */
 export const enableKeyRotation: Operation<EnableKeyRotationRequest, void> = operation({
   name: "EnableKeyRotation",
-  members: ["KeyId", "RotationPeriodInDays"],
-  mode: "write",
   parse: ({ KeyId, RotationPeriodInDays }: EnableKeyRotationRequest) =>
     check.all({
       keyId: () => check.requireKeyId(KeyId),
       periodInDays: () =>
         check.integer(
-          RotationPeriodInDays ?? defaults.rotationPeriodInDays,
+          RotationPeriodInDays ?? defaultOf("EnableKeyRotation", "kms:RotationPeriodInDays"),
           "rotationPeriodInDays",
           90,
           2560,
@@ -45,7 +43,7 @@ export const enableKeyRotation: Operation<EnableKeyRotationRequest, void> = oper
       on: "key",
       action: "EnableKeyRotation",
       keyId,
-      conditions: rotationConditions(periodInDays),
+      conditions: { "kms:RotationPeriodInDays": String(periodInDays) },
     } as const,
   }),
   run: ({ store, realm, now }, { periodInDays }, { key }): void => {
@@ -57,8 +55,6 @@ export const enableKeyRotation: Operation<EnableKeyRotationRequest, void> = oper
 
 export const disableKeyRotation: Operation<KeyRequest, void> = operation({
   name: "DisableKeyRotation",
-  members: ["KeyId"],
-  mode: "write",
   parse: ({ KeyId }: KeyRequest) => check.requireKeyId(KeyId),
   questions: (keyId) => ({
     key: { on: "key", action: "DisableKeyRotation", keyId } as const,
@@ -72,8 +68,6 @@ export const disableKeyRotation: Operation<KeyRequest, void> = operation({
 /** Keys that cannot rotate, other than those with imported material, say that they do not. */
 export const getKeyRotationStatus: Operation<KeyRequest, GetKeyRotationStatusResponse> = operation({
   name: "GetKeyRotationStatus",
-  members: ["KeyId"],
-  mode: "read",
   parse: ({ KeyId }: KeyRequest) => check.requireKeyId(KeyId),
   questions: (keyId) => ({
     key: { on: "key", action: "GetKeyRotationStatus", keyId } as const,
@@ -97,8 +91,6 @@ export const getKeyRotationStatus: Operation<KeyRequest, GetKeyRotationStatusRes
 /** Rotates at once, and does not move the next automatic rotation. */
 export const rotateKeyOnDemand: Operation<KeyRequest, KeyIdResponse> = operation({
   name: "RotateKeyOnDemand",
-  members: ["KeyId"],
-  mode: "write",
   parse: ({ KeyId }: KeyRequest) => check.requireKeyId(KeyId),
   questions: (keyId) => ({
     key: { on: "key", action: "RotateKeyOnDemand", keyId } as const,
@@ -133,8 +125,6 @@ export const rotateKeyOnDemand: Operation<KeyRequest, KeyIdResponse> = operation
 export const listKeyRotations: Operation<ListKeyRotationsRequest, ListKeyRotationsResponse> =
   operation({
     name: "ListKeyRotations",
-    members: ["KeyId", "IncludeKeyMaterial", "Limit", "Marker"],
-    mode: "read",
     parse: (request: ListKeyRotationsRequest) =>
       check.all({
         keyId: () => check.requireKeyId(request.KeyId),

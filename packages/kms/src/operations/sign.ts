@@ -11,7 +11,8 @@ import * as check from "../requests/check.ts";
 import { KmsError } from "../errors.ts";
 import { currentVersion } from "../keys/key.ts";
 import type { KeyRecord } from "../store/key-record.ts";
-import { keySpecs, type SigningAlgorithm } from "../material/key-specs.ts";
+import { defaultOf } from "../catalogue/actions.ts";
+import { keySpecs, type SigningAlgorithm } from "../catalogue/key-specs.ts";
 import {
   digestBytes,
   sign as signWith,
@@ -24,7 +25,6 @@ import type {
   VerifyRequest,
   VerifyResponse,
 } from "../requests/shapes.ts";
-import { defaults, signingConditions } from "./conditions.ts";
 import { operation, type Operation } from "./operation.ts";
 
 const offered = [
@@ -43,15 +43,12 @@ const offered = [
 /** AWS's others: no key here is one of theirs, but for Ed25519. */
 const algorithms = [...offered, "ED25519_PH_SHA_512", "SM2DSA", "ML_DSA_SHAKE_256"] as const;
 
-const messageTypes = [defaults.messageType, "DIGEST", "EXTERNAL_MU"] as const;
+const messageTypes = [defaultOf("Sign", "kms:MessageType"), "DIGEST", "EXTERNAL_MU"] as const;
 
 export const sign: Operation<SignRequest, SignResponse> = operation({
   name: "Sign",
-  members: ["KeyId", "Message", "MessageType", "SigningAlgorithm", "GrantTokens", "DryRun"],
-  mode: "read",
   parse: (request: SignRequest) => check.all(checks(request)),
   questions: (input) => ({ key: question("Sign", input) }),
-  usage: "SIGN_VERIFY",
   run: ({ realm }, input, { key }): SignResponse => {
     const { algorithm, type } = requireAlgorithm(key, input);
     const Signature = signWith(currentVersion(key).key, algorithm, input.message, type);
@@ -62,23 +59,12 @@ export const sign: Operation<SignRequest, SignResponse> = operation({
 
 export const verify: Operation<VerifyRequest, VerifyResponse> = operation({
   name: "Verify",
-  members: [
-    "KeyId",
-    "Message",
-    "MessageType",
-    "Signature",
-    "SigningAlgorithm",
-    "GrantTokens",
-    "DryRun",
-  ],
-  mode: "read",
   parse: (request: VerifyRequest) =>
     check.all({
       ...checks(request),
       signature: () => check.bytes(request.Signature, "signature", 6144),
     }),
   questions: (input) => ({ key: question("Verify", input) }),
-  usage: "SIGN_VERIFY",
   run: ({ realm }, input, { key }): VerifyResponse => {
     const { algorithm, type } = requireAlgorithm(key, input);
     const { message, signature } = input;
@@ -114,7 +100,7 @@ function question(action: "Sign" | "Verify", { keyId, algorithm, type }: Input):
     on: "key",
     action,
     keyId,
-    conditions: signingConditions({ algorithm, type }),
+    conditions: { "kms:SigningAlgorithm": algorithm, "kms:MessageType": type },
   };
 }
 

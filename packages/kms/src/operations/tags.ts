@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { Conditions } from "../access/access.ts";
 import * as check from "../requests/check.ts";
 import { kmsLimits } from "../keys/key.ts";
 import { fromMarker, toPage } from "../requests/page.ts";
@@ -12,14 +13,11 @@ import type {
   TagResourceRequest,
   UntagResourceRequest,
 } from "../requests/shapes.ts";
-import { tagConditions } from "./conditions.ts";
 import { operation, type Operation } from "./operation.ts";
 
 /** Adds tags, and replaces those with the same key. */
 export const tagResource: Operation<TagResourceRequest, void> = operation({
   name: "TagResource",
-  members: ["KeyId", "Tags"],
-  mode: "write",
   parse: ({ KeyId, Tags }: TagResourceRequest) =>
     check.all({
       keyId: () => check.requireKeyId(KeyId),
@@ -43,8 +41,6 @@ export const tagResource: Operation<TagResourceRequest, void> = operation({
 /** Removes tags, and ignores those that the key does not have. */
 export const untagResource: Operation<UntagResourceRequest, void> = operation({
   name: "UntagResource",
-  members: ["KeyId", "TagKeys"],
-  mode: "write",
   parse: ({ KeyId, TagKeys }: UntagResourceRequest) =>
     check.all({
       keyId: () => check.requireKeyId(KeyId),
@@ -68,8 +64,6 @@ export const untagResource: Operation<UntagResourceRequest, void> = operation({
 export const listResourceTags: Operation<ListResourceTagsRequest, ListResourceTagsResponse> =
   operation({
     name: "ListResourceTags",
-    members: ["KeyId", "Limit", "Marker"],
-    mode: "read",
     parse: ({ KeyId, Limit, Marker }: ListResourceTagsRequest) =>
       check.all({
         keyId: () => check.requireKeyId(KeyId),
@@ -94,4 +88,11 @@ export const listResourceTags: Operation<ListResourceTagsRequest, ListResourceTa
 
 function tagKeyIn(position: string | undefined): string {
   return Buffer.from(position ?? "", "hex").toString();
+}
+
+/** The condition keys that the tags in a request make. */
+export function tagConditions(tags: Readonly<Record<string, string>>): Conditions {
+  const names = Object.keys(tags);
+  const values = Object.entries(tags).map(([name, value]) => [`aws:RequestTag/${name}`, value]);
+  return { ...Object.fromEntries(values), "aws:TagKeys": names.length === 0 ? undefined : names };
 }

@@ -7,6 +7,7 @@ import { isEnvelopeError } from "@env/core";
 import type { Asked, Resolved } from "../access/access.ts";
 import { aliasArn, keyArn, type Realm } from "../arn.ts";
 import type { AuditEvent, AuditSink } from "../audit/event.ts";
+import { operationRows, type OperationName } from "../catalogue/operations.ts";
 import type { KeyRecord } from "../store/key-record.ts";
 import type { DueEvent } from "../keys/lifecycle.ts";
 import type { Caller } from "../policy/request.ts";
@@ -29,18 +30,14 @@ export class Trail {
   counted = false;
   dryRun = false;
   readonly #environment: Surroundings;
-  readonly #operation: { readonly name: string; readonly mode: "read" | "write" };
+  readonly #operation: OperationName;
   readonly #parameters: Readonly<Record<string, unknown>>;
   #asked: readonly Asked[] = [];
   #resources: readonly string[] = [];
   #principalId: string | undefined;
   #recorded = false;
 
-  constructor(
-    environment: Surroundings,
-    operation: { readonly name: string; readonly mode: "read" | "write" },
-    request: object,
-  ) {
+  constructor(environment: Surroundings, operation: OperationName, request: object) {
     this.#environment = environment;
     this.#operation = operation;
     // Now: whatever becomes of the caller's objects later, the log has what was asked for.
@@ -70,10 +67,10 @@ export class Trail {
     const { store, session, audit } = this.#environment;
     return audit.append({
       time: store.now(),
-      operation: this.#operation.name,
+      operation: this.#operation,
       ...session.identity,
       ...(this.#principalId === undefined ? {} : { principalId: this.#principalId }),
-      readOnly: this.#operation.mode === "read",
+      readOnly: operationRows[this.#operation].mode === "read",
       resources: this.#resources.length > 0 ? this.#resources : madeBy(outcome),
       parameters: this.#parameters,
       decisions: this.#asked.map(toDecision),

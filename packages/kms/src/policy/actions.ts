@@ -1,11 +1,10 @@
 /**
- * The actions of AWS KMS: on what they are asked for, and whether from other accounts.
- *
- * Source: "Actions, resources, and condition keys for AWS Key Management Service" in the service
- * authorization reference; "Cross-account use" in the API reference
+ * The actions of AWS KMS as policies write them: in any case, on keys or aliases, from other accounts or not.
  *
  * @module
  */
+import { actionRows } from "../catalogue/actions.ts";
+import type { Row } from "../catalogue/row.ts";
 import { lowerCase } from "./values.ts";
 
 export interface Action {
@@ -13,114 +12,31 @@ export interface Action {
   readonly name: string;
   /** What it is asked for. None: the account as a whole, `*`. */
   readonly resources: readonly ("key" | "alias")[];
-  /** Whether callers of other accounts than the key's may be allowed it. */
-  readonly crossAccount: boolean;
+  readonly row: Row;
 }
 
-const CROSS_ACCOUNT = [
-  "CreateGrant",
-  "Decapsulate",
-  "Decrypt",
-  "DeriveSharedSecret",
-  "DescribeKey",
-  "Encapsulate",
-  "Encrypt",
-  "GenerateDataKey",
-  "GenerateDataKeyPair",
-  "GenerateDataKeyPairWithoutPlaintext",
-  "GenerateDataKeyWithoutPlaintext",
-  "GenerateMac",
-  "GetKeyRotationStatus",
-  "GetPublicKey",
-  "ListGrants",
-  "ReEncryptFrom",
-  "ReEncryptTo",
-  "RetireGrant",
-  "RevokeGrant",
-  "Sign",
-  "Verify",
-  "VerifyMac",
-];
+const resources: Readonly<Record<Row["on"], Action["resources"]>> = {
+  account: [],
+  alias: ["alias", "key"],
+  grant: ["key"],
+  key: ["key"],
+};
 
-const OWN_ACCOUNT = [
-  "CancelKeyDeletion",
-  "DeleteImportedKeyMaterial",
-  "DisableKey",
-  "DisableKeyRotation",
-  "EnableKey",
-  "EnableKeyRotation",
-  "GetKeyLastUsage",
-  "GetKeyPolicy",
-  "GetParametersForImport",
-  "ImportKeyMaterial",
-  "ListKeyPolicies",
-  "ListKeyRotations",
-  "ListResourceTags",
-  "PutKeyPolicy",
-  "ReplicateKey",
-  "RotateKeyOnDemand",
-  "ScheduleKeyDeletion",
-  "SynchronizeMultiRegionKey",
-  "TagResource",
-  "UntagResource",
-  "UpdateKeyDescription",
-  "UpdatePrimaryRegion",
-];
-
-const ALIAS = ["CreateAlias", "DeleteAlias", "UpdateAlias"];
-
-const GENERAL = [
-  "ConnectCustomKeyStore",
-  "CreateCustomKeyStore",
-  "CreateKey",
-  "DeleteCustomKeyStore",
-  "DescribeCustomKeyStores",
-  "DisconnectCustomKeyStore",
-  "GenerateRandom",
-  "ListAliases",
-  "ListKeys",
-  "ListRetirableGrants",
-  "UpdateCustomKeyStore",
-];
-
-/** All actions, by name in lower case with `kms:` before it. */
+/** All actions, by name in lower case with `kms:` before it: the most used first, which are open to other accounts. */
 export const actions: ReadonlyMap<string, Action> = new Map(
-  [
-    ...CROSS_ACCOUNT.map((name) => ({ name, resources: ["key"] as const, crossAccount: true })),
-    ...OWN_ACCOUNT.map((name) => ({ name, resources: ["key"] as const, crossAccount: false })),
-    ...ALIAS.map((name) => ({ name, resources: ["alias", "key"] as const, crossAccount: false })),
-    ...GENERAL.map((name) => ({ name, resources: [], crossAccount: false })),
-  ].map((action) => [`kms:${lowerCase(action.name)}`, action]),
+  [...actionRows]
+    .map(([name, row]) => ({ name, resources: resources[row.on], row }))
+    .toSorted((a, b) => rank(a.row) - rank(b.row) || (a.name < b.name ? -1 : 1))
+    .map((action) => [`kms:${lowerCase(action.name)}`, action]),
 );
 
-export function isCrossAccount(action: string): boolean {
-  return actions.get(lowerAction(action))?.crossAccount ?? false;
+function rank({ on, open = [] }: Row): number {
+  return open.includes("accounts") ? 0 : ["grant", "key", "alias", "account"].indexOf(on);
 }
 
-/** Actions whose calls may name the key by an alias, so that they have `kms:RequestAlias`. */
-const BY_ALIAS: ReadonlySet<string> = new Set([
-  "Decapsulate",
-  "Decrypt",
-  "DeriveSharedSecret",
-  "DescribeKey",
-  "Encapsulate",
-  "Encrypt",
-  "GenerateDataKey",
-  "GenerateDataKeyPair",
-  "GenerateDataKeyPairWithoutPlaintext",
-  "GenerateDataKeyWithoutPlaintext",
-  "GenerateMac",
-  "GetPublicKey",
-  "ReEncryptFrom",
-  "ReEncryptTo",
-  "Sign",
-  "Verify",
-  "VerifyMac",
-]);
-
-/** @param name - As `Decrypt`. */
-export function takesAlias(name: string): boolean {
-  return BY_ALIAS.has(name);
+/** Whether callers of other accounts than the key's may be allowed an action. */
+export function isCrossAccount(action: string): boolean {
+  return actions.get(lowerAction(action))?.row.open?.includes("accounts") ?? false;
 }
 
 const lowered: ReadonlyMap<string, string> = new Map(

@@ -18,7 +18,8 @@ import {
   judgeWithoutDenies,
   type PolicyOfRequest,
 } from "./decide.ts";
-import { fitsKey, grantAllows, grantLimits, isGrantOperation } from "./grant-match.ts";
+import { isGrantOperation } from "../catalogue/actions.ts";
+import { fitsKey, grantAllows, grantLimits } from "./grant-match.ts";
 import { EXPLANATION_STEPS, Meter, withinSteps } from "./meter.ts";
 import type { AccessRequest, Caller, Grant, KeyFacts, NamedPolicy } from "./request.ts";
 

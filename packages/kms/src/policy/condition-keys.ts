@@ -7,7 +7,8 @@
  *
  * @module
  */
-import { takesAlias, type Action } from "./actions.ts";
+import { hasContext } from "../catalogue/actions.ts";
+import type { Action } from "./actions.ts";
 
 export interface ConditionKey {
   /** The name as AWS writes it; families end in `:` or `/`, and what follows is the user's. */
@@ -26,30 +27,12 @@ export interface ConditionKey {
 type Scope = (action: Action) => boolean;
 
 const everywhere: Scope = () => true;
+/** Only where the row of the operation lists the key. */
+const listed: Scope = () => false;
 const onKeys: Scope = ({ resources }) => resources.includes("key");
-const only =
-  (...names: readonly string[]): Scope =>
-  ({ name }) =>
-    names.includes(name);
-
-const DATA_KEYS = [
-  "GenerateDataKey",
-  "GenerateDataKeyPair",
-  "GenerateDataKeyPairWithoutPlaintext",
-  "GenerateDataKeyWithoutPlaintext",
-];
-const ENCRYPTING = ["Encrypt", "Decrypt", "ReEncryptFrom", "ReEncryptTo", ...DATA_KEYS];
-const SIGNING = ["Sign", "Verify"];
-const MACS = ["GenerateMac", "VerifyMac"];
-const withContext = only(...ENCRYPTING, "CreateGrant", "RetireGrant");
-const ofKeyOrNew: Scope = (action) => onKeys(action) || action.name === "CreateKey";
-const attested = only(
-  "Decrypt",
-  "DeriveSharedSecret",
-  "GenerateDataKey",
-  "GenerateDataKeyPair",
-  "GenerateRandom",
-);
+const byAlias: Scope = ({ row }) => row.open?.includes("alias") === true;
+const withContext: Scope = ({ row }) => hasContext(row);
+const attested: Scope = ({ row }) => row.refused?.split(" ").includes("Recipient") === true;
 
 interface Traits {
   readonly multi?: true;
@@ -60,13 +43,13 @@ interface Traits {
 function key(
   name: string,
   type: ConditionKey["type"],
-  appliesTo: Scope,
+  scope: Scope,
   { multi, identityOnly, always }: Traits = {},
 ): ConditionKey {
   return {
     name,
     type,
-    appliesTo,
+    appliesTo: (action) => scope(action) || Object.hasOwn(action.row.conditions ?? {}, name),
     multi: multi ?? false,
     identityOnly: identityOnly ?? false,
     always: always ?? false,
@@ -75,49 +58,45 @@ function key(
 
 /** All of them, AWS KMS's own first. */
 export const conditionKeys: readonly ConditionKey[] = [
-  key("kms:BypassPolicyLockoutSafetyCheck", "Bool", only("CreateKey", "PutKeyPolicy")),
+  key("kms:BypassPolicyLockoutSafetyCheck", "Bool", listed),
   key("kms:CallerAccount", "String", everywhere, { always: true }),
-  key("kms:CustomerMasterKeySpec", "String", ofKeyOrNew),
-  key("kms:CustomerMasterKeyUsage", "String", ofKeyOrNew),
-  key(
-    "kms:DataKeyPairSpec",
-    "String",
-    only("GenerateDataKeyPair", "GenerateDataKeyPairWithoutPlaintext"),
-  ),
-  key("kms:EncryptionAlgorithm", "String", only(...ENCRYPTING)),
+  key("kms:CustomerMasterKeySpec", "String", onKeys),
+  key("kms:CustomerMasterKeyUsage", "String", onKeys),
+  key("kms:DataKeyPairSpec", "String", listed),
+  key("kms:EncryptionAlgorithm", "String", listed),
   key("kms:EncryptionContext:", "String", withContext),
   key("kms:EncryptionContextKeys", "String", withContext, { multi: true }),
-  key("kms:ExpirationModel", "String", only("ImportKeyMaterial")),
-  key("kms:GrantConstraintSourceArn", "Arn", only("CreateGrant")),
-  key("kms:GrantConstraintType", "String", only("CreateGrant", "RetireGrant")),
-  key("kms:GrantIsForAWSResource", "Bool", only("CreateGrant", "ListGrants", "RevokeGrant")),
-  key("kms:GrantOperations", "String", only("CreateGrant"), { multi: true }),
-  key("kms:GranteePrincipal", "String", only("CreateGrant")),
-  key("kms:GranteeServicePrincipal", "String", only("CreateGrant")),
-  key("kms:KeyAgreementAlgorithm", "String", only("DeriveSharedSecret")),
-  key("kms:KeyOrigin", "String", ofKeyOrNew, { always: true }),
-  key("kms:KeySpec", "String", ofKeyOrNew, { always: true }),
-  key("kms:KeyUsage", "String", ofKeyOrNew, { always: true }),
-  key("kms:MacAlgorithm", "String", only(...MACS)),
-  key("kms:MessageType", "String", only(...SIGNING)),
-  key("kms:MultiRegion", "Bool", ofKeyOrNew, { always: true }),
-  key("kms:MultiRegionKeyType", "String", ofKeyOrNew),
-  key("kms:PrimaryRegion", "String", only("UpdatePrimaryRegion")),
-  key("kms:ReEncryptOnSameKey", "Bool", only("ReEncryptFrom", "ReEncryptTo")),
+  key("kms:ExpirationModel", "String", listed),
+  key("kms:GrantConstraintSourceArn", "Arn", listed),
+  key("kms:GrantConstraintType", "String", listed),
+  key("kms:GrantIsForAWSResource", "Bool", listed),
+  key("kms:GrantOperations", "String", listed, { multi: true }),
+  key("kms:GranteePrincipal", "String", listed),
+  key("kms:GranteeServicePrincipal", "String", listed),
+  key("kms:KeyAgreementAlgorithm", "String", listed),
+  key("kms:KeyOrigin", "String", onKeys, { always: true }),
+  key("kms:KeySpec", "String", onKeys, { always: true }),
+  key("kms:KeyUsage", "String", onKeys, { always: true }),
+  key("kms:MacAlgorithm", "String", listed),
+  key("kms:MessageType", "String", listed),
+  key("kms:MultiRegion", "Bool", onKeys, { always: true }),
+  key("kms:MultiRegionKeyType", "String", onKeys),
+  key("kms:PrimaryRegion", "String", listed),
+  key("kms:ReEncryptOnSameKey", "Bool", listed),
   key("kms:RecipientAttestation:", "String", attested),
-  key("kms:ReplicaRegion", "String", only("ReplicateKey")),
-  key("kms:RequestAlias", "String", ({ name }) => takesAlias(name)),
+  key("kms:ReplicaRegion", "String", listed),
+  key("kms:RequestAlias", "String", byAlias),
   key("kms:ResourceAliases", "String", onKeys, { multi: true, identityOnly: true }),
-  key("kms:RetiringPrincipal", "String", only("CreateGrant")),
-  key("kms:RetiringServicePrincipal", "String", only("CreateGrant")),
-  key("kms:RotationPeriodInDays", "Numeric", only("EnableKeyRotation")),
-  key("kms:ScheduleKeyDeletionPendingWindowInDays", "Numeric", only("ScheduleKeyDeletion")),
-  key("kms:SigningAlgorithm", "String", only(...SIGNING)),
-  key("kms:TrailingDaysWithoutKeyUsage", "Numeric", only("DisableKey", "ScheduleKeyDeletion")),
-  key("kms:ValidTo", "Date", only("ImportKeyMaterial")),
-  key("kms:ViaService", "String", ofKeyOrNew),
-  key("kms:WrappingAlgorithm", "String", only("GetParametersForImport")),
-  key("kms:WrappingKeySpec", "String", only("GetParametersForImport")),
+  key("kms:RetiringPrincipal", "String", listed),
+  key("kms:RetiringServicePrincipal", "String", listed),
+  key("kms:RotationPeriodInDays", "Numeric", listed),
+  key("kms:ScheduleKeyDeletionPendingWindowInDays", "Numeric", listed),
+  key("kms:SigningAlgorithm", "String", listed),
+  key("kms:TrailingDaysWithoutKeyUsage", "Numeric", listed),
+  key("kms:ValidTo", "Date", listed),
+  key("kms:ViaService", "String", onKeys),
+  key("kms:WrappingAlgorithm", "String", listed),
+  key("kms:WrappingKeySpec", "String", listed),
 
   key("aws:CurrentTime", "Date", everywhere, { always: true }),
   key("aws:EpochTime", "Date", everywhere, { always: true }),
@@ -129,7 +108,7 @@ export const conditionKeys: readonly ConditionKey[] = [
   key("aws:PrincipalServiceName", "String", everywhere),
   key("aws:PrincipalTag/", "String", everywhere),
   key("aws:PrincipalType", "String", everywhere),
-  key("aws:RequestTag/", "String", only("CreateKey", "TagResource")),
+  key("aws:RequestTag/", "String", listed),
   key("aws:RequestedRegion", "String", everywhere),
   key("aws:ResourceAccount", "String", everywhere, { always: true }),
   key("aws:ResourceTag/", "String", onKeys, { identityOnly: true }),
@@ -137,7 +116,7 @@ export const conditionKeys: readonly ConditionKey[] = [
   key("aws:SourceAccount", "String", everywhere),
   key("aws:SourceArn", "Arn", everywhere),
   key("aws:SourceIp", "IpAddress", everywhere),
-  key("aws:TagKeys", "String", only("CreateKey", "TagResource", "UntagResource"), { multi: true }),
+  key("aws:TagKeys", "String", listed, { multi: true }),
   key("aws:TokenIssueTime", "Date", everywhere),
   key("aws:UserAgent", "String", everywhere),
   key("aws:userid", "String", everywhere),

@@ -10,7 +10,8 @@
  */
 import { createHash } from "node:crypto";
 import type { Context } from "@env/core";
-import { isKeySpec, keySpecs, type KeyUsage } from "../material/key-specs.ts";
+import { offeredRow, type GrantOperation } from "../catalogue/actions.ts";
+import { isOfKind } from "../catalogue/key-specs.ts";
 import type { Meter } from "./meter.ts";
 import { awsPrincipal, named, servicePrincipal, type Named, type Principal } from "./principal.ts";
 import type { AccessRequest, Grant } from "./request.ts";
@@ -25,69 +26,14 @@ export type GrantMiss =
   | "constraint"
   | "child-grant";
 
-/** What a grant can allow. AWS has two more, for keys that this KMS does not have. */
-export type GrantOperation =
-  | "CreateGrant"
-  | "Decrypt"
-  | "DeriveSharedSecret"
-  | "DescribeKey"
-  | "Encrypt"
-  | "GenerateDataKey"
-  | "GenerateDataKeyPair"
-  | "GenerateDataKeyPairWithoutPlaintext"
-  | "GenerateDataKeyWithoutPlaintext"
-  | "GenerateMac"
-  | "GetPublicKey"
-  | "ReEncryptFrom"
-  | "ReEncryptTo"
-  | "RetireGrant"
-  | "Sign"
-  | "Verify"
-  | "VerifyMac";
-
-/** The operations that a grant can be for, sorted by name, and the use of keys that they need. */
-const usages: Readonly<Record<GrantOperation, KeyUsage | undefined>> = {
-  CreateGrant: undefined,
-  Decrypt: "ENCRYPT_DECRYPT",
-  DeriveSharedSecret: "KEY_AGREEMENT",
-  DescribeKey: undefined,
-  Encrypt: "ENCRYPT_DECRYPT",
-  GenerateDataKey: "ENCRYPT_DECRYPT",
-  GenerateDataKeyPair: "ENCRYPT_DECRYPT",
-  GenerateDataKeyPairWithoutPlaintext: "ENCRYPT_DECRYPT",
-  GenerateDataKeyWithoutPlaintext: "ENCRYPT_DECRYPT",
-  GenerateMac: "GENERATE_VERIFY_MAC",
-  GetPublicKey: undefined,
-  ReEncryptFrom: "ENCRYPT_DECRYPT",
-  ReEncryptTo: "ENCRYPT_DECRYPT",
-  RetireGrant: undefined,
-  Sign: "SIGN_VERIFY",
-  Verify: "SIGN_VERIFY",
-  VerifyMac: "GENERATE_VERIFY_MAC",
-};
-
-export function isGrantOperation(name: string): name is GrantOperation {
-  return Object.hasOwn(usages, name);
-}
-
-/** Sorted by name, as they are listed. */
-// Object.keys gives these names and no others.
-// oxlint-disable-next-line typescript/no-unsafe-type-assertion
-export const grantOperations: readonly [GrantOperation, ...GrantOperation[]] = Object.keys(
-  usages,
-) as [GrantOperation, ...GrantOperation[]];
-
 /** Whether a key can do an operation, so that a grant may be for it. */
 export function fitsKey(
   name: GrantOperation,
   { keySpec, keyUsage }: { readonly keySpec: string; readonly keyUsage: string },
 ): boolean {
-  const usage = usages[name];
+  const { usage, keys } = offeredRow(name);
   if (usage !== undefined && usage !== keyUsage) return false;
-  if (name.startsWith("GenerateDataKey")) return keySpec === "SYMMETRIC_DEFAULT";
-  return (
-    name !== "GetPublicKey" || !isKeySpec(keySpec) || keySpecs[keySpec].material.type !== "secret"
-  );
+  return keys === undefined || isOfKind(keys, keySpec);
 }
 
 /** The bounds of a constraint in AWS: pairs, and characters of a value. */

@@ -37,10 +37,9 @@ export function requireObject(request: unknown): void {
  *
  * @throws {@link KmsError} `UnsupportedOperationException`
  */
-export function requireMembers<T extends object>(request: T, known: readonly (keyof T)[]): void {
-  const names: readonly PropertyKey[] = known;
+export function requireMembers(request: object, known: readonly string[]): void {
   for (const [member, value] of Object.entries(request)) {
-    if (value !== undefined && !names.includes(member)) {
+    if (value !== undefined && !known.includes(member)) {
       const next = instead.get(member);
       const hint = next === undefined ? "" : `: ${next}`;
       throw new KmsError(
@@ -121,7 +120,11 @@ export function oneOf<T extends string>(
   field: string,
   allowed: readonly [T, ...T[]],
 ): T {
-  if (value === undefined) return allowed[0];
+  return value === undefined ? allowed[0] : among(value, field, allowed);
+}
+
+/** A value out of `allowed`. */
+export function among<T extends string>(value: unknown, field: string, allowed: readonly T[]): T {
   const found = allowed.find((one) => one === value);
   if (found === undefined) {
     throw constraint(field, `satisfy enum value set: [${allowed.join(", ")}]`, value);
@@ -298,10 +301,10 @@ export function text(
 export function requireOneOf<T extends string>(
   value: unknown,
   field: string,
-  allowed: readonly [T, ...T[]],
+  allowed: readonly T[],
 ): T {
   if (value === undefined || value === null) throw missing(field);
-  return oneOf(value, field, allowed);
+  return among(value, field, allowed);
 }
 
 /** Milliseconds since 1970; `undefined` where none is given. */

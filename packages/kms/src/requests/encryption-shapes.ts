@@ -4,7 +4,7 @@
  * @module
  */
 import type { Bytes } from "@env/core";
-import type { DataKeyPairSpec, EncryptionAlgorithm } from "../material/key-specs.ts";
+import type { DataKeyPairSpec, EncryptionAlgorithm } from "../catalogue/key-specs.ts";
 import type { DryRun, EncryptionContext, KeyRequest, WithGrantTokens } from "./common-shapes.ts";
 
 export interface GenerateDataKeyRequest extends KeyRequest, WithGrantTokens, DryRun {

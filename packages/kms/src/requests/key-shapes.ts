@@ -10,8 +10,8 @@ import type {
   KeyUsage,
   MacAlgorithm,
   SigningAlgorithm,
-} from "../material/key-specs.ts";
-import type { KeyState } from "../keys/states.ts";
+} from "../catalogue/key-specs.ts";
+import type { KeyState } from "../catalogue/key-states.ts";
 import type { KeyRequest, Page, PageRequest, Tag, WithGrantTokens } from "./common-shapes.ts";
 
 export interface KeyMetadata {

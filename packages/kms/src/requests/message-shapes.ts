@@ -11,7 +11,7 @@ import type {
   KeyUsage,
   MacAlgorithm,
   SigningAlgorithm,
-} from "../material/key-specs.ts";
+} from "../catalogue/key-specs.ts";
 import type { DryRun, KeyRequest, WithGrantTokens } from "./common-shapes.ts";
 
 export interface GenerateMacRequest extends KeyRequest, WithGrantTokens, DryRun {

@@ -14,7 +14,7 @@ export type {
   KeyUsage,
   MacAlgorithm,
   SigningAlgorithm,
-} from "../material/key-specs.ts";
+} from "../catalogue/key-specs.ts";
 export type * from "./common-shapes.ts";
 export type * from "./encryption-shapes.ts";
 export type * from "./import-shapes.ts";

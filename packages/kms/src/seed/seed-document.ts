@@ -12,7 +12,7 @@ import { isDeepStrictEqual } from "node:util";
 import { isMultiRegionKeyId, type Realm } from "../arn.ts";
 import type { CheckedPrincipal } from "../access/iam.ts";
 import type { KeyRecord } from "../store/key-record.ts";
-import type { KeySpec, KeyUsage } from "../material/key-specs.ts";
+import type { KeySpec, KeyUsage } from "../catalogue/key-specs.ts";
 import { defaultKeyPolicy } from "../policy/default-policy.ts";
 import { parseJson, type JsonNode } from "../policy/json.ts";
 import type { NamedPolicy } from "../policy/request.ts";

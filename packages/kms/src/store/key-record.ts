@@ -13,7 +13,7 @@
 import type { KeyObject } from "node:crypto";
 import type { Bytes } from "@env/core";
 import { isMultiRegionKeyId, multiRegionForm } from "../arn.ts";
-import { isKeySpec, type KeySpec, type KeyUsage } from "../material/key-specs.ts";
+import { isKeySpec, type KeySpec, type KeyUsage } from "../catalogue/key-specs.ts";
 import { decodeMaterial, encodeMaterial } from "../material/material.ts";
 import type { Grant } from "../policy/request.ts";
 

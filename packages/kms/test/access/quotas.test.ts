@@ -2,6 +2,7 @@ import { rejection } from "@env/testkit/refusal";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { createKeystore } from "../../src/index.ts";
 import { awsQuotas, Quotas } from "../../src/access/quotas.ts";
+import type { OperationName } from "../../src/catalogue/operations.ts";
 import { bytes } from "../support/kinds.ts";
 import { auditRecords, newKey, refusal, tempKeystore, tempPath } from "../support/keystore.ts";
 
@@ -14,7 +15,7 @@ const MESSAGE =
   "ThrottlingException: You have exceeded the rate at which you may call KMS. Reduce the frequency of your calls.";
 
 /** How many calls in a row are let through. */
-function taken(quotas: Quotas, operation: string, now: number, keySpec?: string): number {
+function taken(quotas: Quotas, operation: OperationName, now: number, keySpec?: string): number {
   for (let count = 0; count < 20_000; count++) {
     try {
       quotas.take(operation, A, keySpec, now);

@@ -1,7 +1,7 @@
 import { createSecretKey } from "node:crypto";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { keySpecs } from "../../src/material/key-specs.ts";
+import { keySpecs } from "../../src/catalogue/key-specs.ts";
 import { computeMac, verifyMac } from "../../src/material/hmac.ts";
 import { flipped, hex, sample } from "../support/material.ts";
 

@@ -1,7 +1,7 @@
 import { createECDH, createPrivateKey, createPublicKey, generateKeyPairSync } from "node:crypto";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { keySpecs } from "../../src/material/key-specs.ts";
+import { keySpecs } from "../../src/catalogue/key-specs.ts";
 import {
   decodeMaterial,
   decodePublicKey,

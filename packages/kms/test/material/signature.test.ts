@@ -7,7 +7,7 @@ import {
 } from "node:crypto";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import type { SigningAlgorithm } from "../../src/material/key-specs.ts";
+import type { SigningAlgorithm } from "../../src/catalogue/key-specs.ts";
 import { digestBytes, sign, verify } from "../../src/material/signature.ts";
 import {
   digestOf,

@@ -2,7 +2,7 @@ import { createPrivateKey, createPublicKey } from "node:crypto";
 import { rejection } from "@env/testkit/refusal";
 import { describe, expect, it, vi } from "vitest";
 import { describeCiphertextBlob } from "../../src/index.ts";
-import { dataKeyPairSpecs } from "../../src/material/key-specs.ts";
+import { dataKeyPairSpecs } from "../../src/catalogue/key-specs.ts";
 import { encodeMaterial, generateMaterial, isOfSpec } from "../../src/material/material.ts";
 import { denying, keyOf, refusalsByState } from "../support/kinds.ts";
 import { arn, newKey, refusal, tempKeystore } from "../support/keystore.ts";

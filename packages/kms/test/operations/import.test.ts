@@ -6,7 +6,7 @@ import fc from "fast-check";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { openKeystore, type ImportKeyMaterialRequest, type KmsClient } from "../../src/index.ts";
 import { fingerprint } from "../../src/material/unwrap.ts";
-import { keySpecs, type KeySpec } from "../../src/material/key-specs.ts";
+import { keySpecs, type KeySpec } from "../../src/catalogue/key-specs.ts";
 import { encodeMaterial, generateMaterial } from "../../src/material/material.ts";
 import { bytes, denying } from "../support/kinds.ts";
 import { arn, auditRecords, newKey, NOWHERE, refusal, tempKeystore } from "../support/keystore.ts";

@@ -3,7 +3,7 @@ import { rejection } from "@env/testkit/refusal";
 import fc from "fast-check";
 import { describe, expect, it, vi } from "vitest";
 import type { KmsClient } from "../../src/index.ts";
-import type { KeySpec, SigningAlgorithm } from "../../src/material/key-specs.ts";
+import type { KeySpec, SigningAlgorithm } from "../../src/catalogue/key-specs.ts";
 import { sign as signWith, verify as verifyWith } from "../../src/material/signature.ts";
 import { bytes, denying, keyOf, refusalsByState } from "../support/kinds.ts";
 import { arn, newKey, refusal, tempKeystore } from "../support/keystore.ts";

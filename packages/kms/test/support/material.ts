@@ -1,6 +1,6 @@
 /** Keys of every kind, made once per test file: an RSA_4096 takes seconds. */
 import { createHash, createPublicKey, type KeyObject } from "node:crypto";
-import { keySpecs, type KeySpec, type SigningAlgorithm } from "../../src/material/key-specs.ts";
+import { keySpecs, type KeySpec, type SigningAlgorithm } from "../../src/catalogue/key-specs.ts";
 import { generateMaterial } from "../../src/material/material.ts";
 
 export const allSpecs = Object.keys(keySpecs) as KeySpec[];

@@ -4,7 +4,7 @@ import {
   isKeySpec,
   keySpecs,
   keySpecsNotOffered,
-} from "../../src/material/key-specs.ts";
+} from "../../src/catalogue/key-specs.ts";
 import { allSpecs } from "../support/material.ts";
 
 describe("keySpecs", () => {

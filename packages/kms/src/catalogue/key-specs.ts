@@ -158,3 +158,9 @@ export type DataKeyPairSpec = (typeof dataKeyPairSpecs)[number];
 export function isKeySpec(text: string): text is KeySpec {
   return Object.hasOwn(keySpecs, text);
 }
+
+/** Whether keys of a spec are of a kind. A spec that is not known may be asymmetric. */
+export function isOfKind(kind: "symmetric" | "asymmetric", keySpec: string): boolean {
+  if (kind === "symmetric") return keySpec === "SYMMETRIC_DEFAULT";
+  return !isKeySpec(keySpec) || keySpecs[keySpec].material.type !== "secret";
+}
