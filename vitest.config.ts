@@ -58,7 +58,7 @@ export default defineConfig({
     // One process per core: the tests start processes of their own.
     maxWorkers: availableParallelism(),
     // Nothing here is timed: a slow machine is not a failure, and a test that hangs still ends.
-    testTimeout: 600_000,
+    testTimeout: process.env["SLOW"] === undefined ? 600_000 : 3_600_000,
     hookTimeout: 600_000,
     reporters: [new CountingReporter(), ...json],
     projects: [

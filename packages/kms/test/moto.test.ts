@@ -160,7 +160,7 @@ describe.skipIf(absent !== undefined)("against moto", () => {
     }
   });
 
-  it("stays like moto over any sequence of requests", { timeout: 3_600_000 }, async () => {
+  it("stays like moto over any sequence of requests", async () => {
     const folder = tempFolder();
     const run = async (steps: readonly Step[]): Promise<void> => {
       using keystore = await newKeystore(folder);

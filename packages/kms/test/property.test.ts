@@ -2,12 +2,9 @@ import { isDeepStrictEqual } from "node:util";
 import { join } from "node:path";
 import { tempFolder } from "@env/testkit/folder";
 import fc from "fast-check";
-import { expect, it, vi } from "vitest";
+import { expect, it } from "vitest";
 import { createKeystore, describeCiphertextBlob, type KmsClient } from "../src/index.ts";
 import { newKey, tempKeystore } from "./support/keystore.ts";
-
-// Many transactions, each on disk before it is answered, or much scrypt: slow on a busy machine.
-vi.setConfig({ testTimeout: 60_000 });
 
 const seconds = (n: number): { numRuns: number; endOnFailure: boolean } => ({
   numRuns: process.env["SLOW"] === undefined ? n : n * 50,

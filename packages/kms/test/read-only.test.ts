@@ -16,8 +16,6 @@ import { describe, expect, it, onTestFinished, vi } from "vitest";
 import { openKeystore, type AuditRecord, type OpenKeystoreOptions } from "../src/index.ts";
 import { newKey, tempKeystore } from "./support/keystore.ts";
 
-vi.setConfig({ testTimeout: 60_000 });
-
 const none = { readOnly: true, audit: { sink: "none" } } as const;
 
 /** A closed keystore with one key, and something that the key encrypted. */

@@ -4,6 +4,7 @@ import { Cmk, openCmk } from "@env/core";
 import { MemoryKms } from "@env/core/testing";
 import { createKeystore, generateRootKey, openKeystore, type AuditRecord } from "@env/kms";
 import { rejection } from "@env/testkit/refusal";
+import { until } from "@env/testkit/turns";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { openLocalFile } from "../src/index.ts";
 import { parseLocalFileUri } from "../src/uri.ts";
@@ -233,7 +234,8 @@ describe("openLocalFile", () => {
     (await cmk.generateDataKey({ context })).dataKey[Symbol.dispose]();
     const archived = (): string[] =>
       readdirSync(join(folder, "archive")).filter((name) => name.endsWith(".json"));
-    await vi.waitFor(() => expect(archived()).toHaveLength(1), { timeout: 4000 });
+    await until(() => archived().length > 0);
+    expect(archived()).toHaveLength(1);
   });
 
   it("takes options instead of what the URI says", async () => {

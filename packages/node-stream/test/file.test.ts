@@ -578,7 +578,6 @@ describe("kill -9", () => {
 
   it.each(["encrypt", "decrypt"])(
     "before any one call of %sFile leaves the source intact, the target complete or absent",
-    { timeout: 300_000 },
     async (operation) => {
       const plaintext = pattern(20_000);
       const message = await opener.encrypt(plaintext, { context: {} });
@@ -618,45 +617,41 @@ describe("kill -9", () => {
     },
   );
 
-  it(
-    "before any one call leaves what was to be replaced, of which a rewrap was interrupted, or the new file",
-    { timeout: 300_000 },
-    async () => {
-      const bytes = pattern(20_000);
-      await writeFile(path("source"), bytes);
-      const tornTarget = async (name: string): Promise<void> => {
-        const { message } = await interruptedRewrap(path(name));
-        await writeFile(path(name), withHeader(message, new Uint8Array(512)));
-      };
-      await tornTarget("whole");
-      let count = 0;
-      const machine = { files: watchedFiles(() => count++), pool: undefined };
-      const options = { context: {}, overwrite: true, preserve: true };
-      await encryptFileOn(machine, opener, path("source"), path("whole"), options);
-      const left = Array.from({ length: count }, (_, call) => call);
-      const outcomes = { old: 0, new: 0 };
-      const lane = async (): Promise<void> => {
-        for (let call = left.shift(); call !== undefined; call = left.shift()) {
-          const target = `target-${call}`;
-          await tornTarget(target);
-          expect(await run("replace", path("source"), path(target), String(call))).toBeDefined();
-          const isNew = await verifyFile(opener, path(target), { context: {} }).then(
-            () => true,
-            () => false,
-          );
-          if (!isNew) await verifyFile(rotated, path(target), { context: interruptedContext });
-          outcomes[isNew ? "new" : "old"]++;
-          await encryptFile(opener, path("source"), path(target), options);
-          await verifyFile(opener, path(target), { context: {} });
-        }
-      };
-      await Promise.all([lane(), lane(), lane()]);
-      expect(outcomes.old).toBeGreaterThan(5);
-      expect(outcomes.new).toBeGreaterThan(1);
-      const targets = Array.from({ length: count }, (_, call) => `target-${call}`);
-      await expectOnly([...targets, "source", "whole"].toSorted());
-    },
-  );
+  it("before any one call leaves what was to be replaced, of which a rewrap was interrupted, or the new file", async () => {
+    const bytes = pattern(20_000);
+    await writeFile(path("source"), bytes);
+    const tornTarget = async (name: string): Promise<void> => {
+      const { message } = await interruptedRewrap(path(name));
+      await writeFile(path(name), withHeader(message, new Uint8Array(512)));
+    };
+    await tornTarget("whole");
+    let count = 0;
+    const machine = { files: watchedFiles(() => count++), pool: undefined };
+    const options = { context: {}, overwrite: true, preserve: true };
+    await encryptFileOn(machine, opener, path("source"), path("whole"), options);
+    const left = Array.from({ length: count }, (_, call) => call);
+    const outcomes = { old: 0, new: 0 };
+    const lane = async (): Promise<void> => {
+      for (let call = left.shift(); call !== undefined; call = left.shift()) {
+        const target = `target-${call}`;
+        await tornTarget(target);
+        expect(await run("replace", path("source"), path(target), String(call))).toBeDefined();
+        const isNew = await verifyFile(opener, path(target), { context: {} }).then(
+          () => true,
+          () => false,
+        );
+        if (!isNew) await verifyFile(rotated, path(target), { context: interruptedContext });
+        outcomes[isNew ? "new" : "old"]++;
+        await encryptFile(opener, path("source"), path(target), options);
+        await verifyFile(opener, path(target), { context: {} });
+      }
+    };
+    await Promise.all([lane(), lane(), lane()]);
+    expect(outcomes.old).toBeGreaterThan(5);
+    expect(outcomes.new).toBeGreaterThan(1);
+    const targets = Array.from({ length: count }, (_, call) => `target-${call}`);
+    await expectOnly([...targets, "source", "whole"].toSorted());
+  });
 
   it("while threads write leaves the source intact, the target complete or absent", async () => {
     await writeFile(path("source"), long);

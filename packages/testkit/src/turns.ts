@@ -7,8 +7,8 @@
 const turn = (): Promise<void> => new Promise((resolve) => void setImmediate(resolve));
 
 /** Waits until something has happened. If it never does, the test ends with its time limit. */
-export async function until(happened: () => boolean): Promise<void> {
-  while (!happened()) await turn();
+export async function until(happened: () => boolean | Promise<boolean>): Promise<void> {
+  while (!(await happened())) await turn();
 }
 
 /**

@@ -1,5 +1,6 @@
 import { DatabaseSync } from "node:sqlite";
 import { readFileSync } from "node:fs";
+import { until } from "@env/testkit/turns";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { AuditLog, type AuditOptions } from "../../src/audit/log.ts";
 import type { AuditEntry } from "../../src/audit/query.ts";
@@ -171,7 +172,8 @@ describe("in batches", () => {
     await log.page();
     expect(commits()).toBe(before);
     vi.advanceTimersByTime(1);
-    await vi.waitFor(() => expect(commits()).toBe(before + 1));
+    await until(() => commits() > before);
+    expect(commits()).toBe(before + 1);
     expect((await log.page()).entries).toHaveLength(10);
   });
 
@@ -239,7 +241,8 @@ describe("in batches", () => {
     setRoom(1000);
     const before = commits();
     vi.advanceTimersByTime(1000);
-    await vi.waitFor(() => expect(commits()).toBe(before + 1));
+    await until(() => commits() > before);
+    expect(commits()).toBe(before + 1);
     expect(await names(log)).toHaveLength(30);
   });
 });

@@ -1,4 +1,5 @@
 /** The default limit, made small: nobody chose it, so it is not applied in silence. */
+import { until } from "@env/testkit/turns";
 import { expect, it, vi } from "vitest";
 import type * as RetentionModule from "../../src/audit/retention.ts";
 import { fill, filledLog } from "./support/log.ts";
@@ -7,8 +8,6 @@ vi.mock(import("../../src/audit/retention.ts"), async (original) => ({
   ...(await original()),
   defaultRetention: { maxRecords: 100 },
 }));
-
-vi.setConfig({ testTimeout: 60_000 });
 
 it("keeps the last million records", async () => {
   const { defaultRetention } = await vi.importActual<typeof RetentionModule>(
@@ -21,12 +20,10 @@ it("warns once when it cuts off records that nobody limited", async () => {
   const warn = vi.spyOn(process, "emitWarning").mockReturnValue();
   const { log } = await filledLog(150);
   await fill(log, 1, 150);
-  await vi.waitFor(() => expect(warn).toHaveBeenCalled(), { timeout: 30_000 });
+  await until(() => warn.mock.calls.length > 0);
   expect(warn.mock.calls[0]?.[0]).toMatch(/has more than 100 records; the oldest 52 were deleted/);
   await fill(log, 1100, 151);
-  await vi.waitFor(async () => expect((await log.anchor()).sequence).toBeGreaterThan(1253), {
-    timeout: 30_000,
-  });
+  await until(async () => (await log.anchor()).sequence > 1253);
   expect(warn).toHaveBeenCalledOnce();
   expect((await log.page({ operations: ["RotateAuditLog"] })).entries.length).toBeGreaterThan(0);
   warn.mockRestore();

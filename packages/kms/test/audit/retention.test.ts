@@ -9,6 +9,7 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import { tempFolder } from "@env/testkit/folder";
+import { until } from "@env/testkit/turns";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import type { AuditEvent } from "../../src/audit/event.ts";
 import { AuditLog } from "../../src/audit/log.ts";
@@ -27,10 +28,6 @@ import {
 } from "./support/log.ts";
 
 const DAY_MS = 86_400_000;
-/** How long to wait for what happens in the background, on a machine that is busy with other things. */
-const PATIENT = { timeout: 50_000 };
-
-vi.setConfig({ testTimeout: 60_000 });
 
 beforeEach(() => {
   vi.useFakeTimers({ toFake: ["Date"], now: NOON + 1000 });
@@ -92,10 +89,7 @@ describe("cutting off by number", () => {
     const { log } = await tempLog({ retention: { maxRecords: 100 } });
     await fill(log, 1500);
     await fill(log, 1000, 1500);
-    await vi.waitFor(
-      async () => expect((await log.verify()).base.sequence).toBeGreaterThan(1000),
-      PATIENT,
-    );
+    await until(async () => (await log.verify()).base.sequence > 1000);
     expect((await log.verify()).intact).toBe(true);
   });
 
@@ -105,7 +99,7 @@ describe("cutting off by number", () => {
     close();
     const { log: kept } = await openLog(path, { retention: { maxRecords: 100 } });
     await fill(kept, 1, 200);
-    await vi.waitFor(async () => expect((await kept.verify()).base.sequence).toBe(102), PATIENT);
+    await until(async () => (await kept.verify()).base.sequence === 102);
     await fill(kept, 10, 201);
     await fill(kept, 10, 211);
     expect((await kept.verify()).base.sequence).toBe(102);
@@ -357,7 +351,7 @@ describe("a log that does not verify", () => {
     attack("UPDATE audit SET sealed = x'00' WHERE seq = 35");
     const warn = vi.spyOn(process, "emitWarning").mockReturnValue();
     await fill(log, 1000, 50);
-    await vi.waitFor(() => expect(warn).toHaveBeenCalled(), PATIENT);
+    await until(() => warn.mock.calls.length > 0);
     expect(warn.mock.calls[0]?.[0]).toMatchObject({
       code: "ERR_ENVELOPE_KEYSTORE_FORMAT",
       message: expect.stringContaining("record 35 was altered"),

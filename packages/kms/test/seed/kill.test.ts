@@ -89,46 +89,42 @@ async function undisturbed(...seeds: readonly SeedDocument[]) {
 it.each([
   ["a new keystore", [first]],
   ["a keystore that has another", [first, second]],
-])(
-  "a seed that is killed over %s is completed by applying it again",
-  { timeout: 60_000 + KILLS * 20_000 },
-  async (_, seeds) => {
-    const expected = await undisturbed(...seeds);
-    const wanted = seeds.at(-1) ?? first;
-    const seedFile = join(tempFolder(), "seed.json");
-    writeFileSync(seedFile, JSON.stringify(wanted));
-    let interrupted = 0;
-    for (let kill = 0; kill < KILLS / 2; kill++) {
-      const { path, keystore: made, root } = await tempKeystore();
-      for (const seed of seeds.slice(0, -1)) await apply(made, seed, true);
-      const before = (await auditRecords(made)).length;
-      made.close();
-      // Lines before the first record: while it opens, or has just begun.
-      const lines = kill % 6 === 0 ? 0 : 1 + random(99);
-      const seen = await killedAfter(lines, path, root.keyFile, seedFile);
+])("a seed that is killed over %s is completed by applying it again", async (_, seeds) => {
+  const expected = await undisturbed(...seeds);
+  const wanted = seeds.at(-1) ?? first;
+  const seedFile = join(tempFolder(), "seed.json");
+  writeFileSync(seedFile, JSON.stringify(wanted));
+  let interrupted = 0;
+  for (let kill = 0; kill < KILLS / 2; kill++) {
+    const { path, keystore: made, root } = await tempKeystore();
+    for (const seed of seeds.slice(0, -1)) await apply(made, seed, true);
+    const before = (await auditRecords(made)).length;
+    made.close();
+    // Lines before the first record: while it opens, or has just begun.
+    const lines = kill % 6 === 0 ? 0 : 1 + random(99);
+    const seen = await killedAfter(lines, path, root.keyFile, seedFile);
 
-      using keystore = await openKeystore(path, { root });
-      expect(await keystore.verify()).toEqual([]);
-      const records = await auditRecords(keystore);
-      // What was told is there: a record is in its change's transaction.
-      const told = seen.filter((line) => line !== "begin" && line !== "done").length;
-      expect(records.length - before).toBeGreaterThanOrEqual(told);
-      if (records.length < expected.records.length) interrupted += 1;
-      if (seeds.length === 1) {
-        // What is there is whole: a step is one transaction.
-        const { keys = [], principals = [] } = await keystore.seeding.exportConfig();
-        expect(expected.config.keys).toEqual(expect.arrayContaining([...keys]));
-        expect(expected.config.principals).toEqual(expect.arrayContaining([...principals]));
-      }
-
-      await apply(keystore, wanted, true);
-      expect(await keystore.seeding.exportConfig()).toEqual(expected.config);
-      const done = (await auditRecords(keystore)).map(({ eventName }) => eventName);
-      expect(done.toSorted()).toEqual(expected.records);
-      const { steps } = await apply(keystore, wanted, true);
-      expect(steps.filter(({ action }) => action !== "none")).toEqual([]);
-      expect(await keystore.verify()).toEqual([]);
+    using keystore = await openKeystore(path, { root });
+    expect(await keystore.verify()).toEqual([]);
+    const records = await auditRecords(keystore);
+    // What was told is there: a record is in its change's transaction.
+    const told = seen.filter((line) => line !== "begin" && line !== "done").length;
+    expect(records.length - before).toBeGreaterThanOrEqual(told);
+    if (records.length < expected.records.length) interrupted += 1;
+    if (seeds.length === 1) {
+      // What is there is whole: a step is one transaction.
+      const { keys = [], principals = [] } = await keystore.seeding.exportConfig();
+      expect(expected.config.keys).toEqual(expect.arrayContaining([...keys]));
+      expect(expected.config.principals).toEqual(expect.arrayContaining([...principals]));
     }
-    expect(interrupted).toBeGreaterThan(0);
-  },
-);
+
+    await apply(keystore, wanted, true);
+    expect(await keystore.seeding.exportConfig()).toEqual(expected.config);
+    const done = (await auditRecords(keystore)).map(({ eventName }) => eventName);
+    expect(done.toSorted()).toEqual(expected.records);
+    const { steps } = await apply(keystore, wanted, true);
+    expect(steps.filter(({ action }) => action !== "none")).toEqual([]);
+    expect(await keystore.verify()).toEqual([]);
+  }
+  expect(interrupted).toBeGreaterThan(0);
+});

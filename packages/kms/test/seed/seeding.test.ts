@@ -31,8 +31,6 @@ import {
   seedOf,
 } from "./support/seeds.ts";
 
-// Every change is on disk before the next.
-vi.setConfig({ testTimeout: 60_000 });
 afterEach(() => void vi.restoreAllMocks());
 
 const names = async (keystore: Keystore): Promise<string[]> =>

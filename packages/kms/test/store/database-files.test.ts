@@ -18,11 +18,9 @@ import { pathToFileURL } from "node:url";
 import { Worker } from "node:worker_threads";
 import { tempFolder } from "@env/testkit/folder";
 import { rejection } from "@env/testkit/refusal";
-import { describe, expect, it, onTestFinished, vi } from "vitest";
+import { describe, expect, it, onTestFinished } from "vitest";
 import { inspectKeystore, openKeystore, type KmsClient } from "../../src/index.ts";
 import { newKey, tempKeystore } from "../support/keystore.ts";
-
-vi.setConfig({ testTimeout: 120_000 });
 
 async function closed(): Promise<{ path: string; root: { keyFile: string } }> {
   const { path, keystore, client, root } = await tempKeystore();

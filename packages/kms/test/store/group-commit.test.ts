@@ -254,12 +254,13 @@ it("waits for another process at once, too, and afterwards without standing stil
   const holder = new DatabaseSync(open.path);
   holder.exec("BEGIN IMMEDIATE");
   let ticks = 0;
-  const timer = setInterval(() => ticks++, 5);
-  setTimeout(() => holder.exec("COMMIT"), 300);
+  const timer = setInterval(() => {
+    if (++ticks === 5) holder.exec("COMMIT");
+  }, 5);
   await open.store.write(() => open.store.keys.insert(keyRecord()));
   clearInterval(timer);
   holder.close();
-  expect(ticks).toBeGreaterThan(3);
+  expect(ticks).toBeGreaterThanOrEqual(5);
 });
 
 it("goes by one time throughout a change", async () => {

@@ -15,13 +15,10 @@ import { dirname, join } from "node:path";
 import { tempFolder } from "@env/testkit/folder";
 import { seededRandom } from "@env/testkit/random";
 import { rejection } from "@env/testkit/refusal";
-import { describe, expect, it, vi } from "vitest";
+import { describe, expect, it } from "vitest";
 import { createKeystore, openKeystore } from "../../src/index.ts";
 import { PartialFile, removeAbandoned } from "../../src/store/partial-file.ts";
 import { newKey, tempKeystore, tempPath } from "../support/keystore.ts";
-
-// A process for each point at which one can be killed.
-vi.setConfig({ testTimeout: 300_000 });
 
 const maker = join(import.meta.dirname, "../support/maker.ts");
 

@@ -8,9 +8,6 @@ import { createKeystore, generateRootKey, openKeystore } from "../../src/index.t
 import { newSourceKey, sourceKey, type RootKeySource } from "../../src/store/root-key.ts";
 import { PASSPHRASE, tempPath } from "../support/keystore.ts";
 
-// Many transactions, each on disk before it is answered, or much scrypt: slow on a busy machine.
-vi.setConfig({ testTimeout: 60_000 });
-
 const keystoreId = "0123abcd-4567-89ab-cdef-0123456789ab";
 const code = async (promise: Promise<unknown>): Promise<string> => {
   const error = await rejection(promise);

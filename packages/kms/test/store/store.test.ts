@@ -17,9 +17,6 @@ import {
   type OpenStore,
 } from "../support/store.ts";
 
-// Many transactions, each on disk before it is answered: slow on a busy machine.
-vi.setConfig({ testTimeout: 60_000 });
-
 const DAY_MS = 86_400_000;
 
 afterEach(() => {
