@@ -6,7 +6,7 @@
  */
 export { createKeystore, inspectKeystore, Keystore, openKeystore } from "./keystore.ts";
 export type { CreateKeystoreOptions, KeystoreFacts, OpenKeystoreOptions } from "./keystore.ts";
-export type { Finding as KeystoreFinding } from "./verify-keystore.ts";
+export type { Finding as KeystoreFinding } from "./store/verify.ts";
 export { canLoseWrites, sqliteVersion } from "./store/sqlite-version.ts";
 export { generateRootKey } from "./store/root-key.ts";
 export type { RootKeyKind, RootKeySource } from "./store/root-key.ts";

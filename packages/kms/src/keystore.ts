@@ -5,50 +5,27 @@
  *
  * @module
  */
-import { randomUUID, type KeyObject } from "node:crypto";
 import { keyArn, principalArn, type Realm } from "./arn.ts";
-import { AuditLog, type AuditOptions } from "./audit/log.ts";
-import { backupDatabase } from "./store/backup.ts";
-import { KmsClient } from "./client.ts";
-import { removeDatabase, requireFree } from "./store/database-files.ts";
-import { Database, type DatabaseOptions } from "./store/database.ts";
-import {
-  descriptorDigest,
-  isAccountId,
-  isRegion,
-  MAX_FACTS_CHARS,
-  openDescriptor,
-  parseDescriptor,
-  sealDescriptor,
-  SEALED_ROOT_BYTES,
-  type Descriptor,
-  type SealedDescriptor,
-} from "./store/descriptor.ts";
-import { Fault, named } from "./store/file-errors.ts";
 import { explainCall, type ExplainRequest } from "./access/explain-request.ts";
 import { Iam } from "./access/iam.ts";
-import { PartialFile, removeAbandoned } from "./store/partial-file.ts";
-import type { Explanation } from "./policy/explain.ts";
 import { Quotas, type QuotaOptions } from "./access/quotas.ts";
-import {
-  newSourceKey,
-  rootKeyError,
-  sourceKey,
-  type NewKeyFile,
-  type NewSourceKey,
-  type RootKeyKind,
-  type RootKeySource,
-} from "./store/root-key.ts";
-import { KEY_BYTES, random, secretKey } from "./material/seal.ts";
-import { Seeding } from "./seed/seeding.ts";
 import { Session, type SessionOptions } from "./access/session.ts";
+import { AuditLog, type AuditOptions } from "./audit/log.ts";
+import { KmsClient } from "./client.ts";
+import type { Explanation } from "./policy/explain.ts";
+import { Seeding } from "./seed/seeding.ts";
+import type { Descriptor } from "./store/descriptor.ts";
+import {
+  KeystoreFile,
+  type CreateFileOptions,
+  type OpenFileOptions,
+} from "./store/keystore-file.ts";
+import type { RootKeyKind, RootKeySource } from "./store/root-key.ts";
 import { sqliteVersion } from "./store/sqlite-version.ts";
-import { Store } from "./store/store.ts";
-import { verifyKeystore, type Finding } from "./verify-keystore.ts";
+import type { Finding } from "./store/verify.ts";
 
-export interface OpenKeystoreOptions {
-  /** Where to get the key that the root key is sealed under. */
-  readonly root: RootKeySource;
+/** What a keystore does besides keeping its file. */
+interface ServiceOptions {
   /** The audit log: its durability, what happens if it cannot be written, and how much of it is kept. */
   readonly audit?: AuditOptions;
   /** Request quotas, for rehearsing how AWS throttles. Default: `off`. */
@@ -57,26 +34,11 @@ export interface OpenKeystoreOptions {
    * How long a new grant counts only for calls with its token, in ms. In AWS, this takes up to five minutes. Default: 0.
    */
   readonly grantDelay?: number;
-  /** How long to wait for another process's lock, in ms. Default: 5000. */
-  readonly busyTimeout?: number;
-  /**
-   * Opens a keystore that cannot or must not be changed, such as one on a read-only mount. Every change is refused, and
-   * nothing that is due happens: no rotation, no deletion. Calls are not recorded in the file, so `audit.sink` must be
-   * given. Default: `false`.
-   */
-  readonly readOnly?: boolean;
-  /**
-   * States that SQLite has the fix for lost changes in WAL mode although its version is one without it, as some
-   * distributions have it. Default: `false`: such a version is refused.
-   */
-  readonly patchedSqlite?: boolean;
 }
 
-export interface CreateKeystoreOptions extends Omit<OpenKeystoreOptions, "readOnly"> {
-  /** Twelve digits that are part of every ARN. Default: `000000000000`. */
-  readonly accountId?: string;
-  /** Lower-case letters, digits and dashes that are part of every ARN. Default: `local`. */
-  readonly region?: string;
+export interface OpenKeystoreOptions extends OpenFileOptions, ServiceOptions {}
+
+export interface CreateKeystoreOptions extends CreateFileOptions, ServiceOptions {
   /**
    * Makes what the keystore should contain from the beginning, such as the first CMK and its alias, before the file has its
    * name. The keystore that is passed to it is closed afterwards.
@@ -111,58 +73,13 @@ export async function createKeystore(
   path: string,
   options: CreateKeystoreOptions,
 ): Promise<Keystore> {
-  const { accountId = "000000000000", region = "local", prepare } = options;
-  if (!isAccountId(accountId)) throw new RangeError("accountId must be twelve digits");
-  if (!isRegion(region)) throw new RangeError("region must be 1 to 32 of a-z, 0-9 and dashes");
-  const shown = { ...databaseOptions({ ...options, readOnly: false }), shownAs: path };
-  const keystoreId = randomUUID();
-  const root = secretKey(random(KEY_BYTES));
-  const open = async (file: string): Promise<Keystore> => {
-    const database = await Database.open(file, shown);
-    return start(database, new Store(database, root, keystoreId), root, options);
+  const { prepare } = options;
+  const fill = async (file: KeystoreFile): Promise<void> => {
+    using keystore = await start(file, options);
+    await prepare?.(keystore);
   };
-
-  requireNew(path, options.root);
-  const partial = new PartialFile(path);
-  let keyFile: NewKeyFile | undefined;
-  try {
-    const source = await newSourceKey(options.root, keystoreId);
-    keyFile = source.file;
-    const created = Date.now();
-    const sealed = seal({ accountId, region, keystoreId, created }, source, root);
-    Database.create(partial.path, shown, (database) => {
-      database
-        .prepare("INSERT INTO descriptor (id, facts, root) VALUES (1, ?, ?)")
-        .run(sealed.facts, sealed.root);
-      new Store(database, root, keystoreId).create(descriptorDigest(sealed));
-    });
-    if (prepare !== undefined) {
-      using keystore = await open(partial.path);
-      await prepare(keystore);
-    }
-    keyFile?.publish();
-    partial.publish();
-  } catch (error) {
-    keyFile?.withdraw();
-    removeDatabase(partial.path);
-    throw named(error, path);
-  } finally {
-    // In this order: while a key file has a partial name, it counts as one without a keystore.
-    keyFile?.discard();
-    partial.discard();
-  }
-  return open(path);
-}
-
-/** Clears what killed processes have left where a keystore exists, and refuses to make it again. */
-function requireNew(path: string, root: RootKeySource): void {
-  try {
-    requireFree(path);
-  } catch (error) {
-    removeAbandoned(path);
-    if ("keyFile" in root) removeAbandoned(root.keyFile);
-    throw error;
-  }
+  const file = await KeystoreFile.create(path, options, prepare === undefined ? undefined : fill);
+  return start(file, options);
 }
 
 /**
@@ -181,22 +98,7 @@ export async function openKeystore(path: string, options: OpenKeystoreOptions): 
         : "audit.sink is only for a keystore that is opened with readOnly",
     );
   }
-  const database = await Database.open(path, databaseOptions(options));
-  try {
-    const { descriptor, sealed } = await database.read(() => readDescriptor(database));
-    const key = await sourceKey(options.root, descriptor.root, descriptor.keystoreId);
-    const root = openDescriptor(sealed, key);
-    if (root === undefined) {
-      throw rootKeyError(
-        `keystore ${path}: this ${descriptor.root.kind} is not the one it was made with, or its descriptor was altered`,
-      );
-    }
-    const store = new Store(database, root, descriptor.keystoreId);
-    return await start(database, store, root, options);
-  } catch (error) {
-    database.close();
-    throw error;
-  }
+  return start(await KeystoreFile.open(path, options), options);
 }
 
 /**
@@ -209,33 +111,23 @@ export async function inspectKeystore(
   path: string,
   options: Pick<OpenKeystoreOptions, "patchedSqlite" | "readOnly"> = {},
 ): Promise<KeystoreFacts> {
-  const database = await Database.open(path, databaseOptions(options));
-  try {
-    const { descriptor } = await database.read(() => readDescriptor(database));
-    return facts(descriptor);
-  } finally {
-    database.close();
-  }
+  return facts(await KeystoreFile.inspect(path, options));
 }
 
-/** Reads the descriptor again, which must be the latest one: until now, only the root key has authenticated it. */
-async function start(
-  database: Database,
-  store: Store,
-  root: KeyObject,
-  options: OpenKeystoreOptions,
-): Promise<Keystore> {
-  const descriptor = await store.read(() => latestDescriptor(database, store));
-  const keystore = new Keystore(database, store, descriptor, root, options);
-  if (!database.readOnly) await keystore.purge();
-  return keystore;
+async function start(file: KeystoreFile, options: ServiceOptions): Promise<Keystore> {
+  try {
+    const keystore = new Keystore(file, options);
+    if (!file.store.readOnly) await keystore.purge();
+    return keystore;
+  } catch (error) {
+    file.close();
+    throw error;
+  }
 }
 
 /** An open keystore. It has the root key, and does not reveal key material to anybody. */
 export class Keystore implements Disposable {
-  readonly #database: Database;
-  readonly #root: KeyObject;
-  readonly #store: Store;
+  readonly #file: KeystoreFile;
   readonly #quotas: Quotas | undefined;
   readonly #grantDelay: number;
   /** The record of every call, including refused ones. */
@@ -244,20 +136,11 @@ export class Keystore implements Disposable {
   readonly iam: Iam;
   /** Makes keys and principals match a seed, and exports a seed of what exists. */
   readonly seeding: Seeding;
-  #descriptor: Descriptor;
 
   /** Not for applications: they call {@link openKeystore}. */
-  constructor(
-    database: Database,
-    store: Store,
-    descriptor: Descriptor,
-    root: KeyObject,
-    options: OpenKeystoreOptions,
-  ) {
-    this.#database = database;
-    this.#descriptor = descriptor;
-    this.#root = root;
-    this.#store = store;
+  constructor(file: KeystoreFile, options: ServiceOptions) {
+    const { store, root, descriptor } = file;
+    this.#file = file;
     this.#quotas = Quotas.from(options.quotas);
     this.#grantDelay = grantDelay(options);
     this.audit = new AuditLog(store, root, descriptor, options.audit);
@@ -279,7 +162,7 @@ export class Keystore implements Disposable {
   }
 
   get path(): string {
-    return this.#database.path;
+    return this.#file.path;
   }
 
   /** The version of SQLite in use. */
@@ -288,7 +171,7 @@ export class Keystore implements Disposable {
   }
 
   get facts(): KeystoreFacts {
-    return facts(this.#descriptor);
+    return facts(this.#file.descriptor);
   }
 
   /**
@@ -299,10 +182,11 @@ export class Keystore implements Disposable {
    * @throws TypeError if it is not a principal, RangeError for session options out of bounds.
    */
   as(principal: string = "root", session: SessionOptions = {}): KmsClient {
+    const { store, descriptor: realm } = this.#file;
     return new KmsClient({
-      store: this.#store,
-      realm: this.#descriptor,
-      session: new Session(principalArn(principal, this.#descriptor), this.#descriptor, session),
+      store,
+      realm,
+      session: new Session(principalArn(principal, realm), realm, session),
       audit: this.audit,
       quotas: this.#quotas,
       grantDelay: this.#grantDelay,
@@ -315,34 +199,14 @@ export class Keystore implements Disposable {
    * @throws {@link KmsError} `ValidationException`, `NotFoundException`.
    */
   explain(request: ExplainRequest): Promise<Explanation> {
-    return explainCall(this.#store, this.#descriptor, request);
+    return explainCall(this.#file.store, this.#file.descriptor, request);
   }
 
   /**
    * Seals the root key under another source. The keys do not change. Copies of the file still open with the old source.
    */
-  async changeRoot(source: RootKeySource): Promise<void> {
-    const { root: _, ...rest } = this.#descriptor;
-    const made = await newSourceKey(source, rest.keystoreId);
-    try {
-      const sealed = seal(rest, made, this.#root);
-      // Before the change: a keystore whose key file is missing would be worse than a key file too many.
-      made.file?.publish();
-      made.file?.discard();
-      await this.#store.write(() => {
-        this.#database
-          .prepare("UPDATE descriptor SET facts = ?, root = ? WHERE id = 1")
-          .run(sealed.facts, sealed.root);
-        this.#store.setDescriptor(descriptorDigest(sealed));
-      });
-      this.#database.checkpoint();
-    } catch (error) {
-      made.file?.withdraw();
-      throw error;
-    } finally {
-      made.file?.discard();
-    }
-    this.#descriptor = { ...rest, root: made.facts };
+  changeRoot(source: RootKeySource): Promise<void> {
+    return this.#file.changeRoot(source);
   }
 
   /**
@@ -353,17 +217,11 @@ export class Keystore implements Disposable {
    *
    * @throws EnvelopeError `ERR_ENVELOPE_KEYSTORE_FORMAT` if the file is too damaged to read its records.
    */
-  async verify(): Promise<readonly Finding[]> {
-    // First what this process knows of the past, then a reader that knows nothing and reads every row.
-    await this.#store.read(() => undefined);
-    const database = await this.#database.openAgain();
-    try {
-      const store = new Store(database, this.#root, this.#descriptor.keystoreId);
-      const log = new AuditLog(store, this.#root, this.#descriptor);
-      return await verifyKeystore(database, store, log, () => latestDescriptor(database, store));
-    } finally {
-      database.close();
-    }
+  verify(): Promise<readonly Finding[]> {
+    return this.#file.verify(async ({ store, root, descriptor }) => {
+      const { problems } = await new AuditLog(store, root, descriptor).verify();
+      return problems.map(({ message }) => ({ record: "the audit log", problem: message }));
+    });
   }
 
   /**
@@ -374,7 +232,7 @@ export class Keystore implements Disposable {
    * @throws EnvelopeError `ERR_ENVELOPE_KEYSTORE_IO` and what reading throws. Then nothing is left behind.
    */
   backup(path: string): Promise<void> {
-    return backupDatabase(this.#database, path);
+    return this.#file.backup(path);
   }
 
   /**
@@ -382,14 +240,14 @@ export class Keystore implements Disposable {
    * Keys that had expired because of it are pending deletion again, unless the clock was wrong for more than a day.
    */
   async resetClock(): Promise<void> {
-    await this.#store.write(() => this.#store.resetClock());
+    const { store } = this.#file;
+    await store.write(() => store.resetClock());
   }
 
   /** Deletes keys whose deletion date has passed. Opening and every change also do so. */
   async purge(): Promise<void> {
-    if (await this.#store.read(() => this.#store.hasExpired())) {
-      await this.#store.write(() => undefined);
-    }
+    const { store } = this.#file;
+    if (await store.read(() => store.hasExpired())) await store.write(() => undefined);
   }
 
   /** Closes the file. Idempotent; later calls of its clients throw `ERR_ENVELOPE_CLOSED`. */
@@ -397,7 +255,7 @@ export class Keystore implements Disposable {
     try {
       this.audit.close();
     } finally {
-      this.#database.close();
+      this.#file.close();
     }
   }
 
@@ -406,54 +264,9 @@ export class Keystore implements Disposable {
   }
 }
 
-const DEFAULT_BUSY_TIMEOUT = 5000;
-
-function grantDelay({ grantDelay: given = 0 }: OpenKeystoreOptions): number {
+function grantDelay({ grantDelay: given = 0 }: ServiceOptions): number {
   if (!(given >= 0)) throw new RangeError("grantDelay must be a number of ms, 0 or more");
   return given;
-}
-
-function databaseOptions({
-  busyTimeout = DEFAULT_BUSY_TIMEOUT,
-  readOnly = false,
-  patchedSqlite = false,
-}: Partial<OpenKeystoreOptions>): DatabaseOptions {
-  if (!(busyTimeout >= 0)) throw new RangeError("busyTimeout must be a number of ms, 0 or more");
-  return { busyTimeout, readOnly, patchedSqlite };
-}
-
-function seal(
-  rest: Omit<Descriptor, "root">,
-  { facts: root, key }: NewSourceKey,
-  rootKey: KeyObject,
-): SealedDescriptor {
-  return sealDescriptor({ ...rest, root }, key, rootKey);
-}
-
-/** @throws Fault if an older row was put back. */
-function latestDescriptor(database: Database, store: Store): Descriptor {
-  const { descriptor, sealed } = readDescriptor(database);
-  if (descriptorDigest(sealed) === store.descriptor) return descriptor;
-  throw new Fault("the descriptor", "an older row of it was put back");
-}
-
-function readDescriptor(database: Database): {
-  readonly descriptor: Descriptor;
-  readonly sealed: SealedDescriptor;
-} {
-  const row = database
-    .prepare(
-      `SELECT CASE WHEN length(facts) <= ${MAX_FACTS_CHARS} THEN facts END AS facts,
-              CASE WHEN length(root) = ${SEALED_ROOT_BYTES} THEN root END AS root FROM descriptor`,
-    )
-    .get();
-  const text = row?.["facts"];
-  const root = row?.["root"];
-  const descriptor = typeof text === "string" ? parseDescriptor(text) : undefined;
-  if (descriptor === undefined || typeof text !== "string" || !(root instanceof Uint8Array)) {
-    throw database.malformed("its descriptor is missing or malformed");
-  }
-  return { descriptor, sealed: { facts: text, root: new Uint8Array(root) } };
 }
 
 function facts({ keystoreId, accountId, region, created, root }: Descriptor): KeystoreFacts {

@@ -13,7 +13,7 @@ import { KmsError } from "../errors.ts";
 import { fromMarker, toPage } from "../requests/page.ts";
 import { parsePolicy } from "../policy/document.ts";
 import type { NamedPolicy } from "../policy/request.ts";
-import { newUserId, type PrincipalRecord } from "../store/principals.ts";
+import { newUserId, type PrincipalRecord } from "../store/principal-record.ts";
 import type { Page, PageRequest } from "../requests/shapes.ts";
 import type { Store } from "../store/store.ts";
 

@@ -1,6 +1,5 @@
 /**
- * The table of the audit log. Records are sealed by the log, which also knows which rows belong to it. Their number and time
- * are unencrypted, to order and to find them.
+ * The table of the audit log. Numbers and times are unencrypted, to order the records and to find them.
  *
  * Source: spec/audit-v1.md#table
  *
@@ -9,20 +8,8 @@
 import type { StatementSync } from "node:sqlite";
 import type { Database } from "./database.ts";
 import { Fault } from "./file-errors.ts";
+import { MAX_TIME, type AuditRow, type AuditRows, type TimePlace } from "./store.ts";
 
-/** A record as it is in the file: nothing of it is verified. */
-export interface AuditRow {
-  readonly sequence: number;
-  /** Milliseconds since 1970. */
-  readonly time: number;
-  readonly sealed: Uint8Array;
-}
-
-/** A place in the order of time. */
-export type TimePlace = Pick<AuditRow, "time" | "sequence">;
-
-/** The latest time that `Date` can represent; no row is later. */
-export const MAX_TIME = 8_640_000_000_000_000;
 /** Bytes of a sealed record; a longer one is not read into memory. */
 export const MAX_SEALED_BYTES = 262_225;
 
@@ -31,7 +18,7 @@ const columns = `
   seq, CASE WHEN time BETWEEN 0 AND ${MAX_TIME} THEN time ELSE -1 END AS time,
   CASE WHEN length(sealed) <= ${MAX_SEALED_BYTES} THEN sealed END AS sealed`;
 
-export class AuditTable {
+export class AuditTable implements AuditRows {
   readonly #statements: Readonly<Record<StatementName, StatementSync>>;
 
   constructor(database: Database) {
@@ -42,29 +29,24 @@ export class AuditTable {
     this.#statements.insert.run(sequence, time, sealed);
   }
 
-  /** Deletes all rows up to a number, including that one. */
   cut(sequence: number): void {
     this.#statements.cut.run(sequence);
   }
 
-  /** Rows after `sequence`, up to `last`, in the order of their numbers. */
   after(sequence: number, last: number, limit: number): readonly AuditRow[] {
     return this.#statements.after.all(sequence, last, limit).map(toRow);
   }
 
-  /** Rows after `start` and before the time `end`, with numbers up to `last`, oldest first. */
   forwards(start: TimePlace, end: number, last: number, limit: number): readonly AuditRow[] {
     const { time, sequence } = start;
     return this.#statements.forwards.all(time, sequence, end, last, limit).map(toRow);
   }
 
-  /** Rows before `start` and not before the time `from`, with numbers up to `last`, newest first. */
   backwards(start: TimePlace, from: number, last: number, limit: number): readonly AuditRow[] {
     const { time, sequence } = start;
     return this.#statements.backwards.all(time, sequence, from, last, limit).map(toRow);
   }
 
-  /** The numbers of the rows up to `base` and of those after `last`, as ranges. */
   outside(base: number, last: number): readonly (readonly [first: number, last: number])[] {
     const ranges = [this.#statements.below.get(base), this.#statements.above.get(last)];
     return ranges.flatMap((row): (readonly [number, number])[] => {
@@ -73,7 +55,6 @@ export class AuditTable {
     });
   }
 
-  /** Whether the index leads to a row. Only the index is consulted. */
   isIndexed({ time, sequence }: TimePlace): boolean {
     return this.#statements.indexed.get(time, sequence) !== undefined;
   }
@@ -112,6 +93,7 @@ function prepareAll(database: Database) {
     ),
     below: database.prepare(`${range} WHERE seq <= ?`),
     above: database.prepare(`${range} WHERE seq > ?`),
+    // Only the index is consulted.
     indexed: database.prepare(
       "SELECT 1 FROM audit INDEXED BY audit_by_time WHERE time = ? AND seq = ?",
     ),

@@ -11,6 +11,7 @@
 import { createHash, type KeyObject } from "node:crypto";
 import type { Bytes } from "@env/core";
 import { isKeyId, type Realm } from "../arn.ts";
+import type { Database } from "./database.ts";
 import type { RootKeyFacts } from "./root-key.ts";
 import { KEY_BYTES, label, openRow, OVERHEAD_BYTES, sealRow, secretKey } from "../material/seal.ts";
 
@@ -29,7 +30,7 @@ export interface SealedDescriptor {
   readonly root: Bytes;
 }
 
-export const MAX_FACTS_CHARS = 16_384;
+const MAX_FACTS_CHARS = 16_384;
 export const SEALED_ROOT_BYTES: number = OVERHEAD_BYTES + KEY_BYTES;
 
 const LABEL = label("env/1/keystore-root");
@@ -65,6 +66,39 @@ export function openDescriptor(
   if (root.length !== SEALED_ROOT_BYTES) return undefined;
   const raw = openRow(key, LABEL, new TextEncoder().encode(facts), root);
   return raw === undefined ? undefined : secretKey(raw);
+}
+
+/** Writes the row of a new keystore. */
+export function insertDescriptor(database: Database, { facts, root }: SealedDescriptor): void {
+  database.prepare("INSERT INTO descriptor (id, facts, root) VALUES (1, ?, ?)").run(facts, root);
+}
+
+export function replaceDescriptor(database: Database, { facts, root }: SealedDescriptor): void {
+  database.prepare("UPDATE descriptor SET facts = ?, root = ? WHERE id = 1").run(facts, root);
+}
+
+/**
+ * Reads the row, unauthenticated.
+ *
+ * @throws EnvelopeError `ERR_ENVELOPE_KEYSTORE_FORMAT`.
+ */
+export function readDescriptor(database: Database): {
+  readonly descriptor: Descriptor;
+  readonly sealed: SealedDescriptor;
+} {
+  const row = database
+    .prepare(
+      `SELECT CASE WHEN length(facts) <= ${MAX_FACTS_CHARS} THEN facts END AS facts,
+              CASE WHEN length(root) = ${SEALED_ROOT_BYTES} THEN root END AS root FROM descriptor`,
+    )
+    .get();
+  const text = row?.["facts"];
+  const root = row?.["root"];
+  const descriptor = typeof text === "string" ? parseDescriptor(text) : undefined;
+  if (descriptor === undefined || typeof text !== "string" || !(root instanceof Uint8Array)) {
+    throw database.malformed("its descriptor is missing or malformed");
+  }
+  return { descriptor, sealed: { facts: text, root: new Uint8Array(root) } };
 }
 
 /** Identifies a descriptor: SHA-256 of both columns, base64url. */

@@ -21,9 +21,10 @@ import {
   type AliasRecord,
   type KeyRecord,
 } from "./key-record.ts";
-import { MAX_RECORD_BYTES, ROW_REMOVED, SealedRows, type Listed } from "./sealed-rows.ts";
+import { MAX_RECORD_BYTES, ROW_REMOVED, SealedRows } from "./sealed-rows.ts";
 import { RecordName } from "./record-name.ts";
 import type { RowSealer } from "./row-sealer.ts";
+import type { Keys, Listed } from "./store.ts";
 
 /** Bytes of an alias, of which 256 are allowed; a longer one is not read into memory. */
 export const MAX_ALIAS_BYTES = 1024;
@@ -47,8 +48,7 @@ interface ListedRow {
   readonly columns: Record<string, unknown>;
 }
 
-/** The table of keys, for use inside the store's transactions. A key past its deletion date does not exist. */
-export class KeyTable {
+export class KeyTable implements Keys {
   readonly #freshness: Freshness;
   readonly #rows: SealedRows<KeyRecord>;
   readonly #statements: Readonly<Record<StatementName, StatementSync>>;
@@ -68,17 +68,14 @@ export class KeyTable {
     return record?.keyId === keyId ? record : undefined;
   }
 
-  /** Whether a key has this id, or had it and is not deleted yet, or has another id of the same bytes. */
   isTaken(keyId: string): boolean {
     return this.#freshness.mark(RecordName.key(keyIdToBytes(keyId))) !== undefined;
   }
 
-  /** The key that an alias points at. */
   byAlias(name: string): KeyRecord | undefined {
     return this.#present(this.#loadByAlias(name));
   }
 
-  /** Lists keys in the order of their creation. */
   list(after: number, limit: number): Listed<KeyRecord, number> {
     this.#requireAllKeys();
     const rows = this.#statements.keys.all(after, limit + 1).map(toListedRow);
@@ -87,7 +84,6 @@ export class KeyTable {
     return { items, next: rows.length > limit ? page.at(-1)?.seq : undefined };
   }
 
-  /** Lists aliases by name, each with its key. */
   listAliases(after: string, limit: number): Listed<readonly [AliasRecord, KeyRecord], string> {
     this.#requireAllAliases();
     const names = this.#statements.aliases.all(after, limit + 1).map(({ name }) => {
@@ -111,7 +107,6 @@ export class KeyTable {
     this.#setAliases(record);
   }
 
-  /** Replaces a key's record, and the alias rows that point at it. */
   update(record: KeyRecord): void {
     const uuid = keyIdToBytes(record.keyId);
     if (this.load(uuid) === undefined) throw new RangeError("there is no such key to update");

@@ -17,12 +17,6 @@ import { markOf, type RowSealer } from "./row-sealer.ts";
 /** Bytes of a sealed record; a longer one is not read into memory. */
 export const MAX_RECORD_BYTES: number = 1 << 20;
 
-/** Part of a list, in the order of the file. `next` is where the list continues, `undefined` at its end. */
-export interface Listed<T, Position> {
-  readonly items: readonly T[];
-  readonly next: Position | undefined;
-}
-
 interface CacheEntry<T> {
   /** When the row was last compared with the file. */
   epoch: number;

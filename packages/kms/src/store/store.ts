@@ -1,232 +1,152 @@
 /**
- * Keys, aliases and principals in the file. Unencrypted columns only find records; sealed records say what is true.
+ * The face of the store: records in and out, in transactions. Nothing above this room knows how they are kept.
  *
- * Whoever can write the file can move, edit, copy or remove rows, but cannot seal. So every row is checked against the
- * record in it, and every record against the list of the latest ones. A contradiction is an error that names the record,
- * and is never followed.
- *
- * Source: spec/kms-store-v1.md#tables
+ * A function that is given to {@link Store.read} or {@link Store.write} is synchronous, has no lasting effect outside of the
+ * store, and may run more than once: because of a lock, or because a change that shared its transaction has failed. Unless
+ * their descriptions say otherwise, all members are for use inside such a function. A record that does not verify ends the transaction, and its
+ * caller receives `ERR_ENVELOPE_KEYSTORE_FORMAT`.
  *
  * @module
  */
-import type { KeyObject } from "node:crypto";
 import type { Bytes } from "@env/core";
-import { AuditTable } from "./audit-table.ts";
-import { isDayLater } from "./clock.ts";
-import type { Database } from "./database.ts";
-import { Freshness } from "./freshness.ts";
-import { GroupCommit } from "./group-commit.ts";
-import { KeyTable } from "./key-table.ts";
-import type { KeyRecord } from "./key-record.ts";
-import { PrincipalTable } from "./principals.ts";
-import type { RecordName } from "./record-name.ts";
-import { RowSealer } from "./row-sealer.ts";
+import type { AliasRecord, KeyRecord } from "./key-record.ts";
+import type { PrincipalRecord } from "./principal-record.ts";
 
-export { MAX_TIME, type AuditRow, type TimePlace } from "./audit-table.ts";
+export interface Store {
+  readonly keys: Keys;
+  readonly principals: Principals;
+  readonly auditRows: AuditRows;
 
-/**
- * There must be only one store on a connection: SQLite tells it when another connection has changed something. Everything
- * is for use inside {@link Store.read} and {@link Store.write}, the tables included, except those two, `writeSync`, `readOnly`, `writing`, `now`,
- * `onDelete` and the tokens.
- */
-export class Store {
-  readonly keys: KeyTable;
-  readonly principals: PrincipalTable;
-  readonly auditRows: AuditTable;
-  readonly #database: Database;
-  readonly #sealer: RowSealer;
-  readonly #freshness: Freshness;
-  readonly #commits: GroupCommit;
-  /** The latest time that this process has used, and the resets of the clock that it knows of. */
-  #latest = { time: 0, resets: 0 };
-  /** The time of the current transaction. */
-  #now: number | undefined;
-  #writing = false;
-  #destroyed = false;
-  #onDelete: (record: KeyRecord) => void = () => undefined;
+  /** Runs `fn`, which only reads, on one state of the store. */
+  read<T>(fn: () => T): Promise<T>;
 
-  /** @param root - The 32-byte root key of the keystore. */
-  constructor(database: Database, root: KeyObject, keystoreId: string) {
-    const sealer = new RowSealer(root, keystoreId);
-    this.#database = database;
-    this.#sealer = sealer;
-    this.#freshness = new Freshness(database, sealer);
-    this.principals = new PrincipalTable(database, this.#freshness, sealer);
-    this.keys = new KeyTable(database, this.#freshness, sealer, () => this.now());
-    this.auditRows = new AuditTable(database);
-    this.#commits = new GroupCommit(database, {
-      begin: () => this.#begin(),
-      save: () => this.#freshness.save(),
-      flush: () => this.#flush(),
-      settle: (committed) => this.#settle(committed),
-    });
-  }
-
-  /** Writes what a new keystore has besides its descriptor, inside the transaction that creates its tables. */
-  create(descriptor: string): void {
-    this.#freshness.create(descriptor, Date.now());
-  }
-
-  /** Runs `fn`, which only reads, on one state of the file. `fn` may run more than once. */
-  read<T>(fn: () => T): Promise<T> {
-    return this.#database.read(() => {
-      this.#freshness.refresh();
-      this.#now = this.#tick();
-      try {
-        return fn();
-      } finally {
-        this.#now = undefined;
-      }
-    });
-  }
-
-  /**
-   * Makes one change, as a whole or not at all: on disk when the promise fulfils. Concurrent changes share a transaction.
-   * `fn` may run more than once.
-   */
-  write<T>(fn: () => T): Promise<T> {
-    return this.#commits.write(fn);
-  }
+  /** Makes one change, as a whole or not at all: on disk when the promise fulfils. Concurrent changes share a transaction. */
+  write<T>(fn: () => T): Promise<T>;
 
   /** Makes a change synchronously, for when nothing can be awaited: blocks until it is on disk. Deletes no keys. */
-  writeSync<T>(fn: () => T): T {
-    return this.#database.writeSync(
-      () => {
-        this.#begin();
-        const result = fn();
-        this.#freshness.flush();
-        return result;
-      },
-      (committed) => this.#settle(committed),
-    );
-  }
-
-  /** Whether every {@link write} is refused. */
-  get readOnly(): boolean {
-    return this.#database.readOnly;
-  }
-
-  /** Whether a {@link write} is running. */
-  get writing(): boolean {
-    return this.#writing;
-  }
-
-  /** Calls `listener` with each key that is deleted for good, inside the change that deletes it. */
-  onDelete(listener: (record: KeyRecord) => void): void {
-    this.#onDelete = listener;
-  }
+  writeSync<T>(fn: () => T): T;
 
   /** Inside {@link write}, runs `fn` and takes back what it changed if it throws. */
-  attempt<T>(fn: () => T): T {
-    return this.#commits.attempt(fn);
-  }
+  attempt<T>(fn: () => T): T;
 
-  /** Milliseconds since 1970. Never goes back, and does not change within a `read` or `write`. */
-  now(): number {
-    return this.#now ?? this.#tick();
-  }
+  /** Whether every {@link write} is refused. May be used anywhere. */
+  readonly readOnly: boolean;
+
+  /** Whether a {@link write} is running. May be used anywhere. */
+  readonly writing: boolean;
+
+  /** Milliseconds since 1970. Never goes back, and does not change within a `read` or `write`. May be used anywhere. */
+  now(): number;
 
   /** A time that has certainly passed: what is past its date by this time may be destroyed. */
-  settled(): number {
-    return this.#freshness.clock.settled;
-  }
+  settled(): number;
 
-  /** Sets the clock to the machine's, in a {@link write}. */
-  resetClock(): void {
-    this.#freshness.resetClock(Date.now());
-  }
+  /** Sets the clock to the machine's. */
+  resetClock(): void;
+
+  /** Whether a {@link write} may have keys to delete. */
+  hasExpired(): boolean;
+
+  /** Calls `listener` with each key that is deleted for good, inside the change that deletes it. May be used anywhere. */
+  onDelete(listener: (record: KeyRecord) => void): void;
+
+  /**
+   * Declares that the change destroys key material. Once the change is on disk, no copy of the material is left in files of
+   * the store.
+   */
+  destroysMaterial(): void;
 
   /** A copy of bytes that cannot be put back to an older state. */
-  head(name: string): Uint8Array<ArrayBuffer> | undefined {
-    return this.#freshness.head(name);
-  }
+  head(name: string): Uint8Array<ArrayBuffer> | undefined;
 
   /** @param bytes - At most 256. */
-  setHead(name: string, bytes: Uint8Array): void {
-    this.#freshness.setHead(name, bytes);
-  }
-
-  /** Digest of the descriptor's row: only the latest one may open the keystore. */
-  get descriptor(): string {
-    return this.#freshness.descriptor;
-  }
-
-  setDescriptor(digest: string): void {
-    this.#freshness.setDescriptor(digest);
-  }
+  setHead(name: string, bytes: Uint8Array): void;
 
   /**
    * Seals what leaves the keystore and comes back, such as an import token. It opens only in this keystore and under the
-   * same name, and not as a row. Wiping `plaintext` is up to the caller.
+   * same name, and not as a record. Wiping `plaintext` is up to the caller. May be used anywhere.
    */
-  sealToken(name: string, plaintext: Uint8Array): Bytes {
-    return this.#sealer.seal(`t${name}`, plaintext);
-  }
+  sealToken(name: string, plaintext: Uint8Array): Bytes;
 
   /** The plaintext, which the caller wipes; `undefined` if {@link sealToken} did not return the token. */
-  openToken(name: string, token: Uint8Array): Bytes | undefined {
-    return this.#sealer.open(`t${name}`, token);
-  }
+  openToken(name: string, token: Uint8Array): Bytes | undefined;
+}
 
-  /** Whether a {@link write} may have keys to delete. */
-  hasExpired(): boolean {
-    const now = this.now();
-    const settles = isDayLater(this.#freshness.clock, now);
-    return this.keys.hasExpired(settles ? now : this.settled());
-  }
+/** Keys with their aliases. A key past its deletion date does not exist. */
+export interface Keys {
+  get(keyId: string): KeyRecord | undefined;
 
-  /**
-   * Declares that the change destroys key material. Once the change is on disk, the material is removed from the write-ahead
-   * log.
-   */
-  destroysMaterial(): void {
-    this.#destroyed = true;
-  }
+  /** Whether a key has this id, or had it and is not deleted yet, or has another id of the same bytes. */
+  isTaken(keyId: string): boolean;
 
-  /** The names in one of the 256 buckets: those of the records that must exist. */
-  listed(bucket: number): readonly RecordName[] {
-    return this.#freshness.namesIn(bucket);
-  }
+  /** The key that an alias points at. */
+  byAlias(name: string): KeyRecord | undefined;
 
-  /** Throws a {@link Fault} unless a listed record exists, is the latest and unaltered, and an unlisted one does not exist. */
-  check(name: RecordName): void {
-    if (name.kind === "key") this.keys.load(name.uuid);
-    else if (name.kind === "principal") this.principals.get(name.id);
-    // Which key it points at is compared with that key.
-    else this.keys.requireAliasRow(name.id);
-  }
+  /** Lists keys in the order of their creation. */
+  list(after: number, limit: number): Listed<KeyRecord, number>;
 
-  isListed(name: RecordName): boolean {
-    return this.#freshness.mark(name) !== undefined;
-  }
+  /** Lists aliases by name, each with its key. */
+  listAliases(after: string, limit: number): Listed<readonly [AliasRecord, KeyRecord], string>;
 
-  #begin(): void {
-    this.#freshness.refresh();
-    this.#now = this.#tick();
-    this.#freshness.begin(this.#now);
-    this.#writing = true;
-  }
+  insert(record: KeyRecord): void;
 
-  #flush(): void {
-    const deleted = this.keys.purge(this.settled());
-    for (const record of deleted) this.#onDelete(record);
-    this.#destroyed ||= deleted.length > 0;
-    this.#freshness.flush();
-  }
+  /** Replaces a key's record, and makes its aliases point at it. */
+  update(record: KeyRecord): void;
+}
 
-  #settle(committed: boolean): void {
-    this.#now = undefined;
-    this.#writing = false;
-    this.#freshness.settle(committed);
-    if (committed && this.#destroyed) this.#database.checkpoint();
-    this.#destroyed = false;
-  }
+export interface Principals {
+  get(arn: string): PrincipalRecord | undefined;
 
-  /** The machine's clock, but never earlier than the file's or than a time that this process has used. */
-  #tick(): number {
-    const { latest, resets } = this.#freshness.clock;
-    const known = resets === this.#latest.resets ? this.#latest.time : 0;
-    this.#latest = { time: Math.max(Date.now(), latest, known), resets };
-    return this.#latest.time;
-  }
+  /** Lists principals by ARN. */
+  list(after: string, limit: number): Listed<PrincipalRecord, string>;
+
+  /** Adds a principal, or replaces the one of the same ARN. */
+  put(record: PrincipalRecord): void;
+
+  /** Deletes a principal. `false`: it did not exist. */
+  delete(arn: string): boolean;
+}
+
+/** The rows of the audit log. The log seals their records, and knows which rows belong to it. */
+export interface AuditRows {
+  insert(row: AuditRow): void;
+
+  /** Deletes all rows up to a number, including that one. */
+  cut(sequence: number): void;
+
+  /** Rows after `sequence`, up to `last`, in the order of their numbers. */
+  after(sequence: number, last: number, limit: number): readonly AuditRow[];
+
+  /** Rows after `start` and before the time `end`, with numbers up to `last`, oldest first. */
+  forwards(start: TimePlace, end: number, last: number, limit: number): readonly AuditRow[];
+
+  /** Rows before `start` and not before the time `from`, with numbers up to `last`, newest first. */
+  backwards(start: TimePlace, from: number, last: number, limit: number): readonly AuditRow[];
+
+  /** The numbers of the rows up to `base` and of those after `last`, as ranges. */
+  outside(base: number, last: number): readonly (readonly [first: number, last: number])[];
+
+  /** Whether the index of times leads to a row. */
+  isIndexed(place: TimePlace): boolean;
+}
+
+/** A row of the audit log as it is stored: nothing of it is verified. */
+export interface AuditRow {
+  readonly sequence: number;
+  /** Milliseconds since 1970, unencrypted; -1: out of bounds. */
+  readonly time: number;
+  /** Empty: out of bounds. */
+  readonly sealed: Uint8Array;
+}
+
+/** A place in the order of time. */
+export type TimePlace = Pick<AuditRow, "time" | "sequence">;
+
+/** The latest time that `Date` can represent; no row is later. */
+export const MAX_TIME = 8_640_000_000_000_000;
+
+/** Part of a list. `next` is where the list continues, `undefined` at its end. */
+export interface Listed<T, Position> {
+  readonly items: readonly T[];
+  readonly next: Position | undefined;
 }

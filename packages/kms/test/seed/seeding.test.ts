@@ -15,7 +15,7 @@ import {
 } from "../../src/index.ts";
 import type { KeyRecord } from "../../src/store/key-record.ts";
 import { KeyTable } from "../../src/store/key-table.ts";
-import type { Listed } from "../../src/store/sealed-rows.ts";
+import type { Listed } from "../../src/store/store.ts";
 import { newKey, auditRecords, refusal, tempKeystore } from "../support/keystore.ts";
 import {
   actions,

@@ -1,7 +1,7 @@
 import { rejection } from "@env/testkit/refusal";
 import { describe, expect, it } from "vitest";
-import { newUserId, type PrincipalRecord } from "../../src/store/principals.ts";
-import { verifyStore } from "../../src/verify-keystore.ts";
+import { newUserId, type PrincipalRecord } from "../../src/store/principal-record.ts";
+import { verifyStore } from "../../src/store/verify.ts";
 import { attack, copyOf, openStore, putBack, tempStore, type OpenStore } from "../support/store.ts";
 
 const ALICE = "arn:aws:iam::000000000000:user/alice";

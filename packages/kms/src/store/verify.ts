@@ -1,5 +1,5 @@
 /**
- * Checks everything in a keystore and names what is wrong with it.
+ * Checks everything in a keystore's file but the audit log, and names what is wrong with it.
  *
  * The check goes bucket by bucket and page by page, each on one state of the file and in one turn of the event loop, so
  * that others continue to read and write.
@@ -8,15 +8,14 @@
  */
 import type { SQLOutputValue } from "node:sqlite";
 import { setImmediate } from "node:timers/promises";
-import type { AuditLog } from "./audit/log.ts";
-import type { Database } from "./store/database.ts";
-import { Fault } from "./store/file-errors.ts";
-import { BUCKETS } from "./store/freshness.ts";
-import { RecordName } from "./store/record-name.ts";
-import { MAX_ALIAS_BYTES } from "./store/key-table.ts";
-import { MAX_ARN_BYTES } from "./store/principals.ts";
-import { canLoseWrites, lossWarning, sqliteVersion } from "./store/sqlite-version.ts";
-import type { Store } from "./store/store.ts";
+import type { Database } from "./database.ts";
+import { Fault } from "./file-errors.ts";
+import { BUCKETS } from "./freshness.ts";
+import { MAX_ALIAS_BYTES } from "./key-table.ts";
+import { MAX_ARN_BYTES } from "./principal-table.ts";
+import { RecordName } from "./record-name.ts";
+import { canLoseWrites, lossWarning, sqliteVersion } from "./sqlite-version.ts";
+import type { SqliteStore } from "./sqlite-store.ts";
 
 /** One problem. */
 export interface Finding {
@@ -29,27 +28,12 @@ export interface Finding {
 }
 
 const PAGE = 500;
-const DATABASE = "the database";
-
-/** Verifies the SQLite library, the records and the audit log. Parameters are those of {@link verifyStore}. */
-export async function verifyKeystore(
-  database: Database,
-  store: Store,
-  log: Pick<AuditLog, "verify">,
-  more: () => unknown,
-): Promise<readonly Finding[]> {
-  const findings = [
-    ...verifyLibrary(sqliteVersion()),
-    ...(await verifyStore(database, store, more)),
-  ];
-  if (findings.some(({ record }) => record === DATABASE)) return findings;
-  const { problems } = await log.verify();
-  const logged = problems.map(({ message }) => ({ record: "the audit log", problem: message }));
-  return [...findings, ...logged];
-}
+/** The record of a finding after which no row can be checked. */
+export const DATABASE = "the database";
 
 /** A keystore with such a library opens where somebody vouches for it, or read-only. */
-function verifyLibrary(version: string): Finding[] {
+export function verifyLibrary(): Finding[] {
+  const version = sqliteVersion();
   if (!canLoseWrites(version)) return [];
   const problem = `version ${lossWarning(version)}, unless this library has the fix under an older version number`;
   return [{ record: "the SQLite library", problem }];
@@ -58,7 +42,7 @@ function verifyLibrary(version: string): Finding[] {
 /** @param more - Further checks, inside a `read`, which may throw {@link Fault}. */
 export async function verifyStore(
   database: Database,
-  store: Store,
+  store: SqliteStore,
   more: () => unknown,
 ): Promise<readonly Finding[]> {
   // Before anything that compares or reads a whole value, the check of the indexes included.
@@ -151,7 +135,7 @@ function outOfBounds(database: Database): Finding[] {
 }
 
 /** The listed records have been checked. This finds rows that are not listed. */
-function requireListed(store: Store, name: RecordName): void {
+function requireListed(store: SqliteStore, name: RecordName): void {
   if (store.isListed(name)) return;
   store.check(name);
   throw name.fault("its row was added");

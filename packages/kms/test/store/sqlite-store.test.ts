@@ -1,9 +1,9 @@
 import { readFileSync } from "node:fs";
 import { rejection } from "@env/testkit/refusal";
 import { afterEach, describe, expect, it, vi } from "vitest";
-import { Store } from "../../src/store/store.ts";
+import { SqliteStore } from "../../src/store/sqlite-store.ts";
 import type { KeyRecord } from "../../src/store/key-record.ts";
-import { verifyStore } from "../../src/verify-keystore.ts";
+import { verifyStore } from "../../src/store/verify.ts";
 import { tempKeystore } from "../support/keystore.ts";
 import {
   attack,
@@ -48,7 +48,7 @@ function change(
   return store.write(() => store.keys.update({ ...found(store, keyId), ...by }));
 }
 
-function found(store: Store, keyId: string): KeyRecord {
+function found(store: SqliteStore, keyId: string): KeyRecord {
   const record = store.keys.get(keyId);
   if (record === undefined) throw new Error("the key is not there");
   return record;
@@ -78,7 +78,7 @@ const keyProblem = (open: OpenStore, keyId: string): Promise<string | undefined>
   );
 
 async function findings({ database, root, keystoreId }: OpenStore): Promise<string[]> {
-  const store = new Store(database, root, keystoreId);
+  const store = new SqliteStore(database, root, keystoreId);
   const list = await verifyStore(database, store, () => undefined);
   return list.map(({ record, problem: what }) => `${record}: ${what}`).toSorted();
 }
@@ -178,7 +178,7 @@ describe("a row that was altered is an error that names it", () => {
     database.prepare("PRAGMA synchronous = OFF").run();
     // A store that keeps nothing in memory yet: the rows change on its own connection.
     const reading = (): Promise<string | undefined> => {
-      const fresh = new Store(database, keys.root, keys.keystoreId);
+      const fresh = new SqliteStore(database, keys.root, keys.keystoreId);
       return problem(
         keys,
         fresh.read(() => fresh.keys.get(a)),
@@ -230,7 +230,7 @@ describe("a row that was altered is an error that names it", () => {
 
   it("not even under the same root key", async () => {
     const keys = await setup();
-    const store = new Store(keys.database, keys.root, keys.a);
+    const store = new SqliteStore(keys.database, keys.root, keys.a);
     expect(
       await problem(
         keys,
@@ -502,7 +502,7 @@ it("takes no record of more than 1 MiB, and keeps the one there was", async () =
 
 it("is used inside read and write only", async () => {
   const { database, root, keystoreId, store } = await tempStore();
-  const unused = new Store(database, root, keystoreId);
+  const unused = new SqliteStore(database, root, keystoreId);
   expect(() => unused.keys.get(keyRecord().keyId)).toThrow(TypeError);
   await store.read(() => undefined);
   expect(store.now()).toBeGreaterThan(0);

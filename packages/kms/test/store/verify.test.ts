@@ -2,9 +2,9 @@ import { DatabaseSync } from "node:sqlite";
 import { readFileSync, writeFileSync } from "node:fs";
 import { rejection } from "@env/testkit/refusal";
 import { expect, it } from "vitest";
-import { openKeystore, type RootKeySource } from "../src/index.ts";
-import { newKey, PASSPHRASE, ROOT, tempKeystore } from "./support/keystore.ts";
-import { attack, copyOf, putBack, uuid } from "./support/store.ts";
+import { openKeystore, type RootKeySource } from "../../src/index.ts";
+import { newKey, PASSPHRASE, ROOT, tempKeystore } from "../support/keystore.ts";
+import { attack, copyOf, putBack, uuid } from "../support/store.ts";
 
 it("finds nothing in a keystore that was only used", async () => {
   const { keystore, client } = await tempKeystore();

@@ -1,0 +1,202 @@
+/**
+ * The store in an SQLite file. Unencrypted columns only find records; sealed records say what is true.
+ *
+ * Whoever can write the file can move, edit, copy or remove rows, but cannot seal. So every row is checked against the
+ * record in it, and every record against the list of the latest ones. A contradiction is an error that names the record,
+ * and is never followed.
+ *
+ * Source: spec/kms-store-v1.md#tables
+ *
+ * @module
+ */
+import type { KeyObject } from "node:crypto";
+import type { Bytes } from "@env/core";
+import { AuditTable } from "./audit-table.ts";
+import { isDayLater } from "./clock.ts";
+import type { Database } from "./database.ts";
+import { Freshness } from "./freshness.ts";
+import { GroupCommit } from "./group-commit.ts";
+import { KeyTable } from "./key-table.ts";
+import type { KeyRecord } from "./key-record.ts";
+import { PrincipalTable } from "./principal-table.ts";
+import type { RecordName } from "./record-name.ts";
+import { RowSealer } from "./row-sealer.ts";
+import type { Store } from "./store.ts";
+
+/** There must be only one store on a connection: SQLite tells it when another connection has changed something. */
+export class SqliteStore implements Store {
+  readonly keys: KeyTable;
+  readonly principals: PrincipalTable;
+  readonly auditRows: AuditTable;
+  readonly #database: Database;
+  readonly #sealer: RowSealer;
+  readonly #freshness: Freshness;
+  readonly #commits: GroupCommit;
+  /** The latest time that this process has used, and the resets of the clock that it knows of. */
+  #latest = { time: 0, resets: 0 };
+  /** The time of the current transaction. */
+  #now: number | undefined;
+  #writing = false;
+  #destroyed = false;
+  #onDelete: (record: KeyRecord) => void = () => undefined;
+
+  /** @param root - The 32-byte root key of the keystore. */
+  constructor(database: Database, root: KeyObject, keystoreId: string) {
+    const sealer = new RowSealer(root, keystoreId);
+    this.#database = database;
+    this.#sealer = sealer;
+    this.#freshness = new Freshness(database, sealer);
+    this.principals = new PrincipalTable(database, this.#freshness, sealer);
+    this.keys = new KeyTable(database, this.#freshness, sealer, () => this.now());
+    this.auditRows = new AuditTable(database);
+    this.#commits = new GroupCommit(database, {
+      begin: () => this.#begin(),
+      save: () => this.#freshness.save(),
+      flush: () => this.#flush(),
+      settle: (committed) => this.#settle(committed),
+    });
+  }
+
+  /** Writes what a new keystore has besides its descriptor, inside the transaction that creates its tables. */
+  create(descriptor: string): void {
+    this.#freshness.create(descriptor, Date.now());
+  }
+
+  read<T>(fn: () => T): Promise<T> {
+    return this.#database.read(() => {
+      this.#freshness.refresh();
+      this.#now = this.#tick();
+      try {
+        return fn();
+      } finally {
+        this.#now = undefined;
+      }
+    });
+  }
+
+  write<T>(fn: () => T): Promise<T> {
+    return this.#commits.write(fn);
+  }
+
+  writeSync<T>(fn: () => T): T {
+    return this.#database.writeSync(
+      () => {
+        this.#begin();
+        const result = fn();
+        this.#freshness.flush();
+        return result;
+      },
+      (committed) => this.#settle(committed),
+    );
+  }
+
+  get readOnly(): boolean {
+    return this.#database.readOnly;
+  }
+
+  get writing(): boolean {
+    return this.#writing;
+  }
+
+  onDelete(listener: (record: KeyRecord) => void): void {
+    this.#onDelete = listener;
+  }
+
+  attempt<T>(fn: () => T): T {
+    return this.#commits.attempt(fn);
+  }
+
+  now(): number {
+    return this.#now ?? this.#tick();
+  }
+
+  settled(): number {
+    return this.#freshness.clock.settled;
+  }
+
+  resetClock(): void {
+    this.#freshness.resetClock(Date.now());
+  }
+
+  head(name: string): Uint8Array<ArrayBuffer> | undefined {
+    return this.#freshness.head(name);
+  }
+
+  setHead(name: string, bytes: Uint8Array): void {
+    this.#freshness.setHead(name, bytes);
+  }
+
+  /** Digest of the descriptor's row: only the latest one may open the keystore. */
+  get descriptor(): string {
+    return this.#freshness.descriptor;
+  }
+
+  setDescriptor(digest: string): void {
+    this.#freshness.setDescriptor(digest);
+  }
+
+  sealToken(name: string, plaintext: Uint8Array): Bytes {
+    return this.#sealer.seal(`t${name}`, plaintext);
+  }
+
+  openToken(name: string, token: Uint8Array): Bytes | undefined {
+    return this.#sealer.open(`t${name}`, token);
+  }
+
+  hasExpired(): boolean {
+    const now = this.now();
+    const settles = isDayLater(this.#freshness.clock, now);
+    return this.keys.hasExpired(settles ? now : this.settled());
+  }
+
+  destroysMaterial(): void {
+    this.#destroyed = true;
+  }
+
+  /** The names in one of the 256 buckets: those of the records that must exist. */
+  listed(bucket: number): readonly RecordName[] {
+    return this.#freshness.namesIn(bucket);
+  }
+
+  /** Throws a {@link Fault} unless a listed record exists, is the latest and unaltered, and an unlisted one does not exist. */
+  check(name: RecordName): void {
+    if (name.kind === "key") this.keys.load(name.uuid);
+    else if (name.kind === "principal") this.principals.get(name.id);
+    // Which key it points at is compared with that key.
+    else this.keys.requireAliasRow(name.id);
+  }
+
+  isListed(name: RecordName): boolean {
+    return this.#freshness.mark(name) !== undefined;
+  }
+
+  #begin(): void {
+    this.#freshness.refresh();
+    this.#now = this.#tick();
+    this.#freshness.begin(this.#now);
+    this.#writing = true;
+  }
+
+  #flush(): void {
+    const deleted = this.keys.purge(this.settled());
+    for (const record of deleted) this.#onDelete(record);
+    this.#destroyed ||= deleted.length > 0;
+    this.#freshness.flush();
+  }
+
+  #settle(committed: boolean): void {
+    this.#now = undefined;
+    this.#writing = false;
+    this.#freshness.settle(committed);
+    if (committed && this.#destroyed) this.#database.checkpoint();
+    this.#destroyed = false;
+  }
+
+  /** The machine's clock, but never earlier than the file's or than a time that this process has used. */
+  #tick(): number {
+    const { latest, resets } = this.#freshness.clock;
+    const known = resets === this.#latest.resets ? this.#latest.time : 0;
+    this.#latest = { time: Math.max(Date.now(), latest, known), resets };
+    return this.#latest.time;
+  }
+}
