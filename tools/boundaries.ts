@@ -19,6 +19,8 @@ interface Layer {
   readonly uses: readonly string[];
   /** What only its tests may import, besides the testkit. */
   readonly tests?: readonly string[];
+  /** Folders of its sources, and what each may use of the package's others. A folder not listed may use all. */
+  readonly rooms?: Readonly<Record<string, readonly string[]>>;
   /** An application brings its own core. Libraries take their user's, or there would be two `Cmk`. */
   readonly application?: true;
 }
@@ -33,7 +35,11 @@ const layers: Readonly<Record<string, Layer>> = {
   "@env/core": { uses: [] },
   "@env/conformance": { uses: ["@env/core"] },
   "@env/node-stream": { uses: ["@env/core"] },
-  "@env/kms": { uses: ["@env/core"] },
+  "@env/kms": {
+    uses: ["@env/core"],
+    // Who decides about a call knows nothing of how keys are kept or used.
+    rooms: { catalogue: [], policy: ["catalogue"] },
+  },
   "@env/local-file": { uses: ["@env/core", "@env/kms"], tests: ["@env/conformance"] },
   // AWS KMS is imitated by our own KMS behind AWS's protocol.
   "@env/test-servers": { uses: ["@env/core", "@env/kms", TESTKIT], application: true },
@@ -114,6 +120,8 @@ function inFiles({ dir, manifest, files }: CheckedPackage): string[] {
       if (isOurs(used) && used !== name && !(inSources ? shipped : declared).has(used)) {
         found.push(`${dir}/${file} imports ${used}, which its package.json does not declare`);
       }
+      const wall = inSources ? wallBefore(layers[name]?.rooms, file, specifier) : undefined;
+      if (wall !== undefined) found.push(`${dir}/${file} imports ${specifier}; ${wall}`);
       if (leaves(dir, file, specifier)) {
         found.push(`${dir}/${file} imports ${specifier}: use the other package's exports`);
       }
@@ -138,6 +146,17 @@ function leaves(dir: string, file: string, specifier: string): boolean {
   if (!specifier.startsWith(".")) return false;
   const target = posix.join(dir, posix.dirname(file), specifier);
   return target.startsWith("packages/") && !target.startsWith(`${dir}/`);
+}
+
+/** What an import of a room's file may not do. */
+function wallBefore(rooms: Layer["rooms"], file: string, specifier: string): string | undefined {
+  const [, room = ""] = file.split("/");
+  if (rooms === undefined || !Object.hasOwn(rooms, room)) return undefined;
+  if (!specifier.startsWith(".")) return undefined;
+  const [, other = ""] = posix.join(posix.dirname(file), specifier).split("/");
+  const open = rooms[room] ?? [];
+  if (other === room || open.includes(other)) return undefined;
+  return `${room}/ may use ${open.length === 0 ? "nothing else" : `only ${open.join(", ")}`}`;
 }
 
 function shippedDependencies(manifest: Manifest): string[] {

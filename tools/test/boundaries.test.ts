@@ -120,6 +120,28 @@ describe("sources", () => {
     ]);
   });
 
+  it("refuses a room what its wall keeps out, and nothing inside of it or that is not a room", () => {
+    const kms = pack(
+      { name: "@env/kms", peerDependencies: CORE },
+      {
+        "src/policy/decide.ts": `
+          import { didYouMean } from "@env/core";
+          import { matches } from "./match.ts";
+          import { operations } from "../catalogue/operations.ts";
+          import { keySpecs } from "../material/key-specs.ts";
+          import { keyArn } from "../arn.ts";`,
+        "src/catalogue/row.ts": 'import type { Policy } from "../policy/document.ts";',
+        "src/access/access.ts": 'import { decide } from "../policy/decide.ts";',
+        "test/policy/decide.test.ts": 'import { keystore } from "../support/keystore.ts";',
+      },
+    );
+    expect(violations([kms])).toEqual([
+      "packages/kms/src/policy/decide.ts imports ../material/key-specs.ts; policy/ may use only catalogue",
+      "packages/kms/src/policy/decide.ts imports ../arn.ts; policy/ may use only catalogue",
+      "packages/kms/src/catalogue/row.ts imports ../policy/document.ts; catalogue/ may use nothing else",
+    ]);
+  });
+
   it("refuses a path into another package, and not one inside of it", () => {
     const files = {
       "test/a.test.ts": `import { x } from "../../core/src/bytes.ts";`,

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { KmsError } from "./errors.ts";
+import { KmsError } from "./catalogue/errors.ts";
 
 /** Whose keys they are: part of every ARN. */
 export interface Realm {

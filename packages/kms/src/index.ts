@@ -13,8 +13,8 @@ export type { RootKeyKind, RootKeySource } from "./store/root-key.ts";
 
 export { KmsClient } from "./client.ts";
 export type * from "./requests/shapes.ts";
-export { isKmsError, KmsError, kmsErrors } from "./errors.ts";
-export type { KmsErrorName } from "./errors.ts";
+export { isKmsError, KmsError, kmsErrors } from "./catalogue/errors.ts";
+export type { KmsErrorName } from "./catalogue/errors.ts";
 export { kmsLimits } from "./keys/key.ts";
 export { awsQuotas } from "./access/quotas.ts";
 export type { QuotaName, QuotaOptions } from "./access/quotas.ts";

@@ -26,7 +26,7 @@ import {
   type KeyAction,
 } from "../catalogue/actions.ts";
 import { describeCiphertextBlob } from "../keys/blob.ts";
-import { KmsError } from "../errors.ts";
+import { KmsError } from "../catalogue/errors.ts";
 import { constraintType, grantOfToken } from "../keys/grant-records.ts";
 import type { KeyRecord } from "../store/key-record.ts";
 import { draftManagedKey, isManagedAlias } from "../keys/managed.ts";

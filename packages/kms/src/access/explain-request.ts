@@ -18,7 +18,7 @@ import {
 } from "../catalogue/actions.ts";
 import { operations as catalogue } from "../catalogue/operations.ts";
 import * as check from "../requests/check.ts";
-import { KmsError } from "../errors.ts";
+import { KmsError } from "../catalogue/errors.ts";
 import { requireKnownTokens } from "../keys/grant-records.ts";
 import {
   grantFacts,

@@ -9,7 +9,7 @@
 import { accountRoot, type Realm } from "../arn.ts";
 import type { AuditSink } from "../audit/event.ts";
 import * as check from "../requests/check.ts";
-import { KmsError } from "../errors.ts";
+import { KmsError } from "../catalogue/errors.ts";
 import { fromMarker, toPage } from "../requests/page.ts";
 import { parsePolicy } from "../policy/document.ts";
 import type { NamedPolicy } from "../policy/request.ts";

@@ -11,7 +11,7 @@
  */
 import { isKeySpec, keySpecs } from "../catalogue/key-specs.ts";
 import { operationRows, type OperationName, type operations } from "../catalogue/operations.ts";
-import { KmsError } from "../errors.ts";
+import { KmsError } from "../catalogue/errors.ts";
 
 type Rows = typeof operations;
 

@@ -7,7 +7,7 @@
  */
 import { parsePrincipal, type ParsedPrincipal, type PrincipalType, type Realm } from "../arn.ts";
 import * as check from "../requests/check.ts";
-import { KmsError } from "../errors.ts";
+import { KmsError } from "../catalogue/errors.ts";
 import { viaService } from "../keys/managed.ts";
 import type { Caller, ConditionValues, NamedPolicy } from "../policy/request.ts";
 import { parsePolicy } from "../policy/document.ts";

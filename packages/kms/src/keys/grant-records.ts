@@ -12,7 +12,7 @@
  */
 import { createHash } from "node:crypto";
 import { keyArn, keyIdFromBytes, keyIdToBytes, multiRegionForm, type Realm } from "../arn.ts";
-import { KmsError } from "../errors.ts";
+import { KmsError } from "../catalogue/errors.ts";
 import type { KeyRecord } from "../store/key-record.ts";
 import type { GrantOperation } from "../catalogue/actions.ts";
 import { fitsKey } from "../policy/grant-match.ts";

@@ -4,7 +4,7 @@
  * @module
  */
 import { stateAnswer, type KeyState, type StateRule } from "../catalogue/key-states.ts";
-import { KmsError } from "../errors.ts";
+import { KmsError } from "../catalogue/errors.ts";
 
 /** What a state is called in a refusal: "… is pending deletion." */
 const words: Readonly<Record<KeyState, string>> = {

@@ -7,7 +7,7 @@
 import { notFoundAlias } from "../access/access.ts";
 import { aliasArn, type Realm } from "../arn.ts";
 import * as check from "../requests/check.ts";
-import { KmsError } from "../errors.ts";
+import { KmsError } from "../catalogue/errors.ts";
 import { kmsLimits } from "../keys/key.ts";
 import type { AliasRecord, KeyRecord } from "../store/key-record.ts";
 import { managedAliases } from "../keys/managed.ts";

@@ -6,7 +6,7 @@
  */
 import { keyArn } from "../arn.ts";
 import * as check from "../requests/check.ts";
-import { KmsError } from "../errors.ts";
+import { KmsError } from "../catalogue/errors.ts";
 import { currentVersion } from "../keys/key.ts";
 import type { KeyRecord } from "../store/key-record.ts";
 import { deriveSharedSecret as derive } from "../material/agreement.ts";

@@ -8,7 +8,7 @@ import type { KeyObject } from "node:crypto";
 import { keyArn } from "../arn.ts";
 import { sealBlob } from "../keys/blob.ts";
 import * as check from "../requests/check.ts";
-import { KmsError } from "../errors.ts";
+import { KmsError } from "../catalogue/errors.ts";
 import { currentMaterialId, currentVersion } from "../keys/key.ts";
 import { dataKeyPairSpecs } from "../catalogue/key-specs.ts";
 import { encodeMaterial, encodePublicKey, generateMaterial } from "../material/material.ts";

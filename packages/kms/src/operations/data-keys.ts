@@ -6,7 +6,7 @@
 import { keyArn } from "../arn.ts";
 import { sealBlob } from "../keys/blob.ts";
 import * as check from "../requests/check.ts";
-import { KmsError } from "../errors.ts";
+import { KmsError } from "../catalogue/errors.ts";
 import { currentMaterialId, currentVersion } from "../keys/key.ts";
 import { random } from "../material/seal.ts";
 import type {

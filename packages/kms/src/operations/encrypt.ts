@@ -12,7 +12,7 @@ import { keyArn, keyIdFromBytes, keyIdToBytes } from "../arn.ts";
 import { defaultOf } from "../catalogue/actions.ts";
 import { describeCiphertextBlob, openBlob, sealBlob } from "../keys/blob.ts";
 import * as check from "../requests/check.ts";
-import { KmsError } from "../errors.ts";
+import { KmsError } from "../catalogue/errors.ts";
 import { currentMaterialId, currentVersion, materialIdOf, versionOf } from "../keys/key.ts";
 import type { KeyRecord } from "../store/key-record.ts";
 import { keySpecs, type EncryptionAlgorithm } from "../catalogue/key-specs.ts";

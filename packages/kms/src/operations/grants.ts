@@ -7,7 +7,7 @@ import type { Context } from "@env/core";
 import { notFoundGrant, type KeyQuestion } from "../access/access.ts";
 import { accountRoot } from "../arn.ts";
 import * as check from "../requests/check.ts";
-import { KmsError } from "../errors.ts";
+import { KmsError } from "../catalogue/errors.ts";
 import {
   constraintType,
   grantEntry,

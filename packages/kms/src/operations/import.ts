@@ -11,7 +11,7 @@ import type { KeyObject } from "node:crypto";
 import { keyArn, type Realm } from "../arn.ts";
 import { defaultOf } from "../catalogue/actions.ts";
 import * as check from "../requests/check.ts";
-import { KmsError } from "../errors.ts";
+import { KmsError } from "../catalogue/errors.ts";
 import { keyState } from "../keys/key.ts";
 import type { KeyRecord, KeyVersion } from "../store/key-record.ts";
 import { DAY_MS } from "../keys/lifecycle.ts";

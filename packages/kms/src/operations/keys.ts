@@ -7,7 +7,7 @@ import { randomUUID, type KeyObject } from "node:crypto";
 import { keyArn, multiRegionForm } from "../arn.ts";
 import { defaultOf } from "../catalogue/actions.ts";
 import * as check from "../requests/check.ts";
-import { KmsError } from "../errors.ts";
+import { KmsError } from "../catalogue/errors.ts";
 import type { KeyRecord } from "../store/key-record.ts";
 import { DAY_MS } from "../keys/lifecycle.ts";
 import {

@@ -19,7 +19,7 @@ import type { AuditSink } from "../audit/event.ts";
 import { isOfKind } from "../catalogue/key-specs.ts";
 import { membersOf, operationRows, type OperationName } from "../catalogue/operations.ts";
 import * as check from "../requests/check.ts";
-import { isKmsError, KmsError } from "../errors.ts";
+import { isKmsError, KmsError } from "../catalogue/errors.ts";
 import { requireKnownTokens } from "../keys/grant-records.ts";
 import { keyState } from "../keys/key.ts";
 import type { KeyRecord } from "../store/key-record.ts";

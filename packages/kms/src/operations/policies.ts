@@ -5,7 +5,7 @@
  */
 import { keyFacts } from "../access/access.ts";
 import * as check from "../requests/check.ts";
-import { KmsError } from "../errors.ts";
+import { KmsError } from "../catalogue/errors.ts";
 import type { KeyRecord } from "../store/key-record.ts";
 import { fromMarker, toPage } from "../requests/page.ts";
 import { parsePolicy } from "../policy/document.ts";

@@ -7,7 +7,7 @@
 import { keyArn } from "../arn.ts";
 import { defaultOf } from "../catalogue/actions.ts";
 import * as check from "../requests/check.ts";
-import { KmsError } from "../errors.ts";
+import { KmsError } from "../catalogue/errors.ts";
 import { isPresent, kmsLimits } from "../keys/key.ts";
 import type { KeyRecord } from "../store/key-record.ts";
 import { DAY_MS, newVersion, rotated } from "../keys/lifecycle.ts";

@@ -8,7 +8,7 @@
 import type { KeyQuestion } from "../access/access.ts";
 import { keyArn } from "../arn.ts";
 import * as check from "../requests/check.ts";
-import { KmsError } from "../errors.ts";
+import { KmsError } from "../catalogue/errors.ts";
 import { currentVersion } from "../keys/key.ts";
 import type { KeyRecord } from "../store/key-record.ts";
 import { defaultOf } from "../catalogue/actions.ts";

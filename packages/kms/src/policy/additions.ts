@@ -10,7 +10,7 @@
  *
  * @module
  */
-import { isKmsError } from "../errors.ts";
+import { isKmsError } from "../catalogue/errors.ts";
 import {
   allowsIn,
   boundsOf,

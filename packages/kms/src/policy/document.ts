@@ -11,7 +11,7 @@
  *
  * @module
  */
-import { KmsError, type KmsErrorName } from "../errors.ts";
+import { KmsError, type KmsErrorName } from "../catalogue/errors.ts";
 import {
   readConditions,
   readPatterns,

@@ -10,7 +10,7 @@
  *
  * @module
  */
-import { KmsError } from "../errors.ts";
+import { KmsError } from "../catalogue/errors.ts";
 import { decide } from "./decide.ts";
 import type { AccessRequest, Decision, KeyFacts } from "./request.ts";
 

@@ -10,7 +10,7 @@
 import type { Bytes, Context } from "@env/core";
 import { parsePrincipal } from "../arn.ts";
 import { MAX_PLAINTEXT_BYTES } from "../keys/blob.ts";
-import { KmsError } from "../errors.ts";
+import { KmsError } from "../catalogue/errors.ts";
 import { kmsLimits } from "../keys/key.ts";
 import type { Tag } from "./shapes.ts";
 import { all, constraint, each, missing } from "./violations.ts";

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { KmsError } from "../errors.ts";
+import { KmsError } from "../catalogue/errors.ts";
 import type { Page } from "./shapes.ts";
 
 /** Ends a page. `next` is where the following one starts, in ASCII; `undefined`: there is none. */

@@ -10,7 +10,7 @@
  * @module
  */
 import { inspect } from "node:util";
-import { isKmsError, KmsError } from "../errors.ts";
+import { isKmsError, KmsError } from "../catalogue/errors.ts";
 
 /** One or more members that violate a constraint. */
 class Violations extends KmsError {

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { KmsError } from "../errors.ts";
+import { KmsError } from "../catalogue/errors.ts";
 
 /** Names of members and numbers of items, from the seed inwards; empty: the seed itself. */
 export type Place = readonly (string | number)[];

@@ -13,7 +13,7 @@ import type { KeyObject } from "node:crypto";
 import { inspect } from "node:util";
 import { accountRoot, aliasArn, isMultiRegionKeyId, keyArn, type Realm } from "../arn.ts";
 import type { AuditSink } from "../audit/event.ts";
-import { KmsError } from "../errors.ts";
+import { KmsError } from "../catalogue/errors.ts";
 import type { CheckedPrincipal, Iam } from "../access/iam.ts";
 import type { KeyRecord } from "../store/key-record.ts";
 import { DAY_MS } from "../keys/lifecycle.ts";

@@ -3,7 +3,7 @@ import { Access } from "../../src/access/access.ts";
 import { actionRows, defaultOf, grantOperations } from "../../src/catalogue/actions.ts";
 import { notOffered } from "../../src/catalogue/not-offered.ts";
 import { membersOf, operationRows, operations } from "../../src/catalogue/operations.ts";
-import { isKmsError } from "../../src/errors.ts";
+import { isKmsError } from "../../src/catalogue/errors.ts";
 import { awsModel } from "../support/aws-model.ts";
 import { knownCalls } from "../support/calls.ts";
 import { tempKeystore } from "../support/keystore.ts";

@@ -1,7 +1,7 @@
 /** What parsing and linting make of any text. */
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { isKmsError } from "../../src/errors.ts";
+import { isKmsError } from "../../src/catalogue/errors.ts";
 import { parsePolicy } from "../../src/policy/document.ts";
 import { lintPolicy } from "../../src/policy/lint.ts";
 import { policy } from "./support/requests.ts";

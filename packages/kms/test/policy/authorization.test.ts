@@ -1,7 +1,7 @@
 /** The cases of spec/authorization.md, and what they have to be about. */
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
-import { isKmsError } from "../../src/errors.ts";
+import { isKmsError } from "../../src/catalogue/errors.ts";
 import { decide } from "../../src/policy/decide.ts";
 import { explain } from "../../src/policy/explain.ts";
 import { comparisonNames } from "../../src/policy/operators.ts";

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { KmsError } from "../../src/errors.ts";
+import { KmsError } from "../../src/catalogue/errors.ts";
 import { decide, judge, judgeWithoutDenies } from "../../src/policy/decide.ts";
 import {
   ALIAS_ARN,

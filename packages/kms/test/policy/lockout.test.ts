@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { isKmsError } from "../../src/errors.ts";
+import { isKmsError } from "../../src/catalogue/errors.ts";
 import { afterwards, requireNoLockout } from "../../src/policy/lockout.ts";
 import {
   A,

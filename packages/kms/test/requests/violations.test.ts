@@ -1,7 +1,7 @@
 import { inspect } from "node:util";
 import { rejection } from "@env/testkit/refusal";
 import { describe, expect, it } from "vitest";
-import { KmsError } from "../../src/errors.ts";
+import { KmsError } from "../../src/catalogue/errors.ts";
 import { all, constraint, each, missing } from "../../src/requests/violations.ts";
 import { bytes } from "../support/kinds.ts";
 import { newKey, refusal, tempKeystore } from "../support/keystore.ts";

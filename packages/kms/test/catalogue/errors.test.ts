@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { isKmsError, KmsError, kmsErrors } from "../src/index.ts";
+import { isKmsError, KmsError, kmsErrors } from "../../src/index.ts";
 
 it("carries AWS's name, which is what is shown", () => {
   const error = new KmsError("DisabledException", "it is disabled");
