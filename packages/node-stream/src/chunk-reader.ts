@@ -20,9 +20,7 @@ import {
   type PayloadCodec,
 } from "@env/core/message";
 import type { Bytes } from "@env/core";
-
-/** The most chunks in one read of the source: 2 MiB, so that any range of 1 MiB, aligned or not, is one read. */
-export const READ_CHUNKS = 128;
+import { READ_CHUNKS } from "./spans.ts";
 
 const BUFFER_BYTES = READ_CHUNKS * CHUNK_BYTES;
 const MAX_BUFFERS = 4;

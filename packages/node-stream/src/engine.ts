@@ -20,8 +20,15 @@ import {
   TAG_BYTES,
   type PayloadCodec,
 } from "@env/core/message";
-import { RUN_CHUNKS, type PoolShare, type WorkerPool } from "./pool.ts";
-import { apply, inputChunkBytes, outputLength, STEP_CHUNKS, type Operation } from "./segments.ts";
+import type { PoolShare, WorkerPool } from "./pool.ts";
+import {
+  apply,
+  inputChunkBytes,
+  outputLength,
+  RUN_CHUNKS,
+  STEP_CHUNKS,
+  type Operation,
+} from "./spans.ts";
 
 /** The length in bytes from which a message is long: starting threads for it pays off. */
 export const LONG_BYTES: number = 16 * 2 ** 20;
@@ -57,7 +64,7 @@ export interface EngineOptions {
 }
 
 /** A run or a step whose output has not been given yet. */
-interface Run {
+interface Pending {
   /** Whether a thread has it. */
   readonly away: boolean;
   /** The output that is left to give; absent until the work is done. */
@@ -76,7 +83,7 @@ export class Engine {
   /** Chunks done in this thread since the last turn of the event loop. */
   #sinceTurn = 0;
   /** Runs and steps in the order of the message. */
-  readonly #queue: Run[] = [];
+  readonly #queue: Pending[] = [];
   /** Runs of threads in the queue. */
   #away = 0;
   /** Whether `give` has not resolved yet. */
@@ -196,13 +203,13 @@ export class Engine {
 
   /** Queues `out`, which `work` fills, behind everything that was begun before. */
   async #inTurn(out: Bytes, work: () => Promise<void>): Promise<void> {
-    const run: Run = { away: false };
-    this.#queue.push(run);
+    const step: Pending = { away: false };
+    this.#queue.push(step);
     try {
       await work();
-      run.output = [out];
+      step.output = [out];
     } catch (error) {
-      run.failure = { error };
+      step.failure = { error };
     }
     this.#giveDone();
   }
@@ -224,7 +231,7 @@ export class Engine {
     input.copyTo(lent);
     const { operation, codec } = this.#options;
     const chunks = { operation, keys: codec.keys, index: this.#advance(bytes), last: false };
-    const run: Run = { away: true };
+    const run: Pending = { away: true };
     this.#queue.push(run);
     this.#away++;
     void this.#receive(run, pool, pool.run({ kind: "run", ...chunks, input: lent }), bytes);
@@ -232,7 +239,7 @@ export class Engine {
   }
 
   async #receive(
-    run: Run,
+    run: Pending,
     { slots }: WorkerPool,
     slot: Promise<Bytes>,
     bytes: number,
@@ -263,13 +270,13 @@ export class Engine {
   /** Gives finished output in order, until `give` makes it wait. */
   #giveDone(): void {
     while (!this.#held && !this.#stopped && this.#failure === undefined) {
-      const run = this.#queue[0];
-      if (run?.failure !== undefined) this.#fail(run.failure.error);
-      if (run?.output === undefined) break;
-      const bytes = run.output.shift();
+      const next = this.#queue[0];
+      if (next?.failure !== undefined) this.#fail(next.failure.error);
+      if (next?.output === undefined) break;
+      const bytes = next.output.shift();
       if (bytes === undefined) {
         this.#queue.shift();
-        if (run.away) this.#away--;
+        if (next.away) this.#away--;
       } else if (bytes.length > 0) this.#give(bytes);
     }
     this.#moved?.();

@@ -7,9 +7,10 @@
  *
  * @module
  */
-import { constants, type BigIntStats, type Stats } from "node:fs";
+import { constants, readSync, writeSync, type BigIntStats, type Stats } from "node:fs";
 import { link, lstat, open, rename, unlink, type FileHandle } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
+import { EnvelopeError } from "@env/core";
 
 /** The calls that change names. Tests pass some that fail on demand. */
 export interface FileSystem {
@@ -89,6 +90,22 @@ export async function writeFully(
   }
 }
 
+/** Fills `bytes` from `position` on, in a thread that may wait. Throws {@link endedEarly} where there are fewer. */
+export function readFullySync(fd: number, bytes: Uint8Array, position: number): void {
+  for (let at = 0; at < bytes.length;) {
+    const read = readSync(fd, bytes, at, bytes.length - at, position + at);
+    if (read === 0) throw endedEarly();
+    at += read;
+  }
+}
+
+/** {@link writeFully} in a thread that may wait. */
+export function writeFullySync(fd: number, bytes: Uint8Array, position: number): void {
+  for (let at = 0; at < bytes.length;) {
+    at += writeSync(fd, bytes, at, bytes.length - at, position + at);
+  }
+}
+
 /** Makes names in a folder last: a file's own fsync does not. */
 export async function syncFolder(files: Pick<FileSystem, "open">, folder: string): Promise<void> {
   if (process.platform === "win32") return; // There a folder cannot be opened, and names last.
@@ -127,4 +144,9 @@ export function locate(error: unknown, path: string, ...syscalls: readonly strin
 export function changedMeanwhile(path: string, cause?: unknown): Error {
   const problem = `'${path}' changed while it was being read: try again once nothing writes to it`;
   return Object.assign(systemError("EBUSY", problem, path), cause === undefined ? {} : { cause });
+}
+
+/** Creates the error for a source that ends before its announced length. */
+export function endedEarly(): EnvelopeError {
+  return new EnvelopeError("ERR_ENVELOPE_TRUNCATED", "the source became shorter while it was read");
 }

@@ -154,7 +154,7 @@ function machine(): Machine {
   return { files: nodeFileSystem, pool: sharedPool() };
 }
 
-/** Rewraps in place of up to this many bytes of header find room. The payload is page-aligned. */
+/** The header is padded to a multiple of this, so that a rewrap in place finds room. The payload is page-aligned. */
 const HEADER_ALIGNMENT = 4096;
 
 /** {@link encryptFile} on a machine of choice. */

@@ -14,6 +14,7 @@ import { availableParallelism } from "node:os";
 import { Worker, type Transferable } from "node:worker_threads";
 import type { Bytes } from "@env/core";
 import { SEALED_CHUNK_BYTES } from "@env/core/message";
+import { RUN_CHUNKS } from "./spans.ts";
 import { revive, type Answer, type RunTask, type SegmentTask, type Task } from "./tasks.ts";
 
 /** The part of `Worker` that the pool uses. */
@@ -96,9 +97,6 @@ interface Thread {
   ready: boolean;
   failure: Error | undefined;
 }
-
-/** The most chunks of a run: 1 MiB of plaintext. */
-export const RUN_CHUNKS = 64;
 
 export class WorkerPool {
   /** The most threads that it starts. */

@@ -77,11 +77,11 @@ export async function rewrapFile(
   path: string | URL,
   options: RewrapFileOptions,
 ): Promise<RewrapFileResult> {
-  return rewrapFileWith(nodeFileSystem, envelope, path, options);
+  return rewrapFileOn(nodeFileSystem, envelope, path, options);
 }
 
 /** {@link rewrapFile} over a given file layer, which tests make fail. */
-export async function rewrapFileWith(
+export async function rewrapFileOn(
   files: FileSystem,
   envelope: Envelope,
   path: string | URL,

@@ -13,7 +13,7 @@ import type { FileHandle } from "node:fs/promises";
 import type { Readable } from "node:stream";
 import { EnvelopeError, type Bytes, type DecryptOptions, type Envelope } from "@env/core";
 import { CHUNK_BYTES, messageReader, type MessageReader, type Watch } from "@env/core/message";
-import { ChunkReader, READ_CHUNKS, type Fetch } from "./chunk-reader.ts";
+import { ChunkReader, type Fetch } from "./chunk-reader.ts";
 import { nodeFileSystem, pathOf } from "./file-system.ts";
 import { messageSource, openFront, openRegular } from "./message-file.ts";
 import { RangeStream, type ReadRange } from "./range-stream.ts";
@@ -24,6 +24,7 @@ import {
   type OpenSource,
   type RangeSource,
 } from "./range-source.ts";
+import { READ_CHUNKS } from "./spans.ts";
 
 export interface OpenEncryptedOptions extends DecryptOptions {
   /** Opened chunks to keep, 16 KiB each, 0 to 65536; longer ranges are not kept. Default: 64, which is 1 MiB. */

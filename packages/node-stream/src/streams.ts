@@ -21,7 +21,7 @@ import { shareBeside, sharedPool, type WorkerPool } from "./pool.ts";
 /** Options of a stream that do not change the bytes it gives. */
 export interface StreamOptions {
   /**
-   * How many pieces (1 MiB) of a long message the pool's threads may have at once, beside what the calling
+   * How many runs (1 MiB) of a long message the pool's threads may have at once, beside what the calling
    * thread does. 0: the calling thread does all the work. Default: two for every core but one.
    */
   readonly concurrency?: number | undefined;

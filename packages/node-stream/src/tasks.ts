@@ -4,7 +4,7 @@
  * @module
  */
 import { EnvelopeError, errorCodes, type Bytes, type EnvelopeErrorCode } from "@env/core";
-import type { Chunks } from "./segments.ts";
+import type { Chunks } from "./spans.ts";
 
 /** A run: whole chunks in a slot of the pool, which moves to the thread and returns with the output. */
 export interface RunTask extends Chunks {
@@ -63,11 +63,6 @@ export function describe(error: unknown): Failure {
 export function revive({ message, code, errno, syscall }: Failure): Error {
   if (code !== undefined && isEnvelopeErrorCode(code)) return new EnvelopeError(code, message);
   return Object.assign(new Error(message), { code, errno, syscall });
-}
-
-/** The error for a source that ends before the announced length. */
-export function endedEarly(): EnvelopeError {
-  return new EnvelopeError("ERR_ENVELOPE_TRUNCATED", "the source became shorter while it was read");
 }
 
 function isEnvelopeErrorCode(code: string): code is EnvelopeErrorCode {

@@ -15,16 +15,16 @@ import {
 } from "@env/core/message";
 import { LONG_BYTES } from "./engine.ts";
 import type { PoolShare } from "./pool.ts";
-import { readInto, writeFully } from "./file-system.ts";
+import { endedEarly, readInto, writeFully } from "./file-system.ts";
 import {
   apply,
   inputChunkBytes,
   outputLength,
+  SEGMENT_CHUNKS,
   STEP_CHUNKS,
   stepBytes,
   type Operation,
-} from "./segments.ts";
-import { endedEarly } from "./tasks.ts";
+} from "./spans.ts";
 
 /** How much is done, in bytes of plaintext. */
 export interface Progress {
@@ -48,9 +48,6 @@ export interface Transcoding {
   readonly signal: AbortSignal | undefined;
   readonly onProgress: ((progress: Progress) => void) | undefined;
 }
-
-/** Chunks in a segment: 4 MiB of plaintext, some milliseconds of work for a thread. */
-const SEGMENT_CHUNKS = 256;
 
 /** Steps in progress in the calling thread: enough that reading and writing overlap with sealing. */
 const LOCAL_LANES = 4;
@@ -76,8 +73,8 @@ export async function transcode(job: Transcoding): Promise<void> {
   await inLanes(share.tasks, cursor, () => sendAway(job, cursor, share));
 }
 
-/** Consecutive chunks that are read together. Offsets are in bytes and count from chunk 0. */
-interface Segment {
+/** A step or a segment. Offsets are in bytes and count from chunk 0. */
+interface Span {
   readonly index: number;
   readonly last: boolean;
   readonly sourceAt: number;
@@ -85,7 +82,7 @@ interface Segment {
   readonly targetAt: number;
 }
 
-/** Hands each segment out once, and counts what is done. */
+/** Hands each span out once, and counts what is done. */
 class Cursor {
   readonly #job: Transcoding;
   readonly #total: number;
@@ -98,8 +95,8 @@ class Cursor {
     this.#total = plaintextOf(job.operation, job.sourceBytes);
   }
 
-  /** The next segment, at most `chunks` long, not counting an empty final chunk; `undefined` if none is left. */
-  take(chunks: number): Segment | undefined {
+  /** The next span, at most `chunks` long, not counting an empty final chunk; `undefined` if none is left. */
+  take(chunks: number): Span | undefined {
     this.#job.signal?.throwIfAborted();
     if (this.#ended) return undefined;
     const { operation, sourceBytes } = this.#job;
@@ -113,12 +110,12 @@ class Cursor {
     return { index, last: this.#ended, sourceAt, bytes, targetAt };
   }
 
-  done({ bytes }: Segment): void {
+  done({ bytes }: Span): void {
     this.#done += plaintextOf(this.#job.operation, bytes);
     this.#job.onProgress?.({ bytes: this.#done, total: this.#total });
   }
 
-  /** Stops handing out segments. */
+  /** Stops handing out spans. */
   stop(): void {
     this.#ended = true;
   }
@@ -150,15 +147,15 @@ async function doHere(job: Transcoding, cursor: Cursor, goOn: () => boolean): Pr
   const [from, to] = operation === "seal" ? [plaintext, sealed] : [sealed, plaintext];
   try {
     while (goOn()) {
-      const segment = cursor.take(STEP_CHUNKS);
-      if (segment === undefined) return;
-      const { index, last, bytes, sourceAt, targetAt } = segment;
+      const step = cursor.take(STEP_CHUNKS);
+      if (step === undefined) return;
+      const { index, last, bytes, sourceAt, targetAt } = step;
       const input = from.subarray(0, bytes);
       const output = to.subarray(0, outputLength(operation, bytes, last));
       if ((await readInto(source, input, job.sourceAt + sourceAt)) < bytes) throw endedEarly();
       await apply(codec, { operation, index, last }, input, output);
       if (target !== undefined) await writeFully(target, output, job.targetAt + targetAt);
-      cursor.done(segment);
+      cursor.done(step);
     }
   } finally {
     plaintext.fill(0);

@@ -7,14 +7,13 @@
  *
  * @module
  */
-import { readSync, writeSync } from "node:fs";
 import { parentPort, type MessagePort } from "node:worker_threads";
 import type { Bytes } from "@env/core";
 import { CHUNK_BYTES, PayloadCodec, SEALED_CHUNK_BYTES } from "@env/core/message";
-import { apply, inputChunkBytes, stepBytes, steps } from "./segments.ts";
+import { readFullySync, writeFullySync } from "./file-system.ts";
+import { apply, inputChunkBytes, stepBytes, steps } from "./spans.ts";
 import {
   describe,
-  endedEarly,
   type Answer,
   type Request,
   type RunTask,
@@ -80,26 +79,12 @@ async function segment(codec: PayloadCodec, task: SegmentTask): Promise<void> {
     for (const { index, last, inputAt, inputBytes, outputAt, outputBytes } of steps(task, bytes)) {
       const input = from.subarray(0, inputBytes);
       const output = to.subarray(0, outputBytes);
-      readFully(source.fd, input, source.position + inputAt);
+      readFullySync(source.fd, input, source.position + inputAt);
       await apply(codec, { operation, index, last }, input, output);
-      if (target !== undefined) writeFully(target.fd, output, target.position + outputAt);
+      if (target !== undefined) writeFullySync(target.fd, output, target.position + outputAt);
     }
   } finally {
     plaintext.fill(0);
-  }
-}
-
-function readFully(fd: number, into: Uint8Array, position: number): void {
-  for (let at = 0; at < into.length;) {
-    const read = readSync(fd, into, at, into.length - at, position + at);
-    if (read === 0) throw endedEarly();
-    at += read;
-  }
-}
-
-function writeFully(fd: number, bytes: Uint8Array, position: number): void {
-  for (let at = 0; at < bytes.length;) {
-    at += writeSync(fd, bytes, at, bytes.length - at, position + at);
   }
 }
 

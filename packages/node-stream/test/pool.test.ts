@@ -8,7 +8,8 @@ import { promisify } from "node:util";
 import { CHUNK_BYTES, PayloadCodec, SEALED_CHUNK_BYTES, type ChunkKeys } from "@env/core/message";
 import { pattern, same } from "@env/testkit/bytes";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { RUN_CHUNKS, shareBeside, shareOf, Slots, ThreadLost, WorkerPool } from "../src/pool.ts";
+import { shareBeside, shareOf, Slots, ThreadLost, WorkerPool } from "../src/pool.ts";
+import { RUN_CHUNKS } from "../src/spans.ts";
 import type { RunTask, SegmentTask } from "../src/tasks.ts";
 import { realThread, startedPool } from "./support/pools.ts";
 

@@ -22,7 +22,7 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { Cmk, detachKeyBlock, Envelope, inspect } from "@env/core";
 import { withFileLock } from "../src/file-lock.ts";
 import { recoverFile } from "../src/recovery.ts";
-import { rewrapFile, rewrapFileWith } from "../src/rewrap-file.ts";
+import { rewrapFile, rewrapFileOn } from "../src/rewrap-file.ts";
 import { openEncrypted } from "../src/seek.ts";
 import { steppingFiles, type BeforeStep } from "./support/faulty-files.ts";
 import { rotatingCmk } from "./support/rotating-cmk.ts";
@@ -445,7 +445,7 @@ async function stepsOf(envelope: Envelope): Promise<string[]> {
     steps.push(step);
     return undefined;
   };
-  await rewrapFileWith(steppingFiles(note), envelope, path, { context });
+  await rewrapFileOn(steppingFiles(note), envelope, path, { context });
   return steps;
 }
 
@@ -483,7 +483,7 @@ describe("an interrupted rewrap", () => {
           if (half && step.startsWith("write")) return "half";
           throw Object.assign(new Error(`${code} at ${step}`), { code });
         };
-        const call = rewrapFileWith(steppingFiles(fail), envelope, path, { context });
+        const call = rewrapFileOn(steppingFiles(fail), envelope, path, { context });
         await expect(call, steps[fatal]).rejects.toMatchObject({ code });
         seen.add(await requireWhole(message));
         await requireRewrappable();

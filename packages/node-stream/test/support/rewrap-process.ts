@@ -3,7 +3,7 @@
  * `rewrap-process.ts <path> <step number from 0> <whole|half> [key id to add]`.
  */
 import { Envelope } from "@env/core";
-import { rewrapFileWith } from "../../src/rewrap-file.ts";
+import { rewrapFileOn } from "../../src/rewrap-file.ts";
 import { steppingFiles } from "./faulty-files.ts";
 import { rotatingCmk } from "./rotating-cmk.ts";
 
@@ -18,4 +18,4 @@ const files = steppingFiles((step) => {
   process.kill(process.pid, "SIGKILL");
   return undefined;
 });
-await rewrapFileWith(files, new Envelope({ cmks }), path, { context: { tenant: "acme" } });
+await rewrapFileOn(files, new Envelope({ cmks }), path, { context: { tenant: "acme" } });

@@ -1,11 +1,12 @@
 /**
- * Arithmetic of consecutive chunks, shared by streams, files and threads: a segment of plaintext and its
- * sealed form are the same steps read in opposite directions.
+ * Spans of consecutive chunks, as streams, files, ranges and threads work on them, and their arithmetic: a
+ * span of plaintext and its sealed form are the same steps read in opposite directions.
  *
  * Words of this package: a *piece* is bytes as a caller or a stream hands them over, cut anywhere. A
- * *step* is the few chunks that are sealed or opened at a time, small enough for a core's own cache. A
- * *run* is the chunks that a stream sends to a thread at a time, in a *slot*; a *segment* is the chunks
- * of a file that a thread reads and writes itself.
+ * *step* is the few chunks that are sealed or opened at a time. A *run* is the chunks that a stream sends to
+ * a thread at a time, in a *slot*; a *segment* is the chunks of a file that a thread reads and writes itself;
+ * either is a *task* of the thread. A *read* is the chunks that random access fetches at a time. *Lanes* are
+ * loops that work on the spans of one message concurrently.
  *
  * @module
  */
@@ -33,7 +34,7 @@ export interface Chunks {
   readonly last: boolean;
 }
 
-/** One step of a segment. Offsets and lengths are in bytes; offsets count from the segment's start. */
+/** One step of a span. Offsets and lengths are in bytes; offsets count from the start of the span. */
 export interface Step {
   readonly index: number;
   readonly last: boolean;
@@ -45,6 +46,12 @@ export interface Step {
 
 /** Chunks in a step: 256 KiB of plaintext, so that input and output fit into a second-level cache together. */
 export const STEP_CHUNKS = 16;
+/** The most chunks of a run: 1 MiB of plaintext. */
+export const RUN_CHUNKS = 64;
+/** Chunks in a segment: 4 MiB of plaintext, some milliseconds of work for a thread. */
+export const SEGMENT_CHUNKS = 256;
+/** The most chunks in a read: 2 MiB, so that any range of 1 MiB, aligned or not, is one read. */
+export const READ_CHUNKS = 128;
 
 /** The lengths of the two buffers that a step needs, in bytes. */
 export const stepBytes: { readonly plaintext: number; readonly sealed: number } = {
@@ -80,7 +87,7 @@ export function apply(
 }
 
 /**
- * Cuts a segment whose input is `bytes` long into steps.
+ * Cuts a span whose input is `bytes` long into steps.
  *
  * @yields At least one step: that of an empty message has no input.
  */
