@@ -20,12 +20,7 @@ import { operations as catalogue } from "../catalogue/operations.ts";
 import * as check from "../requests/check.ts";
 import { KmsError } from "../catalogue/errors.ts";
 import { requireKnownTokens } from "../keys/grant-records.ts";
-import {
-  grantFacts,
-  parseConstraints,
-  parseOperations,
-  type WantedGrant,
-} from "../operations/grants.ts";
+import { grantFacts, parseConstraints, parseOperations, type WantedGrant } from "./wanted-grant.ts";
 import { actions } from "../policy/actions.ts";
 import { didYouMean } from "@env/core";
 import { explain, type Explanation } from "../policy/explain.ts";

@@ -11,14 +11,13 @@
  * @module
  */
 import { createHash } from "node:crypto";
-import { keyArn, keyIdFromBytes, keyIdToBytes, multiRegionForm, type Realm } from "../arn.ts";
+import { keyIdFromBytes, keyIdToBytes, multiRegionForm } from "../arn.ts";
 import { KmsError } from "../catalogue/errors.ts";
 import type { KeyRecord } from "../store/key-record.ts";
 import type { GrantOperation } from "../catalogue/actions.ts";
 import { fitsKey } from "../policy/grant-match.ts";
 import type { Grant } from "../policy/request.ts";
 import { random } from "../material/seal.ts";
-import type { GrantConstraints, GrantListEntry } from "../requests/shapes.ts";
 import type { Store } from "../store/store.ts";
 
 const TOKEN_BYTES = 16 + 32 + 32;
@@ -108,26 +107,4 @@ export function constraintType(constraints: Grant["constraints"]): string | unde
   return constraints.encryptionContextEquals === undefined
     ? "EncryptionContextSubset"
     : "EncryptionContextEquals";
-}
-
-/** A grant as it is listed. */
-export function grantEntry(record: KeyRecord, grant: Grant, realm: Realm): GrantListEntry {
-  const { retiring, constraints } = grant;
-  return {
-    KeyId: keyArn(realm, record.keyId),
-    GrantId: grant.grantId,
-    Name: grant.name ?? "",
-    CreationDate: new Date(grant.created),
-    GranteePrincipal: grant.grantee,
-    ...(retiring === undefined ? {} : { RetiringPrincipal: retiring }),
-    IssuingAccount: grant.issuingAccount,
-    Operations: [...grant.operations],
-    ...(constraints === undefined ? {} : { Constraints: listed(constraints) }),
-  };
-}
-
-function listed(constraints: NonNullable<Grant["constraints"]>): GrantConstraints {
-  const { encryptionContextEquals: equals, encryptionContextSubset: subset } = constraints;
-  if (equals !== undefined) return { EncryptionContextEquals: { ...equals } };
-  return subset === undefined ? {} : { EncryptionContextSubset: { ...subset } };
 }

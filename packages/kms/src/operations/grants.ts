@@ -4,13 +4,12 @@
  * @module
  */
 import type { Context } from "@env/core";
-import { notFoundGrant, type KeyQuestion } from "../access/access.ts";
-import { accountRoot } from "../arn.ts";
+import { notFoundGrant } from "../access/access.ts";
+import { grantFacts, parseConstraints, parseOperations } from "../access/wanted-grant.ts";
+import { accountRoot, keyArn, type Realm } from "../arn.ts";
 import * as check from "../requests/check.ts";
 import { KmsError } from "../catalogue/errors.ts";
 import {
-  constraintType,
-  grantEntry,
   newGrantId,
   newGrantToken,
   requireFittingOperations,
@@ -19,12 +18,11 @@ import {
   withToken,
 } from "../keys/grant-records.ts";
 import { fromMarker, toPage } from "../requests/page.ts";
-import { grantOperations, type GrantOperation } from "../catalogue/actions.ts";
-import { grantLimits } from "../policy/grant-match.ts";
 import type { Grant } from "../policy/request.ts";
 import type {
   CreateGrantRequest,
   CreateGrantResponse,
+  GrantConstraints,
   GrantListEntry,
   ListGrantsRequest,
   ListGrantsResponse,
@@ -32,6 +30,7 @@ import type {
   RetireGrantRequest,
   RevokeGrantRequest,
 } from "../requests/shapes.ts";
+import type { KeyRecord } from "../store/key-record.ts";
 import { operation, type Operation } from "./operation.ts";
 
 /** Keys that one call of ListRetirableGrants looks through: there is no index of grants. */
@@ -208,83 +207,6 @@ function positionOf({ created, grantId }: Grant): string {
   return `${String(created).padStart(15, "0")}.${grantId}`;
 }
 
-/** AWS names none. More than there are can only be repetitions. */
-const MAX_OPERATIONS = 50;
-
-/** Operations that a grant can be for, at least one that is not CreateGrant. */
-export function parseOperations(value: unknown): readonly GrantOperation[] {
-  const given = check.list(value, "operations", 1, MAX_OPERATIONS);
-  const operations = check.each(given, (one) =>
-    check.among(one ?? null, "operations", grantOperations),
-  );
-  if (operations.every((name) => name === "CreateGrant")) {
-    throw new KmsError(
-      "ValidationException",
-      "Grants must not contain only the CreateGrant operation.",
-    );
-  }
-  return [...new Set(operations)];
-}
-
-/** What a decision about CreateGrant depends on, beside caller and key. */
-export function grantFacts({
-  operations,
-  grantee,
-  retiring,
-  constraints,
-}: WantedGrant): Pick<KeyQuestion, "newGrant" | "encryptionContext" | "conditions"> {
-  const context = constraints?.encryptionContextEquals ?? constraints?.encryptionContextSubset;
-  return {
-    newGrant: { operations, ...(constraints === undefined ? {} : { constraints }) },
-    ...(context === undefined ? {} : { encryptionContext: context }),
-    conditions: {
-      "kms:GrantOperations": operations,
-      "kms:GranteePrincipal": grantee,
-      "kms:RetiringPrincipal": retiring,
-      "kms:GrantConstraintType": constraintType(constraints),
-    },
-  };
-}
-
-export interface WantedGrant {
-  readonly constraints: Grant["constraints"] | undefined;
-  readonly operations: readonly GrantOperation[];
-  readonly grantee: string | undefined;
-  readonly retiring: string | undefined;
-}
-
-/** The pairs that a grant may be constrained to; at most one of the two. */
-export function parseConstraints(value: unknown): Grant["constraints"] {
-  if (value === undefined || value === null) return undefined;
-  if (typeof value !== "object") throw check.constraint("constraints", "be a structure");
-  check.requireMembers(value, ["EncryptionContextEquals", "EncryptionContextSubset"]);
-  const equals = "EncryptionContextEquals" in value ? value.EncryptionContextEquals : undefined;
-  const subset = "EncryptionContextSubset" in value ? value.EncryptionContextSubset : undefined;
-  if (equals !== undefined && subset !== undefined) {
-    throw new KmsError("ValidationException", "More than one constraint supplied");
-  }
-  if (equals !== undefined) return { encryptionContextEquals: parsePairs(equals) };
-  return subset === undefined ? undefined : { encryptionContextSubset: parsePairs(subset) };
-}
-
-function parsePairs(value: unknown): Context {
-  const context = check.encryptionContext(value);
-  const values = Object.values(context);
-  if (values.length > grantLimits.pairs) {
-    throw check.constraint(
-      "constraints",
-      `have at most ${grantLimits.pairs} encryption context pairs`,
-    );
-  }
-  if (values.some((one) => one.length > grantLimits.valueChars)) {
-    throw check.constraint(
-      "constraints",
-      `have encryption context values of length less than or equal to ${grantLimits.valueChars}`,
-    );
-  }
-  return context;
-}
-
 /** Whether a named grant was made by a request with the same members. */
 function isSameRequest(grant: Grant, wanted: Grant): boolean {
   if (wanted.name === undefined || grant.name !== wanted.name) return false;
@@ -305,4 +227,26 @@ function identity(grant: Grant): string {
 
 function pairs(context: Context | undefined): unknown {
   return context && Object.entries(context).toSorted(([a], [b]) => (a < b ? -1 : 1));
+}
+
+/** A grant as it is listed. */
+function grantEntry(record: KeyRecord, grant: Grant, realm: Realm): GrantListEntry {
+  const { retiring, constraints } = grant;
+  return {
+    KeyId: keyArn(realm, record.keyId),
+    GrantId: grant.grantId,
+    Name: grant.name ?? "",
+    CreationDate: new Date(grant.created),
+    GranteePrincipal: grant.grantee,
+    ...(retiring === undefined ? {} : { RetiringPrincipal: retiring }),
+    IssuingAccount: grant.issuingAccount,
+    Operations: [...grant.operations],
+    ...(constraints === undefined ? {} : { Constraints: listed(constraints) }),
+  };
+}
+
+function listed(constraints: NonNullable<Grant["constraints"]>): GrantConstraints {
+  const { encryptionContextEquals: equals, encryptionContextSubset: subset } = constraints;
+  if (equals !== undefined) return { EncryptionContextEquals: { ...equals } };
+  return subset === undefined ? {} : { EncryptionContextSubset: { ...subset } };
 }

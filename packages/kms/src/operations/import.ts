@@ -15,7 +15,7 @@ import { KmsError } from "../catalogue/errors.ts";
 import { keyState } from "../keys/key.ts";
 import type { KeyRecord, KeyVersion } from "../store/key-record.ts";
 import { DAY_MS } from "../keys/lifecycle.ts";
-import { openImportToken, sealImportToken } from "../material/import-token.ts";
+import { openImportToken, sealImportToken } from "../keys/import-token.ts";
 import {
   canWrap,
   fingerprint,

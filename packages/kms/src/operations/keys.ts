@@ -18,7 +18,7 @@ import {
   type KeyUsage,
 } from "../catalogue/key-specs.ts";
 import { generateMaterial } from "../material/material.ts";
-import { keyMetadata } from "../keys/metadata.ts";
+import { keyMetadata } from "./key-metadata.ts";
 import { fromMarker, toPage } from "../requests/page.ts";
 import { defaultKeyPolicy } from "../policy/default-policy.ts";
 import type {

@@ -11,7 +11,7 @@ import { KmsError } from "../catalogue/errors.ts";
 import { isPresent, kmsLimits } from "../keys/key.ts";
 import type { KeyRecord } from "../store/key-record.ts";
 import { DAY_MS, newVersion, rotated } from "../keys/lifecycle.ts";
-import { keyRotation } from "../keys/metadata.ts";
+import { keyRotation } from "./key-metadata.ts";
 import { fromMarker, toPage } from "../requests/page.ts";
 import type {
   EnableKeyRotationRequest,

@@ -18,7 +18,7 @@ import type { CheckedPrincipal, Iam } from "../access/iam.ts";
 import type { KeyRecord } from "../store/key-record.ts";
 import { DAY_MS } from "../keys/lifecycle.ts";
 import { generateMaterial } from "../material/material.ts";
-import { keyMetadata } from "../keys/metadata.ts";
+import { keyMetadata } from "../operations/key-metadata.ts";
 import { withoutAlias } from "../operations/aliases.ts";
 import { defaultKeyPolicy } from "../policy/default-policy.ts";
 import type { Store } from "../store/store.ts";

@@ -18,8 +18,8 @@ import {
   wrappingKeySpecs,
   type WrappingAlgorithm,
   type WrappingKeySpec,
-} from "./unwrap.ts";
-import { decodeMaterial, encodeMaterial } from "./material.ts";
+} from "../material/unwrap.ts";
+import { decodeMaterial, encodeMaterial } from "../material/material.ts";
 
 /** The part of the store that seals what comes back. */
 export type TokenSealer = Pick<Store, "sealToken" | "openToken">;

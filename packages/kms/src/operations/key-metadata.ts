@@ -4,7 +4,7 @@
  * @module
  */
 import { isMultiRegionKeyId, keyArn, type Realm } from "../arn.ts";
-import { currentMaterialId, isPresent, keyState, materialIdOf } from "./key.ts";
+import { currentMaterialId, isPresent, keyState, materialIdOf } from "../keys/key.ts";
 import type { ImportedFacts, KeyRecord, KeyVersion } from "../store/key-record.ts";
 import { keySpecs } from "../catalogue/key-specs.ts";
 import type { KeyMetadata, KeyRotation } from "../requests/shapes.ts";

@@ -1,10 +1,6 @@
 import { createSecretKey, randomBytes } from "node:crypto";
 import { describe, expect, it } from "vitest";
-import {
-  openImportToken,
-  sealImportToken,
-  type TokenSealer,
-} from "../../src/material/import-token.ts";
+import { openImportToken, sealImportToken, type TokenSealer } from "../../src/keys/import-token.ts";
 import { wrappingAlgorithms, wrappingKeySpecs } from "../../src/material/unwrap.ts";
 import { RowSealer } from "../../src/store/row-sealer.ts";
 import { flipped, sample } from "../support/material.ts";
