@@ -3,7 +3,8 @@
  * Nothing else would notice: the import resolves and the tests pass, and a year later `core` cannot be used in a
  * browser, or two packages cannot be built without each other.
  *
- * The table is the one of ARCHITECTURE.md. Dependencies for tests are arrows too.
+ * The table is the one of ARCHITECTURE.md. Dependencies for tests are arrows too. What is allowed within a package is in
+ * rooms.ts.
  *
  *     node tools/boundaries.ts
  *
@@ -12,6 +13,7 @@
 import { isBuiltin } from "node:module";
 import { posix } from "node:path";
 import { command, report } from "./command.ts";
+import { trespasses } from "./rooms.ts";
 import { findFiles, readText, readWorkspace, type Manifest } from "./workspace.ts";
 
 interface Layer {
@@ -19,8 +21,6 @@ interface Layer {
   readonly uses: readonly string[];
   /** What only its tests may import, besides the testkit. */
   readonly tests?: readonly string[];
-  /** Folders of its sources, and what each may use of the package's others. A folder not listed may use all. */
-  readonly rooms?: Readonly<Record<string, readonly string[]>>;
   /** An application brings its own core. Libraries take their user's, or there would be two `Cmk`. */
   readonly application?: true;
 }
@@ -35,11 +35,7 @@ const layers: Readonly<Record<string, Layer>> = {
   "@env/core": { uses: [] },
   "@env/conformance": { uses: ["@env/core"] },
   "@env/node-stream": { uses: ["@env/core"] },
-  "@env/kms": {
-    uses: ["@env/core"],
-    // Who decides about a call knows nothing of how keys are kept or used.
-    rooms: { catalogue: [], policy: ["catalogue"] },
-  },
+  "@env/kms": { uses: ["@env/core"] },
   "@env/local-file": { uses: ["@env/core", "@env/kms"], tests: ["@env/conformance"] },
   // AWS KMS is imitated by our own KMS behind AWS's protocol.
   "@env/test-servers": { uses: ["@env/core", "@env/kms", TESTKIT], application: true },
@@ -115,13 +111,13 @@ function inFiles({ dir, manifest, files }: CheckedPackage): string[] {
   const found: string[] = [];
   for (const [file, text] of Object.entries(files)) {
     const inSources = file.startsWith("src/");
-    for (const specifier of importsOf(text)) {
+    const specifiers = importsOf(text);
+    found.push(...trespasses(name, file, specifiers).map((problem) => `${dir}/${file} ${problem}`));
+    for (const specifier of specifiers) {
       const used = packageOf(specifier);
       if (isOurs(used) && used !== name && !(inSources ? shipped : declared).has(used)) {
         found.push(`${dir}/${file} imports ${used}, which its package.json does not declare`);
       }
-      const wall = inSources ? wallBefore(layers[name]?.rooms, file, specifier) : undefined;
-      if (wall !== undefined) found.push(`${dir}/${file} imports ${specifier}; ${wall}`);
       if (leaves(dir, file, specifier)) {
         found.push(`${dir}/${file} imports ${specifier}: use the other package's exports`);
       }
@@ -146,17 +142,6 @@ function leaves(dir: string, file: string, specifier: string): boolean {
   if (!specifier.startsWith(".")) return false;
   const target = posix.join(dir, posix.dirname(file), specifier);
   return target.startsWith("packages/") && !target.startsWith(`${dir}/`);
-}
-
-/** What an import of a room's file may not do. */
-function wallBefore(rooms: Layer["rooms"], file: string, specifier: string): string | undefined {
-  const [, room = ""] = file.split("/");
-  if (rooms === undefined || !Object.hasOwn(rooms, room)) return undefined;
-  if (!specifier.startsWith(".")) return undefined;
-  const [, other = ""] = posix.join(posix.dirname(file), specifier).split("/");
-  const open = rooms[room] ?? [];
-  if (other === room || open.includes(other)) return undefined;
-  return `${room}/ may use ${open.length === 0 ? "nothing else" : `only ${open.join(", ")}`}`;
 }
 
 function shippedDependencies(manifest: Manifest): string[] {
