@@ -4,7 +4,7 @@
  * from the tarball that would be published, with esbuild, minified. It fails over the budget, and where
  * a module for Node is in the bundle.
  *
- *     node tools/bundle-size.ts
+ *     nx bundle-size        builds the package first, if need be
  *
  * @module
  */
@@ -15,7 +15,7 @@ import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { build } from "esbuild";
 import { command, report } from "./command.ts";
-import { buildPackages, packPackages } from "./tarballs.ts";
+import { packPackages } from "./tarballs.ts";
 
 /** The most bytes of `import { Envelope } from "@env/core"`, minified and gzipped. */
 const BUDGET_BYTES = 15_000;
@@ -85,7 +85,6 @@ function unpack(folder: string): void {
 await command(import.meta, async () => {
   const folder = mkdtempSync(join(tmpdir(), "env-bundle-"));
   try {
-    buildPackages();
     unpack(folder);
     const bundled = await bundle(`export { Envelope } from "${PACKAGE}";`, folder);
     const minBytes = Buffer.byteLength(bundled.code);

@@ -4,7 +4,7 @@
  * folder, and does there what users do: import and require every entry, compile a program against
  * the types, run the `envelope` command and the programs of the READMEs.
  *
- *     node tools/check-packages.ts
+ *     nx packages        builds them first, if need be
  *
  * It needs npm and the registry. On Linux it brings the Node versions below along; elsewhere only
  * the running one is tried.
@@ -23,7 +23,7 @@ import { wrongContents } from "./packages/contents.ts";
 import { brokenStarts, entriesOf } from "./packages/entries.ts";
 import { brokenPrograms, runnableDocuments } from "./packages/programs.ts";
 import { brokenTypes, OLDEST_TYPESCRIPT } from "./packages/types.ts";
-import { buildPackages, packPackages, type Tarball } from "./tarballs.ts";
+import { packPackages, type Tarball } from "./tarballs.ts";
 import { root, type Manifest } from "./workspace.ts";
 
 /** Tried besides the oldest of each release line that the packages allow. */
@@ -51,8 +51,6 @@ function check(folder: string): string[] {
     const seconds = Math.round((performance.now() - started) / 1000);
     console.log(`${String(seconds).padStart(4)} s  ${text}`);
   };
-  say("building");
-  buildPackages();
   const tarballs = packPackages(join(folder, "tarballs"));
   say(`packed ${tarballs.length} packages; looking at what is in them`);
   const found = tarballs.flatMap((tarball) => wrongTarball(tarball));

@@ -1,25 +1,22 @@
 /**
- * Counts the tests that ran, from vitest's JSON report.
+ * Counts the tests that ran, from vitest's JSON reports: one of each target `test`.
  *
  * The mistake it stops: a green run in which tests did not run: a package that is in no vitest
- * project, a file that no pattern finds, a file that could not be loaded. Its last line is
- * `N passed, N failed`, with `, N skipped` where there are any.
- *
- *     TEST_REPORT=report.json vitest run
- *     node tools/count-tests.ts report.json
+ * project, a file that no pattern finds, a file that could not be loaded.
  *
  * @module
  */
-import { readFileSync } from "node:fs";
-import { command } from "./command.ts";
-import { findFiles } from "./workspace.ts";
 
 interface Report {
   readonly testResults: readonly {
     /** Absolute path. */
     readonly name: string;
     readonly status: string;
-    readonly assertionResults: readonly { readonly status: string }[];
+    readonly assertionResults: readonly {
+      readonly status: string;
+      readonly fullName: string;
+      readonly failureMessages?: readonly string[] | null;
+    }[];
   }[];
 }
 
@@ -27,62 +24,59 @@ export interface Count {
   readonly passed: number;
   readonly failed: number;
   readonly skipped: number;
+  /** The names of the failed tests, each with its file and the first line of its message. */
+  readonly failures: readonly string[];
   /** Why the numbers are not the whole truth. */
   readonly problems: readonly string[];
 }
 
 /**
- * Adds up the results of a report. A file that failed without a failed test counts as one.
+ * Adds up the results of reports. A file that failed without a failed test counts as one.
  *
  * @param files - All test files there are, relative to the repository.
- * @param report - What vitest wrote.
+ * @param reports - What vitest wrote.
  */
-export function countTests(files: readonly string[], report: string): Count {
+export function countTests(files: readonly string[], reports: readonly string[]): Count {
   const count = { passed: 0, failed: 0, skipped: 0 };
+  const failures: string[] = [];
   const problems: string[] = [];
-  const { testResults } = JSON.parse(report) as Report;
+  const results = reports.flatMap((report) => (JSON.parse(report) as Report).testResults);
   for (const file of files) {
-    const ran = testResults.some((result) => toSlashes(result.name).endsWith(`/${file}`));
+    const ran = results.some(({ name }) => fileOf(name, [file]) === file);
     if (!ran) problems.push(`${file} did not run`);
   }
-  for (const { name: file, status, assertionResults } of testResults) {
-    const failed = assertionResults.filter((test) => test.status === "failed").length;
+  for (const { name, status, assertionResults } of results) {
+    const file = fileOf(name, files);
+    const failed = assertionResults.filter((test) => test.status === "failed");
     const passed = assertionResults.filter((test) => test.status === "passed").length;
     count.passed += passed;
-    count.failed += failed;
-    count.skipped += assertionResults.length - passed - failed;
-    if (status === "failed" && failed === 0) {
+    count.failed += failed.length;
+    count.skipped += assertionResults.length - passed - failed.length;
+    for (const { fullName, failureMessages } of failed) {
+      const [message = ""] = failureMessages?.[0]?.split("\n", 1) ?? [];
+      failures.push(`${file}: ${fullName}\n    ${message.slice(0, MAX_MESSAGE)}`);
+    }
+    if (status === "failed" && failed.length === 0) {
       count.failed++;
       problems.push(`${file} could not be run`);
     }
   }
   if (count.passed + count.failed === 0) problems.push("no test ran");
-  return { ...count, problems };
+  return { ...count, failures, problems };
 }
 
-/** The closing line. */
-export function summary({ passed, failed, skipped }: Count): string {
-  return `${passed} passed, ${failed} failed${skipped === 0 ? "" : `, ${skipped} skipped`}`;
+const MAX_MESSAGE = 300;
+
+/** Path relative to the repository, if it is one of `files`; else as vitest has it. */
+function fileOf(path: string, files: readonly string[]): string {
+  const slashes = path.replaceAll("\\", "/");
+  return files.find((file) => slashes.endsWith(`/${file}`)) ?? slashes;
 }
 
-function toSlashes(path: string): string {
-  return path.replaceAll("\\", "/");
-}
-
-await command(import.meta, ([path = ""]) => {
-  const files = findFiles("packages/*/test/**/*.test.ts", "tools/test/**/*.test.ts");
-  const count = countTests(files, readReport(path));
-  for (const problem of count.problems) console.error(`count-tests: ${problem}`);
-  console.log(summary(count));
-  return count.failed > 0 || count.problems.length > 0 ? 1 : 0;
-});
-
-/** A run that ended before its report is one without tests. */
-function readReport(path: string): string {
-  try {
-    return readFileSync(path, "utf8");
-  } catch (error) {
-    console.error(`count-tests: there is no report: ${String(error)}`);
-    return JSON.stringify({ testResults: [] } satisfies Report);
-  }
+/** Lines that say what failed, the last one `N passed, N failed`, with `, N skipped` where there are any. */
+export function summary({ passed, failed, skipped, failures, problems }: Count): string[] {
+  return [
+    ...[...problems, ...failures].map((each) => `FAILED ${each}`),
+    `${passed} passed, ${failed} failed${skipped === 0 ? "" : `, ${skipped} skipped`}`,
+  ];
 }

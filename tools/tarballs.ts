@@ -21,7 +21,7 @@ export interface Tarball {
 }
 
 /** Builds all packages. Quick where nothing has changed. */
-export function buildPackages(): void {
+function buildPackages(): void {
   run(join(root, "node_modules/.bin/nx"), ["run-many", "-t", "build"]);
 }
 

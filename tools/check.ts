@@ -1,0 +1,115 @@
+/**
+ * Runs every check: every target of every project, and fuzzing if told to. It continues after a failed
+ * check, so that one run shows everything.
+ *
+ * The mistake it stops: two lists of checks, by one of which a change is green that is red by the other.
+ * `.ci/run` is an installation and this.
+ *
+ *     node tools/check.ts                all checks; the results for what is unchanged are cached
+ *     node tools/check.ts --fuzz 60      and a minute of fuzzing
+ *
+ * Where `CI` is set, nothing is taken from the cache. The last lines are the checks and how they ended,
+ * the tests that failed, and the count of tests.
+ *
+ * @module
+ */
+import { spawnSync } from "node:child_process";
+import { existsSync, mkdirSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { command } from "./command.ts";
+import { countTests, summary } from "./count-tests.ts";
+import { findFiles, readText, root } from "./workspace.ts";
+
+/** Where the targets `test` write vitest's reports, and nx its own. Not in the repository. */
+const REPORTS = join(root, ".reports");
+
+export interface Result {
+  /** `project:target` */
+  readonly name: string;
+  readonly passed: boolean;
+  readonly seconds: number;
+}
+
+/** The checks that `project.json` files define, as nx names them. */
+export function checksOf(projects: readonly string[]): string[] {
+  return projects.flatMap((text) => {
+    const { name, targets } = JSON.parse(text) as { name: string; targets: object };
+    return Object.keys(targets).map((target) => `${name}:${target}`);
+  });
+}
+
+/**
+ * How each check ended, in the order in which they ended. One of which nx says nothing has failed.
+ *
+ * @param profile - What nx wrote where NX_PROFILE said.
+ */
+export function resultsOf(checks: readonly string[], profile: string): Result[] {
+  const events = JSON.parse(profile) as readonly {
+    readonly name: string;
+    readonly dur?: number;
+    readonly args: { readonly status?: string };
+  }[];
+  const ended = events.flatMap(({ name, dur = 0, args: { status } }) =>
+    status === undefined ? [] : [{ name, passed: PASSED.test(status), seconds: dur / 1e6 }],
+  );
+  const names = new Set(ended.map(({ name }) => name));
+  const missing = checks.filter((name) => !names.has(name));
+  return [...ended, ...missing.map((name) => ({ name, passed: false, seconds: 0 }))];
+}
+
+/** The states of a task of nx that has passed, now or before. */
+const PASSED = /^(?:success|(?:local|remote)-cache(?:-kept-existing)?)$/;
+
+/** `ok         3 s  @env/core:test` */
+export function summaryLine({ name, passed, seconds }: Result): string {
+  return `${passed ? "ok    " : "FAILED"} ${String(Math.round(seconds)).padStart(5)} s  ${name}`;
+}
+
+/** Runs the checks, two at a time, and prints what they print, each line with its project. */
+function runChecks(): Result[] {
+  const checks = checksOf(
+    findFiles("project.json", "*/project.json", "packages/*/project.json").map(readText),
+  );
+  const targets = new Set(checks.map((name) => name.slice(name.lastIndexOf(":") + 1)));
+  const profile = ".reports/nx.json";
+  const args = ["run-many", "--output-style=stream", "-t", ...targets];
+  if (process.env["CI"] !== undefined) args.push("--skip-nx-cache");
+  spawnSync(join(root, "node_modules/.bin/nx"), args, {
+    cwd: root,
+    stdio: ["ignore", "inherit", "inherit"],
+    env: { ...process.env, NX_PROFILE: profile, NX_DAEMON: "false" },
+  });
+  return resultsOf(checks, existsSync(join(root, profile)) ? readText(profile) : "[]");
+}
+
+function fuzz(seconds: string): Result {
+  const started = performance.now();
+  const tool = ["--conditions=@env/source", join(import.meta.dirname, "fuzz.ts")];
+  const { status } = spawnSync(process.execPath, [...tool, "--seconds", seconds], {
+    stdio: ["ignore", "inherit", "inherit"],
+  });
+  return {
+    name: "fuzzing",
+    passed: status === 0,
+    seconds: (performance.now() - started) / 1000,
+  };
+}
+
+await command(import.meta, ([option, seconds]) => {
+  if (option !== undefined && (option !== "--fuzz" || seconds === undefined)) {
+    console.error("check: the only option is --fuzz SECONDS");
+    return 2;
+  }
+  // Reports of an earlier run would also be counted.
+  rmSync(REPORTS, { recursive: true, force: true });
+  mkdirSync(REPORTS);
+  const results = runChecks();
+  if (seconds !== undefined) results.push(fuzz(seconds));
+
+  const files = findFiles("packages/*/test/**/*.test.ts", "tools/test/**/*.test.ts");
+  const count = countTests(files, findFiles(".reports/@env/*.json").map(readText));
+  const lines = ["--- summary", ...results.map(summaryLine), ...summary(count)];
+  console.log(`\n${lines.join("\n")}`);
+  const complete = count.failed + count.problems.length === 0;
+  return complete && results.every(({ passed }) => passed) ? 0 : 1;
+});
