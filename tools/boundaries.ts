@@ -13,12 +13,23 @@
 import { isBuiltin } from "node:module";
 import { posix } from "node:path";
 import { command, report } from "./command.ts";
+<<<<<<< HEAD
 import { trespasses } from "./rooms.ts";
 import { findFiles, readText, readWorkspace, type Manifest } from "./workspace.ts";
+=======
+import {
+  findFiles,
+  readRoot,
+  readText,
+  readWorkspace,
+  type Manifest,
+  type Package,
+} from "./workspace.ts";
+>>>>>>> f94fc0c (wip tools)
 
 interface Layer {
   /** What its sources may import, of this repository. */
-  readonly uses: readonly string[];
+  readonly uses: readonly string[] | "all";
   /** What only its tests may import, besides the testkit. */
   readonly tests?: readonly string[];
   /** An application brings its own core. Libraries take their user's, or there would be two `Cmk`. */
@@ -59,6 +70,9 @@ const layers: Readonly<Record<string, Layer>> = {
     ],
     application: true,
   },
+  "@env/tools": { uses: "all", application: true },
+  // The examples, which have no package of their own.
+  "@env/repo": { uses: "all", application: true },
 };
 
 export interface CheckedPackage {
@@ -88,10 +102,10 @@ function inManifest(manifest: Manifest, layer: Layer): string[] {
     return all.map((each) => `${name} depends on ${each}; it depends on nothing, in tests too`);
   }
   for (const each of shipped.filter(isOurs)) {
-    if (!layer.uses.includes(each)) found.push(`${name} may not depend on ${each}`);
+    if (!mayUse(layer, each)) found.push(`${name} may not depend on ${each}`);
   }
   for (const each of inTests.filter(isOurs)) {
-    if (each !== TESTKIT && !layer.uses.includes(each) && !layer.tests?.includes(each)) {
+    if (each !== TESTKIT && !mayUse(layer, each) && !layer.tests?.includes(each)) {
       found.push(`${name} may not depend on ${each}, not even in tests`);
     }
   }
@@ -102,6 +116,10 @@ function inManifest(manifest: Manifest, layer: Layer): string[] {
     );
   }
   return found;
+}
+
+function mayUse({ uses }: Layer, name: string): boolean {
+  return uses === "all" || uses.includes(name);
 }
 
 function inFiles({ dir, manifest, files }: CheckedPackage): string[] {
@@ -158,8 +176,9 @@ function packageOf(specifier: string): string {
 }
 
 await command(import.meta, () => {
-  const packages = readWorkspace().map(({ dir, manifest }) => {
-    const paths = findFiles(`${dir}/src/**/*.ts`, `${dir}/test/**/*.ts`);
+  const examples: Package = { dir: "examples", manifest: readRoot() };
+  const packages = [...readWorkspace(), examples].map(({ dir, manifest }) => {
+    const paths = findFiles(`${dir}/**/*.ts`);
     const files = paths.map((path) => [path.slice(dir.length + 1), readText(path)] as const);
     return { dir, manifest, files: Object.fromEntries(files) };
   });

@@ -12,7 +12,7 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { command, report } from "./command.ts";
-import { readPackages, root, type Package, type Target } from "./workspace.ts";
+import { isInternal, readPackages, root, type Package, type Target } from "./workspace.ts";
 
 /**
  * What is wrong with a package's entries, one sentence each.
@@ -30,7 +30,7 @@ export function brokenEntries(
     ...Object.entries(manifest.imports ?? {}),
   ];
   for (const [subpath, target] of entries) {
-    if (subpath === "./package.json") continue;
+    if (subpath === "./package.json" || isInternal(target)) continue;
     const files = filesOf(target);
     const sources = files.filter((file) => file.startsWith("./src/"));
     const products = files.filter((file) => file.startsWith("./dist/"));
@@ -92,6 +92,7 @@ export function globalNames(): Set<string> {
 /** Exported names of a package that are also globals, one sentence each. */
 function shadowing({ dir, manifest }: Package, globals: ReadonlySet<string>): string[] {
   const sources = Object.values(manifest.exports ?? {})
+    .filter((target) => !isInternal(target))
     .flatMap(filesOf)
     .filter((file) => /^\.\/src\/.*\.ts$/.test(file));
   return sources.flatMap((file) =>

@@ -50,9 +50,11 @@ const COPIED_VECTORS = "packages/conformance/vectors/";
 /** The repository's folder. */
 export const root: string = join(import.meta.dirname, "..");
 
-/** All packages, by folder. */
+/** All packages, by folder, the tools among them. */
 export function readWorkspace(): Package[] {
-  const files = globSync("packages/*/package.json", { cwd: root }).toSorted();
+  const files = globSync(["packages/*/package.json", "tools/package.json"], {
+    cwd: root,
+  }).toSorted();
   return files.map((file) => ({
     dir: file.slice(0, -"/package.json".length).replaceAll("\\", "/"),
     manifest: JSON.parse(readFileSync(join(root, file), "utf8")) as Manifest,
@@ -62,6 +64,11 @@ export function readWorkspace(): Package[] {
 /** The packages that are published, by folder. */
 export function readPackages(): Package[] {
   return readWorkspace().filter(({ manifest }) => manifest.private !== true);
+}
+
+/** Whether an entry is there for sources only: nothing else than this workspace's tools gets it. */
+export function isInternal(target: Target): boolean {
+  return typeof target !== "string" && Object.keys(target).join() === "@env/source";
 }
 
 /** The manifest of the repository itself. */

@@ -11,11 +11,11 @@
  * @module
  */
 import { isKmsError, lintPolicy } from "@env/kms";
-import { judge } from "../../packages/kms/src/policy/decide.ts";
-import { parsePolicy } from "../../packages/kms/src/policy/document.ts";
-import { explain } from "../../packages/kms/src/policy/explain.ts";
-import { DECISION_STEPS, Meter } from "../../packages/kms/src/policy/meter.ts";
-import type { AccessRequest, Grant } from "../../packages/kms/src/policy/request.ts";
+import { judge } from "@env/kms/policy/decide";
+import { parsePolicy } from "@env/kms/policy/document";
+import { explain } from "@env/kms/policy/explain";
+import { DECISION_STEPS, Meter } from "@env/kms/policy/meter";
+import type { AccessRequest, Grant } from "@env/kms/policy/request";
 import type { Bytes } from "./mutate.ts";
 import { Random } from "./random.ts";
 import { expect, Finding } from "./targets.ts";

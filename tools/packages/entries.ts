@@ -3,13 +3,14 @@
  *
  * @module
  */
-import type { Manifest } from "../workspace.ts";
+import { isInternal, type Manifest } from "../workspace.ts";
 import type { Consumer } from "./consumer.ts";
 
 /** What a program imports to get a package's entries: `@env/core`, `@env/core/message`. */
 export function entriesOf({ name, exports = {} }: Manifest): string[] {
-  const subpaths = Object.keys(exports).filter((subpath) => subpath !== "./package.json");
-  return subpaths.map((subpath) => name + subpath.slice(1));
+  return Object.entries(exports)
+    .filter(([subpath, target]) => subpath !== "./package.json" && !isInternal(target))
+    .map(([subpath]) => name + subpath.slice(1));
 }
 
 /** Both say, for each entry, how many names it exports or why it does not start. */

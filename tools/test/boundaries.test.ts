@@ -99,11 +99,25 @@ describe("sources", () => {
     const manifest: Manifest = {
       name: "@env/gcp-kms",
       peerDependencies: CORE,
-      devDependencies: { "@env/conformance": "workspace:^" },
+      devDependencies: { "@env/testkit": "workspace:^" },
     };
-    const text = `import { cmkCases } from "@env/conformance";`;
-    expect(violations([pack(manifest, { "test/conformance.test.ts": text })])).toEqual([]);
+    const text = `import { rejection } from "@env/testkit/refusal";`;
+    expect(violations([pack(manifest, { "test/driver.test.ts": text })])).toEqual([]);
     expect(violations([pack(manifest, { "src/driver.ts": text })])).toHaveLength(1);
+  });
+
+  it("lets the tools use every package that they declare, by its exports", () => {
+    const manifest: Manifest = { name: "@env/tools", dependencies: CORE };
+    const files = {
+      "fuzz.ts": `import { Cmk } from "@env/core";`,
+      "bench/figures/a.ts": `import { judge } from "../../../packages/kms/src/policy/decide.ts";`,
+      "bench/b.ts": `import { command } from "../command.ts";`,
+      "test/c.test.ts": `import { doctor } from "@env/kms";`,
+    };
+    expect(violations([{ dir: "tools", manifest, files }])).toEqual([
+      "tools/bench/figures/a.ts imports ../../../packages/kms/src/policy/decide.ts: use the other package's exports",
+      "tools/test/c.test.ts imports @env/kms, which its package.json does not declare",
+    ]);
   });
 
   it("refuses Node's modules in core outside of *.node.ts, with and without their prefix", () => {

@@ -46,6 +46,11 @@ describe("entries", () => {
     ]);
   });
 
+  it("are left alone where only sources have them, for the tools", () => {
+    const exports = { "./inside/*": { "@env/source": "./src/inside/*.ts" } };
+    expect(check({ name: "@env/a", exports }, true, ["packages/a/src/inside/*.ts"])).toEqual([]);
+  });
+
   it("publish the module that was tested", () => {
     const target = {
       "@env/source": "./src/a.ts",

@@ -1,7 +1,6 @@
 import { Envelope, EnvelopeError } from "@env/core";
 import { headerLength, parseHeader } from "@env/core/message";
 import { afterEach, describe, expect, it, onTestFinished, vi } from "vitest";
-import { CmkCalls } from "../../packages/core/src/cmk-calls.ts";
 import { attempt, vectorSeeds } from "../fuzz.ts";
 import { decisions, engine, limits, type Engine } from "../fuzz/decisions.ts";
 import { layoutOf, mutate, type Bytes } from "../fuzz/mutate.ts";
@@ -118,10 +117,10 @@ describe("whole messages", () => {
 
   it("are found to call a KMS more than once per CMK", async () => {
     const messages = await Messages.create();
-    const honest: CmkCalls["unwrap"] = Reflect.get(CmkCalls.prototype, "unwrap");
-    const unwrap = vi.spyOn(CmkCalls.prototype, "unwrap");
-    unwrap.mockImplementation(async function thrice(this: CmkCalls, ...call) {
-      for (let i = 0; i < 2; i++) (await honest.apply(this, call))[Symbol.dispose]();
+    const honest: Envelope["decrypt"] = Reflect.get(Envelope.prototype, "decrypt");
+    const decrypt = vi.spyOn(Envelope.prototype, "decrypt");
+    decrypt.mockImplementation(async function thrice(this: Envelope, ...call) {
+      for (let i = 0; i < 2; i++) await honest.apply(this, call);
       return honest.apply(this, call);
     });
     const [message = new Uint8Array(0)] = messages.seeds;

@@ -1,21 +1,14 @@
 import { execFileSync } from "node:child_process";
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
-import { afterEach, beforeEach, expect, it } from "vitest";
-import { root } from "../workspace.ts";
-
-let folder: string;
-beforeEach(() => {
-  folder = mkdtempSync(join(tmpdir(), "env-snapshot-"));
-});
-afterEach(() => rmSync(folder, { recursive: true }));
+import { expect, it } from "vitest";
+import { tempFolder } from "@env/testkit/folder";
 
 /** Draws a salt while the snapshot is built, and prints the next one in each process started from it. */
 const program = `
 import v8 from "node:v8";
-import { backend } from "${root}/packages/core/src/crypto.node.ts";
+import { backend } from "#crypto";
 backend.randomPublic(24);
 v8.startupSnapshot.setDeserializeMainFunction(() => {
   process.stdout.write(Buffer.from(backend.randomPublic(24)).toString("hex"));
@@ -23,9 +16,15 @@ v8.startupSnapshot.setDeserializeMainFunction(() => {
 `;
 
 it("processes that start from one snapshot of Node draw different salts", async () => {
+  const folder = tempFolder();
   const [script, blob] = [join(folder, "entry.cjs"), join(folder, "snapshot.blob")];
   await build({
-    stdin: { contents: program, resolveDir: import.meta.dirname },
+    // Its own import, since no entry of core draws bytes without an await.
+    stdin: {
+      contents: program,
+      resolveDir: dirname(fileURLToPath(import.meta.resolve("@env/core"))),
+    },
+    conditions: ["@env/source"],
     bundle: true,
     platform: "node",
     format: "cjs",

@@ -12,8 +12,8 @@
 import { execFileSync } from "node:child_process";
 import { extname, join } from "node:path";
 import { createKeystore, type AuditOptions, type Keystore, type KmsClient } from "@env/kms";
-import type { decide as Decide } from "../../../packages/kms/src/policy/decide.ts";
-import type { AccessRequest, Caller } from "../../../packages/kms/src/policy/request.ts";
+import type { decide as Decide } from "@env/kms/policy/decide";
+import type { AccessRequest, Caller } from "@env/kms/policy/request";
 import { folderFor, MIB, requireSame, type Bench, type Figure } from "../bench.ts";
 import type { ScaleFacts } from "../kms-scale.ts";
 import { median } from "../measure.ts";
@@ -88,7 +88,7 @@ const keyPolicy = document(
 );
 const policies = identityPolicies.map((text, i) => ({ name: `policy-${i}`, text }));
 
-/** The package does not export it: it is taken from beside the entry that is measured. */
+/** Only sources export it, so it is taken from beside the entry that is measured. */
 async function loadDecide(): Promise<typeof Decide> {
   const entry = import.meta.resolve("@env/kms");
   const file = new URL(`policy/decide${extname(entry)}`, entry).href;

@@ -1,13 +1,11 @@
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { tempFolder } from "@env/testkit/folder";
 import { expect, it, onTestFinished, vi } from "vitest";
 import { Consumer } from "../../packages/consumer.ts";
 import { root } from "../../workspace.ts";
 
 it("runs programs without the settings of the process that runs the check", () => {
-  const folder = mkdtempSync(join(tmpdir(), "env-packages-test-"));
-  onTestFinished(() => rmSync(folder, { recursive: true }));
+  const folder = tempFolder();
   onTestFinished(() => void vi.unstubAllEnvs());
   vi.stubEnv("NODE_OPTIONS", "--conditions=@env/source");
   vi.stubEnv("NODE_PATH", join(root, "tools/node_modules"));

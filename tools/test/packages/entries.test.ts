@@ -1,8 +1,7 @@
 import { execFileSync } from "node:child_process";
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { describe, expect, it, onTestFinished } from "vitest";
+import { tempFolder } from "@env/testkit/folder";
+import { describe, expect, it } from "vitest";
 import { Consumer } from "../../packages/consumer.ts";
 import { brokenStarts, entriesOf } from "../../packages/entries.ts";
 
@@ -12,8 +11,7 @@ const bad = `var _a; export class D { static empty = new _a(); #x() { return _a.
 
 /** Installs packages from tarballs, each with one module. */
 function installed(modules: Readonly<Record<string, string>>): Consumer {
-  const folder = mkdtempSync(join(tmpdir(), "env-packages-test-"));
-  onTestFinished(() => rmSync(folder, { recursive: true }));
+  const folder = tempFolder();
   const consumer = new Consumer(join(folder, "consumer"));
   const dependencies = Object.entries(modules).map(([name, code]) => {
     const source = new Consumer(join(folder, name));
@@ -45,6 +43,11 @@ describe("installed packages", () => {
 });
 
 it("names the entries of a package as a program imports them", () => {
-  const exports = { ".": "./a.js", "./message": "./b.js", "./package.json": "./package.json" };
+  const exports = {
+    ".": "./a.js",
+    "./message": "./b.js",
+    "./inside/*": { "@env/source": "./src/inside/*.ts" },
+    "./package.json": "./package.json",
+  };
   expect(entriesOf({ name: "@env/core", exports })).toEqual(["@env/core", "@env/core/message"]);
 });
