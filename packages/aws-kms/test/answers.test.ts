@@ -70,7 +70,7 @@ describe("an answer for another key", () => {
     expect((await rejection(wrap)).name).toBe("InvalidAnswer");
   });
 
-  it("is not believed for an alias that stands for another", async () => {
+  it("is not believed for an alias that points at another key", async () => {
     const decrypt = async () => ({ Plaintext: new Uint8Array(32), KeyId: otherArn });
     const describeKey = async () => ({ KeyMetadata: { Arn: arn } });
     const driver = awsKmsDriver({ client: fakeClient({ decrypt, describeKey }), key: "alias/app" });
@@ -85,7 +85,7 @@ describe("an answer for another key", () => {
   });
 });
 
-describe("an answer that is none", () => {
+describe("an invalid answer", () => {
   const blob = { CiphertextBlob: new Uint8Array(1), KeyId: arn };
   const key = { Plaintext: new Uint8Array(32), KeyId: arn };
 
@@ -124,7 +124,7 @@ describe("an answer that is none", () => {
     },
   );
 
-  it("to Decrypt has no plaintext, or one that is no data key", async () => {
+  it("to Decrypt is refused if it has no plaintext, or one that is not a data key", async () => {
     const decrypt = vi.fn<AwsKmsClient["decrypt"]>();
     const cmk = awsKms({ client: fakeClient({ decrypt }), key: arn });
     const entry = { provider: "aws-kms", keyId: arn, wrapped: new Uint8Array(1) };
@@ -134,7 +134,7 @@ describe("an answer that is none", () => {
     expect(await rejection(hexOf(cmk, entry))).toMatchObject({ code: "ERR_ENVELOPE_KMS_REJECTED" });
   });
 
-  it("tells a version that is no text: it is left out", async () => {
+  it("leaves out a version that is not a string", async () => {
     const KeyMaterialId = 7 as unknown as string;
     const client = fakeClient({
       generateDataKey: async () => ({ ...blob, ...key, KeyMaterialId }),

@@ -25,7 +25,7 @@ afterEach(() => {
 });
 
 describe("the deadline", () => {
-  it("ends a call that the client goes on with, and the client is told", async () => {
+  it("ends a call that the client continues, and aborts the client's signal", async () => {
     let signal: AbortSignal | undefined;
     const client = fakeClient({
       decrypt: (_, options) => {
@@ -89,7 +89,7 @@ describe("the deadline", () => {
 });
 
 describe("the caller's signal", () => {
-  it("ends a call with its reason, and the client is told", async () => {
+  it("ends a call with its reason, and aborts the client's signal", async () => {
     const controller = new AbortController();
     const reason = new Error("the caller has left");
     let signal: AbortSignal | undefined;
@@ -111,7 +111,7 @@ describe("the caller's signal", () => {
   });
 });
 
-it("wipes a plaintext that comes too late", async () => {
+it("wipes a plaintext that arrives after the deadline", async () => {
   const late = { Plaintext: new Uint8Array(32).fill(7), KeyId: key };
   let respond: () => void = () => undefined;
   const client = fakeClient({

@@ -91,7 +91,7 @@ it("is made once, at the first call, and closed with the CMK", async () => {
   expect(endpoint.connections()).toBe(0);
 });
 
-it("says that there is no region, and takes one that is set later", async () => {
+it("reports a missing region, and uses one that is set later", async () => {
   withCredentials();
   const connection = new Connection({});
   const error = await rejection(connection.client());

@@ -116,7 +116,7 @@ describe("a role of its own", () => {
     ]);
   });
 
-  it("is told of in the order of the checks, whichever answers first", async () => {
+  it("is reported in the order of the checks, whichever answers first", async () => {
     const { endpoint, client } = await testEndpoint();
     const key = await endpoint.newKey();
     endpoint.fail(awsError("DisabledException"));
@@ -321,7 +321,7 @@ it("ends with the caller's signal", async () => {
   }
 });
 
-it("refuses a context that is none before it asks", async () => {
+it("refuses an invalid context before it calls the KMS", async () => {
   const context = { "env:format": "2" };
   const error = await rejection(doctor({ client: fakeClient({}), key: "alias/app" }, { context }));
   expect(error).toMatchObject({ code: "ERR_ENVELOPE_INVALID_CONTEXT" });
@@ -348,7 +348,7 @@ it("shows no secret, whatever is answered", async () => {
   expect(inspect(report, { showHidden: true, depth: 10 })).not.toContain("SECRET");
 });
 
-it("tells of moto what can be told", async ({ skip }) => {
+it("reports about moto what can be known", async ({ skip }) => {
   const moto = await startMoto();
   if (typeof moto === "string") {
     skip(`not run against moto: ${moto}`);

@@ -397,7 +397,7 @@ describe("a multi-Region key", () => {
     }
   });
 
-  it("is called in the own region too where alsoUnwrap names it in another", async () => {
+  it("is also called in its own region if alsoUnwrap names it in another", async () => {
     const { client, called } = replica(mrk);
     const cmk = awsKms({ client, key: arn, alsoUnwrap: [mrkInUsEast1] });
     await hexOf(cmk, entry);

@@ -181,7 +181,7 @@ describe("what remains of an error", () => {
     expect(inspect(error, { showHidden: true, depth: 10 })).not.toContain("SECRET");
   });
 
-  it("is no name, code or id that a server made up", () => {
+  it("shows no name, code or id that a server made up", () => {
     const madeUp = Buffer.alloc(32, 7).toString("base64url");
     const thrown = Object.assign(sdkError(madeUp), { code: madeUp });
     Object.assign(thrown, { $metadata: { httpStatusCode: 400, requestId: madeUp } });
@@ -193,7 +193,7 @@ describe("what remains of an error", () => {
     }
   });
 
-  it("is no name that could be a message", () => {
+  it("does not show a name that could be a message", () => {
     for (const name of ["SECRET SECRET", "S".repeat(64), "", 1, undefined]) {
       const error = withoutSecrets({ name }, "Decrypt");
       expect(error.name).toBe("UnknownError");

@@ -338,7 +338,7 @@ describe.each(faults)("$what", ({ fault, code, name, requests }) => {
   });
 });
 
-it("is answered with a data key of another length: no data key comes of it", async () => {
+it("refuses an answer whose data key has another length", async () => {
   const setup = await open(1);
   const Plaintext = Buffer.alloc(31).toString("base64");
   setup.endpoint.fail({ kind: "alter", alter: (answer) => ({ ...answer, Plaintext }) });
@@ -382,7 +382,7 @@ it("has no credentials: access denied, and nothing is sent", async () => {
   expect(endpoint.requests).toEqual([]);
 });
 
-it("leaves retrying to the SDK: three attempts, no more", async () => {
+it("leaves retrying to the SDK, which makes exactly three attempts", async () => {
   const setup = await open(3);
   setup.endpoint.fail(awsError("KMSInternalException", undefined, 500));
   const sent = setup.endpoint.requests.length;

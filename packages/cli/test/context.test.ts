@@ -94,7 +94,7 @@ describe("contextToRead", () => {
 });
 
 describe("readAad", () => {
-  it("is none, a record or the bytes of a file, and never two of them", async () => {
+  it("is absent, a map or the bytes of a file, and never two of them", async () => {
     const aadFile = join(tempFolder(), "aad");
     writeFileSync(aadFile, "raw");
     expect(await readAad({})).toBeUndefined();

@@ -61,7 +61,7 @@ const denied: Explanation = {
 };
 
 describe("an explanation", () => {
-  it("shows what decided, and each statement and grant with what came of it", () => {
+  it("shows what decided, and the result of each statement and grant", () => {
     expect(drawExplanation(allowed, realm)).toBe(`allowed  grant: grant 0f3a
   user/alice asks for kms:Decrypt on arn:aws:kms:local:111122223333:key/1
 
@@ -78,7 +78,7 @@ grants
   ✗ grant 77: is for somebody else`);
   });
 
-  it("shows of a refusal what is in the way and what would do, on lines of its own making", () => {
+  it("shows for a refusal what denies it and what would allow it, and breaks the lines itself", () => {
     expect(drawExplanation(denied, realm)).toBe(`denied  explicit-deny: policy "x"
   user/alice asks for kms:Decrypt on arn:aws:kms:local:111122223333:key/1
 

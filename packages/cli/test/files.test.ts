@@ -87,7 +87,7 @@ describe("writeOutput", () => {
     });
   });
 
-  it("passes on what is no matter of files", async () => {
+  it("rethrows errors that are not about files", async () => {
     const stopped = writeOutput(target, {}, () => Promise.reject(interrupted()));
     await expect(stopped).rejects.toMatchObject({ code: "ERR_CLI_INTERRUPTED" });
   });
@@ -119,7 +119,7 @@ describe("writeAll", () => {
 });
 
 describe("streamInto", () => {
-  it("gives together what came while it was busy, in order, and passes errors on", async () => {
+  it("passes on together, in order, what arrived while it was busy, and rethrows errors", async () => {
     const batches: string[][] = [];
     const stream = streamInto(async (pieces) => {
       batches.push(pieces.map(String));

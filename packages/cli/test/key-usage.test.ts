@@ -21,14 +21,14 @@ const rows = (usage: KeyUsage): string[] =>
   );
 
 describe("KeyUsage", () => {
-  it("takes the versions from what the KMS told, where the entries tell none", () => {
+  it("takes the versions that the KMS reported if the entries have none", () => {
     const usage = new KeyUsage();
     usage.add([entry("a")], [report("a", "rewrapped", "1", "2")]);
     usage.add([entry("a")], [report("a", "current", "2", "2")]);
     expect(rows(usage)).toEqual(["a 1 1>0", "a 2 1>2"]);
   });
 
-  it("counts what was added and what is gone", () => {
+  it("counts the entries that were added and removed", () => {
     const usage = new KeyUsage();
     usage.add([entry("a")], [report("a", "removed"), report("b", "added", undefined, "7")]);
     expect(rows(usage)).toEqual(["a undefined 1>0", "b 7 0>1"]);
@@ -40,7 +40,7 @@ describe("KeyUsage", () => {
     expect(rows(usage)).toEqual(["a undefined 1>1", "b undefined 1>1"]);
   });
 
-  it("counts what was kept, of another provider with the same id too", () => {
+  it("counts the entries that were kept, also those of another provider with the same id", () => {
     const usage = new KeyUsage();
     const kept = report("a", "kept");
     usage.add([entry("a"), entry("a", "third")], [kept, { ...kept, provider: "third" }]);

@@ -16,7 +16,7 @@ describe("Spool", () => {
     expect(await read(spool)).toBe("onetwothree");
   });
 
-  it("keeps what is on the disk without a name", async () => {
+  it("keeps its data on disk in a file without a name", async () => {
     const folder = tempFolder();
     vi.stubEnv("TMPDIR", folder);
     await using spool = new Spool(1);

@@ -61,7 +61,7 @@ describe("the suite", () => {
     expect(brokenDrivers.map((broken) => broken.clause)).toContain(clause);
   });
 
-  it("has a name of its own for every broken driver and every case", () => {
+  it("gives every broken driver and every case a distinct name", () => {
     const names = [...brokenDrivers, ...forgivenDrivers].map(({ name }) => name);
     expect(new Set(names).size).toBe(names.length);
     const cases = cmkCases(memoryHarness(show)).map(({ name }) => name);

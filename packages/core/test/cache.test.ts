@@ -204,7 +204,7 @@ describe("a driver that never answers", () => {
 });
 
 describe("limits", () => {
-  it("are kept to the message, concurrently too", async () => {
+  it("are exact to the message, also for concurrent calls", async () => {
     const { key, envelope } = cached({ maxMessages: 10 });
     const messages = await Promise.all(
       Array.from({ length: 95 }, () => envelope.encrypt(pattern(1), { context })),
@@ -227,7 +227,7 @@ describe("limits", () => {
     expect(Math.max(...used.values())).toBeLessThanOrEqual(100);
   });
 
-  it("give a message that is larger than maxBytes a data key of its own, and leave the cached one be", async () => {
+  it("give a message larger than maxBytes its own data key, and do not use up the cached one", async () => {
     const { key, envelope } = cached({ maxBytes: 100 });
     const small = await envelope.encrypt(pattern(1), { context });
     const large = await envelope.encrypt(pattern(101), { context });
@@ -288,7 +288,7 @@ describe("limits", () => {
     expect(key.count("generate")).toBeGreaterThanOrEqual(20);
   });
 
-  it("have a burst fetch all the data keys that it needs at once, and no more", async () => {
+  it("fetch exactly the data keys that a burst of messages needs, all at once", async () => {
     const { key, envelope } = cached({ maxMessages: 3 });
     let open = (): void => undefined;
     key.gate = new Promise((resolve) => {
@@ -454,7 +454,7 @@ describe("separation", () => {
     expect(key.count("unwrap")).toBe(1);
   });
 
-  it("clearing forgets, also what is under way", async () => {
+  it("clearing also drops data keys that are being fetched", async () => {
     const { key, envelope } = cached();
     await envelope.encrypt(pattern(1), { context });
     envelope.clearDataKeyCache();

@@ -23,7 +23,7 @@ it("counts what is added and left out at the beginning", () => {
   expect(closest("xkms:S", ["kms:Sign", "kms:S"])).toBe("kms:S");
 });
 
-it("takes a third of a name for a slip, and no more", () => {
+it("treats differences of up to a third of a name as a typing mistake", () => {
   expect(closest("abcxyz", ["abcdez"])).toBe("abcdez");
   expect(closest("abxxyz", ["abcdez"])).toBeUndefined();
   expect(closest("abc", ["abcd"])).toBe("abcd");

@@ -194,7 +194,7 @@ describe("Cmk", () => {
     expect(key.calls).toEqual([]);
   });
 
-  it("survives a driver whose late answer is no answer, and one whose classify throws", async () => {
+  it("survives a driver whose late answer is invalid, and a driver whose classify throws", async () => {
     let answer: (late: never) => void = () => undefined;
     const late = broken({ unwrap: () => new Promise((resolve) => (answer = resolve)) });
     const abort = new AbortController();
@@ -222,7 +222,7 @@ describe("Cmk", () => {
     expect(events).toMatchObject([{ type: "kms-call", outcome: "ERR_ENVELOPE_DRIVER" }]);
   });
 
-  it("reports a data key of another length as rejected, to the observer too", async () => {
+  it("reports a data key of another length as rejected, also to the observer", async () => {
     const events: EnvelopeEvent[] = [];
     const cmk = broken({ unwrap: async () => ({ plaintext: pattern(16) }) });
     const entry: Entry = { provider: "stub", keyId: "one", wrapped: pattern(10) };

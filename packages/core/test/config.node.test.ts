@@ -96,7 +96,7 @@ describe("loadConfig", () => {
     );
   });
 
-  it("says that the file is missing, and quotes nothing of one that is no JSON", async () => {
+  it("reports a missing file, and quotes nothing from a file that is not JSON", async () => {
     const missing = await refuses("ERR_ENVELOPE_CONFIG", () => loadConfig({ file: file() }));
     expect(missing.message).toContain("envelope init");
     await writeFile(file(), '{"password": hunter2');

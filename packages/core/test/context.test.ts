@@ -86,7 +86,7 @@ describe("rememberContexts", () => {
     );
   });
 
-  it("goes by what is in a map now, not by which map it is", () => {
+  it("compares the content of a map, not its identity", () => {
     const bind = rememberContexts();
     const map = { tenant: "acme" };
     const before = bind(map);
@@ -95,7 +95,7 @@ describe("rememberContexts", () => {
     expect(before.map["tenant"]).toBe("acme");
   });
 
-  it("does not take pairs that run together for one another", () => {
+  it("distinguishes contexts whose pairs are equal when concatenated", () => {
     const bind = rememberContexts();
     bind({ a: "bc", d: "e" });
     expect(bind({ ab: "c", d: "e" }).map["ab"]).toBe("c");

@@ -555,7 +555,7 @@ describe("events and errors", () => {
     expect(shown).not.toContain(secret);
   });
 
-  it("tell a call for each call to a KMS, and none for an alias that the driver knows by heart", async () => {
+  it("report one call for each call to a KMS, and none for an alias that the driver remembers", async () => {
     const { driver } = new StubKey("canonical");
     let answer: boolean | Promise<boolean> = true;
     const events: EnvelopeEvent[] = [];

@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { EnvelopeError, errorCodes, isEnvelopeError } from "@env/core";
 
 describe("EnvelopeError", () => {
-  it("is recognised by its brand, in another copy of the package too", () => {
+  it("is recognised by its brand, also in another copy of the package", () => {
     const foreign = Object.assign(new Error("x"), {
       code: "ERR_ENVELOPE_DECRYPT",
       [Symbol.for("@env/core:error")]: true,

@@ -166,7 +166,7 @@ describe.runIf(backend.synchronous)("fields()", () => {
       expect(fields.encrypt(pattern(1))).toBeInstanceOf(Uint8Array);
     });
 
-    it("spends no more messages and bytes than allowed", async () => {
+    it("protects at most the allowed number of messages and bytes", async () => {
       const { envelope } = single();
       const dataKeyCache = { maxAge: 1000, maxMessages: 3, maxBytes: 10 };
       const fields = await envelope.fields({ context, dataKeyCache });

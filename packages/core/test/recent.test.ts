@@ -54,7 +54,7 @@ describe("RecentlyBorn", () => {
     expect(held.get("a")).toBeUndefined();
   });
 
-  it("forgets what was used longest ago, and what is too old when something is added", () => {
+  it("drops the least recently used item, and expired items when one is added", () => {
     const held = new RecentlyBorn<{ name: string; born: number }>(2, 100);
     held.set("a", born("a"));
     held.set("b", born("b"));

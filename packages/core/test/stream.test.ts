@@ -185,7 +185,7 @@ describe("encryptStream and decryptStream", () => {
     expect(() => envelope.encryptStream({ context, plaintextBytes: -1 })).toThrow(RangeError);
   });
 
-  it("refuse what is no bytes, and a malformed context when they are made", async () => {
+  it("refuse input that is not bytes, and refuse a malformed context when they are created", async () => {
     const { key, envelope } = single();
     const { error } = await pump(envelope.encryptStream({ context }), ["text" as never]);
     expect(error).toBeInstanceOf(TypeError);

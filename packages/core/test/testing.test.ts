@@ -47,7 +47,7 @@ describe("MemoryKms", () => {
     expect(again.equals(dataKey)).toBe(true);
   });
 
-  it("fails as told until it is told otherwise", async () => {
+  it("fails with the chosen error until that is changed", async () => {
     const kms = new MemoryKms();
     const id = kms.createKey();
     const cmk = new Cmk(kms.driver(id));

@@ -25,7 +25,7 @@ afterEach(() => {
 });
 
 describe("the deadline", () => {
-  it("ends a call that the client goes on with, and the client is told", async () => {
+  it("ends a call that the client continues, and aborts the client's signal", async () => {
     let given: SendOptions | undefined;
     const client = fakeClient({
       getCryptoKey: (_, options) => {

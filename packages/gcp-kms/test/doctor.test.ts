@@ -235,7 +235,7 @@ describe("no answer", () => {
     }
   });
 
-  it("before the deadline is one too", async () => {
+  it("that does not arrive before the deadline is the same failure", async () => {
     const { server, client } = await testServer();
     const key = server.createKey();
     server.fail(gcpKmsFaults.stall);
@@ -281,7 +281,7 @@ it("ends with the caller's signal", async () => {
   }
 });
 
-it("refuses a context that is none before it asks", async () => {
+it("refuses an invalid context before it calls the KMS", async () => {
   const key = "projects/p/locations/l/keyRings/r/cryptoKeys/k";
   const context = { "env:format": "2" };
   const error = await rejection(doctor({ client: fakeClient({}), key }, { context }));

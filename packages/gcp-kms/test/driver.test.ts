@@ -93,7 +93,7 @@ describe("what is sent", () => {
     expect(server.calls.at(-1)?.request).toMatchObject({ name: other });
   });
 
-  it("is no more than an HSM key takes", async () => {
+  it("is limited to what an HSM key takes", async () => {
     const { server, client } = await testServer();
     const name = server.createKey({ protectionLevel: "HSM" });
     const driver = gcpKmsDriver({ client, key: name });
@@ -194,7 +194,7 @@ describe("an answer to Decrypt", () => {
 });
 
 describe("the version", () => {
-  it("that wrapped is told by its number", async () => {
+  it("that wrapped is reported by its number", async () => {
     const { server, client } = await testServer();
     const name = server.createKey();
     const cmk = gcpKms({ client, key: name });
@@ -203,7 +203,7 @@ describe("the version", () => {
     expect((await cmk.generateDataKey({ context })).keyVersion).toBe("2");
   });
 
-  it("that had wrapped is told where it is the primary one and known", async () => {
+  it("that had wrapped is reported if it is known to be the primary one", async () => {
     const { server, client } = await testServer();
     const name = server.createKey();
     const writer = gcpKmsDriver({ client, key: name });
@@ -349,7 +349,7 @@ describe("a project's number", () => {
     expect(server.calls).toHaveLength(4);
   });
 
-  it("asks nothing for a label that is no name of this key", async () => {
+  it("makes no call for a label that does not name this key", async () => {
     const cmk = gcpKms({ client: fakeClient({}), key: byNumber });
     for (const label of [`${key}2`, "orders", `${byNumber}2`]) {
       expect(
@@ -393,7 +393,7 @@ describe("a project's number", () => {
     });
   });
 
-  it("stands for one project: an answer for another one later is not believed", async () => {
+  it("names one project, and a later answer for another project is not believed", async () => {
     const encrypt = vi.fn<GcpKmsClient["encrypt"]>();
     const driver = gcpKmsDriver({ client: fakeClient({ encrypt }), key: byNumber });
     const request = { context: kms, signal, plaintext: new Uint8Array(32) };

@@ -196,7 +196,7 @@ describe("what an SDK throws without a status of gRPC", () => {
 });
 
 describe("what remains of an error", () => {
-  it("is no name that could be a message", () => {
+  it("does not show a name that could be a message", () => {
     for (const name of ["SECRET SECRET", "S".repeat(64), "", 1, undefined]) {
       expect(withoutSecrets({ name }, "Decrypt").name).toBe("UnknownError");
     }

@@ -293,7 +293,7 @@ describe.each(["grpc", "rest"] as const)("over %s", (transport) => {
     }
   });
 
-  it("is answered with a data key of another length: no data key comes of it", async () => {
+  it("refuses an answer whose data key has another length", async () => {
     const setup = await open(transport);
     setup.server.fail(gcpKmsFaults.shortPlaintext);
     // What was wrapped may be no data key: that is no fault of Cloud KMS.
@@ -371,7 +371,7 @@ describe("a proxy", () => {
     },
   );
 
-  it("that knows no HTTP/2 is told as unavailable", async () => {
+  it("that does not speak HTTP/2 is reported as unavailable", async () => {
     const proxy = createHttpServer((_, response) => response.end(html));
     proxy.listen(0, "127.0.0.1");
     await once(proxy, "listening");

@@ -93,7 +93,7 @@ describe.skipIf(absent !== undefined)("against moto", () => {
     }
   });
 
-  it("answers every operation alike, but for what is known", () => {
+  it("answers every operation as moto does, except for the known differences", () => {
     expect(unknown(seen)).toEqual([]);
   });
 

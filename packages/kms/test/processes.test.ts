@@ -37,7 +37,7 @@ async function setup(): Promise<{
   return { path, keyFile: root.keyFile, shared, keystore };
 }
 
-it("writers at the same time lose nothing, and none waits for ever", async () => {
+it("concurrent writers lose nothing, and each of them gets its turn", async () => {
   const { path, keyFile, shared, keystore } = await setup();
   const ledger = new Ledger(shared);
   const ends = Array.from({ length: size.writers }, async (_, i) => {
@@ -60,7 +60,7 @@ it("writers at the same time lose nothing, and none waits for ever", async () =>
   }
 });
 
-it("a writer that is killed has lost nothing that it acknowledged", async () => {
+it("killing a writer loses nothing that it acknowledged", async () => {
   const { path, keyFile, shared, keystore: first } = await setup();
   first.close();
   const ledger = new Ledger(shared);

@@ -29,7 +29,7 @@ afterEach(() => {
 });
 
 describe("the deadline", () => {
-  it("ends a call that the client goes on with, and the client is told", async () => {
+  it("ends a call that the client continues, and aborts the client's signal", async () => {
     let signal: AbortSignal | undefined;
     const calls = callsOf((_, __, options) => {
       ({ signal } = options);
@@ -72,7 +72,7 @@ describe("the deadline", () => {
     expect(getEventListeners(signal, "abort")).toEqual([]);
   });
 
-  it("wipes a plaintext that comes too late", async () => {
+  it("wipes a plaintext that arrives after the deadline", async () => {
     const late = { plaintext: new Uint8Array(32).fill(7) };
     let respond: () => void = () => undefined;
     const calls = callsOf(never, 20);
@@ -88,7 +88,7 @@ describe("the deadline", () => {
 });
 
 describe("the caller's signal", () => {
-  it("ends a call with its reason, and the client is told", async () => {
+  it("ends a call with its reason, and aborts the client's signal", async () => {
     const controller = new AbortController();
     const reason = new Error("the caller has left");
     let signal: AbortSignal | undefined;

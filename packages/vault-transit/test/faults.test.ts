@@ -297,7 +297,7 @@ describe.each(["derived", "aad"] as const)("in mode %s", (mode) => {
     });
   });
 
-  it("is answered with a data key of another length: no data key comes of it", async () => {
+  it("refuses an answer whose data key has another length", async () => {
     const setup = await open(mode);
     const plaintext = Buffer.alloc(31).toString("base64");
     setup.server.fail({

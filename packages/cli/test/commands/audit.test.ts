@@ -68,7 +68,7 @@ describe("envelope audit tail", () => {
     expect(await run(["audit", "tail", "-f"], { signal })).toMatchObject({ code: 0 });
   });
 
-  it("refuses a number that is none", async () => {
+  it("refuses a value that is not a number", async () => {
     const { run } = await populated();
     for (const lines of ["-1", "x", "1.5", ""]) {
       expect(await run(["audit", "tail", "-n", lines])).toMatchObject({ code: 2 });
@@ -165,7 +165,7 @@ describe("envelope audit query", () => {
     expect(numbers(found.stdout)).toEqual([6]);
   });
 
-  it("says where there is none, beside the results", async () => {
+  it("reports on stderr that there is none, separately from the results", async () => {
     const { run } = await used();
     const { code, stdout, stderr } = await run(["audit", "query", "--operation", "Sign"]);
     expect({ code, stdout: stdout.toString(), stderr }).toEqual({
@@ -282,14 +282,14 @@ describe("envelope audit verify", () => {
     });
   });
 
-  it("refuses what is no anchor", async () => {
+  it("refuses a value that is not an anchor", async () => {
     const { run } = await populated();
     expect(await run(["audit", "verify", "--anchor", "6:abc"])).toMatchObject({ code: 2 });
   });
 });
 
 describe("envelope audit prune", () => {
-  it("keeps as many records as it is told to, and the log verifies", async () => {
+  it("keeps the requested number of records, and the log still verifies", async () => {
     const { run } = await project();
     for (let i = 0; i < 5; i++) await run(["keys", "list"]);
     const { code, stdout } = await run(["audit", "prune", "--keep-records", "3", "--json"]);

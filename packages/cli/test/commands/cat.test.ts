@@ -134,7 +134,7 @@ describe("envelope cat", () => {
     expect(ran.stderr).toContain(env.path("y"));
   });
 
-  it("is not kept from the message by what lies where its journal would be", async () => {
+  it("opens the message even if something else has the name of its journal", async () => {
     symlinkSync("nowhere", env.path(".x.envelope.envelope-journal"));
     expect((await cat("--range", "0-8")).stdout.equals(plaintext.subarray(0, 9))).toBe(true);
   });

@@ -288,7 +288,7 @@ it("takes the passphrase of a keystore, and tells a wrong one", async () => {
 });
 
 describe("as a process", () => {
-  it("ends by itself once the time is up, though the server keeps the connection", async () => {
+  it("exits after its deadline even if the server keeps the connection open", async () => {
     const { configure, folder } = await keystore();
     const { uri } = await silent();
     configure({ development: { cmks: [uri] } });

@@ -121,7 +121,7 @@ describe("envelope init", () => {
     expect(readdirSync(folder)).toEqual([]);
   });
 
-  it("keeps the root key out of a file where it is told to", async () => {
+  it("does not write the root key to a file if the option asks for that", async () => {
     const folder = tempFolder();
     vi.stubEnv("ENVELOPE_ROOT_KEY", generateRootKey());
     const { code, stdout } = await init(folder, "--root", "environment");

@@ -267,7 +267,7 @@ describe("envelope rewrap", () => {
     expect(message().equals(before)).toBe(true);
   });
 
-  it("says what is in the way of its lock", async () => {
+  it("names what blocks its lock", async () => {
     writeFileSync(env.path(".x.envelope.envelope-lock"), "in the way");
     const { code, stderr } = await env.run(["rewrap", ...none, env.path("x.envelope")]);
     expect(code).toBe(7);

@@ -202,7 +202,7 @@ describe("callers of other accounts", () => {
   const unknown = (who: string, action: string): string =>
     `AccessDeniedException: User: ${who} is not authorized to perform: kms:${action} on this resource because the resource does not exist in this Region, no resource-based policies allow access, or a resource-based policy explicitly denies access`;
 
-  it("are told the same of keys that are there and keys that are not", async () => {
+  it("receive the same answer for keys that exist and keys that do not", async () => {
     const { keystore, client } = await tempKeystore();
     const zoe = keystore.as(FOREIGN);
     for (const KeyId of [await newKey(client, "alias/app"), NOWHERE]) {

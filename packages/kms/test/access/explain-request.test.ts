@@ -335,7 +335,7 @@ describe("explain", () => {
     expect(await allowed("DisableKey")).toBe(false);
   });
 
-  it("finds the grant of RetireGrant by its token, too", async () => {
+  it("also finds the grant of RetireGrant by its token", async () => {
     const { keystore, client } = await tempKeystore();
     const KeyId = await newKey(client);
     const { GrantToken } = await client.createGrant({

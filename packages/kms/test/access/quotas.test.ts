@@ -73,7 +73,7 @@ describe("a quota", () => {
     expect(taken(quotas, "CreateKey", 0)).toBe(0);
   });
 
-  it("is there only for what is named", () => {
+  it("limits only the operations that are named", () => {
     const quotas = new Quotas({ CreateKey: 1 });
     expect(taken(quotas, "ListKeys", 0)).toBe(Infinity);
   });

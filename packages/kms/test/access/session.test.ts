@@ -75,7 +75,7 @@ describe("a principal", () => {
     await refuses(use());
   });
 
-  it("has the policies of its groups, and no more than its boundary", async () => {
+  it("has the policies of its groups, limited by its boundary", async () => {
     const { keystore, client } = await tempKeystore();
     const KeyId = await newKey(client);
     const alice = keystore.as(USER);
@@ -147,7 +147,7 @@ describe("a session", () => {
     );
   });
 
-  it("brings along what is bounded", async () => {
+  it("refuses session options that are too long or too many", async () => {
     const { keystore } = await tempKeystore();
     const long = "x".repeat(2049);
     const policies = Array.from({ length: 11 }, () => document(allow("kms:*")));
@@ -160,7 +160,7 @@ describe("a session", () => {
     );
   });
 
-  it("has no more policies than a decision may read", async () => {
+  it("has at most as many policies as a decision may read", async () => {
     const { keystore, client } = await tempKeystore();
     const KeyId = await newKey(client);
     const text = document(allow("kms:*")).padEnd(32_768);

@@ -14,7 +14,7 @@ const link = (sequence: number, fill: number): Link => ({
 });
 
 describe("a link", () => {
-  it("stands for the record, its number and all before it", () => {
+  it("depends on the record, its number and all records before it", () => {
     const first = chain.next(ORIGIN, bytes("{}"));
     expect(first.sequence).toBe(1);
     const others = [
@@ -92,7 +92,7 @@ describe("a head", () => {
     expect(decodeHead(undefined)).toEqual({ base: ORIGIN, last: ORIGIN });
   });
 
-  it("of another length, or whose ends are the wrong way round, is none", () => {
+  it("of another length, or with its ends exchanged, is invalid", () => {
     const good = encodeHead({ base: link(3, 1), last: link(3, 1) });
     expect(decodeHead(good)).toBeDefined();
     expect(decodeHead(good.subarray(1))).toBeUndefined();

@@ -58,22 +58,25 @@ async function idsOf({ log }: TestLog, archive: string): Promise<Set<string>> {
   return ids;
 }
 
-it.each(["synced", "batched"])("killed while it is %s, a log has lost nothing", async (mode) => {
-  const { path, close } = await tempLog();
-  close();
-  const archive = tempFolder();
-  const acknowledged: string[] = [];
-  for (let kill = 1; kill <= KILLS; kill++) {
-    acknowledged.push(...(await killed(path, archive, mode)));
-    if (kill % 10 !== 0 && kill !== KILLS && kill > 3) continue;
-    const opened = await openLog(path);
-    const there = await idsOf(opened, archive);
-    expect(acknowledged.filter((id) => !there.has(id))).toEqual([]);
-    opened.close();
-  }
-  // The first group of records at least, which came before the kill.
-  expect(acknowledged.length).toBeGreaterThanOrEqual(KILLS);
-});
+it.each(["synced", "batched"])(
+  "a log whose process is killed while it is %s has lost nothing",
+  async (mode) => {
+    const { path, close } = await tempLog();
+    close();
+    const archive = tempFolder();
+    const acknowledged: string[] = [];
+    for (let kill = 1; kill <= KILLS; kill++) {
+      acknowledged.push(...(await killed(path, archive, mode)));
+      if (kill % 10 !== 0 && kill !== KILLS && kill > 3) continue;
+      const opened = await openLog(path);
+      const there = await idsOf(opened, archive);
+      expect(acknowledged.filter((id) => !there.has(id))).toEqual([]);
+      opened.close();
+    }
+    // The first group of records at least, which came before the kill.
+    expect(acknowledged.length).toBeGreaterThanOrEqual(KILLS);
+  },
+);
 
 it("two processes killed at the same time have lost nothing", async () => {
   const { path, close } = await tempLog();

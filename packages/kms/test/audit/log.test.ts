@@ -163,7 +163,7 @@ describe("on a full disk", () => {
 });
 
 describe("in batches", () => {
-  it("a call is answered at once, and its record is on disk within the delay", async () => {
+  it("answers a call at once, and has its record on disk within the delay", async () => {
     vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
     const { log, commits } = await tempLog(batched(100, 1000));
     const before = commits();
@@ -177,7 +177,7 @@ describe("in batches", () => {
     expect((await log.page()).entries).toHaveLength(10);
   });
 
-  it("never more than was agreed wait for the disk", async () => {
+  it("holds at most the agreed number of records in memory", async () => {
     vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
     const { log } = await tempLog(batched(60_000, 5));
     for (let i = 0; i < 5; i++) expect(log.append(event())).toBeUndefined();
@@ -190,7 +190,7 @@ describe("in batches", () => {
     expect(await names(log)).toHaveLength(7);
   });
 
-  it("closing writes what is pending", async () => {
+  it("writes pending records when it is closed", async () => {
     const { log, path, close } = await tempLog(batched(60_000, 1000));
     for (let i = 0; i < 10; i++) void log.append(event());
     close();
@@ -199,13 +199,13 @@ describe("in batches", () => {
     expect((await other.verify()).intact).toBe(true);
   });
 
-  it("a closed log takes no more", async () => {
+  it("refuses records once it is closed", async () => {
     const { log, close } = await tempLog(batched(60_000, 1000));
     close();
     await expect(log.append(event())).rejects.toMatchObject({ code: "ERR_ENVELOPE_CLOSED" });
   });
 
-  it("when a batch cannot be written, calls are refused until one can", async () => {
+  it("refuses calls after a batch could not be written, until one can be", async () => {
     vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
     const { log, setRoom } = await tempLog(batched(50, 1000));
     setRoom(0);
@@ -222,7 +222,7 @@ describe("in batches", () => {
     expect(written).toEqual([...Array<string>(30).fill("Kept"), "Waited", "AtOnce"]);
   });
 
-  it("none is lost that was answered for, however many they are", async () => {
+  it("loses no record of an answered call, however many there are", async () => {
     const { log, setRoom } = await tempLog(batched(60_000, 11_000));
     setRoom(0);
     for (let i = 0; i < 10_500; i++) expect(log.append(event())).toBeUndefined();
@@ -232,7 +232,7 @@ describe("in batches", () => {
     expect((await log.verify()).last.sequence).toBe(10_500);
   });
 
-  it("what could not be written is tried again without another call", async () => {
+  it("retries a failed batch without waiting for another call", async () => {
     vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
     const { log, setRoom, commits } = await tempLog(batched(50, 1000));
     setRoom(0);
@@ -248,7 +248,7 @@ describe("in batches", () => {
 });
 
 describe("closing", () => {
-  it("writes what calls are waiting for, and then takes no more", async () => {
+  it("writes the records that calls are waiting for, and then refuses further ones", async () => {
     const { log, path, close } = await tempLog();
     const waiting = log.append(event());
     close();

@@ -32,7 +32,7 @@ function sample(name: string): unknown {
   return name.endsWith("Context") ? { tenant: "acme" } : `the ${name}`;
 }
 
-describe("what is kept of a request", () => {
+describe("the members of a request that are recorded", () => {
   it.each(Object.entries(awsModel))("%s", (operation, members) => {
     const names = members.split(" ");
     const request = Object.fromEntries(names.map((name) => [name, sample(name)]));
@@ -99,7 +99,7 @@ describe("what is kept of a request", () => {
   });
 });
 
-describe("what is kept of an answer", () => {
+describe("the members of an answer that are recorded", () => {
   it("is what CloudTrail keeps of changes, and nothing of cryptography", () => {
     const metadata = {
       KeyId: "k",

@@ -159,7 +159,7 @@ describe("a record that was altered", () => {
   });
 });
 
-it("a date that is none is refused", async () => {
+it("refuses an invalid date", async () => {
   const { log } = await tempLog();
   const none = new Date(Number.NaN);
   await expect(numbers(log, { from: none })).rejects.toThrow("from must be a valid date");

@@ -239,7 +239,7 @@ describe("the bytes of a record", () => {
     expect(decoded && encodeRecord(decoded).bytes).toEqual(bytes);
   });
 
-  it("are without the request where it is too long, and say so", () => {
+  it("leave out a request that is too long, and say so", () => {
     const Operations = Array.from({ length: 1000 }, () => "x".repeat(400));
     const parameters = { KeyId: KEY, Operations };
     const response = { GrantId: "g" };

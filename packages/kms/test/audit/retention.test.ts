@@ -85,7 +85,7 @@ describe("cutting off by number", () => {
     });
   });
 
-  it("happens by itself", async () => {
+  it("happens without being asked for", async () => {
     const { log } = await tempLog({ retention: { maxRecords: 100 } });
     await fill(log, 1500);
     await fill(log, 1000, 1500);
@@ -244,7 +244,7 @@ describe("an archive", () => {
     expect((await log.verifyArchive(path)).intact).toBe(false);
   });
 
-  it("of another format is none", async () => {
+  it("of another format is refused", async () => {
     const archive = tempFolder();
     const { log } = await filledLog(5, { retention: { maxRecords: 2, archive } });
     const [path = ""] = (await log.applyRetention()).archives;
@@ -345,7 +345,7 @@ describe("a log that does not verify", () => {
     await expect(one.log.applyRetention()).rejects.toThrow("record 8 does not follow record 7");
   });
 
-  it("warns where retention happens by itself", async () => {
+  it("warns if retention that nobody asked for fails", async () => {
     const { log, attack } = await filledLog(50, { retention: { maxRecords: 20 } });
     await log.applyRetention();
     attack("UPDATE audit SET sealed = x'00' WHERE seq = 35");

@@ -87,7 +87,7 @@ describe("an untouched log", () => {
     expect(report.base.sequence).toBeGreaterThan(600);
   });
 
-  it("stops being verified when that is no longer wanted", async () => {
+  it("stops verifying when its signal is aborted", async () => {
     const { log } = await filledLog(600);
     const reason = new Error("enough");
     const controller = new AbortController();
@@ -225,7 +225,7 @@ describe("what is done to the rows of 20 records is found and named", () => {
     expect(found(await log.verify())).toEqual([["altered", 1, 1]]);
   });
 
-  it("a record that is none, though it is well sealed", async () => {
+  it("an invalid record that is correctly sealed", async () => {
     const { log, store } = await tempLog();
     const chain = new Chain(rootKey(), FACTS.keystoreId);
     const { sealed, link } = chain.seal(ORIGIN, NOON, new TextEncoder().encode("{}"));
@@ -238,7 +238,7 @@ describe("what is done to the rows of 20 records is found and named", () => {
     await expect(log.tail({ after: 0 }).next()).rejects.toThrow("record 1 is malformed");
   });
 
-  it("a head that is none", async () => {
+  it("an invalid head", async () => {
     const { log, store } = await tempLog();
     await store.write(() => store.setHead("audit", Uint8Array.of(1, 2, 3)));
     await expect(log.verify()).rejects.toThrow("its head is malformed");

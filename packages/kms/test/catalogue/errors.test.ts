@@ -7,7 +7,7 @@ it("carries AWS's name, which is what is shown", () => {
   expect(String(error)).toBe("DisabledException: it is disabled");
 });
 
-it("is recognised across copies of the package, by name too", () => {
+it("is recognised across copies of the package, also by name", () => {
   const error = new KmsError("NotFoundException", "");
   const foreign = Object.assign(new Error("copy"), { [Symbol.for("@env/kms:error")]: true });
   expect(isKmsError(error)).toBe(true);

@@ -62,7 +62,7 @@ it("has nothing to do for material that has expired but may yet turn out not to 
   expect(isDue({ ...record, origin: "AWS_KMS" }, settled)).toBe(false);
 });
 
-it("does what is due to the key as it is now, not as it was found", async () => {
+it("applies what is due to the key's current state, not to the state it was found in", async () => {
   vi.useFakeTimers({ toFake: ["Date"], now: START });
   const { store } = await tempStore();
   const record = keyRecord({ rotation: { periodInDays: 90, next: START } });

@@ -81,7 +81,7 @@ describe("encodeMaterial, decodeMaterial", () => {
     }
   });
 
-  it("wipe what they refuse, and say nothing of it", () => {
+  it("wipe the input that they refuse, and show nothing of it in the error", () => {
     const short = new Uint8Array(31).fill(7);
     expect(decodeMaterial("SYMMETRIC_DEFAULT", short)).toBeUndefined();
     expect(short).toEqual(new Uint8Array(31));

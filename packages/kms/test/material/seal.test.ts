@@ -29,7 +29,7 @@ it("derives with one block of HKDF-Expand-SHA-512 and a zero nonce", async () =>
   expect(new Uint8Array(opened)).toEqual(plaintext);
 });
 
-it("opens what it sealed, the empty plaintext too", () => {
+it("opens what it sealed, also an empty plaintext", () => {
   expect(open(key, binding, seal(key, binding, plaintext))).toEqual(plaintext);
   expect(open(key, binding, seal(key, binding, new Uint8Array(0)))).toEqual(new Uint8Array(0));
 });

@@ -95,7 +95,7 @@ describe.each(digestSigners)("digests: %s with %s", (spec, algorithm) => {
     expect(verify(publicKey, algorithm, digest, "DIGEST", hashedTwice)).toBe(false);
   });
 
-  it("is told by the name how long its digests are", () => {
+  it("derives the length of its digests from its name", () => {
     expect(digestBytes(algorithm)).toBe(digestOf(algorithm, message).length);
   });
 });

@@ -78,7 +78,7 @@ describe("unwrapMaterial", () => {
     expect([16, 24, 32].map((bytes) => take(bytes)?.length)).toEqual([undefined, undefined, 32]);
   });
 
-  it("gives the same length of material for every length: the padding goes", async () => {
+  it("returns material of every length without its padding", async () => {
     const wrappingKey = await sample("RSA_2048");
     const publicKey = encodePublicKey(wrappingKey);
     fc.assert(

@@ -161,7 +161,7 @@ describe("deriveSharedSecret", () => {
     }
   });
 
-  it("refuses what is no public key on the key's curve", async () => {
+  it("refuses a value that is not a public key on the key's curve", async () => {
     const { client } = await tempKeystore();
     const KeyId = await keyOf(client, "ECC_NIST_P384", "KEY_AGREEMENT");
     for (const PublicKey of [

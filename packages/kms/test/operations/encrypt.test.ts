@@ -90,7 +90,7 @@ describe("encrypt, decrypt", () => {
     expect(opened.Plaintext).toEqual(Plaintext);
   });
 
-  it("find the key of a blob without being told, and hold to the one they are told", async () => {
+  it("find the key of a blob without a KeyId, and refuse one that differs from the blob's", async () => {
     const { client, KeyId } = await setup();
     const other = await newKey(client);
     const { CiphertextBlob } = await client.encrypt({ KeyId, Plaintext: bytes(1) });
@@ -292,7 +292,7 @@ describe("RSA keys", () => {
     expect(Plaintext).toEqual(bytes(32));
   });
 
-  it("are refused with an algorithm of theirs for a symmetric key, and one that is none", async () => {
+  it("refuse an asymmetric algorithm for a symmetric key, and an unknown algorithm", async () => {
     const { client, KeyId } = await setup();
     const encrypt = (EncryptionAlgorithm: string): Promise<string> =>
       refusal(client.encrypt({ KeyId, Plaintext: bytes(1), EncryptionAlgorithm }));

@@ -385,7 +385,7 @@ describe("a grant that allows CreateGrant", () => {
   };
   const child = { GranteePrincipal: BOB, Operations: ["Encrypt"], Constraints: parent.Constraints };
 
-  it("hands on what it has, and no more", async () => {
+  it("allows handing on only what it allows itself", async () => {
     const { client, alice, bob, KeyId } = await setup();
     await client.createGrant({ KeyId, ...parent });
     for (const wrong of [
@@ -567,7 +567,7 @@ describe("createGrant refuses", () => {
     );
   });
 
-  it("an operation that there is none of", async () => {
+  it("an operation that does not exist", async () => {
     const { client, KeyId } = await setup();
     const request = { KeyId, GranteePrincipal: ALICE, Operations: ["Encrypt", "Dance"] };
     expect(await refusal(client.createGrant(request))).toMatch(

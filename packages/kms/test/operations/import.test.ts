@@ -290,7 +290,7 @@ describe("importKeyMaterial", () => {
     expect((await metadata(again, KeyId)).KeyState).toBe("Enabled");
   });
 
-  it("refuses material that is none of the key's spec", async () => {
+  it("refuses material that does not fit the key's spec", async () => {
     const { client } = await tempKeystore();
     const p384 = encodeMaterial(await sample("ECC_NIST_P384"));
     for (const [spec, raw] of [

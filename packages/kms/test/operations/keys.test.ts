@@ -251,7 +251,7 @@ describe("createKey, describeKey", () => {
     );
   });
 
-  it("says what is not there", async () => {
+  it("names the resource that does not exist", async () => {
     const { client } = await setup();
     const find = (KeyId: string): Promise<string> => refusal(client.describeKey({ KeyId }));
     expect(await find(NOWHERE)).toBe(`NotFoundException: Key '${arn(NOWHERE)}' does not exist`);

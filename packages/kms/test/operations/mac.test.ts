@@ -96,7 +96,7 @@ describe("generateMac, verifyMac", () => {
     );
   });
 
-  it("leave the request's bytes as they are, a Buffer's too", async () => {
+  it("leave the request's bytes unchanged, also those of a Buffer", async () => {
     const { client, KeyId } = await setup();
     for (const message of [bytes(20), Buffer.alloc(20, 7)]) {
       const request = { KeyId, Message: message, MacAlgorithm: "HMAC_SHA_256" };

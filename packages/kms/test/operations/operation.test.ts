@@ -246,7 +246,7 @@ describe("the audit log", () => {
     expect(text).not.toContain(Buffer.from(CiphertextBlob).toString("base64"));
   });
 
-  it("is not even told of bytes", async () => {
+  it("receives no bytes of the request", async () => {
     const { keystore, client } = await tempKeystore();
     const KeyId = await newKey(client);
     const append = vi.spyOn(keystore.audit, "append");

@@ -175,7 +175,7 @@ describe("the lockout safety check", () => {
     await user.createKey({ Policy: document(to(ALICE, "kms:PutKeyPolicy")) });
   });
 
-  it("is told to policies where a request leaves it out or insists", async () => {
+  it("sets its condition key, whether a request turns it on or off", async () => {
     const { keystore, client } = await tempKeystore();
     const KeyId = await newKey(client);
     const Condition = { Null: { "kms:BypassPolicyLockoutSafetyCheck": "true" } };

@@ -228,7 +228,7 @@ describe("automatic rotation", () => {
     expect(await records()).toContain("RotateKey");
   });
 
-  it("is told to policies with its period", async () => {
+  it("is a condition key for policies, together with its period", async () => {
     const { keystore, client } = await tempKeystore();
     const KeyId = await newKey(client);
     const Condition = { NumericLessThanEquals: { "kms:RotationPeriodInDays": "180" } };

@@ -84,7 +84,7 @@ it.each([
   if (Tags !== undefined) expect(await refusal(client.createKey({ Tags }))).toBe(expected);
 });
 
-it("holds a key to 50 tags, whenever they came", async () => {
+it("limits a key to 50 tags in all, however they were added", async () => {
   const { client } = await tempKeystore();
   const KeyId = await newKey(client);
   await client.tagResource({ KeyId, Tags: many(50) });

@@ -172,7 +172,7 @@ describe("smallestAdditions", () => {
       "kms:EncryptionContext:app name": "${$}{billing}",
     };
 
-    it("suggests no more than that context", () => {
+    it("suggests exactly that context", () => {
       const limited = (addition: Addition): Addition =>
         "statement" in addition
           ? { ...addition, statement: { ...addition.statement, Condition: { StringEquals } } }

@@ -74,7 +74,7 @@ describe("explain", () => {
     ).toEqual([true, true, false, false]);
   });
 
-  it("answers all four questions of a statement, though the first is no", () => {
+  it("explains every element of a statement, even if the first does not match", () => {
     const key = keyFacts({
       policy: policy({
         Effect: "Allow",

@@ -77,7 +77,7 @@ describe("grantAllows", () => {
   });
 });
 
-it("names nobody by what is no principal", () => {
+it("matches nobody if the name is not a principal", () => {
   for (const principal of ["*", "", "alice", "arn:aws:iam::1:user/x"]) {
     expect(namedBy(principal, request())).toBeUndefined();
   }
@@ -132,7 +132,7 @@ describe("isWithin", () => {
   });
 });
 
-it("counts for a session named by itself as for a user", () => {
+it("applies to a session that it names as it applies to a user", () => {
   expect(grantAllows(grant({ grantee: SESSION }), request({ caller: session }))).toEqual({
     how: "direct",
   });

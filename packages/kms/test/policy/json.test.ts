@@ -76,7 +76,7 @@ describe("parseJson", () => {
     expect(problem(text)).toBeInstanceOf(JsonProblem);
   });
 
-  it("tells where each value stands, and its JSON pointer", () => {
+  it("gives each value's position and JSON pointer", () => {
     const text = '{ "a": [1, {"b/c~d": null}] }';
     const root = parseJson(text);
     if (root.kind !== "object") throw new Error("no object");

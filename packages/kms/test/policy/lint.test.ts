@@ -288,7 +288,7 @@ const exact: readonly (readonly [
 ];
 
 describe("lintPolicy", () => {
-  it.each(exact)("finds in %s what is to be found, and nothing else", (_, kind, text, codes) => {
+  it.each(exact)("finds the expected problems in %s, and no others", (_, kind, text, codes) => {
     expect(
       lintPolicy(text, kind)
         .map(({ code }) => code)

@@ -85,7 +85,7 @@ describe("a pattern", () => {
 });
 
 describe("a policy variable", () => {
-  it("is read in one pass, whatever stands in it", async () => {
+  it("is read in one pass, whatever it contains", async () => {
     // Were there two ways to read spaces, this would take an hour. Nothing but the end of its process would stop it.
     const program = `
       import { template, VariableProblem } from ${JSON.stringify(VARIABLES)};

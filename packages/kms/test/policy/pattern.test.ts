@@ -41,7 +41,7 @@ it("takes the largest character of one unit, and the smallest of two, for one ea
   expect(matcher(["a", ONE, "b"])("a\uffff\uffffb")).toBe(false);
 });
 
-it("needs no more than the product of the lengths, where an expression would not end", () => {
+it("takes at most the product of the lengths, where a regular expression would not end", () => {
   const value = `${"a".repeat(5000)}b`;
   expect(matcher(tokens(`${"*a".repeat(40)}*c`))(value)).toBe(false);
 });

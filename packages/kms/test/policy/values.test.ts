@@ -65,7 +65,7 @@ it("hides from key policies what names and marks a key", () => {
   expect(isIdentityOnly("aws:ResourceTag/")).toBe(true);
 });
 
-it("gives the deprecated names of spec and usage too", () => {
+it("also gives the deprecated names of spec and usage", () => {
   expect(accessor("kms:customermasterkeyspec", "key")(request())).toBe("SYMMETRIC_DEFAULT");
   expect(accessor("kms:customermasterkeyusage", "key")(request())).toBe("ENCRYPT_DECRYPT");
 });

@@ -191,7 +191,7 @@ it("lets members that are undefined pass, as if they were absent", () => {
   expect(() => check.requireMembers({ KeyId: "x", Tags: undefined }, ["KeyId"])).not.toThrow();
 });
 
-it("takes what is left out for no, none and nothing", () => {
+it("treats omitted members as false, empty or absent", () => {
   expect(check.flag(undefined, "dryRun")).toBe(false);
   expect(check.dryRun({})).toBe(false);
   expect(check.dryRun({ DryRun: true })).toBe(true);

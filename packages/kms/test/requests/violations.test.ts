@@ -81,7 +81,7 @@ it("an error shows its problems once", () => {
 });
 
 describe("a request of which several members are wrong", () => {
-  it("is told all of them", async () => {
+  it("reports all of them at once", async () => {
     const { client } = await tempKeystore();
     const request = {
       KeyId: "",
@@ -105,7 +105,7 @@ describe("a request of which several members are wrong", () => {
     );
   });
 
-  it("is told of one member all that is wrong with it", async () => {
+  it("reports everything that is wrong with one member", async () => {
     const { client } = await tempKeystore();
     const AliasName = `alias/${"!".repeat(251)}`;
     const TargetKeyId = await newKey(client);
@@ -114,7 +114,7 @@ describe("a request of which several members are wrong", () => {
     );
   });
 
-  it("is told of every tag, key and value", async () => {
+  it("reports every invalid tag, key and value", async () => {
     const { client } = await tempKeystore();
     const Tags = [
       { TagKey: "", TagValue: "x".repeat(257) },

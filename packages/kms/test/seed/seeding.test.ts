@@ -353,7 +353,7 @@ describe("a conflict", () => {
     expect(await auditRecords(keystore)).toEqual(before);
   });
 
-  it("is a group that there is not, or will not be", async () => {
+  it("refuses a group that does not exist and that the seed does not create", async () => {
     const { keystore } = await tempKeystore();
     const member = seedOf([], [{ arn: ALICE, groups: [GROUP] }]);
     expect(await refusal(apply(keystore, member))).toContain(`groups.${GROUP} is absent`);
@@ -374,7 +374,7 @@ describe("a conflict", () => {
     expect(await refusal(apply(keystore, seedOf([{ keyId: gone }])))).toContain("keyId is 'taken");
   });
 
-  it("that comes after the plan refuses it, too", async () => {
+  it("that is made after the plan also refuses the seed", async () => {
     const { keystore } = await tempKeystore();
     const plan = await keystore.seeding.plan(parseSeed(seedOf([{ keyId: KEY }])));
     await apply(keystore, seedOf([{ keyId: KEY, ...hmac }]));

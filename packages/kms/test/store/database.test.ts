@@ -47,7 +47,7 @@ function sql(path: string, statements: string): void {
 const format = (path: string, what: string): string =>
   `ERR_ENVELOPE_KEYSTORE_FORMAT: keystore ${path}: ${what}. Check the path, or restore the file from a backup`;
 
-describe("a file that is no keystore", () => {
+describe("a file that is not a keystore", () => {
   it("is missing", async () => {
     const path = tempPath();
     expect(await problem(path)).toBe(
@@ -196,7 +196,7 @@ describe("creating", () => {
 });
 
 describe("a locked file", () => {
-  it("is waited for, without holding up this process", async () => {
+  it("is waited for without blocking this process", async () => {
     const { path, keystore, root } = await tempKeystore();
     keystore.close();
     using patient = await openKeystore(path, { root, busyTimeout: 60_000 });
@@ -213,7 +213,7 @@ describe("a locked file", () => {
     expect(ticks).toBeGreaterThanOrEqual(5);
   });
 
-  it("is busy for good beyond the timeout; reading goes on", async () => {
+  it("ends in ERR_ENVELOPE_KEYSTORE_BUSY after the timeout, while reading continues", async () => {
     const { path, keystore, root } = await tempKeystore();
     keystore.close();
     using impatient = await openKeystore(path, { root, busyTimeout: 60 });
@@ -229,7 +229,7 @@ describe("a locked file", () => {
     await client.disableKey({ KeyId });
   });
 
-  it("cannot even be opened while another process has all of it", async () => {
+  it("cannot be opened while another process has it locked exclusively", async () => {
     const path = await closed();
     const db = new DatabaseSync(path);
     db.exec("PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE");

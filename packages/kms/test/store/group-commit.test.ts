@@ -42,7 +42,7 @@ it("puts changes that are asked for at once into one transaction, in their order
   await sound(open);
 });
 
-it("takes along what is asked for in answer to the last ones", async () => {
+it("also commits what is requested in response to the previous transactions", async () => {
   const open = await tempStore();
   const before = revision(open);
   const callers = Array.from({ length: 10 }, async () => {
@@ -204,7 +204,7 @@ it("refuses all of them where another process keeps the lock", async () => {
   await sound(open);
 });
 
-it("refuses what is still waiting when the file is closed", async () => {
+it("refuses transactions that are still waiting when the file is closed", async () => {
   const { store, database } = await tempStore();
   const waiting = [1, 2].map(() => rejection(store.write(() => undefined)));
   database.close();
@@ -235,7 +235,7 @@ it("writes at once where nothing can be waited for", async () => {
   await sound(open);
 });
 
-it("waits for another process at once, too, and afterwards without standing still", async () => {
+it("waits for another process, synchronously or without blocking this process", async () => {
   const open = await tempStore();
   const hold = `
     const db = new (require("node:sqlite").DatabaseSync)(process.argv[1]);

@@ -21,7 +21,7 @@ const range = (start: number, end: number): number[] =>
   Array.from({ length: end - start }, (_, i) => start + i);
 
 describe("a cache of records", () => {
-  it("keeps what is offered a second time, and not what is offered once", () => {
+  it("keeps a record that is offered twice, and not one that is offered once", () => {
     const cache = new RecordCache<Entry>();
     offer(cache, 1);
     expect(kept(cache, [1])).toEqual([]);
@@ -79,7 +79,7 @@ describe("a cache of records", () => {
     expect(kept(cache, [3, 4, 5])).toEqual([5]);
   });
 
-  it("holds some thousand small records and no more", () => {
+  it("holds a few thousand small records at most", () => {
     const cache = new RecordCache<Entry>();
     for (const id of range(0, 20_000)) offer(cache, id, 2);
     // From the newest on: asked for in the order in which they came, the older half would be forgotten.

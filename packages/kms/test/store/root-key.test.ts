@@ -149,7 +149,7 @@ describe("a passphrase", () => {
     }
   });
 
-  it("uses N = 2^17 unless told", async () => {
+  it("uses N = 2^17 by default", async () => {
     const { facts } = await newSourceKey({ passphrase: "x" }, keystoreId);
     expect(facts).toMatchObject({ kind: "passphrase", n: 2 ** 17 });
   });

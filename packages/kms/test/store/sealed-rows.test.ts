@@ -8,7 +8,7 @@ import { tempStore } from "../support/store.ts";
 
 const name = RecordName.key(Buffer.from("0123456789abcdef0123456789abcdef", "hex"));
 
-it("wipes what it seals, also what is too large", async () => {
+it("wipes its plaintext, also if that is too large to seal", async () => {
   const { database, root, keystoreId } = await tempStore();
   const sealer = new RowSealer(root, keystoreId);
   const freshness = new Freshness(database, sealer);

@@ -784,7 +784,7 @@ describe("a key past its deletion date", () => {
     expect(rows(path)).toEqual([1, 1]);
   });
 
-  it("is there again for processes that had gone by the wrong clock, too", async () => {
+  it("is also found again by a process that used the wrong clock", async () => {
     vi.useFakeTimers({ toFake: ["Date"] });
     const keys = await setup();
     const other = await openStore(keys.path);
@@ -854,7 +854,7 @@ describe("a key past its deletion date", () => {
     expect(await findings(keys)).toEqual([]);
   });
 
-  it("is deleted by the openings after its date, too", async () => {
+  it("is also deleted when a keystore is opened after its date", async () => {
     vi.useFakeTimers({ toFake: ["Date"] });
     const { path, client, keystore, root } = await tempKeystore();
     const { KeyMetadata } = await client.createKey();
