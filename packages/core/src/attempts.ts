@@ -34,10 +34,12 @@ export class Attempts {
     }
   }
 
-  called(cmk: CmkCalls, entry: Entry): void {
-    this.#current = { provider: cmk.provider, keyId: entry.keyId };
+  /** Names the entry that the current attempt is about. */
+  called({ entry: { provider, keyId } }: { readonly entry: Entry }): void {
+    this.#current = { provider, keyId };
   }
 
+  /** Notes a CMK that could not say which entry is its own. */
   unresolved(cmk: CmkCalls, error: EnvelopeError): void {
     this.#hints.push(
       `${cmk.provider} ${cmk.keyId} could not be resolved (${error.code}): name the canonical key id in alsoUnwrap`,
@@ -48,6 +50,7 @@ export class Attempts {
     if (this.#current !== undefined) this.#failed.push({ ...this.#current, code });
   }
 
+  /** Returns the error for a message with these entries, which no CMK opened. */
   outcome(entries: readonly Entry[]): EnvelopeError {
     const attempts = this.#failed;
     if (attempts.length === 0) {

@@ -165,6 +165,7 @@ export class CmkSet {
   ): Promise<RewrapOutcome> {
     const options = this.#options(signal);
     const rest = new Set(entries);
+    const candidates: Candidate[] = [];
     const made: Entry[] = [];
     const report: RewrapReport[] = [];
     const missing: CmkCalls[] = [];
@@ -184,17 +185,19 @@ export class CmkSet {
         report.push(row(result.entry, result.changed ? "rewrapped" : "current", result));
       }
       for (const { entry } of own) rest.delete(entry);
+      candidates.push(...own);
     }
-    const leaving = from.map(callsOf);
-    for (const cmk of leaving) {
-      for (const { entry } of await selectAll(cmk, rest, options)) {
+    for (const cmk of from) {
+      const leaving = await selectAll(callsOf(cmk), rest, options);
+      for (const { entry } of leaving) {
         rest.delete(entry);
         report.push(row(entry, "removed"));
       }
+      candidates.push(...leaving);
     }
     if (missing.length > 0) {
       plaintextSeen = true;
-      const dataKey = await this.#unwrapAny(entries, context, leaving, signal);
+      const dataKey = await this.#unwrapAny(candidates, entries, context, signal);
       try {
         for (const cmk of missing) {
           const { entry, keyVersion } = await cmk.wrapVerified(dataKey, context, options);
@@ -256,18 +259,18 @@ export class CmkSet {
     throw summary(failures);
   }
 
-  /** Unwraps the data key for a rewrap with any CMK, the configured ones first. */
+  /** Unwraps the data key for a rewrap by any of the candidates, those of the configured CMKs first. */
   async #unwrapAny(
+    candidates: readonly Candidate[],
     entries: readonly Entry[],
     context: BoundContext,
-    leaving: readonly CmkCalls[],
     signal: AbortSignal | undefined,
   ): Promise<DataKey> {
     const attempts = new Attempts();
-    for (const cmk of [...this.#cmks, ...leaving]) {
+    for (const candidate of candidates) {
       const dataKey = await attempts.run(async () => {
-        const candidate = await this.#select(cmk, entries, signal, attempts);
-        return candidate && this.#unwrap(candidate, context, signal);
+        attempts.called(candidate);
+        return this.#unwrap(candidate, context, signal);
       });
       if (dataKey !== undefined) return dataKey;
     }
@@ -309,8 +312,9 @@ export class CmkSet {
       for (const entry of entries) {
         const keyId = await cmk.findKeyId(entry, this.#options(signal));
         if (keyId === undefined) continue;
-        attempts.called(cmk, entry);
-        return { cmk, entry, keyId };
+        const candidate = { cmk, entry, keyId };
+        attempts.called(candidate);
+        return candidate;
       }
     } catch (error) {
       if (!isEnvelopeError(error) || !isAttempt(error) || error.retryable) throw error;

@@ -115,6 +115,27 @@ describe("rewrap", () => {
     expect(await moved.decrypt(result.message, { context })).toEqual(pattern(9));
   });
 
+  it("asks each CMK once whether an entry is its own, also when another is added", async () => {
+    const [old, next] = [new StubKey("old"), new StubKey("next")];
+    const asked: string[] = [];
+    const alias = (key: StubKey): Cmk =>
+      new Cmk({
+        ...key.driver,
+        keyId: `alias/${key.driver.keyId}`,
+        async matches(label) {
+          asked.push(`${key.driver.keyId}: ${label}`);
+          return label === key.driver.keyId;
+        },
+      });
+    const message = await new Envelope({ cmks: [old.cmk] }).encrypt(pattern(9), { context });
+    const both = new Envelope({ cmks: [alias(next), alias(old)] });
+    const result = await both.rewrap(message, { context });
+    expect(asked).toEqual(["next: old", "old: old"]);
+    expect(await new Envelope({ cmks: [next.cmk] }).decrypt(result.message, { context })).toEqual(
+      pattern(9),
+    );
+  });
+
   it("refuses another context and leaves the message alone", async () => {
     const key = new StubKey("one");
     const envelope = new Envelope({ cmks: [key.cmk] });
