@@ -13,10 +13,7 @@
 import { isBuiltin } from "node:module";
 import { posix } from "node:path";
 import { command, report } from "./command.ts";
-<<<<<<< HEAD
 import { trespasses } from "./rooms.ts";
-import { findFiles, readText, readWorkspace, type Manifest } from "./workspace.ts";
-=======
 import {
   findFiles,
   readRoot,
@@ -25,7 +22,6 @@ import {
   type Manifest,
   type Package,
 } from "./workspace.ts";
->>>>>>> f94fc0c (wip tools)
 
 interface Layer {
   /** What its sources may import, of this repository. */

@@ -41,9 +41,12 @@ export function countTests(files: readonly string[], reports: readonly string[])
   const failures: string[] = [];
   const problems: string[] = [];
   const results = reports.flatMap((report) => (JSON.parse(report) as Report).testResults);
-  for (const file of files) {
-    const ran = results.some(({ name }) => fileOf(name, [file]) === file);
-    if (!ran) problems.push(`${file} did not run`);
+  const ran = new Set(results.map(({ name }) => fileOf(name, files)));
+  const missing = files.filter((file) => !ran.has(file));
+  for (const folder of new Set(missing.map(packageOf))) {
+    const [first = "", ...others] = missing.filter((file) => packageOf(file) === folder);
+    const more = others.length === 0 ? "" : ` (nor ${others.length} more of ${folder})`;
+    problems.push(`${first} did not run${more}`);
   }
   for (const { name, status, assertionResults } of results) {
     const file = fileOf(name, files);
@@ -66,6 +69,10 @@ export function countTests(files: readonly string[], reports: readonly string[])
 }
 
 const MAX_MESSAGE = 300;
+
+function packageOf(file: string): string {
+  return file.slice(0, file.indexOf("/test/"));
+}
 
 /** Path relative to the repository, if it is one of `files`; else as vitest has it. */
 function fileOf(path: string, files: readonly string[]): string {

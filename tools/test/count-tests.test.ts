@@ -39,9 +39,13 @@ describe("countTests", () => {
     expect(count.problems).toEqual([`${B} could not be run`]);
   });
 
-  it("misses a file that is in no report", () => {
-    const { problems } = countTests([A, B], [report({ [A]: ["passed"] })]);
-    expect(problems).toEqual([`${B} did not run`]);
+  it("misses a file that is in no report, and names one of many", () => {
+    const files = [A, B, "packages/b/test/a.test.ts", "packages/b/test/x/b.test.ts"];
+    const { problems } = countTests(files, [report({ [A]: ["passed"] })]);
+    expect(problems).toEqual([
+      `${B} did not run`,
+      "packages/b/test/a.test.ts did not run (nor 1 more of packages/b)",
+    ]);
   });
 
   it("is not content with nothing, nor with skipped tests alone", () => {

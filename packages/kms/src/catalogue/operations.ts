@@ -419,7 +419,11 @@ export type OperationName = keyof typeof operations;
 /** The facts of a row, if {@link OperationRow} has them all. */
 type Checked<Row> = Exclude<keyof Row, keyof OperationRow> extends never ? OperationRow : never;
 
-/** The same rows for those who take any of them. Does not compile with a misspelt or unfitting fact in a row. */
+/**
+ * The same rows for those who take any of them. Does not compile with a misspelt or unfitting fact in a row.
+ *
+ * @alias operations
+ */
 export const operationRows: {
   readonly [Name in OperationName]: Checked<(typeof operations)[Name]>;
 } = operations;
