@@ -15,7 +15,7 @@ interface Room {
   /** The files that others may import. Default: all. */
   readonly doors?: {
     readonly toRooms: readonly string[];
-    /** For files of `src` itself, besides those. */
+    /** Further files, which only files of `src` itself may import. */
     readonly toTop: readonly string[];
   };
   /** A module of Node that only its files may import. */
