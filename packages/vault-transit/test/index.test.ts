@@ -1,29 +1,8 @@
-import { execFile } from "node:child_process";
-import { promisify } from "node:util";
+import { loadedModules } from "@env/testkit/loaded-modules";
 import { expect, it } from "vitest";
 
-/** Runs a module in a process of its own and lists what it loaded of the client. */
-async function clientModules(code: string): Promise<readonly string[]> {
-  const program = `
-    import { registerHooks } from "node:module";
-    const urls = [];
-    registerHooks({
-      resolve(specifier, context, next) {
-        const found = next(specifier, context);
-        urls.push(found.url);
-        return found;
-      },
-    });
-    ${code}
-    console.log(JSON.stringify(urls.filter((url) => /node-vault|axios/.test(url))));
-  `;
-  const { stdout } = await promisify(execFile)(
-    process.execPath,
-    ["--conditions=@env/source", "--input-type=module", "--eval", program],
-    { cwd: import.meta.dirname, env: { PATH: "" } },
-  );
-  return JSON.parse(stdout) as readonly string[];
-}
+const clientModules = async (code: string): Promise<string[]> =>
+  (await loadedModules(import.meta.dirname, code)).filter((url) => /node-vault|axios/.test(url));
 
 it("loads nothing of node-vault to be imported, configured and closed", async () => {
   const loaded = await clientModules(`
