@@ -1,9 +1,9 @@
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { openCmk, type Cmk, type CmkOpener } from "@env/core";
 import { loadConfig, openCmks, openEnvelope } from "@env/core/config";
+import { tempFolder } from "@env/testkit/folder";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { refuses } from "./support/refuses.ts";
 import { StubKey } from "./support/stub-kms.ts";
 
@@ -11,14 +11,13 @@ let folder: string;
 const file = (): string => join(folder, "envelope.config.json");
 const write = (config: unknown): Promise<void> => writeFile(file(), JSON.stringify(config));
 
-beforeEach(async () => {
-  folder = await mkdtemp(join(tmpdir(), "env-config-"));
+beforeEach(() => {
+  folder = tempFolder();
   vi.stubEnv("ENVELOPE_ENVIRONMENT", "");
   vi.stubEnv("NODE_ENV", "");
 });
 afterEach(async () => {
   vi.unstubAllEnvs();
-  await rm(folder, { recursive: true });
 });
 
 describe("loadConfig", () => {

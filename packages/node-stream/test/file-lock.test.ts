@@ -7,30 +7,27 @@ import {
   link,
   lstat,
   mkdir,
-  mkdtemp,
   readdir,
   readFile,
-  rm,
   symlink,
   writeFile,
 } from "node:fs/promises";
 import { syncBuiltinESMExports } from "node:module";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { Worker } from "node:worker_threads";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { tempFolder } from "@env/testkit/folder";
+import { beforeEach, describe, expect, it } from "vitest";
 import { lockPath, withFileLock } from "../src/file-lock.ts";
 
 let folder = "";
 let path = "";
 let other = "";
-beforeEach(async () => {
-  folder = await mkdtemp(join(tmpdir(), "env-lock-"));
+beforeEach(() => {
+  folder = tempFolder();
   path = join(folder, "data");
   other = join(folder, "other");
 });
-afterEach(() => rm(folder, { recursive: true }));
 
 /** A module of its own: vite takes the query as part of the name. */
 const copyOfTheModule = "../src/file-lock.ts?copy";

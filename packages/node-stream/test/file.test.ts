@@ -1,18 +1,31 @@
 import { execFile } from "node:child_process";
-import { appendFile, mkdir, mkdtemp, open, readFile, readdir, readlink } from "node:fs/promises";
-import { chmod, rm, stat, symlink, truncate, utimes, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import {
+  appendFile,
+  mkdir,
+  open,
+  readFile,
+  readdir,
+  readlink,
+  chmod,
+  rm,
+  stat,
+  symlink,
+  truncate,
+  utimes,
+  writeFile,
+} from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { pathToFileURL } from "node:url";
 import { promisify } from "node:util";
 import { Cmk, Envelope, fromHeader, inspect, type EnvelopeEvent } from "@env/core";
 import { boundaryLengths, largeLengths, pattern, same } from "@env/testkit/bytes";
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { tempFolder } from "@env/testkit/folder";
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { nodeFileSystem } from "../src/file-system.ts";
 import { decryptFile, decryptFileOn, encryptFile, encryptFileOn, verifyFile } from "../src/file.ts";
 import type { Machine } from "../src/file.ts";
 import { encodeJournal, journalPath } from "../src/journal.ts";
-import { nodeFileSystem } from "../src/file-system.ts";
 import { ThreadLost, WorkerPool } from "../src/pool.ts";
 import { watchedFiles } from "./support/faults.ts";
 import {
@@ -33,10 +46,9 @@ const envelope = kms.envelope();
 const long = pattern(20 * MIB + 4321);
 
 let folder = "";
-beforeEach(async () => {
-  folder = await mkdtemp(join(tmpdir(), "env-file-"));
+beforeEach(() => {
+  folder = tempFolder();
 });
-afterEach(() => rm(folder, { recursive: true }));
 const path = (name: string): string => join(folder, name);
 
 /** What a failure must leave: the source as it was, nothing else. */

@@ -1,10 +1,10 @@
 import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { chmod, chown, link, mkdir, mkdtemp, open, rm, symlink, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { chmod, chown, link, mkdir, open, rm, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { Envelope } from "@env/core";
+import { tempFolder } from "@env/testkit/folder";
+import { beforeEach, describe, expect, it } from "vitest";
 import { nodeFileSystem } from "../src/file-system.ts";
 import {
   decodeJournal,
@@ -25,11 +25,10 @@ import { rotatingCmk } from "./support/rotating-cmk.ts";
 
 let folder = "";
 let path = "";
-beforeEach(async () => {
-  folder = await mkdtemp(join(tmpdir(), "env-journal-"));
+beforeEach(() => {
+  folder = tempFolder();
   path = join(folder, "data.envelope");
 });
-afterEach(() => rm(folder, { recursive: true }));
 
 describe("a journal", () => {
   it("has the bytes of the specification", () => {

@@ -1,15 +1,15 @@
 import { execFileSync } from "node:child_process";
-import { appendFile, mkdtemp, readdir, readFile, rm, symlink, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { appendFile, readdir, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { buffer } from "node:stream/consumers";
 import { pipeline } from "node:stream/promises";
 import { pathToFileURL } from "node:url";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { Envelope } from "@env/core";
-import { openMessageFile } from "../src/message-file.ts";
+import { tempFolder } from "@env/testkit/folder";
+import { beforeEach, describe, expect, it } from "vitest";
 import { verifyFile } from "../src/file.ts";
 import { journalPath } from "../src/journal.ts";
+import { openMessageFile } from "../src/message-file.ts";
 import { rewrapFile } from "../src/rewrap-file.ts";
 import { openEncrypted } from "../src/seek.ts";
 import { decryptStream } from "../src/streams.ts";
@@ -25,11 +25,10 @@ import { rotatingCmk } from "./support/rotating-cmk.ts";
 
 let folder = "";
 let path = "";
-beforeEach(async () => {
-  folder = await mkdtemp(join(tmpdir(), "env-message-"));
+beforeEach(() => {
+  folder = tempFolder();
   path = join(folder, "data.envelope");
 });
-afterEach(() => rm(folder, { recursive: true }));
 
 const versioned = (version: number): Envelope =>
   new Envelope({ cmks: [rotatingCmk("one", version).cmk] });

@@ -5,7 +5,6 @@ import {
   link,
   lstat,
   mkdir,
-  mkdtemp,
   readdir,
   readFile,
   rm,
@@ -15,13 +14,13 @@ import {
   writeFile,
 } from "node:fs/promises";
 import type { FileHandle } from "node:fs/promises";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { journalPath } from "../src/journal.ts";
+import { tempFolder } from "@env/testkit/folder";
+import { beforeEach, describe, expect, it } from "vitest";
 import { withFileLock } from "../src/file-lock.ts";
 import { nodeFileSystem, type FileSystem } from "../src/file-system.ts";
+import { journalPath } from "../src/journal.ts";
 import {
   removeTemporaries,
   writeFileWhole,
@@ -31,10 +30,9 @@ import {
 import { watchedFiles } from "./support/faults.ts";
 
 let folder = "";
-beforeEach(async () => {
-  folder = await mkdtemp(join(tmpdir(), "env-output-"));
+beforeEach(() => {
+  folder = tempFolder();
 });
-afterEach(() => rm(folder, { recursive: true }));
 
 const target = (): string => join(folder, "target");
 const PART = ".target.envelope-part";

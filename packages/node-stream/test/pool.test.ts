@@ -1,12 +1,12 @@
 import { execFile } from "node:child_process";
 import { createSecretKey, randomBytes } from "node:crypto";
 import { EventEmitter } from "node:events";
-import { mkdtemp, open, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { open } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { CHUNK_BYTES, PayloadCodec, SEALED_CHUNK_BYTES, type ChunkKeys } from "@env/core/message";
 import { pattern, same } from "@env/testkit/bytes";
+import { tempFolder } from "@env/testkit/folder";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { shareBeside, shareOf, Slots, ThreadLost, WorkerPool } from "../src/pool.ts";
 import { RUN_CHUNKS } from "../src/spans.ts";
@@ -29,15 +29,11 @@ function runTask(pool: WorkerPool, bytes: Uint8Array, rest: Partial<RunTask>): R
 
 describe("WorkerPool", () => {
   let pool: WorkerPool;
-  let folder = "";
+  const folder = tempFolder(afterAll);
   beforeAll(async () => {
-    folder = await mkdtemp(join(tmpdir(), "env-pool-"));
     pool = await startedPool();
   });
-  afterAll(async () => {
-    await pool.close();
-    await rm(folder, { recursive: true });
-  });
+  afterAll(() => pool.close());
 
   it.each([1, 5, RUN_CHUNKS])(
     "seals and opens %d chunks in their slot, as the codec does",

@@ -1,21 +1,11 @@
 import { execFileSync } from "node:child_process";
-import {
-  mkdir,
-  mkdtemp,
-  readdir,
-  readFile,
-  rename,
-  rm,
-  stat,
-  symlink,
-  writeFile,
-} from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { mkdir, readdir, readFile, rename, rm, stat, symlink, writeFile } from "node:fs/promises";
 import { basename, join } from "node:path";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { Cmk, Envelope, inspect } from "@env/core";
-import { verifyFile } from "../src/file.ts";
+import { tempFolder } from "@env/testkit/folder";
+import { beforeEach, describe, expect, it } from "vitest";
 import { withFileLock } from "../src/file-lock.ts";
+import { verifyFile } from "../src/file.ts";
 import { decodeJournal, encodeJournal, journalPath } from "../src/journal.ts";
 import { recover, recoverFile } from "../src/recovery.ts";
 import { rewrapFile } from "../src/rewrap-file.ts";
@@ -34,11 +24,10 @@ import { rotatingCmk } from "./support/rotating-cmk.ts";
 
 let folder = "";
 let path = "";
-beforeEach(async () => {
-  folder = await mkdtemp(join(tmpdir(), "env-journal-"));
+beforeEach(() => {
+  folder = tempFolder();
   path = join(folder, "data.envelope");
 });
-afterEach(() => rm(folder, { recursive: true }));
 
 async function requireTidy(): Promise<void> {
   expect(await readdir(folder)).toEqual(["data.envelope"]);

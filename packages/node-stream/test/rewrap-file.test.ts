@@ -5,7 +5,6 @@ import {
   chmod,
   link,
   lstat,
-  mkdtemp,
   open,
   readdir,
   readFile,
@@ -15,11 +14,11 @@ import {
   truncate,
   writeFile,
 } from "node:fs/promises";
-import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { pathToFileURL } from "node:url";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { Cmk, detachKeyBlock, Envelope, inspect } from "@env/core";
+import { tempFolder } from "@env/testkit/folder";
+import { beforeEach, describe, expect, it } from "vitest";
 import { withFileLock } from "../src/file-lock.ts";
 import { recoverFile } from "../src/recovery.ts";
 import { rewrapFile, rewrapFileOn } from "../src/rewrap-file.ts";
@@ -39,11 +38,10 @@ const wider = new Envelope({ cmks: [rotatingCmk("one", 2).cmk, rotatingCmk(WIDE,
 
 let folder = "";
 let path = "";
-beforeEach(async () => {
-  folder = await mkdtemp(join(tmpdir(), "env-rewrap-"));
+beforeEach(() => {
+  folder = tempFolder();
   path = join(folder, "data.envelope");
 });
-afterEach(() => rm(folder, { recursive: true }));
 
 async function store(headerAlignment = 512): Promise<Uint8Array> {
   const message = await before.encrypt(plaintext, { context, aad, headerAlignment });

@@ -1,6 +1,5 @@
 import { once } from "node:events";
-import { open, rename, rm, truncate, appendFile, writeFile, mkdtemp } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { open, rename, truncate, appendFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { pathToFileURL } from "node:url";
@@ -14,11 +13,13 @@ import {
   sealedLength,
   TAG_BYTES,
 } from "@env/core/message";
+import { pattern } from "@env/testkit/bytes";
+import { tempFolder } from "@env/testkit/folder";
 import { settled, until } from "@env/testkit/turns";
 import fc from "fast-check";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { openEncrypted } from "../src/seek.ts";
+import { afterAll, describe, expect, it } from "vitest";
 import type { RangeSource } from "../src/range-source.ts";
+import { openEncrypted } from "../src/seek.ts";
 import { rotatingCmk } from "./support/rotating-cmk.ts";
 
 const context = { tenant: "acme" };
@@ -26,17 +27,7 @@ const MIB = 2 ** 20;
 const { cmk, calls } = rotatingCmk("one", 1);
 const envelope = new Envelope({ cmks: [cmk] });
 
-let folder = "";
-beforeAll(async () => {
-  folder = await mkdtemp(join(tmpdir(), "env-seek-"));
-});
-afterAll(() => rm(folder, { recursive: true }));
-
-function pattern(length: number): Uint8Array<ArrayBuffer> {
-  const bytes = new Uint8Array(length);
-  for (let i = 0; i < length; i++) bytes[i] = (i * 31 + (i >> 8) * 17 + (i >> 14)) & 0xff;
-  return bytes;
-}
+const folder = tempFolder(afterAll);
 
 async function messageOf(length: number, headerAlignment = 4096): Promise<Uint8Array> {
   return envelope.encrypt(pattern(length), { context, headerAlignment });
