@@ -1,14 +1,12 @@
 /**
- * One call to AWS KMS: a client at hand, grant tokens, a deadline, and an error that can be logged.
- *
- * The deadline covers everything, including the SDK's retries. Waiting ends at the deadline or when the
- * caller aborts, whether or not the client listens. Nothing is retried here.
+ * One call to AWS KMS: a client, grant tokens, a deadline that includes the SDK's retries, and an error
+ * that can be logged.
  *
  * @module
  */
-import { withDeadline } from "@env/core/driver";
+import { boundedCall, ownClient, type OwnClient } from "@env/core/driver";
 import type { AwsKmsClient, SendOptions } from "./client.ts";
-import { Connection } from "./connection.ts";
+import { connect } from "./connection.ts";
 import { AwsKmsError, withoutSecrets } from "./errors.ts";
 import { requirePrivate } from "./insecurity.ts";
 import { checkGrantTokens, type Settings } from "./options.ts";
@@ -24,79 +22,72 @@ export type Send<T> = (
 ) => Promise<T>;
 
 export class Calls {
-  readonly #client: AwsKmsClient | undefined;
-  readonly #connection: Connection;
-  readonly #grantTokens: Settings["grantTokens"];
-  readonly #timeout: number;
-  readonly #insecure: boolean;
+  readonly #settings: Settings;
+  readonly #own: OwnClient<AwsKmsClient>;
 
-  constructor({ client, connection, grantTokens, timeout, insecure }: Settings) {
-    this.#client = client;
-    this.#connection = new Connection(connection, insecure);
-    this.#insecure = insecure;
-    this.#grantTokens = grantTokens;
-    this.#timeout = timeout;
+  constructor(settings: Settings) {
+    this.#settings = settings;
+    this.#own = ownClient(
+      () => connect(settings.connection, settings.insecure),
+      (client) => client.destroy(),
+    );
   }
 
   /** Makes the client, or says why it cannot be made. Throws {@link AwsKmsError}. */
   async connect(): Promise<void> {
-    if (this.#client === undefined) await this.#connection.client();
+    await this.#client();
   }
 
   /** Closes what was opened here: never a client that was passed in. */
   close(): Promise<void> {
-    return this.#connection.close();
+    return this.#own.close();
   }
 
   /**
    * @param signal - The caller's; its reason is thrown unchanged.
    * @throws {@link AwsKmsError}, `TimeoutError` past the deadline.
    */
-  async call<T extends object>(
+  call<T extends object>(
     operation: Operation,
     signal: AbortSignal | undefined,
     send: Send<T>,
   ): Promise<T> {
-    const late = (): Error =>
-      new AwsKmsError("TimeoutError", { operation, hint: `no answer within ${this.#timeout} ms` });
-    const work = async (ending: AbortSignal): Promise<T> => {
-      try {
-        return await this.#send(send, ending);
-      } catch (error) {
-        throw withoutSecrets(error, operation);
-      }
+    const work = async (abortSignal: AbortSignal): Promise<T> => {
+      const client = await this.#client();
+      const tokens = await this.#tokens();
+      abortSignal.throwIfAborted();
+      return send(client, tokens, { abortSignal });
     };
-    return withDeadline(work, { signal, timeout: this.#timeout, late, drop: wipePlaintext });
+    return boundedCall(work, {
+      operation,
+      signal,
+      timeout: this.#settings.timeout,
+      late: (facts) => new AwsKmsError("TimeoutError", facts),
+      failed: withoutSecrets,
+    });
   }
 
-  async #send<T>(send: Send<T>, abortSignal: AbortSignal): Promise<T> {
-    const client = this.#client ?? (await this.#connection.client());
-    if (this.#client !== undefined && !this.#insecure) await requirePrivate(client);
-    const tokens = await this.#tokens();
-    abortSignal.throwIfAborted();
-    return send(client, tokens, { abortSignal });
+  async #client(): Promise<AwsKmsClient> {
+    const { client, insecure } = this.#settings;
+    if (client === undefined) return this.#own.get();
+    if (!insecure) await requirePrivate(client);
+    return client;
   }
 
   async #tokens(): Promise<{ GrantTokens?: string[] }> {
-    const given = this.#grantTokens;
+    const given = this.#settings.grantTokens;
     if (given === undefined) return {};
     let tokens: readonly string[];
     try {
       tokens = typeof given === "function" ? await given() : given;
     } catch {
-      throw grantTokensError("the function for grant tokens threw");
+      throw tokensError("the function for grant tokens threw");
     }
-    const GrantTokens = checkGrantTokens(tokens, grantTokensError);
+    const GrantTokens = checkGrantTokens(tokens, tokensError);
     return GrantTokens.length === 0 ? {} : { GrantTokens };
   }
 }
 
-function grantTokensError(hint: string): AwsKmsError {
+function tokensError(hint: string): AwsKmsError {
   return new AwsKmsError("GrantTokensError", { hint });
-}
-
-/** Wipes the data key in an answer that nobody waits for any longer. */
-export function wipePlaintext(answer: object): void {
-  const plaintext: unknown = Reflect.get(answer, "Plaintext");
-  if (plaintext instanceof Uint8Array) plaintext.fill(0);
 }

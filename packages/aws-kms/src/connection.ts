@@ -1,15 +1,14 @@
 /**
- * The client for those who bring none: made at the first call, because the SDK takes a tenth of a
- * second to load and many a process that may decrypt never does.
+ * The adapter's own client. It is made at the first call, because the SDK takes a tenth of a second to load.
  *
  * Retries, credentials and endpoints are the SDK's. Added are timeouts, so that one attempt that hangs
- * leaves time for the next, a limit for answers, and a look at where a request goes before it is signed.
+ * leaves time for the next, a limit for answers, and a check of where a request goes before it is signed.
  *
  * @module
  */
 import { Readable } from "node:stream";
 import type * as Sdk from "@aws-sdk/client-kms";
-import type { AwsKmsClient } from "./client.ts";
+import { memberOf } from "@env/core/driver";
 import { AwsKmsError } from "./errors.ts";
 import { requirePrivateEndpoint, requireVerifiedTls } from "./insecurity.ts";
 import type { AwsKmsConnection } from "./options.ts";
@@ -19,36 +18,12 @@ const ATTEMPT_TIMEOUT_MS = 5000;
 /** The largest honest answer is a ciphertext blob of 6144 bytes in base64 and a few names. */
 const MAX_ANSWER_BYTES = 64 * 1024;
 
-export class Connection {
-  readonly #options: AwsKmsConnection;
-  readonly #insecure: boolean;
-  #client: Promise<Sdk.KMS> | undefined;
-
-  constructor(options: AwsKmsConnection, insecure = false) {
-    this.#options = options;
-    this.#insecure = insecure;
-  }
-
-  /**
-   * The client, made at the first call.
-   *
-   * @throws {@link AwsKmsError} `SdkMissing`, `RegionMissing`
-   */
-  client(): Promise<AwsKmsClient> {
-    this.#client ??= connect(this.#options, this.#insecure).catch((error: unknown) => {
-      this.#client = undefined; // A region may be set by the next call.
-      throw error;
-    });
-    return this.#client;
-  }
-
-  async close(): Promise<void> {
-    const client = await this.#client?.catch(() => undefined);
-    client?.destroy();
-  }
-}
-
-async function connect(options: AwsKmsConnection, insecure: boolean): Promise<Sdk.KMS> {
+/**
+ * Makes the client.
+ *
+ * @throws {@link AwsKmsError} `SdkMissing`, `RegionMissing`
+ */
+export async function connect(options: AwsKmsConnection, insecure = false): Promise<Sdk.KMS> {
   let sdk: typeof Sdk;
   try {
     sdk = await import("@aws-sdk/client-kms");
@@ -67,7 +42,7 @@ async function connect(options: AwsKmsConnection, insecure: boolean): Promise<Sd
   return client;
 }
 
-/** A client of the SDK for these options. */
+/** Makes a client of the SDK for these options. */
 export function newClient(
   { KMS }: typeof Sdk,
   options: AwsKmsConnection,
@@ -111,10 +86,10 @@ export function newClient(
 }
 
 function hasBody(response: unknown): response is { body: unknown } {
-  return typeof response === "object" && response !== null && "body" in response;
+  return memberOf(response, "body") !== undefined;
 }
 
-/** The whole body. Leaving the loop early destroys the stream, and the connection with it. */
+/** Reads the whole body. Leaving the loop early destroys the stream, and the connection with it. */
 async function readAnswer(body: AsyncIterable<Buffer>): Promise<Uint8Array> {
   const chunks: Buffer[] = [];
   let length = 0;

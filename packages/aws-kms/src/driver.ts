@@ -11,7 +11,16 @@
  * @module
  */
 import { Cmk, type Awaitable, type Bytes } from "@env/core";
-import { Learnt, type CmkDriver, type Wrapped } from "@env/core/driver";
+import {
+  DATA_KEY_BYTES,
+  doctorOf,
+  keyBlockLimits,
+  Learnt,
+  wipePlaintext,
+  type CmkDriver,
+  type Doctor,
+  type Wrapped,
+} from "@env/core/driver";
 import {
   inRegion,
   isKeyOf,
@@ -20,8 +29,9 @@ import {
   parseKeyName,
   type KeyName,
 } from "./arn.ts";
-import { Calls, wipePlaintext, type Operation } from "./calls.ts";
+import { Calls, type Operation } from "./calls.ts";
 import type { DecryptOutput, EncryptOutput } from "./client.ts";
+import { diagnosticsOf } from "./doctor.ts";
 import { AwsKmsError, classify } from "./errors.ts";
 import { checkOptions, type AwsKmsOptions, type Settings } from "./options.ts";
 
@@ -45,6 +55,9 @@ export function awsKmsDriver(options: AwsKmsOptions): CmkDriver {
   const settings = checkOptions(options);
   return driverOf(options.key, settings, new Calls(settings));
 }
+
+/** Probes a key with the credentials at hand. Changes nothing in AWS KMS, since all probes are dry runs. */
+export const doctor: Doctor<AwsKmsOptions> = doctorOf(awsKms);
 
 export function cmkOf(keyId: string, settings: Settings, calls: Calls): Cmk {
   return new Cmk(driverOf(keyId, settings, calls), { alsoUnwrap: settings.alsoUnwrap });
@@ -135,32 +148,34 @@ function driverOf(keyId: string, settings: Settings, calls: Calls): CmkDriver {
 
     classify,
 
+    describe() {
+      return diagnosticsOf(keyId, calls);
+    },
+
     close() {
       return calls.close();
     },
   });
 }
 
-const DATA_KEY_BYTES = 32;
-/** An entry's, smaller than what KMS may answer. Source: spec/envelope-v1.md#limits */
-const MAX_WRAPPED_BYTES = 4096;
-/** What an alias stands for is asked again after this long. */
+/** Limit of an entry, smaller than what KMS may answer. */
+const MAX_WRAPPED_BYTES = keyBlockLimits.wrappedBytes;
+/** An alias is resolved again after this time. */
 const RESOLVE_AGAIN_MS = 60_000;
 
-/** Refusals after which an alias may stand for another key than it did. */
+/** Refusals after which an alias may refer to another key than before. */
 const contradictions: ReadonlySet<string> = new Set(["IncorrectKeyException", "NotFoundException"]);
 
 /**
- * The configured key. What an alias stands for is asked by the first question about it, and once a
- * minute from then on, but not while answers of KMS tell it anyway; a call that contradicts the answer
- * has it asked at once.
+ * The configured key. An alias is resolved when it is first compared and once a minute from then on, except
+ * while answers of KMS show the key anyway, and at once after a call that contradicts the result.
  */
 class OwnKey {
   readonly #keyId: string;
   readonly #name: KeyName;
   readonly #region: string | undefined;
   readonly #calls: Calls;
-  /** ARN of the key that the alias stands for. */
+  /** ARN of the key that the alias refers to. */
   readonly #target: Learnt<string>;
 
   constructor(keyId: string, { key, connection }: Settings, calls: Calls) {
@@ -168,27 +183,21 @@ class OwnKey {
     this.#name = key;
     this.#region = connection.region;
     this.#calls = calls;
-    this.#target = new Learnt({ ask: () => this.#resolve(), maxAge: RESOLVE_AGAIN_MS });
+    this.#target = new Learnt({
+      ask: () => this.#resolve(),
+      maxAge: RESOLVE_AGAIN_MS,
+      contradictedBy: (error) => error instanceof AwsKmsError && contradictions.has(error.name),
+    });
   }
 
-  /** The driver, watched for refusals that contradict what is known of the alias. */
+  /** Watches a driver for refusals that contradict what is known of the alias. */
   watching(driver: Required<Pick<CmkDriver, "generate" | "rewrap">> & CmkDriver): CmkDriver {
-    const watched =
-      <R, T>(call: (request: R) => Promise<T>) =>
-      async (request: R): Promise<T> => {
-        try {
-          return await call(request);
-        } catch (error) {
-          if (error instanceof AwsKmsError && contradictions.has(error.name)) this.#target.forget();
-          throw error;
-        }
-      };
     return {
       ...driver,
-      generate: watched((request) => driver.generate(request)),
-      wrap: watched((request) => driver.wrap(request)),
-      unwrap: watched((request) => driver.unwrap(request)),
-      rewrap: watched((request) => driver.rewrap(request)),
+      generate: (request) => this.#target.watch(() => driver.generate(request)),
+      wrap: (request) => this.#target.watch(() => driver.wrap(request)),
+      unwrap: (request) => this.#target.watch(() => driver.unwrap(request)),
+      rewrap: (request) => this.#target.watch(() => driver.rewrap(request)),
     };
   }
 
@@ -206,7 +215,7 @@ class OwnKey {
     return inRegion(name, region);
   }
 
-  /** That KMS used the key it was asked to use. */
+  /** Requires that KMS used the key it was asked to use. */
   requireAnswerOf(asked: string, arn: unknown, operation: Operation): void {
     if (typeof arn !== "string") throw invalidAnswer(operation, "it names no key");
     const name = parseKeyName(asked);
@@ -265,7 +274,7 @@ function invalidAnswer(operation: Operation, rule: string): AwsKmsError {
   return new AwsKmsError("InvalidAnswer", { operation, hint: `not an answer of AWS KMS: ${rule}` });
 }
 
-/** Says the way around a permission that reading does not need. */
+/** Names the way around a permission that reading does not need. */
 function withoutAlias(error: unknown): never {
   if (!(error instanceof AwsKmsError) || classify(error) !== "ERR_ENVELOPE_KMS_ACCESS_DENIED") {
     throw error;

@@ -12,7 +12,15 @@
  *
  * @module
  */
-import type { KmsFailureCode } from "@env/core/driver";
+import {
+  isTlsCode,
+  KmsCallError,
+  memberOf,
+  networkCodes,
+  textMatching,
+  type KmsCallFacts,
+  type KmsFailureCode,
+} from "@env/core/driver";
 
 /** The code for each name of an error; README.md lists the same. */
 export const codes: Readonly<Record<string, KmsFailureCode>> = {
@@ -58,19 +66,10 @@ export const codes: Readonly<Record<string, KmsFailureCode>> = {
   UnreadableAnswer: "ERR_ENVELOPE_KMS_UNAVAILABLE",
 };
 
-/** Node's codes for sockets and DNS. */
-const networkCodes: ReadonlySet<unknown> = new Set([
-  "ECONNREFUSED",
-  "ECONNRESET",
-  "ECONNABORTED",
-  "ENOTFOUND",
-  "EAI_AGAIN",
-  "ETIMEDOUT",
-  "EPIPE",
-  "EHOSTUNREACH",
-  "ENETUNREACH",
-  "UND_ERR_SOCKET",
-]);
+/** Whether Node, or the `fetch` that the SDK may use in its place, could not reach anybody. */
+function isNetworkCode(code: unknown): boolean {
+  return networkCodes.has(code) || code === "UND_ERR_SOCKET";
+}
 
 /** States that pass by themselves. */
 const passingStates: ReadonlySet<unknown> = new Set(["creating", "updating"]);
@@ -103,53 +102,34 @@ const furtherNames: ReadonlySet<string> = new Set([
   "Unknown",
 ]);
 
-export interface AwsKmsErrorFacts {
-  /** The operation of AWS KMS: `Decrypt`. */
-  readonly operation?: string | undefined;
-  readonly httpStatus?: number | undefined;
+export interface AwsKmsErrorFacts extends KmsCallFacts {
   /** AWS support asks for it. */
   readonly requestId?: string | undefined;
   /** How many requests were sent, including the SDK's retries. */
   readonly attempts?: number | undefined;
-  /** Node's code, such as `ECONNREFUSED`. */
-  readonly code?: string | undefined;
   /** The key's state, if that is the problem: `pending deletion`. */
   readonly keyState?: string | undefined;
-  /** The next step. */
-  readonly hint?: string | undefined;
 }
 
 /**
  * Why a call failed: the cause in core's errors. `name` is the one AWS gives (`ThrottlingException`).
- * Holds nothing of the request or the answer except what is listed here.
+ * Holds nothing of the request or the answer except its members.
  */
-export class AwsKmsError extends Error {
-  override readonly name: string;
-  readonly operation: string | undefined;
-  readonly httpStatus: number | undefined;
+export class AwsKmsError extends KmsCallError<AwsKmsErrorFacts> {
   readonly requestId: string | undefined;
   readonly attempts: number | undefined;
-  readonly code: string | undefined;
   readonly keyState: string | undefined;
-  readonly hint: string | undefined;
-  readonly #facts: AwsKmsErrorFacts;
 
   constructor(name: string, facts: AwsKmsErrorFacts) {
-    super(describe(name, facts));
-    this.name = name;
-    this.operation = facts.operation;
-    this.httpStatus = facts.httpStatus;
-    this.requestId = facts.requestId;
-    this.attempts = facts.attempts;
-    this.code = facts.code;
-    this.keyState = facts.keyState;
-    this.hint = facts.hint;
-    this.#facts = facts;
-  }
-
-  /** The same error with more facts. */
-  with(facts: AwsKmsErrorFacts): AwsKmsError {
-    return new AwsKmsError(this.name, { ...this.#facts, ...facts });
+    const { requestId, attempts, keyState } = facts;
+    super(name, facts, [
+      requestId && `request ${requestId}`,
+      attempts === undefined || attempts < 2 ? undefined : `${attempts} attempts`,
+      keyState && `the key is ${keyState}`,
+    ]);
+    this.requestId = requestId;
+    this.attempts = attempts;
+    this.keyState = keyState;
   }
 }
 
@@ -158,40 +138,44 @@ export function withoutSecrets(thrown: unknown, operation: string): AwsKmsError 
   if (thrown instanceof AwsKmsError) {
     return thrown.operation === undefined ? thrown.with({ operation }) : thrown;
   }
-  const error = membersOf(thrown);
-  const { httpStatusCode, requestId, attempts } = membersOf(error["$metadata"]);
+  const [thrownName, message] = [memberOf(thrown, "name"), memberOf(thrown, "message")];
+  const metadata = memberOf(thrown, "$metadata");
+  const httpStatusCode = memberOf(metadata, "httpStatusCode");
+  const attempts = memberOf(metadata, "attempts");
   const httpStatus = typeof httpStatusCode === "number" ? httpStatusCode : undefined;
   // The SDK's parsers throw these, with the answer in the message.
-  const unreadable = ["SyntaxError", "TypeError", "RangeError"].includes(String(error["name"]));
+  const unreadable = ["SyntaxError", "TypeError", "RangeError"].includes(String(thrownName));
   const name =
     unreadable && httpStatus !== undefined
       ? "UnreadableAnswer"
-      : nameOf(error["name"], httpStatus !== undefined);
+      : nameOf(thrownName, httpStatus !== undefined);
   // The SDK copies an answer's members onto the error, so behind a status only a code of Node's own is repeated: that
   // of a connection that broke in the middle of an answer.
-  const given = word(error["code"]);
-  const code = httpStatus === undefined || networkCodes.has(given) ? given : undefined;
+  const given = textMatching(memberOf(thrown, "code"), WORD);
+  const code = httpStatus === undefined || isNetworkCode(given) ? given : undefined;
   return new AwsKmsError(name, {
     operation,
     httpStatus,
-    requestId: requestIdOf(requestId),
+    requestId: textMatching(memberOf(metadata, "requestId"), UUID),
     attempts: typeof attempts === "number" ? attempts : undefined,
     code,
-    keyState: keyStateIn(error["message"]),
-    hint: wordsOfAws(error["message"]) ?? hints[name] ?? hintOf(code),
+    keyState: keyStateIn(message),
+    hint: wordsOfAws(message) ?? hints[name] ?? hintOf(code),
   });
 }
 
 /** Implements D5 of the driver contract. Accepts the SDK's own errors as well. */
 export function classify(error: unknown): KmsFailureCode {
-  const { name, code, message, keyState = keyStateIn(message), ...rest } = membersOf(error);
-  const status = rest["httpStatus"] ?? membersOf(rest["$metadata"])["httpStatusCode"];
+  const [name, message] = [memberOf(error, "name"), memberOf(error, "message")];
+  const keyState = memberOf(error, "keyState") ?? keyStateIn(message);
+  const status =
+    memberOf(error, "httpStatus") ?? memberOf(memberOf(error, "$metadata"), "httpStatusCode");
   if (typeof name === "string" && Object.hasOwn(codes, name)) {
     if (isForeign(message)) return "ERR_ENVELOPE_KMS_REJECTED";
     if (passingStates.has(keyState)) return "ERR_ENVELOPE_KMS_UNAVAILABLE";
     return codes[name] ?? "ERR_ENVELOPE_KMS_ERROR";
   }
-  if (networkCodes.has(code)) return "ERR_ENVELOPE_KMS_UNAVAILABLE";
+  if (isNetworkCode(memberOf(error, "code"))) return "ERR_ENVELOPE_KMS_UNAVAILABLE";
   if (status === 429) return "ERR_ENVELOPE_KMS_THROTTLED";
   // KMS names its errors: a redirect or a bare 5xx comes from something in front of it.
   if (typeof status === "number" && (status >= 500 || (status >= 300 && status < 400))) {
@@ -200,49 +184,21 @@ export function classify(error: unknown): KmsFailureCode {
   return "ERR_ENVELOPE_KMS_ERROR";
 }
 
-function describe(name: string, facts: AwsKmsErrorFacts): string {
-  const { operation, httpStatus, requestId, attempts, code, keyState, hint } = facts;
-  const details = [
-    code,
-    httpStatus === undefined ? undefined : `HTTP ${httpStatus}`,
-    requestId === undefined ? undefined : `request ${requestId}`,
-    attempts === undefined || attempts < 2 ? undefined : `${attempts} attempts`,
-    keyState === undefined ? undefined : `the key is ${keyState}`,
-  ].filter((detail) => detail !== undefined);
-  const subject = operation === undefined ? name : `${operation}: ${name}`;
-  const bracket = details.length === 0 ? "" : ` (${details.join(", ")})`;
-  return `${subject}${bracket}${hint === undefined ? "" : `; ${hint}`}`;
-}
-
-function membersOf(value: unknown): Record<string, unknown> {
-  if (typeof value !== "object" || value === null) return {};
-  const names = ["name", "code", "message", "keyState", "httpStatus", "$metadata"];
-  const more = ["httpStatusCode", "requestId", "attempts"];
-  // By name: an error's own members are not all enumerable, and some are inherited.
-  return Object.fromEntries([...names, ...more].map((name) => [name, Reflect.get(value, name)]));
-}
-
 /** @param answered - A name that came in an answer is the server's text: it has to be one that is known. */
 function nameOf(name: unknown, answered: boolean): string {
-  const text = word(name);
+  const text = textMatching(name, WORD);
   const known = text !== undefined && (Object.hasOwn(codes, text) || furtherNames.has(text));
   return text !== undefined && (known || !answered) ? text : "UnknownError";
 }
 
-/** AWS's ids are UUIDs; its support cannot use anything else. */
-function requestIdOf(value: unknown): string | undefined {
-  const uuid = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
-  return typeof value === "string" && uuid.test(value) ? value : undefined;
-}
+/** An error's name or a code: nothing that could be a message, or a key in hex. */
+const WORD = /^[\w.:-]{1,63}$/;
+/** A request's id; AWS support cannot use anything else. */
+const UUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 
 function hintOf(code: string | undefined): string | undefined {
-  if (networkCodes.has(code)) return UNREACHABLE;
-  return code !== undefined && /CERT|SSL|TLS|ISSUER|VERIFY|^EPROTO$/.test(code) ? TLS : undefined;
-}
-
-/** An error's name or a code: nothing that could be a message, or a key in hex. */
-function word(value: unknown): string | undefined {
-  return typeof value === "string" && /^[\w.:-]{1,63}$/.test(value) ? value : undefined;
+  if (isNetworkCode(code)) return UNREACHABLE;
+  return code !== undefined && isTlsCode(code) ? TLS : undefined;
 }
 
 /** Source: recorded answers of AWS KMS: `<key ARN> is pending deletion.` */

@@ -6,10 +6,9 @@
  *
  * @module
  */
-export { awsKms, awsKmsDriver } from "./driver.ts";
+export { awsKms, awsKmsDriver, doctor } from "./driver.ts";
 export type { AwsKmsConnection, AwsKmsKey, AwsKmsOptions, GrantTokens } from "./options.ts";
 export type { AwsKmsClient } from "./client.ts";
-export { doctor } from "./doctor.ts";
 export type { DoctorCheck, DoctorOptions, DoctorProblem, DoctorReport } from "@env/core/driver";
 export { AwsKmsError } from "./errors.ts";
 export { openAwsKms, parseAwsKmsUri } from "./uri.ts";

@@ -5,7 +5,7 @@
  *
  * @module
  */
-import { isPrivateOrigin, unverifiedTls } from "@env/core/driver";
+import { isPrivateOrigin, memberOf, unverifiedTls } from "@env/core/driver";
 import type { AwsKmsClient } from "./client.ts";
 import { AwsKmsError } from "./errors.ts";
 
@@ -21,16 +21,18 @@ export async function requirePrivate(client: AwsKmsClient): Promise<void> {
   const given = await call(config, "endpoint");
   const endpoint = given ?? (await call(config, "serviceConfiguredEndpoint"));
   requirePrivateEndpoint(typeof endpoint === "string" ? new URL(endpoint) : endpoint);
-  const handler = member(config, "requestHandler");
-  const settings: unknown = await member(handler, "configProvider");
-  if (member(member(member(settings, "httpsAgent"), "options"), "rejectUnauthorized") === false) {
+  const handler = memberOf(config, "requestHandler");
+  const settings: unknown = await memberOf(handler, "configProvider");
+  if (
+    memberOf(memberOf(memberOf(settings, "httpsAgent"), "options"), "rejectUnauthorized") === false
+  ) {
     throw insecure("the client's httpsAgent does not verify certificates");
   }
 }
 
 /** @throws {@link AwsKmsError} `InsecureTransport` for a request or an endpoint of the SDK's. */
 export function requirePrivateEndpoint(to: unknown): void {
-  const [protocol, hostname] = [member(to, "protocol"), member(to, "hostname")];
+  const [protocol, hostname] = [memberOf(to, "protocol"), memberOf(to, "hostname")];
   if (typeof protocol !== "string" || typeof hostname !== "string") return;
   if (isPrivateOrigin({ protocol, hostname })) return;
   throw insecure(
@@ -48,11 +50,7 @@ function insecure(problem: string): AwsKmsError {
   return new AwsKmsError("InsecureTransport", { hint: `${problem}, or pass insecure: true` });
 }
 
-function member(value: unknown, name: string): unknown {
-  return typeof value === "object" && value !== null ? Reflect.get(value, name) : undefined;
-}
-
 async function call(value: unknown, name: string): Promise<unknown> {
-  const method = member(value, name);
+  const method = memberOf(value, name);
   return typeof method === "function" ? await Reflect.apply(method, value, []) : undefined;
 }

@@ -5,7 +5,18 @@
  * @module
  */
 import type { Awaitable } from "@env/core";
-import { isPrivateOrigin } from "@env/core/driver";
+import {
+  checkOrigin,
+  checkSettings,
+  flag,
+  milliseconds,
+  misuse,
+  oneOf,
+  text,
+  wholeNumber,
+  type Fault,
+  type OptionRules,
+} from "@env/core/driver";
 import { isKeyArn, isMultiRegion, parseKeyName, type KeyName } from "./arn.ts";
 import { clientMethods, type AwsKmsClient } from "./client.ts";
 
@@ -63,27 +74,32 @@ const MAX_TIMEOUT_MS = 2 ** 31 - 1; // setTimeout's
 /** Limits of one request. Source: AWS KMS API reference, GrantTokens */
 const maxGrantTokens = { count: 10, characters: 8192 } as const;
 
-const connectionOptions = [
-  "region",
-  "profile",
-  "endpoint",
-  "useFipsEndpoint",
-  "useDualstackEndpoint",
-  "maxAttempts",
-  "retryMode",
-] as const satisfies readonly (keyof AwsKmsConnection)[];
-const knownOptions = new Set<string>([
-  "key",
-  "alsoUnwrap",
-  "grantTokens",
-  "timeout",
-  "insecure",
-  "client",
-  ...connectionOptions,
-]);
-
-/** Makes the error of a problem: a RangeError for a number out of range, else a TypeError. */
-type Fault = (problem: string, Kind?: typeof RangeError) => Error;
+const rules = {
+  key: {
+    key: undefined,
+    alsoUnwrap: undefined,
+    grantTokens: undefined,
+    timeout: milliseconds(MAX_TIMEOUT_MS),
+    insecure: flag,
+  },
+  connection: {
+    region: text(/^[a-z0-9-]{1,63}$/, "the name of a region, like eu-west-1"),
+    profile: text(/./s, "the name of a profile"),
+    endpoint: undefined,
+    useFipsEndpoint: flag,
+    useDualstackEndpoint: flag,
+    maxAttempts: wholeNumber(Infinity, "a whole number, at least 1"),
+    retryMode: oneOf("standard", "adaptive"),
+  },
+  client: {
+    methods: clientMethods,
+    must: "be a KMS of @aws-sdk/client-kms, with a method per operation; KMSClient has none",
+    has: "region, endpoint and retries",
+  },
+} as const satisfies OptionRules & {
+  readonly key: Record<keyof AwsKmsKey, unknown>;
+  readonly connection: Record<keyof AwsKmsConnection, unknown>;
+};
 
 /** Checked options. */
 export interface Settings {
@@ -103,37 +119,16 @@ export interface Settings {
  *
  * @param fault - Makes the error of a problem. Problems repeat no value.
  */
-export function checkOptions(
-  options: AwsKmsOptions,
-  fault: Fault = (problem, Kind: ErrorConstructor = TypeError) => new Kind(problem),
-): Settings {
-  if (typeof options !== "object" || options === null) throw fault("options are required");
-  const unknown = Object.keys(options).find((name) => !knownOptions.has(name));
-  if (unknown !== undefined) throw fault(`unknown option ${JSON.stringify(unknown)}`);
+export function checkOptions(options: AwsKmsOptions, fault: Fault = misuse): Settings {
+  checkSettings(options, rules, fault);
   const { client, timeout = DEFAULT_TIMEOUT_MS, grantTokens, alsoUnwrap = [] } = options;
   const { insecure = false } = options;
-  if (typeof insecure !== "boolean") throw fault("insecure must be a boolean");
   const key = typeof options.key === "string" ? parseKeyName(options.key) : undefined;
   if (key === undefined) {
     throw fault("key must be a key ARN, a key id, alias/name or an alias ARN");
   }
-  const timeoutProblem = `timeout must be a whole number of milliseconds, 1 to ${MAX_TIMEOUT_MS}`;
-  if (typeof timeout !== "number") throw fault(timeoutProblem);
-  if (!Number.isInteger(timeout) || timeout < 1 || timeout > MAX_TIMEOUT_MS) {
-    throw fault(timeoutProblem, RangeError);
-  }
   if (grantTokens !== undefined && typeof grantTokens !== "function") {
     checkGrantTokens(grantTokens, fault);
-  }
-  if (client !== undefined) {
-    if (connectionOptions.some((name) => options[name] !== undefined)) {
-      throw fault("a client has its own region, endpoint and retries; pass either, not both");
-    }
-    if (!isClient(client)) {
-      throw fault(
-        "client must be a KMS of @aws-sdk/client-kms, with a method per operation; KMSClient has none",
-      );
-    }
   }
   const connection = checkConnection(options, key, insecure, fault);
   checkAlsoUnwrap(alsoUnwrap, connection.region, fault);
@@ -172,31 +167,14 @@ function checkConnection(
 ): AwsKmsConnection {
   const { region = key.place?.region, profile, endpoint, maxAttempts, retryMode } = options;
   const { useFipsEndpoint, useDualstackEndpoint } = options;
-  if (region !== undefined && !/^[a-z0-9-]{1,63}$/.test(region)) {
-    throw fault("region must be the name of a region, like eu-west-1");
-  }
   if (key.place !== undefined && region !== key.place.region) {
     throw fault("region is not the one in the key's ARN; leave it out");
   }
-  if (profile !== undefined && (typeof profile !== "string" || profile === "")) {
-    throw fault("profile must be the name of a profile");
-  }
-  if (endpoint !== undefined) checkEndpoint(endpoint, insecure, fault);
-  for (const flag of [useFipsEndpoint, useDualstackEndpoint]) {
-    if (flag !== undefined && typeof flag !== "boolean") {
-      throw fault("useFipsEndpoint and useDualstackEndpoint must be booleans");
-    }
-    if (flag === true && endpoint !== undefined) {
+  if (endpoint !== undefined) {
+    checkOrigin("endpoint", endpoint, { insecure, fault, path: true });
+    if (useFipsEndpoint === true || useDualstackEndpoint === true) {
       throw fault("endpoint says where to call; FIPS and dual-stack choose among AWS's endpoints");
     }
-  }
-  if (maxAttempts !== undefined) {
-    const problem = "maxAttempts must be a whole number, at least 1";
-    if (typeof maxAttempts !== "number") throw fault(problem);
-    if (!Number.isInteger(maxAttempts) || maxAttempts < 1) throw fault(problem, RangeError);
-  }
-  if (retryMode !== undefined && retryMode !== "standard" && retryMode !== "adaptive") {
-    throw fault("retryMode must be standard or adaptive");
   }
   return {
     region,
@@ -207,18 +185,6 @@ function checkConnection(
     maxAttempts,
     retryMode,
   };
-}
-
-/** Data keys travel in the answers: without TLS they must not leave the machine. */
-function checkEndpoint(endpoint: string, insecure: boolean, fault: Fault): void {
-  const url = URL.canParse(endpoint) ? new URL(endpoint) : undefined;
-  if (url === undefined) throw fault("endpoint must be a URL");
-  if (!isPrivateOrigin(url) && !(insecure && url.protocol === "http:")) {
-    throw fault("endpoint must be https, or http to this machine; insecure: true allows any http");
-  }
-  if (url.username !== "" || url.password !== "" || url.search !== "" || url.hash !== "") {
-    throw fault("endpoint must be an origin without credentials, query or fragment");
-  }
 }
 
 function checkAlsoUnwrap(
@@ -237,9 +203,4 @@ function checkAlsoUnwrap(
       throw fault("alsoUnwrap names a key of another region; make a CMK of its own for it");
     }
   }
-}
-
-function isClient(client: unknown): client is AwsKmsClient {
-  if (typeof client !== "object" || client === null) return false;
-  return clientMethods.every((name) => typeof Reflect.get(client, name) === "function");
 }

@@ -6,11 +6,16 @@
  *
  * @module
  */
-import { EnvelopeError, type Cmk, type OpenCmkOptions } from "@env/core";
-import { checkOptions as checkMembers } from "@env/core/driver";
+import type { Cmk, OpenCmkOptions } from "@env/core";
+import {
+  checkOptions as checkMembers,
+  connectFirst,
+  decodePart,
+  readUri,
+  uriFault,
+} from "@env/core/driver";
 import { Calls } from "./calls.ts";
 import { cmkOf } from "./driver.ts";
-import { AwsKmsError } from "./errors.ts";
 import { checkOptions, type AwsKmsConnection, type AwsKmsKey } from "./options.ts";
 
 export interface OpenAwsKmsOptions
@@ -23,7 +28,18 @@ export type AwsKmsUri = Pick<AwsKmsKey, "key" | "alsoUnwrap" | "insecure"> &
     "region" | "profile" | "endpoint" | "useFipsEndpoint" | "useDualstackEndpoint"
   >;
 
-const SCHEME = "aws-kms:";
+const syntax = {
+  scheme: "aws-kms",
+  parameters: {
+    region: "text",
+    profile: "text",
+    endpoint: "text",
+    fips: "flag",
+    dualstack: "flag",
+    insecure: "flag",
+    alsoUnwrap: "list",
+  },
+} as const;
 const openOptions = new Set(["baseDirectory", "alsoUnwrap", "grantTokens", "timeout"]);
 
 /**
@@ -48,12 +64,7 @@ export async function openAwsKms(uri: string, options: OpenAwsKmsOptions = {}): 
     timeout,
   });
   const calls = new Calls(settings);
-  try {
-    await calls.connect();
-  } catch (error) {
-    if (error instanceof AwsKmsError) throw config(`it cannot be opened; ${error.hint}`);
-    throw error;
-  }
+  await connectFirst(syntax.scheme, () => calls.connect());
   return cmkOf(named.key, settings, calls);
 }
 
@@ -64,65 +75,18 @@ export async function openAwsKms(uri: string, options: OpenAwsKmsOptions = {}): 
  * @throws {@link EnvelopeError} `ERR_ENVELOPE_CONFIG`
  */
 export function parseAwsKmsUri(uri: string): AwsKmsUri {
-  if (typeof uri !== "string" || !uri.startsWith(SCHEME)) {
-    throw config(`it must start with ${SCHEME}`);
-  }
-  const [written = "", query, ...more] = uri.slice(SCHEME.length).split("?");
-  if (more.length > 0) throw config("it has more than one question mark");
-  if (uri.includes("#")) throw config("it has a fragment");
-  if (written.startsWith("/")) throw config("it starts with a slash; write aws-kms:alias/name");
-  const key = decode(written, "key");
-  if (key === "") throw config("the key is missing; write aws-kms:alias/name or its ARN");
-
-  const found: { -readonly [K in keyof AwsKmsUri]: AwsKmsUri[K] } = { key };
-  const alsoUnwrap: string[] = [];
-  for (const parameter of query === undefined ? [] : query.split("&")) {
-    const [name = "", text = ""] = parameter.split(/=(.*)/s);
-    // Neither a name nor a value is repeated: a secret could stand in either.
-    const option = Object.hasOwn(parameters, name) ? parameters[name] : undefined;
-    if (option === undefined) {
-      throw config(`it has an unknown parameter; known are ${Object.keys(parameters).join(", ")}`);
-    }
-    const value = decode(text, name);
-    if (option === "alsoUnwrap") alsoUnwrap.push(value);
-    else if (Object.hasOwn(found, option)) throw config(`${name} is given twice`);
-    else if (isFlag(option)) {
-      if (value !== "true" && value !== "false") throw config(`${name} must be true or false`);
-      found[option] = value === "true";
-    } else {
-      if (value === "") throw config(`${name} is empty`);
-      found[option] = value;
-    }
-  }
-  if (alsoUnwrap.length > 0) found.alsoUnwrap = alsoUnwrap;
-  checkOptions(found, config);
-  return found;
-}
-
-function isFlag(
-  option: keyof AwsKmsUri,
-): option is "useFipsEndpoint" | "useDualstackEndpoint" | "insecure" {
-  return ["useFipsEndpoint", "useDualstackEndpoint", "insecure"].includes(option);
-}
-
-const parameters: Readonly<Record<string, Exclude<keyof AwsKmsUri, "key">>> = {
-  region: "region",
-  profile: "profile",
-  endpoint: "endpoint",
-  fips: "useFipsEndpoint",
-  dualstack: "useDualstackEndpoint",
-  insecure: "insecure",
-  alsoUnwrap: "alsoUnwrap",
-};
-
-function decode(text: string, what: string): string {
-  try {
-    return decodeURIComponent(text);
-  } catch {
-    throw config(`the ${what} has a malformed percent-encoding`);
-  }
-}
-
-function config(problem: string): EnvelopeError {
-  return new EnvelopeError("ERR_ENVELOPE_CONFIG", `aws-kms URI: ${problem}`);
+  const fault = uriFault(syntax.scheme);
+  const { where, parameters } = readUri(uri, syntax);
+  if (where.startsWith("/")) throw fault("it starts with a slash; write aws-kms:alias/name");
+  const key = decodePart(where, "key", fault);
+  if (key === "") throw fault("the key is missing; write aws-kms:alias/name or its ARN");
+  const { fips: useFipsEndpoint, dualstack: useDualstackEndpoint, ...rest } = parameters;
+  const named = {
+    key,
+    ...rest,
+    ...(useFipsEndpoint !== undefined && { useFipsEndpoint }),
+    ...(useDualstackEndpoint !== undefined && { useDualstackEndpoint }),
+  };
+  checkOptions(named, fault);
+  return named;
 }

@@ -3,9 +3,10 @@ import { startAwsKmsServer } from "@env/test-servers/aws-kms";
 import { withCredentials, withoutConfiguration } from "@env/test-servers/aws-kms/environment";
 import { rejection } from "@env/testkit/refusal";
 import { afterEach, beforeEach, describe, expect, it, onTestFinished, vi } from "vitest";
-import { Connection, newClient } from "../src/connection.ts";
+import { Calls } from "../src/calls.ts";
+import { connect, newClient } from "../src/connection.ts";
 import { awsKms } from "../src/index.ts";
-import type { AwsKmsConnection } from "../src/options.ts";
+import { checkOptions, type AwsKmsConnection } from "../src/options.ts";
 
 beforeEach(withoutConfiguration);
 afterEach(() => {
@@ -93,14 +94,14 @@ it("is made once, at the first call, and closed with the CMK", async () => {
 
 it("reports a missing region, and uses one that is set later", async () => {
   withCredentials();
-  const connection = new Connection({});
-  const error = await rejection(connection.client());
+  const calls = new Calls(checkOptions({ key: "alias/app" }));
+  const error = await rejection(calls.connect());
   expect(error.message).toBe(
     "RegionMissing; name the region, or the key by its ARN, or set AWS_REGION",
   );
   vi.stubEnv("AWS_REGION", "eu-west-1");
-  expect(await connection.client()).toBe(await connection.client());
-  await connection.close();
+  await calls.connect();
+  await calls.close();
 });
 
 it("says that the SDK is not installed", async () => {
@@ -110,7 +111,7 @@ it("says that the SDK is not installed", async () => {
   onTestFinished(() => {
     vi.doUnmock("@aws-sdk/client-kms");
   });
-  const error = await rejection(new Connection({ region: "eu-west-1" }).client());
+  const error = await rejection(connect({ region: "eu-west-1" }));
   expect(error.message).toBe("SdkMissing; install @aws-sdk/client-kms");
 });
 

@@ -84,7 +84,7 @@ const bad: readonly (readonly [what: string, options: unknown, problem: string])
   [
     "a flag that is a text",
     { key: arn, useDualstackEndpoint: "true" },
-    "useFipsEndpoint and useDualstackEndpoint must be booleans",
+    "useDualstackEndpoint must be a boolean",
   ],
   ["no attempt", { key: arn, maxAttempts: 0 }, attemptsProblem],
   [

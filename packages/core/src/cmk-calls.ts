@@ -39,17 +39,17 @@ export interface RewrappedEntry extends WrappedDataKey {
 export class CmkCalls {
   readonly provider: string;
   readonly keyId: string;
-  readonly #driver: CmkDriver;
+  readonly driver: CmkDriver;
+  readonly alsoUnwrap: readonly string[];
   readonly #calls: DriverCalls;
-  readonly #alsoUnwrap: readonly string[];
   #closed: Promise<void> | undefined;
 
   constructor(driver: CmkDriver, alsoUnwrap: readonly string[]) {
     this.provider = driver.provider;
     this.keyId = driver.keyId;
-    this.#driver = driver;
+    this.driver = driver;
+    this.alsoUnwrap = alsoUnwrap;
     this.#calls = new DriverCalls(driver);
-    this.#alsoUnwrap = alsoUnwrap;
   }
 
   /**
@@ -57,14 +57,14 @@ export class CmkCalls {
    * configured key: a message can only select among those, never supply the address to call.
    */
   async findKeyId(entry: Entry, options: DriverCallOptions): Promise<string | undefined> {
-    this.#requireOpen();
+    this.requireOpen();
     if (entry.provider !== this.provider) return undefined;
-    if (entry.keyId !== this.keyId && this.#alsoUnwrap.includes(entry.keyId)) return entry.keyId;
+    if (entry.keyId !== this.keyId && this.alsoUnwrap.includes(entry.keyId)) return entry.keyId;
     return (await this.#calls.matches(entry.keyId, options)) ? this.keyId : undefined;
   }
 
   async generate(context: BoundContext, options: DriverCallOptions): Promise<GeneratedDataKey> {
-    this.#requireOpen();
+    this.requireOpen();
     const { generate } = this.#calls;
     if (generate !== undefined) return generate(kmsContext(context), options);
     const dataKey = new DataKey(backend.random(DATA_KEY_BYTES));
@@ -81,7 +81,7 @@ export class CmkCalls {
     context: BoundContext,
     options: DriverCallOptions,
   ): Promise<WrappedDataKey> {
-    this.#requireOpen();
+    this.requireOpen();
     return this.#calls.wrap(dataKey, kmsContext(context), options);
   }
 
@@ -108,7 +108,7 @@ export class CmkCalls {
     context: BoundContext,
     options: DriverCallOptions,
   ): Promise<DataKey> {
-    this.#requireOpen();
+    this.requireOpen();
     return (await this.#calls.unwrap(entry.wrapped, keyId, kmsContext(context), options)).dataKey;
   }
 
@@ -124,7 +124,7 @@ export class CmkCalls {
     context: BoundContext,
     options: DriverCallOptions,
   ): Promise<RewrappedEntry> {
-    this.#requireOpen();
+    this.requireOpen();
     const { rewrap } = this.#calls;
     const made = await rewrap?.(entry.wrapped, keyId, kmsContext(context), options);
     if (rewrap !== undefined && made !== undefined) {
@@ -144,14 +144,15 @@ export class CmkCalls {
     }
   }
 
-  close(): Promise<void> {
-    this.#closed ??= (async () => this.#driver.close?.())();
-    return this.#closed;
-  }
-
-  #requireOpen(): void {
+  /** @throws {@link EnvelopeError} `ERR_ENVELOPE_CLOSED` */
+  requireOpen(): void {
     if (this.#closed === undefined) return;
     throw new EnvelopeError("ERR_ENVELOPE_CLOSED", `${this.provider}: the CMK is closed`);
+  }
+
+  close(): Promise<void> {
+    this.#closed ??= (async () => this.driver.close?.())();
+    return this.#closed;
   }
 }
 

@@ -72,6 +72,53 @@ export interface Rewrapped extends Wrapped {
   readonly fromVersion?: string;
 }
 
+/** An operation of a driver that the doctor tries. */
+export type ProbedOperation = "generate" | "wrap" | "unwrap" | "rewrap";
+
+/** What a KMS reports about a key. */
+export interface KeyReport {
+  /** The canonical id of the key, as entries carry it. */
+  readonly label?: string | undefined;
+  /** The version that wraps now. */
+  readonly keyVersion?: string | undefined;
+  /** Why the key is not suitable, each with the next step; an error that the driver classifies, or a text. */
+  readonly problems: readonly (string | Error)[];
+}
+
+/** What only the driver knows about its KMS, for the doctor. */
+export interface Diagnostics {
+  /** Asks the KMS about the key. May throw what its SDK threw. */
+  readonly ask: (signal: AbortSignal | undefined) => Promise<KeyReport>;
+  /** Whether the KMS itself answered with this error, and not something in front of it. */
+  readonly isAnswer: (error: unknown) => boolean;
+  /** What to allow for an operation on a key that was denied; `undefined` if a permission would not help. */
+  readonly permission: (
+    operation: ProbedOperation | "ask",
+    keyId: string,
+    error: unknown,
+  ) => string | undefined;
+  /** What to say of an error, with the next step. Default: its message. */
+  readonly words?: (error: unknown, operation: ProbedOperation | "ask") => string;
+  /**
+   * Asks the KMS whether an operation would be allowed, without doing it; throws otherwise. `request.keyId`
+   * is the key to unwrap with, or to rewrap from. Default: the operation is done.
+   */
+  readonly dryRun?: (
+    operation: ProbedOperation,
+    request: DriverRequest & { readonly keyId: string },
+  ) => Promise<void>;
+  /** Whether the KMS rewraps from this key by itself. Default: from all keys, if the driver has `rewrap`. */
+  readonly rewrapsFrom?: (keyId: string) => boolean;
+  /**
+   * Bytes in the form of a wrapped key which no key wrapped: if a KMS checks permissions first, its refusal
+   * of the bytes shows that the caller may unwrap. `undefined` if that takes a label that is not known.
+   * Default: one zero byte.
+   */
+  readonly madeUp?: (label: string | undefined) => Bytes | undefined;
+  /** Whether an error is a refusal of such bytes. Default: `ERR_ENVELOPE_KMS_REJECTED`. */
+  readonly refusesBytes?: (error: unknown) => boolean;
+}
+
 export interface CmkDriver {
   /** `[a-z0-9][a-z0-9.-]{0,31}`: `aws-kms`, `vault-transit`; reverse DNS outside this project. */
   readonly provider: string;
@@ -110,6 +157,9 @@ export interface CmkDriver {
    * only.
    */
   classify(error: unknown): KmsFailureCode;
+
+  /** Optional: what the doctor cannot find out by itself. Makes no call. */
+  describe?(): Diagnostics;
 
   /** Optional: releases what the driver itself opened. A client that was passed in belongs to the caller. */
   close?(): Promise<void>;

@@ -8,9 +8,9 @@
  *
  * @module
  */
-import { withDeadline } from "@env/core/driver";
+import { boundedCall, ownClient, type OwnClient } from "@env/core/driver";
 import type { GcpKmsClient, SendOptions } from "./client.ts";
-import { Connection } from "./connection.ts";
+import { connect } from "./connection.ts";
 import { GcpKmsError, withoutSecrets } from "./errors.ts";
 import { requirePrivate, requireVerifiedTls } from "./insecurity.ts";
 import type { Settings } from "./options.ts";
@@ -28,69 +28,67 @@ const SDK_GRACE_MS = 1000;
 const UNAVAILABLE = 14;
 
 export class Calls {
-  readonly #client: GcpKmsClient | undefined;
-  readonly #connection: Connection;
-  readonly #timeout: number;
-  readonly #maxAttempts: number;
-  readonly #insecure: boolean;
+  readonly #settings: Settings;
+  readonly #own: OwnClient<GcpKmsClient & { close(): Promise<void> }>;
 
-  constructor({ client, connection, timeout, maxAttempts, insecure }: Settings) {
-    this.#client = client;
-    this.#insecure = insecure;
-    this.#connection = new Connection(connection);
-    this.#timeout = timeout;
-    this.#maxAttempts = maxAttempts;
+  constructor(settings: Settings) {
+    this.#settings = settings;
+    this.#own = ownClient(
+      () => connect(settings.connection),
+      (client) => client.close(),
+    );
   }
 
   /** Closes what was opened here: never a client that was passed in. */
   close(): Promise<void> {
-    return this.#connection.close();
+    return this.#own.close();
   }
 
   /**
    * @param signal - The caller's; its reason is thrown unchanged.
    * @throws {@link GcpKmsError}, `TimeoutError` past the deadline.
    */
-  async call<T extends object>(
+  call<T extends object>(
     operation: Operation,
     signal: AbortSignal | undefined,
     send: Send<T>,
   ): Promise<T> {
-    const late = (): Error =>
-      new GcpKmsError("TimeoutError", { operation, hint: `no answer within ${this.#timeout} ms` });
     const work = async (ending: AbortSignal): Promise<T> => {
-      try {
-        return await this.#send(send, ending);
-      } catch (error) {
-        throw withoutSecrets(error, operation);
-      }
+      const client = await this.#client();
+      // A call would do that too, but the SDK turns its failure into a rejection that nobody can handle.
+      await client.initialize?.();
+      ending.throwIfAborted();
+      const [answer] = await send(client, this.#options(ending));
+      if (typeof answer === "object" && answer !== null) return answer;
+      throw new GcpKmsError("InvalidAnswer", { hint: "not an answer of Cloud KMS: it is empty" });
     };
-    return withDeadline(work, { signal, timeout: this.#timeout, late, drop: wipePlaintext });
+    return boundedCall(work, {
+      operation,
+      signal,
+      timeout: this.#settings.timeout,
+      late: (facts) => new GcpKmsError("TimeoutError", facts),
+      failed: withoutSecrets,
+    });
   }
 
-  async #send<T extends object>(send: Send<T>, signal: AbortSignal): Promise<T> {
-    if (!this.#insecure) {
-      if (this.#client === undefined) requireVerifiedTls();
-      else requirePrivate(this.#client);
+  async #client(): Promise<GcpKmsClient> {
+    const { client, insecure } = this.#settings;
+    if (!insecure) {
+      if (client === undefined) requireVerifiedTls();
+      else requirePrivate(client);
     }
-    const client = this.#client ?? (await this.#connection.client());
-    // A call would do that too, but of its failure the SDK makes a rejection that nobody can handle.
-    await client.initialize?.();
-    signal.throwIfAborted();
-    const [answer] = await send(client, this.#options(signal));
-    if (typeof answer === "object" && answer !== null) return answer;
-    throw new GcpKmsError("InvalidAnswer", { hint: "not an answer of Cloud KMS: it is empty" });
+    return client ?? this.#own.get();
   }
 
   #options(signal: AbortSignal): SendOptions {
-    const timeout = this.#timeout + SDK_GRACE_MS;
+    const timeout = this.#settings.timeout + SDK_GRACE_MS;
     return {
       timeout,
       retry: {
         retryCodes: [UNAVAILABLE],
         backoffSettings: {
-          // Of the SDK's count the first attempt is one.
-          maxRetries: this.#maxAttempts,
+          // The SDK counts the first attempt as well.
+          maxRetries: this.#settings.maxAttempts,
           initialRetryDelayMillis: 100,
           retryDelayMultiplier: 2,
           maxRetryDelayMillis: 2000,
@@ -102,10 +100,4 @@ export class Calls {
       signal,
     };
   }
-}
-
-/** Wipes the data key in an answer that nobody waits for any longer, or that was copied. */
-export function wipePlaintext(answer: object): void {
-  const plaintext: unknown = Reflect.get(answer, "plaintext");
-  if (plaintext instanceof Uint8Array) plaintext.fill(0);
 }

@@ -1,6 +1,5 @@
 /**
- * The client for those who bring none: made at the first call, because the SDK takes a third of a
- * second to load and many a process that may decrypt never does.
+ * The adapter's own client. It is made at the first call, because the SDK takes a third of a second to load.
  *
  * It speaks gRPC, since over REST the SDK does not limit answers. Credentials are the application
  * default ones, but none are asked for or sent to an http endpoint.
@@ -9,7 +8,6 @@
  */
 import { createRequire } from "node:module";
 import type * as Sdk from "@google-cloud/kms";
-import type { GcpKmsClient } from "./client.ts";
 import { GcpKmsError } from "./errors.ts";
 import type { GcpKmsConnection } from "./options.ts";
 
@@ -18,33 +16,6 @@ const MAX_ANSWER_BYTES = 64 * 1024;
 
 type SdkClient = Sdk.KeyManagementServiceClient;
 type SdkOptions = NonNullable<ConstructorParameters<typeof Sdk.KeyManagementServiceClient>[0]>;
-
-export class Connection {
-  readonly #options: GcpKmsConnection;
-  #client: Promise<SdkClient> | undefined;
-
-  constructor(options: GcpKmsConnection) {
-    this.#options = options;
-  }
-
-  /**
-   * The client, made at the first call and again where that failed: credentials may be there by then.
-   *
-   * @throws {@link GcpKmsError} `SdkMissing`, and what the SDK says of credentials.
-   */
-  client(): Promise<GcpKmsClient> {
-    this.#client ??= connect(this.#options).catch((error: unknown) => {
-      this.#client = undefined;
-      throw error;
-    });
-    return this.#client;
-  }
-
-  async close(): Promise<void> {
-    const client = await this.#client?.catch(() => undefined);
-    await client?.close();
-  }
-}
 
 /** @throws {@link GcpKmsError} `SdkMissing` */
 export async function loadSdk(): Promise<typeof Sdk> {
@@ -55,14 +26,19 @@ export async function loadSdk(): Promise<typeof Sdk> {
   }
 }
 
-async function connect(options: GcpKmsConnection): Promise<SdkClient> {
+/**
+ * Makes the client.
+ *
+ * @throws {@link GcpKmsError} `SdkMissing`, and what the SDK throws about credentials.
+ */
+export async function connect(options: GcpKmsConnection): Promise<SdkClient> {
   const { KeyManagementServiceClient } = await loadSdk();
   const client = new KeyManagementServiceClient(sdkOptions(options));
   await client.initialize();
   return client;
 }
 
-/** What the SDK is told for these options. */
+/** Returns the SDK's options for these. */
 export function sdkOptions({ endpoint, universeDomain }: GcpKmsConnection): SdkOptions {
   const options = {
     libName: "env-gcp-kms",
@@ -81,7 +57,7 @@ export function sdkOptions({ endpoint, universeDomain }: GcpKmsConnection): SdkO
   };
 }
 
-/** The SDK's own copies of these: a channel takes no other's. */
+/** Takes these from the SDK's own copies, since a channel accepts no other. */
 function withoutCredentials(): SdkOptions {
   const sdk = createRequire(import.meta.url).resolve("@google-cloud/kms");
   const gax = createRequire(sdk).resolve("google-gax");

@@ -13,10 +13,19 @@
  * @module
  */
 import { Cmk, type Awaitable, type Bytes } from "@env/core";
-import { Learnt, type CmkDriver, type Wrapped } from "@env/core/driver";
-import { Calls, wipePlaintext, type Operation } from "./calls.ts";
+import {
+  doctorOf,
+  keyBlockLimits,
+  Learnt,
+  wipePlaintext,
+  type CmkDriver,
+  type Doctor,
+  type Wrapped,
+} from "@env/core/driver";
+import { Calls, type Operation } from "./calls.ts";
 import type { EncryptOutput } from "./client.ts";
 import { crc32c } from "./crc32c.ts";
+import { diagnosticsOf } from "./doctor.ts";
 import { classify, GcpKmsError } from "./errors.ts";
 import { isKeyOf, parseVersionName, type KeyName } from "./name.ts";
 import { checkOptions, type GcpKmsOptions, type Settings } from "./options.ts";
@@ -41,6 +50,9 @@ export function gcpKmsDriver(options: GcpKmsOptions): CmkDriver {
   const settings = checkOptions(options);
   return driverOf(options.key, settings, new Calls(settings));
 }
+
+/** Probes a key with the credentials at hand. Changes nothing in Cloud KMS. */
+export const doctor: Doctor<GcpKmsOptions> = doctorOf(gcpKms);
 
 export function cmkOf(keyId: string, settings: Settings, calls: Calls): Cmk {
   return new Cmk(driverOf(keyId, settings, calls), { alsoUnwrap: settings.alsoUnwrap });
@@ -72,17 +84,20 @@ function driverOf(keyId: string, settings: Settings, calls: Calls): CmkDriver {
 
     classify,
 
+    describe() {
+      return diagnosticsOf(keyId, calls);
+    },
+
     close() {
       return calls.close();
     },
   };
 }
 
-/** An entry's limit. Source: spec/envelope-v1.md#limits */
-const MAX_WRAPPED_BYTES = 4096;
+const MAX_WRAPPED_BYTES = keyBlockLimits.wrappedBytes;
 /** Limit of an HSM key for plaintext and additional data together. Source: service.proto */
 const MAX_REQUEST_BYTES = 8192;
-/** Which version is the primary one, and by which name the key answers, is believed for this long. */
+/** The primary version and the name by which the key answers are trusted for this long. */
 const REMEMBERED_MS = 60_000;
 
 /** Errors after which the key may be another one than it was, or have another primary version. */
@@ -171,20 +186,20 @@ class OwnKey {
     this.#keyId = keyId;
     this.#name = key;
     this.#calls = calls;
-    this.#label = new Learnt({ ask: () => this.#ask(), maxAge: REMEMBERED_MS });
+    this.#label = new Learnt({
+      ask: () => this.#ask(),
+      maxAge: REMEMBERED_MS,
+      contradictedBy: (error) => {
+        const contradicted = error instanceof GcpKmsError && contradictions.has(error.name);
+        if (contradicted) this.#primary = undefined;
+        return contradicted;
+      },
+    });
   }
 
-  /** Makes a call; one that fails because the key changed has forgotten what was known of it. */
-  async watch<T>(call: () => Promise<T>): Promise<T> {
-    try {
-      return await call();
-    } catch (error) {
-      if (error instanceof GcpKmsError && contradictions.has(error.name)) {
-        this.#label.forget();
-        this.#primary = undefined;
-      }
-      throw error;
-    }
+  /** Makes a call; one that fails because the key changed has forgotten what was known about it. */
+  watch<T>(call: () => Promise<T>): Promise<T> {
+    return this.#label.watch(call);
   }
 
   /**

@@ -11,7 +11,14 @@
  *
  * @module
  */
-import type { KmsFailureCode } from "@env/core/driver";
+import {
+  KmsCallError,
+  memberOf,
+  networkCodes,
+  textMatching,
+  type KmsCallFacts,
+  type KmsFailureCode,
+} from "@env/core/driver";
 
 /** The code for each name of an error; README.md lists the same. */
 export const codes: Readonly<Record<string, KmsFailureCode>> = {
@@ -107,49 +114,26 @@ const reasons: ReadonlyMap<string, string | undefined> = new Map([
 const KEY_STATE =
   / current state is: (PENDING_GENERATION|ENABLED|DISABLED|DESTROYED|DESTROY_SCHEDULED|PENDING_IMPORT|IMPORT_FAILED|GENERATION_FAILED|PENDING_EXTERNAL_DESTRUCTION|EXTERNAL_DESTRUCTION_FAILED)\b/;
 
-export interface GcpKmsErrorFacts {
-  /** The method of Cloud KMS: `Decrypt`. */
-  readonly operation?: string | undefined;
-  readonly httpStatus?: number | undefined;
+export interface GcpKmsErrorFacts extends KmsCallFacts {
   /** The reason in google.rpc.ErrorInfo, such as `SERVICE_DISABLED`. */
   readonly reason?: string | undefined;
-  /** Node's code, such as `ECONNREFUSED`. */
-  readonly code?: string | undefined;
   /** The version's state, if that is the problem: `DISABLED`. */
   readonly keyState?: string | undefined;
-  /** The next step. */
-  readonly hint?: string | undefined;
 }
 
 /**
  * Why a call failed: the cause in core's errors. `name` is the status of gRPC (`PERMISSION_DENIED`) or
- * says more. Holds nothing of the request or the answer except what is listed here.
+ * says more. Holds nothing of the request or the answer except its members.
  */
-export class GcpKmsError extends Error {
-  override readonly name: string;
-  readonly operation: string | undefined;
-  readonly httpStatus: number | undefined;
+export class GcpKmsError extends KmsCallError<GcpKmsErrorFacts> {
   readonly reason: string | undefined;
-  readonly code: string | undefined;
   readonly keyState: string | undefined;
-  readonly hint: string | undefined;
-  readonly #facts: GcpKmsErrorFacts;
 
   constructor(name: string, facts: GcpKmsErrorFacts) {
-    super(describe(name, facts));
-    this.name = name;
-    this.operation = facts.operation;
-    this.httpStatus = facts.httpStatus;
-    this.reason = facts.reason;
-    this.code = facts.code;
-    this.keyState = facts.keyState;
-    this.hint = facts.hint;
-    this.#facts = facts;
-  }
-
-  /** The same error with more facts. */
-  with(facts: GcpKmsErrorFacts): GcpKmsError {
-    return new GcpKmsError(this.name, { ...this.#facts, ...facts });
+    const { reason, keyState } = facts;
+    super(name, facts, [reason, keyState && `the version is ${keyState}`]);
+    this.reason = reason;
+    this.keyState = keyState;
   }
 }
 
@@ -161,7 +145,7 @@ export function withoutSecrets(thrown: unknown, operation?: string): GcpKmsError
   const error = membersOf(thrown);
   const text = textOf(error);
   const name = nameOf(error, text, operation);
-  const given = word(error["reason"]);
+  const given = textMatching(error["reason"], WORD);
   const reason = given !== undefined && reasons.has(given) ? given : undefined;
   const keyState = KEY_STATE.exec(text)?.[1];
   return new GcpKmsError(name, {
@@ -206,7 +190,7 @@ function nameOf(
   // Thrown by the decoders of REST, with the answer in the text.
   if (error["name"] === "SyntaxError") return "UnreadableAnswer";
   if (network) return "UNAVAILABLE";
-  return word(error["name"]) ?? "UnknownError";
+  return textMatching(error["name"], WORD) ?? "UnknownError";
 }
 
 /** A status of gRPC by its name. */
@@ -221,24 +205,10 @@ function statusOf(error: Readonly<Record<string, unknown>>, text: string): strin
   return httpStatuses[code] ?? (code >= 500 && code < 600 ? "UNAVAILABLE" : undefined);
 }
 
-function describe(name: string, facts: GcpKmsErrorFacts): string {
-  const { operation, httpStatus, reason, code, keyState, hint } = facts;
-  const details = [
-    code,
-    httpStatus === undefined ? undefined : `HTTP ${httpStatus}`,
-    reason,
-    keyState === undefined ? undefined : `the version is ${keyState}`,
-  ].filter((detail) => detail !== undefined);
-  const subject = operation === undefined ? name : `${operation}: ${name}`;
-  const bracket = details.length === 0 ? "" : ` (${details.join(", ")})`;
-  return `${subject}${bracket}${hint === undefined ? "" : `; ${hint}`}`;
-}
-
+/** Returns the members that matter, by name. */
 function membersOf(value: unknown): Record<string, unknown> {
-  if (typeof value !== "object" || value === null) return {};
   const names = ["name", "code", "message", "details", "reason", "httpStatusCode", "status"];
-  // By name: an error's own members are not all enumerable, and some are inherited.
-  return Object.fromEntries(names.map((name) => [name, Reflect.get(value, name)]));
+  return Object.fromEntries(names.map((name) => [name, memberOf(value, name)]));
 }
 
 function textOf({ message, details }: Record<string, unknown>): string {
@@ -255,17 +225,14 @@ function httpStatusOf({
   );
 }
 
-const networkCode =
-  /\b(ECONNREFUSED|ECONNRESET|ECONNABORTED|ENOTFOUND|EAI_AGAIN|ETIMEDOUT|EPIPE|EHOSTUNREACH|ENETUNREACH)\b/;
+const networkCode = new RegExp(String.raw`\b(${[...networkCodes].join("|")})\b`);
 
 function networkCodeIn(code: unknown, text: string): string | undefined {
   return networkCode.exec(typeof code === "string" ? code : text)?.[1];
 }
 
 /** An error's name or a reason: nothing that could be a message, or a key in hex. */
-function word(value: unknown): string | undefined {
-  return typeof value === "string" && /^\w{1,63}$/.test(value) ? value : undefined;
-}
+const WORD = /^\w{1,63}$/;
 
 /** The missing permission in Google's own words, if the adapter uses it. */
 function wordsOfGoogle(text: string): string | undefined {

@@ -6,10 +6,9 @@
  *
  * @module
  */
-export { gcpKms, gcpKmsDriver } from "./driver.ts";
+export { doctor, gcpKms, gcpKmsDriver } from "./driver.ts";
 export type { GcpKmsConnection, GcpKmsKey, GcpKmsOptions } from "./options.ts";
 export type { GcpKmsClient } from "./client.ts";
-export { doctor } from "./doctor.ts";
 export type { DoctorCheck, DoctorOptions, DoctorProblem, DoctorReport } from "@env/core/driver";
 export { GcpKmsError } from "./errors.ts";
 export { openGcpKms, parseGcpKmsUri } from "./uri.ts";

@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { isLoopback, unverifiedTls } from "@env/core/driver";
+import { isLoopback, memberOf, unverifiedTls } from "@env/core/driver";
 import type { GcpKmsClient } from "./client.ts";
 import { GcpKmsError } from "./errors.ts";
 
@@ -16,16 +16,16 @@ import { GcpKmsError } from "./errors.ts";
 export function requirePrivate(client: GcpKmsClient): void {
   requireVerifiedTls();
   const options: unknown = Reflect.get(client, "_opts");
-  const overGrpc = isPlain(member(options, "sslCreds"));
-  if (!overGrpc && member(options, "protocol") !== "http") return;
-  const host = member(options, "servicePath") ?? member(options, "apiEndpoint");
+  const overGrpc = isPlain(memberOf(options, "sslCreds"));
+  if (!overGrpc && memberOf(options, "protocol") !== "http") return;
+  const host = memberOf(options, "servicePath") ?? memberOf(options, "apiEndpoint");
   if (typeof host !== "string" || !isLoopback(host)) {
     throw insecure("the client speaks plain HTTP to another machine");
   }
   const { env } = process;
   const proxy = proxies.find((name) => (env[name] ?? "") !== "");
   const direct = (env["no_grpc_proxy"] ?? env["no_proxy"] ?? "").split(",").includes(host);
-  const proxied = overGrpc && member(options, "grpc.enable_http_proxy") !== 0 && !direct;
+  const proxied = overGrpc && memberOf(options, "grpc.enable_http_proxy") !== 0 && !direct;
   if (proxied && proxy !== undefined) {
     throw insecure(
       `the client speaks plain HTTP through the proxy of ${proxy}; make it with "grpc.enable_http_proxy": 0`,
@@ -43,14 +43,10 @@ export function requireVerifiedTls(): void {
 }
 
 function isPlain(credentials: unknown): boolean {
-  const isSecure = member(credentials, "_isSecure");
+  const isSecure = memberOf(credentials, "_isSecure");
   return typeof isSecure === "function" && Reflect.apply(isSecure, credentials, []) === false;
 }
 
 function insecure(problem: string): GcpKmsError {
   return new GcpKmsError("InsecureTransport", { hint: `${problem}, or pass insecure: true` });
-}
-
-function member(value: unknown, name: string): unknown {
-  return typeof value === "object" && value !== null ? Reflect.get(value, name) : undefined;
 }

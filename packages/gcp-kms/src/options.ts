@@ -4,7 +4,17 @@
  *
  * @module
  */
-import { isPrivateOrigin } from "@env/core/driver";
+import {
+  checkOrigin,
+  checkSettings,
+  flag,
+  milliseconds,
+  misuse,
+  text,
+  wholeNumber,
+  type Fault,
+  type OptionRules,
+} from "@env/core/driver";
 import { clientMethods, type GcpKmsClient } from "./client.ts";
 import { parseKeyName, parseVersionName, type KeyName } from "./name.ts";
 
@@ -45,22 +55,27 @@ const DEFAULT_TIMEOUT_MS = 10_000;
 const MAX_TIMEOUT_MS = 2 ** 30; // Half of what setTimeout takes.
 const DEFAULT_MAX_ATTEMPTS = 3;
 
-const connectionOptions = [
-  "endpoint",
-  "universeDomain",
-] as const satisfies readonly (keyof GcpKmsConnection)[];
-const knownOptions = new Set<string>([
-  "key",
-  "alsoUnwrap",
-  "timeout",
-  "maxAttempts",
-  "insecure",
-  "client",
-  ...connectionOptions,
-]);
-
-/** Makes the error of a problem: a RangeError for a number out of range, else a TypeError. */
-type Fault = (problem: string, Kind?: typeof RangeError) => Error;
+const rules = {
+  key: {
+    key: undefined,
+    alsoUnwrap: undefined,
+    timeout: milliseconds(MAX_TIMEOUT_MS),
+    maxAttempts: wholeNumber(Infinity, "a whole number, at least 1"),
+    insecure: flag,
+  },
+  connection: {
+    endpoint: undefined,
+    universeDomain: text(/^[a-z0-9.-]{1,253}$/, "a domain, like googleapis.com"),
+  },
+  client: {
+    methods: clientMethods,
+    must: "be a KeyManagementServiceClient of @google-cloud/kms",
+    has: "endpoint and universe",
+  },
+} as const satisfies OptionRules & {
+  readonly key: Record<keyof GcpKmsKey, unknown>;
+  readonly connection: Record<keyof GcpKmsConnection, unknown>;
+};
 
 /** Checked options. */
 export interface Settings {
@@ -79,38 +94,16 @@ export interface Settings {
  *
  * @param fault - Makes the error of a problem. Problems repeat no value.
  */
-export function checkOptions(
-  options: GcpKmsOptions,
-  fault: Fault = (problem, Kind: ErrorConstructor = TypeError) => new Kind(problem),
-): Settings {
-  if (typeof options !== "object" || options === null) throw fault("options are required");
-  const unknown = Object.keys(options).find((name) => !knownOptions.has(name));
-  if (unknown !== undefined) throw fault(`unknown option ${JSON.stringify(unknown)}`);
-  const { client, alsoUnwrap = [] } = options;
+export function checkOptions(options: GcpKmsOptions, fault: Fault = misuse): Settings {
+  checkSettings(options, rules, fault);
+  const { client, alsoUnwrap = [], insecure = false, endpoint, universeDomain } = options;
   const { timeout = DEFAULT_TIMEOUT_MS, maxAttempts = DEFAULT_MAX_ATTEMPTS } = options;
-  const { insecure = false } = options;
-  if (typeof insecure !== "boolean") throw fault("insecure must be a boolean");
   const key = checkKey(options.key, fault);
   if (!Array.isArray(alsoUnwrap) || alsoUnwrap.some((name) => !isKeyName(name))) {
     throw fault(`alsoUnwrap must list names of keys, ${FORM}`);
   }
-  const timeoutProblem = `timeout must be a whole number of milliseconds, 1 to ${MAX_TIMEOUT_MS}`;
-  if (typeof timeout !== "number") throw fault(timeoutProblem);
-  if (!Number.isInteger(timeout) || timeout < 1 || timeout > MAX_TIMEOUT_MS) {
-    throw fault(timeoutProblem, RangeError);
-  }
-  const attemptsProblem = "maxAttempts must be a whole number, at least 1";
-  if (typeof maxAttempts !== "number") throw fault(attemptsProblem);
-  if (!Number.isInteger(maxAttempts) || maxAttempts < 1) throw fault(attemptsProblem, RangeError);
-  if (client !== undefined) {
-    if (connectionOptions.some((name) => options[name] !== undefined)) {
-      throw fault("a client has its own endpoint and universe; pass either, not both");
-    }
-    if (!isClient(client)) {
-      throw fault("client must be a KeyManagementServiceClient of @google-cloud/kms");
-    }
-  }
-  const connection = checkConnection(options, insecure, fault);
+  if (endpoint !== undefined) checkOrigin("endpoint", endpoint, { insecure, fault, path: false });
+  const connection = { endpoint, universeDomain };
   return { key, alsoUnwrap: [...alsoUnwrap], timeout, maxAttempts, insecure, client, connection };
 }
 
@@ -127,34 +120,4 @@ function checkKey(key: unknown, fault: Fault): KeyName {
 
 function isKeyName(name: unknown): boolean {
   return typeof name === "string" && parseKeyName(name) !== undefined;
-}
-
-function checkConnection(
-  { endpoint, universeDomain }: GcpKmsConnection,
-  insecure: boolean,
-  fault: Fault,
-): GcpKmsConnection {
-  if (universeDomain !== undefined && !/^[a-z0-9.-]{1,253}$/.test(universeDomain)) {
-    throw fault("universeDomain must be a domain, like googleapis.com");
-  }
-  if (endpoint !== undefined) checkEndpoint(endpoint, insecure, fault);
-  return { endpoint, universeDomain };
-}
-
-/** Data keys travel in the answers: without TLS they must not leave the machine. */
-function checkEndpoint(endpoint: string, insecure: boolean, fault: Fault): void {
-  const url = URL.canParse(endpoint) ? new URL(endpoint) : undefined;
-  if (url === undefined) throw fault("endpoint must be a URL");
-  if (!isPrivateOrigin(url) && !(insecure && url.protocol === "http:")) {
-    throw fault("endpoint must be https, or http to this machine; insecure: true allows any http");
-  }
-  const rest = [url.username, url.password, url.search, url.hash, url.pathname.slice(1)];
-  if (rest.some((part) => part !== "")) {
-    throw fault("endpoint must be an origin without credentials, path, query or fragment");
-  }
-}
-
-function isClient(client: unknown): client is GcpKmsClient {
-  if (typeof client !== "object" || client === null) return false;
-  return clientMethods.every((name) => typeof Reflect.get(client, name) === "function");
 }

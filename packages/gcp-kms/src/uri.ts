@@ -7,12 +7,17 @@
  *
  * @module
  */
-import { EnvelopeError, type Cmk, type OpenCmkOptions } from "@env/core";
-import { checkOptions as checkMembers } from "@env/core/driver";
+import type { Cmk, OpenCmkOptions } from "@env/core";
+import {
+  checkOptions as checkMembers,
+  connectFirst,
+  decodePart,
+  readUri,
+  uriFault,
+} from "@env/core/driver";
 import { Calls } from "./calls.ts";
 import { loadSdk } from "./connection.ts";
 import { cmkOf } from "./driver.ts";
-import { GcpKmsError } from "./errors.ts";
 import { checkOptions, type GcpKmsConnection, type GcpKmsKey } from "./options.ts";
 
 export interface OpenGcpKmsOptions
@@ -21,7 +26,10 @@ export interface OpenGcpKmsOptions
 /** What a URI names: options for `gcpKms` and `doctor`. */
 export type GcpKmsUri = Pick<GcpKmsKey, "key" | "alsoUnwrap" | "insecure"> & GcpKmsConnection;
 
-const SCHEME = "gcp-kms:";
+const syntax = {
+  scheme: "gcp-kms",
+  parameters: { endpoint: "text", universeDomain: "text", insecure: "flag", alsoUnwrap: "list" },
+} as const;
 const openOptions = new Set(["baseDirectory", "alsoUnwrap", "timeout", "maxAttempts"]);
 
 /**
@@ -45,12 +53,7 @@ export async function openGcpKms(uri: string, options: OpenGcpKmsOptions = {}): 
     timeout,
     maxAttempts,
   });
-  try {
-    await loadSdk();
-  } catch (error) {
-    if (error instanceof GcpKmsError) throw config(`it cannot be opened; ${error.hint}`);
-    throw error;
-  }
+  await connectFirst(syntax.scheme, loadSdk);
   return cmkOf(named.key, settings, new Calls(settings));
 }
 
@@ -61,52 +64,12 @@ export async function openGcpKms(uri: string, options: OpenGcpKmsOptions = {}): 
  * @throws {@link EnvelopeError} `ERR_ENVELOPE_CONFIG`
  */
 export function parseGcpKmsUri(uri: string): GcpKmsUri {
-  if (typeof uri !== "string" || !uri.startsWith(SCHEME)) {
-    throw config(`it must start with ${SCHEME}`);
-  }
-  const [written = "", query, ...more] = uri.slice(SCHEME.length).split("?");
-  if (more.length > 0) throw config("it has more than one question mark");
-  if (uri.includes("#")) throw config("it has a fragment");
-  if (written.startsWith("/")) throw config("it starts with a slash; write gcp-kms:projects/…");
-  const key = decode(written, "key");
-  if (key === "") throw config("the key is missing; write gcp-kms:projects/…/cryptoKeys/name");
-
-  const found: { -readonly [K in keyof GcpKmsUri]: GcpKmsUri[K] } = { key };
-  const alsoUnwrap: string[] = [];
-  for (const parameter of query === undefined ? [] : query.split("&")) {
-    const [name = "", text = ""] = parameter.split(/=(.*)/s);
-    // Neither a name nor a value is repeated: a secret could stand in either.
-    if (!isParameter(name)) {
-      throw config(`it has an unknown parameter; known are ${parameters.join(", ")}`);
-    }
-    const value = decode(text, name);
-    if (value === "") throw config(`${name} is empty`);
-    if (name === "alsoUnwrap") alsoUnwrap.push(value);
-    else if (found[name] !== undefined) throw config(`${name} is given twice`);
-    else if (name === "insecure") {
-      if (value !== "true" && value !== "false") throw config("insecure must be true or false");
-      found.insecure = value === "true";
-    } else found[name] = value;
-  }
-  if (alsoUnwrap.length > 0) found.alsoUnwrap = alsoUnwrap;
-  checkOptions(found, config);
-  return found;
-}
-
-const parameters = ["endpoint", "universeDomain", "insecure", "alsoUnwrap"] as const;
-
-function isParameter(name: string): name is (typeof parameters)[number] {
-  return parameters.some((known) => known === name);
-}
-
-function decode(text: string, what: string): string {
-  try {
-    return decodeURIComponent(text);
-  } catch {
-    throw config(`the ${what} has a malformed percent-encoding`);
-  }
-}
-
-function config(problem: string): EnvelopeError {
-  return new EnvelopeError("ERR_ENVELOPE_CONFIG", `gcp-kms URI: ${problem}`);
+  const fault = uriFault(syntax.scheme);
+  const { where, parameters } = readUri(uri, syntax);
+  if (where.startsWith("/")) throw fault("it starts with a slash; write gcp-kms:projects/…");
+  const key = decodePart(where, "key", fault);
+  if (key === "") throw fault("the key is missing; write gcp-kms:projects/…/cryptoKeys/name");
+  const named = { key, ...parameters };
+  checkOptions(named, fault);
+  return named;
 }

@@ -8,9 +8,18 @@
  * @module
  */
 import { Cmk, type Awaitable } from "@env/core";
-import { checkOptions, Learnt, type CmkDriver, type Wrapped } from "@env/core/driver";
-import { describeCiphertextBlob, isKmsError, KmsError } from "@env/kms";
+import {
+  checkOptions,
+  doctor as examine,
+  Learnt,
+  type CmkDriver,
+  type DoctorOptions,
+  type DoctorReport,
+  type Wrapped,
+} from "@env/core/driver";
+import { describeCiphertextBlob, isKmsError, KmsError, sqliteVersion } from "@env/kms";
 import type { Encrypted, LocalFileClient } from "./client.ts";
+import { diagnosticsOf } from "./doctor.ts";
 import { classify } from "./errors.ts";
 
 export interface LocalFileOptions {
@@ -25,6 +34,25 @@ export interface LocalFileOptions {
 /** Makes a {@link Cmk} from a key in an open keystore. The caller closes the keystore. Makes no call yet. */
 export function localFile(options: LocalFileOptions): Cmk {
   return new Cmk(localFileDriver(options), cmkOptions(options));
+}
+
+export interface LocalFileDoctorReport extends DoctorReport {
+  /** The version of SQLite in use; one that can lose changes is refused when a keystore is opened. */
+  readonly sqliteVersion: string;
+}
+
+/**
+ * Probes a key as the principal of `client`. Keeps no data key; the keystore stays the caller's to close.
+ *
+ * @throws TypeError for options, {@link EnvelopeError} `ERR_ENVELOPE_INVALID_CONTEXT`, and the signal's reason.
+ * Everything else is in the report.
+ */
+export async function doctor(
+  options: LocalFileOptions,
+  doctorOptions: DoctorOptions = {},
+): Promise<LocalFileDoctorReport> {
+  await using cmk = localFile(options);
+  return { ...(await examine(cmk, doctorOptions)), sqliteVersion: sqliteVersion() };
 }
 
 /** Options of the Cmk. Entries are labelled with key ids, so those are compared. */
@@ -66,7 +94,7 @@ export function localFileDriver(options: LocalFileOptions): CmkDriver {
     async unwrap({ wrapped: blob, keyId, context }) {
       const from = describe(blob);
       const EncryptionContext = context.map;
-      const out = await target.watch(
+      const out = await target.watch(() =>
         client.decrypt({ KeyId: keyId, CiphertextBlob: blob, EncryptionContext }),
       );
       const used = keyIdIn(out.KeyId);
@@ -80,7 +108,7 @@ export function localFileDriver(options: LocalFileOptions): CmkDriver {
 
     async rewrap({ wrapped: blob, keyId, context }) {
       const fromVersion = String(describe(blob).keyVersion);
-      const made = await target.watch(
+      const made = await target.watch(() =>
         client.reEncrypt({
           CiphertextBlob: blob,
           SourceKeyId: keyId,
@@ -97,6 +125,10 @@ export function localFileDriver(options: LocalFileOptions): CmkDriver {
     },
 
     classify,
+
+    describe() {
+      return diagnosticsOf(key, client);
+    },
   };
 }
 
@@ -119,7 +151,11 @@ class KeyName {
     this.#keyId = keyIdIn(name);
     const ask = async (): Promise<string> =>
       (await client.describeKey({ KeyId: name })).KeyMetadata.KeyId;
-    this.#target = new Learnt({ ask, maxAge: RESOLVE_AGAIN_MS });
+    this.#target = new Learnt({
+      ask,
+      maxAge: RESOLVE_AGAIN_MS,
+      contradictedBy: (error) => isKmsError(error) && contradictions.has(error.name),
+    });
   }
 
   matches(label: string): Awaitable<boolean> {
@@ -127,14 +163,8 @@ class KeyName {
     return this.#target.passes((keyId) => keyId === label);
   }
 
-  /** Passes on the outcome of a call, and forgets the key of the alias if the outcome contradicts it. */
-  async watch<T>(call: Promise<T>): Promise<T> {
-    try {
-      return await call;
-    } catch (error) {
-      if (isKmsError(error) && contradictions.has(error.name)) this.#target.forget();
-      throw error;
-    }
+  watch<T>(call: () => Promise<T>): Promise<T> {
+    return this.#target.watch(call);
   }
 
   wrapped({ CiphertextBlob, KeyId }: Encrypted): Required<Wrapped> {

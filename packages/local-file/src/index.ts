@@ -3,11 +3,9 @@
  *
  * @module
  */
-export { localFile, localFileDriver } from "./driver.ts";
-export type { LocalFileOptions } from "./driver.ts";
+export { doctor, localFile, localFileDriver } from "./driver.ts";
+export type { LocalFileDoctorReport, LocalFileOptions } from "./driver.ts";
 export type { LocalFileClient } from "./client.ts";
-export { doctor } from "./doctor.ts";
-export type { LocalFileDoctorReport } from "./doctor.ts";
 export type { DoctorCheck, DoctorOptions, DoctorProblem, DoctorReport } from "@env/core/driver";
 export { keystoreOptions, openLocalFile, parseLocalFileUri } from "./uri.ts";
 export type { LocalFileUri, OpenLocalFileOptions } from "./uri.ts";

@@ -8,6 +8,7 @@
  */
 import { resolve } from "node:path";
 import { Cmk, EnvelopeError, type OpenCmkOptions } from "@env/core";
+import { decodePart, readUri, uriFault } from "@env/core/driver";
 import {
   inspectKeystore,
   openKeystore,
@@ -56,7 +57,21 @@ export interface LocalFileUri {
   readonly patchedSqlite?: boolean;
 }
 
-const SCHEME = "local-file:";
+const syntax = {
+  scheme: "local-file",
+  path: true,
+  parameters: {
+    key: "any",
+    principal: "text",
+    readOnly: "flag",
+    audit: "text",
+    auditMaxRecords: "text",
+    auditMaxAgeDays: "text",
+    auditArchive: "text",
+    patchedSqlite: "flag",
+  },
+} as const;
+const fault = uriFault(syntax.scheme);
 
 /**
  * Opens the keystore that a URI names and makes a {@link Cmk} from the key. Closing the CMK closes the keystore.
@@ -124,103 +139,81 @@ function writeToStderr(record: AuditRecord): Promise<void> {
  * @throws {@link EnvelopeError} `ERR_ENVELOPE_CONFIG`
  */
 export function parseLocalFileUri(uri: string): LocalFileUri {
-  if (typeof uri !== "string" || !uri.startsWith(SCHEME)) {
-    throw config(`it must start with ${SCHEME}`);
-  }
-  const [written = "", query, ...more] = uri.slice(SCHEME.length).split("?");
-  if (more.length > 0) throw config("it has more than one question mark; write %3F in a path");
-  if (uri.includes("#")) throw config("it has a fragment; write %23 in a path");
+  const { where, parameters } = readUri(uri, syntax);
   // file:///x is a habit, and means the same here. Text between the slashes would be a host.
-  const path = decode(written.startsWith("///") ? written.slice(2) : written, "path");
-  if (written.startsWith("//") && !written.startsWith("///")) {
-    throw config("it has a host or credentials; write local-file:./path or local-file:/path");
+  const path = decodePart(where.startsWith("///") ? where.slice(2) : where, "path", fault);
+  if (where.startsWith("//") && !where.startsWith("///")) {
+    throw fault("it has a host or credentials; write local-file:./path or local-file:/path");
   }
-  if (path === "") throw config("the path is missing");
-  if (path.includes("\0")) throw config("the path contains a NUL character");
-
-  const found: { -readonly [K in Parameter]?: LocalFileUri[K] } = {};
-  for (const parameter of query === undefined || query === "" ? [] : query.split("&")) {
-    const [name = "", text = ""] = parameter.split(/=(.*)/s);
-    // Neither names nor values are repeated in errors: either could be a passphrase.
-    if (!isParameter(name)) {
-      throw config(`it has an unknown parameter; known are ${Object.keys(parameters).join(", ")}`);
-    }
-    if (Object.hasOwn(found, name)) throw config(`${name} is given twice`);
-    const value = decode(text, name);
-    if (value === "" && name !== "key") throw config(`${name} is empty`);
-    Object.assign(found, { [name]: parameters[name](value) });
-  }
-  const { key, ...rest } = found;
-  if (key === undefined || key === "") {
-    throw config("the key is missing; append ?key=alias/name or ?key=<key id>");
-  }
-  requireFitting(rest);
-  return { path, key, ...rest };
+  if (path === "") throw fault("the path is missing");
+  if (path.includes("\0")) throw fault("the path contains a NUL character");
+  const { key = "", principal, readOnly, auditArchive, patchedSqlite } = parameters;
+  if (principal !== undefined) requirePrincipal(principal);
+  const audit = auditIn(parameters.audit);
+  const auditMaxRecords = wholeNumber(
+    "auditMaxRecords",
+    parameters.auditMaxRecords,
+    999_999_999_999,
+  );
+  const auditMaxAgeDays = wholeNumber("auditMaxAgeDays", parameters.auditMaxAgeDays, 36_500);
+  const found = {
+    ...(principal !== undefined && { principal }),
+    ...(readOnly !== undefined && { readOnly }),
+    ...(audit !== undefined && { audit }),
+    ...(auditMaxRecords !== undefined && { auditMaxRecords }),
+    ...(auditMaxAgeDays !== undefined && { auditMaxAgeDays }),
+    ...(auditArchive !== undefined && { auditArchive }),
+    ...(patchedSqlite !== undefined && { patchedSqlite }),
+  };
+  if (key === "") throw fault("the key is missing; append ?key=alias/name or ?key=<key id>");
+  requireFitting(found);
+  return { path, key, ...found };
 }
 
-/** That the parameters make sense together. */
+/** Requires that the parameters make sense together. */
 function requireFitting(found: Omit<LocalFileUri, "path" | "key">): void {
   const { readOnly = false, audit, auditMaxRecords, auditMaxAgeDays, auditArchive } = found;
   if (readOnly && audit === undefined) {
-    throw config(
+    throw fault(
       "readOnly=true needs audit=none or audit=stderr, since nothing can be recorded in the file",
     );
   }
-  if (!readOnly && audit !== undefined) throw config("audit is only for readOnly=true");
+  if (!readOnly && audit !== undefined) throw fault("audit is only for readOnly=true");
   const limits = [auditMaxRecords, auditMaxAgeDays].filter((limit) => limit !== undefined);
   if (readOnly && (limits.length > 0 || auditArchive !== undefined)) {
-    throw config(
+    throw fault(
       "a keystore with readOnly=true keeps no records; leave out the limits of its audit log",
     );
   }
   if (auditArchive !== undefined && limits.length === 0) {
-    throw config("auditArchive needs auditMaxRecords or auditMaxAgeDays");
+    throw fault("auditArchive needs auditMaxRecords or auditMaxAgeDays");
   }
 }
 
-type Parameter = Exclude<keyof LocalFileUri, "path">;
-
-/** The query's parameters, and how the decoded text of each is read. */
-const parameters: {
-  readonly [K in Parameter]-?: (text: string) => NonNullable<LocalFileUri[K]>;
-} = {
-  key: (text) => text,
-  principal(text) {
-    const arn = principalArn(text, { accountId: "000000000000" });
-    if (parsePrincipal(arn) !== undefined) return text;
-    throw config("principal must be an ARN, user/name, role/name or root");
-  },
-  readOnly: (text) => boolean("readOnly", text),
-  audit(text) {
-    if (text === "none" || text === "stderr") return text;
-    throw config("audit must be none or stderr");
-  },
-  auditMaxRecords: (text) => integer("auditMaxRecords", text, 999_999_999_999),
-  auditMaxAgeDays: (text) => integer("auditMaxAgeDays", text, 36_500),
-  auditArchive: (text) => text,
-  patchedSqlite: (text) => boolean("patchedSqlite", text),
-};
-
-function boolean(name: string, text: string): boolean {
-  if (text !== "true" && text !== "false") throw config(`${name} must be true or false`);
-  return text === "true";
+function auditIn(text: string | undefined): LocalFileUri["audit"] | undefined {
+  if (text === undefined || text === "none" || text === "stderr") return text;
+  throw fault("audit must be none or stderr");
 }
 
-function integer(name: string, text: string, max: number): number {
+function requirePrincipal(text: string): void {
+  const arn = principalArn(text, { accountId: "000000000000" });
+  if (parsePrincipal(arn) === undefined) {
+    throw fault("principal must be an ARN, user/name, role/name or root");
+  }
+}
+
+function wholeNumber(name: string, text: string | undefined, max: number): number | undefined {
+  if (text === undefined) return undefined;
   const number = /^[0-9]{1,12}$/.test(text) ? Number(text) : 0;
   if (number >= 1 && number <= max) return number;
-  throw config(`${name} must be a whole number from 1 to ${max}`);
-}
-
-function isParameter(name: string): name is Parameter {
-  return Object.hasOwn(parameters, name);
+  throw fault(`${name} must be a whole number from 1 to ${max}`);
 }
 
 function rootByConvention(kind: RootKeyKind, path: string): RootKeySource {
   if (kind === "key-file") return { keyFile: `${path}.key` };
   if (kind === "environment") return { environment: "ENVELOPE_ROOT_KEY" };
   if (kind === "passphrase") return { passphrase: passphraseInEnvironment() };
-  throw config("this keystore's root key is wrapped by a CMK; pass it as options.root");
+  throw fault("this keystore's root key is wrapped by a CMK; pass it as options.root");
 }
 
 function passphraseInEnvironment(): string {
@@ -230,16 +223,4 @@ function passphraseInEnvironment(): string {
     "ERR_ENVELOPE_KEYSTORE_ROOT_KEY",
     "the keystore asks for a passphrase; set ENVELOPE_PASSPHRASE, or pass options.root",
   );
-}
-
-function decode(text: string, what: string): string {
-  try {
-    return decodeURIComponent(text);
-  } catch {
-    throw config(`the ${what} has a malformed percent-encoding`);
-  }
-}
-
-function config(problem: string): EnvelopeError {
-  return new EnvelopeError("ERR_ENVELOPE_CONFIG", `local-file URI: ${problem}`);
 }

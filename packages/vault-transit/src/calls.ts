@@ -7,7 +7,7 @@
  *
  * @module
  */
-import { unverifiedTls, withDeadline } from "@env/core/driver";
+import { boundedCall, unverifiedTls } from "@env/core/driver";
 import { Connection } from "./connection.ts";
 import { VaultTransitError, withoutSecrets } from "./errors.ts";
 import type { Settings } from "./options.ts";
@@ -102,21 +102,18 @@ export class Calls {
     }
   }
 
-  async #within<T extends object>(
+  #within<T extends object>(
     operation: Operation,
     signal: AbortSignal | undefined,
     work: (ending: AbortSignal) => Promise<T>,
   ): Promise<T> {
-    const late = (): Error =>
-      new VaultTransitError("Timeout", { operation, hint: `no answer within ${this.#timeout} ms` });
-    const named = async (ending: AbortSignal): Promise<T> => {
-      try {
-        return await work(ending);
-      } catch (error) {
-        throw withoutSecrets(error, operation);
-      }
-    };
-    return withDeadline(named, { signal, timeout: this.#timeout, late, drop: wipePlaintext });
+    return boundedCall(work, {
+      operation,
+      signal,
+      timeout: this.#timeout,
+      late: (facts) => new VaultTransitError("Timeout", facts),
+      failed: withoutSecrets,
+    });
   }
 }
 
@@ -144,10 +141,4 @@ function dataOf(answer: unknown, operation: Operation): Data {
 
 function isData(value: unknown): value is Data {
   return typeof value === "object" && value !== null && !Array.isArray(value);
-}
-
-/** Wipes the data key in a result that nobody waits for any longer, or that must not be used. */
-export function wipePlaintext(late: object): void {
-  const plaintext: unknown = Reflect.get(late, "plaintext");
-  if (plaintext instanceof Uint8Array) plaintext.fill(0);
 }

@@ -1,11 +1,12 @@
 /**
- * The client for those who bring none: `node-vault` on {@link Transport}, made at the first call.
+ * The adapter's own client: `node-vault` on {@link Transport}, made at the first call.
  *
- * Of `node-vault` are the routes and the headers. What it takes from the environment by itself is set
- * here, so that the configuration says it all.
+ * `node-vault` gives the routes and the headers. What it would take from the environment is set here, so
+ * that the configuration is complete.
  *
  * @module
  */
+import { ownClient, type OwnClient } from "@env/core/driver";
 import type NodeVault from "node-vault";
 import { VaultTransitError } from "./errors.ts";
 import type { CheckedConnection } from "./options.ts";
@@ -22,24 +23,27 @@ export interface Send {
 }
 
 export class Connection {
-  readonly #options: CheckedConnection;
+  readonly #client: OwnClient<NodeVault.client>;
   readonly #transport: Transport;
-  #client: Promise<NodeVault.client> | undefined;
 
   constructor(options: CheckedConnection) {
-    this.#options = options;
-    this.#transport = new Transport(options);
+    const transport = new Transport(options);
+    this.#transport = transport;
+    this.#client = ownClient(
+      () => connect(options, transport),
+      () => undefined,
+    );
   }
 
   /** @throws {@link VaultTransitError} `ClientMissing` */
   async connect(): Promise<void> {
-    await this.#connected();
+    await this.#client.get();
   }
 
   async send({ method, path, body, token, signal }: Send): Promise<unknown> {
-    const client = await this.#connected();
+    const client = await this.#client.get();
     signal.throwIfAborted();
-    // Read by `node-vault` before the call returns, so calls side by side may have others.
+    // `node-vault` reads it before the call returns, so concurrent calls may have different tokens.
     client.token = token ?? "";
     return method === "read"
       ? client.read(path, { signal })
@@ -48,14 +52,6 @@ export class Connection {
 
   close(): void {
     this.#transport.close();
-  }
-
-  #connected(): Promise<NodeVault.client> {
-    this.#client ??= connect(this.#options, this.#transport).catch((error: unknown) => {
-      this.#client = undefined;
-      throw error;
-    });
-    return this.#client;
   }
 }
 

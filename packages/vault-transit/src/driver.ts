@@ -13,8 +13,20 @@
  * @module
  */
 import { Cmk, type Bytes } from "@env/core";
-import type { CmkDriver, KmsContext, Unwrapped, UnwrapRequest, Wrapped } from "@env/core/driver";
-import { Calls, wipePlaintext, type Data, type Operation } from "./calls.ts";
+import {
+  DATA_KEY_BYTES,
+  doctorOf,
+  keyBlockLimits,
+  wipePlaintext,
+  type CmkDriver,
+  type Doctor,
+  type KmsContext,
+  type Unwrapped,
+  type UnwrapRequest,
+  type Wrapped,
+} from "@env/core/driver";
+import { Calls, type Data, type Operation } from "./calls.ts";
+import { diagnosticsOf } from "./doctor.ts";
 import { classify, VaultTransitError } from "./errors.ts";
 import { existingKey, KeyCheck, type Intent } from "./key-check.ts";
 import { labelOf, parseLabel, type KeyName } from "./key-name.ts";
@@ -41,15 +53,17 @@ export function vaultTransitDriver(options: VaultTransitOptions): CmkDriver {
   return driverOf(settings, new Calls(settings));
 }
 
+/** Probes a key with the token at hand. Changes nothing in Vault, and creates no key. */
+export const doctor: Doctor<VaultTransitOptions> = doctorOf(vaultTransit);
+
 export function cmkOf(settings: Settings, calls: Calls): Cmk {
   return new Cmk(driverOf(settings, calls), { alsoUnwrap: settings.alsoUnwrap });
 }
 
-const DATA_KEY_BYTES = 32;
-/** An entry's. Source: spec/envelope-v1.md#limits */
-const MAX_WRAPPED_BYTES = 4096;
+const MAX_WRAPPED_BYTES = keyBlockLimits.wrappedBytes;
 
-function driverOf({ key, mode }: Settings, calls: Calls): CmkDriver {
+function driverOf(settings: Settings, calls: Calls): CmkDriver {
+  const { key, mode } = settings;
   const keyId = labelOf(key);
   /** The checks of this key and of further keys that unwrap, by label. */
   const checks = new Map<string, KeyCheck>();
@@ -126,6 +140,7 @@ function driverOf({ key, mode }: Settings, calls: Calls): CmkDriver {
     wrap,
     unwrap,
     classify,
+    describe: () => diagnosticsOf(settings, calls),
     close: () => calls.close(),
   };
   if (!derived) return driver;

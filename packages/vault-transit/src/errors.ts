@@ -10,41 +10,18 @@
  *
  * @module
  */
-import type { KmsFailureCode } from "@env/core/driver";
-
-/** What went wrong. */
-export type ErrorName =
-  | "InvalidCiphertext"
-  | "KeyVersionUnknown"
-  | "KeyNotFound"
-  | "MountNotFound"
-  | "NamespaceNotFound"
-  | "KeyDisabled"
-  | "KeyVersionRetired"
-  | "KeyUnsuitable"
-  | "ContextRequired"
-  | "AccessDenied"
-  | "LoginFailed"
-  | "TokenMissing"
-  | "Throttled"
-  | "Sealed"
-  | "Locked"
-  | "Redirected"
-  | "Inconsistent"
-  | "Unavailable"
-  | "Unreachable"
-  | "UnreadableAnswer"
-  | "Timeout"
-  | "InvalidRequest"
-  | "InvalidAnswer"
-  | "IgnoredParameters"
-  | "TlsFailure"
-  | "InsecureTransport"
-  | "ClientMissing"
-  | "UnknownError";
+import {
+  isTlsCode,
+  KmsCallError,
+  memberOf,
+  networkCodes,
+  textMatching,
+  type KmsCallFacts,
+  type KmsFailureCode,
+} from "@env/core/driver";
 
 /** The code for each name; README.md lists the same. */
-export const codes: Readonly<Record<ErrorName, KmsFailureCode>> = {
+const table = {
   InvalidCiphertext: "ERR_ENVELOPE_KMS_REJECTED",
   KeyVersionUnknown: "ERR_ENVELOPE_KMS_REJECTED",
 
@@ -79,7 +56,12 @@ export const codes: Readonly<Record<ErrorName, KmsFailureCode>> = {
   InsecureTransport: "ERR_ENVELOPE_KMS_ERROR",
   ClientMissing: "ERR_ENVELOPE_KMS_ERROR",
   UnknownError: "ERR_ENVELOPE_KMS_ERROR",
-};
+} as const;
+
+/** What went wrong. */
+export type ErrorName = keyof typeof table;
+
+export const codes: Readonly<Record<ErrorName, KmsFailureCode>> = table;
 
 const hints: Readonly<Partial<Record<ErrorName, string>>> = {
   InvalidCiphertext: "altered bytes, another key, or another context than at encryption",
@@ -102,45 +84,17 @@ const hints: Readonly<Partial<Record<ErrorName, string>>> = {
     "no TLS at that port, or its certificate is not accepted; check the address and tls.ca",
 };
 
-export interface VaultTransitErrorFacts {
-  /** `encrypt`, `decrypt`, `rewrap`, `datakey`, `read`, `login`. */
-  readonly operation?: string | undefined;
-  readonly httpStatus?: number | undefined;
-  /** Node's code, such as `ECONNREFUSED`. */
-  readonly code?: string | undefined;
-  /** The next step. Default: the one for this name. */
-  readonly hint?: string | undefined;
-}
+/** `operation` is one of `encrypt`, `decrypt`, `rewrap`, `datakey`, `read`, `login`. */
+export type VaultTransitErrorFacts = KmsCallFacts;
 
 /**
- * Why a call failed: the cause in core's errors. Holds nothing of the request or the answer except
- * what is listed here.
+ * Why a call failed: the cause in core's errors. Holds nothing of the request or the answer except its
+ * members.
  */
-export class VaultTransitError extends Error {
-  override readonly name: ErrorName;
-  readonly operation: string | undefined;
-  readonly httpStatus: number | undefined;
-  readonly code: string | undefined;
-  readonly hint: string | undefined;
-
+export class VaultTransitError extends KmsCallError<VaultTransitErrorFacts, ErrorName> {
+  /** @param facts - Its hint is by default the one for this name. */
   constructor(name: ErrorName, facts: VaultTransitErrorFacts = {}) {
-    const { operation, httpStatus, code, hint = hints[name] } = facts;
-    super(describe(name, { operation, httpStatus, code, hint }));
-    this.name = name;
-    this.operation = operation;
-    this.httpStatus = httpStatus;
-    this.code = code;
-    this.hint = hint;
-  }
-
-  /** The same error of another operation, or with another name. */
-  with({
-    name = this.name,
-    ...facts
-  }: VaultTransitErrorFacts & { name?: ErrorName }): VaultTransitError {
-    const { operation, httpStatus, code } = this;
-    const hint = name === this.name ? this.hint : undefined;
-    return new VaultTransitError(name, { operation, httpStatus, code, hint, ...facts });
+    super(name, { ...facts, hint: facts.hint ?? hints[name] });
   }
 }
 
@@ -149,17 +103,16 @@ export function withoutSecrets(thrown: unknown, operation: string): VaultTransit
   if (thrown instanceof VaultTransitError) {
     return thrown.operation === undefined ? thrown.with({ operation }) : thrown;
   }
-  const code = word(member(thrown, "code"));
-  const response = member(thrown, "response");
-  const status = member(response, "statusCode") ?? member(response, "status");
+  const code = textMatching(memberOf(thrown, "code"), CODE);
+  const response = memberOf(thrown, "response");
+  const status = memberOf(response, "statusCode") ?? memberOf(response, "status");
   if (typeof status === "number") {
-    const body = member(response, "body") ?? member(response, "data");
+    const body = memberOf(response, "body") ?? memberOf(response, "data");
     return new VaultTransitError(nameOf(status, body), { operation, httpStatus: status });
   }
   if (code === undefined) return new VaultTransitError("UnknownError", { operation });
   if (networkCodes.has(code)) return new VaultTransitError("Unreachable", { operation, code });
-  // EPROTO: what answered speaks no TLS.
-  const name = /CERT|SSL|TLS|ISSUER|VERIFY|^EPROTO$/.test(code) ? "TlsFailure" : "UnknownError";
+  const name = isTlsCode(code) ? "TlsFailure" : "UnknownError";
   return new VaultTransitError(name, { operation, code });
 }
 
@@ -168,17 +121,8 @@ export function classify(error: unknown): KmsFailureCode {
   return codes[withoutSecrets(error, "").name];
 }
 
-const networkCodes: ReadonlySet<string> = new Set([
-  "ECONNREFUSED",
-  "ECONNRESET",
-  "ECONNABORTED",
-  "ENOTFOUND",
-  "EAI_AGAIN",
-  "ETIMEDOUT",
-  "EPIPE",
-  "EHOSTUNREACH",
-  "ENETUNREACH",
-]);
+/** A code of Node or OpenSSL: nothing that could be a message. */
+const CODE = /^[A-Z][A-Z0-9_]{1,63}$/;
 
 const texts: readonly (readonly [RegExp, ErrorName])[] = [
   [/: message authentication failed$/, "InvalidCiphertext"],
@@ -202,7 +146,7 @@ const texts: readonly (readonly [RegExp, ErrorName])[] = [
 export function nameOf(status: number, body: unknown): ErrorName {
   if (status === 429) return "Throttled";
   if (status >= 300 && status < 400) return "Redirected";
-  const errors = member(body, "errors");
+  const errors = memberOf(body, "errors");
   const text = Array.isArray(errors) ? errors[0] : undefined;
   if (typeof text === "string") {
     const known = texts.find(([pattern]) => pattern.test(text));
@@ -213,7 +157,7 @@ export function nameOf(status: number, body: unknown): ErrorName {
   if (status >= 500 || status === 472 || status === 473) return "Unavailable";
   if (!Array.isArray(errors)) {
     // Of another engine, which says in a warning that it has no such path.
-    const isVaults = status === 404 && typeof member(body, "request_id") === "string";
+    const isVaults = status === 404 && typeof memberOf(body, "request_id") === "string";
     return isVaults ? "MountNotFound" : "UnreadableAnswer";
   }
   if (status === 403) return "AccessDenied";
@@ -222,24 +166,4 @@ export function nameOf(status: number, body: unknown): ErrorName {
     return "MountNotFound";
   }
   return "InvalidRequest";
-}
-
-function describe(name: string, facts: VaultTransitErrorFacts): string {
-  const { operation, httpStatus, code, hint } = facts;
-  const details = [code, httpStatus === undefined ? undefined : `HTTP ${httpStatus}`].filter(
-    (detail) => detail !== undefined,
-  );
-  const subject = operation === undefined ? name : `${operation}: ${name}`;
-  const bracket = details.length === 0 ? "" : ` (${details.join(", ")})`;
-  return `${subject}${bracket}${hint === undefined ? "" : `; ${hint}`}`;
-}
-
-function member(value: unknown, name: string): unknown {
-  // By name: an error's own members are not all enumerable, and some are inherited.
-  return typeof value === "object" && value !== null ? Reflect.get(value, name) : undefined;
-}
-
-/** A code of Node or OpenSSL: nothing that could be a message. */
-function word(value: unknown): string | undefined {
-  return typeof value === "string" && /^[A-Z][A-Z0-9_]{1,63}$/.test(value) ? value : undefined;
 }

@@ -6,7 +6,7 @@
  *
  * @module
  */
-export { vaultTransit, vaultTransitDriver } from "./driver.ts";
+export { doctor, vaultTransit, vaultTransitDriver } from "./driver.ts";
 export type {
   VaultAuth,
   VaultTls,
@@ -16,7 +16,6 @@ export type {
   VaultTransitOptions,
 } from "./options.ts";
 export type { VaultTransitClient } from "./client.ts";
-export { doctor } from "./doctor.ts";
 export type { DoctorCheck, DoctorOptions, DoctorProblem, DoctorReport } from "@env/core/driver";
 export { VaultTransitError } from "./errors.ts";
 export { openVaultTransit, parseVaultTransitUri } from "./uri.ts";

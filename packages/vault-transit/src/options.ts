@@ -5,7 +5,17 @@
  * @module
  */
 import type { Awaitable } from "@env/core";
-import { isPrivateOrigin } from "@env/core/driver";
+import {
+  checkOrigin,
+  checkSettings,
+  flag,
+  isPrivateOrigin,
+  milliseconds,
+  misuse,
+  oneOf,
+  type Fault,
+  type OptionRules,
+} from "@env/core/driver";
 import { clientMethods, type VaultTransitClient } from "./client.ts";
 import { hasLabel, isName, isPath, parseLabel, type KeyName } from "./key-name.ts";
 
@@ -115,19 +125,28 @@ export interface CheckedConnection {
   readonly redirectTo: readonly string[];
 }
 
-/** Makes the error of a problem: a RangeError for a number out of range, else a TypeError. */
-type Fault = (problem: string, Kind?: typeof RangeError) => Error;
-
 const DEFAULT_TIMEOUT_MS = 10_000;
 const MAX_TIMEOUT_MS = 2 ** 31 - 1; // setTimeout's
-const keyOptions = ["key", "mount", "namespace", "mode", "alsoUnwrap", "timeout", "insecure"];
-const connectionOptions = [
-  "address",
-  "auth",
-  "tls",
-  "redirectTo",
-] as const satisfies readonly (keyof VaultTransitConnection)[];
-const knownOptions = new Set<string>([...keyOptions, "client", ...connectionOptions]);
+const rules = {
+  key: {
+    key: undefined,
+    mount: undefined,
+    namespace: undefined,
+    mode: oneOf("derived", "aad"),
+    alsoUnwrap: undefined,
+    timeout: milliseconds(MAX_TIMEOUT_MS),
+    insecure: flag,
+  },
+  connection: { address: undefined, auth: undefined, tls: undefined, redirectTo: undefined },
+  client: {
+    methods: clientMethods,
+    must: "have the methods read and write",
+    has: "address, token and TLS",
+  },
+} as const satisfies OptionRules & {
+  readonly key: Record<keyof VaultTransitKey, unknown>;
+  readonly connection: Record<keyof VaultTransitConnection, unknown>;
+};
 const tlsOptions = new Set(["ca", "cert", "key", "passphrase", "serverName"]);
 
 /**
@@ -135,40 +154,21 @@ const tlsOptions = new Set(["ca", "cert", "key", "passphrase", "serverName"]);
  *
  * @param fault - Makes the error of a problem. Problems repeat no value.
  */
-export function checkOptions(
-  options: VaultTransitOptions,
-  fault: Fault = (problem, Kind: ErrorConstructor = TypeError) => new Kind(problem),
-): Settings {
-  if (typeof options !== "object" || options === null) throw fault("options are required");
-  const unknown = Object.keys(options).find((name) => !knownOptions.has(name));
-  if (unknown !== undefined) throw fault(`unknown option ${JSON.stringify(unknown)}`);
+export function checkOptions(options: VaultTransitOptions, fault: Fault = misuse): Settings {
+  checkSettings(options, rules, fault);
   const { client, mode = "derived", timeout = DEFAULT_TIMEOUT_MS, alsoUnwrap = [] } = options;
   const { insecure = false } = options;
-  if (typeof insecure !== "boolean") throw fault("insecure must be a boolean");
   const key = checkKey(options, fault);
-  if (mode !== "derived" && mode !== "aad") throw fault("mode must be derived or aad");
-  const timeoutProblem = `timeout must be a whole number of milliseconds, 1 to ${MAX_TIMEOUT_MS}`;
-  if (typeof timeout !== "number") throw fault(timeoutProblem);
-  if (!Number.isInteger(timeout) || timeout < 1 || timeout > MAX_TIMEOUT_MS) {
-    throw fault(timeoutProblem, RangeError);
-  }
   if (
     !Array.isArray(alsoUnwrap) ||
     alsoUnwrap.some((label) => parseLabel(label, key.namespace) === undefined)
   ) {
     throw fault("alsoUnwrap must list labels of the same namespace, like transit/orders-old");
   }
-  const settings = { key, mode, timeout, insecure, alsoUnwrap: [...alsoUnwrap] };
-  if (client === undefined) {
-    const connection = checkConnection(options, key.namespace, insecure, fault);
-    return { ...settings, client, connection };
-  }
-  if (connectionOptions.some((name) => options[name] !== undefined)) {
-    throw fault("a client has its own address, token and TLS; pass either, not both");
-  }
-  if (!isClient(client)) throw fault("client must have the methods read and write");
-  if (!insecure) checkClient(client, fault);
-  return { ...settings, client, connection: noConnection };
+  if (client !== undefined && !insecure) checkClient(client, fault);
+  const connection =
+    client === undefined ? checkConnection(options, key.namespace, insecure, fault) : noConnection;
+  return { key, mode, timeout, insecure, alsoUnwrap: [...alsoUnwrap], client, connection };
 }
 
 const noConnection: CheckedConnection = {
@@ -204,9 +204,9 @@ function checkConnection(
   const { address = process.env["VAULT_ADDR"], auth, tls = {}, redirectTo = [] } = options;
   if (address === undefined || address === "")
     throw fault("address is missing, and VAULT_ADDR is not set");
-  const origin = checkOrigin(address, "address", insecure, fault);
+  const origin = checkAddress("address", address, insecure, fault);
   if (!Array.isArray(redirectTo)) throw fault("redirectTo must be a list of origins");
-  const targets = redirectTo.map((target) => checkOrigin(target, "redirectTo", insecure, fault));
+  const targets = redirectTo.map((target) => checkAddress("redirectTo", target, insecure, fault));
   if (origin.startsWith("https:") && targets.some((target) => !target.startsWith("https:"))) {
     throw fault("redirectTo must be https where the address is");
   }
@@ -220,18 +220,10 @@ function checkConnection(
   };
 }
 
-/** Data keys travel in the answers: without TLS they must not leave the machine. */
-function checkOrigin(text: unknown, what: string, insecure: boolean, fault: Fault): string {
-  const url = typeof text === "string" && URL.canParse(text) ? new URL(text) : undefined;
-  if (url === undefined) throw fault(`${what} must be a URL`);
-  if (!isPrivateOrigin(url) && !(insecure && url.protocol === "http:")) {
-    throw fault(`${what} must be https, or http to this machine; insecure: true allows any http`);
-  }
-  if (url.username !== "" || url.password !== "" || url.search !== "" || url.hash !== "") {
-    throw fault(`${what} must be an origin without credentials, query or fragment`);
-  }
-  if (url.pathname !== "/") throw fault(`${what} must be an origin without a path`);
-  return url.origin;
+function checkAddress(name: string, address: unknown, insecure: boolean, fault: Fault): string {
+  const { origin, pathname } = checkOrigin(name, address, { insecure, fault, path: true });
+  if (pathname !== "/") throw fault(`${name} must be an origin without a path`);
+  return origin;
 }
 
 /** Looks at where `node-vault` calls, and at the variable that turns its certificate checks off. */
@@ -306,9 +298,4 @@ function isSecret(value: unknown): value is string | (() => Awaitable<string>) {
 
 function members(value: unknown): Record<string, unknown> {
   return typeof value === "object" && value !== null ? { ...value } : {};
-}
-
-function isClient(client: unknown): client is VaultTransitClient {
-  if (typeof client !== "object" || client === null) return false;
-  return clientMethods.every((name) => typeof Reflect.get(client, name) === "function");
 }

@@ -6,8 +6,11 @@
  */
 export type {
   CmkDriver,
+  Diagnostics,
   DriverRequest,
   Generated,
+  KeyReport,
+  ProbedOperation,
   Rewrapped,
   Unwrapped,
   UnwrapRequest,
@@ -16,11 +19,31 @@ export type {
 } from "../driver.ts";
 export type { KmsContext } from "../context.ts";
 export type { KmsFailureCode } from "../error.ts";
+export { DATA_KEY_BYTES } from "../data-key.ts";
+export { keyBlockLimits } from "../key-block.ts";
 export { checkOptions } from "../options.ts";
+export { isTlsCode, KmsCallError, networkCodes } from "./call-error.ts";
+export type { KmsCallFacts } from "./call-error.ts";
+export { boundedCall, ownClient, wipePlaintext } from "./calls.ts";
+export type { BoundedCall, OwnClient } from "./calls.ts";
 export { withDeadline } from "./deadline.ts";
 export type { DeadlineOptions } from "./deadline.ts";
+export { doctor, doctorOf } from "./doctor.ts";
+export type { Doctor, DoctorCheck, DoctorOptions, DoctorProblem, DoctorReport } from "./doctor.ts";
 export { Learnt } from "./learnt.ts";
 export type { LearntOptions } from "./learnt.ts";
+export { memberOf, textMatching } from "./members.ts";
+export {
+  checkOrigin,
+  checkSettings,
+  flag,
+  milliseconds,
+  misuse,
+  oneOf,
+  text,
+  wholeNumber,
+} from "./settings.ts";
+export type { Fault, OptionRule, OptionRules } from "./settings.ts";
 export { isLoopback, isPrivateOrigin, unverifiedTls } from "./transport.ts";
-export { checkDoctorOptions } from "./doctor.ts";
-export type { DoctorCheck, DoctorOptions, DoctorProblem, DoctorReport } from "./doctor.ts";
+export { connectFirst, decodePart, readUri, uriFault } from "./uri.ts";
+export type { ParameterKind, UriParts, UriSyntax } from "./uri.ts";

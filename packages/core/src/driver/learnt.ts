@@ -14,18 +14,22 @@ export interface LearntOptions<T> {
   readonly ask: () => Promise<T>;
   /** Milliseconds for which an answer is trusted. */
   readonly maxAge: number;
+  /** Whether an error of a call shows that the fact may no longer be true. Default: none does. */
+  readonly contradictedBy?: (error: unknown) => boolean;
 }
 
 export class Learnt<T> {
   readonly #ask: () => Promise<T>;
   readonly #maxAge: number;
+  readonly #contradictedBy: (error: unknown) => boolean;
   #fact: { readonly value: T } | undefined;
   #at = -Infinity;
   #asking: Promise<T> | undefined;
 
-  constructor({ ask, maxAge }: LearntOptions<T>) {
+  constructor({ ask, maxAge, contradictedBy = () => false }: LearntOptions<T>) {
     this.#ask = ask;
     this.#maxAge = maxAge;
+    this.#contradictedBy = contradictedBy;
   }
 
   /** The fact, however old it is; `undefined` if it was never learnt or has been forgotten. */
@@ -67,6 +71,16 @@ export class Learnt<T> {
       this.learn(this.#fact.value);
       return test(this.#fact.value);
     });
+  }
+
+  /** Makes a call to the KMS, and forgets the fact if the error of the call contradicts it. */
+  async watch<R>(call: () => Promise<R>): Promise<R> {
+    try {
+      return await call();
+    } catch (error) {
+      if (this.#contradictedBy(error)) this.forget();
+      throw error;
+    }
   }
 
   /** Stores a fact that another answer of the KMS contained. */

@@ -74,3 +74,21 @@ describe("a fact that was learnt", () => {
     expect(await learnt.get()).toBe(3);
   });
 });
+
+describe("a call that is watched", () => {
+  it("makes the fact forgotten if its error contradicts it", async () => {
+    const gone = new Error("gone");
+    const learnt = new Learnt({
+      ask: async () => 1,
+      maxAge: 1000,
+      contradictedBy: (error) => error === gone,
+    });
+    learnt.learn(7);
+    expect(await learnt.watch(async () => "answer")).toBe("answer");
+    const other = new Error("other");
+    await expect(learnt.watch(() => Promise.reject(other))).rejects.toBe(other);
+    expect(learnt.known).toBe(7);
+    await expect(learnt.watch(() => Promise.reject(gone))).rejects.toBe(gone);
+    expect(learnt.known).toBeUndefined();
+  });
+});

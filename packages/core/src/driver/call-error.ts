@@ -1,0 +1,86 @@
+/**
+ * The error of a call to a KMS that may be logged, and what Node's own codes in it mean.
+ *
+ * An SDK's error must not be logged: it can hold the whole exchange, with the signature or the token and
+ * with the data key. An adapter copies out of it what is known to be harmless.
+ *
+ * @module
+ */
+
+/** What the errors of all adapters say. Each adapter adds what its KMS reports. */
+export interface KmsCallFacts {
+  /** The operation, as the KMS spells it. */
+  readonly operation?: string | undefined;
+  readonly httpStatus?: number | undefined;
+  /** Node's code, such as `ECONNREFUSED`. */
+  readonly code?: string | undefined;
+  /** The next step. */
+  readonly hint?: string | undefined;
+}
+
+/**
+ * Why a call failed: the cause in core's errors. It holds nothing of the request or the answer except its
+ * facts.
+ */
+export class KmsCallError<
+  Facts extends KmsCallFacts = KmsCallFacts,
+  Name extends string = string,
+> extends Error {
+  override readonly name: Name;
+  readonly operation: string | undefined;
+  readonly httpStatus: number | undefined;
+  readonly code: string | undefined;
+  readonly hint: string | undefined;
+  readonly #facts: Facts;
+
+  /** @param details - What the message says of the adapter's own facts; `undefined` for one that is missing. */
+  constructor(name: Name, facts: Facts, details: readonly (string | undefined)[] = []) {
+    super(describe(name, facts, details));
+    this.name = name;
+    this.operation = facts.operation;
+    this.httpStatus = facts.httpStatus;
+    this.code = facts.code;
+    this.hint = facts.hint;
+    this.#facts = facts;
+  }
+
+  /** Returns the same error with other facts. With another name, it loses its hint. */
+  with({ name = this.name, ...facts }: Facts & { readonly name?: Name }): this {
+    const hint = name === this.name ? this.#facts.hint : undefined;
+    const again: this = Reflect.construct(this.constructor, [
+      name,
+      { ...this.#facts, hint, ...facts },
+    ]);
+    return again;
+  }
+}
+
+function describe(
+  name: string,
+  { operation, httpStatus, code, hint }: KmsCallFacts,
+  more: readonly (string | undefined)[],
+): string {
+  const status = httpStatus === undefined ? undefined : `HTTP ${httpStatus}`;
+  const details = [code, status, ...more].filter((detail) => detail !== undefined);
+  const subject = operation === undefined ? name : `${operation}: ${name}`;
+  const bracket = details.length === 0 ? "" : ` (${details.join(", ")})`;
+  return `${subject}${bracket}${hint === undefined ? "" : `; ${hint}`}`;
+}
+
+/** Node's codes for sockets and DNS: nothing answered, or the connection broke. */
+export const networkCodes: ReadonlySet<unknown> = new Set([
+  "ECONNREFUSED",
+  "ECONNRESET",
+  "ECONNABORTED",
+  "ENOTFOUND",
+  "EAI_AGAIN",
+  "ETIMEDOUT",
+  "EPIPE",
+  "EHOSTUNREACH",
+  "ENETUNREACH",
+]);
+
+/** Whether a code of Node or OpenSSL is about certificates, or about a peer that speaks no TLS (`EPROTO`). */
+export function isTlsCode(code: string): boolean {
+  return /CERT|SSL|TLS|ISSUER|VERIFY|^EPROTO$/.test(code);
+}

@@ -1,0 +1,102 @@
+/**
+ * CMK URIs: `<scheme>:<what names the key>?<parameters>`, a key in one line of configuration.
+ *
+ * A URI names things and never contains a secret. No error repeats any of it, since somebody may have put
+ * a secret there anyway.
+ *
+ * @module
+ */
+import { EnvelopeError } from "../error.ts";
+import { KmsCallError } from "./call-error.ts";
+
+/** How a parameter is read. `any` is text that may be empty; a `list` may be given several times. */
+export type ParameterKind = "text" | "any" | "flag" | "list";
+
+export interface UriSyntax<P extends Readonly<Record<string, ParameterKind>>> {
+  /** The scheme without its colon. */
+  readonly scheme: string;
+  readonly parameters: P;
+  /** Whether the part before the question mark is a path, in which characters may have to be escaped. */
+  readonly path?: boolean;
+}
+
+export interface UriParts<P extends Readonly<Record<string, ParameterKind>>> {
+  /** The part before the question mark, still percent-encoded. */
+  readonly where: string;
+  readonly parameters: {
+    -readonly [K in keyof P]?: P[K] extends "flag"
+      ? boolean
+      : P[K] extends "list"
+        ? string[]
+        : string;
+  };
+}
+
+/** Returns the function that creates the error for a problem with a URI. */
+export function uriFault(scheme: string): (problem: string) => EnvelopeError {
+  return (problem) => new EnvelopeError("ERR_ENVELOPE_CONFIG", `${scheme} URI: ${problem}`);
+}
+
+/** @throws {@link EnvelopeError} `ERR_ENVELOPE_CONFIG` */
+export function readUri<P extends Readonly<Record<string, ParameterKind>>>(
+  uri: string,
+  syntax: UriSyntax<P>,
+): UriParts<P>;
+export function readUri(
+  uri: string,
+  { scheme, parameters: kinds, path = false }: UriSyntax<Readonly<Record<string, ParameterKind>>>,
+): { readonly where: string; readonly parameters: object } {
+  const fault = uriFault(scheme);
+  if (typeof uri !== "string" || !uri.startsWith(`${scheme}:`)) {
+    throw fault(`it must start with ${scheme}:`);
+  }
+  const [where = "", query, ...more] = uri.slice(scheme.length + 1).split("?");
+  if (more.length > 0) {
+    throw fault(`it has more than one question mark${path ? "; write %3F in a path" : ""}`);
+  }
+  if (uri.includes("#")) throw fault(`it has a fragment${path ? "; write %23 in a path" : ""}`);
+  const isEmpty = query === undefined || (path && query === "");
+  const found = new Map<string, string | boolean | string[]>();
+  for (const parameter of isEmpty ? [] : query.split("&")) {
+    const [name = "", text = ""] = parameter.split(/=(.*)/s);
+    const kind = Object.hasOwn(kinds, name) ? kinds[name] : undefined;
+    // Neither a name nor a value is repeated: either could be a secret.
+    if (kind === undefined) {
+      throw fault(`it has an unknown parameter; known are ${Object.keys(kinds).join(", ")}`);
+    }
+    const before = found.get(name);
+    if (before !== undefined && kind !== "list") throw fault(`${name} is given twice`);
+    const value = decodePart(text, name, fault);
+    if (value === "" && kind !== "any") throw fault(`${name} is empty`);
+    if (kind === "flag" && value !== "true" && value !== "false") {
+      throw fault(`${name} must be true or false`);
+    }
+    if (kind === "flag") found.set(name, value === "true");
+    else if (kind === "list") found.set(name, [...(Array.isArray(before) ? before : []), value]);
+    else found.set(name, value);
+  }
+  return { where, parameters: Object.fromEntries(found) };
+}
+
+/** Decodes a part of a URI; `what` names it in the error. */
+export function decodePart(text: string, what: string, fault: (problem: string) => Error): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    throw fault(`the ${what} has a malformed percent-encoding`);
+  }
+}
+
+/**
+ * Runs `connect`, so that a missing SDK or an unknown region shows when a URI is opened.
+ *
+ * @throws {@link EnvelopeError} `ERR_ENVELOPE_CONFIG` for a {@link KmsCallError}.
+ */
+export async function connectFirst<T>(scheme: string, connect: () => Promise<T>): Promise<T> {
+  try {
+    return await connect();
+  } catch (error) {
+    if (!(error instanceof KmsCallError)) throw error;
+    throw uriFault(scheme)(`it cannot be opened; ${error.hint}`);
+  }
+}

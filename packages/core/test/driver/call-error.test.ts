@@ -1,0 +1,58 @@
+import { inspect } from "node:util";
+import { isTlsCode, KmsCallError, networkCodes, type KmsCallFacts } from "@env/core/driver";
+import { expect, it } from "vitest";
+
+interface Facts extends KmsCallFacts {
+  readonly reason?: string;
+}
+
+class ExampleError extends KmsCallError<Facts> {
+  readonly reason: string | undefined;
+
+  constructor(name: string, facts: Facts) {
+    super(name, facts, [facts.reason]);
+    this.reason = facts.reason;
+  }
+}
+
+it("says in its message what is known, and only that", () => {
+  expect(new ExampleError("Denied", {}).message).toBe("Denied");
+  const facts = {
+    operation: "Decrypt",
+    httpStatus: 403,
+    code: "EPIPE",
+    reason: "IAM",
+    hint: "ask",
+  };
+  expect(new ExampleError("Denied", facts).message).toBe(
+    "Decrypt: Denied (EPIPE, HTTP 403, IAM); ask",
+  );
+});
+
+it("can be given more facts, and keeps its class and those it has", () => {
+  const error = new ExampleError("Denied", { reason: "IAM", hint: "ask" }).with({
+    operation: "Encrypt",
+  });
+  expect(error).toBeInstanceOf(ExampleError);
+  expect(error).toMatchObject({ name: "Denied", operation: "Encrypt", reason: "IAM", hint: "ask" });
+});
+
+it("loses the hint of another name", () => {
+  const error = new ExampleError("Denied", { hint: "ask", reason: "IAM" }).with({
+    name: "LoginFailed",
+  });
+  expect(error).toMatchObject({ name: "LoginFailed", hint: undefined, reason: "IAM" });
+});
+
+it("shows each fact once", () => {
+  expect(inspect(new ExampleError("Denied", { code: "EPIPE" })).match(/facts/g)).toBeNull();
+});
+
+it("knows Node's codes", () => {
+  expect(networkCodes.has("ECONNREFUSED")).toBe(true);
+  expect(networkCodes.has("CERT_HAS_EXPIRED")).toBe(false);
+  expect(["CERT_HAS_EXPIRED", "EPROTO", "ERR_TLS_CERT_ALTNAME_INVALID"].every(isTlsCode)).toBe(
+    true,
+  );
+  expect(isTlsCode("ECONNREFUSED")).toBe(false);
+});
