@@ -11,7 +11,7 @@
  */
 export function seededRandom(seed: number = chooseSeed()): (limit: number) => number {
   let state = seed >>> 0;
-  // Mulberry32.
+  // Mulberry32: 32 bits of state are enough to choose cases.
   return (limit) => {
     state = (state + 0x6d_2b_79_f5) >>> 0;
     let mixed = Math.imul(state ^ (state >>> 15), state | 1);
