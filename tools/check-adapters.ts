@@ -1,69 +1,89 @@
 /**
- * The mistake it stops: adapters that drift apart. Whoever knows one of them knows where to look in
- * the next: the same files, the same headings in the README, in the same order.
+ * The mistake it stops: an adapter that has what the others have in name only, so that an application
+ * cannot change its KMS by changing a URI.
  *
- *     node tools/check-adapters.ts
+ * An adapter is a published package whose tests may use the conformance suite.
+ *
+ *     node --conditions=@env/source tools/check-adapters.ts
  *
  * @module
  */
-import { existsSync } from "node:fs";
+import { spawnSync } from "node:child_process";
 import { join } from "node:path";
+import { isEnvelopeError } from "@env/core";
+import { memberOf } from "@env/core/driver";
 import { command, report } from "./command.ts";
-import { headingsOf } from "./markdown.ts";
-import { readPackages, readText, root } from "./workspace.ts";
-
-const adapters = new Set(["@env/aws-kms", "@env/gcp-kms", "@env/local-file", "@env/vault-transit"]);
-
-const files = [
-  "src/client.ts",
-  "src/driver.ts",
-  "src/errors.ts",
-  "src/index.ts",
-  "src/uri.ts",
-  "test/conformance.test.ts",
-  "README.md",
-];
-
-const headings = [
-  "Install",
-  "Use",
-  "Calls and permissions",
-  "Context",
-  "Limits",
-  "Errors",
-  "Rotation",
-  "Live tests",
-];
+import { findFiles, readPackages, readText, root } from "./workspace.ts";
 
 export interface Adapter {
+  /** The name of its package: `@env/aws-kms`. */
   readonly name: string;
-  /** Paths relative to its folder. */
-  readonly has: (file: string) => boolean;
-  /** Text of its README; empty where there is none. */
-  readonly readme: string;
+  /** What the package exports. */
+  readonly module: object;
+  /** The sources of its tests. */
+  readonly tests: readonly string[];
+  /** The schemes of the URIs that the command line opens. */
+  readonly schemes: ReadonlySet<string>;
 }
 
-/** How an adapter differs from the others, one sentence each. */
-export function differences({ name, has, readme }: Adapter): string[] {
-  const found = files.filter((file) => !has(file)).map((file) => `${name} has no ${file}`);
-  const level2 = headingsOf(readme).flatMap(({ level, text }) => (level === 2 ? [text] : []));
-  const known = level2.filter((text) => headings.includes(text));
-  for (const heading of headings) {
-    if (!level2.includes(heading)) found.push(`${name}: README.md has no heading "${heading}"`);
+/** What an adapter lacks, one sentence each. */
+export async function faultsOf({ name, module, tests, schemes }: Adapter): Promise<string[]> {
+  const scheme = name.slice(name.indexOf("/") + 1);
+  const functions = Object.entries(module).filter(([, value]) => typeof value === "function");
+  const named = (pattern: RegExp): string[] =>
+    functions.flatMap(([exported]) => (pattern.test(exported) ? [exported] : []));
+  const found: string[] = [];
+  const [opener, ...more] = named(/^open[A-Z]/);
+  if (opener === undefined || more.length > 0) found.push("exports one function open…");
+  else if (!(await refusesOthers(memberOf(module, opener), scheme))) {
+    found.push(`${opener} refuses a URI of another scheme, and names its own, ${scheme}:`);
   }
-  const ordered = headings.filter((heading) => known.includes(heading));
-  if (known.join("\n") !== ordered.join("\n")) {
-    found.push(`${name}: the README's headings are not in the order ${ordered.join(" · ")}`);
+  if (named(/^parse[A-Z]\w*Uri$/).length !== 1) found.push("exports one function parse…Uri");
+  if (named(/Driver$/).length !== 1) found.push("exports one function …Driver, for tests");
+  if (!named(/^doctor$/).includes("doctor")) found.push("exports doctor");
+  if (!tests.some((text) => text.includes("cmkCases("))) {
+    found.push("runs cmkCases of @env/conformance in a test");
   }
-  return found;
+  if (!schemes.has(scheme)) found.push(`is opened by the command line, for ${scheme}:`);
+  return found.map((rule) => `${name} breaks a rule: an adapter ${rule}`);
 }
 
-await command(import.meta, () => {
-  const present = readPackages().filter(({ manifest }) => adapters.has(manifest.name));
-  const found = present.flatMap(({ dir, manifest }) => {
-    const has = (file: string): boolean => existsSync(join(root, dir, file));
-    const readme = has("README.md") ? readText(`${dir}/README.md`) : "";
-    return differences({ name: manifest.name, has, readme });
-  });
-  return report("check-adapters", found, `${present.length} adapters have one shape`);
+async function refusesOthers(open: unknown, scheme: string): Promise<boolean> {
+  if (typeof open !== "function") return false;
+  try {
+    await Reflect.apply(open, undefined, ["nobody:key"]);
+    return false;
+  } catch (error) {
+    return (
+      isEnvelopeError(error, "ERR_ENVELOPE_CONFIG") &&
+      error.message === `${scheme} URI: it must start with ${scheme}:`
+    );
+  }
+}
+
+/** The schemes that the command line names when it refuses an unknown one. */
+function schemesOfCli(): ReadonlySet<string> {
+  const bin = join(root, "packages/cli/src/bin.ts");
+  const { stderr } = spawnSync(
+    process.execPath,
+    ["--conditions=@env/source", bin, "config", "check", "--cmk", "nobody:key"],
+    { encoding: "utf8" },
+  );
+  const [, list = ""] = /adapters given: ([a-z0-9., -]+)/.exec(stderr) ?? [];
+  return new Set(list.split(", "));
+}
+
+await command(import.meta, async () => {
+  const adapters = readPackages().filter(
+    ({ manifest }) => manifest.devDependencies?.["@env/conformance"] !== undefined,
+  );
+  const schemes = schemesOfCli();
+  const found: string[] = [];
+  for (const { dir, manifest } of adapters) {
+    const { name } = manifest;
+    const module: object = await import(name);
+    const tests = findFiles(`${dir}/test/*.test.ts`).map(readText);
+    found.push(...(await faultsOf({ name, module, tests, schemes })));
+  }
+  return report("check-adapters", found, `${adapters.length} adapters keep to their rules`);
 });

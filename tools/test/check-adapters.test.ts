@@ -1,40 +1,60 @@
-import { describe, expect, it } from "vitest";
-import { differences } from "../check-adapters.ts";
+import { EnvelopeError } from "@env/core";
+import { uriFault } from "@env/core/driver";
+import { expect, it } from "vitest";
+import { faultsOf, type Adapter } from "../check-adapters.ts";
 
-const HEADINGS = [
-  "Install",
-  "Use",
-  "Calls and permissions",
-  "Context",
-  "Limits",
-  "Errors",
-  "Rotation",
-  "Live tests",
-];
+const open = (): Promise<never> =>
+  Promise.reject(uriFault("example")("it must start with example:"));
+const module = { openExample: open, parseExampleUri: open, exampleDriver: open, doctor: open };
+const good: Adapter = {
+  name: "@env/example",
+  module,
+  tests: ["it.for(cmkCases(harness))"],
+  schemes: new Set(["example"]),
+};
 
-function readme(headings: readonly string[]): string {
-  return headings.map((heading) => `## ${heading}\n`).join("\n");
-}
-
-describe("an adapter", () => {
-  it("has the files and headings of all, and may have more", () => {
-    const text = readme([...HEADINGS.slice(0, 3), "Where the keys live", ...HEADINGS.slice(3)]);
-    expect(differences({ name: "a", has: () => true, readme: text })).toEqual([]);
-  });
-
-  it("is told which file or heading it lacks", () => {
-    const found = differences({
-      name: "a",
-      has: (file) => file !== "src/uri.ts",
-      readme: readme(HEADINGS.slice(1)),
-    });
-    expect(found).toEqual(["a has no src/uri.ts", `a: README.md has no heading "Install"`]);
-  });
-
-  it("keeps their order", () => {
-    const text = readme(["Use", "Install", ...HEADINGS.slice(2)]);
-    expect(differences({ name: "a", has: () => true, readme: text })).toEqual([
-      `a: the README's headings are not in the order ${HEADINGS.join(" · ")}`,
-    ]);
-  });
+it("finds nothing wrong with an adapter that has everything", async () => {
+  expect(await faultsOf(good)).toEqual([]);
 });
+
+it.each<[string, Partial<Adapter>, string]>([
+  [
+    "has no opener",
+    { module: { ...module, openExample: undefined } },
+    "exports one function open…",
+  ],
+  ["has two openers", { module: { ...module, openOther: open } }, "exports one function open…"],
+  [
+    "has no parser",
+    { module: { ...module, parseExampleUri: 7 } },
+    "exports one function parse…Uri",
+  ],
+  [
+    "has no driver",
+    { module: { ...module, exampleDriver: undefined } },
+    "exports one function …Driver, for tests",
+  ],
+  ["has no doctor", { module: { ...module, doctor: undefined } }, "exports doctor"],
+  ["runs no suite", { tests: ["it()"] }, "runs cmkCases of @env/conformance in a test"],
+  [
+    "is unknown to the command line",
+    { schemes: new Set(["other"]) },
+    "is opened by the command line, for example:",
+  ],
+])("finds that an adapter %s", async (_, change, rule) => {
+  const faults = await faultsOf({ ...good, ...change });
+  expect(faults).toEqual([`@env/example breaks a rule: an adapter ${rule}`]);
+});
+
+it.each([
+  ["opens it", async () => undefined],
+  ["throws another code", () => Promise.reject(new EnvelopeError("ERR_ENVELOPE_FORMAT", "x"))],
+  ["names another scheme", () => Promise.reject(uriFault("other")("it must start with other:"))],
+])(
+  "finds that an opener does not refuse a URI of another scheme: it %s",
+  async (_, openExample) => {
+    expect(await faultsOf({ ...good, module: { ...module, openExample } })).toEqual([
+      "@env/example breaks a rule: an adapter openExample refuses a URI of another scheme, and names its own, example:",
+    ]);
+  },
+);
