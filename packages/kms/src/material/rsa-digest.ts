@@ -18,7 +18,8 @@ import {
 import type { Bytes } from "@env/core";
 import { random } from "./seal.ts";
 import { plainBytes } from "./material.ts";
-import type { Hash } from "./signature.ts";
+
+export type Hash = "sha256" | "sha384" | "sha512";
 
 /** DER of a DigestInfo up to the digest. RFC 8017, section 9.2, note 1. */
 const digestInfos: Readonly<Record<Hash, string>> = {

@@ -18,12 +18,10 @@ import {
 import type { Bytes } from "@env/core";
 import type { SigningAlgorithm } from "../catalogue/key-specs.ts";
 import { plainBytes } from "./material.ts";
-import { signRsaDigest, verifyRsaDigest } from "./rsa-digest.ts";
+import { signRsaDigest, verifyRsaDigest, type Hash } from "./rsa-digest.ts";
 
 /** Whether the bytes to be signed are a message, or the digest of one. */
 export type MessageType = "RAW" | "DIGEST";
-
-export type Hash = "sha256" | "sha384" | "sha512";
 
 type RsaScheme = { readonly kind: "pss" | "pkcs1"; readonly hash: Hash };
 type Scheme =

@@ -32,7 +32,7 @@ const NO_MARK = "\0".repeat(MARK_BYTES);
 /** What the state row contains besides the marks of the buckets. */
 interface Head {
   readonly clock: Clock;
-  /** Digest of the descriptor's row. */
+  /** Digest of the descriptor's row: only the latest one may open the keystore. */
   readonly descriptor: string;
   /** The number of records of each kind, by the letter of the kind. */
   readonly counts: Readonly<Record<(typeof letters)[RecordKind], number>>;

@@ -204,7 +204,7 @@ export class KeystoreFile implements Disposable {
       made.file?.discard();
       await this.#store.write(() => {
         replaceDescriptor(this.#database, sealed);
-        this.#store.setDescriptor(descriptorDigest(sealed));
+        this.#store.freshness.setDescriptor(descriptorDigest(sealed));
       });
       this.#database.checkpoint();
     } catch (error) {
@@ -277,6 +277,6 @@ function databaseOptions({
 /** @throws Fault if an older row was put back. */
 function latestDescriptor(database: Database, store: SqliteStore): Descriptor {
   const { descriptor, sealed } = readDescriptor(database);
-  if (descriptorDigest(sealed) === store.descriptor) return descriptor;
+  if (descriptorDigest(sealed) === store.freshness.descriptor) return descriptor;
   throw new Fault("the descriptor", "an older row of it was put back");
 }

@@ -19,7 +19,6 @@ import { GroupCommit } from "./group-commit.ts";
 import { KeyTable } from "./key-table.ts";
 import type { KeyRecord } from "./key-record.ts";
 import { PrincipalTable } from "./principal-table.ts";
-import type { RecordName } from "./record-name.ts";
 import { RowSealer } from "./row-sealer.ts";
 import type { Store } from "./store.ts";
 
@@ -28,9 +27,10 @@ export class SqliteStore implements Store {
   readonly keys: KeyTable;
   readonly principals: PrincipalTable;
   readonly auditRows: AuditTable;
+  /** For the other files of this room, which the face does not show. */
+  readonly freshness: Freshness;
   readonly #database: Database;
   readonly #sealer: RowSealer;
-  readonly #freshness: Freshness;
   readonly #commits: GroupCommit;
   /** The latest time that this process has used, and the resets of the clock that it knows of. */
   #latest = { time: 0, resets: 0 };
@@ -45,13 +45,13 @@ export class SqliteStore implements Store {
     const sealer = new RowSealer(root, keystoreId);
     this.#database = database;
     this.#sealer = sealer;
-    this.#freshness = new Freshness(database, sealer);
-    this.principals = new PrincipalTable(database, this.#freshness, sealer);
-    this.keys = new KeyTable(database, this.#freshness, sealer, () => this.now());
+    this.freshness = new Freshness(database, sealer);
+    this.principals = new PrincipalTable(database, this.freshness, sealer);
+    this.keys = new KeyTable(database, this.freshness, sealer, () => this.now());
     this.auditRows = new AuditTable(database);
     this.#commits = new GroupCommit(database, {
       begin: () => this.#begin(),
-      save: () => this.#freshness.save(),
+      save: () => this.freshness.save(),
       flush: () => this.#flush(),
       settle: (committed) => this.#settle(committed),
     });
@@ -59,12 +59,12 @@ export class SqliteStore implements Store {
 
   /** Writes what a new keystore has besides its descriptor, inside the transaction that creates its tables. */
   create(descriptor: string): void {
-    this.#freshness.create(descriptor, Date.now());
+    this.freshness.create(descriptor, Date.now());
   }
 
   read<T>(fn: () => T): Promise<T> {
     return this.#database.read(() => {
-      this.#freshness.refresh();
+      this.freshness.refresh();
       this.#now = this.#tick();
       try {
         return fn();
@@ -83,7 +83,7 @@ export class SqliteStore implements Store {
       () => {
         this.#begin();
         const result = fn();
-        this.#freshness.flush();
+        this.freshness.flush();
         return result;
       },
       (committed) => this.#settle(committed),
@@ -111,28 +111,19 @@ export class SqliteStore implements Store {
   }
 
   settled(): number {
-    return this.#freshness.clock.settled;
+    return this.freshness.clock.settled;
   }
 
   resetClock(): void {
-    this.#freshness.resetClock(Date.now());
+    this.freshness.resetClock(Date.now());
   }
 
   head(name: string): Uint8Array<ArrayBuffer> | undefined {
-    return this.#freshness.head(name);
+    return this.freshness.head(name);
   }
 
   setHead(name: string, bytes: Uint8Array): void {
-    this.#freshness.setHead(name, bytes);
-  }
-
-  /** Digest of the descriptor's row: only the latest one may open the keystore. */
-  get descriptor(): string {
-    return this.#freshness.descriptor;
-  }
-
-  setDescriptor(digest: string): void {
-    this.#freshness.setDescriptor(digest);
+    this.freshness.setHead(name, bytes);
   }
 
   sealToken(name: string, plaintext: Uint8Array): Bytes {
@@ -145,7 +136,7 @@ export class SqliteStore implements Store {
 
   hasExpired(): boolean {
     const now = this.now();
-    const settles = isDayLater(this.#freshness.clock, now);
+    const settles = isDayLater(this.freshness.clock, now);
     return this.keys.hasExpired(settles ? now : this.settled());
   }
 
@@ -153,27 +144,10 @@ export class SqliteStore implements Store {
     this.#destroyed = true;
   }
 
-  /** The names in one of the 256 buckets: those of the records that must exist. */
-  listed(bucket: number): readonly RecordName[] {
-    return this.#freshness.namesIn(bucket);
-  }
-
-  /** Throws a {@link Fault} unless a listed record exists, is the latest and unaltered, and an unlisted one does not exist. */
-  check(name: RecordName): void {
-    if (name.kind === "key") this.keys.load(name.uuid);
-    else if (name.kind === "principal") this.principals.get(name.id);
-    // Which key it points at is compared with that key.
-    else this.keys.requireAliasRow(name.id);
-  }
-
-  isListed(name: RecordName): boolean {
-    return this.#freshness.mark(name) !== undefined;
-  }
-
   #begin(): void {
-    this.#freshness.refresh();
+    this.freshness.refresh();
     this.#now = this.#tick();
-    this.#freshness.begin(this.#now);
+    this.freshness.begin(this.#now);
     this.#writing = true;
   }
 
@@ -181,20 +155,20 @@ export class SqliteStore implements Store {
     const deleted = this.keys.purge(this.settled());
     for (const record of deleted) this.#onDelete(record);
     this.#destroyed ||= deleted.length > 0;
-    this.#freshness.flush();
+    this.freshness.flush();
   }
 
   #settle(committed: boolean): void {
     this.#now = undefined;
     this.#writing = false;
-    this.#freshness.settle(committed);
+    this.freshness.settle(committed);
     if (committed && this.#destroyed) this.#database.checkpoint();
     this.#destroyed = false;
   }
 
   /** The machine's clock, but never earlier than the file's or than a time that this process has used. */
   #tick(): number {
-    const { latest, resets } = this.#freshness.clock;
+    const { latest, resets } = this.freshness.clock;
     const known = resets === this.#latest.resets ? this.#latest.time : 0;
     this.#latest = { time: Math.max(Date.now(), latest, known), resets };
     return this.#latest.time;
