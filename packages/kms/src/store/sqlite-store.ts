@@ -27,7 +27,7 @@ export class SqliteStore implements Store {
   readonly keys: KeyTable;
   readonly principals: PrincipalTable;
   readonly auditRows: AuditTable;
-  /** For the other files of this room, which the face does not show. */
+  /** What the face does not show: only files of this room use it. */
   readonly freshness: Freshness;
   readonly #database: Database;
   readonly #sealer: RowSealer;
