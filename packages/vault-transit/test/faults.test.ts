@@ -14,6 +14,7 @@ import {
 } from "@env/test-servers/failure";
 import { transitFaults, type TransitFault, type TransitServer } from "@env/test-servers/transit";
 import { rejection } from "@env/testkit/refusal";
+import { until } from "@env/testkit/turns";
 import { afterEach, beforeEach, describe, expect, it, onTestFinished, vi } from "vitest";
 import { vaultTransit, type VaultTransitMode } from "../src/index.ts";
 import { testServer, withoutConfiguration } from "./support/server.ts";
@@ -236,7 +237,12 @@ async function open(
   const { dataKey, entry } = await patient.generateDataKey({ context });
   await patient.close();
   // It has looked at its key. A machine may be too busy for a short deadline at first.
-  await vi.waitFor(() => cmk.rewrapEntry(entry, { context }), { timeout: 30_000 });
+  const rewraps = (): Promise<boolean> =>
+    cmk.rewrapEntry(entry, { context }).then(
+      () => true,
+      () => false,
+    );
+  await until(rewraps);
   const wrapped = new TextDecoder().decode(entry.wrapped);
   const hidden = ["SECRET", "U0VDUkVU", server.rootToken, wrapped.slice(9, 60)];
   return { server, cmk, entry, secrets: [...hidden, ...secretsOf(dataKey, entry)] };

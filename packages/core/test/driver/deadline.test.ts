@@ -1,24 +1,24 @@
-import { describe, expect, it, vi } from "vitest";
+import { describe, expect, it, onTestFinished, vi } from "vitest";
 import { withDeadline } from "@env/core/driver";
 
 const tooLate = new Error("late");
 const late = (): Error => tooLate;
 const never = new Promise<never>(() => undefined);
-const timers = (): number =>
-  process.getActiveResourcesInfo().filter((one) => one === "Timeout").length;
 
 describe("withDeadline", () => {
   it("gives what the work gives, and leaves no timer and no listener", async () => {
-    const before = timers();
+    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+    onTestFinished(() => void vi.useRealTimers());
     const controller = new AbortController();
     const { signal } = controller;
     let ending: AbortSignal | undefined;
     const work = async (given: AbortSignal): Promise<number> => {
       ending = given;
+      expect(vi.getTimerCount()).toBe(1);
       return 7;
     };
     expect(await withDeadline(work, { signal, timeout: 60_000, late })).toBe(7);
-    expect(timers()).toBeLessThanOrEqual(before);
+    expect(vi.getTimerCount()).toBe(0);
     controller.abort();
     expect(ending?.aborted).toBe(false);
   });

@@ -1,6 +1,6 @@
 import { createECDH, createPrivateKey, createPublicKey, generateKeyPairSync } from "node:crypto";
 import fc from "fast-check";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { keySpecs } from "../../src/catalogue/key-specs.ts";
 import {
   decodeMaterial,
@@ -10,6 +10,8 @@ import {
   generateMaterial,
 } from "../../src/material/material.ts";
 import { allSpecs, pairSpecs, sample } from "../support/material.ts";
+
+vi.unmock("node:crypto"); // Every key here is generated.
 
 describe("generateMaterial", () => {
   it.each(allSpecs)("makes a key of %s", async (spec) => {

@@ -14,9 +14,11 @@ export async function testServer(
   return server;
 }
 
+let policies = 0;
+
 /** A token with these rules alone. */
 export function tokenFor(server: TransitServer, rules: readonly TransitPolicyRule[]): string {
-  const name = `policy-${server.calls.length}-${Math.random()}`;
+  const name = `policy-${++policies}`;
   server.setPolicy(name, rules);
   return server.createToken({ policies: [name] });
 }
