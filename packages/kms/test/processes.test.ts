@@ -31,7 +31,7 @@ async function setup(): Promise<{
   shared: string[];
   keystore: Keystore;
 }> {
-  const { path, client, keystore, root } = await tempKeystore();
+  const { path, client, keystore, root } = await tempKeystore({ busyTimeout: 60_000 });
   const shared: string[] = [];
   for (let i = 0; i < 16; i++) shared.push(await newKey(client));
   return { path, keyFile: root.keyFile, shared, keystore };
