@@ -45,6 +45,7 @@ const harness: CmkHarness = {
     disable: "moto lets disabled keys work",
     deny: "moto asks no policies",
     throttle: "moto has no quotas",
+    D12: "moto does what a dry run asks, and wants a ciphertext for it",
     unreachable: "conformance.test.ts has it; moto is shared by the cases",
     "D3 unwrap refuses a moved boundary of key and value": boundary,
     "D3 unwrap refuses a moved boundary of two pairs": boundary,

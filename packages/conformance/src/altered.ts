@@ -6,7 +6,7 @@
  */
 import type { CmkDriver } from "@env/core/driver";
 
-type Optional = "generate" | "rewrap" | "matches" | "close";
+type Optional = "generate" | "rewrap" | "matches" | "describe" | "close";
 
 /** The replaced members; `undefined` removes an optional one. */
 export type Changes = {
@@ -17,7 +17,7 @@ export type Changes = {
 
 /** Returns a driver with all members of `driver`, except as `changes` says. */
 export function altered(driver: CmkDriver, changes: Changes): CmkDriver {
-  const { generate, rewrap, matches, close, ...required } = {
+  const { generate, rewrap, matches, describe, close, ...required } = {
     provider: driver.provider,
     keyId: driver.keyId,
     wrap: driver.wrap.bind(driver),
@@ -26,6 +26,7 @@ export function altered(driver: CmkDriver, changes: Changes): CmkDriver {
     generate: driver.generate?.bind(driver),
     rewrap: driver.rewrap?.bind(driver),
     matches: driver.matches?.bind(driver),
+    describe: driver.describe?.bind(driver),
     close: driver.close?.bind(driver),
     ...changes,
   };
@@ -35,6 +36,7 @@ export function altered(driver: CmkDriver, changes: Changes): CmkDriver {
     ...(generate && { generate }),
     ...(rewrap && { rewrap }),
     ...(matches && { matches }),
+    ...(describe && { describe }),
     ...(close && { close }),
   };
 }

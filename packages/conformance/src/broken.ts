@@ -8,6 +8,7 @@
  */
 import type { CmkDriver } from "@env/core/driver";
 import { brokenBinding } from "./broken/binding.ts";
+import { brokenDescriptions } from "./broken/doctor.ts";
 import { brokenErrors } from "./broken/errors.ts";
 import { brokenRotation, forgivenRotation } from "./broken/rotation.ts";
 import { brokenRoundTrip } from "./broken/round-trip.ts";
@@ -33,6 +34,7 @@ export const brokenDrivers: readonly BrokenDriver[] = [
   ...brokenErrors,
   ...brokenSharing,
   ...brokenRotation,
+  ...brokenDescriptions,
 ];
 
 export const forgivenDrivers: readonly ForgivenDriver[] = [...forgivenSharing, ...forgivenRotation];

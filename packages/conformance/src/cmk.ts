@@ -14,6 +14,7 @@
  * @module
  */
 import { contextCases } from "./clauses/context.ts";
+import { doctorCases } from "./clauses/doctor.ts";
 import { errorCases } from "./clauses/errors.ts";
 import { integrityCases } from "./clauses/integrity.ts";
 import { keyCases } from "./clauses/key.ts";
@@ -39,6 +40,7 @@ const definitions: readonly CaseDefinition[] = [
   ...sharingCases,
   ...secretCases,
   ...rotationCases,
+  ...doctorCases,
 ].toSorted((a, b) => Number(a.clause.slice(1)) - Number(b.clause.slice(1)));
 
 /**

@@ -24,6 +24,7 @@ export const clauses = {
   D9: "Sizes: data keys of 32 bytes, wrapped keys of 1 to 4096; garbage is rejected.",
   D10: "Secrets: errors and events hold neither key bytes nor context values.",
   D11: "Rotation: old wraps still open, new ones use the new version, rewrap moves between them.",
+  D12: "Doctor: what a driver describes agrees with what its calls do.",
 } as const;
 
 export type Clause = keyof typeof clauses;

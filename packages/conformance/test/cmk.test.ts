@@ -28,7 +28,7 @@ describe("cmkCases", () => {
     for (const c of cmkCases(honest)) expect(c.name).toMatch(new RegExp(`^${c.clause} [a-z0-9]`));
   });
 
-  it.for(["D12", "D", "d3", "throttled", "D5 tells a missing key as such"])(
+  it.for(["D13", "D", "d3", "throttled", "D5 tells a missing key as such"])(
     "refuses a skip of %s, which is not a clause, an ability or a case",
     (what) => {
       expect(() => cmkCases({ ...honest, skips: { [what]: "reason" } })).toThrow(TypeError);

@@ -112,7 +112,7 @@ export interface Diagnostics {
   /**
    * Bytes in the form of a wrapped key which no key wrapped: if a KMS checks permissions first, its refusal
    * of the bytes shows that the caller may unwrap. `undefined` if that takes a label that is not known.
-   * Default: one zero byte.
+   * Default: nothing is unwrapped that this key has not wrapped.
    */
   readonly madeUp?: (label: string | undefined) => Bytes | undefined;
   /** Whether an error is a refusal of such bytes. Default: `ERR_ENVELOPE_KMS_REJECTED`. */

@@ -40,6 +40,8 @@ export function diagnosticsOf(name: string, calls: Calls): Diagnostics {
       return "cloudkms.cryptoKeyVersions.useToEncrypt";
     },
 
+    madeUp: () => new Uint8Array(1),
+
     isAnswer(error) {
       return error instanceof GcpKmsError && !unanswered.has(error.name);
     },

@@ -11,6 +11,7 @@ import { callsOf, type Cmk } from "../cmk.ts";
 import { bindContext, encodeContext, kmsContext, type Context } from "../context.ts";
 import { DataKey } from "../data-key.ts";
 import type { CmkDriver, Diagnostics, KeyReport, ProbedOperation } from "../driver.ts";
+import { errorCodes } from "../error-codes.ts";
 import { EnvelopeError, errorFacts, isEnvelopeError, type EnvelopeErrorCode } from "../error.ts";
 import type { Entry } from "../key-block.ts";
 import { checkOptions } from "../options.ts";
@@ -36,7 +37,7 @@ export interface DoctorReport {
   readonly label: string | undefined;
   /** Whether the KMS answered at all, even with a refusal. */
   readonly reachable: boolean;
-  /** `undefined` if this could not be determined; `problems` says why. */
+  /** `undefined` if this could not be determined; `problems` says why, unless the driver cannot try it. */
   readonly mayGenerate: boolean | undefined;
   readonly mayWrap: boolean | undefined;
   readonly mayUnwrap: boolean | undefined;
@@ -242,7 +243,11 @@ class Probes {
       return this.#may(operation, entry.keyId, () => probe(entry));
     }
     const label = isOwn ? this.#label : keyId;
-    const { madeUp = () => new Uint8Array(1), refusesBytes } = this.#known;
+    const { madeUp, refusesBytes } = this.#known;
+    if (madeUp === undefined) {
+      this.#sameAs(["generate", "wrap"], operation);
+      return undefined;
+    }
     const wrapped = madeUp(label);
     // Without its label, no entry is known to belong to the key.
     if (wrapped === undefined) return this.#sameAs(["key"], operation);
@@ -324,8 +329,7 @@ class Probes {
     if (!isEnvelopeError(error) || error.code === "ERR_ENVELOPE_CLOSED") throw error;
     const { code } = error;
     const cause = causeOf(error);
-    const safe = cause instanceof KmsCallError ? cause : error;
-    let message = this.#known.words?.(cause, operation) ?? safe.message;
+    let message = this.#known.words?.(cause, operation) ?? wordsOf(error);
     const denied = code === "ERR_ENVELOPE_KMS_ACCESS_DENIED" && this.#reached;
     if (denied && !message.includes("; allow ")) {
       const permission = this.#known.permission?.(operation, keyId, cause);
@@ -335,6 +339,12 @@ class Probes {
     this.#problems.push({ check: this.#reached ? check : "reach", code, message });
     return refusals.has(code) ? false : undefined;
   }
+}
+
+/** An error that may be logged has its own words and next step; of any other, only the code is said. */
+function wordsOf(error: EnvelopeError): string {
+  const { cause, code, message } = error;
+  return cause instanceof KmsCallError ? cause.message : `${message} ${errorCodes[code].next}`;
 }
 
 /** What the driver threw, if the error has it as a cause. */

@@ -25,6 +25,7 @@ function altered(
   more: Partial<CmkDriver> = {},
 ): Cmk {
   const { driver } = key;
+  const generate = driver.generate?.bind(driver);
   const guard =
     <R, T>(operation: string, call: (request: R) => Promise<T>) =>
     async (request: R): Promise<T> => {
@@ -35,9 +36,7 @@ function altered(
     ...driver,
     wrap: guard("wrap", (request) => driver.wrap(request)),
     unwrap: guard("unwrap", (request) => driver.unwrap(request)),
-    ...(driver.generate && {
-      generate: guard("generate", async (request) => driver.generate!(request)),
-    }),
+    ...(generate && { generate: guard("generate", generate) }),
     ...more,
   });
 }
@@ -91,14 +90,14 @@ describe("a driver that describes nothing", () => {
     expect(report.problems[0]).toEqual({
       check: "unwrap",
       code: "ERR_ENVELOPE_KMS_ERROR",
-      message: "stub first: The KMS failed unexpectedly.",
+      message: expect.stringMatching(/^stub first: The KMS failed unexpectedly\. [A-Z][^]*\.$/),
     });
   });
 
-  it("may unwrap though it cannot wrap: made-up bytes are refused after the permission", async () => {
+  it("that cannot wrap leaves open whether it may unwrap", async () => {
     const all = ["generate", "wrap"];
     const report = await doctor(altered(new StubKey("first"), all, denied));
-    expect([may(report), checks(report)]).toEqual(["nnyn", "generate wrap rewrap"]);
+    expect([may(report), checks(report)]).toEqual(["nn?n", "generate wrap unwrap rewrap"]);
   });
 
   it("whose own wrapped key is refused may not unwrap", async () => {
@@ -121,6 +120,7 @@ describe("a driver that describes nothing", () => {
 describe("what a driver describes", () => {
   const described = {
     isAnswer: () => true,
+    madeUp: () => new Uint8Array(1),
     permission: (operation: string, keyId: string) => `${operation} on ${keyId}`,
   };
 
@@ -141,6 +141,17 @@ describe("what a driver describes", () => {
     ]);
     expect(report.problems[2]?.message).toMatch(/; allow generate on first$/);
     expect(report.problems.at(-2)?.message).toMatch(/; allow unwrap on canonical$/);
+  });
+
+  it("can be bytes that no key wrapped, whose refusal shows the permission to unwrap", async () => {
+    const describeKey: CmkDriver["describe"] = () => ({
+      ...described,
+      ask: async () => ({ problems: [] }),
+    });
+    const all = ["generate", "wrap"];
+    const more = { describe: describeKey };
+    const report = await doctor(altered(new StubKey("first"), all, denied, more));
+    expect([may(report), checks(report)]).toEqual(["nnyn", "generate wrap rewrap"]);
   });
 
   it("can be dry runs, which all run at once, for each key", async () => {
