@@ -73,13 +73,20 @@ export function keyIdToBytes(keyId: string): Uint8Array<ArrayBuffer> {
 
 /** The multi-Region key id with the same 16 bytes as a UUID. */
 export function multiRegionForm(uuid: string): string {
-  return keyIdFromBytes(keyIdToBytes(uuid), true);
+  return `mrk-${uuid.replaceAll("-", "")}`;
 }
 
-/** Writes 16 bytes as a key id. */
-export function keyIdFromBytes(bytes: Uint8Array, multiRegion = false): string {
-  const hex = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString("hex");
-  if (multiRegion) return `mrk-${hex}`;
+/** The UUID with the same 16 bytes as a key id: what a file and a blob call the key. */
+export function uuidOf(keyId: string): string {
+  return isMultiRegionKeyId(keyId) ? asUuid(keyId.slice(4)) : keyId;
+}
+
+/** Writes 16 bytes as a UUID. */
+export function keyIdFromBytes(bytes: Uint8Array): string {
+  return asUuid(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString("hex"));
+}
+
+function asUuid(hex: string): string {
   return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`;
 }
 

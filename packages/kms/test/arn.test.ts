@@ -5,6 +5,7 @@ import {
   keyIdToBytes,
   multiRegionForm,
   parseKeyReference,
+  uuidOf,
   parsePrincipal,
   principalArn,
 } from "../src/arn.ts";
@@ -64,6 +65,7 @@ it("gives a multi-Region key the same 16 bytes as the UUID of its digits", () =>
   expect(multiRegion).toBe("mrk-0123abcd456789abcdef0123456789ab");
   expect(keyIdToBytes(multiRegion)).toEqual(keyIdToBytes(keyId));
   expect([keyId, multiRegion].map(isMultiRegionKeyId)).toEqual([false, true]);
+  expect([keyId, multiRegion].map(uuidOf)).toEqual([keyId, keyId]);
 });
 
 it("takes a bare name for one of the caller's own account", () => {

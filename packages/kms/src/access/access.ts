@@ -25,7 +25,6 @@ import {
   type GeneralAction,
   type KeyAction,
 } from "../catalogue/actions.ts";
-import { describeCiphertextBlob } from "../keys/blob.ts";
 import { KmsError } from "../catalogue/errors.ts";
 import { constraintType, grantOfToken } from "../keys/grant-records.ts";
 import type { KeyRecord } from "../store/key-record.ts";
@@ -70,7 +69,8 @@ export interface BlobQuestion extends Facts {
   readonly on: "blob";
   readonly action: "Decrypt" | "ReEncryptFrom";
   readonly keyId: string | undefined;
-  readonly blob: Uint8Array;
+  /** The UUID of the key that the blob names; `undefined`: it is not a blob. */
+  readonly named: string | undefined;
 }
 
 /** The key that an alias points at, for changing the alias: whatever state that key is in. */
@@ -127,10 +127,18 @@ export type Question =
   | GrantQuestion
   | FilterQuestion;
 
+/** A grant, and the key that has it. */
+export interface HeldGrant {
+  readonly key: KeyRecord;
+  readonly grant: Grant;
+}
+
 /** What an operation gets for a question. */
 export type Found<Q extends Question> = Q extends { on: "account" | "alias" | "new-key" }
   ? undefined
-  : KeyRecord;
+  : Q extends { on: "grant" }
+    ? HeldGrant
+    : KeyRecord;
 
 /** A question with the key that it is about. */
 export interface Resolved {
@@ -311,8 +319,7 @@ export class Access {
     return { record, grant };
   }
 
-  #keyOfBlob({ blob }: BlobQuestion): KeyRecord {
-    const named = describeCiphertextBlob(blob)?.keyId;
+  #keyOfBlob({ named }: BlobQuestion): KeyRecord {
     if (named === undefined) throw invalidCiphertext();
     const record = this.#store.keys.get(named) ?? this.#store.keys.get(multiRegionForm(named));
     if (record !== undefined) return record;

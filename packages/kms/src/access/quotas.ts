@@ -75,6 +75,18 @@ export class Quotas {
     return new Quotas(options === "aws" ? awsQuotas : options);
   }
 
+  /** Counts one call: the first time that it is told to, for the transaction of a call may be tried again. */
+  counter(
+    operation: OperationName,
+    accountId: string,
+  ): (keySpec: string | undefined, now: number) => void {
+    let counted = false;
+    return (keySpec, now) => {
+      if (!counted) this.take(operation, accountId, keySpec, now);
+      counted = true;
+    };
+  }
+
   /**
    * Counts a call.
    *

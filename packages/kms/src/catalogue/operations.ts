@@ -416,6 +416,13 @@ export const operations = {
 /** `Encrypt`, … */
 export type OperationName = keyof typeof operations;
 
+type Words<Text extends string> = Text extends `${infer First} ${infer Rest}`
+  ? First | Words<Rest>
+  : Text;
+
+/** The members of an operation's request that this KMS understands. */
+export type Member<Name extends OperationName> = Words<(typeof operations)[Name]["request"]>;
+
 /** The facts of a row, if {@link OperationRow} has them all. */
 type Checked<Row> = Exclude<keyof Row, keyof OperationRow> extends never ? OperationRow : never;
 

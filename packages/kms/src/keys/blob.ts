@@ -12,7 +12,7 @@
  */
 import { randomFillSync } from "node:crypto";
 import { encodeEncryptionContext, type Bytes, type Context } from "@env/core";
-import { keyIdFromBytes, keyIdToBytes } from "../arn.ts";
+import { keyIdFromBytes, keyIdToBytes, uuidOf } from "../arn.ts";
 import type { UsableVersion } from "./key.ts";
 import { label, open, SALT_BYTES, seal, TAG_BYTES } from "../material/seal.ts";
 
@@ -29,6 +29,13 @@ export interface CiphertextBlobFacts {
   readonly keyId: string;
   /** Counted from 1. */
   readonly keyVersion: number;
+}
+
+/** A blob in its parts, unverified. */
+export interface ReadBlob extends CiphertextBlobFacts {
+  readonly header: Uint8Array;
+  /** Ciphertext and tag. */
+  readonly sealed: Uint8Array;
 }
 
 /** Encrypts 1 to 4096 bytes. `plaintext` stays the caller's. */
@@ -55,15 +62,29 @@ export function sealBlob(
  */
 export function openBlob(
   { keyId, keyVersion, key }: UsableVersion,
-  blob: Uint8Array,
+  blob: ReadBlob,
   context: Context,
 ): Bytes | undefined {
-  const facts = describeCiphertextBlob(blob);
-  const uuid = keyIdFromBytes(keyIdToBytes(keyId));
-  if (facts?.keyId !== uuid || facts.keyVersion !== keyVersion) return undefined;
-  const header = blob.subarray(0, HEADER_BYTES);
+  if (blob.keyId !== uuidOf(keyId) || blob.keyVersion !== keyVersion) return undefined;
+  const { header, sealed } = blob;
   const binding = { label: LABEL, header, aad: encodeEncryptionContext(context) };
-  return open(key, binding, blob.subarray(HEADER_BYTES));
+  return open(key, binding, sealed);
+}
+
+/**
+ * Takes a blob apart. The parts are views of its bytes.
+ *
+ * @returns `undefined` for bytes that are not such a blob.
+ */
+export function readBlob(bytes: Uint8Array): ReadBlob | undefined {
+  const length = bytes.length - HEADER_BYTES - TAG_BYTES;
+  if (bytes[0] !== VERSION || length < 1 || length > MAX_PLAINTEXT_BYTES) return undefined;
+  return {
+    keyId: keyIdFromBytes(bytes.subarray(1, 17)),
+    keyVersion: new DataView(bytes.buffer, bytes.byteOffset).getUint32(17),
+    header: bytes.subarray(0, HEADER_BYTES),
+    sealed: bytes.subarray(HEADER_BYTES),
+  };
 }
 
 /**
@@ -72,8 +93,6 @@ export function openBlob(
  * @returns `undefined` for bytes that are not such a blob.
  */
 export function describeCiphertextBlob(blob: Uint8Array): CiphertextBlobFacts | undefined {
-  const length = blob.length - HEADER_BYTES - TAG_BYTES;
-  if (blob[0] !== VERSION || length < 1 || length > MAX_PLAINTEXT_BYTES) return undefined;
-  const keyVersion = new DataView(blob.buffer, blob.byteOffset).getUint32(17);
-  return { keyId: keyIdFromBytes(blob.subarray(1, 17)), keyVersion };
+  const read = readBlob(blob);
+  return read && { keyId: read.keyId, keyVersion: read.keyVersion };
 }

@@ -13,18 +13,11 @@ import type { AliasRecord, KeyRecord } from "../store/key-record.ts";
 import { managedAliases } from "../keys/managed.ts";
 import { keySpecs } from "../catalogue/key-specs.ts";
 import { fromMarker, toPage } from "../requests/page.ts";
-import type {
-  AliasListEntry,
-  AliasRequest,
-  AliasTargetRequest,
-  ListAliasesRequest,
-  ListAliasesResponse,
-} from "../requests/shapes.ts";
+import type { AliasListEntry, AliasTargetRequest } from "../requests/shapes.ts";
 import type { Store } from "../store/store.ts";
-import { operation, type Operation } from "./operation.ts";
+import { operation, type Implementations } from "./operation.ts";
 
-export const createAlias: Operation<AliasTargetRequest, void> = operation({
-  name: "CreateAlias",
+const createAlias = operation("CreateAlias", {
   parse: parseTarget,
   questions: ({ name, keyId }) => ({
     alias: { on: "alias", action: "CreateAlias", name } as const,
@@ -40,8 +33,7 @@ export const createAlias: Operation<AliasTargetRequest, void> = operation({
 });
 
 /** Points an alias at another key of the same kind. */
-export const updateAlias: Operation<AliasTargetRequest, void> = operation({
-  name: "UpdateAlias",
+const updateAlias = operation("UpdateAlias", {
   parse: parseTarget,
   questions: ({ name, keyId }) => ({
     alias: { on: "alias", action: "UpdateAlias", name } as const,
@@ -64,9 +56,8 @@ export const updateAlias: Operation<AliasTargetRequest, void> = operation({
   },
 });
 
-export const deleteAlias: Operation<AliasRequest, void> = operation({
-  name: "DeleteAlias",
-  parse: ({ AliasName }: AliasRequest) => check.aliasName(AliasName),
+const deleteAlias = operation("DeleteAlias", {
+  parse: ({ AliasName }) => check.aliasName(AliasName),
   questions: (name) => ({
     alias: { on: "alias", action: "DeleteAlias", name } as const,
     key: { on: "alias-target", action: "DeleteAlias", name } as const,
@@ -77,9 +68,9 @@ export const deleteAlias: Operation<AliasRequest, void> = operation({
 });
 
 /** Lists aliases, sorted by name. The aliases of AWS managed keys are listed before their keys are there. */
-export const listAliases: Operation<ListAliasesRequest, ListAliasesResponse> = operation({
-  name: "ListAliases",
-  parse: ({ KeyId, Limit, Marker }: ListAliasesRequest) =>
+const listAliases = operation("ListAliases", {
+  optional: true,
+  parse: ({ KeyId, Limit, Marker }) =>
     check.all({
       limit: () => check.integer(Limit ?? 50, "limit", 1, 100),
       keyId: () => check.optionalKeyId(KeyId),
@@ -90,7 +81,7 @@ export const listAliases: Operation<ListAliasesRequest, ListAliasesResponse> = o
     key:
       keyId === undefined ? undefined : ({ on: "filter", action: "ListAliases", keyId } as const),
   }),
-  run: ({ store, realm }, { after, limit }, { key }): ListAliasesResponse => {
+  run: ({ store, realm }, { after, limit }, { key }) => {
     const { entries, next } =
       key === undefined
         ? allAliases(store, realm, after, limit)
@@ -98,6 +89,10 @@ export const listAliases: Operation<ListAliasesRequest, ListAliasesResponse> = o
     return { Aliases: entries, ...toPage(next) };
   },
 });
+
+export const implementations: Implementations<
+  "CreateAlias" | "UpdateAlias" | "DeleteAlias" | "ListAliases"
+> = { createAlias, updateAlias, deleteAlias, listAliases };
 
 function parseTarget({ AliasName, TargetKeyId }: AliasTargetRequest): {
   readonly name: string;

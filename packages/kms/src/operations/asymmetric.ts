@@ -12,21 +12,12 @@ import type { KeyRecord } from "../store/key-record.ts";
 import { deriveSharedSecret as derive } from "../material/agreement.ts";
 import { keySpecs } from "../catalogue/key-specs.ts";
 import { encodePublicKey } from "../material/material.ts";
-import type {
-  DeriveSharedSecretRequest,
-  DeriveSharedSecretResponse,
-  GetPublicKeyRequest,
-  GetPublicKeyResponse,
-} from "../requests/shapes.ts";
-import { operation, type Operation } from "./operation.ts";
+import type { GetPublicKeyResponse } from "../requests/shapes.ts";
+import { onKey, operation, type Implementations } from "./operation.ts";
 
-export const getPublicKey: Operation<GetPublicKeyRequest, GetPublicKeyResponse> = operation({
-  name: "GetPublicKey",
-  parse: ({ KeyId }: GetPublicKeyRequest) => check.requireKeyId(KeyId),
-  questions: (keyId) => ({
-    key: { on: "key", action: "GetPublicKey", keyId } as const,
-  }),
-  run: ({ realm }, _, { key }): GetPublicKeyResponse => {
+const getPublicKey = operation("GetPublicKey", {
+  ...onKey("GetPublicKey"),
+  run: ({ realm }, _, { key }) => {
     const { keyId, keySpec, keyUsage } = key;
     return {
       KeyId: keyArn(realm, keyId),
@@ -41,41 +32,44 @@ export const getPublicKey: Operation<GetPublicKeyRequest, GetPublicKeyResponse> 
 
 const agreements = ["ECDH"] as const;
 
-export const deriveSharedSecret: Operation<DeriveSharedSecretRequest, DeriveSharedSecretResponse> =
-  operation({
-    name: "DeriveSharedSecret",
-    parse: (request: DeriveSharedSecretRequest) =>
-      check.all({
-        keyId: () => check.requireKeyId(request.KeyId),
-        algorithm: () =>
-          check.requireOneOf(request.KeyAgreementAlgorithm, "keyAgreementAlgorithm", agreements),
-        publicKey: () => check.bytes(request.PublicKey, "publicKey", 8192),
-      }),
-    questions: ({ keyId, algorithm }) => ({
-      key: {
-        on: "key",
-        action: "DeriveSharedSecret",
-        keyId,
-        conditions: { "kms:KeyAgreementAlgorithm": algorithm },
-      } as const,
+const deriveSharedSecret = operation("DeriveSharedSecret", {
+  parse: (request) =>
+    check.all({
+      keyId: () => check.requireKeyId(request.KeyId),
+      algorithm: () =>
+        check.requireOneOf(request.KeyAgreementAlgorithm, "keyAgreementAlgorithm", agreements),
+      publicKey: () => check.bytes(request.PublicKey, "publicKey", 8192),
     }),
-    run: ({ realm }, { algorithm, publicKey }, { key }): DeriveSharedSecretResponse => {
-      const { keyId, keySpec, origin } = key;
-      const SharedSecret = derive(currentVersion(key).key, keySpec, publicKey);
-      if (SharedSecret === undefined) {
-        throw new KmsError(
-          "ValidationException",
-          `PublicKey must be a DER-encoded public key of key spec ${keySpec}.`,
-        );
-      }
-      return {
-        KeyId: keyArn(realm, keyId),
-        SharedSecret,
-        KeyAgreementAlgorithm: algorithm,
-        KeyOrigin: origin,
-      };
-    },
-  });
+  questions: ({ keyId, algorithm }) => ({
+    key: {
+      on: "key",
+      action: "DeriveSharedSecret",
+      keyId,
+      conditions: { "kms:KeyAgreementAlgorithm": algorithm },
+    } as const,
+  }),
+  run: ({ realm }, { algorithm, publicKey }, { key }) => {
+    const { keyId, keySpec, origin } = key;
+    const SharedSecret = derive(currentVersion(key).key, keySpec, publicKey);
+    if (SharedSecret === undefined) {
+      throw new KmsError(
+        "ValidationException",
+        `PublicKey must be a DER-encoded public key of key spec ${keySpec}.`,
+      );
+    }
+    return {
+      KeyId: keyArn(realm, keyId),
+      SharedSecret,
+      KeyAgreementAlgorithm: algorithm,
+      KeyOrigin: origin,
+    };
+  },
+});
+
+export const implementations: Implementations<"GetPublicKey" | "DeriveSharedSecret"> = {
+  getPublicKey,
+  deriveSharedSecret,
+};
 
 function algorithms({ keySpec, keyUsage }: KeyRecord): Partial<GetPublicKeyResponse> {
   const { encryption, signing, agreement } = keySpecs[keySpec];

@@ -5,43 +5,60 @@
  * @module
  */
 import type { KeyObject } from "node:crypto";
+import type { Context } from "@env/core";
 import { keyArn } from "../arn.ts";
 import { sealBlob } from "../keys/blob.ts";
 import * as check from "../requests/check.ts";
 import { KmsError } from "../catalogue/errors.ts";
 import { currentMaterialId, currentVersion } from "../keys/key.ts";
-import { dataKeyPairSpecs } from "../catalogue/key-specs.ts";
+import { dataKeyPairSpecs, type DataKeyPairSpec } from "../catalogue/key-specs.ts";
 import { encodeMaterial, encodePublicKey, generateMaterial } from "../material/material.ts";
+import type { KeyRecord } from "../store/key-record.ts";
 import type {
   GenerateDataKeyPairRequest,
   GenerateDataKeyPairResponse,
-  GenerateDataKeyPairWithoutPlaintextResponse,
 } from "../requests/shapes.ts";
-import { operation, type Operation } from "./operation.ts";
+import { operation, type Asking, type Call, type Implementations } from "./operation.ts";
 
 const notOffered = ["ML_KEM_512", "ML_KEM_768", "ML_KEM_1024", "SM2"] as const;
 const known = [...dataKeyPairSpecs, ...notOffered] as const;
 
-export const generateDataKeyPair: Operation<
-  GenerateDataKeyPairRequest,
-  GenerateDataKeyPairResponse
-> = pairOperation("GenerateDataKeyPair", (response) => response);
-
-export const generateDataKeyPairWithoutPlaintext: Operation<
-  GenerateDataKeyPairRequest,
-  GenerateDataKeyPairWithoutPlaintextResponse
-> = pairOperation("GenerateDataKeyPairWithoutPlaintext", ({ PrivateKeyPlaintext, ...response }) => {
-  PrivateKeyPlaintext.fill(0);
-  return response;
+const generateDataKeyPair = operation("GenerateDataKeyPair", {
+  ...asking("GenerateDataKeyPair"),
+  run: encrypted,
 });
 
-function pairOperation<Response>(
-  name: "GenerateDataKeyPair" | "GenerateDataKeyPairWithoutPlaintext",
-  finish: (made: GenerateDataKeyPairResponse) => Response,
-): Operation<GenerateDataKeyPairRequest, Response> {
-  return operation({
-    name,
-    parse: (request: GenerateDataKeyPairRequest) =>
+const generateDataKeyPairWithoutPlaintext = operation("GenerateDataKeyPairWithoutPlaintext", {
+  ...asking("GenerateDataKeyPairWithoutPlaintext"),
+  run: (call, input, keys, pair) => {
+    const { PrivateKeyPlaintext, ...response } = encrypted(call, input, keys, pair);
+    PrivateKeyPlaintext.fill(0);
+    return response;
+  },
+});
+
+export const implementations: Implementations<
+  "GenerateDataKeyPair" | "GenerateDataKeyPairWithoutPlaintext"
+> = { generateDataKeyPair, generateDataKeyPairWithoutPlaintext };
+
+interface Input {
+  readonly keyId: string;
+  readonly pairSpec: (typeof known)[number];
+  readonly context: Context;
+}
+
+/** A pair of that spec; `undefined` where this KMS cannot make one. */
+type Pair = KeyObject | undefined;
+
+function asking(action: "GenerateDataKeyPair" | "GenerateDataKeyPairWithoutPlaintext"): Asking<
+  GenerateDataKeyPairRequest,
+  Input
+> & {
+  readonly quotaSpec: (input: Input) => string;
+  readonly make: (input: Input) => Promise<Pair>;
+} {
+  return {
+    parse: (request) =>
       check.all({
         keyId: () => check.requireKeyId(request.KeyId),
         pairSpec: () => check.requireOneOf(request.KeyPairSpec, "keyPairSpec", known),
@@ -50,34 +67,44 @@ function pairOperation<Response>(
     questions: ({ keyId, pairSpec, context }) => ({
       key: {
         on: "key",
-        action: name,
+        action,
         keyId,
         encryptionContext: context,
         conditions: { "kms:DataKeyPairSpec": pairSpec },
-      } as const,
+      },
     }),
     quotaSpec: ({ pairSpec }) => pairSpec,
-    make: async ({ pairSpec }): Promise<KeyObject | undefined> => {
-      const spec = dataKeyPairSpecs.find((one) => one === pairSpec);
+    make: async ({ pairSpec }) => {
+      const spec = offered(pairSpec);
       return spec === undefined ? undefined : generateMaterial(spec);
     },
-    run: ({ realm }, { pairSpec, context }, { key }, pair) => {
-      const spec = dataKeyPairSpecs.find((one) => one === pairSpec);
-      if (spec === undefined || pair === undefined) {
-        throw new KmsError(
-          "UnsupportedOperationException",
-          `KeyPairSpec ${pairSpec} is not supported by this KMS`,
-        );
-      }
-      const PrivateKeyPlaintext = encodeMaterial(pair);
-      return finish({
-        PrivateKeyCiphertextBlob: sealBlob(currentVersion(key), PrivateKeyPlaintext, context),
-        PrivateKeyPlaintext,
-        PublicKey: encodePublicKey(pair),
-        KeyId: keyArn(realm, key.keyId),
-        KeyPairSpec: spec,
-        KeyMaterialId: currentMaterialId(key),
-      });
-    },
-  });
+  };
+}
+
+function offered(pairSpec: Input["pairSpec"]): DataKeyPairSpec | undefined {
+  return dataKeyPairSpecs.find((one) => one === pairSpec);
+}
+
+function encrypted(
+  { realm }: Call,
+  { pairSpec, context }: Input,
+  { key }: { readonly key: KeyRecord },
+  pair: Pair,
+): GenerateDataKeyPairResponse {
+  const spec = offered(pairSpec);
+  if (spec === undefined || pair === undefined) {
+    throw new KmsError(
+      "UnsupportedOperationException",
+      `KeyPairSpec ${pairSpec} is not supported by this KMS`,
+    );
+  }
+  const PrivateKeyPlaintext = encodeMaterial(pair);
+  return {
+    PrivateKeyCiphertextBlob: sealBlob(currentVersion(key), PrivateKeyPlaintext, context),
+    PrivateKeyPlaintext,
+    PublicKey: encodePublicKey(pair),
+    KeyId: keyArn(realm, key.keyId),
+    KeyPairSpec: spec,
+    KeyMaterialId: currentMaterialId(key),
+  };
 }

@@ -8,24 +8,16 @@
  */
 import type { Bytes, Context } from "@env/core";
 import { invalidCiphertext, type BlobQuestion, type KeyQuestion } from "../access/access.ts";
-import { keyArn, keyIdFromBytes, keyIdToBytes } from "../arn.ts";
+import { keyArn, uuidOf } from "../arn.ts";
 import { defaultOf } from "../catalogue/actions.ts";
-import { describeCiphertextBlob, openBlob, sealBlob } from "../keys/blob.ts";
+import { openBlob, readBlob, sealBlob, type ReadBlob } from "../keys/blob.ts";
 import * as check from "../requests/check.ts";
 import { KmsError } from "../catalogue/errors.ts";
 import { currentMaterialId, currentVersion, materialIdOf, versionOf } from "../keys/key.ts";
 import type { KeyRecord } from "../store/key-record.ts";
 import { keySpecs, type EncryptionAlgorithm } from "../catalogue/key-specs.ts";
 import { decryptRsa, encryptRsa, maxRsaPlaintextBytes } from "../material/rsa-encryption.ts";
-import type {
-  DecryptRequest,
-  DecryptResponse,
-  EncryptRequest,
-  EncryptResponse,
-  ReEncryptRequest,
-  ReEncryptResponse,
-} from "../requests/shapes.ts";
-import { operation, type Operation } from "./operation.ts";
+import { operation, type Implementations } from "./operation.ts";
 
 const algorithms = [
   defaultOf("Encrypt", "kms:EncryptionAlgorithm"),
@@ -33,9 +25,8 @@ const algorithms = [
   "RSAES_OAEP_SHA_256",
 ] as const;
 
-export const encrypt: Operation<EncryptRequest, EncryptResponse> = operation({
-  name: "Encrypt",
-  parse: (request: EncryptRequest) =>
+const encrypt = operation("Encrypt", {
+  parse: (request) =>
     check.all({
       keyId: () => check.requireKeyId(request.KeyId),
       context: () => check.encryptionContext(request.EncryptionContext),
@@ -51,7 +42,7 @@ export const encrypt: Operation<EncryptRequest, EncryptResponse> = operation({
       conditions: { "kms:EncryptionAlgorithm": algorithm },
     } as const,
   }),
-  run: ({ realm }, { plaintext, context, algorithm }, { key }): EncryptResponse => {
+  run: ({ realm }, { plaintext, context, algorithm }, { key }) => {
     requireAlgorithm(key, algorithm, context);
     return {
       CiphertextBlob: encryptUnder(key, algorithm, plaintext, context),
@@ -62,21 +53,23 @@ export const encrypt: Operation<EncryptRequest, EncryptResponse> = operation({
   wipe: ({ plaintext }) => plaintext.fill(0),
 });
 
-export const decrypt: Operation<DecryptRequest, DecryptResponse> = operation({
-  name: "Decrypt",
-  parse: (request: DecryptRequest) =>
-    check.all({
+const decrypt = operation("Decrypt", {
+  parse: (request) => {
+    const { bytes, algorithm, ...rest } = check.all({
       keyId: () => check.optionalKeyId(request.KeyId),
-      blob: () => check.ciphertextBlob(request.CiphertextBlob),
+      bytes: () => check.ciphertextBlob(request.CiphertextBlob),
       context: () => check.encryptionContext(request.EncryptionContext),
       algorithm: () => check.oneOf(request.EncryptionAlgorithm, "encryptionAlgorithm", algorithms),
-    }),
-  questions: ({ keyId, blob, context, algorithm }) => ({
-    key: source("Decrypt", keyId, blob, context, algorithm),
+    });
+    return { ...rest, ciphertext: toCiphertext(bytes, algorithm) };
+  },
+  questions: ({ keyId, ciphertext, context }) => ({
+    key: source("Decrypt", keyId, ciphertext, context),
   }),
-  run: ({ realm }, { blob, context, algorithm }, { key }): DecryptResponse => {
+  run: ({ realm }, { ciphertext, context }, { key }) => {
+    const { algorithm } = ciphertext;
     requireAlgorithm(key, algorithm, context);
-    const { plaintext, materialId } = decryptUnder(key, algorithm, blob, context);
+    const { plaintext, materialId } = decryptUnder(key, ciphertext, context);
     return {
       Plaintext: plaintext,
       KeyId: keyArn(realm, key.keyId),
@@ -87,11 +80,10 @@ export const decrypt: Operation<DecryptRequest, DecryptResponse> = operation({
 });
 
 /** Decrypts and encrypts anew: another key, the key's newest version, another context. */
-export const reEncrypt: Operation<ReEncryptRequest, ReEncryptResponse> = operation({
-  name: "ReEncrypt",
-  parse: (request: ReEncryptRequest) =>
-    check.all({
-      blob: () => check.ciphertextBlob(request.CiphertextBlob),
+const reEncrypt = operation("ReEncrypt", {
+  parse: (request) => {
+    const { bytes, fromAlgorithm, ...rest } = check.all({
+      bytes: () => check.ciphertextBlob(request.CiphertextBlob),
       sourceId: () => check.optionalKeyId(request.SourceKeyId, "sourceKeyId"),
       destinationId: () => check.requireKeyId(request.DestinationKeyId, "destinationKeyId"),
       from: () => check.encryptionContext(request.SourceEncryptionContext),
@@ -104,9 +96,11 @@ export const reEncrypt: Operation<ReEncryptRequest, ReEncryptResponse> = operati
           "destinationEncryptionAlgorithm",
           algorithms,
         ),
-    }),
-  questions: ({ blob, sourceId, destinationId, from, to, fromAlgorithm, toAlgorithm }) => ({
-    source: source("ReEncryptFrom", sourceId, blob, from, fromAlgorithm),
+    });
+    return { ...rest, ciphertext: toCiphertext(bytes, fromAlgorithm) };
+  },
+  questions: ({ ciphertext, sourceId, destinationId, from, to, toAlgorithm }) => ({
+    source: source("ReEncryptFrom", sourceId, ciphertext, from),
     destination: {
       on: "key",
       action: "ReEncryptTo",
@@ -115,18 +109,18 @@ export const reEncrypt: Operation<ReEncryptRequest, ReEncryptResponse> = operati
       conditions: { "kms:EncryptionAlgorithm": toAlgorithm },
     } as const,
   }),
-  run: ({ realm }, input, keys): ReEncryptResponse => {
-    const { blob, from, to, fromAlgorithm, toAlgorithm } = input;
-    requireAlgorithm(keys.source, fromAlgorithm, from);
+  run: ({ realm }, input, keys) => {
+    const { ciphertext, from, to, toAlgorithm } = input;
+    requireAlgorithm(keys.source, ciphertext.algorithm, from);
     requireAlgorithm(keys.destination, toAlgorithm, to);
-    const opened = decryptUnder(keys.source, fromAlgorithm, blob, from);
+    const opened = decryptUnder(keys.source, ciphertext, from);
     try {
       const symmetric = toAlgorithm === "SYMMETRIC_DEFAULT";
       return {
         CiphertextBlob: encryptUnder(keys.destination, toAlgorithm, opened.plaintext, to),
         SourceKeyId: keyArn(realm, keys.source.keyId),
         KeyId: keyArn(realm, keys.destination.keyId),
-        SourceEncryptionAlgorithm: fromAlgorithm,
+        SourceEncryptionAlgorithm: ciphertext.algorithm,
         DestinationEncryptionAlgorithm: toAlgorithm,
         ...(opened.materialId === undefined ? {} : { SourceKeyMaterialId: opened.materialId }),
         ...(symmetric ? { DestinationKeyMaterialId: currentMaterialId(keys.destination) } : {}),
@@ -137,21 +131,47 @@ export const reEncrypt: Operation<ReEncryptRequest, ReEncryptResponse> = operati
   },
 });
 
+export const implementations: Implementations<"Encrypt" | "Decrypt" | "ReEncrypt"> = {
+  encrypt,
+  decrypt,
+  reEncrypt,
+};
+
+/** What is to be decrypted: a blob of ours, which is taken apart once, or the bare bytes of RSA. */
+type Ciphertext =
+  | { readonly algorithm: "SYMMETRIC_DEFAULT"; readonly blob: ReadBlob | undefined }
+  | {
+      readonly algorithm: Exclude<EncryptionAlgorithm, "SYMMETRIC_DEFAULT">;
+      readonly bytes: Uint8Array;
+    };
+
+function toCiphertext(bytes: Uint8Array, algorithm: EncryptionAlgorithm): Ciphertext {
+  return algorithm === "SYMMETRIC_DEFAULT"
+    ? { algorithm, blob: readBlob(bytes) }
+    : { algorithm, bytes };
+}
+
 /** The key to decrypt with: that of the blob, or for bare RSA ciphertext the one that is named. */
 function source(
   action: "Decrypt" | "ReEncryptFrom",
   keyId: string | undefined,
-  blob: Uint8Array,
+  ciphertext: Ciphertext,
   encryptionContext: Context,
-  algorithm: EncryptionAlgorithm,
 ): BlobQuestion | KeyQuestion {
+  const { algorithm } = ciphertext;
   const conditions = { "kms:EncryptionAlgorithm": algorithm };
   if (algorithm === "SYMMETRIC_DEFAULT") {
-    return { on: "blob", action, keyId, blob, encryptionContext, conditions };
+    const named = ciphertext.blob?.keyId;
+    return { on: "blob", action, keyId, named, encryptionContext, conditions };
   }
   const field = action === "Decrypt" ? "keyId" : "sourceKeyId";
-  const named = check.requireKeyId(keyId, field);
-  return { on: "key", action, keyId: named, encryptionContext, conditions };
+  return {
+    on: "key",
+    action,
+    keyId: check.requireKeyId(keyId, field),
+    encryptionContext,
+    conditions,
+  };
 }
 
 function requireAlgorithm(
@@ -192,28 +212,28 @@ function encryptUnder(
   return encryptRsa(version.key, algorithm, plaintext);
 }
 
-/** The plaintext of a blob that names this key, and the material that it names. */
+/** The plaintext, and the material that a blob names. The blob has to name this key. */
 function decryptUnder(
   record: KeyRecord,
-  algorithm: EncryptionAlgorithm,
-  blob: Uint8Array,
+  ciphertext: Ciphertext,
   context: Context,
 ): { readonly plaintext: Bytes; readonly materialId: string | undefined } {
-  if (algorithm !== "SYMMETRIC_DEFAULT") {
-    const plaintext = decryptRsa(currentVersion(record).key, algorithm, blob);
+  if (ciphertext.algorithm !== "SYMMETRIC_DEFAULT") {
+    const { algorithm, bytes } = ciphertext;
+    const plaintext = decryptRsa(currentVersion(record).key, algorithm, bytes);
     if (plaintext === undefined) throw invalidCiphertext();
     return { plaintext, materialId: undefined };
   }
-  const facts = describeCiphertextBlob(blob);
-  if (facts === undefined) throw invalidCiphertext();
-  if (facts.keyId !== keyIdFromBytes(keyIdToBytes(record.keyId))) {
+  const { blob } = ciphertext;
+  if (blob === undefined) throw invalidCiphertext();
+  if (blob.keyId !== uuidOf(record.keyId)) {
     throw new KmsError(
       "IncorrectKeyException",
       "The key ID in the request does not identify a CMK that can perform this operation.",
     );
   }
-  const version = versionOf(record, facts.keyVersion);
+  const version = versionOf(record, blob.keyVersion);
   const plaintext = version === undefined ? undefined : openBlob(version, blob, context);
   if (plaintext === undefined) throw invalidCiphertext();
-  return { plaintext, materialId: materialIdOf(record, facts.keyVersion) };
+  return { plaintext, materialId: materialIdOf(record, blob.keyVersion) };
 }

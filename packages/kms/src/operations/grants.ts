@@ -19,27 +19,16 @@ import {
 } from "../keys/grant-records.ts";
 import { fromMarker, toPage } from "../requests/page.ts";
 import type { Grant } from "../policy/request.ts";
-import type {
-  CreateGrantRequest,
-  CreateGrantResponse,
-  GrantConstraints,
-  GrantListEntry,
-  ListGrantsRequest,
-  ListGrantsResponse,
-  ListRetirableGrantsRequest,
-  RetireGrantRequest,
-  RevokeGrantRequest,
-} from "../requests/shapes.ts";
+import type { GrantConstraints, GrantListEntry } from "../requests/shapes.ts";
 import type { KeyRecord } from "../store/key-record.ts";
-import { operation, type Operation } from "./operation.ts";
+import { operation, type Implementations } from "./operation.ts";
 
 /** Keys that one call of ListRetirableGrants looks through: there is no index of grants. */
 const SCANNED_KEYS = 1000;
 
 /** Creates a grant. A request with a name that is repeated gets the same grant and another token. */
-export const createGrant: Operation<CreateGrantRequest, CreateGrantResponse> = operation({
-  name: "CreateGrant",
-  parse: (request: CreateGrantRequest) =>
+const createGrant = operation("CreateGrant", {
+  parse: (request) =>
     check.all({
       keyId: () => check.requireKeyId(request.KeyId),
       grantee: () => check.principal(request.GranteePrincipal, "granteePrincipal"),
@@ -59,7 +48,7 @@ export const createGrant: Operation<CreateGrantRequest, CreateGrantResponse> = o
       ...grantFacts(wanted),
     } as const,
   }),
-  run: (call, input, { key }): CreateGrantResponse => {
+  run: (call, input, { key }) => {
     const { store, access, now, grantDelay } = call;
     const { name, grantee, retiring, operations, constraints } = input;
     requireFittingOperations(key, operations);
@@ -89,9 +78,8 @@ export const createGrant: Operation<CreateGrantRequest, CreateGrantResponse> = o
 });
 
 /** Lists the grants of a key, oldest first. */
-export const listGrants: Operation<ListGrantsRequest, ListGrantsResponse> = operation({
-  name: "ListGrants",
-  parse: (request: ListGrantsRequest) =>
+const listGrants = operation("ListGrants", {
+  parse: (request) =>
     check.all({
       keyId: () => check.requireKeyId(request.KeyId),
       grantId: () =>
@@ -106,7 +94,7 @@ export const listGrants: Operation<ListGrantsRequest, ListGrantsResponse> = oper
   questions: ({ keyId }) => ({
     key: { on: "key", action: "ListGrants", keyId } as const,
   }),
-  run: ({ realm }, { grantId, grantee, limit, after }, { key }): ListGrantsResponse => {
+  run: ({ realm }, { grantId, grantee, limit, after }, { key }) => {
     const left = key.grants
       .filter((grant) => grantId === undefined || grant.grantId === grantId)
       .filter((grant) => grantee === undefined || grant.grantee === grantee)
@@ -122,47 +110,44 @@ export const listGrants: Operation<ListGrantsRequest, ListGrantsResponse> = oper
 });
 
 /** Lists the grants of all keys that a principal may retire. A page may be short, or even empty. */
-export const listRetirableGrants: Operation<ListRetirableGrantsRequest, ListGrantsResponse> =
-  operation({
-    name: "ListRetirableGrants",
-    parse: ({ RetiringPrincipal, Limit, Marker }: ListRetirableGrantsRequest) => {
-      const { position, ...rest } = check.all({
-        retiring: () => check.principal(RetiringPrincipal, "retiringPrincipal"),
-        limit: () => check.integer(Limit ?? 50, "limit", 1, 100),
-        position: () => fromMarker(Marker, /^[0-9]{1,15}\.[0-9]{1,6}$/),
-      });
-      const [seq = "0", skip = "0"] = position?.split(".") ?? [];
-      return { ...rest, after: Number(seq), skip: Number(skip) };
-    },
-    questions: ({ retiring }) => ({
-      account: { on: "account", action: "ListRetirableGrants", resource: retiring } as const,
-    }),
-    run: ({ store, realm }, { retiring, limit, after, skip }): ListGrantsResponse => {
-      const Grants: GrantListEntry[] = [];
-      let position = after;
-      let passed = skip;
-      for (let scanned = 0; scanned < SCANNED_KEYS; scanned++) {
-        const { items, next } = store.keys.list(position, 1);
-        for (const record of items) {
-          const found = record.grants.filter((grant) => grant.retiring === retiring).slice(passed);
-          const taken = found.slice(0, limit - Grants.length);
-          Grants.push(...taken.map((grant) => grantEntry(record, grant, realm)));
-          if (taken.length < found.length) {
-            return { Grants, ...toPage(`${position}.${passed + taken.length}`) };
-          }
+const listRetirableGrants = operation("ListRetirableGrants", {
+  parse: ({ RetiringPrincipal, Limit, Marker }) => {
+    const { position, ...rest } = check.all({
+      retiring: () => check.principal(RetiringPrincipal, "retiringPrincipal"),
+      limit: () => check.integer(Limit ?? 50, "limit", 1, 100),
+      position: () => fromMarker(Marker, /^[0-9]{1,15}\.[0-9]{1,6}$/),
+    });
+    const [seq = "0", skip = "0"] = position?.split(".") ?? [];
+    return { ...rest, after: Number(seq), skip: Number(skip) };
+  },
+  questions: ({ retiring }) => ({
+    account: { on: "account", action: "ListRetirableGrants", resource: retiring } as const,
+  }),
+  run: ({ store, realm }, { retiring, limit, after, skip }) => {
+    const Grants: GrantListEntry[] = [];
+    let position = after;
+    let passed = skip;
+    for (let scanned = 0; scanned < SCANNED_KEYS; scanned++) {
+      const { items, next } = store.keys.list(position, 1);
+      for (const record of items) {
+        const found = record.grants.filter((grant) => grant.retiring === retiring).slice(passed);
+        const taken = found.slice(0, limit - Grants.length);
+        Grants.push(...taken.map((grant) => grantEntry(record, grant, realm)));
+        if (taken.length < found.length) {
+          return { Grants, ...toPage(`${position}.${passed + taken.length}`) };
         }
-        if (next === undefined) return { Grants, ...toPage(undefined) };
-        position = next;
-        passed = 0;
       }
-      return { Grants, ...toPage(`${position}.0`) };
-    },
-  });
+      if (next === undefined) return { Grants, ...toPage(undefined) };
+      position = next;
+      passed = 0;
+    }
+    return { Grants, ...toPage(`${position}.0`) };
+  },
+});
 
 /** Retires a grant: for its retiring principal, its grantee if it may, and the account that issued it. */
-export const retireGrant: Operation<RetireGrantRequest, void> = operation({
-  name: "RetireGrant",
-  parse: ({ GrantToken, KeyId, GrantId }: RetireGrantRequest) => {
+const retireGrant = operation("RetireGrant", {
+  parse: ({ GrantToken, KeyId, GrantId }) => {
     const byToken = GrantToken !== undefined;
     if (byToken === (KeyId !== undefined || GrantId !== undefined)) {
       throw new KmsError(
@@ -176,17 +161,15 @@ export const retireGrant: Operation<RetireGrantRequest, void> = operation({
       grantId: () => check.text(GrantId, "grantId", 1, 128),
     });
   },
-  questions: (grant) => ({ key: { on: "grant", action: "RetireGrant", grant } as const }),
-  run: ({ store, asked }, _, { key }): void => {
-    const [grant] = asked[0]?.request.key?.grants ?? [];
-    if (grant !== undefined) store.keys.update(withoutGrant(key, grant.grantId));
+  questions: (grant) => ({ held: { on: "grant", action: "RetireGrant", grant } as const }),
+  run: ({ store }, _, { held: { key, grant } }): void => {
+    store.keys.update(withoutGrant(key, grant.grantId));
   },
 });
 
 /** Revokes a grant, for whoever may do so with the key. */
-export const revokeGrant: Operation<RevokeGrantRequest, void> = operation({
-  name: "RevokeGrant",
-  parse: ({ KeyId, GrantId }: RevokeGrantRequest) =>
+const revokeGrant = operation("RevokeGrant", {
+  parse: ({ KeyId, GrantId }) =>
     check.all({
       keyId: () => check.requireKeyId(KeyId),
       grantId: () => check.text(GrantId, "grantId", 1, 128),
@@ -199,6 +182,10 @@ export const revokeGrant: Operation<RevokeGrantRequest, void> = operation({
     store.keys.update(withoutGrant(key, grantId));
   },
 });
+
+export const implementations: Implementations<
+  "CreateGrant" | "ListGrants" | "ListRetirableGrants" | "RetireGrant" | "RevokeGrant"
+> = { createGrant, listGrants, listRetirableGrants, retireGrant, revokeGrant };
 
 const GRANT_POSITION = /^[0-9]{15}\.[0-9a-f]{64}$/;
 

@@ -26,15 +26,12 @@ import {
 } from "../material/unwrap.ts";
 import { encodePublicKey, generateMaterial } from "../material/material.ts";
 import type {
-  DeleteImportedKeyMaterialRequest,
-  DeleteImportedKeyMaterialResponse,
   GetParametersForImportRequest,
-  GetParametersForImportResponse,
   ImportKeyMaterialRequest,
   ImportKeyMaterialResponse,
 } from "../requests/shapes.ts";
 import { unsupportedOrigin } from "../keys/states.ts";
-import { operation, type Call, type Operation } from "./operation.ts";
+import { operation, type Call, type Implementations } from "./operation.ts";
 
 const TOKEN_DAYS = 1;
 const MOST_DAYS = 365;
@@ -47,12 +44,8 @@ const expirationModels = [
 ] as const;
 const importTypes = ["NEW_KEY_MATERIAL", "EXISTING_KEY_MATERIAL"] as const;
 
-export const getParametersForImport: Operation<
-  GetParametersForImportRequest,
-  GetParametersForImportResponse
-> = operation({
-  name: "GetParametersForImport",
-  parse: (request: GetParametersForImportRequest) =>
+const getParametersForImport = operation("GetParametersForImport", {
+  parse: (request) =>
     check.all({
       keyId: () => check.requireKeyId(request.KeyId),
       wrapping: () => parseWrapping(request),
@@ -95,46 +88,40 @@ export const getParametersForImport: Operation<
   },
 });
 
-export const importKeyMaterial: Operation<ImportKeyMaterialRequest, ImportKeyMaterialResponse> =
-  operation({
-    name: "ImportKeyMaterial",
-    parse: parseImport,
-    questions: ({ keyId, model, expires }) => ({
-      key: {
-        on: "key",
-        action: "ImportKeyMaterial",
-        keyId,
-        conditions: {
-          "kms:ExpirationModel": model,
-          "kms:ValidTo": expires === undefined ? undefined : new Date(expires).toISOString(),
-        },
-      } as const,
-    }),
-    run: (call, input, { key }): ImportKeyMaterialResponse => {
-      requireExternal(key, call.realm);
-      requireValidTo(input, call.now);
-      requireMembersOfSpec(input, key);
-      const material = unwrap(call, input, key);
-      const id = fingerprint(key.keyId, material);
-      if (input.materialId !== undefined && input.materialId !== id) {
-        throw incorrect("it is not that of the KeyMaterialId in the request");
-      }
-      const imported = { fingerprint: id, expires: input.expires, description: input.description };
-      const changed = place(key, { created: call.now, material, imported }, input.type, call);
-      // A key that was disabled with all its material stays so: that is for EnableKey to change.
-      const enabled = keyState(key, call.now) === "PendingImport" || key.enabled;
-      call.store.keys.update({ ...changed, enabled });
-      return answer(key, id, call.realm);
-    },
-  });
+const importKeyMaterial = operation("ImportKeyMaterial", {
+  parse: parseImport,
+  questions: ({ keyId, model, expires }) => ({
+    key: {
+      on: "key",
+      action: "ImportKeyMaterial",
+      keyId,
+      conditions: {
+        "kms:ExpirationModel": model,
+        "kms:ValidTo": expires === undefined ? undefined : new Date(expires).toISOString(),
+      },
+    } as const,
+  }),
+  run: (call, input, { key }) => {
+    requireExternal(key, call.realm);
+    requireValidTo(input, call.now);
+    requireMembersOfSpec(input, key);
+    const material = unwrap(call, input, key);
+    const id = fingerprint(key.keyId, material);
+    if (input.materialId !== undefined && input.materialId !== id) {
+      throw incorrect("it is not that of the KeyMaterialId in the request");
+    }
+    const imported = { fingerprint: id, expires: input.expires, description: input.description };
+    const changed = place(key, { created: call.now, material, imported }, input.type, call);
+    // A key that was disabled with all its material stays so: that is for EnableKey to change.
+    const enabled = keyState(key, call.now) === "PendingImport" || key.enabled;
+    call.store.keys.update({ ...changed, enabled });
+    return answer(key, id, call.realm);
+  },
+});
 
 /** The key cannot be used until the same material is imported again. */
-export const deleteImportedKeyMaterial: Operation<
-  DeleteImportedKeyMaterialRequest,
-  DeleteImportedKeyMaterialResponse
-> = operation({
-  name: "DeleteImportedKeyMaterial",
-  parse: ({ KeyId, KeyMaterialId }: DeleteImportedKeyMaterialRequest) =>
+const deleteImportedKeyMaterial = operation("DeleteImportedKeyMaterial", {
+  parse: ({ KeyId, KeyMaterialId }) =>
     check.all({
       keyId: () => check.requireKeyId(KeyId),
       materialId: () => check.keyMaterialId(KeyMaterialId),
@@ -142,7 +129,7 @@ export const deleteImportedKeyMaterial: Operation<
   questions: ({ keyId }) => ({
     key: { on: "key", action: "DeleteImportedKeyMaterial", keyId } as const,
   }),
-  run: ({ store, realm }, { materialId }, { key }): DeleteImportedKeyMaterialResponse => {
+  run: ({ store, realm }, { materialId }, { key }) => {
     requireExternal(key, realm);
     const { versions, pending } = key;
     const id = materialId ?? versions.at(-1)?.imported?.fingerprint;
@@ -165,6 +152,10 @@ export const deleteImportedKeyMaterial: Operation<
     return answer(key, id, realm);
   },
 });
+
+export const implementations: Implementations<
+  "GetParametersForImport" | "ImportKeyMaterial" | "DeleteImportedKeyMaterial"
+> = { getParametersForImport, importKeyMaterial, deleteImportedKeyMaterial };
 
 interface ImportInput {
   readonly keyId: string;

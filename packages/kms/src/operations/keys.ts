@@ -21,25 +21,14 @@ import { generateMaterial } from "../material/material.ts";
 import { keyMetadata } from "./key-metadata.ts";
 import { fromMarker, toPage } from "../requests/page.ts";
 import { defaultKeyPolicy } from "../policy/default-policy.ts";
-import type {
-  CreateKeyRequest,
-  DescribeKeyRequest,
-  KeyIdResponse,
-  KeyMetadataResponse,
-  KeyRequest,
-  ListKeysResponse,
-  PageRequest,
-  ScheduleKeyDeletionRequest,
-  ScheduleKeyDeletionResponse,
-  UpdateKeyDescriptionRequest,
-} from "../requests/shapes.ts";
+import type { CreateKeyRequest } from "../requests/shapes.ts";
 import { tagConditions } from "./tags.ts";
-import { operation, type Call, type Operation } from "./operation.ts";
+import { onKey, operation, type Implementations } from "./operation.ts";
 import { parseKeyPolicy, requireWayBack } from "./policies.ts";
 
-export const createKey: Operation<CreateKeyRequest, KeyMetadataResponse> = operation({
-  name: "CreateKey",
-  parse: (request: CreateKeyRequest) => {
+const createKey = operation("CreateKey", {
+  optional: true,
+  parse: (request) => {
     const { kind, ...rest } = check.all({
       kind: () => parseKind(request),
       description: () => check.description(request.Description ?? ""),
@@ -81,7 +70,7 @@ export const createKey: Operation<CreateKeyRequest, KeyMetadataResponse> = opera
   },
   make: async ({ keySpec, origin }): Promise<KeyObject | undefined> =>
     origin === "EXTERNAL" ? undefined : generateMaterial(keySpec),
-  run: (call, input, _, material): KeyMetadataResponse => {
+  run: (call, input, _, material) => {
     const { store, realm, now } = call;
     const record: KeyRecord = {
       keyId: input.keyId,
@@ -108,48 +97,44 @@ export const createKey: Operation<CreateKeyRequest, KeyMetadataResponse> = opera
     store.keys.insert(record);
     return { KeyMetadata: keyMetadata(record, realm, now) };
   },
+  created: ({ KeyMetadata }) => KeyMetadata.Arn,
 });
 
-export const describeKey: Operation<DescribeKeyRequest, KeyMetadataResponse> = operation({
-  name: "DescribeKey",
-  parse: ({ KeyId }: DescribeKeyRequest) => check.requireKeyId(KeyId),
-  questions: (keyId) => ({
-    key: { on: "key", action: "DescribeKey", keyId } as const,
-  }),
-  run: ({ realm, now }, _, { key }): KeyMetadataResponse => ({
+const describeKey = operation("DescribeKey", {
+  ...onKey("DescribeKey"),
+  run: ({ realm, now }, _, { key }) => ({
     KeyMetadata: keyMetadata(key, realm, now),
   }),
 });
 
 /** Lists keys, oldest first. */
-export const listKeys: Operation<PageRequest, ListKeysResponse> = operation({
-  name: "ListKeys",
-  parse: ({ Limit, Marker }: PageRequest) =>
+const listKeys = operation("ListKeys", {
+  optional: true,
+  parse: ({ Limit, Marker }) =>
     check.all({
       limit: () => check.integer(Limit ?? 100, "limit", 1, 1000),
       after: () => Number(fromMarker(Marker, /^[0-9]{1,15}$/) ?? 0),
     }),
   questions: () => ({ account: { on: "account", action: "ListKeys" } as const }),
-  run: ({ store, realm }, { after, limit }): ListKeysResponse => {
+  run: ({ store, realm }, { after, limit }) => {
     const { items, next } = store.keys.list(after, limit);
     const Keys = items.map(({ keyId }) => ({ KeyId: keyId, KeyArn: keyArn(realm, keyId) }));
     return { Keys, ...toPage(next?.toString()) };
   },
 });
 
-export const enableKey: Operation<KeyRequest, void> = keyChange("EnableKey", (key) => ({
-  ...key,
-  enabled: true,
-}));
+const enableKey = operation("EnableKey", {
+  ...onKey("EnableKey"),
+  run: ({ store }, _, { key }) => store.keys.update({ ...key, enabled: true }),
+});
 
-export const disableKey: Operation<KeyRequest, void> = keyChange("DisableKey", (key) => ({
-  ...key,
-  enabled: false,
-}));
+const disableKey = operation("DisableKey", {
+  ...onKey("DisableKey"),
+  run: ({ store }, _, { key }) => store.keys.update({ ...key, enabled: false }),
+});
 
-export const updateKeyDescription: Operation<UpdateKeyDescriptionRequest, void> = operation({
-  name: "UpdateKeyDescription",
-  parse: ({ KeyId, Description }: UpdateKeyDescriptionRequest) =>
+const updateKeyDescription = operation("UpdateKeyDescription", {
+  parse: ({ KeyId, Description }) =>
     check.all({
       keyId: () => check.requireKeyId(KeyId),
       description: () => check.description(Description),
@@ -161,12 +146,8 @@ export const updateKeyDescription: Operation<UpdateKeyDescriptionRequest, void> 
 });
 
 /** The key, its material, aliases and grants are deleted for good once the window is over. */
-export const scheduleKeyDeletion: Operation<
-  ScheduleKeyDeletionRequest,
-  ScheduleKeyDeletionResponse
-> = operation({
-  name: "ScheduleKeyDeletion",
-  parse: ({ KeyId, PendingWindowInDays }: ScheduleKeyDeletionRequest) =>
+const scheduleKeyDeletion = operation("ScheduleKeyDeletion", {
+  parse: ({ KeyId, PendingWindowInDays }) =>
     check.all({
       keyId: () => check.requireKeyId(KeyId),
       windowDays: () =>
@@ -186,7 +167,7 @@ export const scheduleKeyDeletion: Operation<
       conditions: { "kms:ScheduleKeyDeletionPendingWindowInDays": String(windowDays) },
     } as const,
   }),
-  run: ({ store, realm, now }, { windowDays }, { key }): ScheduleKeyDeletionResponse => {
+  run: ({ store, realm, now }, { windowDays }, { key }) => {
     const date = now + windowDays * DAY_MS;
     store.keys.update({ ...key, enabled: false, deletion: { date, windowDays } });
     return {
@@ -199,37 +180,33 @@ export const scheduleKeyDeletion: Operation<
 });
 
 /** Leaves the key disabled. */
-export const cancelKeyDeletion: Operation<KeyRequest, KeyIdResponse> = keyChange(
-  "CancelKeyDeletion",
-  (key) => ({ ...key, enabled: false, deletion: undefined }),
-  (key, { realm }) => ({ KeyId: keyArn(realm, key.keyId) }),
-);
+const cancelKeyDeletion = operation("CancelKeyDeletion", {
+  ...onKey("CancelKeyDeletion"),
+  run: ({ store, realm }, _, { key }) => {
+    store.keys.update({ ...key, enabled: false, deletion: undefined });
+    return { KeyId: keyArn(realm, key.keyId) };
+  },
+});
 
-/** An operation whose only member is a key, which it changes. */
-function keyChange(
-  action: "CancelKeyDeletion" | "DisableKey" | "EnableKey",
-  change: (key: KeyRecord) => KeyRecord,
-): Operation<KeyRequest, void>;
-function keyChange<Response>(
-  action: "CancelKeyDeletion" | "DisableKey" | "EnableKey",
-  change: (key: KeyRecord) => KeyRecord,
-  answer: (key: KeyRecord, call: Call) => Response,
-): Operation<KeyRequest, Response>;
-function keyChange<Response>(
-  action: "CancelKeyDeletion" | "DisableKey" | "EnableKey",
-  change: (key: KeyRecord) => KeyRecord,
-  answer?: (key: KeyRecord, call: Call) => Response,
-): Operation<KeyRequest, Response | undefined> {
-  return operation({
-    name: action,
-    parse: ({ KeyId }: KeyRequest) => check.requireKeyId(KeyId),
-    questions: (keyId) => ({ key: { on: "key", action, keyId } as const }),
-    run: (call, _, { key }) => {
-      call.store.keys.update(change(key));
-      return answer?.(key, call);
-    },
-  });
-}
+export const implementations: Implementations<
+  | "CreateKey"
+  | "DescribeKey"
+  | "ListKeys"
+  | "EnableKey"
+  | "DisableKey"
+  | "UpdateKeyDescription"
+  | "ScheduleKeyDeletion"
+  | "CancelKeyDeletion"
+> = {
+  createKey,
+  describeKey,
+  listKeys,
+  enableKey,
+  disableKey,
+  updateKeyDescription,
+  scheduleKeyDeletion,
+  cancelKeyDeletion,
+};
 
 export interface Kind {
   readonly keySpec: KeySpec;

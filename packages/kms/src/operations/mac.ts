@@ -11,21 +11,15 @@ import type { KeyRecord } from "../store/key-record.ts";
 import { keySpecs, type MacAlgorithm } from "../catalogue/key-specs.ts";
 import { computeMac, verifyMac as isMacOf } from "../material/hmac.ts";
 import type { KeyQuestion } from "../access/access.ts";
-import type {
-  GenerateMacRequest,
-  GenerateMacResponse,
-  VerifyMacRequest,
-  VerifyMacResponse,
-} from "../requests/shapes.ts";
-import { operation, type Operation } from "./operation.ts";
+import type { GenerateMacRequest } from "../requests/shapes.ts";
+import { operation, type Implementations } from "./operation.ts";
 
 const algorithms = ["HMAC_SHA_224", "HMAC_SHA_256", "HMAC_SHA_384", "HMAC_SHA_512"] as const;
 
-export const generateMac: Operation<GenerateMacRequest, GenerateMacResponse> = operation({
-  name: "GenerateMac",
-  parse: (request: GenerateMacRequest) => check.all(checks(request)),
+const generateMac = operation("GenerateMac", {
+  parse: (request) => check.all(checks(request)),
   questions: (input) => ({ key: question("GenerateMac", input) }),
-  run: ({ realm }, { message, algorithm }, { key }): GenerateMacResponse => {
+  run: ({ realm }, { message, algorithm }, { key }) => {
     requireAlgorithm(key, algorithm);
     return {
       Mac: computeMac(currentVersion(key).key, algorithm, message),
@@ -36,12 +30,11 @@ export const generateMac: Operation<GenerateMacRequest, GenerateMacResponse> = o
   wipe: ({ message }) => message.fill(0),
 });
 
-export const verifyMac: Operation<VerifyMacRequest, VerifyMacResponse> = operation({
-  name: "VerifyMac",
-  parse: (request: VerifyMacRequest) =>
+const verifyMac = operation("VerifyMac", {
+  parse: (request) =>
     check.all({ ...checks(request), mac: () => check.bytes(request.Mac, "mac", 6144) }),
   questions: (input) => ({ key: question("VerifyMac", input) }),
-  run: ({ realm }, { message, algorithm, mac }, { key }): VerifyMacResponse => {
+  run: ({ realm }, { message, algorithm, mac }, { key }) => {
     requireAlgorithm(key, algorithm);
     if (!isMacOf(currentVersion(key).key, algorithm, message, mac)) {
       throw new KmsError("KMSInvalidMacException", "");
@@ -50,6 +43,11 @@ export const verifyMac: Operation<VerifyMacRequest, VerifyMacResponse> = operati
   },
   wipe: ({ message }) => message.fill(0),
 });
+
+export const implementations: Implementations<"GenerateMac" | "VerifyMac"> = {
+  generateMac,
+  verifyMac,
+};
 
 interface Input {
   readonly keyId: string;

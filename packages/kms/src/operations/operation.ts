@@ -13,9 +13,17 @@
  * @module
  */
 import { isEnvelopeError } from "@env/core";
-import { Access, type Asked, type Found, type Question, type Resolved } from "../access/access.ts";
+import {
+  Access,
+  type Found,
+  type HeldGrant,
+  type KeyQuestion,
+  type Question,
+  type Resolved,
+} from "../access/access.ts";
 import { keyArn, type Realm } from "../arn.ts";
 import type { AuditSink } from "../audit/event.ts";
+import type { KeyAction } from "../catalogue/actions.ts";
 import { isOfKind } from "../catalogue/key-specs.ts";
 import { membersOf, operationRows, type OperationName } from "../catalogue/operations.ts";
 import * as check from "../requests/check.ts";
@@ -26,6 +34,8 @@ import type { KeyRecord } from "../store/key-record.ts";
 import { carryOutDue, isDue } from "../keys/lifecycle.ts";
 import { bornManagedKey } from "../keys/managed.ts";
 import type { Quotas } from "../access/quotas.ts";
+import type { Parameter, RequestOf, ResponseOf } from "../requests/operations.ts";
+import type { KeyRequest } from "../requests/shapes.ts";
 import type { Session } from "../access/session.ts";
 import { requireState } from "../keys/states.ts";
 import type { Store } from "../store/store.ts";
@@ -43,15 +53,21 @@ export interface Environment {
 }
 
 /** One operation of the KMS: all that can be done with it is to call it. */
-export interface Operation<Request extends object, Response> {
+export interface Operation<Name extends OperationName = OperationName> {
   /** AWS's name. */
-  readonly name: OperationName;
-  readonly call: (environment: Environment, request: Request) => Promise<Response>;
+  readonly name: Name;
+  /** A request may be absent where the method's may. */
+  readonly call: (environment: Environment, request: Parameter<Name>) => Promise<ResponseOf<Name>>;
 }
+
+/** Operations by the names of the client's methods. */
+export type Implementations<Names extends OperationName> = {
+  readonly [Name in Names as Uncapitalize<Name>]: Operation<Name>;
+};
 
 type Questions = Readonly<Record<string, Question | undefined>>;
 
-/** The key of each question, by the question's name; `undefined` where it is about none. */
+/** What was found for each question, by its name; `undefined` where it is about no key. */
 type Keys<Q extends Questions> = {
   readonly [Name in keyof Q]:
     | Found<NonNullable<Q[Name]>>
@@ -67,13 +83,10 @@ export interface Call {
   /** The store's clock: milliseconds since 1970. */
   readonly now: number;
   readonly grantDelay: number;
-  /** What was asked and allowed, in the order of the questions. */
-  readonly asked: readonly Asked[];
 }
 
-export interface Definition<Request extends object, Input, Q extends Questions, Made, Response> {
-  /** AWS's name, and that of its row in the catalogue. */
-  readonly name: OperationName;
+/** What the catalogue cannot say of an operation. */
+interface Definition<Request, Input, Q extends Questions, Made, Response> {
   /** The shape of the request, and copies of its bytes: one `check.all`. No look at any key. */
   readonly parse: (request: Request) => Input;
   /** What is asked for, by name and in this order; at least one question that needs permission. */
@@ -87,21 +100,123 @@ export interface Definition<Request extends object, Input, Q extends Questions, 
   readonly make?: (input: Input, keys: Keys<Q>) => Promise<Made>;
   /** Semantic checks, and then the thing itself. May run more than once: effects on the store only. */
   readonly run: (call: Call, input: Input, keys: Keys<Q>, made: Made) => Response;
+  /** The ARN of a key that the call made, which was not there to be asked for. */
+  readonly created?: (response: Response) => string;
   /** After the call, whatever became of it. */
   readonly wipe?: (input: Input) => void;
 }
 
-export function operation<
-  Request extends object,
-  Input,
-  Q extends Questions,
-  Response,
-  Made = undefined,
->(definition: Definition<Request, Input, Q, Made, Response>): Operation<Request, Response> {
+/** Whether the method may be called without a request, which is then an empty one. */
+type Absent<Name extends OperationName> =
+  undefined extends Parameter<Name> ? { readonly optional: true } : { readonly optional?: never };
+
+/** @param name - That of the operation's row in the catalogue. */
+export function operation<Name extends OperationName, Input, Q extends Questions, Made = undefined>(
+  name: Name,
+  definition: Absent<Name> & Definition<RequestOf<Name>, Input, Q, Made, ResponseOf<Name>>,
+): Operation<Name> {
+  const { optional = false } = definition;
   return {
-    name: definition.name,
-    call: (environment, request) => perform(environment, definition, request),
+    name,
+    call: (environment, request) => {
+      const given = request === undefined && optional ? {} : request;
+      // Where it is optional, an empty one is a request.
+      // oxlint-disable-next-line typescript/no-unsafe-type-assertion
+      return perform(environment, name, definition, given as RequestOf<Name>);
+    },
   };
+}
+
+/** The part of an operation that asks for one key. */
+export interface Asking<Request, Input> {
+  readonly parse: (request: Request) => Input;
+  readonly questions: (input: Input) => { readonly key: KeyQuestion };
+}
+
+/** The part of an operation that asks for the key in `KeyId`, and for nothing else. */
+export function onKey(action: KeyAction): Asking<KeyRequest, string> {
+  return {
+    parse: ({ KeyId }) => check.requireKeyId(KeyId),
+    questions: (keyId) => ({ key: { on: "key", action, keyId } }),
+  };
+}
+
+async function perform<Request extends object, Input, Q extends Questions, Made, Response>(
+  environment: Environment,
+  name: OperationName,
+  definition: Definition<Request, Input, Q, Made, Response>,
+  request: Request,
+): Promise<Response> {
+  check.requireObject(request);
+  const { store, quotas, session } = environment;
+  const trail = new Trail(environment, name, request);
+  let dryRun = false;
+  let wipe: (() => void) | undefined;
+  let answer: Response | undefined;
+  const record = (outcome: Outcome<Response>): void | Promise<void> => {
+    const created = "response" in outcome ? definition.created?.(outcome.response) : undefined;
+    return trail.record(outcome, { dryRun, created });
+  };
+  try {
+    check.requireMembers(request, membersOf(name));
+    dryRun = "DryRun" in request && request.DryRun === true;
+    const { input, tokens } = check.all({
+      input: () => definition.parse(request),
+      tokens: () => check.grantTokens(request),
+      dryRun: () => check.dryRun(request),
+    });
+    wipe = () => definition.wipe?.(input);
+    const count = quotas?.counter(name, session.accountId);
+    const entry = { environment, name, definition, input, tokens, trail, count };
+    const run = ({ call, keys }: Entered<Q>, made: Made): Response => {
+      // A transaction may be tried again: what came of it before is given to nobody.
+      discard(answer);
+      answer = definition.run(call, input, keys, made);
+      if (!dryRun) return answer;
+      throw new KmsError(
+        "DryRunOperationException",
+        "The request would have succeeded, but the DryRun option is set.",
+      );
+    };
+
+    const made = await makeAhead(definition, input, () => store.read(() => enter(entry, false)));
+    if (operationRows[name].mode === "read") {
+      const read = await store.read(() => {
+        const entered = enter(entry, false);
+        return entered.due ? undefined : { response: run(entered, made) };
+      });
+      if (read !== undefined) {
+        // Nothing is answered that is not in the log.
+        await record(read);
+        return read.response;
+      }
+    }
+    const outcome = await store.write(() => {
+      const settled = settle(() => store.attempt(() => run(enter(entry, true), made)));
+      // In the transaction: it commits with the change, or refuses it.
+      void record(settled);
+      return settled;
+    });
+    if ("error" in outcome) throw outcome.error;
+    return outcome.response;
+  } catch (error) {
+    discard(answer);
+    if (!trail.recorded && isRefusal(error)) await record({ error });
+    throw error;
+  } finally {
+    wipe?.();
+  }
+}
+
+/** What a transaction starts from, each time that it is tried. */
+interface Entry<Input, Q extends Questions> {
+  readonly environment: Environment;
+  readonly name: OperationName;
+  readonly definition: Pick<Definition<never, Input, Q, never, unknown>, "questions" | "quotaSpec">;
+  readonly input: Input;
+  readonly tokens: readonly string[];
+  readonly trail: Trail;
+  readonly count: ReturnType<Quotas["counter"]> | undefined;
 }
 
 interface Entered<Q extends Questions> {
@@ -111,115 +226,46 @@ interface Entered<Q extends Questions> {
   readonly due: boolean;
 }
 
-async function perform<Request extends object, Input, Q extends Questions, Made, Response>(
-  environment: Environment,
-  definition: Definition<Request, Input, Q, Made, Response>,
-  request: Request,
-): Promise<Response> {
-  check.requireObject(request);
-  const { store } = environment;
-  const trail = new Trail(environment, definition.name, request);
-  let input: Input | undefined;
-  let answer: Response | undefined;
-  try {
-    check.requireMembers(request, membersOf(definition.name));
-    const { parsed, tokens, dryRun } = check.all({
-      parsed: () => (input = definition.parse(request)),
-      tokens: () => check.grantTokens(request),
-      dryRun: () => (trail.dryRun = check.dryRun(request)),
-    });
-
-    const enter = (writing: boolean): Entered<Q> =>
-      enterCall(environment, definition, parsed, tokens, trail, writing);
-    const run = ({ call, keys }: Entered<Q>, made: Made): Response => {
-      // A transaction may be tried again: what came of it before is given to nobody.
-      discard(answer);
-      answer = definition.run(call, parsed, keys, made);
-      if (!dryRun) return answer;
-      throw new KmsError(
-        "DryRunOperationException",
-        "The request would have succeeded, but the DryRun option is set.",
-      );
-    };
-
-    const made = await makeAhead(definition, parsed, () => store.read(() => enter(false)));
-    if (operationRows[definition.name].mode === "read") {
-      const read = await store.read(() => {
-        const entered = enter(false);
-        return entered.due ? undefined : { response: run(entered, made) };
-      });
-      if (read !== undefined) {
-        // Nothing is answered that is not in the log.
-        await trail.record(read);
-        return read.response;
-      }
-    }
-    const outcome = await store.write(() => {
-      const settled = settle(() => store.attempt(() => run(enter(true), made)));
-      // In the transaction: it commits with the change, or refuses it.
-      void trail.record(settled);
-      return settled;
-    });
-    if ("error" in outcome) throw outcome.error;
-    return outcome.response;
-  } catch (error) {
-    discard(answer);
-    if (!trail.recorded && isRefusal(error)) await trail.record({ error });
-    throw error;
-  } finally {
-    if (input !== undefined) definition.wipe?.(input);
-  }
-}
-
 /** Everything that comes before the operation's own part. */
-function enterCall<Request extends object, Input, Q extends Questions, Made, Response>(
-  environment: Environment,
-  definition: Definition<Request, Input, Q, Made, Response>,
-  input: Input,
-  tokens: readonly string[],
-  trail: Trail,
+function enter<Input, Q extends Questions>(
+  { environment, name, definition, input, tokens, trail, count }: Entry<Input, Q>,
   writing: boolean,
 ): Entered<Q> {
-  const { store, realm, session, quotas } = environment;
+  const { store, realm, grantDelay } = environment;
   const now = store.now();
   const access = new Access(environment);
-  const asked = trail.begin(access.caller);
+  trail.begin(access.caller);
 
-  const questions = Object.entries(definition.questions(input)).flatMap(([name, question]) =>
-    question === undefined ? [] : [[name, question] as const],
+  const questions = Object.entries(definition.questions(input)).flatMap(([key, question]) =>
+    question === undefined ? [] : [[key, question] as const],
   );
   const resolved = questions.map(([, question]) => access.resolve(question));
   trail.found(resolved);
-  if (!trail.counted) {
-    const keySpec = definition.quotaSpec?.(input) ?? resolved[0]?.record?.keySpec;
-    quotas?.take(definition.name, session.accountId, keySpec, now);
-    trail.counted = true;
-  }
+  count?.(definition.quotaSpec?.(input) ?? resolved[0]?.record?.keySpec, now);
   requireKnownTokens(store, tokens);
-  for (const one of resolved) {
-    if (one.question.on === "filter") continue;
+  const asking = resolved.filter(({ question }) => question.on !== "filter");
+  if (asking.length === 0) throw new Error(`${name} asks for no permission`);
+  for (const one of asking) {
     const answer = access.ask(one, resolved, tokens);
-    asked.push(answer);
+    trail.asked(answer);
     access.requireAllowed(answer);
   }
-  if (asked.length === 0) throw new Error(`${definition.name} asks for no permission`);
 
   let due = false;
-  const keys: Record<string, KeyRecord | undefined> = {};
-  for (const [i, [name]] of questions.entries()) {
+  const keys: Record<string, KeyRecord | HeldGrant> = {};
+  for (const [i, [key]] of questions.entries()) {
     const one = resolved[i];
     if (one?.record === undefined) continue;
     // What is due waits until the keystore can be changed; expired material is not used meanwhile.
     const isHere = !one.unborn && (store.readOnly || !isDue(one.record, store));
     due ||= !isHere;
     const record = isHere || !writing ? one.record : carryOut(environment, one);
-    if (isHere || writing) requireUsable(definition.name, one.question, record, realm, now);
-    keys[name] = record;
+    if (isHere || writing) requireUsable(name, one.question, record, realm, now);
+    keys[key] = one.grant === undefined ? record : { key: record, grant: one.grant };
   }
-  const call = { store, realm, access, now, grantDelay: environment.grantDelay, asked };
   // The names are those of the questions, and each has the kind of answer that its kind of question gets.
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion
-  return { call, keys: keys as Keys<Q>, due };
+  return { call: { store, realm, access, now, grantDelay }, keys: keys as Keys<Q>, due };
 }
 
 /** State, then use, then kind: a disabled key says that it is disabled, whatever it is for. */
@@ -287,14 +333,14 @@ function discard(response: unknown): void {
   for (const value of Object.values(response)) if (value instanceof Uint8Array) value.fill(0);
 }
 
-async function makeAhead<Request extends object, Input, Q extends Questions, Made, Response>(
-  { make }: Definition<Request, Input, Q, Made, Response>,
+async function makeAhead<Input, Q extends Questions, Made>(
+  { make }: Pick<Definition<never, Input, Q, Made, never>, "make">,
   input: Input,
-  enter: () => Promise<Entered<Q>>,
+  enterFirst: () => Promise<Entered<Q>>,
 ): Promise<Made> {
   // Without `make`, Made is undefined.
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion
   if (make === undefined) return undefined as Made;
-  const { keys } = await enter();
+  const { keys } = await enterFirst();
   return make(input, keys);
 }

@@ -10,18 +10,10 @@ import type { KeyRecord } from "../store/key-record.ts";
 import { fromMarker, toPage } from "../requests/page.ts";
 import { parsePolicy } from "../policy/document.ts";
 import { requireNoLockout } from "../policy/lockout.ts";
-import type {
-  GetKeyPolicyRequest,
-  GetKeyPolicyResponse,
-  ListKeyPoliciesRequest,
-  ListKeyPoliciesResponse,
-  PutKeyPolicyRequest,
-} from "../requests/shapes.ts";
-import { operation, type Call, type Operation } from "./operation.ts";
+import { operation, type Call, type Implementations } from "./operation.ts";
 
-export const getKeyPolicy: Operation<GetKeyPolicyRequest, GetKeyPolicyResponse> = operation({
-  name: "GetKeyPolicy",
-  parse: ({ KeyId, PolicyName }: GetKeyPolicyRequest) =>
+const getKeyPolicy = operation("GetKeyPolicy", {
+  parse: ({ KeyId, PolicyName }) =>
     check.all({
       keyId: () => check.requireKeyId(KeyId),
       policyName: () => policyName(PolicyName),
@@ -29,15 +21,14 @@ export const getKeyPolicy: Operation<GetKeyPolicyRequest, GetKeyPolicyResponse> 
   questions: ({ keyId }) => ({
     key: { on: "key", action: "GetKeyPolicy", keyId } as const,
   }),
-  run: (_, input, { key }): GetKeyPolicyResponse => {
+  run: (_, input, { key }) => {
     requireDefault(input.policyName);
     return { Policy: key.policy, PolicyName: "default" };
   },
 });
 
-export const putKeyPolicy: Operation<PutKeyPolicyRequest, void> = operation({
-  name: "PutKeyPolicy",
-  parse: (request: PutKeyPolicyRequest) =>
+const putKeyPolicy = operation("PutKeyPolicy", {
+  parse: (request) =>
     check.all({
       keyId: () => check.requireKeyId(request.KeyId),
       policyName: () => policyName(request.PolicyName),
@@ -63,21 +54,26 @@ export const putKeyPolicy: Operation<PutKeyPolicyRequest, void> = operation({
 });
 
 /** There is one: `default`. */
-export const listKeyPolicies: Operation<ListKeyPoliciesRequest, ListKeyPoliciesResponse> =
-  operation({
-    name: "ListKeyPolicies",
-    parse: ({ KeyId, Limit, Marker }: ListKeyPoliciesRequest) =>
-      check.all({
-        keyId: () => check.requireKeyId(KeyId),
-        limit: () => check.integer(Limit ?? 100, "limit", 1, 1000),
-        // One name fits any page, so no call returns a marker.
-        after: () => fromMarker(Marker, /^(?!)/),
-      }),
-    questions: ({ keyId }) => ({
-      key: { on: "key", action: "ListKeyPolicies", keyId } as const,
+const listKeyPolicies = operation("ListKeyPolicies", {
+  parse: ({ KeyId, Limit, Marker }) =>
+    check.all({
+      keyId: () => check.requireKeyId(KeyId),
+      limit: () => check.integer(Limit ?? 100, "limit", 1, 1000),
+      // One name fits any page, so no call returns a marker.
+      after: () => fromMarker(Marker, /^(?!)/),
     }),
-    run: (): ListKeyPoliciesResponse => ({ PolicyNames: ["default"], ...toPage(undefined) }),
-  });
+  questions: ({ keyId }) => ({
+    key: { on: "key", action: "ListKeyPolicies", keyId } as const,
+  }),
+  run: () => ({ PolicyNames: ["default"], ...toPage(undefined) }),
+});
+
+export const implementations: Implementations<"GetKeyPolicy" | "PutKeyPolicy" | "ListKeyPolicies"> =
+  {
+    getKeyPolicy,
+    putKeyPolicy,
+    listKeyPolicies,
+  };
 
 /** A key policy that parses, as the text it was given. */
 export function parseKeyPolicy(value: unknown): string {

@@ -13,21 +13,12 @@ import type { KeyRecord } from "../store/key-record.ts";
 import { DAY_MS, newVersion, rotated } from "../keys/lifecycle.ts";
 import { keyRotation } from "./key-metadata.ts";
 import { fromMarker, toPage } from "../requests/page.ts";
-import type {
-  EnableKeyRotationRequest,
-  GetKeyRotationStatusResponse,
-  KeyIdResponse,
-  KeyRequest,
-  ListKeyRotationsRequest,
-  ListKeyRotationsResponse,
-} from "../requests/shapes.ts";
 import { unsupportedOrigin } from "../keys/states.ts";
-import { operation, type Operation } from "./operation.ts";
+import { onKey, operation, type Implementations } from "./operation.ts";
 
 /** Rotates the key every period from now on. A repeated request with the same period keeps the next date. */
-export const enableKeyRotation: Operation<EnableKeyRotationRequest, void> = operation({
-  name: "EnableKeyRotation",
-  parse: ({ KeyId, RotationPeriodInDays }: EnableKeyRotationRequest) =>
+const enableKeyRotation = operation("EnableKeyRotation", {
+  parse: ({ KeyId, RotationPeriodInDays }) =>
     check.all({
       keyId: () => check.requireKeyId(KeyId),
       periodInDays: () =>
@@ -53,12 +44,8 @@ export const enableKeyRotation: Operation<EnableKeyRotationRequest, void> = oper
   },
 });
 
-export const disableKeyRotation: Operation<KeyRequest, void> = operation({
-  name: "DisableKeyRotation",
-  parse: ({ KeyId }: KeyRequest) => check.requireKeyId(KeyId),
-  questions: (keyId) => ({
-    key: { on: "key", action: "DisableKeyRotation", keyId } as const,
-  }),
+const disableKeyRotation = operation("DisableKeyRotation", {
+  ...onKey("DisableKeyRotation"),
   run: ({ store, realm }, _, { key }): void => {
     requireOwnMaterial(key, keyArn(realm, key.keyId));
     store.keys.update({ ...key, rotation: undefined });
@@ -66,13 +53,9 @@ export const disableKeyRotation: Operation<KeyRequest, void> = operation({
 });
 
 /** Keys that cannot rotate, other than those with imported material, say that they do not. */
-export const getKeyRotationStatus: Operation<KeyRequest, GetKeyRotationStatusResponse> = operation({
-  name: "GetKeyRotationStatus",
-  parse: ({ KeyId }: KeyRequest) => check.requireKeyId(KeyId),
-  questions: (keyId) => ({
-    key: { on: "key", action: "GetKeyRotationStatus", keyId } as const,
-  }),
-  run: ({ realm }, _, { key }): GetKeyRotationStatusResponse => {
+const getKeyRotationStatus = operation("GetKeyRotationStatus", {
+  ...onKey("GetKeyRotationStatus"),
+  run: ({ realm }, _, { key }) => {
     const KeyId = keyArn(realm, key.keyId);
     if (key.origin === "EXTERNAL") throw unsupportedOrigin(KeyId, key.origin);
     const { rotation, deletion } = key;
@@ -89,13 +72,9 @@ export const getKeyRotationStatus: Operation<KeyRequest, GetKeyRotationStatusRes
 });
 
 /** Rotates at once, and does not move the next automatic rotation. */
-export const rotateKeyOnDemand: Operation<KeyRequest, KeyIdResponse> = operation({
-  name: "RotateKeyOnDemand",
-  parse: ({ KeyId }: KeyRequest) => check.requireKeyId(KeyId),
-  questions: (keyId) => ({
-    key: { on: "key", action: "RotateKeyOnDemand", keyId } as const,
-  }),
-  run: ({ store, realm, now }, _, { key }): KeyIdResponse => {
+const rotateKeyOnDemand = operation("RotateKeyOnDemand", {
+  ...onKey("RotateKeyOnDemand"),
+  run: ({ store, realm, now }, _, { key }) => {
     const arn = keyArn(realm, key.keyId);
     requireSymmetric(key, arn);
     const { versions, pending } = key;
@@ -122,34 +101,46 @@ export const rotateKeyOnDemand: Operation<KeyRequest, KeyIdResponse> = operation
 });
 
 /** Oldest first. Imported material that is yet to be rotated to comes last, with all material. */
-export const listKeyRotations: Operation<ListKeyRotationsRequest, ListKeyRotationsResponse> =
-  operation({
-    name: "ListKeyRotations",
-    parse: (request: ListKeyRotationsRequest) =>
-      check.all({
-        keyId: () => check.requireKeyId(request.KeyId),
-        which: () =>
-          check.oneOf(request.IncludeKeyMaterial, "includeKeyMaterial", [
-            "ROTATIONS_ONLY",
-            "ALL_KEY_MATERIAL",
-          ]),
-        limit: () => check.integer(request.Limit ?? 100, "limit", 1, 1000),
-        after: () => Number(fromMarker(request.Marker, /^[1-9][0-9]{0,6}$/) ?? 0),
-      }),
-    questions: ({ keyId }) => ({
-      key: { on: "key", action: "ListKeyRotations", keyId } as const,
+const listKeyRotations = operation("ListKeyRotations", {
+  parse: (request) =>
+    check.all({
+      keyId: () => check.requireKeyId(request.KeyId),
+      which: () =>
+        check.oneOf(request.IncludeKeyMaterial, "includeKeyMaterial", [
+          "ROTATIONS_ONLY",
+          "ALL_KEY_MATERIAL",
+        ]),
+      limit: () => check.integer(request.Limit ?? 100, "limit", 1, 1000),
+      after: () => Number(fromMarker(request.Marker, /^[1-9][0-9]{0,6}$/) ?? 0),
     }),
-    run: ({ realm, now }, { which, limit, after }, { key }): ListKeyRotationsResponse => {
-      requireSymmetric(key, keyArn(realm, key.keyId));
-      const all = which === "ALL_KEY_MATERIAL";
-      const last = key.versions.length + (all && key.pending !== undefined ? 1 : 0);
-      const first = Math.max(after + 1, all ? 1 : 2);
-      const end = Math.min(last, first + limit - 1);
-      const Rotations = [];
-      for (let n = first; n <= end; n++) Rotations.push(keyRotation(key, n, now));
-      return { Rotations, ...toPage(end < last ? String(end) : undefined) };
-    },
-  });
+  questions: ({ keyId }) => ({
+    key: { on: "key", action: "ListKeyRotations", keyId } as const,
+  }),
+  run: ({ realm, now }, { which, limit, after }, { key }) => {
+    requireSymmetric(key, keyArn(realm, key.keyId));
+    const all = which === "ALL_KEY_MATERIAL";
+    const last = key.versions.length + (all && key.pending !== undefined ? 1 : 0);
+    const first = Math.max(after + 1, all ? 1 : 2);
+    const end = Math.min(last, first + limit - 1);
+    const Rotations = [];
+    for (let n = first; n <= end; n++) Rotations.push(keyRotation(key, n, now));
+    return { Rotations, ...toPage(end < last ? String(end) : undefined) };
+  },
+});
+
+export const implementations: Implementations<
+  | "EnableKeyRotation"
+  | "DisableKeyRotation"
+  | "GetKeyRotationStatus"
+  | "RotateKeyOnDemand"
+  | "ListKeyRotations"
+> = {
+  enableKeyRotation,
+  disableKeyRotation,
+  getKeyRotationStatus,
+  rotateKeyOnDemand,
+  listKeyRotations,
+};
 
 function requireSymmetric({ keySpec }: KeyRecord, arn: string): void {
   if (keySpec === "SYMMETRIC_DEFAULT") return;

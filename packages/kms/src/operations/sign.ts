@@ -19,13 +19,8 @@ import {
   verify as verifyWith,
   type MessageType,
 } from "../material/signature.ts";
-import type {
-  SignRequest,
-  SignResponse,
-  VerifyRequest,
-  VerifyResponse,
-} from "../requests/shapes.ts";
-import { operation, type Operation } from "./operation.ts";
+import type { SignRequest } from "../requests/shapes.ts";
+import { operation, type Implementations } from "./operation.ts";
 
 const offered = [
   "RSASSA_PSS_SHA_256",
@@ -45,11 +40,10 @@ const algorithms = [...offered, "ED25519_PH_SHA_512", "SM2DSA", "ML_DSA_SHAKE_25
 
 const messageTypes = [defaultOf("Sign", "kms:MessageType"), "DIGEST", "EXTERNAL_MU"] as const;
 
-export const sign: Operation<SignRequest, SignResponse> = operation({
-  name: "Sign",
-  parse: (request: SignRequest) => check.all(checks(request)),
+const sign = operation("Sign", {
+  parse: (request) => check.all(checks(request)),
   questions: (input) => ({ key: question("Sign", input) }),
-  run: ({ realm }, input, { key }): SignResponse => {
+  run: ({ realm }, input, { key }) => {
     const { algorithm, type } = requireAlgorithm(key, input);
     const Signature = signWith(currentVersion(key).key, algorithm, input.message, type);
     return { KeyId: keyArn(realm, key.keyId), Signature, SigningAlgorithm: algorithm };
@@ -57,15 +51,14 @@ export const sign: Operation<SignRequest, SignResponse> = operation({
   wipe: ({ message }) => message.fill(0),
 });
 
-export const verify: Operation<VerifyRequest, VerifyResponse> = operation({
-  name: "Verify",
-  parse: (request: VerifyRequest) =>
+const verify = operation("Verify", {
+  parse: (request) =>
     check.all({
       ...checks(request),
       signature: () => check.bytes(request.Signature, "signature", 6144),
     }),
   questions: (input) => ({ key: question("Verify", input) }),
-  run: ({ realm }, input, { key }): VerifyResponse => {
+  run: ({ realm }, input, { key }) => {
     const { algorithm, type } = requireAlgorithm(key, input);
     const { message, signature } = input;
     if (!verifyWith(currentVersion(key).key, algorithm, message, type, signature)) {
@@ -75,6 +68,8 @@ export const verify: Operation<VerifyRequest, VerifyResponse> = operation({
   },
   wipe: ({ message }) => message.fill(0),
 });
+
+export const implementations: Implementations<"Sign" | "Verify"> = { sign, verify };
 
 interface Input {
   readonly keyId: string;

@@ -7,18 +7,11 @@ import type { Conditions } from "../access/access.ts";
 import * as check from "../requests/check.ts";
 import { kmsLimits } from "../keys/key.ts";
 import { fromMarker, toPage } from "../requests/page.ts";
-import type {
-  ListResourceTagsRequest,
-  ListResourceTagsResponse,
-  TagResourceRequest,
-  UntagResourceRequest,
-} from "../requests/shapes.ts";
-import { operation, type Operation } from "./operation.ts";
+import { operation, type Implementations } from "./operation.ts";
 
 /** Adds tags, and replaces those with the same key. */
-export const tagResource: Operation<TagResourceRequest, void> = operation({
-  name: "TagResource",
-  parse: ({ KeyId, Tags }: TagResourceRequest) =>
+const tagResource = operation("TagResource", {
+  parse: ({ KeyId, Tags }) =>
     check.all({
       keyId: () => check.requireKeyId(KeyId),
       tags: () => check.tags(Tags, 0),
@@ -39,9 +32,8 @@ export const tagResource: Operation<TagResourceRequest, void> = operation({
 });
 
 /** Removes tags, and ignores those that the key does not have. */
-export const untagResource: Operation<UntagResourceRequest, void> = operation({
-  name: "UntagResource",
-  parse: ({ KeyId, TagKeys }: UntagResourceRequest) =>
+const untagResource = operation("UntagResource", {
+  parse: ({ KeyId, TagKeys }) =>
     check.all({
       keyId: () => check.requireKeyId(KeyId),
       names: () => check.tagKeys(TagKeys),
@@ -61,30 +53,36 @@ export const untagResource: Operation<UntagResourceRequest, void> = operation({
 });
 
 /** Lists tags, sorted by key. */
-export const listResourceTags: Operation<ListResourceTagsRequest, ListResourceTagsResponse> =
-  operation({
-    name: "ListResourceTags",
-    parse: ({ KeyId, Limit, Marker }: ListResourceTagsRequest) =>
-      check.all({
-        keyId: () => check.requireKeyId(KeyId),
-        limit: () => check.integer(Limit ?? 50, "limit", 1, 50),
-        after: () => tagKeyIn(fromMarker(Marker, /^(?:[0-9a-f]{2}){1,512}$/)),
-      }),
-    questions: ({ keyId }) => ({
-      key: { on: "key", action: "ListResourceTags", keyId } as const,
+const listResourceTags = operation("ListResourceTags", {
+  parse: ({ KeyId, Limit, Marker }) =>
+    check.all({
+      keyId: () => check.requireKeyId(KeyId),
+      limit: () => check.integer(Limit ?? 50, "limit", 1, 50),
+      after: () => tagKeyIn(fromMarker(Marker, /^(?:[0-9a-f]{2}){1,512}$/)),
     }),
-    run: (_, { after, limit }, { key }): ListResourceTagsResponse => {
-      const left = Object.keys(key.tags)
-        .toSorted()
-        .filter((name) => name > after);
-      const names = left.slice(0, limit);
-      const last = left.length > limit ? names.at(-1) : undefined;
-      return {
-        Tags: names.map((name) => ({ TagKey: name, TagValue: key.tags[name] ?? "" })),
-        ...toPage(last === undefined ? undefined : Buffer.from(last).toString("hex")),
-      };
-    },
-  });
+  questions: ({ keyId }) => ({
+    key: { on: "key", action: "ListResourceTags", keyId } as const,
+  }),
+  run: (_, { after, limit }, { key }) => {
+    const left = Object.keys(key.tags)
+      .toSorted()
+      .filter((name) => name > after);
+    const names = left.slice(0, limit);
+    const last = left.length > limit ? names.at(-1) : undefined;
+    return {
+      Tags: names.map((name) => ({ TagKey: name, TagValue: key.tags[name] ?? "" })),
+      ...toPage(last === undefined ? undefined : Buffer.from(last).toString("hex")),
+    };
+  },
+});
+
+export const implementations: Implementations<
+  "TagResource" | "UntagResource" | "ListResourceTags"
+> = {
+  tagResource,
+  untagResource,
+  listResourceTags,
+};
 
 function tagKeyIn(position: string | undefined): string {
   return Buffer.from(position ?? "", "hex").toString();

@@ -26,13 +26,10 @@ interface Surroundings {
 }
 
 export class Trail {
-  /** Counted against the quota: once, however often the transaction is tried. */
-  counted = false;
-  dryRun = false;
   readonly #environment: Surroundings;
   readonly #operation: OperationName;
   readonly #parameters: Readonly<Record<string, unknown>>;
-  #asked: readonly Asked[] = [];
+  #asked: Asked[] = [];
   #resources: readonly string[] = [];
   #principalId: string | undefined;
   #recorded = false;
@@ -48,21 +45,30 @@ export class Trail {
     return this.#recorded;
   }
 
-  /** A transaction begins, maybe again. What is asked goes into the list that it gives. */
-  begin({ userId }: Caller): Asked[] {
-    const asked: Asked[] = [];
-    this.#asked = asked;
+  /** A transaction begins, maybe again: what an earlier try has found does not count. */
+  begin({ userId }: Caller): void {
+    this.#asked = [];
     this.#resources = [];
     this.#principalId = userId;
-    return asked;
   }
 
   found(resolved: readonly Resolved[]): void {
     this.#resources = resolved.flatMap((one) => resourceOf(one, this.#environment.realm));
   }
 
-  /** @throws as {@link AuditSink.append}. */
-  record(outcome: Outcome<unknown>): void | Promise<void> {
+  asked(answer: Asked): void {
+    this.#asked.push(answer);
+  }
+
+  /**
+   * @param facts.created - A key that was not there to be asked for: as in CloudTrail, it is what the record is
+   * about, so that a key's first record is found.
+   * @throws as {@link AuditSink.append}.
+   */
+  record(
+    outcome: Outcome<unknown>,
+    { dryRun, created }: { readonly dryRun: boolean; readonly created: string | undefined },
+  ): void | Promise<void> {
     this.#recorded = true;
     const { store, session, audit } = this.#environment;
     return audit.append({
@@ -71,10 +77,10 @@ export class Trail {
       ...session.identity,
       ...(this.#principalId === undefined ? {} : { principalId: this.#principalId }),
       readOnly: operationRows[this.#operation].mode === "read",
-      resources: this.#resources.length > 0 ? this.#resources : madeBy(outcome),
+      resources: created === undefined ? this.#resources : [...this.#resources, created],
       parameters: this.#parameters,
       decisions: this.#asked.map(toDecision),
-      ...(this.dryRun ? { dryRun: true } : {}),
+      ...(dryRun ? { dryRun: true } : {}),
       ...toResult(outcome),
     });
   }
@@ -110,13 +116,6 @@ export function ownEvent(
 function resourceOf({ question, record }: Resolved, realm: Realm): readonly string[] {
   if (question.on === "alias") return [aliasArn(realm, question.name)];
   return record === undefined ? [] : [keyArn(realm, record.keyId)];
-}
-
-/** A key that was not there to be asked for: as CloudTrail does, so that a key's first record is found. */
-function madeBy(outcome: Outcome<unknown>): readonly string[] {
-  if (!("response" in outcome)) return [];
-  const { KeyMetadata } = (outcome.response ?? {}) as { KeyMetadata?: { readonly Arn: string } };
-  return KeyMetadata === undefined ? [] : [KeyMetadata.Arn];
 }
 
 function toDecision({ request, decision }: Asked): AuditEvent["decisions"][number] {

@@ -7,6 +7,30 @@ import type { Bytes } from "@env/core";
 import type { DataKeyPairSpec, EncryptionAlgorithm } from "../catalogue/key-specs.ts";
 import type { DryRun, EncryptionContext, KeyRequest, WithGrantTokens } from "./common-shapes.ts";
 
+/** Operations that encrypt, and those that generate data keys. */
+export interface EncryptionOperations {
+  generateDataKey(request: GenerateDataKeyRequest): Promise<GenerateDataKeyResponse>;
+
+  generateDataKeyWithoutPlaintext(
+    request: GenerateDataKeyRequest,
+  ): Promise<GenerateDataKeyWithoutPlaintextResponse>;
+
+  encrypt(request: EncryptRequest): Promise<EncryptResponse>;
+
+  decrypt(request: DecryptRequest): Promise<DecryptResponse>;
+
+  /** Decrypts and encrypts anew: another key, the key's newest version, another context. */
+  reEncrypt(request: ReEncryptRequest): Promise<ReEncryptResponse>;
+
+  generateRandom(request: GenerateRandomRequest): Promise<GenerateRandomResponse>;
+
+  generateDataKeyPair(request: GenerateDataKeyPairRequest): Promise<GenerateDataKeyPairResponse>;
+
+  generateDataKeyPairWithoutPlaintext(
+    request: GenerateDataKeyPairRequest,
+  ): Promise<GenerateDataKeyPairWithoutPlaintextResponse>;
+}
+
 export interface GenerateDataKeyRequest extends KeyRequest, WithGrantTokens, DryRun {
   /** Either this, `AES_256` or `AES_128`, or `NumberOfBytes`. */
   readonly KeySpec?: string | undefined;

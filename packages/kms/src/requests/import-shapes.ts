@@ -6,6 +6,21 @@
 import type { Bytes } from "@env/core";
 import type { KeyRequest } from "./common-shapes.ts";
 
+/** Operations that import key material. */
+export interface ImportOperations {
+  /** What it takes to wrap key material for importKeyMaterial. */
+  getParametersForImport(
+    request: GetParametersForImportRequest,
+  ): Promise<GetParametersForImportResponse>;
+
+  importKeyMaterial(request: ImportKeyMaterialRequest): Promise<ImportKeyMaterialResponse>;
+
+  /** The key cannot be used until the same material is imported again. */
+  deleteImportedKeyMaterial(
+    request: DeleteImportedKeyMaterialRequest,
+  ): Promise<DeleteImportedKeyMaterialResponse>;
+}
+
 export interface GetParametersForImportRequest extends KeyRequest {
   readonly WrappingAlgorithm: string | undefined;
   /** `RSA_2048`, `RSA_3072` or `RSA_4096`. */

@@ -12,7 +12,62 @@ import type {
   SigningAlgorithm,
 } from "../catalogue/key-specs.ts";
 import type { KeyState } from "../catalogue/key-states.ts";
-import type { KeyRequest, Page, PageRequest, Tag, WithGrantTokens } from "./common-shapes.ts";
+import type {
+  KeyIdResponse,
+  KeyRequest,
+  Page,
+  PageRequest,
+  Tag,
+  WithGrantTokens,
+} from "./common-shapes.ts";
+
+/** Operations on keys and what is attached to them. */
+export interface KeyOperations {
+  createKey(request?: CreateKeyRequest): Promise<KeyMetadataResponse>;
+
+  describeKey(request: DescribeKeyRequest): Promise<KeyMetadataResponse>;
+
+  listKeys(request?: PageRequest): Promise<ListKeysResponse>;
+
+  enableKey(request: KeyRequest): Promise<void>;
+
+  disableKey(request: KeyRequest): Promise<void>;
+
+  updateKeyDescription(request: UpdateKeyDescriptionRequest): Promise<void>;
+
+  /** The key, its material and its aliases are deleted for good once the window is over. */
+  scheduleKeyDeletion(request: ScheduleKeyDeletionRequest): Promise<ScheduleKeyDeletionResponse>;
+
+  /** Leaves the key disabled. */
+  cancelKeyDeletion(request: KeyRequest): Promise<KeyIdResponse>;
+
+  createAlias(request: AliasTargetRequest): Promise<void>;
+
+  /** Points an alias at another key of the same kind. */
+  updateAlias(request: AliasTargetRequest): Promise<void>;
+
+  deleteAlias(request: AliasRequest): Promise<void>;
+
+  listAliases(request?: ListAliasesRequest): Promise<ListAliasesResponse>;
+
+  enableKeyRotation(request: EnableKeyRotationRequest): Promise<void>;
+
+  disableKeyRotation(request: KeyRequest): Promise<void>;
+
+  getKeyRotationStatus(request: KeyRequest): Promise<GetKeyRotationStatusResponse>;
+
+  /** Adds a version, which encrypts from now on. Older versions go on decrypting. */
+  rotateKeyOnDemand(request: KeyRequest): Promise<KeyIdResponse>;
+
+  /** Oldest first. */
+  listKeyRotations(request: ListKeyRotationsRequest): Promise<ListKeyRotationsResponse>;
+
+  tagResource(request: TagResourceRequest): Promise<void>;
+
+  untagResource(request: UntagResourceRequest): Promise<void>;
+
+  listResourceTags(request: ListResourceTagsRequest): Promise<ListResourceTagsResponse>;
+}
 
 export interface KeyMetadata {
   readonly AWSAccountId: string;

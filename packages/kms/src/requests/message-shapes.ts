@@ -14,6 +14,23 @@ import type {
 } from "../catalogue/key-specs.ts";
 import type { DryRun, KeyRequest, WithGrantTokens } from "./common-shapes.ts";
 
+/** Operations on messages, and with the public keys of others. */
+export interface MessageOperations {
+  generateMac(request: GenerateMacRequest): Promise<GenerateMacResponse>;
+
+  /** A MAC that is not the message's is a `KMSInvalidMacException`. */
+  verifyMac(request: VerifyMacRequest): Promise<VerifyMacResponse>;
+
+  sign(request: SignRequest): Promise<SignResponse>;
+
+  /** A signature that is not the message's is a `KMSInvalidSignatureException`. */
+  verify(request: VerifyRequest): Promise<VerifyResponse>;
+
+  getPublicKey(request: GetPublicKeyRequest): Promise<GetPublicKeyResponse>;
+
+  deriveSharedSecret(request: DeriveSharedSecretRequest): Promise<DeriveSharedSecretResponse>;
+}
+
 export interface GenerateMacRequest extends KeyRequest, WithGrantTokens, DryRun {
   /** 1 to 4096 bytes. */
   readonly Message: Uint8Array | undefined;

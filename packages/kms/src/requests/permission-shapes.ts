@@ -12,6 +12,25 @@ import type {
   WithGrantTokens,
 } from "./common-shapes.ts";
 
+/** Operations on key policies and grants. */
+export interface PermissionOperations {
+  getKeyPolicy(request: GetKeyPolicyRequest): Promise<GetKeyPolicyResponse>;
+
+  putKeyPolicy(request: PutKeyPolicyRequest): Promise<void>;
+
+  listKeyPolicies(request: ListKeyPoliciesRequest): Promise<ListKeyPoliciesResponse>;
+
+  createGrant(request: CreateGrantRequest): Promise<CreateGrantResponse>;
+
+  listGrants(request: ListGrantsRequest): Promise<ListGrantsResponse>;
+
+  listRetirableGrants(request: ListRetirableGrantsRequest): Promise<ListGrantsResponse>;
+
+  retireGrant(request: RetireGrantRequest): Promise<void>;
+
+  revokeGrant(request: RevokeGrantRequest): Promise<void>;
+}
+
 export interface GetKeyPolicyRequest extends KeyRequest {
   /** Only `default` exists. */
   readonly PolicyName?: string | undefined;

@@ -92,11 +92,18 @@ export function each<Item, Result>(
 
 /** The one error for all of them. A mistake of the program is told before what the caller did wrong. */
 function gathered(faults: readonly unknown[], results: readonly unknown[]): unknown {
-  for (const result of results) if (result instanceof Uint8Array) result.fill(0);
+  for (const result of results) wipe(result);
   const mistake = faults.find((error) => !isKmsError(error));
   if (mistake !== undefined) return mistake;
   const problems = faults.flatMap((error) => (error instanceof Violations ? error.problems : []));
   return problems.length > 0 ? new Violations(problems) : faults[0];
+}
+
+/** Wipes bytes, also those that are members of a result. */
+function wipe(result: unknown): void {
+  if (typeof result !== "object" || result === null) return;
+  const values = result instanceof Uint8Array ? [result] : Object.values(result);
+  for (const value of values) if (value instanceof Uint8Array) value.fill(0);
 }
 
 /** AWS repeats the whole value; what is longer than any valid one is cut. */

@@ -2,7 +2,13 @@ import { createSecretKey } from "node:crypto";
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { describeCiphertextBlob, openBlob, sealBlob } from "../../src/keys/blob.ts";
+import {
+  describeCiphertextBlob,
+  openBlob,
+  readBlob,
+  sealBlob,
+  type ReadBlob,
+} from "../../src/keys/blob.ts";
 import { random } from "../../src/material/seal.ts";
 
 const key = {
@@ -11,6 +17,12 @@ const key = {
   key: createSecretKey(random(32)),
 };
 const context = { tenant: "acme" };
+
+function read(bytes: Uint8Array): ReadBlob {
+  const blob = readBlob(bytes);
+  if (blob === undefined) throw new Error("not a blob");
+  return blob;
+}
 
 interface Vector {
   readonly keyId: string;
@@ -32,18 +44,18 @@ describe("spec/vectors/local-wrap", () => {
   it.each(vectors)("%s", (name) => {
     const vector = JSON.parse(readFileSync(join(folder, name), "utf8")) as Vector;
     const blob = new Uint8Array(Buffer.from(vector.blob, "hex"));
-    const facts = describeCiphertextBlob(blob);
-    const version = facts && vector.versions[facts.keyVersion];
+    const parts = readBlob(blob);
+    const version = parts && vector.versions[parts.keyVersion];
     const opened =
-      facts === undefined || version === undefined
+      parts === undefined || version === undefined
         ? undefined
         : openBlob(
             {
               keyId: vector.keyId,
-              keyVersion: facts.keyVersion,
+              keyVersion: parts.keyVersion,
               key: createSecretKey(Buffer.from(version, "hex")),
             },
-            blob,
+            parts,
             vector.context,
           );
     const hex = opened && Buffer.from(opened).toString("hex");
@@ -74,7 +86,7 @@ it.each([1, 32, 4096])("opens what it made of %d bytes", (length) => {
   const plaintext = random(length);
   const blob = sealBlob(key, plaintext, context);
   expect(blob.length).toBe(length + 61);
-  expect(openBlob(key, blob, context)).toEqual(plaintext);
+  expect(openBlob(key, read(blob), context)).toEqual(plaintext);
 });
 
 it("makes another blob each time", () => {
@@ -91,7 +103,8 @@ it("describes nothing that is no blob", () => {
 });
 
 it("refuses the right bytes under another key's name or version", () => {
-  const blob = sealBlob(key, random(32), context);
+  const blob = read(sealBlob(key, random(32), context));
+  expect(openBlob(key, blob, context)).toBeDefined();
   expect(openBlob({ ...key, keyVersion: 8 }, blob, context)).toBeUndefined();
   expect(openBlob({ ...key, keyId: key.keyId.replace("0", "1") }, blob, context)).toBeUndefined();
   expect(openBlob(key, blob, {})).toBeUndefined();
