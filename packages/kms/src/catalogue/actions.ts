@@ -81,20 +81,20 @@ export const grantOperations: readonly GrantOperation[] = [...offered.keys()].fi
   isGrantOperation,
 );
 
-/** Whether the request has a context, be it empty, that is encrypted with or decrypted with. */
+/** Whether the request has an encryption context, which may be empty. */
 export function hasContext({ request }: Row): boolean {
   return /EncryptionContext\b/.test(request);
 }
 
 /** What a call has where its request leaves a member out, by the condition key that policies see it under. */
-export function defaultOf<
-  Name extends ActionsWithConditions,
-  Key extends keyof Rows[Name]["conditions"],
->(operation: Name, key: Key): Rows[Name]["conditions"][Key] {
+export function defaultOf<Name extends WithConditions, Key extends keyof Rows[Name]["conditions"]>(
+  operation: Name,
+  key: Key,
+): Rows[Name]["conditions"][Key] {
   const { conditions }: Pick<Rows[Name], "conditions"> = operations[operation];
   return conditions[key];
 }
 
-type ActionsWithConditions = {
+type WithConditions = {
   [Name in OperationName]: Rows[Name] extends { readonly conditions: object } ? Name : never;
 }[OperationName];

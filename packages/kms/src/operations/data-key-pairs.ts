@@ -47,7 +47,7 @@ interface Input {
   readonly context: Context;
 }
 
-/** A pair of that spec; `undefined` where this KMS cannot make one. */
+/** A pair of that spec; `undefined` if this KMS does not offer the spec. */
 type Pair = KeyObject | undefined;
 
 function asking(action: "GenerateDataKeyPair" | "GenerateDataKeyPairWithoutPlaintext"): Asking<

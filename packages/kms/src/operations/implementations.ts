@@ -19,7 +19,7 @@ import { implementations as signatures } from "./sign.ts";
 import { implementations as tags } from "./tags.ts";
 import type { OperationName } from "../catalogue/operations.ts";
 
-/** By the name of the client's method. */
+/** Every operation, by the name of the method of the client. */
 export const implementations: Implementations<OperationName> = {
   ...aliases,
   ...asymmetric,

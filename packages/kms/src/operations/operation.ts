@@ -2,9 +2,9 @@
  * The one way every operation goes, so that none can forget a step:
  *
  *     members -> shape -> resolve -> quota -> authorize -> what is due on the key -> state -> usage
- *     -> do -> dry run -> audit
+ *     -> kind of key -> do -> dry run -> audit
  *
- * An operation is data: which members it knows, what it asks for, what it does with the keys it then
+ * An operation is data: its row in the catalogue, what it asks for, and what it does with the keys it then
  * gets. There is no other way to run one than {@link Operation.call}.
  *
  * A dry run does everything and throws it away: a change is rolled back, an answer is wiped. So it
