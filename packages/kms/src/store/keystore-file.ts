@@ -104,12 +104,11 @@ export class KeystoreFile implements Disposable {
     requireNew(path, options.root);
     const partial = new PartialFile(path);
     let keyFile: NewKeyFile | undefined;
-    let descriptor: Descriptor;
     try {
       const source = await newSourceKey(options.root, keystoreId);
       keyFile = source.file;
-      descriptor = { accountId, region, keystoreId, created: Date.now(), root: source.facts };
-      const sealed = sealDescriptor(descriptor, source.key, root);
+      const facts = { accountId, region, keystoreId, created: Date.now(), root: source.facts };
+      const sealed = sealDescriptor(facts, source.key, root);
       Database.create(partial.path, shown, (database) => {
         insertDescriptor(database, sealed);
         new SqliteStore(database, root, keystoreId).create(descriptorDigest(sealed));
