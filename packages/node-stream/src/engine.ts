@@ -27,6 +27,7 @@ import {
   outputLength,
   RUN_CHUNKS,
   STEP_CHUNKS,
+  uninitialised,
   type Operation,
 } from "./spans.ts";
 
@@ -45,8 +46,9 @@ const MOST_AHEAD = 16;
 /**
  * Elements (120 KiB) of an array that is allocated and dropped with each run of a thread. Outputs are
  * outside of the heap, and a minor collection starts after enough has been allocated on the heap, which is
- * almost nothing while threads do the work. Without this, 50 MiB of outputs would pile up until a major
- * collection, and the memory of later outputs would be in no cache and not yet mapped.
+ * almost nothing while threads do the work. Without this, outputs pile up until a major collection: a
+ * process that encrypts 256 MiB in pieces of 64 KiB then has a peak of 166 MiB instead of 141, and 20,000
+ * page faults instead of 13,500 (`process.resourceUsage()`, Node 24, Linux, two cores).
  */
 const BALLAST = 15 * 1024;
 
@@ -178,7 +180,7 @@ export class Engine {
 
   async #doHere(input: Input, chunks: number): Promise<void> {
     const { operation, codec } = this.#options;
-    const out = allocate(outputLength(operation, chunks * this.#chunkBytes, false));
+    const out = uninitialised(outputLength(operation, chunks * this.#chunkBytes, false));
     await this.#inTurn(out, async () => {
       let left = chunks * this.#chunkBytes;
       for (let at = 0; left > 0;) {
@@ -195,7 +197,7 @@ export class Engine {
 
   async #doLast(final: Uint8Array): Promise<void> {
     const { operation, codec } = this.#options;
-    const out = allocate(outputLength(operation, final.length, true));
+    const out = uninitialised(outputLength(operation, final.length, true));
     await this.#inTurn(out, async () => {
       await apply(codec, { operation, index: this.#index, last: true }, final, out);
     });
@@ -316,7 +318,7 @@ function copyOut(bytes: Uint8Array): Bytes[] {
   const copies: Bytes[] = [];
   for (let at = 0; at < bytes.length; at += STEP_BYTES) {
     const part = bytes.subarray(at, at + STEP_BYTES);
-    const copy = allocate(part.length);
+    const copy = uninitialised(part.length);
     copy.set(part);
     copies.push(copy);
   }
@@ -327,20 +329,18 @@ let kept = false;
 
 /**
  * Makes glibc keep the memory of freed outputs for those that follow. It returns free memory at the end of
- * its heap to the system; depending on the layout of the heap, each output is then faulted in page by page,
- * which halves the speed of a stream. It keeps up to twice the largest block below 32 MiB that was mapped
- * and freed (mallopt(3), M_MMAP_THRESHOLD), so one such block is mapped here and freed untouched. Other
- * allocators are not affected.
+ * its heap to the system; depending on the layout of the heap, each output is then faulted in page by page.
+ * It keeps up to twice the largest block below 32 MiB that was mapped and freed (mallopt(3),
+ * M_MMAP_THRESHOLD), so one such block is mapped here and freed untouched. Other allocators are not affected.
+ *
+ * Without this, encrypting 256 MiB in pieces of 16 KiB in the calling thread takes 25,000 page faults instead
+ * of 8,000 and 8 % more CPU time; with threads, 20,000 instead of 12,500. For pieces of 64 KiB or 1 MiB it
+ * makes no difference (`process.resourceUsage()`, Node 24, glibc 2.36).
  */
 function keepFreedMemory(): void {
   if (kept) return;
   kept = true;
   new ArrayBuffer(31 * 2 ** 20).transfer(0);
-}
-
-/** An array that is not zeroed: every byte is written, or the array is dropped. */
-function allocate(length: number): Bytes {
-  return Buffer.allocUnsafeSlow(length);
 }
 
 /** Reads pieces from the front, as if they were one array. */

@@ -106,3 +106,8 @@ export function* steps(
     outputAt += outputBytes;
   }
 }
+
+/** Allocates an array that is not zeroed: every byte of it is written, or it is dropped. */
+export function uninitialised(length: number): Bytes {
+  return Buffer.allocUnsafeSlow(length);
+}

@@ -23,6 +23,7 @@ import {
   SEGMENT_CHUNKS,
   STEP_CHUNKS,
   stepBytes,
+  uninitialised,
   type Operation,
 } from "./spans.ts";
 
@@ -142,8 +143,8 @@ async function inLanes(count: number, cursor: Cursor, lane: () => Promise<void>)
 
 async function doHere(job: Transcoding, cursor: Cursor, goOn: () => boolean): Promise<void> {
   const { operation, codec, source, target } = job;
-  const plaintext = Buffer.allocUnsafeSlow(stepBytes.plaintext);
-  const sealed = Buffer.allocUnsafeSlow(stepBytes.sealed);
+  const plaintext = uninitialised(stepBytes.plaintext);
+  const sealed = uninitialised(stepBytes.sealed);
   const [from, to] = operation === "seal" ? [plaintext, sealed] : [sealed, plaintext];
   try {
     while (goOn()) {

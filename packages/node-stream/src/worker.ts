@@ -11,7 +11,7 @@ import { parentPort, type MessagePort } from "node:worker_threads";
 import type { Bytes } from "@env/core";
 import { CHUNK_BYTES, PayloadCodec, SEALED_CHUNK_BYTES } from "@env/core/message";
 import { readFullySync, writeFullySync } from "./file-system.ts";
-import { apply, inputChunkBytes, stepBytes, steps } from "./spans.ts";
+import { apply, inputChunkBytes, stepBytes, steps, uninitialised } from "./spans.ts";
 import {
   describe,
   type Answer,
@@ -86,9 +86,4 @@ async function segment(codec: PayloadCodec, task: SegmentTask): Promise<void> {
   } finally {
     plaintext.fill(0);
   }
-}
-
-/** An array that is not zeroed: every byte is written, or the array is dropped. */
-function uninitialised(length: number): Bytes {
-  return Buffer.allocUnsafeSlow(length);
 }
