@@ -28,7 +28,7 @@ export interface AwsKmsKey {
   /** Key ARN, key id, `alias/name` or alias ARN. Another account's key needs an ARN. */
   readonly key: string;
   /**
-   * ARNs of further keys that may unwrap, as after an alias was moved; as they are in the entries.
+   * ARNs of further keys that may unwrap, for example after an alias was moved, as entries carry them.
    * A multi-Region key is called in the region of `key`. Default: none.
    */
   readonly alsoUnwrap?: readonly string[] | undefined;
