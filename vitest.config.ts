@@ -77,6 +77,8 @@ export default defineConfig({
     setupFiles: [join(import.meta.dirname, "vitest.setup.ts")],
     // One process per core: the tests start processes of their own.
     maxWorkers: availableParallelism(),
+    // Concurrent tests start processes: more at a time are not quicker, and each takes longer.
+    maxConcurrency: 2,
     // Nothing here is timed: a slow machine is not a failure, and a test that hangs still ends.
     testTimeout: process.env["SLOW"] === undefined ? 600_000 : 3_600_000,
     hookTimeout: 600_000,
