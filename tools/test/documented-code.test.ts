@@ -1,65 +1,48 @@
 import { describe, expect, it } from "vitest";
 import { brokenCode, brokenExamples } from "../documented-code.ts";
-
-const TSC_TIMEOUT_MS = 60_000;
+import { readText } from "../workspace.ts";
 
 describe("code", () => {
   const fence = (info: string, code: string): string => `# T\n\n\`\`\`${info}\n${code}\n\`\`\`\n`;
 
-  it(
-    "is checked against the sources, with the names its document declares",
-    () => {
-      const prelude = `<!-- ts\ndeclare const n: number;\n-->\n`;
-      const code = `import { inspect } from "@env/core";\nconst facts = inspect("env1.");\nfacts.bytes + n;`;
-      expect(brokenCode("README.md", prelude + fence("ts", code))).toEqual([
-        expect.stringMatching(/^README\.md:9: error TS2339: Property 'bytes' does not exist/),
-      ]);
-      expect(
-        brokenCode("README.md", prelude + fence("ts", code.replace("bytes", "headerBytes"))),
-      ).toEqual([]);
-    },
-    TSC_TIMEOUT_MS,
-  );
+  it("is checked against the sources, with the names its document declares", () => {
+    const prelude = `<!-- ts\ndeclare const n: number;\n-->\n`;
+    const code = `import { inspect } from "@env/core";\nconst facts = inspect("env1.");\nfacts.bytes + n;`;
+    expect(brokenCode("README.md", prelude + fence("ts", code))).toEqual([
+      expect.stringMatching(/^README\.md:9: error TS2339: Property 'bytes' does not exist/),
+    ]);
+    expect(
+      brokenCode("README.md", prelude + fence("ts", code.replace("bytes", "headerBytes"))),
+    ).toEqual([]);
+  });
 
-  it(
-    "runs where it is marked so, in an empty folder",
-    () => {
-      const good = `import { readdirSync } from "node:fs";\nif (readdirSync(".").length > 0) throw new Error("not empty");`;
-      expect(brokenCode("README.md", fence("ts run", good))).toEqual([]);
-      const bad = `import { inspect } from "@env/core";\ninspect("env1.");`;
-      expect(brokenCode("README.md", fence("ts", bad))).toEqual([]);
-      expect(brokenCode("README.md", fence("ts run", bad))).toEqual([
-        expect.stringMatching(
-          /^README\.md:4: it failed, run number 1\n[\s\S]*ERR_ENVELOPE_TRUNCATED/,
-        ),
-      ]);
-    },
-    TSC_TIMEOUT_MS,
-  );
+  it("runs where it is marked so, in an empty folder", () => {
+    const good = `import { readdirSync } from "node:fs";\nif (readdirSync(".").length > 0) throw new Error("not empty");`;
+    expect(brokenCode("README.md", fence("ts run", good))).toEqual([]);
+    const bad = `import { inspect } from "@env/core";\ninspect("env1.");`;
+    expect(brokenCode("README.md", fence("ts", bad))).toEqual([]);
+    expect(brokenCode("README.md", fence("ts run", bad))).toEqual([
+      expect.stringMatching(
+        /^README\.md:4: it failed, run number 1\n[\s\S]*ERR_ENVELOPE_TRUNCATED/,
+      ),
+    ]);
+  });
 
-  it(
-    "runs a second time in the folder that the first run left",
-    () => {
-      const once = `import { writeFileSync } from "node:fs";\nwriteFileSync("made", "", { flag: "wx" });`;
-      expect(brokenCode("README.md", fence("ts run", once))).toEqual([
-        expect.stringMatching(/it failed, run number 2\n[\s\S]*EEXIST/),
-      ]);
-    },
-    TSC_TIMEOUT_MS,
-  );
+  it("runs a second time in the folder that the first run left", () => {
+    const once = `import { writeFileSync } from "node:fs";\nwriteFileSync("made", "", { flag: "wx" });`;
+    expect(brokenCode("README.md", fence("ts run", once))).toEqual([
+      expect.stringMatching(/it failed, run number 2\n[\s\S]*EEXIST/),
+    ]);
+  });
 
-  it(
-    "finds what the commands before it made",
-    () => {
-      const program = `import { readFileSync } from "node:fs";\nreadFileSync("envelope.config.json");`;
-      const commands = fence("sh run", "npx -y pnpm@12.21.0 envelope init");
-      expect(brokenCode("README.md", commands + fence("ts run", program))).toEqual([]);
-      expect(brokenCode("README.md", fence("sh run", "envelope nothing"))).toEqual([
-        expect.stringMatching(/^README\.md:4: it failed, run number 1\n[\s\S]*unknown command/),
-      ]);
-    },
-    TSC_TIMEOUT_MS,
-  );
+  it("finds what the commands before it made", () => {
+    const program = `import { readFileSync } from "node:fs";\nreadFileSync("envelope.config.json");`;
+    const commands = fence("sh run", "npx -y pnpm@12.21.0 envelope init");
+    expect(brokenCode("README.md", commands + fence("ts run", program))).toEqual([]);
+    expect(brokenCode("README.md", fence("sh run", "envelope nothing"))).toEqual([
+      expect.stringMatching(/^README\.md:4: it failed, run number 1\n[\s\S]*unknown command/),
+    ]);
+  });
 
   it("of other languages is left alone", () => {
     expect(brokenCode("README.md", fence("sh", "exit 1") + fence("", "not ( code"))).toEqual([]);
@@ -71,7 +54,7 @@ describe("examples", () => {
   const shown = (output: string): string => `\`\`\`text own-driver.ts\n${output}\`\`\`\n`;
 
   it("print what the document shows", () => {
-    const output = "95 of 121 cases passed, 26 skipped\n";
+    const output = `${/.* cases passed, .*/.exec(readText(document))?.[0]}\n`;
     expect(brokenExamples(document, shown(output), ["own-driver.ts"])).toEqual([]);
     expect(brokenExamples(document, shown("all passed\n"), ["own-driver.ts"])).toEqual([
       `${document}: the output of own-driver.ts is another now:\n${output.trimEnd()}`,
