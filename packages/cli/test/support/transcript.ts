@@ -6,8 +6,8 @@
  * differs from run to run is written as `<uuid>`, `<date>`, `<folder>`.
  */
 import { spawn } from "node:child_process";
-import { chmodSync, mkdirSync, writeFileSync } from "node:fs";
-import { delimiter, join } from "node:path";
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
 import { ended, environment, nodeArgs } from "./command.ts";
 
 export interface Step {
@@ -27,18 +27,18 @@ export function parseTranscript(text: string): Step[] {
 
 /** Runs the commands of a transcript, one after another, and gives the transcript of that. */
 export async function play(steps: readonly Step[], folder: string): Promise<Step[]> {
-  const binaries = join(folder, "bin");
   const work = join(folder, "work");
-  mkdirSync(binaries);
   mkdirSync(work);
+  // A function and not a script: nothing in a folder for temporary files may be executable.
   const command = [process.execPath, ...nodeArgs].map((word) => `'${word}'`).join(" ");
-  writeFileSync(join(binaries, "envelope"), `#!/bin/sh\nexec ${command} "$@"\n`);
-  chmodSync(join(binaries, "envelope"), 0o755);
-  const env = environment({ PATH: `${binaries}${delimiter}${process.env["PATH"] ?? ""}` });
+  const envelope = `envelope() { ${command} "$@"; }`;
 
   const played: Step[] = [];
   for (const step of steps) {
-    const child = spawn("sh", ["-c", `{ ${step.command}\n} 2>&1`], { cwd: work, env });
+    const child = spawn("sh", ["-c", `${envelope}\n{ ${step.command}\n} 2>&1`], {
+      cwd: work,
+      env: environment(),
+    });
     child.stdin.end();
     const { code, stdout } = await ended(child);
     const exit = code === 0 ? [] : [`[exit ${code}]`];
