@@ -21,7 +21,7 @@ export interface Ran {
 }
 
 /** Only programs that hang take longer. */
-const TIMEOUT_MS = 300_000;
+const TIMEOUT_MS = 600_000;
 
 export class Consumer {
   readonly folder: string;
@@ -46,7 +46,9 @@ export class Consumer {
    */
   install(dependencies: Readonly<Record<string, string>>): void {
     this.write("package.json", JSON.stringify({ private: true, type: "module", dependencies }));
-    const flags = ["--no-audit", "--no-fund", "--prefer-offline", "--loglevel=error"];
+    // npm waits five minutes for a connection that hangs, which is all the time that it has here.
+    const network = ["--fetch-timeout=60000", "--fetch-retries=4", "--prefer-offline"];
+    const flags = ["--no-audit", "--no-fund", "--loglevel=error", ...network];
     const { status, output } = this.run("npm", ["install", ...flags]);
     if (status !== 0) throw new Error(`npm install failed\n${output}`);
   }
