@@ -117,7 +117,7 @@ describe("isWithin", () => {
           expect(byChild && !byParent).toBe(false);
         }
       }),
-      { numRuns: 1000 },
+      { numRuns: 3000 },
     );
   });
 
@@ -127,7 +127,7 @@ describe("isWithin", () => {
         expect(isWithin(a, a)).toBe(true);
         if (isWithin(a, b) && isWithin(b, c)) expect(isWithin(a, c)).toBe(true);
       }),
-      { numRuns: 1000 },
+      { numRuns: 3000 },
     );
   });
 });
