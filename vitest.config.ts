@@ -100,6 +100,7 @@ export default defineConfig({
       },
       project("gcp-kms"),
       project("kms", "test/support/rsa-pairs.ts"),
+      project("kms-server"),
       project("local-file"),
       project("node-stream"),
       project("test-servers"),

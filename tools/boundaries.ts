@@ -50,7 +50,7 @@ const layers: Readonly<Record<string, Layer>> = {
   "@env/gcp-kms": adapter,
   "@env/vault-transit": adapter,
   // core is not its own arrow but the peer that kms asks for.
-  "@env/kms-server": { uses: ["@env/core", "@env/kms"], application: true },
+  "@env/kms-server": { uses: ["@env/core", "@env/kms"] },
   "@env/s3": { uses: ["@env/core", "@env/node-stream"] },
   "@env/cli": {
     uses: [
