@@ -12,10 +12,8 @@ import {
   openCmk,
   type Cmk,
   type CmkOpener,
-  type Context,
   type Observer,
 } from "@env/core";
-import type { DoctorReport } from "@env/core/driver";
 import { CONFIG_FILE, loadConfig, openCmks, type EnvelopeConfig } from "@env/core/config";
 import type * as Gcp from "@env/gcp-kms";
 import {
@@ -25,12 +23,7 @@ import {
   type RootKeyKind,
   type RootKeySource,
 } from "@env/kms";
-import {
-  doctor as localFileDoctor,
-  keystoreOptions,
-  openLocalFile,
-  parseLocalFileUri,
-} from "@env/local-file";
+import { keystoreOptions, openLocalFile, parseLocalFileUri } from "@env/local-file";
 import type * as Vault from "@env/vault-transit";
 import { CommandError, usageError } from "./errors.ts";
 import { keyFileOf, OwnFiles } from "./own-files.ts";
@@ -173,15 +166,6 @@ export interface Adapter {
   readonly open: CmkOpener;
   /** What a URI names, which is not secret. Nothing is opened or called. */
   readonly read: (uri: string) => Promise<Readonly<Record<string, unknown>>>;
-  readonly doctor: (uri: string, options: DoctorCall) => Promise<DoctorReport>;
-}
-
-interface DoctorCall {
-  readonly context: Context;
-  readonly baseDirectory: string;
-  /** The timeout of one call to the KMS, in ms. */
-  readonly timeout: number;
-  readonly signal: AbortSignal;
 }
 
 /**
@@ -210,37 +194,18 @@ function adapters(ui: Ui): Readonly<Record<string, Adapter>> {
         return openLocalFile(uri, { ...options, ...trust(), root: await rootOf(ui, path, opened) });
       },
       read: async (uri) => ({ ...parseLocalFileUri(uri) }),
-      async doctor(uri, { baseDirectory, context, signal }) {
-        const { key, principal } = parseLocalFileUri(uri);
-        const { path, options } = keystoreOf(uri, baseDirectory);
-        const root = await rootOf(ui, path, options);
-        using keystore = await openKeystore(path, { ...options, root });
-        return await localFileDoctor({ client: keystore.as(principal), key }, { context, signal });
-      },
     },
     "aws-kms": {
       open: async (...call) => (await aws()).openAwsKms(...call),
       read: async (uri) => ({ ...(await aws()).parseAwsKmsUri(uri) }),
-      async doctor(uri, { context, timeout, signal }) {
-        const { doctor, parseAwsKmsUri } = await aws();
-        return doctor({ ...parseAwsKmsUri(uri), timeout }, { context, signal });
-      },
     },
     "gcp-kms": {
       open: async (...call) => (await gcp()).openGcpKms(...call),
       read: async (uri) => ({ ...(await gcp()).parseGcpKmsUri(uri) }),
-      async doctor(uri, { context, timeout, signal }) {
-        const { doctor, parseGcpKmsUri } = await gcp();
-        return doctor({ ...parseGcpKmsUri(uri), timeout }, { context, signal });
-      },
     },
     "vault-transit": {
       open: async (...call) => (await vault()).openVaultTransit(...call),
       read: async (uri) => ({ ...(await vault()).parseVaultTransitUri(uri) }),
-      async doctor(uri, { context, timeout, signal }) {
-        const { doctor, parseVaultTransitUri } = await vault();
-        return doctor({ ...parseVaultTransitUri(uri), timeout }, { context, signal });
-      },
     },
   };
 }

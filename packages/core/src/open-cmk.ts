@@ -12,6 +12,10 @@ import { EnvelopeError } from "./error.ts";
 export interface OpenCmkOptions {
   /** The folder that relative paths in a URI start from. Default: the process's working directory. */
   readonly baseDirectory?: string | undefined;
+  /**
+   * Milliseconds for one call to the KMS, retries included. Default: the adapter's. A keystore file ignores it.
+   */
+  readonly timeout?: number | undefined;
 }
 
 /** Opens the CMK that a URI names. Each adapter has one for its scheme: `openLocalFile`, `openAwsKms`, … */

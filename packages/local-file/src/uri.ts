@@ -85,7 +85,8 @@ const fault = uriFault(syntax.scheme);
  * ```
  */
 export async function openLocalFile(uri: string, options: OpenLocalFileOptions = {}): Promise<Cmk> {
-  const { root: givenRoot, alsoUnwrap, baseDirectory = process.cwd(), ...given } = options;
+  const { baseDirectory = process.cwd(), timeout: _, ...own } = options; // Nothing here waits for a network.
+  const { root: givenRoot, alsoUnwrap, ...given } = own;
   const parsed = parseLocalFileUri(uri);
   const path = resolve(baseDirectory, parsed.path);
   const opened = { ...keystoreOptions(parsed, baseDirectory), ...given };

@@ -4,19 +4,18 @@
  *
  * @module
  */
-import { EnvelopeError, isEnvelopeError, type Cmk, type Context } from "@env/core";
-import type { DoctorReport } from "@env/core/driver";
+import {
+  EnvelopeError,
+  isEnvelopeError,
+  type Cmk,
+  type Context,
+  type OpenCmkOptions,
+} from "@env/core";
+import { doctor, type DoctorReport } from "@env/core/driver";
 import type { EnvelopeConfig } from "@env/core/config";
 import { checkedContext, collectPair } from "../context.ts";
 import { NegativeAnswer, reportOf, usageError } from "../errors.ts";
-import {
-  adapterOf,
-  closeAll,
-  configFile,
-  configOf,
-  makeEnvelope,
-  type Adapter,
-} from "../providers.ts";
+import { adapterOf, closeAll, configFile, configOf, makeEnvelope } from "../providers.ts";
 import { asOption, examples } from "../program.ts";
 import { count } from "../text.ts";
 import type { Ui } from "../ui.ts";
@@ -86,8 +85,12 @@ async function check(ui: Ui, config: EnvelopeConfig, call: Call): Promise<Checke
   const openings: Opening[] = [];
   try {
     // One after another: a keystore may ask for its passphrase. No KMS is called yet.
-    for (const uri of config.cmks) openings.push(await open(ui, uri, config.baseDirectory));
-    const cmks = await probeAll(ui, config, openings, call);
+    for (const uri of config.cmks) {
+      // Half, so that one call that hangs does not hide what the others answer.
+      const timeout = Math.ceil(call.timeoutMs / 2);
+      openings.push(await open(ui, uri, { baseDirectory: config.baseDirectory, timeout }));
+    }
+    const cmks = await probeAll(ui, openings, call);
     const settings = settingsProblems(config, openings, cmks);
     const [fatal] = [
       ...openings.flatMap(fatalOf),
@@ -104,19 +107,19 @@ async function check(ui: Ui, config: EnvelopeConfig, call: Call): Promise<Checke
 
 /** The result of opening a URI. */
 type Opening =
-  | { readonly provider: string; readonly adapter: Adapter; readonly cmk: Cmk }
+  | { readonly provider: string; readonly cmk: Cmk }
   | {
       readonly provider: string | undefined;
       readonly error: EnvelopeError;
       readonly next: string | undefined;
     };
 
-async function open(ui: Ui, uri: string, baseDirectory: string): Promise<Opening> {
+async function open(ui: Ui, uri: string, options: OpenCmkOptions): Promise<Opening> {
   let provider: string | undefined;
   try {
     const found = await adapterOf(ui, uri);
     ({ provider } = found);
-    return { ...found, cmk: await found.adapter.open(uri, { baseDirectory }) };
+    return { provider, cmk: await found.adapter.open(uri, options) };
   } catch (error) {
     ui.host.signal.throwIfAborted();
     if (!isEnvelopeError(error)) throw error;
@@ -136,22 +139,17 @@ function fatalOf(opening: Opening, index: number): Error[] {
 }
 
 /** Probes all at the same time; the results are in the configured order. */
-async function probeAll(
-  ui: Ui,
-  { cmks: uris, baseDirectory }: EnvelopeConfig,
-  openings: readonly Opening[],
-  call: Call,
-): Promise<CheckedCmk[]> {
+async function probeAll(ui: Ui, openings: readonly Opening[], call: Call): Promise<CheckedCmk[]> {
   const opened = openings.flatMap((opening) => ("cmk" in opening ? [opening.provider] : []));
   using waiting = new Waiting(ui.host.stderr, ui.quiet, opened);
   return await Promise.all(
-    openings.map(async (opening, index) => {
+    openings.map(async (opening) => {
       if ("error" in opening) {
         const { error, next, provider } = opening;
         return unprobed(provider, undefined, error.code, withNext(error.message, next));
       }
       try {
-        return await probe(ui, uris[index] ?? "", opening, { ...call, baseDirectory });
+        return await probe(ui, opening.cmk, call);
       } finally {
         waiting.answered(opening.provider);
       }
@@ -159,20 +157,14 @@ async function probeAll(
   );
 }
 
-async function probe(
-  ui: Ui,
-  uri: string,
-  { adapter, cmk: { provider, keyId } }: Extract<Opening, { readonly cmk: Cmk }>,
-  { baseDirectory, context, timeoutMs }: Call & { readonly baseDirectory: string },
-): Promise<CheckedCmk> {
+async function probe(ui: Ui, cmk: Cmk, { context, timeoutMs }: Call): Promise<CheckedCmk> {
   const bound = new AbortController();
   // Not AbortSignal.timeout(), which does not keep the process waiting.
   const timer = setTimeout(() => bound.abort(), timeoutMs);
   const signal = AbortSignal.any([ui.host.signal, bound.signal]);
-  // Half, so that one call that hangs does not hide what the others answer.
-  const timeout = Math.ceil(timeoutMs / 2);
+  const { provider, keyId } = cmk;
   try {
-    return toChecked(await adapter.doctor(uri, { baseDirectory, context, timeout, signal }));
+    return toChecked(await doctor(cmk, { context, signal }));
   } catch (error) {
     ui.host.signal.throwIfAborted();
     if (bound.signal.aborted) {
