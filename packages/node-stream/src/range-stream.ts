@@ -6,6 +6,7 @@
  */
 import { Readable } from "node:stream";
 import { CHUNK_BYTES, type Watch } from "@env/core/message";
+import { asError } from "./as-error.ts";
 
 export interface RangeStreamSettings {
   readonly start: number;
@@ -89,8 +90,4 @@ export class RangeStream extends Readable {
     bytes.catch(() => undefined); // A failure of the piece ahead is reported when that piece is due.
     return { from, to, bytes };
   }
-}
-
-function asError(error: unknown): Error {
-  return error instanceof Error ? error : new Error("aborted", { cause: error });
 }

@@ -15,6 +15,7 @@ import type {
   Envelope,
 } from "@env/core";
 import { messageReader, messageWriter } from "@env/core/message";
+import { asError } from "./as-error.ts";
 import { Engine } from "./engine.ts";
 import { shareBeside, sharedPool, type WorkerPool } from "./pool.ts";
 
@@ -240,10 +241,6 @@ function settle(promise: Promise<void>, done: Done): void {
     () => done(),
     (error: unknown) => done(asError(error)),
   );
-}
-
-function asError(error: unknown): Error {
-  return error instanceof Error ? error : new Error("the stream was aborted", { cause: error });
 }
 
 function total(pieces: readonly Uint8Array[]): number {
