@@ -41,7 +41,8 @@ export type {
 } from "./seed/seed-document.ts";
 export { defaultKeyPolicy } from "./policy/default-policy.ts";
 export { lintPolicy } from "./policy/lint.ts";
-export type { Finding as PolicyFinding, FindingCode, Severity } from "./policy/lint.ts";
+export type { Finding as PolicyFinding, FindingCode } from "./policy/lint.ts";
+export type { Severity } from "./policy/find.ts";
 export type { Decision, NamedPolicy } from "./policy/request.ts";
 export type { ExplainRequest, NewGrant } from "./access/explain-request.ts";
 export type { Addition, Suggestion } from "./policy/additions.ts";

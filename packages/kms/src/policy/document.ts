@@ -11,7 +11,7 @@
  *
  * @module
  */
-import { KmsError, type KmsErrorName } from "../catalogue/errors.ts";
+import { KmsError } from "../catalogue/errors.ts";
 import {
   readConditions,
   readPatterns,
@@ -22,7 +22,8 @@ import {
 } from "./elements.ts";
 import { excerpt } from "./excerpt.ts";
 import { JsonProblem, parseJson, type JsonMember, type JsonNode, type JsonObject } from "./json.ts";
-import type { PolicyKind } from "./values.ts";
+import type { Problem, Report } from "./problem.ts";
+import type { PolicyKind, Version } from "./values.ts";
 
 export interface Policy {
   readonly kind: PolicyKind;
@@ -30,8 +31,6 @@ export interface Policy {
   readonly id: string | undefined;
   readonly statements: readonly Statement[];
 }
-
-export type Version = "2008-10-17" | "2012-10-17";
 
 export interface Statement {
   /** Counted from 0. */
@@ -45,42 +44,6 @@ export interface Statement {
   readonly resources: PatternElement | undefined;
   readonly conditions: readonly ConditionElement[];
 }
-
-/** What is wrong with a document, and where. */
-export interface Problem {
-  readonly rule: DocumentRule;
-  /** What parsing answers, with {@link message}. */
-  readonly error: KmsErrorName;
-  readonly message: string;
-  /** What AWS's message does not say. */
-  readonly detail?: string;
-  readonly offset: number;
-  readonly pointer: string;
-}
-
-export type DocumentRule =
-  | "policy-size"
-  | "policy-characters"
-  | "json"
-  | "structure"
-  | "unknown-element"
-  | "missing-element"
-  | "invalid-principal"
-  | "invalid-action"
-  | "invalid-resource"
-  | "unknown-operator"
-  | "invalid-value"
-  | "invalid-variable"
-  | "duplicate-sid"
-  | "for-all-values-on-single-value";
-
-/** Takes a problem, and throws if one is too many. */
-export type Report = (
-  rule: DocumentRule,
-  at: { readonly offset: number; readonly pointer: string },
-  message: string,
-  extra?: { readonly error?: KmsErrorName; readonly detail?: string },
-) => void;
 
 /** The largest document, in bytes of UTF-8. */
 export const MAX_POLICY_BYTES = 32_768;

@@ -7,13 +7,13 @@
  *
  * @module
  */
-import type { Report, Version } from "./document.ts";
 import { excerpt } from "./excerpt.ts";
 import type { JsonNode } from "./json.ts";
 import { operatorNamed, type Operand, type Operator } from "./operators.ts";
 import { ANY, tokens } from "./pattern.ts";
 import { awsPrincipal, federatedPrincipal, servicePrincipal, type Principal } from "./principal.ts";
-import { lowerCase, type PolicyKind } from "./values.ts";
+import type { Report } from "./problem.ts";
+import { lowerCase, type PolicyKind, type Version } from "./values.ts";
 import {
   plainTemplate,
   template,

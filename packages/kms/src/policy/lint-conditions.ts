@@ -8,7 +8,7 @@ import type { Policy, Statement } from "./document.ts";
 import type { ConditionElement } from "./elements.ts";
 import { excerpt } from "./excerpt.ts";
 import { conditionKey, conditionKeys, isFamily, type ConditionKey } from "./condition-keys.ts";
-import type { Find } from "./lint.ts";
+import type { Find } from "./find.ts";
 import { actionsOf, hasStarInActions } from "./lint-statements.ts";
 import type { Comparison } from "./operators.ts";
 import { lowerCase } from "./values.ts";

@@ -5,7 +5,7 @@
  */
 import type { Policy, Statement } from "./document.ts";
 import { excerpt } from "./excerpt.ts";
-import type { Find } from "./lint.ts";
+import type { Find } from "./find.ts";
 import { actionsOf } from "./lint-statements.ts";
 
 export type PolicyRule =

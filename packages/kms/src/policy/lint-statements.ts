@@ -8,7 +8,7 @@ import { didYouMean } from "@env/core";
 import type { Policy, Statement } from "./document.ts";
 import type { PatternElement, TextElement } from "./elements.ts";
 import { excerpt } from "./excerpt.ts";
-import type { Find } from "./lint.ts";
+import type { Find } from "./find.ts";
 import { matcher, type Matcher } from "./pattern.ts";
 import type { Principal } from "./principal.ts";
 import { filled } from "./variables.ts";

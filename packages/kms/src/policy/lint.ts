@@ -8,20 +8,18 @@
  * @module
  */
 import { closest } from "@env/core";
-import { readPolicy, type DocumentRule, type Policy, type Problem } from "./document.ts";
-import { lineAndColumn, type JsonNode } from "./json.ts";
+import { readPolicy, type Policy } from "./document.ts";
+import type { Find, Severity } from "./find.ts";
+import { lineAndColumn } from "./json.ts";
 import { conditionRules, type ConditionRule } from "./lint-conditions.ts";
 import { statementRules, type StatementRule } from "./lint-statements.ts";
 import { policyRules, type PolicyRule } from "./lint-policy.ts";
 import { comparisonNames } from "./operators.ts";
+import type { DocumentRule, Problem } from "./problem.ts";
 import type { PolicyKind } from "./values.ts";
 
 export interface Finding {
   readonly code: FindingCode;
-  /**
-   * `error`: is refused, or can never do what it says. `warning`: does something else than most people
-   * expect. `note`: good to know.
-   */
   readonly severity: Severity;
   readonly message: string;
   /** JSON pointer to the element. */
@@ -32,15 +30,6 @@ export interface Finding {
 }
 
 export type FindingCode = DocumentRule | StatementRule | ConditionRule | PolicyRule;
-export type Severity = "error" | "warning" | "note";
-
-/** How a rule says what it found. */
-export type Find<Rule extends string> = (
-  code: Rule,
-  severity: Severity,
-  node: JsonNode,
-  message: string,
-) => void;
 
 /**
  * Looks through a policy. Never throws, whatever `text` is; findings are in the order of the text.

@@ -15,6 +15,9 @@ import type { AccessRequest, Caller } from "./request.ts";
 /** Where a statement is: in a key policy, or in one of the policies that IAM has. */
 export type PolicyKind = "key" | "identity";
 
+/** The version of the policy language that a document names. */
+export type Version = "2008-10-17" | "2012-10-17";
+
 /** One value, several, or none. Never a list without members. */
 export type Value = string | readonly string[] | undefined;
 export type Accessor = (request: AccessRequest) => Value;

@@ -1,11 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { KmsError } from "../../src/catalogue/errors.ts";
-import {
-  MAX_POLICY_BYTES,
-  parsePolicy,
-  readPolicy,
-  type Problem,
-} from "../../src/policy/document.ts";
+import { MAX_POLICY_BYTES, parsePolicy, readPolicy } from "../../src/policy/document.ts";
+import type { Problem } from "../../src/policy/problem.ts";
 import type { PolicyKind } from "../../src/policy/values.ts";
 import { ALICE, allow, policy } from "./support/requests.ts";
 
