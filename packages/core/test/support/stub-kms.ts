@@ -2,6 +2,7 @@
 import { Cmk, type CmkOptions } from "@env/core";
 import type { CmkDriver, KmsFailureCode } from "@env/core/driver";
 import { MemoryKms, MemoryKmsError } from "@env/core/testing";
+import { CallLog } from "@env/testkit/call-log";
 
 export interface StubKeyOptions extends CmkOptions {
   /** Leaves `generate` out: `Cmk` must make data keys itself. */
@@ -13,25 +14,17 @@ export interface StubKeyOptions extends CmkOptions {
   readonly provider?: string;
 }
 
-export class StubKey {
+export class StubKey extends CallLog<KmsFailureCode> {
   readonly #kms: MemoryKms;
   readonly #keyId: string;
-  readonly calls: string[] = [];
-  /** Every call fails with this code while it is set. */
-  fails: KmsFailureCode | undefined;
-  /** Every call waits for this first. */
-  gate: Promise<void> | undefined;
   readonly cmk: Cmk;
   readonly driver: CmkDriver;
 
   constructor(keyId: string, options: StubKeyOptions = {}) {
+    super((code) => new MemoryKmsError(code));
     this.#kms = new MemoryKms({
       provider: options.provider ?? "stub",
-      onCall: async (operation) => {
-        this.calls.push(operation);
-        await this.gate;
-        if (this.fails !== undefined) throw new MemoryKmsError(this.fails);
-      },
+      onCall: (operation) => this.enter(operation),
     });
     this.#keyId = this.#kms.createKey(keyId);
     const driver = this.#kms.driver(keyId);
@@ -51,10 +44,6 @@ export class StubKey {
 
   rotate(): void {
     this.#kms.rotate(this.#keyId);
-  }
-
-  count(operation: string): number {
-    return this.calls.filter((call) => call === operation).length;
   }
 }
 

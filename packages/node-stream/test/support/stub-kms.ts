@@ -2,23 +2,14 @@
 import { Cmk, Envelope, type EnvelopeOptions } from "@env/core";
 import type { KmsFailureCode } from "@env/core/driver";
 import { MemoryKms, MemoryKmsError } from "@env/core/testing";
+import { CallLog } from "@env/testkit/call-log";
 
-export class StubKms {
-  readonly calls: string[] = [];
-  /** Every call fails with this code while it is set. */
-  fails: KmsFailureCode | undefined;
-  /** Every call waits for this first. */
-  gate: Promise<void> | undefined;
+export class StubKms extends CallLog<KmsFailureCode> {
   readonly cmk: Cmk;
 
   constructor() {
-    const kms = new MemoryKms({
-      onCall: async (operation) => {
-        this.calls.push(operation);
-        await this.gate;
-        if (this.fails !== undefined) throw new MemoryKmsError(this.fails);
-      },
-    });
+    super((code) => new MemoryKmsError(code));
+    const kms = new MemoryKms({ onCall: (operation) => this.enter(operation) });
     const driver = kms.driver(kms.createKey("one"));
     // Without what is optional, so that a message is one wrap and one unwrap.
     this.cmk = new Cmk({
