@@ -3,7 +3,8 @@
  *
  * @module
  */
-export { SignatureVerifier } from "./verify-signature.ts";
-export type { Credential, FindCredential, Verified, VerifierOptions } from "./verify-signature.ts";
-export type { ReceivedRequest } from "./signed-request.ts";
-export { WireError } from "./wire-error.ts";
+export { createKmsServer, KmsServer } from "./server.ts";
+export type { KmsServerOptions, LogEntry, ServerLimits, TlsFiles } from "./options.ts";
+export { localCertificate } from "./local-authority.ts";
+export type { LocalCertificate } from "./local-authority.ts";
+export type { AccessKey, FindAccessKey } from "./verify-signature.ts";

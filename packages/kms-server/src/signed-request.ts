@@ -17,7 +17,7 @@ export interface ReceivedRequest {
   readonly target: string;
   /** Names and values in the order of the wire, as `rawHeaders` of Node: every second one is a value. */
   readonly rawHeaders: readonly string[];
-  readonly body: Uint8Array;
+  readonly body: Buffer;
 }
 
 /** A request's claim. Nothing of it is proven before the signature is verified. */

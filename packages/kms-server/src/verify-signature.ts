@@ -31,7 +31,7 @@ import { WireError } from "./wire-error.ts";
 const MAX_SKEW_MS = 300_000;
 
 /** An access key, and whom it authenticates. */
-export interface Credential {
+export interface AccessKey {
   readonly accessKeyId: string;
   readonly secretAccessKey: string;
   /** ARN of the principal. */
@@ -46,13 +46,13 @@ export interface Credential {
  * Finds the credential of an access key id that anybody may have made up, and, for temporary credentials, of the token that
  * came with it. `undefined`: there is none, it is inactive, or the token is not the one it was issued with.
  */
-export type FindCredential = (
+export type FindAccessKey = (
   accessKeyId: string,
   sessionToken?: string,
-) => Credential | undefined | Promise<Credential | undefined>;
+) => AccessKey | undefined | Promise<AccessKey | undefined>;
 
 export interface VerifierOptions {
-  readonly credential: FindCredential;
+  readonly credential: FindAccessKey;
   /** The services whose signatures are accepted, such as `kms`. */
   readonly services: ReadonlySet<string>;
   /** Milliseconds since 1970. Default: the machine's clock. */
@@ -61,7 +61,7 @@ export interface VerifierOptions {
 
 /** Who signed, and for which region. */
 export interface Verified {
-  readonly credential: Credential;
+  readonly credential: AccessKey;
   readonly region: string;
   readonly service: string;
 }
@@ -127,7 +127,7 @@ export class SignatureVerifier {
     }
   }
 
-  #checkExpiry({ expires }: Credential): void {
+  #checkExpiry({ expires }: AccessKey): void {
     if (expires === undefined || expires.getTime() > this.#options.now()) return;
     throw new WireError(
       "ExpiredTokenException",
@@ -137,7 +137,7 @@ export class SignatureVerifier {
 
   /** Four HMACs, which are the same for all requests of a key on one day. */
   #signingKey(
-    { accessKeyId, secretAccessKey: secret }: Credential,
+    { accessKeyId, secretAccessKey: secret }: AccessKey,
     { day, region, service }: Claim,
   ): KeyObject {
     const name = `${accessKeyId}/${day}/${region}/${service}`;

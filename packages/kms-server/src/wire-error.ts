@@ -4,9 +4,9 @@
  * @module
  */
 
-/** What a request is refused with before the KMS hears of it. */
+/** The reason why a request is refused before the KMS hears of it. */
 export class WireError extends Error {
-  /** What AWS calls it, such as `InvalidSignatureException`. */
+  /** AWS's name, such as `InvalidSignatureException`. */
   readonly type: string;
   /** The HTTP status: 400 for the client's faults, except where AWS answers otherwise. */
   readonly status: number;

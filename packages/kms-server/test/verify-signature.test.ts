@@ -1,7 +1,8 @@
 import { createHash, createHmac } from "node:crypto";
 import { SignatureV4 } from "@smithy/signature-v4";
 import { expect, it } from "vitest";
-import { SignatureVerifier, type ReceivedRequest } from "../src/index.ts";
+import type { ReceivedRequest } from "../src/signed-request.ts";
+import { SignatureVerifier } from "../src/verify-signature.ts";
 
 const credentials = { accessKeyId: "AKIDEXAMPLE", secretAccessKey: "wJalrXUtnFEMI" };
 const now = Date.UTC(2030, 0, 2, 12);

@@ -41,6 +41,15 @@ export class KmsClient {
     this.#environment = environment;
   }
 
+  /**
+   * The same principal for one request of a server: what it calls is in the audit log with this id.
+   *
+   * @param requestId - As the server gives it to its caller, at most 1024 characters.
+   */
+  forRequest(requestId: string): KmsClient {
+    return new KmsClient({ ...this.#environment, requestId });
+  }
+
   /** ARN of whoever this client acts as. */
   get principal(): string {
     return this.#environment.session.principal;

@@ -136,6 +136,11 @@ export class AuditLog implements AuditSink {
     return undefined;
   }
 
+  /** The number of this process's records that are not known to be on disk. */
+  get backlog(): number {
+    return this.#pending.backlog;
+  }
+
   /** Settles when everything appended before is on disk. */
   flush(): Promise<void> {
     return this.#pending.flush();

@@ -78,6 +78,11 @@ export class Pending {
     this.#batch = options.durability === "synced" ? undefined : options.durability;
   }
 
+  /** The number of records that are not known to be on disk. */
+  get backlog(): number {
+    return this.#queue.length;
+  }
+
   /** Settles when the record is as durable as the options say; `undefined`: it is already. */
   add(record: EncodedRecord): Promise<void> | undefined {
     if (this.#closed) return Promise.reject(closed());

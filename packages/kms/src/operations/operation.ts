@@ -50,6 +50,8 @@ export interface Environment {
   readonly quotas: Quotas | undefined;
   /** How long a new grant counts only with its token, in ms. */
   readonly grantDelay: number;
+  /** The request of a server in front. */
+  readonly requestId?: string;
 }
 
 /** One operation of the KMS: all that can be done with it is to call it. */

@@ -23,6 +23,7 @@ interface Surroundings {
   readonly realm: Realm;
   readonly session: Session;
   readonly audit: AuditSink;
+  readonly requestId?: string;
 }
 
 export class Trail {
@@ -70,11 +71,12 @@ export class Trail {
     { dryRun, created }: { readonly dryRun: boolean; readonly created: string | undefined },
   ): void | Promise<void> {
     this.#recorded = true;
-    const { store, session, audit } = this.#environment;
+    const { store, session, audit, requestId } = this.#environment;
     return audit.append({
       time: store.now(),
       operation: this.#operation,
       ...session.identity,
+      ...(requestId === undefined ? {} : { requestId }),
       ...(this.#principalId === undefined ? {} : { principalId: this.#principalId }),
       readOnly: operationRows[this.#operation].mode === "read",
       resources: created === undefined ? this.#resources : [...this.#resources, created],

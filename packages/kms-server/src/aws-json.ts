@@ -1,0 +1,131 @@
+/**
+ * AWS JSON 1.1: bytes are base64, times are seconds since 1970, and errors are named in the body.
+ *
+ * Members that AWS's request does not have are ignored, as AWS ignores them. Those that AWS has and this KMS does not support
+ * are passed on, and the KMS refuses them.
+ *
+ * Source: https://smithy.io/2.0/aws/protocols/aws-json-1_1-protocol.html; the messages were recorded from AWS.
+ *
+ * @module
+ */
+import { isEnvelopeError } from "@env/core";
+import { isKmsError } from "@env/kms";
+import { byteMembers, dateMembers, type ServedOperation } from "@env/kms/server";
+import { WireError } from "./wire-error.ts";
+
+const CONTENT_TYPE = "application/x-amz-json-1.1";
+
+/** An answer, except for the headers that every answer has. */
+export interface Answer {
+  readonly status: number;
+  readonly contentType: string;
+  readonly body: string;
+  /** The name of the error; undefined for a success. */
+  readonly error?: string;
+}
+
+type Members = Record<string, unknown>;
+
+/**
+ * Reads a request. An empty body is an empty request.
+ *
+ * @returns A request for the method of the operation. Its bytes are copies, which the caller wipes.
+ * @throws {@link WireError} `SerializationException`
+ */
+export function decodeRequest({ members }: ServedOperation, body: Buffer): Members {
+  const value = body.length === 0 ? {} : parse(body);
+  if (typeof value !== "object" || value === null || Array.isArray(value)) throw unreadable();
+  const request: Members = {};
+  for (const [name, given] of Object.entries(value)) {
+    if (!members.has(name) || given === null) continue;
+    if (byteMembers.has(name)) request[name] = bytesOf(name, given);
+    else if (dateMembers.has(name)) request[name] = dateOf(name, given);
+    else request[name] = given;
+  }
+  return request;
+}
+
+const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+
+function parse(body: Buffer): unknown {
+  try {
+    return JSON.parse(utf8.decode(body));
+  } catch {
+    throw unreadable();
+  }
+}
+
+/** AWS says nothing of what it cannot read. */
+function unreadable(): WireError {
+  return new WireError("SerializationException", "");
+}
+
+function bytesOf(name: string, given: unknown): Uint8Array {
+  if (typeof given !== "string") {
+    throw new WireError("SerializationException", `${name} must be a base64 string`);
+  }
+  const bytes = Buffer.from(given, "base64");
+  // Buffer reads past what is not base64.
+  if (bytes.toString("base64") !== given) {
+    bytes.fill(0);
+    throw new WireError("SerializationException", `${name} is not valid base64`);
+  }
+  return bytes;
+}
+
+function dateOf(name: string, given: unknown): Date {
+  const date = new Date(typeof given === "number" ? given * 1000 : Number.NaN);
+  if (!Number.isNaN(date.getTime())) return date;
+  throw new WireError("SerializationException", `${name} must be a number of seconds since 1970`);
+}
+
+/** The answer to a call that succeeded. Operations without a result have an empty body. */
+export function answerOf(response: unknown): Answer {
+  const body = response === undefined ? "" : JSON.stringify(toJson(response));
+  return { status: 200, contentType: CONTENT_TYPE, body };
+}
+
+function toJson(value: unknown): unknown {
+  if (typeof value !== "object" || value === null) return value;
+  if (value instanceof Uint8Array) {
+    return Buffer.from(value.buffer, value.byteOffset, value.byteLength).toString("base64");
+  }
+  if (value instanceof Date) return value.getTime() / 1000;
+  if (Array.isArray(value)) return value.map(toJson);
+  const copy: Members = {};
+  for (const [name, member] of Object.entries(value)) copy[name] = toJson(member);
+  return copy;
+}
+
+/**
+ * The answer to a call that failed. Of what is not for the caller to know, such as a full disk, it says only whose fault it is.
+ */
+export function answerOfError(error: unknown): Answer {
+  if (error instanceof WireError) return failure(error.status, error.type, error.message);
+  if (isKmsError(error)) return failure(400, error.name, error.message);
+  if (isEnvelopeError(error, "ERR_ENVELOPE_KEYSTORE_BUSY")) {
+    return failure(503, "DependencyTimeoutException", "The keystore is busy. Try again.");
+  }
+  return failure(500, "KMSInternalException", "");
+}
+
+/** AWS says nothing beyond the name of these. */
+const SILENT: ReadonlySet<string> = new Set([
+  "InvalidCiphertextException",
+  "KMSInvalidMacException",
+  "KMSInvalidSignatureException",
+]);
+
+/** Errors of which AWS writes the member with a capital letter. */
+const CAPITAL: ReadonlySet<string> = new Set(["AccessDeniedException", "SerializationException"]);
+
+function failure(status: number, type: string, message: string): Answer {
+  const member = CAPITAL.has(type) ? "Message" : "message";
+  const text = message === "" || SILENT.has(type) ? {} : { [member]: message };
+  return {
+    status,
+    contentType: CONTENT_TYPE,
+    body: JSON.stringify({ __type: type, ...text }),
+    error: type,
+  };
+}

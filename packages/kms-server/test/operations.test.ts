@@ -1,0 +1,63 @@
+import type { KmsClient } from "@env/kms";
+import { servedOperations } from "@env/kms/server";
+import { knownCalls } from "@env/kms/test/calls";
+import { expect, it } from "vitest";
+import { sdk, strictServer } from "./support/server.ts";
+
+const all = [...servedOperations.values()];
+
+it.each(all.filter(({ method }) => method !== undefined))(
+  "serves $name to AWS's SDK, and logs the request by the id that it answers",
+  async ({ name, method = "encrypt" }) => {
+    const { keystore, url } = await strictServer();
+    const known = (await knownCalls(keystore))[method];
+    // The SDK's client has the methods of ours.
+    const answer = await known?.call(sdk(url) as unknown as KmsClient);
+    const { requestId } = (answer as { $metadata: { requestId: string } }).$metadata;
+    const { entries } = await keystore.audit.page({ limit: 1, first: "newest" });
+    expect(entries[0]?.record).toMatchObject({
+      eventName: name,
+      requestID: requestId,
+      sourceIPAddress: "127.0.0.1",
+      userAgent: expect.stringContaining("aws-sdk-js"),
+    });
+  },
+);
+
+it("gives the SDK bytes, times and texts as the keystore gives them", async () => {
+  const { owner, url } = await strictServer();
+  const client = sdk(url);
+  const EncryptionContext = { tenant: "acme", __proto__: "x", ключ: "значение" };
+  const { KeyMetadata } = await client.createKey({ Tags: [{ TagKey: "a", TagValue: "b" }] });
+  const KeyId = KeyMetadata?.KeyId;
+  const made = await client.generateDataKey({ KeyId, KeySpec: "AES_256", EncryptionContext });
+  const opened = await owner.decrypt({
+    CiphertextBlob: made.CiphertextBlob,
+    EncryptionContext,
+  });
+  expect(opened.Plaintext).toEqual(new Uint8Array(made.Plaintext ?? []));
+  const here = await owner.describeKey({ KeyId });
+  const { $metadata: _, ...there } = await client.describeKey({ KeyId });
+  expect(there).toEqual(here);
+  expect((await client.listResourceTags({ KeyId })).Tags).toEqual([{ TagKey: "a", TagValue: "b" }]);
+  expect((await client.getKeyPolicy({ KeyId })).Policy).toBe(
+    (await owner.getKeyPolicy({ KeyId })).Policy,
+  );
+});
+
+it.each(all.filter(({ method }) => method === undefined))(
+  "says that $name is not offered",
+  async ({ name }) => {
+    const { url } = await strictServer();
+    const client = sdk(url);
+    const method = `${name.charAt(0).toLowerCase()}${name.slice(1)}`;
+    const call: unknown = Reflect.get(client, method);
+    // A permission that has no call.
+    if (typeof call !== "function") return expect(name).toBe("SynchronizeMultiRegionKey");
+    const request = { KeyId: "x", CustomKeyStoreId: "x", ReplicaRegion: "x", PrimaryRegion: "x" };
+    await expect(Reflect.apply(call, client, [request])).rejects.toMatchObject({
+      name: "UnsupportedOperationException",
+      $metadata: { httpStatusCode: 400 },
+    });
+  },
+);

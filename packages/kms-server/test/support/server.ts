@@ -1,0 +1,71 @@
+/** Servers on free ports of this machine, and clients of AWS for them. */
+import { KMS, type KMSClientConfig } from "@aws-sdk/client-kms";
+import type { Keystore, KmsClient } from "@env/kms";
+import { tempKeystore } from "@env/kms/test/keystore";
+import { onTestFinished } from "vitest";
+import { createKmsServer, type KmsServer, type KmsServerOptions } from "../../src/index.ts";
+
+export interface Started {
+  readonly server: KmsServer;
+  readonly url: string;
+  readonly keystore: Keystore;
+  /** The account's root, in process. */
+  readonly owner: KmsClient;
+}
+
+const credentials = {
+  accessKeyId: "AKIDEXAMPLE",
+  secretAccessKey: "wJalrXUtnFEMI/K7MDENG",
+} as const;
+
+/** A server that ends with the test. */
+export async function startedServer(options: KmsServerOptions = {}): Promise<Started> {
+  const { keystore, client } = await tempKeystore();
+  const server = createKmsServer(keystore, { port: 0, ...options });
+  const url = await server.listen();
+  onTestFinished(() => server.close());
+  return { server, url, keystore, owner: client };
+}
+
+/** A server that knows the access key of the account's root. */
+export function strictServer(options: KmsServerOptions = {}): Promise<Started> {
+  return startedServer({
+    auth: "strict",
+    credential: (id) =>
+      id === credentials.accessKeyId
+        ? { ...credentials, principal: "root", session: {} }
+        : undefined,
+    ...options,
+  });
+}
+
+/** The SDK's client, which tries each call once. */
+export function sdk(url: string, config: KMSClientConfig = {}): KMS {
+  const client = new KMS({
+    endpoint: url,
+    region: "local",
+    credentials,
+    maxAttempts: 1,
+    ...config,
+  });
+  onTestFinished(() => client.destroy());
+  return client;
+}
+
+/** A request of the protocol without a signature. */
+export function post(
+  url: string,
+  operation: string,
+  body: unknown,
+  headers: Record<string, string> = {},
+): Promise<Response> {
+  return fetch(url, {
+    method: "POST",
+    headers: {
+      "content-type": "application/x-amz-json-1.1",
+      "x-amz-target": `TrentService.${operation}`,
+      ...headers,
+    },
+    body: typeof body === "string" ? body : JSON.stringify(body),
+  });
+}

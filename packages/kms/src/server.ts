@@ -1,0 +1,41 @@
+/**
+ * What a server in front of a keystore has to know of the operations. Not for applications.
+ *
+ * @module
+ */
+import { notOffered } from "./catalogue/not-offered.ts";
+import { operationRows } from "./catalogue/operations.ts";
+import type { Row } from "./catalogue/row.ts";
+import type { KmsOperations } from "./requests/operations.ts";
+
+export { byteMembers, dateMembers } from "./requests/member-kinds.ts";
+export type { KmsOperations } from "./requests/operations.ts";
+
+/** An operation as it is asked for over a wire. */
+export interface ServedOperation {
+  /** AWS's name: `Encrypt`. */
+  readonly name: string;
+  /** The method of the client; `undefined` where AWS has the operation and this KMS does not offer it. */
+  readonly method: keyof KmsOperations | undefined;
+  /** The members of AWS's request, including those that the method refuses. */
+  readonly members: ReadonlySet<string>;
+}
+
+function methodOf(name: string): keyof KmsOperations {
+  // Each method has the name of its operation.
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion
+  return (name.charAt(0).toLowerCase() + name.slice(1)) as keyof KmsOperations;
+}
+
+function served(rows: Readonly<Record<string, Row>>, offered: boolean): ServedOperation[] {
+  return Object.entries(rows).map(([name, { request, refused }]) => ({
+    name,
+    method: offered ? methodOf(name) : undefined,
+    members: new Set(`${request} ${refused ?? ""}`.trim().split(" ")),
+  }));
+}
+
+/** AWS's operations, by name. */
+export const servedOperations: ReadonlyMap<string, ServedOperation> = new Map(
+  [...served(operationRows, true), ...served(notOffered, false)].map((each) => [each.name, each]),
+);
