@@ -13,6 +13,7 @@
  * @module
  */
 import {
+  codesOf,
   isTlsCode,
   KmsCallError,
   memberOf,
@@ -23,48 +24,49 @@ import {
 } from "@env/core/driver";
 
 /** The code for each name of an error; README.md lists the same. */
-export const codes: Readonly<Record<string, KmsFailureCode>> = {
-  InvalidCiphertextException: "ERR_ENVELOPE_KMS_REJECTED",
-  IncorrectKeyException: "ERR_ENVELOPE_KMS_REJECTED",
-
-  NotFoundException: "ERR_ENVELOPE_KMS_KEY_NOT_FOUND",
-  InvalidArnException: "ERR_ENVELOPE_KMS_KEY_NOT_FOUND",
-
-  DisabledException: "ERR_ENVELOPE_KMS_KEY_STATE",
-  KMSInvalidStateException: "ERR_ENVELOPE_KMS_KEY_STATE",
-  InvalidKeyUsageException: "ERR_ENVELOPE_KMS_KEY_STATE",
-
-  AccessDeniedException: "ERR_ENVELOPE_KMS_ACCESS_DENIED",
-  NotAuthorizedException: "ERR_ENVELOPE_KMS_ACCESS_DENIED",
-  InvalidGrantTokenException: "ERR_ENVELOPE_KMS_ACCESS_DENIED",
-  UnrecognizedClientException: "ERR_ENVELOPE_KMS_ACCESS_DENIED",
-  InvalidClientTokenId: "ERR_ENVELOPE_KMS_ACCESS_DENIED",
-  InvalidSignatureException: "ERR_ENVELOPE_KMS_ACCESS_DENIED",
-  IncompleteSignatureException: "ERR_ENVELOPE_KMS_ACCESS_DENIED",
-  MissingAuthenticationTokenException: "ERR_ENVELOPE_KMS_ACCESS_DENIED",
-  ExpiredTokenException: "ERR_ENVELOPE_KMS_ACCESS_DENIED",
-  ExpiredToken: "ERR_ENVELOPE_KMS_ACCESS_DENIED",
-  OptInRequired: "ERR_ENVELOPE_KMS_ACCESS_DENIED",
-  CredentialsProviderError: "ERR_ENVELOPE_KMS_ACCESS_DENIED",
-  TokenProviderError: "ERR_ENVELOPE_KMS_ACCESS_DENIED",
-  GrantTokensError: "ERR_ENVELOPE_KMS_ACCESS_DENIED",
-
-  ThrottlingException: "ERR_ENVELOPE_KMS_THROTTLED",
-  Throttling: "ERR_ENVELOPE_KMS_THROTTLED",
-  TooManyRequestsException: "ERR_ENVELOPE_KMS_THROTTLED",
-  RequestLimitExceeded: "ERR_ENVELOPE_KMS_THROTTLED",
-
-  KMSInternalException: "ERR_ENVELOPE_KMS_UNAVAILABLE",
-  KeyUnavailableException: "ERR_ENVELOPE_KMS_UNAVAILABLE",
-  DependencyTimeoutException: "ERR_ENVELOPE_KMS_UNAVAILABLE",
-  InternalFailure: "ERR_ENVELOPE_KMS_UNAVAILABLE",
-  ServiceUnavailable: "ERR_ENVELOPE_KMS_UNAVAILABLE",
-  ServiceUnavailableException: "ERR_ENVELOPE_KMS_UNAVAILABLE",
-  RequestTimeout: "ERR_ENVELOPE_KMS_UNAVAILABLE",
-  TimeoutError: "ERR_ENVELOPE_KMS_UNAVAILABLE",
-  AbortError: "ERR_ENVELOPE_KMS_UNAVAILABLE", // Not by our signal, or nobody would ask.
-  UnreadableAnswer: "ERR_ENVELOPE_KMS_UNAVAILABLE",
-};
+export const codes: Readonly<Record<string, KmsFailureCode>> = codesOf({
+  ERR_ENVELOPE_KMS_REJECTED: ["InvalidCiphertextException", "IncorrectKeyException"],
+  ERR_ENVELOPE_KMS_KEY_NOT_FOUND: ["NotFoundException", "InvalidArnException"],
+  ERR_ENVELOPE_KMS_KEY_STATE: [
+    "DisabledException",
+    "KMSInvalidStateException",
+    "InvalidKeyUsageException",
+  ],
+  ERR_ENVELOPE_KMS_ACCESS_DENIED: [
+    "AccessDeniedException",
+    "NotAuthorizedException",
+    "InvalidGrantTokenException",
+    "UnrecognizedClientException",
+    "InvalidClientTokenId",
+    "InvalidSignatureException",
+    "IncompleteSignatureException",
+    "MissingAuthenticationTokenException",
+    "ExpiredTokenException",
+    "ExpiredToken",
+    "OptInRequired",
+    "CredentialsProviderError",
+    "TokenProviderError",
+    "GrantTokensError",
+  ],
+  ERR_ENVELOPE_KMS_THROTTLED: [
+    "ThrottlingException",
+    "Throttling",
+    "TooManyRequestsException",
+    "RequestLimitExceeded",
+  ],
+  ERR_ENVELOPE_KMS_UNAVAILABLE: [
+    "KMSInternalException",
+    "KeyUnavailableException",
+    "DependencyTimeoutException",
+    "InternalFailure",
+    "ServiceUnavailable",
+    "ServiceUnavailableException",
+    "RequestTimeout",
+    "TimeoutError",
+    "AbortError", // Not by our signal, or nobody would ask.
+    "UnreadableAnswer",
+  ],
+});
 
 /** Whether Node, or the `fetch` that the SDK may use in its place, could not reach anybody. */
 function isNetworkCode(code: unknown): boolean {
@@ -135,9 +137,7 @@ export class AwsKmsError extends KmsCallError<AwsKmsErrorFacts> {
 
 /** Makes an error that may be logged out of whatever the client threw. */
 export function withoutSecrets(thrown: unknown, operation: string): AwsKmsError {
-  if (thrown instanceof AwsKmsError) {
-    return thrown.operation === undefined ? thrown.with({ operation }) : thrown;
-  }
+  if (thrown instanceof AwsKmsError) return thrown.during(operation);
   const [thrownName, message] = [memberOf(thrown, "name"), memberOf(thrown, "message")];
   const metadata = memberOf(thrown, "$metadata");
   const httpStatusCode = memberOf(metadata, "httpStatusCode");

@@ -1,6 +1,6 @@
 /**
- * What a CMK in AWS KMS is made of, and the checks of it. They call nothing, so a wrong
- * configuration fails where it is written and not at the first message.
+ * The options of a CMK in AWS KMS, and their checks. The checks call nothing, so a wrong configuration
+ * fails where it is written and not at the first message.
  *
  * @module
  */
@@ -20,25 +20,25 @@ import {
 import { isKeyArn, isMultiRegion, parseKeyName, type KeyName } from "./arn.ts";
 import { clientMethods, type AwsKmsClient } from "./client.ts";
 
-/** At most 10 tokens, or a function that is called before every request. */
+/** At most 10 tokens, or a function that returns them and is called before every request. */
 export type GrantTokens = readonly string[] | (() => Awaitable<readonly string[]>);
 
-/** The key, and how it is called. */
+/** The key, and how the adapter calls it. */
 export interface AwsKmsKey {
-  /** Key ARN, key id, `alias/name` or alias ARN. Another account's key needs an ARN. */
+  /** Key ARN, key id, `alias/name` or alias ARN. A key of another account needs an ARN. */
   readonly key: string;
   /**
-   * ARNs of further keys that may unwrap, for example after an alias was moved, as entries carry them.
+   * ARNs of further keys that may unwrap, for example after an alias was moved. Entries carry these ARNs.
    * A multi-Region key is called in the region of `key`. Default: none.
    */
   readonly alsoUnwrap?: readonly string[] | undefined;
   /** Tokens of grants that have not reached all of KMS yet. Default: none. */
   readonly grantTokens?: GrantTokens | undefined;
-  /** Milliseconds for one call, retries included. Default: 20 000. */
+  /** Milliseconds for one call, including retries. Default: 20 000. */
   readonly timeout?: number | undefined;
   /**
-   * Allows plain HTTP to other machines, and TLS whose certificates are not verified, wherever either
-   * comes from: whoever is on the way can then read data keys. For tests alone. Default: `false`.
+   * Allows plain HTTP to other machines and TLS without verified certificates, whatever configures them.
+   * Anybody on the way can then read data keys. Only for tests. Default: `false`.
    */
   readonly insecure?: boolean | undefined;
 }
@@ -53,25 +53,25 @@ export interface AwsKmsConnection {
   readonly endpoint?: string | undefined;
   /** Use the endpoint with FIPS 140 validated cryptography. Default: as the SDK is configured. */
   readonly useFipsEndpoint?: boolean | undefined;
-  /** Use the endpoint that has IPv6 too. Default: as the SDK is configured. */
+  /** Use the endpoint that supports IPv4 and IPv6. Default: as the SDK is configured. */
   readonly useDualstackEndpoint?: boolean | undefined;
   /** Attempts per call, the first included. Default: as the SDK is configured, 3. */
   readonly maxAttempts?: number | undefined;
-  /** `adaptive` slows down when KMS throttles: for bulk work. Default: as the SDK is configured. */
+  /** `adaptive` slows down when KMS throttles, which suits bulk work. Default: as the SDK is configured. */
   readonly retryMode?: "standard" | "adaptive" | undefined;
 }
 
-/** A client of your own, which stays yours to close, or a connection for one that is made here. */
+/** Either a client of your own, which you close, or a connection for a client that the adapter makes and closes. */
 export type AwsKmsOptions =
   | (AwsKmsKey & {
-      /** `new KMS({ … })` of `@aws-sdk/client-kms`. Credentials, region and retries are its business. */
+      /** `new KMS({ … })` of `@aws-sdk/client-kms`. It brings its own credentials, region and retries. */
       readonly client: AwsKmsClient;
     } & { readonly [K in keyof AwsKmsConnection]?: never })
   | (AwsKmsKey & AwsKmsConnection & { readonly client?: never });
 
 const DEFAULT_TIMEOUT_MS = 20_000;
-const MAX_TIMEOUT_MS = 2 ** 31 - 1; // setTimeout's
-/** Limits of one request. Source: AWS KMS API reference, GrantTokens */
+const MAX_TIMEOUT_MS = 2 ** 31 - 1; // The limit of setTimeout.
+/** The limits of one request. Source: AWS KMS API reference, GrantTokens */
 const maxGrantTokens = { count: 10, characters: 8192 } as const;
 
 const rules = {
@@ -108,7 +108,7 @@ export interface Settings {
   readonly grantTokens: GrantTokens | undefined;
   readonly timeout: number;
   readonly insecure: boolean;
-  /** `undefined`: one is to be made for `connection`. */
+  /** `undefined` if the adapter makes one for `connection`. */
   readonly client: AwsKmsClient | undefined;
   /** Includes the region of the key's ARN, if it has one. */
   readonly connection: AwsKmsConnection;
@@ -117,7 +117,7 @@ export interface Settings {
 /**
  * Checks options and takes a copy.
  *
- * @param fault - Makes the error of a problem. Problems repeat no value.
+ * @param fault - Creates the error for a problem. A problem never repeats a value.
  */
 export function checkOptions(options: AwsKmsOptions, fault: Fault = misuse): Settings {
   checkSettings(options, rules, fault);

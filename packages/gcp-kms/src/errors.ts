@@ -12,6 +12,7 @@
  * @module
  */
 import {
+  codesOf,
   KmsCallError,
   memberOf,
   networkCodes,
@@ -21,30 +22,24 @@ import {
 } from "@env/core/driver";
 
 /** The code for each name of an error; README.md lists the same. */
-export const codes: Readonly<Record<string, KmsFailureCode>> = {
-  DecryptionFailed: "ERR_ENVELOPE_KMS_REJECTED",
-
-  NOT_FOUND: "ERR_ENVELOPE_KMS_KEY_NOT_FOUND",
-
-  FAILED_PRECONDITION: "ERR_ENVELOPE_KMS_KEY_STATE",
-  WrongPurpose: "ERR_ENVELOPE_KMS_KEY_STATE",
-
-  PERMISSION_DENIED: "ERR_ENVELOPE_KMS_ACCESS_DENIED",
-  UNAUTHENTICATED: "ERR_ENVELOPE_KMS_ACCESS_DENIED",
-  CredentialsError: "ERR_ENVELOPE_KMS_ACCESS_DENIED",
-
-  RESOURCE_EXHAUSTED: "ERR_ENVELOPE_KMS_THROTTLED",
-
-  UNAVAILABLE: "ERR_ENVELOPE_KMS_UNAVAILABLE",
-  DEADLINE_EXCEEDED: "ERR_ENVELOPE_KMS_UNAVAILABLE",
-  INTERNAL: "ERR_ENVELOPE_KMS_UNAVAILABLE",
-  UNKNOWN: "ERR_ENVELOPE_KMS_UNAVAILABLE",
-  ABORTED: "ERR_ENVELOPE_KMS_UNAVAILABLE",
-  CANCELLED: "ERR_ENVELOPE_KMS_UNAVAILABLE", // Not by our signal, or nobody would ask.
-  TimeoutError: "ERR_ENVELOPE_KMS_UNAVAILABLE",
-  IntegrityMismatch: "ERR_ENVELOPE_KMS_UNAVAILABLE",
-  UnreadableAnswer: "ERR_ENVELOPE_KMS_UNAVAILABLE",
-};
+export const codes: Readonly<Record<string, KmsFailureCode>> = codesOf({
+  ERR_ENVELOPE_KMS_REJECTED: ["DecryptionFailed"],
+  ERR_ENVELOPE_KMS_KEY_NOT_FOUND: ["NOT_FOUND"],
+  ERR_ENVELOPE_KMS_KEY_STATE: ["FAILED_PRECONDITION", "WrongPurpose"],
+  ERR_ENVELOPE_KMS_ACCESS_DENIED: ["PERMISSION_DENIED", "UNAUTHENTICATED", "CredentialsError"],
+  ERR_ENVELOPE_KMS_THROTTLED: ["RESOURCE_EXHAUSTED"],
+  ERR_ENVELOPE_KMS_UNAVAILABLE: [
+    "UNAVAILABLE",
+    "DEADLINE_EXCEEDED",
+    "INTERNAL",
+    "UNKNOWN",
+    "ABORTED",
+    "CANCELLED", // Not by our signal, or nobody would ask.
+    "TimeoutError",
+    "IntegrityMismatch",
+    "UnreadableAnswer",
+  ],
+});
 
 /** Names of statuses at the numbers that gRPC gives them. */
 const statuses: readonly string[] = [
@@ -139,9 +134,7 @@ export class GcpKmsError extends KmsCallError<GcpKmsErrorFacts> {
 
 /** Makes an error that may be logged out of whatever the client threw. */
 export function withoutSecrets(thrown: unknown, operation?: string): GcpKmsError {
-  if (thrown instanceof GcpKmsError) {
-    return thrown.operation === undefined ? thrown.with({ operation }) : thrown;
-  }
+  if (thrown instanceof GcpKmsError) return thrown.during(operation);
   const error = membersOf(thrown);
   const text = textOf(error);
   const name = nameOf(error, text, operation);

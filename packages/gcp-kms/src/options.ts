@@ -1,6 +1,6 @@
 /**
- * What a CMK in Cloud KMS is made of, and the checks of it. They call nothing, so a wrong
- * configuration fails where it is written and not at the first message.
+ * The options of a CMK in Cloud KMS, and their checks. The checks call nothing, so a wrong configuration
+ * fails where it is written and not at the first message.
  *
  * @module
  */
@@ -18,35 +18,35 @@ import {
 import { clientMethods, type GcpKmsClient } from "./client.ts";
 import { parseKeyName, parseVersionName, type KeyName } from "./name.ts";
 
-/** The key, and how it is called. */
+/** The key, and how the adapter calls it. */
 export interface GcpKmsKey {
   /** `projects/P/locations/L/keyRings/R/cryptoKeys/K`. A key, not one of its versions. */
   readonly key: string;
-  /** Names of further keys that may unwrap, as after a move to another key. Default: none. */
+  /** Names of further keys that may unwrap, for example after a move to another key. Default: none. */
   readonly alsoUnwrap?: readonly string[] | undefined;
-  /** Milliseconds for one call, retries included. Default: 10 000. */
+  /** Milliseconds for one call, including retries. Default: 10 000. */
   readonly timeout?: number | undefined;
-  /** Attempts per call, the first included, where the service is unavailable. Default: 3. */
+  /** Attempts per call, including the first, while the service is unavailable. Default: 3. */
   readonly maxAttempts?: number | undefined;
   /**
-   * Allows plain HTTP to other machines, and TLS whose certificates are not verified, wherever either
-   * comes from: whoever is on the way can then read data keys. For tests alone. Default: `false`.
+   * Allows plain HTTP to other machines and TLS without verified certificates, whatever configures them.
+   * Anybody on the way can then read data keys. Only for tests. Default: `false`.
    */
   readonly insecure?: boolean | undefined;
 }
 
-/** How the adapter makes its own client. Credentials are the application default ones. */
+/** How the adapter makes its own client. It uses the application default credentials. */
 export interface GcpKmsConnection {
   /** Origin to call instead of Google's: https, or http to this machine, without credentials. Default: none. */
   readonly endpoint?: string | undefined;
-  /** Default: as the credentials say, `googleapis.com`. */
+  /** Default: the domain of the credentials, usually `googleapis.com`. */
   readonly universeDomain?: string | undefined;
 }
 
-/** A client of your own, which stays yours to close, or a connection for one that is made here. */
+/** Either a client of your own, which you close, or a connection for a client that the adapter makes and closes. */
 export type GcpKmsOptions =
   | (GcpKmsKey & {
-      /** `new KeyManagementServiceClient()` of `@google-cloud/kms`. Credentials and endpoint are its business. */
+      /** `new KeyManagementServiceClient()` of `@google-cloud/kms`. It brings its own credentials and endpoint. */
       readonly client: GcpKmsClient;
     } & { readonly [K in keyof GcpKmsConnection]?: never })
   | (GcpKmsKey & GcpKmsConnection & { readonly client?: never });
@@ -84,7 +84,7 @@ export interface Settings {
   readonly timeout: number;
   readonly maxAttempts: number;
   readonly insecure: boolean;
-  /** `undefined`: one is to be made for `connection`. */
+  /** `undefined` if the adapter makes one for `connection`. */
   readonly client: GcpKmsClient | undefined;
   readonly connection: GcpKmsConnection;
 }
@@ -92,7 +92,7 @@ export interface Settings {
 /**
  * Checks options and takes a copy.
  *
- * @param fault - Makes the error of a problem. Problems repeat no value.
+ * @param fault - Creates the error for a problem. A problem never repeats a value.
  */
 export function checkOptions(options: GcpKmsOptions, fault: Fault = misuse): Settings {
   checkSettings(options, rules, fault);

@@ -11,6 +11,7 @@
  * @module
  */
 import {
+  codesOf,
   isTlsCode,
   KmsCallError,
   memberOf,
@@ -22,46 +23,41 @@ import {
 
 /** The code for each name; README.md lists the same. */
 const table = {
-  InvalidCiphertext: "ERR_ENVELOPE_KMS_REJECTED",
-  KeyVersionUnknown: "ERR_ENVELOPE_KMS_REJECTED",
-
-  KeyNotFound: "ERR_ENVELOPE_KMS_KEY_NOT_FOUND",
-  MountNotFound: "ERR_ENVELOPE_KMS_KEY_NOT_FOUND",
-  NamespaceNotFound: "ERR_ENVELOPE_KMS_KEY_NOT_FOUND",
-
-  KeyDisabled: "ERR_ENVELOPE_KMS_KEY_STATE",
-  KeyVersionRetired: "ERR_ENVELOPE_KMS_KEY_STATE",
-  KeyUnsuitable: "ERR_ENVELOPE_KMS_KEY_STATE",
-  ContextRequired: "ERR_ENVELOPE_KMS_KEY_STATE",
-
-  AccessDenied: "ERR_ENVELOPE_KMS_ACCESS_DENIED",
-  LoginFailed: "ERR_ENVELOPE_KMS_ACCESS_DENIED",
-  TokenMissing: "ERR_ENVELOPE_KMS_ACCESS_DENIED",
-
-  Throttled: "ERR_ENVELOPE_KMS_THROTTLED",
-
-  Sealed: "ERR_ENVELOPE_KMS_UNAVAILABLE",
-  Locked: "ERR_ENVELOPE_KMS_UNAVAILABLE",
-  Redirected: "ERR_ENVELOPE_KMS_UNAVAILABLE",
-  Inconsistent: "ERR_ENVELOPE_KMS_UNAVAILABLE",
-  Unavailable: "ERR_ENVELOPE_KMS_UNAVAILABLE",
-  Unreachable: "ERR_ENVELOPE_KMS_UNAVAILABLE",
-  UnreadableAnswer: "ERR_ENVELOPE_KMS_UNAVAILABLE",
-  Timeout: "ERR_ENVELOPE_KMS_UNAVAILABLE",
-
-  InvalidRequest: "ERR_ENVELOPE_KMS_ERROR",
-  InvalidAnswer: "ERR_ENVELOPE_KMS_ERROR",
-  IgnoredParameters: "ERR_ENVELOPE_KMS_ERROR",
-  TlsFailure: "ERR_ENVELOPE_KMS_ERROR",
-  InsecureTransport: "ERR_ENVELOPE_KMS_ERROR",
-  ClientMissing: "ERR_ENVELOPE_KMS_ERROR",
-  UnknownError: "ERR_ENVELOPE_KMS_ERROR",
+  ERR_ENVELOPE_KMS_REJECTED: ["InvalidCiphertext", "KeyVersionUnknown"],
+  ERR_ENVELOPE_KMS_KEY_NOT_FOUND: ["KeyNotFound", "MountNotFound", "NamespaceNotFound"],
+  ERR_ENVELOPE_KMS_KEY_STATE: [
+    "KeyDisabled",
+    "KeyVersionRetired",
+    "KeyUnsuitable",
+    "ContextRequired",
+  ],
+  ERR_ENVELOPE_KMS_ACCESS_DENIED: ["AccessDenied", "LoginFailed", "TokenMissing"],
+  ERR_ENVELOPE_KMS_THROTTLED: ["Throttled"],
+  ERR_ENVELOPE_KMS_UNAVAILABLE: [
+    "Sealed",
+    "Locked",
+    "Redirected",
+    "Inconsistent",
+    "Unavailable",
+    "Unreachable",
+    "UnreadableAnswer",
+    "Timeout",
+  ],
+  ERR_ENVELOPE_KMS_ERROR: [
+    "InvalidRequest",
+    "InvalidAnswer",
+    "IgnoredParameters",
+    "TlsFailure",
+    "InsecureTransport",
+    "ClientMissing",
+    "UnknownError",
+  ],
 } as const;
 
 /** What went wrong. */
-export type ErrorName = keyof typeof table;
+export type ErrorName = (typeof table)[keyof typeof table][number];
 
-export const codes: Readonly<Record<ErrorName, KmsFailureCode>> = table;
+export const codes: Readonly<Record<ErrorName, KmsFailureCode>> = codesOf(table);
 
 const hints: Readonly<Partial<Record<ErrorName, string>>> = {
   InvalidCiphertext: "altered bytes, another key, or another context than at encryption",
@@ -100,9 +96,7 @@ export class VaultTransitError extends KmsCallError<VaultTransitErrorFacts, Erro
 
 /** Makes an error that may be logged out of whatever the client threw. */
 export function withoutSecrets(thrown: unknown, operation: string): VaultTransitError {
-  if (thrown instanceof VaultTransitError) {
-    return thrown.operation === undefined ? thrown.with({ operation }) : thrown;
-  }
+  if (thrown instanceof VaultTransitError) return thrown.during(operation);
   const code = textMatching(memberOf(thrown, "code"), CODE);
   const response = memberOf(thrown, "response");
   const status = memberOf(response, "statusCode") ?? memberOf(response, "status");

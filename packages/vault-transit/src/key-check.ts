@@ -1,14 +1,14 @@
 /**
- * Whether a key binds the context, found out before it is used and again once a minute.
+ * Checks whether a key binds the context, before it is used and again once a minute.
  *
- * A key that does not derive keys takes a context and ignores it, without error or warning. Its
- * description tells. A caller that may not read the description tries the operation itself with an empty
- * context, which a key that derives refuses. `associated_data` is never ignored by a server that knows
- * it, and one that does not says so; still, where a description is out of reach, a wrapped key has to be
- * refused under other data once.
+ * A key that does not derive keys accepts a context and ignores it without error or warning, but its
+ * description shows this. If the caller may not read the description, the adapter tries the operation with
+ * an empty context, which a key that derives refuses. A server that knows `associated_data` never ignores
+ * it, and a server that does not know it says so. Still, without a description, the adapter checks once
+ * that a wrapped key does not open under other data.
  *
- * A key can be deleted and made again while a client runs. So an answer that contradicts what is known
- * has the key checked at once: a version below one that was seen, or a key that is missing.
+ * A key can be deleted and created again while a client runs. The key is therefore checked again at once
+ * after an answer that contradicts what is known: a version below an earlier one, or a missing key.
  *
  * Source: OpenBao sdk/helper/keysutil/policy.go, DeriveKey
  *
@@ -20,7 +20,7 @@ import { VaultTransitError } from "./errors.ts";
 import type { KeyName } from "./key-name.ts";
 import type { VaultTransitMode } from "./options.ts";
 
-/** What is about to be called. */
+/** The call that is about to be made. */
 export interface Intent {
   readonly operation: Operation;
   readonly path: string;
@@ -37,10 +37,10 @@ const authenticating: ReadonlySet<unknown> = new Set([
   "external-key",
 ]);
 
-/** A key is checked again after this long. */
+/** A key is checked again after this time. */
 const CHECK_AGAIN_MS = 60_000;
 
-/** Errors after which the key may be another one than it was. */
+/** Errors after which the name may refer to another key than before. */
 const contradictions: ReadonlySet<string> = new Set([
   "KeyNotFound",
   "MountNotFound",
@@ -52,7 +52,7 @@ const contradictions: ReadonlySet<string> = new Set([
   "AccessDenied",
 ]);
 
-/** What is known of one key. */
+/** The checks of one key, and their results. */
 export class KeyCheck {
   readonly #key: KeyName;
   readonly #mode: VaultTransitMode;
@@ -66,7 +66,7 @@ export class KeyCheck {
   constructor(key: KeyName, mode: VaultTransitMode, calls: Calls) {
     this.#key = key;
     this.#mode = mode;
-    // One question for all who ask meanwhile; nobody's signal ends it.
+    // Concurrent callers share one call, so no caller's signal ends it.
     const ask = (): Promise<"sound" | "out of reach"> =>
       calls
         .run("read", undefined, (request) => describeKey(key, request))
@@ -80,14 +80,14 @@ export class KeyCheck {
     this.#description = new Learnt({ ask, maxAge: CHECK_AGAIN_MS });
   }
 
-  /** @throws {@link VaultTransitError} `KeyUnsuitable`, `KeyNotFound`, and what a call gives. */
+  /** @throws {@link VaultTransitError} `KeyUnsuitable`, `KeyNotFound`, and the errors of a call. */
   async require(intent: Intent, request: Request): Promise<void> {
     if ((await this.#description.get()) === "sound") return;
     if (performance.now() - this.#triedAt < CHECK_AGAIN_MS) return;
     try {
       if (this.#mode === "derived") await requireDerived(intent, request);
       else if (intent.operation === "encrypt") await requireBound(this.#key, request);
-      else return; // Only who wraps can leave it out.
+      else return; // Only a wrap can fail to bind the context.
     } catch (error) {
       throw isNamed(error, "AccessDenied") ? this.#untried(error, intent) : error;
     }
@@ -95,8 +95,9 @@ export class KeyCheck {
   }
 
   /**
-   * Takes the version that wrapped. One below the latest that was seen is another key's, or comes from a
-   * standby that is behind: the key is checked again before its answer is used. Throws as {@link require}.
+   * Takes the version that wrapped. A version below the latest one that was seen belongs to another key or
+   * comes from a standby that is behind, so the key is checked again before the answer is used. Throws like
+   * {@link require}.
    */
   async requireVersion(version: string, intent: Intent, request: Request): Promise<void> {
     const wentBack = Number(version) < this.#version;
@@ -106,12 +107,12 @@ export class KeyCheck {
     await this.require(intent, request);
   }
 
-  /** The error to throw for one that a call gave; one that contradicts what is known has it forgotten. */
+  /** Returns the error to throw for the error of a call. Forgets what is known if the error contradicts it. */
   async explained(error: unknown, { operation }: Intent): Promise<unknown> {
     if (!(error instanceof VaultTransitError) || !contradictions.has(error.name)) return error;
     const wasSound = this.#description.known === "sound";
     this.#forget();
-    // To encrypt with a key that is missing is to create one, and that is what is denied.
+    // Encrypting with a missing key would create it, and creating it is what the policy denies.
     if (!isNamed(error, "AccessDenied") || operation !== "encrypt" || !wasSound) return error;
     return this.#description.get().then(
       () => error,
@@ -131,7 +132,7 @@ export class KeyCheck {
     this.#triedAt = -Infinity;
   }
 
-  /** A policy for certain contexts allows no trial with another one. */
+  /** Explains that a policy for certain contexts does not allow the trial with another context. */
   #untried(error: VaultTransitError, { path }: Intent): VaultTransitError {
     const { mount, name } = this.#key;
     return error.with({
@@ -140,12 +141,12 @@ export class KeyCheck {
   }
 }
 
-/** What `GET keys/:name` tells. */
+/** Returns the answer of `GET keys/:name`. */
 export function describeKey({ mount, name }: KeyName, request: Request): Promise<Data> {
   return request("read", `${mount}/keys/${name}`);
 }
 
-/** Why a key is not fit for the mode. */
+/** Says why a key does not suit the mode; `undefined` if it does. */
 export function problemOf(
   { name, type, derived }: Data,
   key: KeyName,
@@ -173,15 +174,15 @@ function notDerived(operation: Operation): VaultTransitError {
   return new VaultTransitError("KeyUnsuitable", { operation, hint });
 }
 
-/** A key that derives refuses every call without a context. */
+/** Tries a call without a context, which a key that derives refuses. */
 async function requireDerived({ operation, path, body }: Intent, request: Request): Promise<void> {
-  // Present though empty: a policy may ask for the parameter.
+  // Present but empty, because a policy may require the parameter.
   const probe = { ...body, context: "", ...("plaintext" in body && { plaintext: ZEROS }) };
   try {
     await request(operation, path, probe);
   } catch (error) {
     if (isNamed(error, "ContextRequired")) return;
-    // The key itself was used: it found that the bytes are not a ciphertext of its own.
+    // The key was used: it found that the bytes are not its own ciphertext.
     if (error instanceof VaultTransitError && error.name === "InvalidCiphertext") {
       throw notDerived(operation);
     }
@@ -190,7 +191,7 @@ async function requireDerived({ operation, path, body }: Intent, request: Reques
   throw notDerived(operation);
 }
 
-/** Wraps nothing in particular; other data must not open it. */
+/** Wraps zeros, and requires that they do not open with other data. */
 async function requireBound({ mount, name }: KeyName, request: Request): Promise<void> {
   const [one, other] = ["AQ==", "Ag=="];
   const { ciphertext } = await request("encrypt", `${mount}/encrypt/${name}`, {
@@ -201,7 +202,7 @@ async function requireBound({ mount, name }: KeyName, request: Request): Promise
   try {
     await request("decrypt", `${mount}/decrypt/${name}`, { ciphertext, associated_data: other });
   } catch (error) {
-    // Who may only wrap has the server's word: it ignores no parameter without saying so.
+    // A caller that may only wrap relies on the server, which reports every parameter that it ignores.
     if (isNamed(error, "InvalidCiphertext") || isNamed(error, "AccessDenied")) return;
     throw error;
   }
@@ -212,12 +213,12 @@ async function requireBound({ mount, name }: KeyName, request: Request): Promise
 }
 
 /**
- * Keeps `encrypt` from creating a missing key, whatever the policies allow: Transit looks at the type only
- * to create a key, and this type does not exist. Source: OpenBao builtin/logical/transit/path_encrypt.go
+ * Keeps `encrypt` from creating a missing key, whatever the policies allow: Transit uses the type only to
+ * create a key, and this type does not exist. Source: OpenBao builtin/logical/transit/path_encrypt.go
  */
 export const existingKey = { type: "existing" } as const;
 
-/** 32 bytes of nothing. */
+/** 32 zero bytes in base64. */
 const ZEROS = Buffer.alloc(32).toString("base64");
 
 function isNamed(error: unknown, name: VaultTransitError["name"]): error is VaultTransitError {

@@ -1,6 +1,6 @@
 /**
- * What a CMK in Transit is made of, and the checks of it. They call nothing, so a wrong
- * configuration fails where it is written and not at the first message.
+ * The options of a CMK in Transit, and their checks. The checks call nothing, so a wrong configuration
+ * fails where it is written and not at the first message.
  *
  * @module
  */
@@ -19,46 +19,46 @@ import {
 import { clientMethods, type VaultTransitClient } from "./client.ts";
 import { hasLabel, isName, isPath, parseLabel, type KeyName } from "./key-name.ts";
 
-/** Where the context goes: into the derivation of the key, or beside the plaintext. */
+/** How Transit binds the context: in the derivation of the key, or as additional authenticated data. */
 export type VaultTransitMode = "derived" | "aad";
 
-/** The key, and how it is called. */
+/** The key, and how the adapter calls it. */
 export interface VaultTransitKey {
-  /** Its name, without a path. */
+  /** The name of the key, without a path. */
   readonly key: string;
   /** Path of the Transit engine. Default: `transit`. */
   readonly mount?: string | undefined;
-  /** Namespace of key and login, as `team/a`. Default: the root namespace. */
+  /** Namespace of the key and of the login, such as `team/a`. Default: the root namespace. */
   readonly namespace?: string | undefined;
   /**
-   * `derived`: for keys made with `derived=true`; Vault derives a key per context, and rewraps by
-   * itself. `aad`: for others; the context is `associated_data`, and a rewrap passes through this
-   * process. Default: `derived`.
+   * `derived` is for keys that were created with `derived=true`: Vault derives a key per context and rewraps
+   * without giving out the data key. `aad` is for other keys: the context is `associated_data`, and a rewrap
+   * passes the data key through this process. Default: `derived`.
    */
   readonly mode?: VaultTransitMode | undefined;
   /**
-   * Labels of further keys that may unwrap, of the same namespace and mode, as `transit/orders-old`.
-   * What is moved away from them passes through this process: Vault rewraps within one key.
-   * Default: none.
+   * Labels of further keys that may unwrap, such as `transit/orders-old`, in the same namespace and mode.
+   * A rewrap from one of them passes the data key through this process, because Vault rewraps only within
+   * one key. Default: none.
    */
   readonly alsoUnwrap?: readonly string[] | undefined;
-  /** Milliseconds for one operation, logins included. Default: 10 000. */
+  /** Milliseconds for one operation, including logins. Default: 10 000. */
   readonly timeout?: number | undefined;
   /**
-   * Allows plain HTTP to other machines, and an environment that turns the verification of certificates
-   * off: whoever is on the way can then read data keys and tokens. For tests alone. Default: `false`.
+   * Allows plain HTTP to other machines, and an environment that turns off the verification of certificates.
+   * Anybody on the way can then read data keys and tokens. Only for tests. Default: `false`.
    */
   readonly insecure?: boolean | undefined;
 }
 
-/** How this process proves who it is. */
+/** How this process authenticates to Vault. */
 export type VaultAuth =
-  /** A token, renewed on use where Vault allows it; or a function, asked before every call. */
+  /** A token, which is renewed on use if Vault allows it, or a function that is called before every call. */
   | { readonly token: string | (() => Awaitable<string>) }
   | {
       readonly appRole: {
         readonly roleId: string;
-        /** A function is asked at each login. */
+        /** A function is called at each login. */
         readonly secretId: string | (() => Awaitable<string>);
         /** Default: `approle`. */
         readonly mount?: string | undefined;
@@ -67,22 +67,22 @@ export type VaultAuth =
   | {
       readonly kubernetes: {
         readonly role: string;
-        /** Read at each login, since it is replaced. Default: the service account's. */
+        /** The file of the token, which is read at each login because it is replaced. Default: the service account's. */
         readonly jwtFile?: string | undefined;
         /** Default: `kubernetes`. */
         readonly mount?: string | undefined;
       };
     };
 
-/** All in PEM. No environment variable changes it. */
+/** TLS settings. Certificates and keys are PEM. No environment variable changes them. */
 export interface VaultTls {
   /** Authorities to trust instead of the system's. */
   readonly ca?: string | undefined;
-  /** Certificate of this client, and its private key. */
+  /** The certificate of this client; `key` is its private key. */
   readonly cert?: string | undefined;
   readonly key?: string | undefined;
   readonly passphrase?: string | undefined;
-  /** Name that the server's certificate has to be for. Default: the address's. */
+  /** The name that the server's certificate must have. Default: the host in the address. */
   readonly serverName?: string | undefined;
 }
 
@@ -93,11 +93,11 @@ export interface VaultTransitConnection {
   /** Default: the token in `VAULT_TOKEN`. */
   readonly auth?: VaultAuth | undefined;
   readonly tls?: VaultTls | undefined;
-  /** Origins that a standby may send callers to. Default: none; then a redirect is an error. */
+  /** Origins that a standby may send callers to. Default: none, so that a redirect is an error. */
   readonly redirectTo?: readonly string[] | undefined;
 }
 
-/** A client of your own, which stays yours to close, or a connection for one that is made here. */
+/** Either a client of your own, which you close, or a connection for a client that the adapter makes and closes. */
 export type VaultTransitOptions =
   | (VaultTransitKey & {
       /** A client of `node-vault`, with its own address, namespace, token, TLS and redirects. */
@@ -112,7 +112,7 @@ export interface Settings {
   readonly alsoUnwrap: readonly string[];
   readonly timeout: number;
   readonly insecure: boolean;
-  /** `undefined`: one is to be made for `connection`. */
+  /** `undefined` if the adapter makes one for `connection`. */
   readonly client: VaultTransitClient | undefined;
   readonly connection: CheckedConnection;
 }
@@ -126,7 +126,7 @@ export interface CheckedConnection {
 }
 
 const DEFAULT_TIMEOUT_MS = 10_000;
-const MAX_TIMEOUT_MS = 2 ** 31 - 1; // setTimeout's
+const MAX_TIMEOUT_MS = 2 ** 31 - 1; // The limit of setTimeout.
 const rules = {
   key: {
     key: undefined,
@@ -152,7 +152,7 @@ const tlsOptions = new Set(["ca", "cert", "key", "passphrase", "serverName"]);
 /**
  * Checks options and takes a copy.
  *
- * @param fault - Makes the error of a problem. Problems repeat no value.
+ * @param fault - Creates the error for a problem. A problem never repeats a value.
  */
 export function checkOptions(options: VaultTransitOptions, fault: Fault = misuse): Settings {
   checkSettings(options, rules, fault);
@@ -226,7 +226,7 @@ function checkAddress(name: string, address: unknown, insecure: boolean, fault: 
   return origin;
 }
 
-/** Looks at where `node-vault` calls, and at the variable that turns its certificate checks off. */
+/** Checks where `node-vault` calls, and the variable that turns off its certificate checks. */
 function checkClient(client: VaultTransitClient, fault: Fault): void {
   const endpoint: unknown = Reflect.get(client, "endpoint");
   if (typeof endpoint !== "string") return; // A fake.
@@ -287,7 +287,7 @@ function checkAuth(auth: VaultAuth, fault: Fault): VaultAuth {
   throw fault("auth must be one of token, appRole and kubernetes");
 }
 
-/** A name may hold a secret, if somebody swapped it with the value. */
+/** The error does not repeat the name, which is a secret if somebody swapped name and value. */
 function requireNone(rest: object, of: string, fault: Fault): void {
   if (Object.keys(rest).length > 0) throw fault(`${of} has an unknown member`);
 }

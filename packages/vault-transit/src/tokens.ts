@@ -1,12 +1,13 @@
 /**
- * The token to send: got by a login or given, renewed on use, got anew where that does not help.
+ * The token to send: it comes from a login or from the options, is renewed on use, and is replaced when a
+ * renewal does not help.
  *
- * There are no timers: a token is looked at when it is needed. From two thirds of its life on it is
- * renewed; one whose lease gets shorter is near its end, and a new login takes its place. All callers of
- * one moment share one login.
+ * There are no timers: a token is checked when it is needed, and renewed once two thirds of its life are
+ * over. A lease that gets shorter is near its end, so a new login replaces the token. Concurrent callers
+ * share one login.
  *
- * The lease of a given token is looked up, and looked up again where that failed, and where the token
- * should have expired: somebody else may have renewed it.
+ * The lease of a token from the options is looked up. The lookup is repeated if it failed, and when the
+ * token should have expired, since somebody else may have renewed it.
  *
  * Source: Vault HTTP API, auth/token, auth/approle, auth/kubernetes
  *
@@ -17,7 +18,7 @@ import type { Awaitable } from "@env/core";
 import { VaultTransitError } from "./errors.ts";
 import type { VaultAuth } from "./options.ts";
 
-/** One call of a login's, with the token it is about, if any. Gives the answer's body. */
+/** Makes one call of a login or a renewal, with the token that it sends, if any. Returns the body of the answer. */
 export type Ask = (
   method: "read" | "write",
   path: string,
@@ -27,18 +28,18 @@ export type Ask = (
 
 interface Held {
   readonly token: string;
-  /** Seconds that it was granted for; `Infinity` for a token that does not expire. */
+  /** Lifetime in seconds from the grant; `Infinity` for a token that does not expire. */
   readonly lease: number;
   readonly renewable: boolean;
-  /** When to renew it, as `performance.now()` counts. */
+  /** When to renew it, on the clock of `performance.now()`. */
   readonly renewAt: number;
   readonly expiresAt: number;
 }
 
 const KUBERNETES_JWT = "/var/run/secrets/kubernetes.io/serviceaccount/token";
-/** After a refusal, the adapter logs in once in this time, since the policies may be what denies. */
+/** After refusals, the adapter logs in at most once in this time, since the cause may be the policies. */
 const LOGIN_AGAIN_MS = 60_000;
-/** Pauses between attempts to look a token up: they double. */
+/** Pauses between attempts to look up a token. They double. */
 const LOOK_UP_AGAIN_MS = { first: 1000, last: 60_000 } as const;
 const MAX_TOKEN_CHARACTERS = 8192;
 
@@ -55,7 +56,7 @@ export class Tokens {
     this.#ask = ask;
   }
 
-  /** @throws {@link VaultTransitError} `TokenMissing`, `LoginFailed`, and what a call gives. */
+  /** @throws {@link VaultTransitError} `TokenMissing`, `LoginFailed`, and the errors of a call. */
   async get(): Promise<string> {
     if (this.#auth !== undefined && "token" in this.#auth) {
       const { token } = this.#auth;
@@ -70,7 +71,7 @@ export class Tokens {
     return this.#held.token;
   }
 
-  /** Vault refused it. Whether {@link get} may give another now. */
+  /** Records that Vault refused the token. Returns whether {@link get} may now return another one. */
   refused(token: string): boolean {
     if (!this.#canLogIn) return false;
     if (this.#held?.token !== token) return true; // Somebody else was refused before.
@@ -101,7 +102,7 @@ export class Tokens {
     return alive && held.lease !== Infinity ? later(held) : this.#lookUp();
   }
 
-  /** A given token, with what Vault tells of it. */
+  /** Returns the token from the options, with the lease that Vault reports. */
   async #lookUp(): Promise<Held> {
     const auth = this.#auth;
     const configured = auth !== undefined && "token" in auth ? auth.token : undefined;
@@ -113,7 +114,7 @@ export class Tokens {
       this.#lookUpAgainMs = LOOK_UP_AGAIN_MS.first;
       return holding(token, lease, true);
     } catch {
-      // An outage passes; and a token that must not ask may be one that has expired.
+      // An outage passes, and a token that may not look itself up may have expired.
       const renewAt = performance.now() + this.#lookUpAgainMs;
       this.#lookUpAgainMs = Math.min(this.#lookUpAgainMs * 2, LOOK_UP_AGAIN_MS.last);
       return { ...holding(token, Infinity, false), renewAt };
@@ -206,7 +207,7 @@ function holding(token: string, lease: number, renewable: boolean): Held {
   return { token, lease, renewable, renewAt: now + (lifetime * 2) / 3, expiresAt: now + lifetime };
 }
 
-/** Tried again halfway to its end. */
+/** Returns the token with its next renewal halfway to its end. */
 function later(held: Held): Held {
   const now = performance.now();
   return { ...held, renewAt: now + (held.expiresAt - now) / 2 };

@@ -6,6 +6,7 @@
  *
  * @module
  */
+import type { KmsFailureCode } from "../error.ts";
 
 /** What the errors of all adapters say. Each adapter adds what its KMS reports. */
 export interface KmsCallFacts {
@@ -44,6 +45,11 @@ export class KmsCallError<
     this.#facts = facts;
   }
 
+  /** Returns the error with the operation that failed, if it does not name one. */
+  during(operation: string | undefined): this {
+    return this.operation === undefined ? this.with({ ...this.#facts, operation }) : this;
+  }
+
   /** Returns the same error with other facts. With another name, it loses its hint. */
   with({ name = this.name, ...facts }: Facts & { readonly name?: Name }): this {
     const hint = name === this.name ? this.#facts.hint : undefined;
@@ -53,6 +59,19 @@ export class KmsCallError<
     ]);
     return again;
   }
+}
+
+/** Returns the code of each name, from the names that have each code. */
+export function codesOf<Name extends string>(
+  names: Readonly<Partial<Record<KmsFailureCode, readonly Name[]>>>,
+): Readonly<Record<Name, KmsFailureCode>>;
+export function codesOf(
+  names: Readonly<Record<string, readonly string[]>>,
+): Readonly<Record<string, string>> {
+  const pairs = Object.entries(names).map(([code, all]) =>
+    all.map((name) => [name, code] as const),
+  );
+  return Object.fromEntries(pairs.flat());
 }
 
 function describe(

@@ -22,7 +22,7 @@ export type { KmsFailureCode } from "../error.ts";
 export { DATA_KEY_BYTES } from "../data-key.ts";
 export { keyBlockLimits } from "../key-block.ts";
 export { checkOptions } from "../options.ts";
-export { isTlsCode, KmsCallError, networkCodes } from "./call-error.ts";
+export { codesOf, isTlsCode, KmsCallError, networkCodes } from "./call-error.ts";
 export type { KmsCallFacts } from "./call-error.ts";
 export { boundedCall, ownClient, wipePlaintext } from "./calls.ts";
 export type { BoundedCall, OwnClient } from "./calls.ts";

@@ -1,5 +1,11 @@
 import { inspect } from "node:util";
-import { isTlsCode, KmsCallError, networkCodes, type KmsCallFacts } from "@env/core/driver";
+import {
+  codesOf,
+  isTlsCode,
+  KmsCallError,
+  networkCodes,
+  type KmsCallFacts,
+} from "@env/core/driver";
 import { expect, it } from "vitest";
 
 interface Facts extends KmsCallFacts {
@@ -14,6 +20,21 @@ class ExampleError extends KmsCallError<Facts> {
     this.reason = facts.reason;
   }
 }
+
+it("takes the operation that failed, unless it names one", () => {
+  const error = new ExampleError("Denied", { hint: "ask" }).during("Decrypt");
+  expect(error.message).toBe("Decrypt: Denied; ask");
+  expect(error.during("Encrypt")).toBe(error);
+});
+
+it("has a table from the names of each code to the code of each name", () => {
+  const names = { ERR_ENVELOPE_KMS_REJECTED: ["A", "B"], ERR_ENVELOPE_KMS_ERROR: ["C"] } as const;
+  expect(codesOf(names)).toEqual({
+    A: "ERR_ENVELOPE_KMS_REJECTED",
+    B: "ERR_ENVELOPE_KMS_REJECTED",
+    C: "ERR_ENVELOPE_KMS_ERROR",
+  });
+});
 
 it("says in its message what is known, and only that", () => {
   expect(new ExampleError("Denied", {}).message).toBe("Denied");
