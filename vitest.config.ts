@@ -56,10 +56,12 @@ class CountingReporter extends DefaultReporter {
   }
 }
 
-const project = (dir: string, ...setup: readonly string[]) => {
+/** @param setup - Files in the package: run before each file of tests, and once before all of them. */
+const project = (dir: string, setup: { readonly each?: string; readonly once?: string } = {}) => {
   const root = join(import.meta.dirname, "packages", dir);
-  const setupFiles = setup.map((file) => join(root, file));
-  return { extends: true as const, test: { name: `@env/${dir}`, root, setupFiles } };
+  const files = (name: string | undefined) => (name === undefined ? [] : [join(root, name)]);
+  const [setupFiles, globalSetup] = [files(setup.each), files(setup.once)];
+  return { extends: true as const, test: { name: `@env/${dir}`, root, setupFiles, globalSetup } };
 };
 
 export default defineConfig({
@@ -85,7 +87,7 @@ export default defineConfig({
     reporters: [new CountingReporter(), ...json],
     projects: [
       project("aws-kms"),
-      project("cli"),
+      project("cli", { once: "test/support/executable.ts" }),
       project("conformance"),
       project("core"),
       {
@@ -99,7 +101,7 @@ export default defineConfig({
         test: { name: "@env/core/web", root: "packages/core", env: { CRYPTO: "web" } },
       },
       project("gcp-kms"),
-      project("kms", "test/support/rsa-pairs.ts"),
+      project("kms", { each: "test/support/rsa-pairs.ts" }),
       project("kms-server"),
       project("local-file"),
       project("node-stream"),

@@ -3,13 +3,8 @@
  *
  * @module
  */
-import type { Writable } from "node:stream";
-import { createLogUpdate } from "log-update";
+import { StatusLine, type Terminal } from "./status-line.ts";
 import { endOf, fixedBytes, formatBytes, formatDuration, padTo, printableLine } from "./text.ts";
-
-/** Work that takes less than this shows nothing, in ms. */
-const PATIENCE_MS = 300;
-const REDRAW_MS = 100;
 
 export interface ProgressState {
   readonly label: string;
@@ -21,22 +16,16 @@ export interface ProgressState {
 
 /** Counts bytes and shows them until it is disposed. Nothing is shown without a terminal. */
 export class Progress implements Disposable {
-  readonly #started = performance.now();
-  readonly #totalBytes: number | undefined;
-  readonly #log: ReturnType<typeof createLogUpdate> | undefined;
-  readonly #columns: () => number;
-  readonly #timer: NodeJS.Timeout | undefined;
+  readonly #line: StatusLine | undefined;
   #label = "";
   #doneBytes = 0;
-  #shown = false;
 
-  constructor(terminal: (Writable & { columns?: number }) | undefined, totalBytes?: number) {
-    this.#totalBytes = totalBytes;
-    this.#columns = () => terminal?.columns || 80;
+  constructor(terminal: Terminal | undefined, totalBytes?: number) {
     if (terminal === undefined) return;
-    this.#log = createLogUpdate(terminal);
-    this.#timer = setInterval(() => this.#draw(), REDRAW_MS);
-    this.#timer.unref();
+    this.#line = new StatusLine(terminal, (columns, elapsedMs) => {
+      const [label, doneBytes] = [this.#label, this.#doneBytes];
+      return progressLine({ label, doneBytes, totalBytes, elapsedMs }, columns);
+    });
   }
 
   /** What is being worked on, as for several files one after another. */
@@ -58,30 +47,13 @@ export class Progress implements Disposable {
     };
   }
 
-  /** Removes the line and shows the cursor again, so that something else can be printed. */
+  /** Removes the line, so that something else can be printed. */
   clear(): void {
-    if (!this.#shown) return;
-    this.#log?.clear();
-    this.#log?.done();
-    this.#shown = false;
+    this.#line?.clear();
   }
 
   [Symbol.dispose](): void {
-    clearInterval(this.#timer);
-    this.clear();
-  }
-
-  #draw(): void {
-    const elapsedMs = performance.now() - this.#started;
-    if (elapsedMs < PATIENCE_MS) return;
-    const state = {
-      label: this.#label,
-      doneBytes: this.#doneBytes,
-      totalBytes: this.#totalBytes,
-      elapsedMs,
-    };
-    this.#shown = true;
-    this.#log?.(progressLine(state, this.#columns()));
+    this.#line?.[Symbol.dispose]();
   }
 }
 

@@ -6,17 +6,17 @@
 import { removeTemporaries } from "@env/node-stream";
 import { interrupted } from "./errors.ts";
 import { main } from "./main.ts";
+import { SHOW_CURSOR } from "./status-line.ts";
 
 /** How long an interrupted command may take to clean up, in ms: it may be waiting for a pipe or a KMS. */
 const GRACE_MS = 2000;
-/** The progress line hides it. */
-const SHOW_CURSOR = "\u001B[?25h";
 
 const controller = new AbortController();
 // Not SIGHUP: `nohup` works by ignoring it, and a handler would undo that.
 for (const name of ["SIGINT", "SIGTERM"] as const) {
   const die = (): void => {
     removeTemporaries();
+    // The status line hides it.
     if (process.stderr.isTTY) process.stderr.write(SHOW_CURSOR);
     // And not process.exit(), which waits for calls under way: opening a pipe may never end.
     process.removeAllListeners(name);

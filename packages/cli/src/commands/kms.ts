@@ -19,7 +19,7 @@ import { examples, type Program } from "../program.ts";
 import { withKeystore } from "../providers.ts";
 import { printableLine } from "../text.ts";
 import type { Ui } from "../ui.ts";
-import { parseSeedText, seedText, type SeedText } from "./kms-seed.ts";
+import type * as KmsSeed from "./kms-seed.ts";
 
 /** More than a hundred thousand keys take. */
 const MAX_BYTES = 2 ** 26;
@@ -87,7 +87,7 @@ export function addKms(program: Program, ui: Ui): void {
     .action(async (path, options, command) => {
       const { dryRun = false, prune = false, insecureFixedMaterial } = options;
       const text = await readTextInput(ui, path, MAX_BYTES);
-      const seed = readSeed(path, text, { insecureFixedMaterial });
+      const seed = await readSeed(path, text, { insecureFixedMaterial });
       await withKeystore(ui, command.optsWithGlobals(), options.keystore, async (keystore) => {
         const { seeding } = keystore;
         const plan = await seeding.plan(seed, { prune });
@@ -115,13 +115,18 @@ export function addKms(program: Program, ui: Ui): void {
     .action((options, command) =>
       withKeystore(ui, command.optsWithGlobals(), options.keystore, async ({ seeding }) => {
         const seed = await seeding.exportConfig();
+        const { seedText } = await yaml();
         await ui.answer(seedText(seed), seed);
       }),
     );
 }
 
-function readSeed(path: string, text: string, options: ParseSeedOptions): Seed {
-  let read: SeedText | undefined;
+/** Loads a parser of YAML, which other commands do without. */
+const yaml = (): Promise<typeof KmsSeed> => import("./kms-seed.ts");
+
+async function readSeed(path: string, text: string, options: ParseSeedOptions): Promise<Seed> {
+  const { parseSeedText } = await yaml();
+  let read: KmsSeed.SeedText | undefined;
   try {
     read = parseSeedText(path, text);
     return parseSeed(read.value, options);

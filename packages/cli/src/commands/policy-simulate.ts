@@ -6,7 +6,7 @@
  */
 import type { Keystore } from "@env/kms";
 import { NegativeAnswer, reportOf } from "../errors.ts";
-import { readExpectations, type Expectation } from "../expectations.ts";
+import type { Expectation } from "../expectations.ts";
 import { withKeystore } from "../providers.ts";
 import { ask, isKnown } from "../question.ts";
 import { count, printableLine, table } from "../text.ts";
@@ -25,6 +25,8 @@ export function addSimulate(policy: PolicyCommand, ui: Ui): void {
     .option("--keystore <path>", "the keystore (default: that of the configuration)")
     .addHelpText("after", EXAMPLE)
     .action(async (file, { keystore: path }, command) => {
+      // Loads a parser of YAML, which other commands do without.
+      const { readExpectations } = await import("../expectations.ts");
       const expectations = await readExpectations(ui, file);
       await withKeystore(ui, command.optsWithGlobals(), path, async (keystore) => {
         const outcomes: Outcome[] = [];

@@ -8,25 +8,19 @@ import { readdirSync, writeFileSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { PassThrough, Readable, type Writable } from "node:stream";
 import { tempFolder } from "@env/testkit/folder";
-import { onTestFinished, vi } from "vitest";
+import { inject, onTestFinished, vi } from "vitest";
 import { main } from "../../src/main.ts";
 import { Progress } from "../../src/progress.ts";
 
-/** `TEST_BUILT=1` tries what was built and not the sources. */
-const built = process.env["TEST_BUILT"] === "1";
-
-export const bin: string = join(
-  import.meta.dirname,
-  built ? "../../dist/bin.js" : "../../src/bin.ts",
-);
+export const bin: string = inject("bin");
 
 /** What a shell needs to run `envelope`. */
-export const nodeArgs: readonly string[] = built ? [bin] : ["--conditions=@env/source", bin];
+export const nodeArgs: readonly string[] = [bin];
 
 /** The environment without what would change what the command does. */
 export function environment(more: Record<string, string> = {}): NodeJS.ProcessEnv {
-  // The cache halves the time to start; vitest.config.ts says where it is.
-  const { PATH, HOME, TMPDIR, NODE_COMPILE_CACHE } = process.env;
+  const { PATH, HOME, TMPDIR } = process.env;
+  const NODE_COMPILE_CACHE = inject("compileCache");
   return { PATH, HOME, TMPDIR, NODE_COMPILE_CACHE, LC_ALL: "C.UTF-8", NO_COLOR: "1", ...more };
 }
 
