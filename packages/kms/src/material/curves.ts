@@ -15,6 +15,8 @@ export interface Curve {
   readonly oid: string;
   /** The length of a scalar. */
   readonly bytes: number;
+  /** The number of its points, a prime. */
+  readonly order: bigint;
 }
 
 const curves: readonly Curve[] = [
@@ -22,21 +24,27 @@ const curves: readonly Curve[] = [
     name: "prime256v1",
     oid: "06082a8648ce3d030107",
     bytes: 32,
+    order: 0xffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551n,
   },
   {
     name: "secp384r1",
     oid: "06052b81040022",
     bytes: 48,
+    order:
+      0xffffffffffffffffffffffffffffffffffffffffffffffffc7634d81f4372ddf581a0db248b0a77aecec196accc52973n,
   },
   {
     name: "secp521r1",
     oid: "06052b81040023",
     bytes: 66,
+    order:
+      0x1fffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffa51868783bf2f966b7fcc0148f709a5d03bb5c9b8899c47aebb6fb71e91386409n,
   },
   {
     name: "secp256k1",
     oid: "06052b8104000a",
     bytes: 32,
+    order: 0xfffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364141n,
   },
 ];
 

@@ -1,9 +1,8 @@
 /**
  * Signatures over messages and over digests.
  *
- * node:crypto signs messages only: it always hashes. RSA has a standard encoding in front of a bare
- * operation that node:crypto offers (rsa-digest.ts), so RSA keys sign digests too. For elliptic curves
- * there is no such seam: it would take the private scalar out of its KeyObject, so they sign messages.
+ * node:crypto signs messages only: it always hashes. How digests are signed nevertheless is in rsa-digest.ts and
+ * ecdsa-digest.ts.
  *
  * Source: RFC 8017, sections 8.1 and 8.2; FIPS 186-5
  *
@@ -17,6 +16,7 @@ import {
 } from "node:crypto";
 import type { Bytes } from "@env/core";
 import type { SigningAlgorithm } from "../catalogue/key-specs.ts";
+import { signEcdsaDigest, verifyEcdsaDigest } from "./ecdsa-digest.ts";
 import { plainBytes } from "./material.ts";
 import { signRsaDigest, verifyRsaDigest, type Hash } from "./rsa-digest.ts";
 
@@ -47,13 +47,14 @@ const digestLengths: Readonly<Record<Hash, number>> = { sha256: 32, sha384: 48, 
 /** Length of the digests that an algorithm signs; `undefined`: it signs messages only. */
 export function digestBytes(algorithm: SigningAlgorithm): number | undefined {
   const scheme = schemes[algorithm];
-  return isRsa(scheme) ? digestLengths[scheme.hash] : undefined;
+  return scheme.kind === "ed25519" ? undefined : digestLengths[scheme.hash];
 }
 
 /**
  * Signs with a private key that fits the algorithm. The signature of an ECDSA key is DER.
  *
  * @param message - Of type `DIGEST`: {@link digestBytes} of them.
+ * @returns `undefined` for a digest that is 0 modulo the order of an elliptic curve.
  * @throws RangeError for a digest where the algorithm signs none.
  */
 export function sign(
@@ -61,16 +62,17 @@ export function sign(
   algorithm: SigningAlgorithm,
   message: Uint8Array,
   type: MessageType,
-): Bytes {
+): Bytes | undefined {
   const scheme = schemes[algorithm];
   if (type === "RAW") {
     return plainBytes(signMessage(hashOf(scheme), message, { key, ...padding(scheme) }));
   }
-  if (!isRsa(scheme)) throw new RangeError(`${algorithm} signs no digests`);
-  return signRsaDigest(key, scheme.kind, scheme.hash, message);
+  if (isRsa(scheme)) return signRsaDigest(key, scheme.kind, scheme.hash, message);
+  if (scheme.kind === "ecdsa") return signEcdsaDigest(key, scheme.hash, message);
+  throw new RangeError(`${algorithm} signs no digests`);
 }
 
-/** Whether a signature is what {@link sign} could have made. `key` is private or public. */
+/** Whether a signature is what {@link sign} could have made. `key` is private; for messages, it may be public. */
 export function verify(
   key: KeyObject,
   algorithm: SigningAlgorithm,
@@ -82,8 +84,9 @@ export function verify(
   if (type === "RAW") {
     return verifyMessage(hashOf(scheme), message, { key, ...padding(scheme) }, signature);
   }
-  if (!isRsa(scheme)) throw new RangeError(`${algorithm} signs no digests`);
-  return verifyRsaDigest(key, scheme.kind, scheme.hash, message, signature);
+  if (isRsa(scheme)) return verifyRsaDigest(key, scheme.kind, scheme.hash, message, signature);
+  if (scheme.kind === "ecdsa") return verifyEcdsaDigest(key, scheme.hash, message, signature);
+  throw new RangeError(`${algorithm} signs no digests`);
 }
 
 function isRsa(scheme: Scheme): scheme is RsaScheme {

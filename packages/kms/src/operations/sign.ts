@@ -46,6 +46,9 @@ const sign = operation("Sign", {
   run: ({ realm }, input, { key }) => {
     const { algorithm, type } = requireAlgorithm(key, input);
     const Signature = signWith(currentVersion(key).key, algorithm, input.message, type);
+    if (Signature === undefined) {
+      throw new KmsError("ValidationException", `Digest is invalid for algorithm ${algorithm}.`);
+    }
     return { KeyId: keyArn(realm, key.keyId), Signature, SigningAlgorithm: algorithm };
   },
   wipe: ({ message }) => message.fill(0),
@@ -118,12 +121,6 @@ function requireAlgorithm(
     );
   }
   const length = digestBytes(fitting);
-  if (type === "DIGEST" && length === undefined && fitting !== "ED25519_SHA_512") {
-    throw new KmsError(
-      "UnsupportedOperationException",
-      `MessageType DIGEST with ${algorithm} is not supported by this KMS: pass the message itself, with MessageType RAW`,
-    );
-  }
   if (type === "EXTERNAL_MU" || (type === "DIGEST" && length === undefined)) {
     throw new KmsError(
       "ValidationException",

@@ -27,7 +27,7 @@ export const signers = allSpecs.flatMap((spec) =>
 );
 
 /** Those that sign digests. */
-export const digestSigners = signers.filter(([, algorithm]) => algorithm.startsWith("RSASSA"));
+export const digestSigners = signers.filter(([, algorithm]) => !algorithm.startsWith("ED25519"));
 
 /** `sha256` of `…_SHA_256`. */
 export function hashName(algorithm: SigningAlgorithm): string {
