@@ -8,8 +8,8 @@
  *     node tools/check.ts                all checks; the results for what is unchanged are cached
  *     node tools/check.ts --fuzz 60      and a minute of fuzzing
  *
- * Where `CI` is set, nothing is taken from the cache. The last lines are the checks and how they ended,
- * the tests that failed, and the count of tests.
+ * Where `CI` is set, nothing is taken from the cache. The last lines are the end of what failed checks printed,
+ * the checks and how they ended, the tests that failed, and the count of tests.
  *
  * @module
  */
@@ -20,14 +20,22 @@ import { command } from "./command.ts";
 import { countTests, summary } from "./count-tests.ts";
 import { findFiles, readText, root } from "./workspace.ts";
 
-/** Where the targets `test` write vitest's reports, and nx its own. Not in the repository. */
+/** Where the targets `test` write vitest's reports. Not in the repository. */
 const REPORTS = join(root, ".reports");
+
+/** Where nx writes how its last run went, and the output of each task in a folder beside it. */
+const NX_CACHE = ".nx/cache";
+
+/** How many of its last lines are repeated of a failed check. */
+const REPEATED_LINES = 40;
 
 export interface Result {
   /** `project:target` */
   readonly name: string;
   readonly passed: boolean;
   readonly seconds: number;
+  /** The name of nx's file with what the check printed. */
+  readonly hash?: string;
 }
 
 /** The checks that `project.json` files define, as nx names them. */
@@ -41,24 +49,46 @@ export function checksOf(projects: readonly string[]): string[] {
 /**
  * How each check ended, in the order in which they ended. One of which nx says nothing has failed.
  *
- * @param profile - What nx wrote where NX_PROFILE said.
+ * @param run - What nx wrote about its run.
  */
-export function resultsOf(checks: readonly string[], profile: string): Result[] {
-  const events = JSON.parse(profile) as readonly {
-    readonly name: string;
-    readonly dur?: number;
-    readonly args: { readonly status?: string };
-  }[];
-  const ended = events.flatMap(({ name, dur = 0, args: { status } }) =>
-    status === undefined ? [] : [{ name, passed: PASSED.test(status), seconds: dur / 1e6 }],
-  );
+export function resultsOf(checks: readonly string[], run: string): Result[] {
+  const { tasks } = JSON.parse(run) as {
+    readonly tasks: readonly {
+      readonly taskId: string;
+      readonly hash: string;
+      readonly startTime: string;
+      readonly endTime: string;
+      /** The exit code. */
+      readonly status: number;
+    }[];
+  };
+  const ended = tasks.map(({ taskId, hash, startTime, endTime, status }) => ({
+    name: taskId,
+    passed: status === 0,
+    seconds: (Date.parse(endTime) - Date.parse(startTime)) / 1000,
+    hash,
+  }));
   const names = new Set(ended.map(({ name }) => name));
   const missing = checks.filter((name) => !names.has(name));
   return [...ended, ...missing.map((name) => ({ name, passed: false, seconds: 0 }))];
 }
 
-/** The states of a task of nx that has passed, now or before. */
-const PASSED = /^(?:success|(?:local|remote)-cache(?:-kept-existing)?)$/;
+/** The end of what a failed check printed, under its name. Failed tests are in the count instead. */
+export function repeated(
+  results: readonly Result[],
+  outputOf: (hash: string) => string | undefined,
+): string[] {
+  return results.flatMap(({ name, passed, hash }) => {
+    if (passed || hash === undefined || name.endsWith(":test")) return [];
+    const lines = outputOf(hash)?.trimEnd().split("\n") ?? [];
+    return [`--- ${name}`, ...lines.slice(-REPEATED_LINES), ""];
+  });
+}
+
+function outputOf(hash: string): string | undefined {
+  const file = `${NX_CACHE}/terminalOutputs/${hash}`;
+  return existsSync(join(root, file)) ? readText(file) : undefined;
+}
 
 /** `ok         3 s  @env/core:test` */
 export function summaryLine({ name, passed, seconds }: Result): string {
@@ -71,15 +101,16 @@ function runChecks(): Result[] {
     findFiles("project.json", "*/project.json", "packages/*/project.json").map(readText),
   );
   const targets = new Set(checks.map((name) => name.slice(name.lastIndexOf(":") + 1)));
-  const profile = ".reports/nx.json";
+  const run = `${NX_CACHE}/run.json`;
+  rmSync(join(root, run), { force: true });
   const args = ["run-many", "--output-style=stream", "-t", ...targets];
   if (process.env["CI"] !== undefined) args.push("--skip-nx-cache");
   spawnSync(join(root, "node_modules/.bin/nx"), args, {
     cwd: root,
     stdio: ["ignore", "inherit", "inherit"],
-    env: { ...process.env, NX_PROFILE: profile, NX_DAEMON: "false" },
+    env: { ...process.env, NX_DAEMON: "false" },
   });
-  return resultsOf(checks, existsSync(join(root, profile)) ? readText(profile) : "[]");
+  return resultsOf(checks, existsSync(join(root, run)) ? readText(run) : '{"tasks":[]}');
 }
 
 function fuzz(seconds: string): Result {
@@ -108,7 +139,8 @@ await command(import.meta, ([option, seconds]) => {
 
   const files = findFiles("packages/*/test/**/*.test.ts", "tools/test/**/*.test.ts");
   const count = countTests(files, findFiles(".reports/@env/*.json").map(readText));
-  const lines = ["--- summary", ...results.map(summaryLine), ...summary(count)];
+  const failures = repeated(results, outputOf);
+  const lines = [...failures, "--- summary", ...results.map(summaryLine), ...summary(count)];
   console.log(`\n${lines.join("\n")}`);
   const complete = count.failed + count.problems.length === 0;
   return complete && results.every(({ passed }) => passed) ? 0 : 1;

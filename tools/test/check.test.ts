@@ -1,14 +1,14 @@
 import { describe, expect, it } from "vitest";
-import { checksOf, resultsOf, summaryLine } from "../check.ts";
+import { checksOf, repeated, resultsOf, summaryLine } from "../check.ts";
 
-/** A task as nx reports it. */
-const task = (name: string, status: string, dur: number): object => ({
-  name,
-  dur,
-  args: { target: {}, status },
+/** A task that took three seconds, as nx reports it. */
+const task = (taskId: string, status: number): object => ({
+  taskId,
+  hash: `of ${taskId}`,
+  startTime: "2026-11-30T07:00:00.000Z",
+  endTime: "2026-11-30T07:00:03.000Z",
+  status,
 });
-
-const THREAD = { name: "thread_name", args: { name: "Group #1" } };
 
 describe("checksOf", () => {
   it("names every target of every project", () => {
@@ -25,25 +25,48 @@ describe("checksOf", () => {
 });
 
 describe("resultsOf", () => {
-  it("passes what passed now or is in the cache, and nothing else", () => {
-    const statuses = ["success", "local-cache", "local-cache-kept-existing", "failure", "skipped"];
-    const profile = statuses.map((status, i) => task(`p:${status}`, status, i * 1e6));
-    const results = resultsOf([], JSON.stringify([THREAD, ...profile]));
-    expect(results.map(({ passed, seconds }) => [passed, seconds])).toEqual([
-      [true, 0],
-      [true, 1],
-      [true, 2],
-      [false, 3],
-      [false, 4],
+  it("passes what ended with 0, and nothing else", () => {
+    const run = JSON.stringify({ tasks: [task("p:a", 0), task("p:b", 1), task("p:c", 127)] });
+    expect(resultsOf([], run)).toEqual([
+      { name: "p:a", passed: true, seconds: 3, hash: "of p:a" },
+      { name: "p:b", passed: false, seconds: 3, hash: "of p:b" },
+      { name: "p:c", passed: false, seconds: 3, hash: "of p:c" },
     ]);
   });
 
   it("fails what nx did not run", () => {
-    const profile = JSON.stringify([task("p:a", "success", 0)]);
-    expect(resultsOf(["p:a", "p:b"], profile)).toEqual([
-      { name: "p:a", passed: true, seconds: 0 },
+    expect(resultsOf(["p:a", "p:b"], JSON.stringify({ tasks: [task("p:a", 0)] }))).toEqual([
+      { name: "p:a", passed: true, seconds: 3, hash: "of p:a" },
       { name: "p:b", passed: false, seconds: 0 },
     ]);
+  });
+});
+
+describe("repeated", () => {
+  const failed = { name: "p:lint", passed: false, seconds: 1, hash: "1" };
+
+  it("has the last 40 lines of each failed check that is not a test", () => {
+    const lines = Array.from({ length: 50 }, (_, i) => `line ${i}`);
+    const results = [
+      { ...failed, passed: true },
+      { ...failed, name: "p:test" },
+      failed,
+      { ...failed, name: "p:types", hash: "2" },
+      { name: "p:skipped", passed: false, seconds: 0 },
+    ];
+    const outputs: Record<string, string> = { 1: `${lines.join("\n")}\n`, 2: "type error\n" };
+    expect(repeated(results, (hash) => outputs[hash])).toEqual([
+      "--- p:lint",
+      ...lines.slice(10),
+      "",
+      "--- p:types",
+      "type error",
+      "",
+    ]);
+  });
+
+  it("has the name alone where nx kept no output", () => {
+    expect(repeated([failed], () => undefined)).toEqual(["--- p:lint", ""]);
   });
 });
 
