@@ -76,11 +76,11 @@ export function resultsOf(checks: readonly string[], run: string): Result[] {
 /** The end of what a failed check printed, under its name. Failed tests are in the count instead. */
 export function repeated(
   results: readonly Result[],
-  outputOf: (hash: string) => string | undefined,
+  read: (hash: string) => string | undefined,
 ): string[] {
   return results.flatMap(({ name, passed, hash }) => {
     if (passed || hash === undefined || name.endsWith(":test")) return [];
-    const lines = outputOf(hash)?.trimEnd().split("\n") ?? [];
+    const lines = read(hash)?.trimEnd().split("\n") ?? [];
     return [`--- ${name}`, ...lines.slice(-REPEATED_LINES), ""];
   });
 }
