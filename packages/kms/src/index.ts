@@ -22,7 +22,11 @@ export { describeCiphertextBlob } from "./keys/blob.ts";
 export type { CiphertextBlobFacts } from "./keys/blob.ts";
 
 export { Iam } from "./access/iam.ts";
-export type { Principal, PrincipalInput, PrincipalPage } from "./access/iam.ts";
+export type { Principal, PrincipalPage } from "./access/iam.ts";
+export type { PrincipalInput, RoleInput } from "./access/principal-input.ts";
+export { AccessKeys } from "./access/access-keys.ts";
+export type { AccessKey, NewAccessKey } from "./access/access-keys.ts";
+export type { Credential } from "./access/credential.ts";
 export { parsePrincipal, principalArn } from "./arn.ts";
 export type { ParsedPrincipal } from "./arn.ts";
 export type { SessionOptions } from "./access/session.ts";

@@ -11,25 +11,14 @@ import type { AuditSink } from "../audit/event.ts";
 import * as check from "../requests/check.ts";
 import { KmsError } from "../catalogue/errors.ts";
 import { fromMarker, toPage } from "../requests/page.ts";
-import { parsePolicy } from "../policy/document.ts";
 import type { NamedPolicy } from "../policy/request.ts";
-import { newUserId, type PrincipalRecord } from "../store/principal-record.ts";
+import type { PrincipalRecord, RoleFacts } from "../store/iam-records.ts";
 import type { Page, PageRequest } from "../requests/shapes.ts";
 import type { Store } from "../store/store.ts";
-
-/** What is to be known of a user, role or group; all of it, since it replaces what there was. */
-export interface PrincipalInput {
-  /** `arn:aws:iam::111122223333:user/alice`, `…:role/app`, `…:group/developers`. */
-  readonly arn: string;
-  /** At most 50. Default: none. */
-  readonly tags?: Readonly<Record<string, string>> | undefined;
-  /** JSON documents by name. Default: none. */
-  readonly policies?: readonly NamedPolicy[] | undefined;
-  /** Bounds what the policies may allow. Not for groups. */
-  readonly boundary?: NamedPolicy | undefined;
-  /** ARNs of the groups that a user is in: their policies count as the user's. */
-  readonly groups?: readonly string[] | undefined;
-}
+import { AccessKeys } from "./access-keys.ts";
+import { findCredential, type Credential } from "./credential.ts";
+import { Directory, type Change } from "./directory.ts";
+import { checkPrincipal, type CheckedPrincipal, type PrincipalInput } from "./principal-input.ts";
 
 export interface Principal {
   readonly arn: string;
@@ -41,34 +30,39 @@ export interface Principal {
   readonly policies: readonly NamedPolicy[];
   readonly boundary?: NamedPolicy;
   readonly groups: readonly string[];
+  /** ARNs of managed policies. */
+  readonly attached: readonly string[];
+  /** Only for roles. `maxSession` is in seconds. */
+  readonly role?: {
+    readonly trust?: string;
+    readonly maxSession: number;
+    readonly description: string;
+  };
 }
 
 export interface PrincipalPage extends Page {
   readonly Principals: readonly Principal[];
 }
 
-const ARN =
-  /^arn:aws:iam::[0-9]{12}:(user|role|group)\/(?:[\x21-\x7e]{1,510}\/)?[\w+=,.@-]{1,128}$/;
-const POLICY_NAME = /^[\w+=,.@-]{1,128}$/;
-
 /** The principals of a keystore. Every change is one transaction, and a record of the audit log. */
 export class Iam {
-  readonly #store: Store;
-  readonly #realm: Realm;
+  readonly #directory: Directory;
   readonly #audit: AuditSink;
+  /** Access keys of users and of the account's root. */
+  readonly accessKeys: AccessKeys;
 
   /** Not for applications: they take `keystore.iam`. */
   constructor(store: Store, realm: Realm, audit: AuditSink) {
-    this.#store = store;
-    this.#realm = realm;
+    this.#directory = new Directory(store, realm);
     this.#audit = audit;
+    this.accessKeys = new AccessKeys(this.#directory, this.#change);
   }
 
   /**
    * Adds a principal, or replaces what is known of it. It stays the same principal.
    *
    * @throws {@link KmsError} `ValidationException`, `TagException`, `LimitExceededException`,
-   * `MalformedPolicyDocumentException`, `NotFoundException` for a group that is not there.
+   * `MalformedPolicyDocumentException`, `NotFoundException` for a group or managed policy that does not exist.
    */
   async put(principal: PrincipalInput): Promise<Principal> {
     const checked = checkPrincipal(principal);
@@ -77,7 +71,7 @@ export class Iam {
 
   /** @throws {@link KmsError} `NotFoundException` */
   get(arn: string): Promise<Principal> {
-    return this.#store.read(() => toPrincipal(this.#found(arn)));
+    return this.#store.read(() => toPrincipal(this.#directory.principal(arn)));
   }
 
   /** Lists the principals, sorted by ARN, 100 in a page unless the request says otherwise. */
@@ -91,8 +85,8 @@ export class Iam {
   }
 
   /**
-   * Deletes a principal. Another one of the same name is somebody else, but policies that name the ARN
-   * would mean it.
+   * Deletes a principal with its access keys. Another one of the same name is somebody else, but policies
+   * that name the ARN would mean it.
    *
    * @throws {@link KmsError} `NotFoundException`
    */
@@ -102,7 +96,7 @@ export class Iam {
 
   /** Adds a policy to a principal, or replaces the one of that name. Throws as {@link put}. */
   putPolicy(arn: string, policy: NamedPolicy): Promise<Principal> {
-    return this.#change(arn, (known) => ({
+    return this.#update(arn, (known) => ({
       ...known,
       policies: [...known.policies.filter(({ name }) => name !== policy.name), policy],
     }));
@@ -110,7 +104,7 @@ export class Iam {
 
   /** Removes a policy. @throws {@link KmsError} `NotFoundException` */
   deletePolicy(arn: string, name: string): Promise<Principal> {
-    return this.#change(arn, (known) => {
+    return this.#update(arn, (known) => {
       const policies = known.policies.filter((policy) => policy.name !== name);
       if (policies.length === known.policies.length) {
         throw new KmsError("NotFoundException", `${arn} has no policy of that name`);
@@ -119,30 +113,34 @@ export class Iam {
     });
   }
 
-  #change(arn: string, change: (known: Principal) => PrincipalInput): Promise<Principal> {
+  /**
+   * Finds whom an access key authenticates, for a server that verifies signatures. `undefined`: the key does not exist or
+   * is inactive, its owner was deleted, or the session token does not belong to it.
+   *
+   * @param sessionToken - The token of temporary credentials. Their expiry is in the answer, and is not checked here.
+   */
+  credential(accessKeyId: string, sessionToken?: string): Promise<Credential | undefined> {
+    return this.#store.read(() => findCredential(this.#directory, accessKeyId, sessionToken));
+  }
+
+  #update(arn: string, change: (known: Principal) => PrincipalInput): Promise<Principal> {
     return this.#store.write(() =>
-      this.putWithin(checkPrincipal(change(toPrincipal(this.#found(arn))))),
+      this.putWithin(checkPrincipal(change(toPrincipal(this.#directory.principal(arn))))),
     );
   }
 
   /** Not for applications: {@link put} within a change of the store. */
   putWithin(checked: CheckedPrincipal): Principal {
-    const known = this.#store.principals.get(checked.arn);
-    for (const group of checked.groups) {
-      // A group that was deleted since may stay in the list: it gives nothing.
-      if (known?.groups.includes(group) === true) continue;
-      if (this.#store.principals.get(group) === undefined) throw missing(group);
-    }
-    const record: PrincipalRecord = {
-      ...checked,
-      userId: known?.userId ?? newUserId(checked.type),
-      created: known?.created ?? this.#store.now(),
-    };
-    this.#store.principals.put(record);
-    this.#record("PutPrincipal", record.arn, {
+    const record = this.#directory.putPrincipal(checked);
+    const { role } = record;
+    this.#record("PutPrincipal", {
+      PrincipalArn: record.arn,
       Policies: record.policies.map(({ name, text }) => ({ Name: name, Policy: text })),
       PermissionsBoundary: record.boundary?.text,
       Groups: record.groups,
+      AttachedPolicies: record.attached,
+      AssumeRolePolicyDocument: role?.trust,
+      MaxSessionDuration: role?.maxSession,
       Tags: Object.entries(record.tags).map(([TagKey, TagValue]) => ({ TagKey, TagValue })),
     });
     return toPrincipal(record);
@@ -150,92 +148,50 @@ export class Iam {
 
   /** Not for applications: {@link delete} within a change of the store. */
   deleteWithin(arn: string): void {
-    if (!this.#store.principals.delete(arn)) throw missing(arn);
-    this.#record("DeletePrincipal", arn, {});
+    this.#directory.deletePrincipal(arn);
+    this.#record("DeletePrincipal", { PrincipalArn: arn });
   }
 
-  #found(arn: string): PrincipalRecord {
-    const record = this.#store.principals.get(arn);
-    if (record === undefined) throw missing(arn);
-    return record;
+  get #store(): Store {
+    return this.#directory.store;
   }
 
-  #record(operation: string, arn: string, facts: Readonly<Record<string, unknown>>): void {
+  readonly #change: Change = (operation, change) =>
+    this.#store.write(() => {
+      const { result, facts } = change(this.#directory);
+      this.#record(operation, facts);
+      return result;
+    });
+
+  #record(operation: string, parameters: Readonly<Record<string, unknown>>): void {
+    const { store, realm } = this.#directory;
     void this.#audit.append({
-      time: this.#store.now(),
+      time: store.now(),
       operation,
       // Whoever has opened the keystore acts for the account.
-      principal: accountRoot(this.#realm.accountId),
-      accountId: this.#realm.accountId,
+      principal: accountRoot(realm.accountId),
+      accountId: realm.accountId,
       readOnly: false,
       resources: [],
-      parameters: { PrincipalArn: arn, ...facts },
+      parameters,
       decisions: [],
     });
   }
 }
 
-/** A principal whose ARN, tags, policies and groups are in order; whether the groups are there is not looked at. */
-export type CheckedPrincipal = Omit<PrincipalRecord, "userId" | "created">;
-
-/** @throws {@link KmsError} as {@link Iam.put}. */
-export function checkPrincipal(principal: PrincipalInput): CheckedPrincipal {
-  check.requireObject(principal);
-  const { arn, tags = {}, policies = [], boundary, groups = [] } = principal;
-  const type = typeOf(arn);
-  if (type === "group" && boundary !== undefined)
-    throw invalid("a group cannot have a permissions boundary");
-  if (type !== "user" && groups.length > 0) throw invalid("only users can be in groups");
-  const strangers = groups.filter((group) => typeOf(group) !== "group" || !sameAccount(group, arn));
-  if (strangers.length > 0) throw invalid(`${strangers[0]} is not a group of the account`);
-  const entries = Object.entries(tags).map(([TagKey, TagValue]) => ({ TagKey, TagValue }));
-  const names = policies.map(({ name }) => name);
-  if (new Set(names).size < names.length) throw invalid("two policies have the same name");
-  return {
-    arn,
-    type,
-    tags: check.tags(entries, 0),
-    policies: policies.map(checkPolicy),
-    boundary: boundary && checkPolicy(boundary),
-    groups: [...new Set(groups)],
-  };
-}
-
-function typeOf(arn: unknown): PrincipalRecord["type"] {
-  const [, type] = typeof arn === "string" ? (ARN.exec(arn) ?? []) : [];
-  if (type === "user" || type === "role" || type === "group") return type;
-  throw invalid(
-    "a principal's ARN must be arn:aws:iam::<account>:user/<name>, or the same with role or group",
-  );
-}
-
-function sameAccount(a: string, b: string): boolean {
-  return a.split(":")[4] === b.split(":")[4];
-}
-
-function checkPolicy({ name, text }: NamedPolicy): NamedPolicy {
-  if (typeof name !== "string" || !POLICY_NAME.test(name)) {
-    throw invalid("a policy's name must have 1 to 128 letters, digits or characters of _+=,.@-");
-  }
-  parsePolicy(check.policy(text), "identity");
-  return { name, text };
-}
-
-function toPrincipal({ created, boundary, ...record }: PrincipalRecord): Principal {
+function toPrincipal({ created, boundary, role, ...record }: PrincipalRecord): Principal {
   return {
     ...record,
     tags: { ...record.tags },
     policies: record.policies.map((policy) => ({ ...policy })),
     groups: [...record.groups],
+    attached: [...record.attached],
     created: new Date(created),
     ...(boundary === undefined ? {} : { boundary: { ...boundary } }),
+    ...(role === undefined ? {} : { role: toRole(role) }),
   };
 }
 
-function missing(arn: string): KmsError {
-  return new KmsError("NotFoundException", `There is no principal ${arn}`);
-}
-
-function invalid(problem: string): KmsError {
-  return new KmsError("ValidationException", problem);
+function toRole({ trust, ...facts }: RoleFacts): NonNullable<Principal["role"]> {
+  return { ...facts, ...(trust === undefined ? {} : { trust }) };
 }

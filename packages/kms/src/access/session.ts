@@ -11,7 +11,7 @@ import { KmsError } from "../catalogue/errors.ts";
 import { viaService } from "../keys/managed.ts";
 import type { Caller, ConditionValues, NamedPolicy } from "../policy/request.ts";
 import { parsePolicy } from "../policy/document.ts";
-import type { PrincipalRecord } from "../store/principal-record.ts";
+import type { PrincipalRecord } from "../store/iam-records.ts";
 import type { Store } from "../store/store.ts";
 
 /** What a principal brings along, for condition keys and session policies. */

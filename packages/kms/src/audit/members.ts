@@ -33,8 +33,11 @@ const region = structure({ Arn: text, Region: text });
 
 /** Shapes of members by name: the same name has the same shape in all operations. */
 const shapes: Readonly<Record<string, Shape>> = {
+  AccessKeyId: text,
   AliasName: text,
   Archive: text,
+  AssumeRolePolicyDocument: policy,
+  AttachedPolicies: texts,
   BypassPolicyLockoutSafetyCheck: flag,
   Count: number,
   Constraints: structure({
@@ -77,6 +80,7 @@ const shapes: Readonly<Record<string, Shape>> = {
   LastRecord: number,
   Limit: number,
   MacAlgorithm: text,
+  MaxSessionDuration: number,
   MessageType: text,
   MultiRegion: flag,
   Name: text,
@@ -101,6 +105,7 @@ const shapes: Readonly<Record<string, Shape>> = {
   SourceEncryptionContext: map,
   SourceKeyId: text,
   SourceKeyMaterialId: text,
+  Status: text,
   TagKeys: texts,
   Tags: tags,
   TargetKeyId: text,
@@ -111,8 +116,22 @@ const shapes: Readonly<Record<string, Shape>> = {
 
 /** What is recorded beside calls: changes of principals, and what the keystore does by itself. */
 const ownRecords: Readonly<Record<string, Kept>> = {
+  CreateAccessKey: { request: ["PrincipalArn", "AccessKeyId"] },
+  DeleteAccessKey: { request: ["PrincipalArn", "AccessKeyId"] },
+  UpdateAccessKey: { request: ["PrincipalArn", "AccessKeyId", "Status"] },
   DeletePrincipal: { request: ["PrincipalArn"] },
-  PutPrincipal: { request: ["PrincipalArn", "Policies", "PermissionsBoundary", "Groups", "Tags"] },
+  PutPrincipal: {
+    request: [
+      "PrincipalArn",
+      "Policies",
+      "PermissionsBoundary",
+      "Groups",
+      "AttachedPolicies",
+      "AssumeRolePolicyDocument",
+      "MaxSessionDuration",
+      "Tags",
+    ],
+  },
   AuditRecordsLost: { request: ["Count"] },
   DeleteExpiredKeyMaterial: { request: ["KeyId", "KeyMaterialId"] },
   DeleteKey: { request: ["KeyId"] },

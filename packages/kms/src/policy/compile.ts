@@ -66,6 +66,7 @@ const CACHED_CHARACTERS = 2 ** 20;
 const caches: Readonly<Record<PolicyKind, TextCache<CompiledPolicy>>> = {
   key: new TextCache(CACHED_CHARACTERS),
   identity: new TextCache(CACHED_CHARACTERS),
+  trust: new TextCache(CACHED_CHARACTERS),
 };
 
 /**

@@ -38,7 +38,7 @@ export interface Statement {
   readonly node: JsonNode;
   readonly sid: string | undefined;
   readonly effect: "Allow" | "Deny";
-  /** Only in key policies, and there always. */
+  /** Present in every key policy and trust policy, and only there. */
   readonly principals: PrincipalElement | undefined;
   readonly actions: PatternElement | undefined;
   readonly resources: PatternElement | undefined;
@@ -52,7 +52,7 @@ export const MAX_POLICY_BYTES = 32_768;
  * Reads a policy.
  *
  * @param text - JSON, at most {@link MAX_POLICY_BYTES}.
- * @param kind - `identity` for all that IAM has: of users, roles and groups, boundaries, sessions.
+ * @param kind - `identity` for policies of users, roles, groups, boundaries and sessions; `trust` for who may assume a role.
  * @throws {@link KmsError} `MalformedPolicyDocumentException`, `LimitExceededException` if it is too
  * long, `InvalidArnException` for a principal that is a malformed ARN. Nothing else, whatever `text` is.
  */
@@ -147,7 +147,7 @@ function readDocument(root: JsonNode, kind: PolicyKind, report: Report): Policy 
     const statement = readStatement(node, index, kind, version, report);
     return statement === undefined ? [] : [statement];
   });
-  if (kind === "identity") refuseDuplicateSids(statements, report);
+  if (kind !== "key") refuseDuplicateSids(statements, report);
   return { kind, version, id, statements };
 }
 
@@ -189,7 +189,7 @@ function readStatement(
     node,
     sid: readSid(found.get("Sid"), kind, report),
     effect: effect?.kind === "string" && effect.text === "Allow" ? "Allow" : "Deny",
-    principals: kind === "key" ? readPrincipals(found, report) : undefined,
+    principals: kind !== "identity" ? readPrincipals(found, report) : undefined,
     actions: readPatterns(found, "Action", { kind, version, report }),
     resources: readPatterns(found, "Resource", { kind, version, report }),
     conditions: readConditions(found.get("Condition"), { kind, version, report }),
@@ -205,13 +205,14 @@ function requireElements(
 ): void {
   const has = (element: string): boolean => found.has(element) || found.has(`Not${element}`);
   if (!found.has("Effect")) report("missing-element", node, `${name} needs an Effect.`);
-  if (kind === "key") {
-    if (!has("Principal")) report("missing-element", node, `${name} needs a Principal.`);
-    return;
-  }
-  for (const element of ["Action", "Resource"]) {
+  for (const element of required[kind]) {
     if (!has(element)) report("missing-element", node, `${name} needs ${an(element)}.`);
   }
+  const resource = found.get("Resource") ?? found.get("NotResource");
+  if (kind === "trust" && resource !== undefined) {
+    report("structure", resource, `${name} names resources, but a trust policy is about its role.`);
+  }
+  if (kind !== "identity") return;
   const principal = found.get("Principal") ?? found.get("NotPrincipal");
   if (principal !== undefined) {
     report(
@@ -222,13 +223,20 @@ function requireElements(
   }
 }
 
+/** The elements of a statement beside its Effect. In a key policy, Action and Resource may be missing. */
+const required: Readonly<Record<PolicyKind, readonly string[]>> = {
+  key: ["Principal"],
+  identity: ["Action", "Resource"],
+  trust: ["Principal", "Action"],
+};
+
 function isEffect(node: JsonNode): boolean {
   return node.kind === "string" && (node.text === "Allow" || node.text === "Deny");
 }
 
 function readSid(node: JsonNode | undefined, kind: PolicyKind, report: Report): string | undefined {
   const sid = readText(node, report);
-  if (node !== undefined && kind === "identity" && /[^A-Za-z0-9]/.test(sid ?? "")) {
+  if (node !== undefined && kind !== "key" && /[^A-Za-z0-9]/.test(sid ?? "")) {
     report("structure", node, "A Sid in an IAM policy may contain only letters and digits.");
   }
   return sid;

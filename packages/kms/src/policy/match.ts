@@ -70,7 +70,8 @@ export function matchesResource(
   request: AccessRequest,
   meter: Meter,
 ): boolean {
-  if (resources === undefined) return false;
+  // A trust policy is part of the role that it is about.
+  if (resources === undefined) return kind === "trust";
   if (kind === "key" && effect === "Deny" && !resources.not) return true;
   meter.spend(resources.patterns.length * COMPARISON_STEPS);
   const fill = filler(variableValues, request);

@@ -12,8 +12,8 @@
  */
 import type { AccessRequest, Caller } from "./request.ts";
 
-/** Where a statement is: in a key policy, or in one of the policies that IAM has. */
-export type PolicyKind = "key" | "identity";
+/** Where a statement is: in a key policy, in one of the policies that IAM has, or in what says who may assume a role. */
+export type PolicyKind = "key" | "identity" | "trust";
 
 /** The version of the policy language that a document names. */
 export type Version = "2008-10-17" | "2012-10-17";

@@ -10,7 +10,7 @@ import type { KeyObject } from "node:crypto";
 import { isKeyId, isMultiRegionKeyId, keyIdToBytes } from "../arn.ts";
 import * as check from "../requests/check.ts";
 import { isKmsError, type KmsError } from "../catalogue/errors.ts";
-import { checkPrincipal, type CheckedPrincipal } from "../access/iam.ts";
+import { checkPrincipal, type CheckedPrincipal } from "../access/principal-input.ts";
 import { kmsLimits } from "../keys/key.ts";
 import { decodeMaterial } from "../material/material.ts";
 import {

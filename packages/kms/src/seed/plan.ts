@@ -9,7 +9,7 @@
 import type { KeyObject } from "node:crypto";
 import { isDeepStrictEqual } from "node:util";
 import type { Realm } from "../arn.ts";
-import type { CheckedPrincipal } from "../access/iam.ts";
+import type { CheckedPrincipal } from "../access/principal-input.ts";
 import { kmsLimits } from "../keys/key.ts";
 import type { KeyRecord } from "../store/key-record.ts";
 import { DAY_MS } from "../keys/lifecycle.ts";
@@ -189,13 +189,17 @@ export function principalTarget(
   wanted: CheckedPrincipal,
   record: CheckedPrincipal,
 ): CheckedPrincipal {
-  if (prune) return wanted;
+  // A seed says nothing of managed policies, and nothing of who may assume a role.
+  const { attached, role } = record;
+  if (prune) return { ...wanted, attached, role };
   return {
     ...wanted,
     tags: { ...record.tags, ...wanted.tags },
     policies: [...new Map([...record.policies, ...wanted.policies].map(byName)).values()],
     boundary: wanted.boundary ?? record.boundary,
     groups: [...new Set([...record.groups, ...wanted.groups])],
+    attached,
+    role,
   };
 }
 

@@ -10,7 +10,7 @@
  */
 import { isDeepStrictEqual } from "node:util";
 import { isMultiRegionKeyId, type Realm } from "../arn.ts";
-import type { CheckedPrincipal } from "../access/iam.ts";
+import type { CheckedPrincipal } from "../access/principal-input.ts";
 import type { KeyRecord } from "../store/key-record.ts";
 import type { KeySpec, KeyUsage } from "../catalogue/key-specs.ts";
 import { defaultKeyPolicy } from "../policy/default-policy.ts";

@@ -26,6 +26,7 @@ import {
   type DatabaseFile,
 } from "./database-files.ts";
 import { format, io, isNotADatabase, named } from "./file-errors.ts";
+import { iamSchema } from "./iam-table.ts";
 import { removeAbandoned } from "./partial-file.ts";
 import { requireSafeSqlite, sqliteVersion } from "./sqlite-version.ts";
 
@@ -47,7 +48,7 @@ const schema = [
   "CREATE TABLE alias (name TEXT PRIMARY KEY, uuid BLOB NOT NULL) STRICT, WITHOUT ROWID",
   "CREATE INDEX alias_by_uuid ON alias (uuid, name)",
   "CREATE INDEX cmk_by_deletion ON cmk (deletion) WHERE deletion IS NOT NULL",
-  "CREATE TABLE principal (arn TEXT NOT NULL PRIMARY KEY, sealed BLOB NOT NULL) STRICT",
+  ...iamSchema,
   "CREATE TABLE audit (seq INTEGER PRIMARY KEY, time INTEGER NOT NULL, sealed BLOB NOT NULL) STRICT",
   "CREATE INDEX audit_by_time ON audit (time)",
 ];

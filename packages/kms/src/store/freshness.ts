@@ -49,6 +49,13 @@ interface State extends Head {
   readonly sealed: Uint8Array;
 }
 
+/** The counts of a new keystore. */
+// Every kind has a letter.
+// oxlint-disable-next-line typescript/no-unsafe-type-assertion
+const noRecords = Object.fromEntries(
+  Object.values(letters).map((letter) => [letter, 0]),
+) as Head["counts"];
+
 export class Freshness {
   readonly #sealer: RowSealer;
   readonly #statements: Readonly<Record<StatementName, StatementSync>>;
@@ -76,7 +83,7 @@ export class Freshness {
       revision: 0,
       clock: newClock(time),
       descriptor,
-      counts: { [letters.key]: 0, [letters.alias]: 0, [letters.principal]: 0 },
+      counts: noRecords,
       heads: {},
       marks: Buffer.alloc(BUCKETS * MARK_BYTES),
       sealed: new Uint8Array(0),

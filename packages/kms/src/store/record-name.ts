@@ -9,13 +9,32 @@ import { keyIdFromBytes } from "../arn.ts";
 import { Fault } from "./file-errors.ts";
 
 /** How the file writes a kind: in front of every name, and where records are counted. */
-export const letters = { key: "k", alias: "a", principal: "p" } as const;
+export const letters = {
+  key: "k",
+  alias: "a",
+  principal: "p",
+  policy: "m",
+  "access key": "c",
+  provider: "o",
+} as const;
 
 export type RecordKind = keyof typeof letters;
 
+/** Kinds of the records that {@link IamTable} keeps. */
+export type IamKind = Exclude<RecordKind, "key" | "alias">;
+
+const kinds: ReadonlyMap<string, RecordKind> = new Map([
+  [letters.key, "key"],
+  [letters.alias, "alias"],
+  [letters.principal, "principal"],
+  [letters.policy, "policy"],
+  [letters["access key"], "access key"],
+  [letters.provider, "provider"],
+]);
+
 export class RecordName {
   readonly kind: RecordKind;
-  /** The 16 bytes of a key in Latin-1, the name of an alias, or the ARN of a principal. */
+  /** The 16 bytes of a key in Latin-1, the name of an alias, the id of an access key, or an ARN. */
   readonly id: string;
   /** The name in the file, in Latin-1: a letter for the kind, and the id. */
   readonly encoded: string;
@@ -35,16 +54,15 @@ export class RecordName {
     return new RecordName("alias", name);
   }
 
-  static principal(arn: string): RecordName {
-    return new RecordName("principal", arn);
+  /** A record of IAM. */
+  static iam(kind: IamKind, id: string): RecordName {
+    return new RecordName(kind, id);
   }
 
   static decode(encoded: string): RecordName {
-    const id = encoded.slice(1);
-    if (encoded.startsWith(letters.key)) return new RecordName("key", id);
-    if (encoded.startsWith(letters.alias)) return new RecordName("alias", id);
-    if (encoded.startsWith(letters.principal)) return new RecordName("principal", id);
-    throw new TypeError("a bucket holds names of records only");
+    const kind = kinds.get(encoded.charAt(0));
+    if (kind === undefined) throw new TypeError("a bucket holds names of records only");
+    return new RecordName(kind, encoded.slice(1));
   }
 
   /** The bytes that {@link RecordName.key} was given. */

@@ -16,16 +16,17 @@ import { isDayLater } from "./clock.ts";
 import type { Database } from "./database.ts";
 import { Freshness } from "./freshness.ts";
 import { GroupCommit } from "./group-commit.ts";
+import { IamTable } from "./iam-table.ts";
 import { KeyTable } from "./key-table.ts";
 import type { KeyRecord } from "./key-record.ts";
-import { PrincipalTable } from "./principal-table.ts";
+import type { IamKind } from "./record-name.ts";
 import { RowSealer } from "./row-sealer.ts";
 import type { Store } from "./store.ts";
 
 /** There must be only one store on a connection: SQLite tells it when another connection has changed something. */
 export class SqliteStore implements Store {
   readonly keys: KeyTable;
-  readonly principals: PrincipalTable;
+  readonly iam: { readonly [Kind in IamKind]: IamTable<Kind> };
   readonly auditRows: AuditTable;
   /** What the face does not show: only files of this room use it. */
   readonly freshness: Freshness;
@@ -46,7 +47,12 @@ export class SqliteStore implements Store {
     this.#database = database;
     this.#sealer = sealer;
     this.freshness = new Freshness(database, sealer);
-    this.principals = new PrincipalTable(database, this.freshness, sealer);
+    this.iam = {
+      principal: new IamTable("principal", database, this.freshness, sealer),
+      policy: new IamTable("policy", database, this.freshness, sealer),
+      provider: new IamTable("provider", database, this.freshness, sealer),
+      "access key": new IamTable("access key", database, this.freshness, sealer),
+    };
     this.keys = new KeyTable(database, this.freshness, sealer, () => this.now());
     this.auditRows = new AuditTable(database);
     this.#commits = new GroupCommit(database, {
@@ -88,6 +94,22 @@ export class SqliteStore implements Store {
       },
       (committed) => this.#settle(committed),
     );
+  }
+
+  get principals(): IamTable<"principal"> {
+    return this.iam.principal;
+  }
+
+  get policies(): IamTable<"policy"> {
+    return this.iam.policy;
+  }
+
+  get providers(): IamTable<"provider"> {
+    return this.iam.provider;
+  }
+
+  get accessKeys(): IamTable<"access key"> {
+    return this.iam["access key"];
   }
 
   get readOnly(): boolean {

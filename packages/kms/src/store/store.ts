@@ -10,11 +10,23 @@
  */
 import type { Bytes } from "@env/core";
 import type { AliasRecord, KeyRecord } from "./key-record.ts";
-import type { PrincipalRecord } from "./principal-record.ts";
+import type {
+  AccessKeyRecord,
+  PolicyRecord,
+  PrincipalRecord,
+  ProviderRecord,
+} from "./iam-records.ts";
 
 export interface Store {
   readonly keys: Keys;
-  readonly principals: Principals;
+  /** Users, roles and groups by ARN. */
+  readonly principals: Records<PrincipalRecord>;
+  /** Managed policies by ARN. */
+  readonly policies: Records<PolicyRecord>;
+  /** Identity providers by ARN. */
+  readonly providers: Records<ProviderRecord>;
+  /** Access keys by id. */
+  readonly accessKeys: OwnedRecords<AccessKeyRecord>;
   readonly auditRows: AuditRows;
 
   /** Runs `fn`, which only reads, on one state of the store. */
@@ -94,17 +106,24 @@ export interface Keys {
   update(record: KeyRecord): void;
 }
 
-export interface Principals {
-  get(arn: string): PrincipalRecord | undefined;
+/** Records of one kind, each with a name: an ARN or an id. */
+export interface Records<T> {
+  get(name: string): T | undefined;
 
-  /** Lists principals by ARN. */
-  list(after: string, limit: number): Listed<PrincipalRecord, string>;
+  /** Lists records by name. */
+  list(after: string, limit: number): Listed<T, string>;
 
-  /** Adds a principal, or replaces the one of the same ARN. */
-  put(record: PrincipalRecord): void;
+  /** Adds a record, or replaces the one of the same name. */
+  put(record: T): void;
 
-  /** Deletes a principal. `false`: it did not exist. */
-  delete(arn: string): boolean;
+  /** Deletes a record. `false`: it did not exist. */
+  delete(name: string): boolean;
+}
+
+/** Records that belong to somebody. */
+interface OwnedRecords<T> extends Records<T> {
+  /** All records of an owner, by name. */
+  ownedBy(owner: string): readonly T[];
 }
 
 /** The rows of the audit log. The log seals their records, and knows which rows belong to it. */

@@ -12,7 +12,7 @@ import type { Database } from "./database.ts";
 import { Fault } from "./file-errors.ts";
 import { BUCKETS } from "./freshness.ts";
 import { MAX_ALIAS_BYTES } from "./key-table.ts";
-import { MAX_ARN_BYTES } from "./principal-table.ts";
+import { iamTables, MAX_NAME_BYTES } from "./iam-table.ts";
 import { RecordName } from "./record-name.ts";
 import { canLoseWrites, lossWarning, sqliteVersion } from "./sqlite-version.ts";
 import type { SqliteStore } from "./sqlite-store.ts";
@@ -102,11 +102,11 @@ const tables: readonly {
     first: "",
     nameOf: (id) => RecordName.alias(String(id)),
   },
-  {
-    rows: "SELECT arn AS id FROM principal WHERE arn >= ? ORDER BY arn LIMIT ?",
+  ...iamTables.map(({ kind, table, id }) => ({
+    rows: `SELECT ${id} AS id FROM ${table} WHERE ${id} >= ? ORDER BY ${id} LIMIT ?`,
     first: "",
-    nameOf: (id) => RecordName.principal(String(id)),
-  },
+    nameOf: (name: unknown) => RecordName.iam(kind, String(name)),
+  })),
 ];
 
 /** What finds rows, and how long it may be. SQLite knows how long a value is without reading it. */
@@ -114,7 +114,10 @@ const bounds: readonly (readonly [table: string, column: string, condition: stri
   ["cmk", "uuid", "octet_length(uuid) <> 16"],
   ["alias", "uuid", "octet_length(uuid) <> 16"],
   ["alias", "name", `octet_length(name) > ${MAX_ALIAS_BYTES}`],
-  ["principal", "arn", `octet_length(arn) > ${MAX_ARN_BYTES}`],
+  ...iamTables.map(
+    ({ table, id }) => [table, id, `octet_length(${id}) > ${MAX_NAME_BYTES}`] as const,
+  ),
+  ["access_key", "owner", `octet_length(owner) > ${MAX_NAME_BYTES}`],
 ];
 
 /** `NOT INDEXED`: an index would have to compare what must not be read. */
@@ -135,11 +138,11 @@ function outOfBounds(database: Database): Finding[] {
 }
 
 /** Throws a {@link Fault} unless a listed record exists, is the latest and unaltered, and an unlisted one does not exist. */
-function checkRecord({ keys, principals }: SqliteStore, name: RecordName): void {
-  if (name.kind === "key") keys.load(name.uuid);
-  else if (name.kind === "principal") principals.get(name.id);
+function checkRecord({ keys, iam }: SqliteStore, { kind, id, uuid }: RecordName): void {
+  if (kind === "key") keys.load(uuid);
   // Which key it points at is compared with that key.
-  else keys.requireAliasRow(name.id);
+  else if (kind === "alias") keys.requireAliasRow(id);
+  else iam[kind].get(id);
 }
 
 /** The listed records have been checked. This finds rows that are not listed. */

@@ -21,6 +21,7 @@ describe("principals", () => {
     const put = await keystore.iam.put(input);
     expect(put).toEqual({
       ...input,
+      attached: [],
       type: "user",
       userId: expect.stringMatching(/^AIDA[A-Z2-7]{17}$/),
       created: expect.any(Date),

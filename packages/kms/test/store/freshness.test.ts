@@ -15,6 +15,8 @@ const alice = {
   policies: [],
   boundary: undefined,
   groups: [],
+  attached: [],
+  role: undefined,
 } as const;
 
 /** The state row as the specification has it. */

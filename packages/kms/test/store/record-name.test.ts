@@ -6,7 +6,7 @@ const uuid = Buffer.from("0123456789abcdef0123456789abcdef", "hex");
 it.each([
   ["key", RecordName.key(uuid), `k${uuid.toString("latin1")}`],
   ["alias", RecordName.alias("alias/app"), "aalias/app"],
-  ["principal", RecordName.principal("arn:x"), "parn:x"],
+  ["principal", RecordName.iam("principal", "arn:x"), "parn:x"],
 ])("the name of a record of kind %s has a letter in front of its id in the file", (...given) => {
   const [kind, name, encoded] = given;
   expect([name.kind, name.encoded]).toEqual([kind, encoded]);
@@ -27,7 +27,7 @@ it("is shown with its kind", () => {
   const names = [
     RecordName.key(uuid),
     RecordName.alias("alias/app"),
-    RecordName.principal("arn:x"),
+    RecordName.iam("principal", "arn:x"),
   ];
   expect(names.map(({ title }) => title)).toEqual([
     "key 01234567-89ab-cdef-0123-456789abcdef",

@@ -1,6 +1,6 @@
 import { rejection } from "@env/testkit/refusal";
 import { describe, expect, it } from "vitest";
-import { newUserId, type PrincipalRecord } from "../../src/store/principal-record.ts";
+import { newId, type PrincipalRecord } from "../../src/store/iam-records.ts";
 import { verifyStore } from "../../src/store/verify.ts";
 import { attack, copyOf, openStore, putBack, tempStore, type OpenStore } from "../support/store.ts";
 
@@ -16,13 +16,18 @@ function principal(arn: string, change: Partial<PrincipalRecord> = {}): Principa
     created: 1,
     tags: { team: "payments", ümläut: "ß" },
     policies: [{ name: "app", text: '{"Statement":[]}' }],
+    attached: [],
     boundary: undefined,
     groups: [],
+    role: undefined,
     ...change,
   };
 }
 
-const alice = principal(ALICE, { groups: [DEVELOPERS], boundary: { name: "b", text: "{}" } });
+const alice: PrincipalRecord = principal(ALICE, {
+  groups: [DEVELOPERS],
+  boundary: { name: "b", text: "{}" },
+});
 const app = principal(APP, { type: "role", userId: "AROAAAAAAAAAAAAAAAAAA" });
 const developers = principal(DEVELOPERS, { type: "group" });
 
@@ -93,10 +98,10 @@ it("takes only ARNs of printable ASCII", async () => {
 });
 
 it("makes unique ids of 21 characters", () => {
-  expect(newUserId("user")).toMatch(/^AIDA[A-Z2-7]{17}$/);
-  expect(newUserId("role")).toMatch(/^AROA[A-Z2-7]{17}$/);
-  expect(newUserId("group")).toMatch(/^AGPA[A-Z2-7]{17}$/);
-  expect(newUserId("user")).not.toBe(newUserId("user"));
+  expect(newId("user")).toMatch(/^AIDA[A-Z2-7]{17}$/);
+  expect(newId("role")).toMatch(/^AROA[A-Z2-7]{17}$/);
+  expect(newId("group")).toMatch(/^AGPA[A-Z2-7]{17}$/);
+  expect(newId("user")).not.toBe(newId("user"));
 });
 
 it("keeps policies and tags from whoever reads the file", async () => {
@@ -157,7 +162,7 @@ describe("rows that were tampered with", () => {
       { record: `principal ${ALICE}`, problem: deleted },
     ]);
     attack(path, `DELETE FROM principal WHERE arn = '${ALICE}'`);
-    await store.write(() => store.principals.put({ ...alice, userId: newUserId("user") }));
+    await store.write(() => store.principals.put({ ...alice, userId: newId("user") }));
     putBack(path, old);
     expect(await problem(open, () => store.principals.get(ALICE))).toBe(
       `principal ${ALICE} does not verify: ${PUT_BACK}`,
@@ -176,7 +181,7 @@ describe("rows that were tampered with", () => {
       { record: "principal ünïcode €", problem: "its row was added" },
     ]);
     expect(await problem(open, () => open.store.principals.list("", 10))).toBe(
-      "a row of the principals does not verify: it is out of bounds",
+      "a row of the table principal does not verify: it is out of bounds",
     );
   });
 });

@@ -1,0 +1,32 @@
+/**
+ * Whom an access key id and a session token authenticate.
+ *
+ * @module
+ */
+import type { Directory } from "./directory.ts";
+import type { SessionOptions } from "./session.ts";
+
+/** What a server needs to verify a signature, and to act as whoever made it. */
+export interface Credential {
+  readonly accessKeyId: string;
+  readonly secretAccessKey: string;
+  /** ARN of the principal. */
+  readonly principal: string;
+  /** The second argument of `keystore.as`. */
+  readonly session: SessionOptions;
+  /** When temporary credentials end. */
+  readonly expires?: Date;
+}
+
+/** Finds a credential, inside the store's `read`. */
+export function findCredential(
+  directory: Directory,
+  accessKeyId: string,
+  sessionToken: string | undefined,
+): Credential | undefined {
+  if (sessionToken !== undefined) return undefined;
+  const record = directory.activeAccessKey(accessKeyId);
+  if (record === undefined) return undefined;
+  const { owner, secret } = record;
+  return { accessKeyId, secretAccessKey: secret, principal: owner, session: {} };
+}

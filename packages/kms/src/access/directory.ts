@@ -1,0 +1,162 @@
+/**
+ * The principals of a keystore and what belongs to them, to be read and changed within a transaction of the store.
+ *
+ * Nothing here asks who may change it, or records that somebody did: the rooms that open it do.
+ *
+ * @module
+ */
+import { accountRoot, type Realm } from "../arn.ts";
+import { KmsError } from "../catalogue/errors.ts";
+import { random } from "../material/seal.ts";
+import { newId, type AccessKeyRecord, type PrincipalRecord } from "../store/iam-records.ts";
+import type { Store } from "../store/store.ts";
+import type { CheckedPrincipal } from "./principal-input.ts";
+
+/** The same number as in AWS, so that one can replace the other. */
+const MAX_ACCESS_KEYS = 2;
+/** 30 bytes are 40 characters of base64. */
+const SECRET_BYTES = 30;
+
+/**
+ * Makes one change in one transaction, and records it in the audit log as the account's.
+ *
+ * @param change - Gives what the caller gets, and what the record says.
+ */
+export type Change = <T>(
+  operation: string,
+  change: (directory: Directory) => {
+    readonly result: T;
+    readonly facts: Readonly<Record<string, unknown>>;
+  },
+) => Promise<T>;
+
+/** All members are for use inside the store's `read` and `write`, and throw {@link KmsError}. */
+export class Directory {
+  readonly store: Store;
+  readonly realm: Realm;
+
+  constructor(store: Store, realm: Realm) {
+    this.store = store;
+    this.realm = realm;
+  }
+
+  /** @throws {@link KmsError} `NotFoundException` */
+  principal(arn: string): PrincipalRecord {
+    const record = this.store.principals.get(arn);
+    if (record === undefined) throw missing(arn);
+    return record;
+  }
+
+  /**
+   * Adds a principal, or replaces what is known of it. It stays the same principal.
+   *
+   * @throws {@link KmsError} `NotFoundException` for a group or policy that is not there.
+   */
+  putPrincipal(checked: CheckedPrincipal): PrincipalRecord {
+    const { principals, policies } = this.store;
+    const known = principals.get(checked.arn);
+    for (const group of checked.groups) {
+      // A group that was deleted since may stay in the list: it gives nothing.
+      if (known?.groups.includes(group) === true) continue;
+      if (principals.get(group) === undefined) throw missing(group);
+    }
+    for (const arn of checked.attached) {
+      if (known?.attached.includes(arn) === true) continue;
+      if (policies.get(arn) === undefined) throw missingPolicy(arn);
+    }
+    const record: PrincipalRecord = {
+      ...checked,
+      userId: known?.userId ?? newId(checked.type),
+      created: known?.created ?? this.store.now(),
+    };
+    principals.put(record);
+    return record;
+  }
+
+  /** Deletes a principal with its access keys. */
+  deletePrincipal(arn: string): void {
+    if (!this.store.principals.delete(arn)) throw missing(arn);
+    for (const { accessKeyId } of this.store.accessKeys.ownedBy(arn)) {
+      this.store.accessKeys.delete(accessKeyId);
+    }
+  }
+
+  /** @throws {@link KmsError} `NotFoundException`, `LimitExceededException`; `ValidationException` for roles and groups. */
+  createAccessKey(owner: string): AccessKeyRecord {
+    const { store } = this;
+    const ownerId = this.#ownerId(owner);
+    if (store.accessKeys.ownedBy(owner).length >= MAX_ACCESS_KEYS) {
+      throw new KmsError(
+        "LimitExceededException",
+        `Cannot exceed quota for AccessKeysPerUser: ${MAX_ACCESS_KEYS}`,
+      );
+    }
+    const record: AccessKeyRecord = {
+      accessKeyId: newId("access key"),
+      owner,
+      ownerId,
+      created: store.now(),
+      active: true,
+      secret: Buffer.from(random(SECRET_BYTES)).toString("base64"),
+    };
+    store.accessKeys.put(record);
+    return record;
+  }
+
+  accessKeysOf(owner: string): readonly AccessKeyRecord[] {
+    this.#ownerId(owner);
+    return this.store.accessKeys.ownedBy(owner);
+  }
+
+  accessKey(accessKeyId: string): AccessKeyRecord {
+    const record = this.store.accessKeys.get(accessKeyId);
+    if (record !== undefined) return record;
+    throw new KmsError(
+      "NotFoundException",
+      `The Access Key with id ${accessKeyId} cannot be found.`,
+    );
+  }
+
+  setAccessKeyActive(accessKeyId: string, active: boolean): AccessKeyRecord {
+    const record = { ...this.accessKey(accessKeyId), active };
+    this.store.accessKeys.put(record);
+    return record;
+  }
+
+  deleteAccessKey(accessKeyId: string): AccessKeyRecord {
+    const record = this.accessKey(accessKeyId);
+    this.store.accessKeys.delete(accessKeyId);
+    return record;
+  }
+
+  /** The owner of an active access key, unless it has been deleted, or made anew, since the key was made. */
+  activeAccessKey(accessKeyId: string): AccessKeyRecord | undefined {
+    const record = this.store.accessKeys.get(accessKeyId);
+    if (record === undefined || !record.active) return undefined;
+    return this.idOf(record.owner) === record.ownerId ? record : undefined;
+  }
+
+  /** The id of a user or role, or of the account's root. `undefined`: there is no such principal. */
+  idOf(arn: string): string | undefined {
+    const { accountId } = this.realm;
+    return arn === accountRoot(accountId) ? accountId : this.store.principals.get(arn)?.userId;
+  }
+
+  #ownerId(owner: string): string {
+    if (owner === accountRoot(this.realm.accountId)) return this.realm.accountId;
+    const { type, userId } = this.principal(owner);
+    if (type === "user") return userId;
+    throw new KmsError(
+      "ValidationException",
+      "only users and the account's root have access keys: a role is assumed",
+    );
+  }
+}
+
+function missing(arn: string): KmsError {
+  return new KmsError("NotFoundException", `There is no principal ${arn}`);
+}
+
+function missingPolicy(arn: string): KmsError {
+  return new KmsError("NotFoundException", `Policy ${arn} does not exist or is not attachable.`);
+}
