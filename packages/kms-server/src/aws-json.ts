@@ -92,9 +92,8 @@ function toJson(value: unknown): unknown {
   }
   if (value instanceof Date) return value.getTime() / 1000;
   if (Array.isArray(value)) return value.map(toJson);
-  const copy: Members = {};
-  for (const [name, member] of Object.entries(value)) copy[name] = toJson(member);
-  return copy;
+  // A context may have the key `__proto__`.
+  return Object.fromEntries(Object.entries(value).map(([name, member]) => [name, toJson(member)]));
 }
 
 /**

@@ -189,3 +189,23 @@ it("answers a fault of its own with a request id, and keeps what it was to itsel
   expect(await answer(response)).toEqual({ status: 500, body: { __type: "KMSInternalException" } });
   expect(faults).toMatchObject([{ code: "ERR_ENVELOPE_CLOSED" }]);
 });
+
+it("gives back a context as it came, whatever its keys are called", async () => {
+  const { url, owner } = await startedServer();
+  const { KeyMetadata } = await owner.createKey();
+  const context = '{"__proto__":"x","constructor":"y","app":"orders"}';
+  const grant = `{"KeyId":"${KeyMetadata.Arn}","GranteePrincipal":"arn:aws:iam::000000000000:root","Operations":["Decrypt"],"Constraints":{"EncryptionContextEquals":${context}}}`;
+  expect((await post(url, "CreateGrant", grant)).status).toBe(200);
+  const listed = await (await post(url, "ListGrants", { KeyId: KeyMetadata.Arn })).text();
+  expect(listed).toContain('"__proto__":"x"');
+  const sealed = `{"KeyId":"${KeyMetadata.Arn}","Plaintext":"aGVsbG8=","EncryptionContext":${context}}`;
+  const { CiphertextBlob } = (await (await post(url, "Encrypt", sealed)).json()) as {
+    CiphertextBlob: string;
+  };
+  const opened = await post(
+    url,
+    "Decrypt",
+    `{"CiphertextBlob":"${CiphertextBlob}","EncryptionContext":${context}}`,
+  );
+  expect(opened.status).toBe(200);
+});
