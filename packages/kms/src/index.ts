@@ -26,6 +26,8 @@ export type { Principal, PrincipalPage } from "./access/iam.ts";
 export type { PrincipalInput, RoleInput } from "./access/principal-input.ts";
 export { AccessKeys } from "./access/access-keys.ts";
 export type { AccessKey, NewAccessKey } from "./access/access-keys.ts";
+export type { IamAccess } from "./access/iam-access.ts";
+export type { TemporaryCredentials } from "./access/temporary.ts";
 export type { Credential } from "./access/credential.ts";
 export { parsePrincipal, principalArn } from "./arn.ts";
 export type { ParsedPrincipal } from "./arn.ts";

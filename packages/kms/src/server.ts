@@ -8,6 +8,12 @@ import { operationRows } from "./catalogue/operations.ts";
 import type { Row } from "./catalogue/row.ts";
 import type { KmsOperations } from "./requests/operations.ts";
 
+export { assumeRole, assumeRoleWithWebIdentity, sessionToken } from "./access/assume-role.ts";
+export type { AssumedRole } from "./access/assume-role.ts";
+export type { IamAccess, IamCall, IamCaller } from "./access/iam-access.ts";
+export { checkPrincipal } from "./access/principal-input.ts";
+export { defaultText } from "./store/iam-records.ts";
+export type { PolicyRecord, PrincipalRecord } from "./store/iam-records.ts";
 export { byteMembers, dateMembers } from "./requests/member-kinds.ts";
 export type { KmsOperations } from "./requests/operations.ts";
 

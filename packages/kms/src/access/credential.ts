@@ -5,6 +5,7 @@
  */
 import type { Directory } from "./directory.ts";
 import type { SessionOptions } from "./session.ts";
+import { openToken } from "./temporary.ts";
 
 /** What a server needs to verify a signature, and to act as whoever made it. */
 export interface Credential {
@@ -24,9 +25,23 @@ export function findCredential(
   accessKeyId: string,
   sessionToken: string | undefined,
 ): Credential | undefined {
-  if (sessionToken !== undefined) return undefined;
+  if (sessionToken !== undefined) return ofToken(directory, accessKeyId, sessionToken);
   const record = directory.activeAccessKey(accessKeyId);
   if (record === undefined) return undefined;
   const { owner, secret } = record;
   return { accessKeyId, secretAccessKey: secret, principal: owner, session: {} };
+}
+
+function ofToken(directory: Directory, accessKeyId: string, token: string): Credential | undefined {
+  const known = openToken(directory.store, accessKeyId, token);
+  if (known === undefined || directory.idOf(known.owner) !== known.ownerId) return undefined;
+  const { secret, principal, session, issued, expires } = known;
+  return {
+    accessKeyId,
+    secretAccessKey: secret,
+    principal,
+    session: { ...session, tokenIssued: new Date(issued) },
+    // The keystore's clock does not go back where the machine's does: what has ended stays so.
+    expires: new Date(expires > directory.store.now() ? expires : 0),
+  };
 }

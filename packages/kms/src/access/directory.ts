@@ -7,13 +7,22 @@
  */
 import { accountRoot, type Realm } from "../arn.ts";
 import { KmsError } from "../catalogue/errors.ts";
+import { parsePolicy } from "../policy/document.ts";
+import * as check from "../requests/check.ts";
 import { random } from "../material/seal.ts";
-import { newId, type AccessKeyRecord, type PrincipalRecord } from "../store/iam-records.ts";
-import type { Store } from "../store/store.ts";
+import {
+  newId,
+  type AccessKeyRecord,
+  type PolicyRecord,
+  type PrincipalRecord,
+} from "../store/iam-records.ts";
+import type { Listed, Store } from "../store/store.ts";
 import type { CheckedPrincipal } from "./principal-input.ts";
 
 /** The same number as in AWS, so that one can replace the other. */
 const MAX_ACCESS_KEYS = 2;
+const MAX_POLICY_VERSIONS = 5;
+const PAGE = 1000;
 /** 30 bytes are 40 characters of base64. */
 const SECRET_BYTES = 30;
 
@@ -127,6 +136,76 @@ export class Directory {
     const record = this.accessKey(accessKeyId);
     this.store.accessKeys.delete(accessKeyId);
     return record;
+  }
+
+  /** @throws {@link KmsError} `NotFoundException` */
+  policy(arn: string): PolicyRecord {
+    const record = this.store.policies.get(arn);
+    if (record === undefined) throw missingPolicy(arn);
+    return record;
+  }
+
+  /** Adds a managed policy. @throws {@link KmsError} as `parsePolicy` does. */
+  createPolicy(
+    arn: string,
+    facts: Pick<PolicyRecord, "description" | "tags">,
+    text: string,
+  ): PolicyRecord {
+    parsePolicy(check.policy(text), "identity");
+    const now = this.store.now();
+    const record: PolicyRecord = {
+      ...facts,
+      arn,
+      policyId: newId("policy"),
+      created: now,
+      updated: now,
+      versions: [{ number: 1, created: now, text }],
+      defaultVersion: 1,
+      latestVersion: 1,
+    };
+    this.store.policies.put(record);
+    return record;
+  }
+
+  /** Adds a version to a managed policy, at most five. @returns The policy and the version's number. */
+  createPolicyVersion(arn: string, text: string, asDefault: boolean): PolicyRecord {
+    const known = this.policy(arn);
+    parsePolicy(check.policy(text), "identity");
+    if (known.versions.length >= MAX_POLICY_VERSIONS) {
+      throw new KmsError(
+        "LimitExceededException",
+        `A managed policy can have up to ${MAX_POLICY_VERSIONS} versions. Before you create a new version, you must delete an existing version.`,
+      );
+    }
+    const number = known.latestVersion + 1;
+    const created = this.store.now();
+    return this.putPolicy({
+      ...known,
+      versions: [...known.versions, { number, created, text }],
+      latestVersion: number,
+      defaultVersion: asDefault ? number : known.defaultVersion,
+    });
+  }
+
+  /** Replaces what is known of a managed policy. */
+  putPolicy(record: PolicyRecord): PolicyRecord {
+    const updated = { ...record, updated: this.store.now() };
+    this.store.policies.put(updated);
+    return updated;
+  }
+
+  /** All principals that `wanted` accepts. It looks at every principal. */
+  principalsWith(wanted: (record: PrincipalRecord) => boolean): readonly PrincipalRecord[] {
+    const found: PrincipalRecord[] = [];
+    for (let after: string | undefined = ""; after !== undefined;) {
+      const { items, next }: Listed<PrincipalRecord, string> = this.store.principals.list(
+        after,
+        PAGE,
+      );
+      found.push(...items.filter(wanted));
+      after = next;
+    }
+    return found;
   }
 
   /** The owner of an active access key, unless it has been deleted, or made anew, since the key was made. */

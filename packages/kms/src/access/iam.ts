@@ -17,6 +17,7 @@ import type { Page, PageRequest } from "../requests/shapes.ts";
 import type { Store } from "../store/store.ts";
 import { AccessKeys } from "./access-keys.ts";
 import { findCredential, type Credential } from "./credential.ts";
+import { IamAccess } from "./iam-access.ts";
 import { Directory, type Change } from "./directory.ts";
 import { checkPrincipal, type CheckedPrincipal, type PrincipalInput } from "./principal-input.ts";
 
@@ -50,11 +51,14 @@ export class Iam {
   readonly #audit: AuditSink;
   /** Access keys of users and of the account's root. */
   readonly accessKeys: AccessKeys;
+  /** The door for servers: calls of IAM and STS, each decided by the caller's policies. */
+  readonly access: IamAccess;
 
   /** Not for applications: they take `keystore.iam`. */
   constructor(store: Store, realm: Realm, audit: AuditSink) {
     this.#directory = new Directory(store, realm);
     this.#audit = audit;
+    this.access = new IamAccess(this.#directory, audit);
     this.accessKeys = new AccessKeys(this.#directory, this.#change);
   }
 

@@ -11,7 +11,7 @@ import { KmsError } from "../catalogue/errors.ts";
 import { viaService } from "../keys/managed.ts";
 import type { Caller, ConditionValues, NamedPolicy } from "../policy/request.ts";
 import { parsePolicy } from "../policy/document.ts";
-import type { PrincipalRecord } from "../store/iam-records.ts";
+import { defaultText, type PolicyRecord, type PrincipalRecord } from "../store/iam-records.ts";
 import type { Store } from "../store/store.ts";
 
 /** What a principal brings along, for condition keys and session policies. */
@@ -33,6 +33,8 @@ export interface SessionOptions {
   readonly secureTransport?: boolean;
   /** `aws:MultiFactorAuthPresent`. */
   readonly multiFactorAuth?: boolean;
+  /** `aws:FederatedProvider`: ARN of the provider whose token began the session. */
+  readonly federatedProvider?: string;
   /** `aws:TokenIssueTime`. */
   readonly tokenIssued?: Date;
   /**
@@ -107,7 +109,9 @@ export class Session {
   caller(store: Store): Caller {
     const record = this.#record(store);
     const groups = (record?.groups ?? []).flatMap((arn) => store.principals.get(arn) ?? []);
-    const records = [record, ...groups];
+    const attached = [record, ...groups].flatMap((one) => one?.attached ?? []);
+    const managed = [...new Set(attached)].flatMap((arn) => store.policies.get(arn) ?? []);
+    const records = [record, ...groups, ...managed];
     const known = this.#known;
     // Records are immutable: the same ones make the same caller.
     if (
@@ -116,7 +120,7 @@ export class Session {
     ) {
       return known.caller;
     }
-    const caller = this.#caller(record, groups);
+    const caller = this.#caller(record, groups, managed);
     requireFewPolicies(caller);
     this.#known = { records, caller };
     return caller;
@@ -127,7 +131,11 @@ export class Session {
     return this.#roleArn === undefined ? undefined : store.principals.get(this.#roleArn);
   }
 
-  #caller(record: PrincipalRecord | undefined, groups: readonly PrincipalRecord[]): Caller {
+  #caller(
+    record: PrincipalRecord | undefined,
+    groups: readonly PrincipalRecord[],
+    managed: readonly PolicyRecord[],
+  ): Caller {
     const tags = { ...record?.tags, ...this.#tags };
     const userId = this.#userId(record);
     return {
@@ -137,7 +145,10 @@ export class Session {
       ...(this.#roleArn === undefined ? {} : { roleArn: this.#roleArn }),
       ...(userId === undefined ? {} : { userId }),
       tags,
-      policies: [record, ...groups].flatMap((one) => one?.policies ?? []),
+      policies: [
+        ...[record, ...groups].flatMap((one) => one?.policies ?? []),
+        ...managed.map((policy) => ({ name: policy.arn, text: defaultText(policy) })),
+      ],
       ...(record?.boundary === undefined ? {} : { boundary: record.boundary }),
       ...(this.#policies === undefined ? {} : { sessionPolicies: this.#policies }),
     };
@@ -219,6 +230,7 @@ function ambient(realm: Realm, options: SessionOptions): ConditionValues {
     ["aws:securetransport", secureTransport?.toString()],
     ["aws:multifactorauthpresent", multiFactorAuth?.toString()],
     ["aws:tokenissuetime", tokenIssued?.toISOString()],
+    ["aws:federatedprovider", options.federatedProvider],
     ["aws:sourcearn", options.sourceArn],
     ["aws:sourceaccount", options.sourceAccount],
     ["kms:viaservice", service === undefined ? undefined : viaService(service, realm)],

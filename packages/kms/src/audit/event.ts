@@ -12,6 +12,8 @@ export interface AuditEvent {
   readonly eventId?: string;
   /** Milliseconds since 1970. */
   readonly time: number;
+  /** The service that was called. Default: `kms`. */
+  readonly source?: "kms" | "iam" | "sts";
   /** `Decrypt`, `CreateKey`, … */
   readonly operation: string;
   /** ARN of the caller, or a service's name. */

@@ -172,6 +172,43 @@ export function requestMembers(
   return keep(keptOf.get(operation)?.request ?? [], request);
 }
 
+/** Parameters of IAM and STS that are kept, whatever the action: none of them is secret. */
+const formShapes: ReadonlyMap<string, Shape> = new Map([
+  ...[
+    "AccessKeyId",
+    "DurationSeconds",
+    "GroupName",
+    "NewPath",
+    "NewUserName",
+    "OpenIDConnectProviderArn",
+    "Path",
+    "PolicyArn",
+    "PolicyName",
+    "RoleArn",
+    "RoleName",
+    "RoleSessionName",
+    "Status",
+    "Url",
+    "UserName",
+    "VersionId",
+  ].map((name) => [name, text] as const),
+  ...["AssumeRolePolicyDocument", "Policy", "PolicyDocument"].map(
+    (name) => [name, policy] as const,
+  ),
+]);
+
+/** What is kept of the parameters of a call of IAM or STS; `null` if nothing. */
+export function formMembers(
+  request: Readonly<Record<string, unknown>>,
+): Readonly<Record<string, Json>> | null {
+  const kept: Record<string, Json> = {};
+  for (const [name, shape] of formShapes) {
+    const json = Object.hasOwn(request, name) ? shape(request[name]) : undefined;
+    if (json !== undefined) kept[logName(name)] = json;
+  }
+  return Object.keys(kept).length === 0 ? null : kept;
+}
+
 /** What is kept of an answer; `null` if nothing. */
 export function responseMembers(
   operation: string,

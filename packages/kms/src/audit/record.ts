@@ -10,7 +10,13 @@ import type { Bytes } from "@env/core";
 import type { Realm } from "../arn.ts";
 import { canonicalJson, type Json } from "./canonical.ts";
 import type { AuditEvent } from "./event.ts";
-import { materialMembers, requestMembers, responseMembers, textUpTo } from "./members.ts";
+import {
+  formMembers,
+  materialMembers,
+  requestMembers,
+  responseMembers,
+  textUpTo,
+} from "./members.ts";
 
 /** The most bytes of a record, as in CloudTrail. A request that would exceed them is left out of the record. */
 export const MAX_RECORD_BYTES = 262_144;
@@ -27,7 +33,7 @@ export interface AuditRecord {
   readonly eventVersion: "1.11";
   /** ISO 8601 with milliseconds, in UTC. */
   readonly eventTime: string;
-  readonly eventSource: "kms.amazonaws.com";
+  readonly eventSource: `${"kms" | "iam" | "sts"}.amazonaws.com`;
   readonly eventName: string;
   /** `AwsServiceEvent`: the keystore did it by itself. */
   readonly eventType: "AwsApiCall" | "AwsServiceEvent";
@@ -108,7 +114,7 @@ const ITSELF = "kms.amazonaws.com";
 
 /** The record of an event. It does not share objects with `event`. */
 export function toRecord(event: AuditEvent, realm: Realm): AuditRecord {
-  const { operation, error, response, encryptionContext } = event;
+  const { source = "kms", operation, error, response, encryptionContext } = event;
   const request =
     encryptionContext === undefined
       ? event.parameters
@@ -128,7 +134,7 @@ export function toRecord(event: AuditEvent, realm: Realm): AuditRecord {
     eventCategory: "Management",
     eventID: event.eventId ?? randomUUID(),
     eventName: word(operation),
-    eventSource: "kms.amazonaws.com",
+    eventSource: `${source}.amazonaws.com`,
     eventTime: new Date(event.time).toISOString(),
     eventType: event.principal === ITSELF ? "AwsServiceEvent" : "AwsApiCall",
     eventVersion: "1.11",
@@ -136,7 +142,7 @@ export function toRecord(event: AuditEvent, realm: Realm): AuditRecord {
     readOnly: event.readOnly,
     recipientAccountId: realm.accountId,
     requestID: boundText(event.requestId),
-    requestParameters: requestMembers(operation, request),
+    requestParameters: source === "kms" ? requestMembers(operation, request) : formMembers(request),
     resources: event.resources.slice(0, MAX_RESOURCES).map(toResource),
     responseElements: response === undefined ? null : responseMembers(operation, response),
     sourceIPAddress: boundText(event.sourceIp),

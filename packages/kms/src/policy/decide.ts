@@ -15,11 +15,17 @@ import { grantAllows, namedBy, retirers } from "./grant-match.ts";
 import { matches } from "./match.ts";
 import { DECISION_STEPS, Meter, withinSteps } from "./meter.ts";
 import type { Named } from "./principal.ts";
+import type { PolicyKind } from "./values.ts";
 import type { AccessRequest, Because, Decision, Grant, KeyFacts, NamedPolicy } from "./request.ts";
 
 /** What sort of policy, and which of them. The key's policy does not have a `name`. */
 export interface PolicyReference {
-  readonly type: "key policy" | "identity policy" | "permissions boundary" | "session policy";
+  readonly type:
+    | "key policy"
+    | "trust policy"
+    | "identity policy"
+    | "permissions boundary"
+    | "session policy";
   readonly name?: string;
 }
 
@@ -62,6 +68,8 @@ export function isAllowed({ because }: Verdict): boolean {
 const allows: ReadonlySet<Because> = new Set<Because>([
   "key-policy",
   "key-policy-and-iam",
+  "trust-policy",
+  "trust-policy-and-iam",
   "account-root",
   "grant",
   "iam",
@@ -86,9 +94,10 @@ const tooManySteps: Verdict = { because: "too-many-steps", deciding: [] };
 
 /** All policies that concern a request, in the order in which they are asked. */
 export function policiesOf(request: AccessRequest): PolicyOfRequest[] {
-  const { key, caller } = request;
+  const { key, trust, caller } = request;
   const all: PolicyOfRequest[] = [];
   if (key !== undefined) all.push({ reference: { type: "key policy" }, text: key.policy });
+  if (trust !== undefined) all.push({ reference: { type: "trust policy" }, text: trust });
   for (const policy of caller.policies ?? []) all.push(ofIam("identity policy", policy));
   all.push(...boundsOf(request));
   return all;
@@ -117,8 +126,14 @@ function ofIam(type: PolicyReference["type"], { name, text }: NamedPolicy): Poli
 }
 
 export function statementsOf({ reference, text }: PolicyOfRequest): readonly CompiledStatement[] {
-  return compiled(text, reference.type === "key policy" ? "key" : "identity").statements;
+  return compiled(text, kinds[reference.type] ?? "identity").statements;
 }
+
+/** The kinds of policies that name principals. */
+const kinds: Partial<Record<PolicyReference["type"], PolicyKind>> = {
+  "key policy": "key",
+  "trust policy": "trust",
+};
 
 function explicitDeny(request: AccessRequest, meter: Meter): Verdict | undefined {
   for (const policy of policiesOf(request)) {
@@ -144,7 +159,8 @@ class Evaluation {
   }
 
   withoutDenies(): Verdict {
-    const { key, action } = this.#request;
+    const { key, trust, action } = this.#request;
+    if (trust !== undefined) return this.#judgeByPolicyOf("trust", trust);
     if (key === undefined) return this.#judgeByIam();
     return action === "kms:RetireGrant" ? this.#judgeRetiring(key) : this.#judgeKey(key);
   }
@@ -162,7 +178,7 @@ class Evaluation {
     if (!own && caller.type !== "service" && !isCrossAccount(action)) {
       return { because: "cross-account-not-possible", deciding: [] };
     }
-    const byPolicy = this.#judgeByKeyPolicy(key);
+    const byPolicy = this.#judgeByPolicyOf("key", key.policy);
     if (isAllowed(byPolicy)) return byPolicy;
     let nearest: Verdict | undefined;
     for (const grant of key.grants) {
@@ -175,23 +191,23 @@ class Evaluation {
     return byPolicy.because === "no-key-policy-allows" ? (nearest ?? byPolicy) : byPolicy;
   }
 
-  #judgeByKeyPolicy(key: KeyFacts): Verdict {
-    const reference: PolicyReference = { type: "key policy" };
-    const found = this.#strongestAllow({ reference, text: key.policy });
-    if (found === undefined) return { because: "no-key-policy-allows", deciding: [] };
+  /** What the policy of a key, or of who may assume a role, makes of the request. */
+  #judgeByPolicyOf(what: "key" | "trust", text: string): Verdict {
+    const reference: PolicyReference = { type: `${what} policy` };
+    const found = this.#strongestAllow({ reference, text });
+    if (found === undefined) return { because: `no-${what}-policy-allows`, deciding: [] };
     const deciding: Deciding = { policy: reference, statement: found.statement };
     const { caller, resourceAccount } = this.#request;
     // For callers of another account the key's policy says who can, and their own who does.
     if (caller.accountId === resourceAccount || caller.type === "service") {
-      if (found.how === "direct") return { because: "key-policy", deciding: [deciding] };
-      if (found.how === "role") {
-        return this.#exceeded() ?? { because: "key-policy", deciding: [deciding] };
-      }
+      const alone: Verdict = { because: `${what}-policy`, deciding: [deciding] };
+      if (found.how === "direct") return alone;
+      if (found.how === "role") return this.#exceeded() ?? alone;
     }
     const iam = this.#askIam();
     if (iam.because === "account-root") return { because: "account-root", deciding: [deciding] };
     if (iam.because !== "iam") return iam;
-    return { because: "key-policy-and-iam", deciding: [deciding, ...iam.deciding] };
+    return { because: `${what}-policy-and-iam`, deciding: [deciding, ...iam.deciding] };
   }
 
   #judgeByGrant(how: Exclude<Named, undefined>, grant: Grant): Verdict {
@@ -310,12 +326,14 @@ function reasonOf({ because, deciding }: Verdict, { action }: AccessRequest): st
 /** AWS's words. */
 const inWords: Readonly<Record<PolicyReference["type"], string>> = {
   "key policy": "a resource-based policy",
+  "trust policy": "the role trust policy",
   "identity policy": "an identity-based policy",
   "permissions boundary": "a permissions boundary",
   "session policy": "a session policy",
 };
 
 const missingInWords: ReadonlyMap<Because, string> = new Map<Because, string>([
+  ["no-trust-policy-allows", "role trust policy"],
   ["no-identity-policy-allows", "identity-based policy"],
   ["no-boundary-allows", "permissions boundary"],
   ["no-session-policy-allows", "session policy"],

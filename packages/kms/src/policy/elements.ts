@@ -73,6 +73,8 @@ const INVALID_ARN = "An ARN in the specified key policy is invalid.";
 /** `*`, or a service and what it does. */
 const ACTION = /^(?:\*|[A-Za-z0-9-]+:[A-Za-z0-9*?]+)$/;
 const CONDITION_KEY = /^[A-Za-z0-9-]+:./s;
+/** A trust policy also has claims of identity providers: `token.actions.githubusercontent.com:sub`. */
+const TRUST_CONDITION_KEY = /^[A-Za-z0-9._~/:-]+:./s;
 
 export function readPrincipals(elements: Elements, report: Report): PrincipalElement | undefined {
   const node = elements.get("Principal") ?? elements.get("NotPrincipal");
@@ -199,7 +201,7 @@ function readCondition(
 ): ConditionElement {
   const { report, kind } = reading;
   const key = keyNode.text;
-  if (!CONDITION_KEY.test(key))
+  if (!(kind === "trust" ? TRUST_CONDITION_KEY : CONDITION_KEY).test(key))
     report("structure", keyNode, `"${excerpt(key)}" is not a condition key.`);
   // Of AWS's message only the beginning and the end are known.
   if (kind === "key" && operator.set === "all" && isSingle(lowerCase(key))) {

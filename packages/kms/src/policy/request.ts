@@ -47,14 +47,18 @@ export type ConditionValues = ReadonlyMap<string, string | readonly string[]>;
 
 export interface AccessRequest {
   readonly caller: Caller;
-  /** `kms:Decrypt`, … ReEncrypt asks for `kms:ReEncryptFrom` and `kms:ReEncryptTo`. */
-  readonly action: `kms:${string}`;
-  /** ARN of a key or alias; `*` for operations on none. */
+  /** `kms:Decrypt`, … ReEncrypt asks for `kms:ReEncryptFrom` and `kms:ReEncryptTo`. Also `iam:…` and `sts:…`. */
+  readonly action: `${"kms" | "iam" | "sts"}:${string}`;
+  /** ARN of a key, alias, role or other record of IAM; `*` for operations on none. */
   readonly resource: string;
   /** The account that owns the resource. */
   readonly resourceAccount: string;
   /** None: the resource is not a key, and only IAM decides. */
   readonly key?: KeyFacts;
+  /** The trust policy of the role that is to be assumed: JSON. */
+  readonly trust?: string;
+  /** Tags of a resource that is not a key. */
+  readonly resourceTags?: Readonly<Record<string, string>>;
   /** Absent for operations without one, which is not the same as empty. */
   readonly encryptionContext?: Context;
   /** Tokens of grants that are to count before they have become effective everywhere. */
@@ -118,10 +122,13 @@ export type Because =
   | "explicit-deny"
   | "key-policy"
   | "key-policy-and-iam"
+  | "trust-policy"
+  | "trust-policy-and-iam"
   | "account-root"
   | "grant"
   | "iam"
   | "no-key-policy-allows"
+  | "no-trust-policy-allows"
   | "no-identity-policy-allows"
   | "no-boundary-allows"
   | "no-session-policy-allows"

@@ -125,7 +125,8 @@ type Entries = (request: AccessRequest) => Readonly<Record<string, string>> | un
 const families: readonly (readonly [prefix: string, entries: Entries])[] = [
   ["kms:encryptioncontext:", ({ encryptionContext }) => encryptionContext],
   ["aws:principaltag/", ({ caller }) => caller.tags],
-  ["aws:resourcetag/", ({ key }) => key?.tags],
+  ["aws:resourcetag/", ({ key, resourceTags }) => key?.tags ?? resourceTags],
+  ["iam:resourcetag/", ({ resourceTags }) => resourceTags],
 ];
 
 const principalTypes: Readonly<Record<Caller["type"], string | undefined>> = {

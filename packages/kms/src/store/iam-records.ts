@@ -72,6 +72,13 @@ interface PolicyVersion {
   readonly text: string;
 }
 
+/** The document of the version that counts. */
+export function defaultText({ versions, defaultVersion }: PolicyRecord): string {
+  const version = versions.find(({ number }) => number === defaultVersion);
+  if (version === undefined) throw new RangeError("the policy has no such version");
+  return version.text;
+}
+
 /** An issuer of OpenID Connect tokens. */
 export interface ProviderRecord {
   /** `arn:aws:iam::111122223333:oidc-provider/token.actions.githubusercontent.com`. */

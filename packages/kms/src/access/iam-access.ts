@@ -1,0 +1,207 @@
+/**
+ * Calls of IAM and STS by somebody: each one is a transaction, asks whether the caller may, and is recorded whatever
+ * becomes of it.
+ *
+ * @module
+ */
+import { isEnvelopeError } from "@env/core";
+import { principalArn } from "../arn.ts";
+import type { AuditEvent, AuditSink } from "../audit/event.ts";
+import { isKmsError, KmsError } from "../catalogue/errors.ts";
+import { decide } from "../policy/decide.ts";
+import type { AccessRequest, Caller, ConditionValues } from "../policy/request.ts";
+import { conditionValues } from "../policy/values.ts";
+import type { Directory } from "./directory.ts";
+import { Session, type SessionOptions } from "./session.ts";
+
+/** Who calls, as a server knows it. */
+export interface IamCaller {
+  /** ARN, or in short `user/alice`, `root`. */
+  readonly principal: string;
+  readonly session?: SessionOptions;
+  readonly requestId?: string;
+}
+
+/** What is called. */
+export interface IamOperation {
+  readonly source: "iam" | "sts";
+  /** `CreateUser`, `AssumeRole`, … */
+  readonly operation: string;
+  readonly readOnly: boolean;
+  /** The parameters; what spec/audit-v1.md lists is kept of them. */
+  readonly parameters: Readonly<Record<string, unknown>>;
+}
+
+/** What an action on a resource depends on beside the caller. */
+export interface ResourceFacts {
+  readonly tags?: Readonly<Record<string, string>> | undefined;
+  /** Condition keys of the request, in any case. */
+  readonly conditions?: Readonly<Record<string, string | readonly string[] | undefined>>;
+  /** The trust policy of the resource. */
+  readonly trust?: string;
+}
+
+/** One call, inside its transaction. */
+export class IamCall {
+  readonly directory: Directory;
+  readonly caller: Caller;
+  readonly #ambient: ConditionValues;
+  readonly #decisions: AuditEvent["decisions"][number][] = [];
+
+  constructor(directory: Directory, caller: Caller, ambient: ConditionValues) {
+    this.directory = directory;
+    this.caller = caller;
+    this.#ambient = ambient;
+  }
+
+  /** What was decided, for the record. */
+  get decisions(): AuditEvent["decisions"] {
+    return this.#decisions;
+  }
+
+  /** @throws {@link KmsError} `AccessDeniedException` in AWS's words. */
+  authorize(
+    action: `${"iam" | "sts"}:${string}`,
+    resource: string,
+    facts: ResourceFacts = {},
+  ): void {
+    const { tags, conditions = {}, trust } = facts;
+    const { store, realm } = this.directory;
+    const request: AccessRequest = {
+      caller: this.caller,
+      action,
+      resource,
+      resourceAccount: realm.accountId,
+      ...(tags === undefined ? {} : { resourceTags: tags }),
+      ...(trust === undefined ? {} : { trust }),
+      conditions: new Map([...conditionValues(conditions), ...this.#ambient]),
+      now: store.now(),
+    };
+    const { allowed, because, deciding, reason } = decide(request);
+    const what = { action, resource, allowed, because };
+    this.#decisions.push(deciding === undefined ? what : { ...what, deciding });
+    if (allowed) return;
+    throw new KmsError(
+      "AccessDeniedException",
+      `User: ${this.caller.arn} is not authorized to perform: ${action} on resource: ${resource} ${reason}`,
+    );
+  }
+}
+
+/** The way of all calls. */
+export class IamAccess {
+  readonly #directory: Directory;
+  readonly #audit: AuditSink;
+
+  /** Not for applications: servers take `keystore.iam.access`. */
+  constructor(directory: Directory, audit: AuditSink) {
+    this.#directory = directory;
+    this.#audit = audit;
+  }
+
+  /**
+   * Makes a call. What `run` throws is recorded and thrown again, and what it had changed is undone.
+   *
+   * @param run - As for the store's `read` and `write`: synchronous, and may run more than once.
+   */
+  call<T>(caller: IamCaller, operation: IamOperation, run: (call: IamCall) => T): Promise<T> {
+    const { store, realm } = this.#directory;
+    const session = new Session(principalArn(caller.principal, realm), realm, caller.session);
+    return this.#perform(
+      operation,
+      session.identity,
+      caller.requestId,
+      () => new IamCall(this.#directory, session.caller(store), session.ambient),
+      run,
+    );
+  }
+
+  /** A call that nobody signed: of whom an identity provider vouches for. */
+  callFederated<T>(
+    { provider, conditions, requestId }: FederatedCaller,
+    operation: IamOperation,
+    run: (call: IamCall) => T,
+  ): Promise<T> {
+    const { accountId } = this.#directory.realm;
+    const caller: Caller = { arn: provider, accountId, type: "federated", tags: {}, policies: [] };
+    const ambient = conditionValues({ ...conditions, "aws:FederatedProvider": provider });
+    return this.#perform(
+      operation,
+      { principal: provider, accountId },
+      requestId,
+      () => new IamCall(this.#directory, caller, ambient),
+      run,
+    );
+  }
+
+  async #perform<T>(
+    operation: IamOperation,
+    identity: Pick<AuditEvent, "principal" | "accountId">,
+    requestId: string | undefined,
+    begin: () => IamCall,
+    run: (call: IamCall) => T,
+  ): Promise<T> {
+    const { store } = this.#directory;
+    const attempt = (): Outcome<T> => {
+      const call = begin();
+      const settled = settle(() => run(call));
+      return { ...settled, call };
+    };
+    const record = ({ call, error }: Outcome<T>): void | Promise<void> =>
+      this.#audit.append({
+        time: store.now(),
+        ...operation,
+        ...identity,
+        ...(requestId === undefined ? {} : { requestId }),
+        ...(call.caller.userId === undefined ? {} : { principalId: call.caller.userId }),
+        resources: [],
+        decisions: call.decisions,
+        ...(error === undefined ? {} : { error: { code: error.name, message: error.message } }),
+      });
+    const outcome = operation.readOnly
+      ? await store.read(attempt)
+      : await store.write(() => {
+          // In the transaction: it commits with the change, or refuses it.
+          const begun = begin();
+          const settled = settle(() => store.attempt(() => run(begun)));
+          const written = { ...settled, call: begun };
+          void record(written);
+          return written;
+        });
+    // Nothing is answered that is not in the log.
+    if (operation.readOnly) await record(outcome);
+    if (outcome.error !== undefined) throw outcome.error;
+    // Without an error there is a result.
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion
+    return outcome.result as T;
+  }
+}
+
+/** Whom an identity provider vouches for. */
+export interface FederatedCaller {
+  /** ARN of the provider. */
+  readonly provider: string;
+  /** Claims as condition keys. */
+  readonly conditions: Readonly<Record<string, string | readonly string[]>>;
+  readonly requestId?: string | undefined;
+}
+
+interface Settled<T> {
+  readonly result?: T;
+  readonly error?: Error;
+}
+
+interface Outcome<T> extends Settled<T> {
+  readonly call: IamCall;
+}
+
+/** The outcome of `fn`. Rethrows anything that is not an answer to a call. */
+function settle<T>(fn: () => T): Settled<T> {
+  try {
+    return { result: fn() };
+  } catch (error) {
+    if (isKmsError(error) || isEnvelopeError(error, "ERR_ENVELOPE_KEYSTORE_FORMAT"))
+      return { error };
+    throw error;
+  }
+}
