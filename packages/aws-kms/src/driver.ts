@@ -10,15 +10,13 @@
  *
  * @module
  */
-import { Cmk, type Awaitable, type Bytes } from "@env/core";
+import type { Awaitable, Bytes } from "@env/core";
 import {
   DATA_KEY_BYTES,
-  doctorOf,
   keyBlockLimits,
   Learnt,
   wipePlaintext,
   type CmkDriver,
-  type Doctor,
   type Wrapped,
 } from "@env/core/driver";
 import {
@@ -29,42 +27,15 @@ import {
   parseKeyName,
   type KeyName,
 } from "./arn.ts";
-import { Calls, type Operation } from "./calls.ts";
+import type { Calls, Operation } from "./calls.ts";
 import type { DecryptOutput, EncryptOutput } from "./client.ts";
 import { diagnosticsOf } from "./doctor.ts";
 import { AwsKmsError, classify } from "./errors.ts";
-import { checkOptions, type AwsKmsOptions, type Settings } from "./options.ts";
+import type { Settings } from "./options.ts";
 
-/**
- * Makes a {@link Cmk} of a key in AWS KMS. Calls nothing yet.
- *
- * @throws TypeError for options that are misspelt or contradict each other.
- *
- * @example
- * ```ts
- * const cmk = awsKms({ client: new KMS({}), key: "alias/orders" });
- * ```
- */
-export function awsKms(options: AwsKmsOptions): Cmk {
-  const settings = checkOptions(options);
-  return cmkOf(options.key, settings, new Calls(settings));
-}
-
-/** The driver alone, for tests and for wrapping. */
-export function awsKmsDriver(options: AwsKmsOptions): CmkDriver {
-  const settings = checkOptions(options);
-  return driverOf(options.key, settings, new Calls(settings));
-}
-
-/** Probes a key with the credentials at hand. Changes nothing in AWS KMS, since all probes are dry runs. */
-export const doctor: Doctor<AwsKmsOptions> = doctorOf(awsKms);
-
-export function cmkOf(keyId: string, settings: Settings, calls: Calls): Cmk {
-  return new Cmk(driverOf(keyId, settings, calls), { alsoUnwrap: settings.alsoUnwrap });
-}
-
-function driverOf(keyId: string, settings: Settings, calls: Calls): CmkDriver {
-  const own = new OwnKey(keyId, settings, calls);
+export function driverOf(settings: Settings, calls: Calls): CmkDriver {
+  const { keyId } = settings;
+  const own = new OwnKey(settings, calls);
 
   return own.watching({
     provider: "aws-kms",
@@ -178,7 +149,7 @@ class OwnKey {
   /** ARN of the key that the alias refers to. */
   readonly #target: Learnt<string>;
 
-  constructor(keyId: string, { key, connection }: Settings, calls: Calls) {
+  constructor({ keyId, key, connection }: Settings, calls: Calls) {
     this.#keyId = keyId;
     this.#name = key;
     this.#region = connection.region;

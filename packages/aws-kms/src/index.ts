@@ -6,10 +6,11 @@
  *
  * @module
  */
-export { awsKms, awsKmsDriver, doctor } from "./driver.ts";
+export { awsKms, awsKmsDriver, doctor, openAwsKms } from "./adapter.ts";
+export type { OpenAwsKmsOptions } from "./adapter.ts";
 export type { AwsKmsConnection, AwsKmsKey, AwsKmsOptions, GrantTokens } from "./options.ts";
 export type { AwsKmsClient } from "./client.ts";
 export type { DoctorCheck, DoctorOptions, DoctorProblem, DoctorReport } from "@env/core/driver";
 export { AwsKmsError } from "./errors.ts";
-export { openAwsKms, parseAwsKmsUri } from "./uri.ts";
-export type { AwsKmsUri, OpenAwsKmsOptions } from "./uri.ts";
+export { parseAwsKmsUri } from "./uri.ts";
+export type { AwsKmsUri } from "./uri.ts";

@@ -103,6 +103,8 @@ const rules = {
 
 /** Checked options. */
 export interface Settings {
+  /** The key as the application named it. */
+  readonly keyId: string;
   readonly key: KeyName;
   readonly alsoUnwrap: readonly string[];
   readonly grantTokens: GrantTokens | undefined;
@@ -133,6 +135,7 @@ export function checkOptions(options: AwsKmsOptions, fault: Fault = misuse): Set
   const connection = checkConnection(options, key, insecure, fault);
   checkAlsoUnwrap(alsoUnwrap, connection.region, fault);
   return {
+    keyId: options.key,
     key,
     alsoUnwrap: [...alsoUnwrap],
     grantTokens: Array.isArray(grantTokens) ? [...grantTokens] : grantTokens,

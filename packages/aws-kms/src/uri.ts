@@ -6,20 +6,8 @@
  *
  * @module
  */
-import type { Cmk, OpenCmkOptions } from "@env/core";
-import {
-  checkOptions as checkMembers,
-  connectFirst,
-  decodePart,
-  readUri,
-  uriFault,
-} from "@env/core/driver";
-import { Calls } from "./calls.ts";
-import { cmkOf } from "./driver.ts";
+import { decodePart, readUri, uriFault } from "@env/core/driver";
 import { checkOptions, type AwsKmsConnection, type AwsKmsKey } from "./options.ts";
-
-export interface OpenAwsKmsOptions
-  extends OpenCmkOptions, Pick<AwsKmsKey, "alsoUnwrap" | "grantTokens" | "timeout"> {}
 
 /** What a URI names: options for `awsKms` and `doctor`. */
 export type AwsKmsUri = Pick<AwsKmsKey, "key" | "alsoUnwrap" | "insecure"> &
@@ -40,33 +28,6 @@ const syntax = {
     alsoUnwrap: "list",
   },
 } as const;
-const openOptions = new Set(["baseDirectory", "alsoUnwrap", "grantTokens", "timeout"]);
-
-/**
- * Opens the key that a URI names. Closing the CMK closes the client made for it.
- *
- * @throws {@link EnvelopeError} `ERR_ENVELOPE_CONFIG` for a malformed URI, a missing SDK or an unknown region.
- * Whether the key exists and the credentials are good shows at the first call.
- *
- * @example
- * ```ts
- * await using cmk = await openAwsKms("aws-kms:alias/app?region=eu-west-1");
- * ```
- */
-export async function openAwsKms(uri: string, options: OpenAwsKmsOptions = {}): Promise<Cmk> {
-  checkMembers(options, openOptions);
-  const named = parseAwsKmsUri(uri);
-  const { grantTokens, timeout, alsoUnwrap = [] } = options;
-  const settings = checkOptions({
-    ...named,
-    alsoUnwrap: [...(named.alsoUnwrap ?? []), ...alsoUnwrap],
-    grantTokens,
-    timeout,
-  });
-  const calls = new Calls(settings);
-  await connectFirst(syntax.scheme, () => calls.connect());
-  return cmkOf(named.key, settings, calls);
-}
 
 /**
  * Reads `aws-kms:<key>` with the parameters `region`, `profile`, `endpoint`, `fips`, `dualstack` and

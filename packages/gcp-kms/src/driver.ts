@@ -12,54 +12,25 @@
  *
  * @module
  */
-import { Cmk, type Awaitable, type Bytes } from "@env/core";
+import type { Awaitable, Bytes } from "@env/core";
 import {
-  doctorOf,
   keyBlockLimits,
   Learnt,
   wipePlaintext,
   type CmkDriver,
-  type Doctor,
   type Wrapped,
 } from "@env/core/driver";
-import { Calls, type Operation } from "./calls.ts";
+import type { Calls, Operation } from "./calls.ts";
 import type { EncryptOutput } from "./client.ts";
 import { crc32c } from "./crc32c.ts";
 import { diagnosticsOf } from "./doctor.ts";
 import { classify, GcpKmsError } from "./errors.ts";
 import { isKeyOf, parseVersionName, type KeyName } from "./name.ts";
-import { checkOptions, type GcpKmsOptions, type Settings } from "./options.ts";
+import type { Settings } from "./options.ts";
 
-/**
- * Makes a {@link Cmk} of a key in Cloud KMS. Calls nothing yet.
- *
- * @throws TypeError for options that are misspelt or contradict each other.
- *
- * @example
- * ```ts
- * const cmk = gcpKms({ client: new KeyManagementServiceClient(), key: "projects/…/cryptoKeys/orders" });
- * ```
- */
-export function gcpKms(options: GcpKmsOptions): Cmk {
-  const settings = checkOptions(options);
-  return cmkOf(options.key, settings, new Calls(settings));
-}
-
-/** The driver alone, for tests and for wrapping. */
-export function gcpKmsDriver(options: GcpKmsOptions): CmkDriver {
-  const settings = checkOptions(options);
-  return driverOf(options.key, settings, new Calls(settings));
-}
-
-/** Probes a key with the credentials at hand. Changes nothing in Cloud KMS. */
-export const doctor: Doctor<GcpKmsOptions> = doctorOf(gcpKms);
-
-export function cmkOf(keyId: string, settings: Settings, calls: Calls): Cmk {
-  return new Cmk(driverOf(keyId, settings, calls), { alsoUnwrap: settings.alsoUnwrap });
-}
-
-function driverOf(keyId: string, settings: Settings, calls: Calls): CmkDriver {
-  const own = new OwnKey(keyId, settings, calls);
+export function driverOf(settings: Settings, calls: Calls): CmkDriver {
+  const { keyId } = settings;
+  const own = new OwnKey(settings, calls);
 
   return {
     provider: "gcp-kms",
@@ -182,7 +153,7 @@ class OwnKey {
   readonly #label: Learnt<string>;
   #primary: { readonly version: string; readonly at: number } | undefined;
 
-  constructor(keyId: string, { key }: Settings, calls: Calls) {
+  constructor({ keyId, key }: Settings, calls: Calls) {
     this.#keyId = keyId;
     this.#name = key;
     this.#calls = calls;

@@ -6,10 +6,11 @@
  *
  * @module
  */
-export { doctor, gcpKms, gcpKmsDriver } from "./driver.ts";
+export { gcpKms, gcpKmsDriver, doctor, openGcpKms } from "./adapter.ts";
+export type { OpenGcpKmsOptions } from "./adapter.ts";
 export type { GcpKmsConnection, GcpKmsKey, GcpKmsOptions } from "./options.ts";
 export type { GcpKmsClient } from "./client.ts";
 export type { DoctorCheck, DoctorOptions, DoctorProblem, DoctorReport } from "@env/core/driver";
 export { GcpKmsError } from "./errors.ts";
-export { openGcpKms, parseGcpKmsUri } from "./uri.ts";
-export type { GcpKmsUri, OpenGcpKmsOptions } from "./uri.ts";
+export { parseGcpKmsUri } from "./uri.ts";
+export type { GcpKmsUri } from "./uri.ts";

@@ -79,6 +79,8 @@ const rules = {
 
 /** Checked options. */
 export interface Settings {
+  /** The key as the application named it. */
+  readonly keyId: string;
   readonly key: KeyName;
   readonly alsoUnwrap: readonly string[];
   readonly timeout: number;
@@ -104,7 +106,16 @@ export function checkOptions(options: GcpKmsOptions, fault: Fault = misuse): Set
   }
   if (endpoint !== undefined) checkOrigin("endpoint", endpoint, { insecure, fault, path: false });
   const connection = { endpoint, universeDomain };
-  return { key, alsoUnwrap: [...alsoUnwrap], timeout, maxAttempts, insecure, client, connection };
+  return {
+    keyId: options.key,
+    key,
+    alsoUnwrap: [...alsoUnwrap],
+    timeout,
+    maxAttempts,
+    insecure,
+    client,
+    connection,
+  };
 }
 
 const FORM = "projects/P/locations/L/keyRings/R/cryptoKeys/K";

@@ -12,57 +12,27 @@
  *
  * @module
  */
-import { Cmk, type Bytes } from "@env/core";
+import type { Bytes } from "@env/core";
 import {
   DATA_KEY_BYTES,
-  doctorOf,
   keyBlockLimits,
   wipePlaintext,
   type CmkDriver,
-  type Doctor,
   type KmsContext,
   type Unwrapped,
   type UnwrapRequest,
   type Wrapped,
 } from "@env/core/driver";
-import { Calls, type Data, type Operation } from "./calls.ts";
+import type { Calls, Data, Operation } from "./calls.ts";
 import { diagnosticsOf } from "./doctor.ts";
 import { classify, VaultTransitError } from "./errors.ts";
 import { existingKey, KeyCheck, type Intent } from "./key-check.ts";
 import { labelOf, parseLabel, type KeyName } from "./key-name.ts";
-import { checkOptions, type Settings, type VaultTransitOptions } from "./options.ts";
-
-/**
- * Makes a {@link Cmk} of a key in Transit. Calls nothing yet.
- *
- * @throws TypeError for options that are misspelt or contradict each other.
- *
- * @example
- * ```ts
- * const cmk = vaultTransit({ address: "https://vault.internal:8200", key: "orders" });
- * ```
- */
-export function vaultTransit(options: VaultTransitOptions): Cmk {
-  const settings = checkOptions(options);
-  return cmkOf(settings, new Calls(settings));
-}
-
-/** The driver alone, for tests and for wrapping. */
-export function vaultTransitDriver(options: VaultTransitOptions): CmkDriver {
-  const settings = checkOptions(options);
-  return driverOf(settings, new Calls(settings));
-}
-
-/** Probes a key with the token at hand. Changes nothing in Vault, and creates no key. */
-export const doctor: Doctor<VaultTransitOptions> = doctorOf(vaultTransit);
-
-export function cmkOf(settings: Settings, calls: Calls): Cmk {
-  return new Cmk(driverOf(settings, calls), { alsoUnwrap: settings.alsoUnwrap });
-}
+import type { Settings } from "./options.ts";
 
 const MAX_WRAPPED_BYTES = keyBlockLimits.wrappedBytes;
 
-function driverOf(settings: Settings, calls: Calls): CmkDriver {
+export function driverOf(settings: Settings, calls: Calls): CmkDriver {
   const { key, mode } = settings;
   const keyId = labelOf(key);
   /** The checks of this key and of further keys that unwrap, by label. */

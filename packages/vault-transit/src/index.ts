@@ -6,7 +6,8 @@
  *
  * @module
  */
-export { doctor, vaultTransit, vaultTransitDriver } from "./driver.ts";
+export { vaultTransit, vaultTransitDriver, doctor, openVaultTransit } from "./adapter.ts";
+export type { OpenVaultTransitOptions } from "./adapter.ts";
 export type {
   VaultAuth,
   VaultTls,
@@ -18,5 +19,5 @@ export type {
 export type { VaultTransitClient } from "./client.ts";
 export type { DoctorCheck, DoctorOptions, DoctorProblem, DoctorReport } from "@env/core/driver";
 export { VaultTransitError } from "./errors.ts";
-export { openVaultTransit, parseVaultTransitUri } from "./uri.ts";
-export type { OpenVaultTransitOptions, VaultTransitUri } from "./uri.ts";
+export { parseVaultTransitUri } from "./uri.ts";
+export type { VaultTransitUri } from "./uri.ts";

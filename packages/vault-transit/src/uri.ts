@@ -7,22 +7,13 @@
  *
  * @module
  */
-import type { Cmk, OpenCmkOptions } from "@env/core";
-import { checkOptions as checkMembers, connectFirst, readUri, uriFault } from "@env/core/driver";
-import { Calls } from "./calls.ts";
-import { cmkOf } from "./driver.ts";
+import { readUri, uriFault } from "@env/core/driver";
 import {
   checkOptions,
   type VaultTransitConnection,
   type VaultTransitKey,
   type VaultTransitMode,
 } from "./options.ts";
-
-export interface OpenVaultTransitOptions
-  extends
-    OpenCmkOptions,
-    Pick<VaultTransitKey, "alsoUnwrap" | "timeout">,
-    Pick<VaultTransitConnection, "auth" | "tls"> {}
 
 /** What a URI names: options for `vaultTransit` and `doctor`. */
 export type VaultTransitUri = Pick<
@@ -43,37 +34,6 @@ const syntax = {
     redirectTo: "list",
   },
 } as const;
-const openOptions = new Set(["baseDirectory", "alsoUnwrap", "timeout", "auth", "tls"]);
-
-/**
- * Opens the key that a URI names. Closing the CMK closes the connections made for it.
- *
- * @throws {@link EnvelopeError} `ERR_ENVELOPE_CONFIG` for a malformed URI or a missing client. Whether the key
- * exists and the token is good shows at the first call.
- *
- * @example
- * ```ts
- * await using cmk = await openVaultTransit("vault-transit:https://vault.internal:8200/transit/orders");
- * ```
- */
-export async function openVaultTransit(
-  uri: string,
-  options: OpenVaultTransitOptions = {},
-): Promise<Cmk> {
-  checkMembers(options, openOptions);
-  const named = parseVaultTransitUri(uri);
-  const { auth = named.auth, tls, timeout, alsoUnwrap = [] } = options;
-  const settings = checkOptions({
-    ...named,
-    auth,
-    tls,
-    timeout,
-    alsoUnwrap: [...(named.alsoUnwrap ?? []), ...alsoUnwrap],
-  });
-  const calls = new Calls(settings);
-  await connectFirst(syntax.scheme, () => calls.connect());
-  return cmkOf(settings, calls);
-}
 
 /**
  * Reads `vault-transit:<address>/<mount>/<key>` with the parameters `mode` (`derived` or `aad`),

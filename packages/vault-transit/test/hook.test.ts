@@ -10,7 +10,7 @@ afterEach(() => {
 });
 
 async function opening(): Promise<Error> {
-  const { openVaultTransit } = await import("../src/uri.ts");
+  const { openVaultTransit } = await import("../src/adapter.ts");
   return rejection(openVaultTransit(uri));
 }
 

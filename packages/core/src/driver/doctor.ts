@@ -74,19 +74,11 @@ export async function doctor(cmk: Cmk, options: DoctorOptions = {}): Promise<Doc
   return new Probes(cmk, { context, signal }).report();
 }
 
-/** A doctor that takes an adapter's options, and throws for them what the adapter's factory throws. */
+/** {@link doctor} for a CMK that is opened for it and then closed. Throws for options what the adapter's factory throws. */
 export type Doctor<Options> = (
   options: Options,
   doctorOptions?: DoctorOptions,
 ) => Promise<DoctorReport>;
-
-/** Returns the doctor of an adapter: {@link doctor} for a CMK that is opened for it and then closed. */
-export function doctorOf<Options>(open: (options: Options) => Cmk): Doctor<Options> {
-  return async (options, doctorOptions = {}) => {
-    await using cmk = open(options);
-    return await doctor(cmk, doctorOptions);
-  };
-}
 
 const checks: readonly DoctorCheck[] = ["reach", "key", "generate", "wrap", "unwrap", "rewrap"];
 

@@ -7,7 +7,6 @@
  * @module
  */
 import { EnvelopeError } from "../error.ts";
-import { KmsCallError } from "./call-error.ts";
 
 /** How a parameter is read. `any` is text that may be empty; a `list` may be given several times. */
 export type ParameterKind = "text" | "any" | "flag" | "list";
@@ -84,19 +83,5 @@ export function decodePart(text: string, what: string, fault: (problem: string) 
     return decodeURIComponent(text);
   } catch {
     throw fault(`the ${what} has a malformed percent-encoding`);
-  }
-}
-
-/**
- * Runs `connect`, so that a missing SDK or an unknown region shows when a URI is opened.
- *
- * @throws {@link EnvelopeError} `ERR_ENVELOPE_CONFIG` for a {@link KmsCallError}.
- */
-export async function connectFirst<T>(scheme: string, connect: () => Promise<T>): Promise<T> {
-  try {
-    return await connect();
-  } catch (error) {
-    if (!(error instanceof KmsCallError)) throw error;
-    throw uriFault(scheme)(`it cannot be opened; ${error.hint}`);
   }
 }

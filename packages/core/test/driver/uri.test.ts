@@ -1,4 +1,4 @@
-import { connectFirst, KmsCallError, readUri } from "@env/core/driver";
+import { readUri } from "@env/core/driver";
 import { describe, expect, it } from "vitest";
 
 const syntax = {
@@ -50,14 +50,4 @@ it("says how a character is written in a path", () => {
   const path = { ...syntax, path: true };
   expect(() => readUri("example:a?b?c", path)).toThrow(/question mark; write %3F in a path$/);
   expect(() => readUri("example:a#b", path)).toThrow(/fragment; write %23 in a path$/);
-});
-
-it("turns the failure of a first connection into one of the configuration", async () => {
-  const missing = new KmsCallError("SdkMissing", { hint: "install it" });
-  await expect(connectFirst("example", () => Promise.reject(missing))).rejects.toMatchObject({
-    code: "ERR_ENVELOPE_CONFIG",
-    message: "example URI: it cannot be opened; install it",
-  });
-  const other = new TypeError("a bug");
-  await expect(connectFirst("example", () => Promise.reject(other))).rejects.toBe(other);
 });
