@@ -17,6 +17,7 @@ import { addKeys } from "./commands/keys.ts";
 import { addKms } from "./commands/kms.ts";
 import { addPolicy } from "./commands/policy.ts";
 import { addRewrap } from "./commands/rewrap.ts";
+import { addServe } from "./commands/serve.ts";
 import { addVerify } from "./commands/verify.ts";
 import { usageError, type ExitCode } from "./errors.ts";
 import { createProgram, type Program } from "./program.ts";
@@ -65,6 +66,7 @@ function buildProgram(ui: Ui): Program {
   addKms(program, ui);
   addPolicy(program, ui);
   addAudit(program, ui);
+  addServe(program, ui);
   addHelp(program, ui);
   program.hook("preAction", (_, command) => {
     ui.mode = command.optsWithGlobals();

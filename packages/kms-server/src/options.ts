@@ -76,7 +76,7 @@ export interface LogEntry {
   readonly encryptionContext?: unknown;
   readonly milliseconds: number;
   /** What the answer does not say: a mistake of the program, a full disk. */
-  readonly fault?: unknown;
+  readonly fault?: string;
 }
 
 /** Options with everything that has a default. */

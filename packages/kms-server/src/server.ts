@@ -66,6 +66,11 @@ export class KmsServer implements AsyncDisposable {
     this.#server = this.#create();
   }
 
+  /** Whether callers have to sign. */
+  get auth(): "strict" | "lenient" {
+    return this.#settings.auth;
+  }
+
   /** `http://127.0.0.1:4599`. @throws Error before the server listens. */
   get url(): string {
     const address = this.#server.address();
@@ -236,10 +241,14 @@ export class KmsServer implements AsyncDisposable {
       ...(answer.error === undefined ? {} : { error: answer.error }),
       ...(logContexts && encryptionContext !== undefined ? { encryptionContext } : {}),
       milliseconds,
-      ...(fault === undefined ? {} : { fault }),
+      ...(fault === undefined ? {} : { fault: reasonOf(fault) }),
     };
     log(entry);
   }
+}
+
+function reasonOf(fault: unknown): string {
+  return fault instanceof Error ? `${fault.name}: ${fault.message}` : "an unknown fault";
 }
 
 /** The former certificate stays in use, but somebody should know. */
