@@ -12,6 +12,10 @@ export interface Realm {
   readonly region: string;
 }
 
+export function isRegion(text: unknown): text is string {
+  return typeof text === "string" && /^[a-z0-9-]{1,32}$/.test(text);
+}
+
 /** What a request's `KeyId` names. An ARN of another account says so in `accountId`. */
 export type KeyReference =
   | { readonly kind: "key"; readonly keyId: string; readonly accountId: string }

@@ -54,4 +54,9 @@ export class KmsClient {
   get principal(): string {
     return this.#environment.session.principal;
   }
+
+  /** Where this client's calls are made. */
+  get region(): string {
+    return this.#environment.session.realm.region;
+  }
 }

@@ -5,13 +5,15 @@
  *
  * @module
  */
-import { keyArn, principalArn, type Realm } from "./arn.ts";
+import { principalArn, type Realm } from "./arn.ts";
 import { explainCall, type ExplainRequest } from "./access/explain-request.ts";
 import { Iam } from "./access/iam.ts";
 import { Quotas, type QuotaOptions } from "./access/quotas.ts";
 import { Session, type SessionOptions } from "./access/session.ts";
 import { AuditLog, type AuditOptions } from "./audit/log.ts";
 import { KmsClient } from "./client.ts";
+import { forgetReplica } from "./keys/multi-region.ts";
+import { ownEvent } from "./operations/trail.ts";
 import type { Explanation } from "./policy/explain.ts";
 import { Seeding } from "./seed/seeding.ts";
 import type { Descriptor } from "./store/descriptor.ts";
@@ -146,18 +148,10 @@ export class Keystore implements Disposable {
     this.audit = new AuditLog(store, root, descriptor, options.audit);
     this.iam = new Iam(store, descriptor, this.audit);
     this.seeding = new Seeding({ store, realm: descriptor, audit: this.audit, iam: this.iam });
-    store.onDelete(({ keyId }) => {
+    store.onDelete((key) => {
       // This runs inside the change that deletes the key: there is nothing to wait for.
-      void this.audit.append({
-        time: store.now(),
-        operation: "DeleteKey",
-        principal: "kms.amazonaws.com",
-        accountId: descriptor.accountId,
-        readOnly: false,
-        resources: [keyArn(descriptor, keyId)],
-        parameters: { KeyId: keyId },
-        decisions: [],
-      });
+      forgetReplica(key, store);
+      void this.audit.append(ownEvent({ operation: "DeleteKey", key }, descriptor, store.now()));
     });
   }
 
@@ -185,7 +179,6 @@ export class Keystore implements Disposable {
     const { store, descriptor: realm } = this.#file;
     return new KmsClient({
       store,
-      realm,
       session: new Session(principalArn(principal, realm), realm, session),
       audit: this.audit,
       quotas: this.#quotas,

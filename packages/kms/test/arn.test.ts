@@ -1,6 +1,7 @@
 import { expect, it } from "vitest";
 import {
   isMultiRegionKeyId,
+  isRegion,
   keyIdFromBytes,
   keyIdToBytes,
   multiRegionForm,
@@ -52,6 +53,11 @@ it.each([
   [keyId.replaceAll("-", ""), `NotFoundException: Invalid keyId '${keyId.replaceAll("-", "")}'`],
 ])("reads %s", (text, expected) => {
   expect(parse(text)).toEqual(expected);
+});
+
+it("knows what the name of a region may be", () => {
+  const names = ["local", "eu-west-1", "", "a:b", "EU-WEST-1", "x".repeat(33), undefined];
+  expect(names.map(isRegion)).toEqual([true, true, false, false, false, false, false]);
 });
 
 it("turns a key id into 16 bytes and back", () => {

@@ -175,7 +175,7 @@ describe("secrets", () => {
 
     const source = await sourceKey(root, { kind: "key-file" }, keystore.facts.keystoreId);
     const { root: rootKey, store, database } = await openStore(path);
-    const record = await store.read(() => store.keys.get(KeyId));
+    const record = await store.read(() => store.keys.get("local", KeyId));
     database.close();
     const secrets = new Map([
       ["source key", source.export()],
@@ -232,7 +232,9 @@ describe("secrets", () => {
     expect(inspect(keystore, { showHidden: true })).toBe(
       "Keystore {\n  audit: AuditLog { [backlog]: [Getter] },\n  iam: Iam { accessKeys: AccessKeys {} },\n  seeding: Seeding {},\n  [path]: [Getter],\n  [sqliteVersion]: [Getter],\n  [facts]: [Getter]\n}",
     );
-    expect(inspect(client, { showHidden: true })).toBe("KmsClient { [principal]: [Getter] }");
+    expect(inspect(client, { showHidden: true })).toBe(
+      "KmsClient { [principal]: [Getter], [region]: [Getter] }",
+    );
     expect(errors[0]).toBeInstanceOf(KmsError);
   });
 

@@ -44,8 +44,10 @@ const leftOut = [
   "ListKeyPolicies",
   "ListRetirableGrants",
   "PutKeyPolicy",
+  "ReplicateKey",
   "RetireGrant",
   "RevokeGrant",
+  "UpdatePrimaryRegion",
 ];
 
 /** A keystore and moto, both without keys. */

@@ -10,15 +10,7 @@
  * @module
  */
 import type { Context } from "@env/core";
-import {
-  aliasArn,
-  isMultiRegionKeyId,
-  keyArn,
-  multiRegionForm,
-  parseKeyReference,
-  type KeyReference,
-  type Realm,
-} from "../arn.ts";
+import { aliasArn, keyArn, parseKeyReference, type KeyReference, type Realm } from "../arn.ts";
 import {
   actionRows,
   type AliasAction,
@@ -27,6 +19,8 @@ import {
 } from "../catalogue/actions.ts";
 import { KmsError } from "../catalogue/errors.ts";
 import { constraintType, grantOfToken } from "../keys/grant-records.ts";
+import { multiRegionKeyType } from "../keys/multi-region.ts";
+import { keyOfUuid } from "../keys/key.ts";
 import type { KeyRecord } from "../store/key-record.ts";
 import { draftManagedKey, isManagedAlias } from "../keys/managed.ts";
 import { decide } from "../policy/decide.ts";
@@ -46,6 +40,8 @@ import type { Store } from "../store/store.ts";
 export type Conditions = Readonly<Record<string, string | readonly string[] | undefined>>;
 
 interface Facts {
+  /** Default: where the call is made. */
+  readonly region?: string;
   /** Absent for operations without one, which is not the same as empty. */
   readonly encryptionContext?: Context;
   /** Condition keys of this operation, beyond those that follow from caller, key and context. */
@@ -99,6 +95,8 @@ interface AccountQuestion extends Facts {
   readonly on: "account";
   readonly action: GeneralAction;
   readonly resource?: string;
+  /** Whether what is to be made is like the key of the other question. */
+  readonly likeOther?: boolean;
 }
 
 /** The key that holds a grant, named by its token or by key ARN and grant id. Only that grant counts. */
@@ -164,17 +162,9 @@ export class Access {
   readonly #realm: Realm;
   readonly #ambient: ConditionValues;
 
-  constructor({
-    store,
-    realm,
-    session,
-  }: {
-    readonly store: Store;
-    readonly realm: Realm;
-    readonly session: Session;
-  }) {
+  constructor({ store, session }: { readonly store: Store; readonly session: Session }) {
     this.#store = store;
-    this.#realm = realm;
+    this.#realm = session.realm;
     this.caller = session.caller(store);
     this.#ambient = session.ambient;
   }
@@ -229,9 +219,13 @@ export class Access {
     // The key that CreateKey is about to make has the conditions of CreateKey.
     const usual = usualConditions.get(question.on === "new-key" ? "CreateKey" : action) ?? [];
     const conditions = new Map(this.#ambient);
+    if (question.region !== undefined) conditions.set("aws:requestedregion", question.region);
     for (const [name, value] of usual) conditions.set(name, value);
     for (const [name, value] of conditionValues(question.conditions ?? {})) {
       conditions.set(name, value);
+    }
+    if ("likeOther" in question) {
+      for (const { record: other } of others) if (other !== undefined) likeKey(conditions, other);
     }
     if (requestAlias !== undefined) conditions.set("kms:requestalias", requestAlias);
     const both = others.filter(({ question: other }) => has(other, "kms:ReEncryptOnSameKey"));
@@ -270,21 +264,28 @@ export class Access {
   }
 
   #resource(question: Question, record: KeyRecord | undefined): string {
-    if (record !== undefined) return keyArn(this.#realm, record.keyId);
-    if (question.on === "alias") return aliasArn(this.#realm, question.name);
-    if (question.on === "new-key") return keyArn(this.#realm, question.keyId);
+    const realm = this.#realmOf(question);
+    if (record !== undefined) return keyArn(realm, record.keyId);
+    if (question.on === "alias") return aliasArn(realm, question.name);
+    if (question.on === "new-key") return keyArn(realm, question.keyId);
     return question.on === "account" ? (question.resource ?? "*") : "*";
+  }
+
+  #realmOf({ region }: { readonly region?: string | undefined }): Realm {
+    return region === undefined ? this.#realm : { ...this.#realm, region };
   }
 
   #named({
     action,
     keyId,
     anyName = false,
-  }: Pick<KeyQuestion, "keyId" | "anyName"> & { readonly action: string }): Pick<
+    region,
+  }: Pick<KeyQuestion, "keyId" | "anyName" | "region"> & { readonly action: string }): Pick<
     Resolved,
     "record" | "requestAlias" | "unborn"
   > {
-    const reference = parseKeyReference(keyId, this.#realm, this.caller.accountId);
+    const realm = this.#realmOf({ region });
+    const reference = parseKeyReference(keyId, realm, this.caller.accountId);
     const byAlias = actionRows.get(action)?.open?.includes("alias") === true;
     if (reference.kind === "alias" && !byAlias && !anyName) {
       throw new KmsError(
@@ -294,25 +295,25 @@ export class Access {
     }
     this.#requireThisAccount(action, reference, keyId);
     if (reference.kind === "key") {
-      const record = this.#store.keys.get(reference.keyId);
+      const record = this.#store.keys.get(realm.region, reference.keyId);
       if (record === undefined) {
-        throw this.#missing(action, notFoundKey(this.#realm, reference.keyId));
+        throw this.#missing(action, notFoundKey(realm, reference.keyId));
       }
       return { record, requestAlias: undefined, unborn: false };
     }
     const { name } = reference;
     const requestAlias = byAlias ? name : undefined;
-    const record = this.#store.keys.byAlias(name);
+    const record = this.#store.keys.byAlias(realm.region, name);
     if (record === undefined && isManagedAlias(name)) {
-      const draft = draftManagedKey(name, this.#realm, this.#store.now());
+      const draft = draftManagedKey(name, realm, this.#store.now());
       return { record: draft, requestAlias, unborn: true };
     }
-    if (record === undefined) throw this.#missing(action, notFoundAlias(this.#realm, name));
+    if (record === undefined) throw this.#missing(action, notFoundAlias(realm, name));
     return { record, requestAlias, unborn: false };
   }
 
   #granted({ action, grant: wanted }: GrantQuestion): Pick<Resolved, "record" | "grant"> {
-    if ("token" in wanted) return grantOfToken(this.#store, wanted.token);
+    if ("token" in wanted) return grantOfToken(this.#store, this.#realm, wanted.token);
     const { record } = this.#named({ action, ...wanted });
     const grant = record?.grants.find(({ grantId }) => grantId === wanted.grantId);
     if (grant === undefined) throw this.#missing(action, notFoundGrant(wanted.grantId));
@@ -321,7 +322,7 @@ export class Access {
 
   #keyOfBlob({ named }: BlobQuestion): KeyRecord {
     if (named === undefined) throw invalidCiphertext();
-    const record = this.#store.keys.get(named) ?? this.#store.keys.get(multiRegionForm(named));
+    const record = keyOfUuid(this.#store, this.#realm, named);
     if (record !== undefined) return record;
     // Not "not found": whoever holds a blob may not learn which keys exist.
     throw new KmsError(
@@ -331,7 +332,7 @@ export class Access {
   }
 
   #aliasTarget({ action, name }: AliasTargetQuestion): KeyRecord {
-    const record = this.#store.keys.byAlias(name);
+    const record = this.#store.keys.byAlias(this.#realm.region, name);
     if (record === undefined) throw this.#missing(action, notFoundAlias(this.#realm, name));
     return record;
   }
@@ -368,6 +369,13 @@ const usualConditions: ReadonlyMap<string, ConditionValues> = new Map(
   ]),
 );
 
+/** What policies see of a key that is to be made like another. */
+function likeKey(conditions: Map<string, string | readonly string[]>, key: KeyRecord): void {
+  conditions.set("kms:keyspec", key.keySpec);
+  conditions.set("kms:keyusage", key.keyUsage);
+  conditions.set("kms:keyorigin", key.origin);
+}
+
 /** Whether the row of a question's action lists a condition key. */
 function has({ action }: Question, key: string): boolean {
   return Object.hasOwn(actionRows.get(action)?.conditions ?? {}, key);
@@ -394,7 +402,7 @@ function toKeyFacts(record: KeyRecord): KeyFacts {
     keySpec: record.keySpec,
     keyUsage: record.keyUsage,
     origin: record.origin,
-    ...(isMultiRegionKeyId(record.keyId) ? { multiRegionKeyType: "PRIMARY" as const } : {}),
+    ...(record.regions === undefined ? {} : { multiRegionKeyType: multiRegionKeyType(record) }),
   };
 }
 

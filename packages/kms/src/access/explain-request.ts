@@ -96,10 +96,10 @@ export async function explainCall(
   const tokens = check.grantTokens({ GrantTokens: request.grantTokens });
   const other = otherHalf(request, question);
   return store.read(() => {
-    const access = new Access({ store, realm, session });
+    const access = new Access({ store, session });
     const resolved = access.resolve(question);
     const others = other === undefined ? [] : [resolved, access.resolve(other)];
-    requireKnownTokens(store, tokens);
+    requireKnownTokens(store, session.realm, tokens);
     return explain(access.accessRequest(resolved, others, tokens));
   });
 }

@@ -5,7 +5,13 @@
  *
  * @module
  */
-import { parsePrincipal, type ParsedPrincipal, type PrincipalType, type Realm } from "../arn.ts";
+import {
+  isRegion,
+  parsePrincipal,
+  type ParsedPrincipal,
+  type PrincipalType,
+  type Realm,
+} from "../arn.ts";
 import * as check from "../requests/check.ts";
 import { KmsError } from "../catalogue/errors.ts";
 import { viaService } from "../keys/managed.ts";
@@ -16,6 +22,11 @@ import type { Store } from "../store/store.ts";
 
 /** What a principal brings along, for condition keys and session policies. */
 export interface SessionOptions {
+  /**
+   * Where the calls are made: keys, aliases and grants belong to a region. 1 to 32 of a-z, 0-9 and dashes.
+   * Default: the keystore's own.
+   */
+  readonly region?: string;
   /**
    * ARN of the role of an assumed-role session, for a role with a path: its account and its name are those
    * in the session's ARN. Default: the role of that name without a path.
@@ -66,6 +77,8 @@ export class Session {
   /** ARN of the caller, or a service's name. */
   readonly principal: string;
   readonly accountId: string;
+  /** The keystore's account, and the region in which the calls are made. */
+  readonly realm: Realm;
   readonly identity: Identity;
   /** Condition keys that come with every request of this caller, in lower case. */
   readonly ambient: ConditionValues;
@@ -83,13 +96,17 @@ export class Session {
    * for options out of bounds; KmsError `MalformedPolicyDocumentException` for a session policy that does
    * not parse, `TagException` for tags out of bounds.
    */
-  constructor(principal: string, realm: Realm, options: SessionOptions = {}) {
+  constructor(principal: string, home: Realm, options: SessionOptions = {}) {
     const parsed = parsePrincipal(principal);
     if (parsed === undefined) {
       throw new TypeError(
         "principal must be the ARN of an account's root, a user, a role, a session or a federated user, or a service's name",
       );
     }
+    const { region = home.region } = options;
+    if (!isRegion(region)) throw new RangeError("region must be 1 to 32 of a-z, 0-9 and dashes");
+    const realm = { accountId: home.accountId, region };
+    this.realm = realm;
     this.principal = principal;
     this.accountId = parsed.accountId ?? realm.accountId;
     this.#type = parsed.type;

@@ -14,6 +14,8 @@ export interface AuditEvent {
   readonly time: number;
   /** The service that was called. Default: `kms`. */
   readonly source?: "kms" | "iam" | "sts";
+  /** Default: the keystore's own. */
+  readonly region?: string;
   /** `Decrypt`, `CreateKey`, … */
   readonly operation: string;
   /** ARN of the caller, or a service's name. */

@@ -128,7 +128,7 @@ export function toRecord(event: AuditEvent, realm: Realm): AuditRecord {
       dryRun: event.dryRun === true ? true : undefined,
       ...(response === undefined ? null : materialMembers(response)),
     },
-    awsRegion: realm.region,
+    awsRegion: event.region ?? realm.region,
     errorCode: boundWord(error?.code),
     errorMessage: boundMessage(error?.message),
     eventCategory: "Management",

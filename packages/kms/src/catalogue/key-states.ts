@@ -1,8 +1,8 @@
 /**
  * The states of keys, and what they allow.
  *
- * The table is AWS's whole one. `Unavailable`, `Creating`, `Updating` and `PendingReplicaDeletion` belong
- * to custom key stores and replicas; no key of this KMS gets into them.
+ * The table is AWS's whole one. No key of this KMS gets into `Unavailable`, which belongs to custom key stores, or
+ * into `Creating` and `Updating`: replication is done when it is answered.
  *
  * Source: "Key states of AWS KMS keys" in the AWS KMS developer guide; where it leaves the choice for
  * keys pending deletion, KMSInvalidStateException.
@@ -45,6 +45,7 @@ const stateRules = {
   rotation: ["ok", "D", "S", "U", "U", "S", "ok"],
   rotationStatus: ["ok", "ok", "ok", "U", "U", "ok", "ok"],
   rotateNow: ["ok", "D", "S", "S", "U", "S", "S"],
+  replicate: ["ok", "D", "S", "S", "U", "S", "S"],
   import: ["ok", "ok", "S", "ok", "U", "S", "S"],
   deleteMaterial: ["ok", "ok", "ok", "ok", "S", "S", "S"],
   scheduleDeletion: ["ok", "ok", "S", "ok", "ok", "ok", "S"],

@@ -32,21 +32,10 @@ export const notOffered: Readonly<Record<string, Row>> = {
     request: "KeyId EncapsulationAlgorithm GrantTokens DryRun",
   },
   GetKeyLastUsage: { on: "key", request: "KeyId" },
-  ReplicateKey: {
-    on: "key",
-    request: "KeyId ReplicaRegion Policy BypassPolicyLockoutSafetyCheck Description Tags",
-    conditions: { "kms:ReplicaRegion": null },
-    logged: "ReplicaKeyMetadata",
-  },
   UpdateCustomKeyStore: {
     on: "account",
     request:
       "CustomKeyStoreId NewCustomKeyStoreName KeyStorePassword CloudHsmClusterId XksProxyUriEndpoint XksProxyUriPath XksProxyVpcEndpointServiceName XksProxyVpcEndpointServiceOwner XksProxyAuthenticationCredential XksProxyConnectivity",
-  },
-  UpdatePrimaryRegion: {
-    on: "key",
-    request: "KeyId PrimaryRegion",
-    conditions: { "kms:PrimaryRegion": null },
   },
   // A permission alone: AWS asks for it when it copies what replicas share.
   SynchronizeMultiRegionKey: { on: "key", request: "KeyId" },

@@ -310,6 +310,15 @@ export const operations = {
     refused: "DryRunModifiers",
     conditions: { "kms:EncryptionAlgorithm": "SYMMETRIC_DEFAULT", "kms:ReEncryptOnSameKey": false },
   },
+  ReplicateKey: {
+    on: "key",
+    mode: "write",
+    states: "replicate",
+    quota: 5,
+    request: "KeyId ReplicaRegion Policy BypassPolicyLockoutSafetyCheck Description Tags",
+    conditions: { "kms:ReplicaRegion": null },
+    logged: "ReplicaKeyMetadata",
+  },
   RetireGrant: {
     on: "grant",
     mode: "write",
@@ -390,6 +399,14 @@ export const operations = {
     states: "label",
     quota: 5,
     request: "KeyId Description",
+  },
+  UpdatePrimaryRegion: {
+    on: "key",
+    mode: "write",
+    states: "replicate",
+    quota: 5,
+    request: "KeyId PrimaryRegion",
+    conditions: { "kms:PrimaryRegion": null },
   },
   Verify: {
     on: "key",

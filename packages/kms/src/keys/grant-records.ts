@@ -11,7 +11,8 @@
  * @module
  */
 import { createHash } from "node:crypto";
-import { keyIdFromBytes, keyIdToBytes, multiRegionForm } from "../arn.ts";
+import { keyIdFromBytes, keyIdToBytes, type Realm } from "../arn.ts";
+import { keyOfUuid } from "./key.ts";
 import { KmsError } from "../catalogue/errors.ts";
 import type { KeyRecord } from "../store/key-record.ts";
 import type { GrantOperation } from "../catalogue/actions.ts";
@@ -52,12 +53,13 @@ export function newGrantToken({ keyId }: KeyRecord, grantId: string): string {
 /** The grant that a token names, with the key that holds it. */
 export function grantOfToken(
   store: Store,
+  realm: Realm,
   token: string,
 ): { readonly record: KeyRecord; readonly grant: Grant } {
   const bytes = Buffer.from(token, "base64url");
   if (bytes.length === TOKEN_BYTES) {
     const uuid = keyIdFromBytes(bytes.subarray(0, 16));
-    const record = store.keys.get(uuid) ?? store.keys.get(multiRegionForm(uuid));
+    const record = keyOfUuid(store, realm, uuid);
     const grantId = bytes.toString("hex", 16, 48);
     const grant = record?.grants.find((one) => one.grantId === grantId);
     if (record !== undefined && grant?.tokenHashes.includes(hashToken(token)) === true) {
@@ -71,8 +73,8 @@ export function grantOfToken(
 }
 
 /** @throws {@link KmsError} `InvalidGrantTokenException` if one of them names no grant. */
-export function requireKnownTokens(store: Store, tokens: readonly string[]): void {
-  for (const token of tokens) grantOfToken(store, token);
+export function requireKnownTokens(store: Store, realm: Realm, tokens: readonly string[]): void {
+  for (const token of tokens) grantOfToken(store, realm, token);
 }
 
 function hashToken(token: string): string {

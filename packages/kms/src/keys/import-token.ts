@@ -1,7 +1,7 @@
 /**
  * Import tokens: the private half of a wrapping key, sealed so that its holder can only give it back.
  *
- *     token   = sealed under the keystore's root key, bound to the key id
+ *     token   = sealed under the keystore's root key, bound to the key's ARN
  *     content = wrapping algorithm u8 || wrapping key spec u8 || valid to u64 (ms since 1970)
  *               || PKCS #8 of the wrapping key
  *
@@ -38,7 +38,7 @@ const HEAD_BYTES = 1 + 1 + 8;
 /** At most 6144 bytes. */
 export function sealImportToken(
   sealer: TokenSealer,
-  keyId: string,
+  arn: string,
   { algorithm, wrappingKeySpec, wrappingKey, validTo }: ImportParameters,
 ): Bytes {
   const raw = encodeMaterial(wrappingKey);
@@ -48,7 +48,7 @@ export function sealImportToken(
     content[1] = wrappingKeySpecs.indexOf(wrappingKeySpec);
     new DataView(content.buffer).setBigUint64(2, BigInt(validTo));
     content.set(raw, HEAD_BYTES);
-    return sealer.sealToken(tokenName(keyId), content);
+    return sealer.sealToken(tokenName(arn), content);
   } finally {
     raw.fill(0);
     content.fill(0);
@@ -58,10 +58,10 @@ export function sealImportToken(
 /** `undefined` for what is not a token of this key. */
 export function openImportToken(
   sealer: TokenSealer,
-  keyId: string,
+  arn: string,
   token: Uint8Array,
 ): ImportParameters | undefined {
-  const content = sealer.openToken(tokenName(keyId), token);
+  const content = sealer.openToken(tokenName(arn), token);
   if (content === undefined) return undefined;
   try {
     const algorithm = wrappingAlgorithms[content[0] ?? -1];
@@ -75,6 +75,6 @@ export function openImportToken(
   }
 }
 
-function tokenName(keyId: string): string {
-  return `import ${keyId}`;
+function tokenName(arn: string): string {
+  return `import ${arn}`;
 }

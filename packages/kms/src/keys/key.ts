@@ -4,9 +4,10 @@
  * @module
  */
 import { hash, type KeyObject } from "node:crypto";
-import { keyIdToBytes } from "../arn.ts";
+import { keyArn, keyIdToBytes, multiRegionForm, type Realm } from "../arn.ts";
 import { label } from "../material/seal.ts";
 import type { KeyRecord, KeyVersion } from "../store/key-record.ts";
+import type { Store } from "../store/store.ts";
 import type { KeyState } from "../catalogue/key-states.ts";
 
 /** A version with its material at hand, and the name it goes by in a blob. */
@@ -29,8 +30,18 @@ export const kmsLimits = {
 
 const MATERIAL_LABEL = label("env/1/keymaterial");
 
+export function arnOf(
+  { keyId, region }: KeyRecord,
+  { accountId }: Pick<Realm, "accountId">,
+): string {
+  return keyArn({ accountId, region }, keyId);
+}
+
 export function keyState(record: KeyRecord, now: number): KeyState {
-  if (record.deletion !== undefined) return "PendingDeletion";
+  const { deletion } = record;
+  if (deletion !== undefined) {
+    return deletion.date === undefined ? "PendingReplicaDeletion" : "PendingDeletion";
+  }
   const { versions } = record;
   if (versions.length === 0 || versions.some((version) => !isPresent(version, now))) {
     return "PendingImport";
@@ -48,6 +59,15 @@ export function currentVersion(record: KeyRecord): UsableVersion {
   const current = versionOf(record, record.versions.length);
   if (current === undefined) throw new RangeError("the key has no material");
   return current;
+}
+
+/** The key of a region that a blob or token names by its bytes. */
+export function keyOfUuid(
+  { keys }: Pick<Store, "keys">,
+  { region }: Pick<Realm, "region">,
+  uuid: string,
+): KeyRecord | undefined {
+  return keys.get(region, uuid) ?? keys.get(region, multiRegionForm(uuid));
 }
 
 /** The version that a blob names, or `undefined`. */

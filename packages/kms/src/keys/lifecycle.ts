@@ -10,6 +10,7 @@
  * @module
  */
 import { keyState, materialIdOf } from "./key.ts";
+import { primaryOf, relatedKeys } from "./multi-region.ts";
 import type { KeyRecord, KeyVersion } from "../store/key-record.ts";
 import { KEY_BYTES, random, secretKey } from "../material/seal.ts";
 import type { Store } from "../store/store.ts";
@@ -18,7 +19,8 @@ export const DAY_MS = 86_400_000;
 
 /** Something that the KMS did by itself, for the audit log. */
 export interface DueEvent {
-  readonly operation: "RotateKey" | "DeleteExpiredKeyMaterial";
+  readonly operation: "RotateKey" | "DeleteExpiredKeyMaterial" | "SynchronizeMultiRegionKey";
+  readonly key: KeyRecord;
   readonly keyMaterialId: string;
 }
 
@@ -29,48 +31,61 @@ export function newVersion(created: number, rotation: KeyVersion["rotation"]): K
 }
 
 /** Whether {@link carryOutDue} has something to do. */
-export function isDue(record: KeyRecord, store: Pick<Store, "now" | "settled">): boolean {
-  return isRotationDue(record, store.now()) || hasExpiredMaterial(record, store.settled());
+export function isDue(record: KeyRecord, store: Pick<Store, "keys" | "now" | "settled">): boolean {
+  const { now, settled } = { now: store.now(), settled: store.settled() };
+  return isRotationDue(primaryOf(record, store), now) || hasExpiredMaterial(record, settled);
 }
 
 /** Does what is due, inside a write. The record may come from before another change in it. */
 export function carryOutDue(
-  { keyId }: KeyRecord,
+  { region, keyId }: KeyRecord,
   store: Store,
 ): { readonly record: KeyRecord; readonly done: readonly DueEvent[] } {
-  const found = store.keys.get(keyId);
+  const found = store.keys.get(region, keyId);
   if (found === undefined) throw new RangeError("the key was just there");
   const done: DueEvent[] = [];
-  let record = found;
   const settled = store.settled();
   const withoutExpired = (version: KeyVersion, i: number): KeyVersion => {
     if (!isExpired(version, settled)) return version;
     const keyMaterialId = materialIdOf(found, i + 1);
-    done.push({ operation: "DeleteExpiredKeyMaterial", keyMaterialId });
+    done.push({ operation: "DeleteExpiredKeyMaterial", key: found, keyMaterialId });
     return { ...version, material: undefined };
   };
   const { versions, pending } = found;
   const kept = versions.map(withoutExpired);
   const waiting = pending && withoutExpired(pending, versions.length);
   if (done.length > 0) {
-    record = { ...record, versions: kept, pending: waiting };
+    store.keys.update({ ...found, versions: kept, pending: waiting });
     store.destroysMaterial();
   }
   const now = store.now();
-  if (isRotationDue(record, now)) {
-    record = rotated(record, newVersion(now, "AUTOMATIC"));
-    record = { ...record, rotation: nextRotation(record, now) };
-    done.push({
-      operation: "RotateKey",
-      keyMaterialId: materialIdOf(record, record.versions.length),
-    });
+  const primary = primaryOf(found, store);
+  if (isRotationDue(primary, now)) {
+    store.keys.update({ ...primary, rotation: nextRotation(primary, now) });
+    const version = newVersion(now, "AUTOMATIC");
+    done.push(...rotate(primary, store, () => version));
   }
-  if (record !== found) store.keys.update(record);
-  return { record, done };
+  return { record: store.keys.get(region, keyId) ?? found, done };
+}
+
+/** Rotates a key, and with a primary key its replicas. Returns what was done, the key that is named first. */
+export function rotate(
+  { keyId, region: own }: KeyRecord,
+  store: Store,
+  versionFor: (record: KeyRecord) => KeyVersion,
+): readonly DueEvent[] {
+  const found = store.keys.get(own, keyId);
+  if (found === undefined) throw new RangeError("the key was just there");
+  return relatedKeys(found, store).map((one): DueEvent => {
+    const key = { ...rotated(one, versionFor(one)), pending: undefined };
+    store.keys.update(key);
+    const operation = key.region === own ? "RotateKey" : "SynchronizeMultiRegionKey";
+    return { operation, key, keyMaterialId: materialIdOf(key, key.versions.length) };
+  });
 }
 
 /** The record with one more version, which encrypts from now on. */
-export function rotated(record: KeyRecord, version: KeyVersion): KeyRecord {
+function rotated(record: KeyRecord, version: KeyVersion): KeyRecord {
   return { ...record, versions: [...record.versions, version] };
 }
 

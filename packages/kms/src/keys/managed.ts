@@ -61,6 +61,8 @@ export function draftManagedKey(alias: string, realm: Realm, now: number): KeyRe
   const { title, objects, via = name } = service;
   return {
     keyId: randomUUID(),
+    region: realm.region,
+    regions: undefined,
     created: now,
     description: `Default key that protects my ${objects} when no other key is defined`,
     keySpec: "SYMMETRIC_DEFAULT",

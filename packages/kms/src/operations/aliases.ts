@@ -24,7 +24,7 @@ const createAlias = operation("CreateAlias", {
     key: { on: "key", action: "CreateAlias", keyId } as const,
   }),
   run: ({ store, realm, now }, { name }, { key }): void => {
-    if (store.keys.byAlias(name) !== undefined) {
+    if (store.keys.byAlias(realm.region, name) !== undefined) {
       const arn = aliasArn(realm, name);
       throw new KmsError("AlreadyExistsException", `An alias with the name ${arn} already exists`);
     }
@@ -116,11 +116,11 @@ interface Entries {
 }
 
 function allAliases(store: Store, realm: Realm, after: string, limit: number): Entries {
-  const { items, next } = store.keys.listAliases(after, limit);
+  const { items, next } = store.keys.listAliases(realm.region, after, limit);
   const found = items.map(([alias, key]) => toEntry(alias, key, realm));
   const unborn = managedAliases
     .filter((name) => name > after && (next === undefined || name < next))
-    .filter((name) => store.keys.byAlias(name) === undefined)
+    .filter((name) => store.keys.byAlias(realm.region, name) === undefined)
     .map((name) => ({ AliasName: name, AliasArn: aliasArn(realm, name) }));
   const all = [...found, ...unborn].toSorted((a, b) => (a.AliasName < b.AliasName ? -1 : 1));
   const entries = all.slice(0, limit);

@@ -128,7 +128,7 @@ const listRetirableGrants = operation("ListRetirableGrants", {
     let position = after;
     let passed = skip;
     for (let scanned = 0; scanned < SCANNED_KEYS; scanned++) {
-      const { items, next } = store.keys.list(position, 1);
+      const { items, next } = store.keys.list(realm.region, position, 1);
       for (const record of items) {
         const found = record.grants.filter((grant) => grant.retiring === retiring).slice(passed);
         const taken = found.slice(0, limit - Grants.length);

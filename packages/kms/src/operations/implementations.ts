@@ -13,6 +13,7 @@ import { implementations as imports } from "./import.ts";
 import { implementations as keys } from "./keys.ts";
 import { implementations as macs } from "./mac.ts";
 import type { Implementations, Operation } from "./operation.ts";
+import { implementations as multiRegion } from "./multi-region.ts";
 import { implementations as policies } from "./policies.ts";
 import { implementations as rotation } from "./rotation.ts";
 import { implementations as signatures } from "./sign.ts";
@@ -30,6 +31,7 @@ export const implementations: Implementations<OperationName> = {
   ...imports,
   ...keys,
   ...macs,
+  ...multiRegion,
   ...policies,
   ...rotation,
   ...signatures,

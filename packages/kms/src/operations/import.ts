@@ -15,6 +15,7 @@ import { KmsError } from "../catalogue/errors.ts";
 import { keyState } from "../keys/key.ts";
 import type { KeyRecord, KeyVersion } from "../store/key-record.ts";
 import { DAY_MS } from "../keys/lifecycle.ts";
+import { isReplica, primaryOf } from "../keys/multi-region.ts";
 import { openImportToken, sealImportToken } from "../keys/import-token.ts";
 import {
   canWrap,
@@ -76,7 +77,7 @@ const getParametersForImport = operation("GetParametersForImport", {
     const validTo = now + TOKEN_DAYS * DAY_MS;
     return {
       KeyId: keyArn(realm, key.keyId),
-      ImportToken: sealImportToken(store, key.keyId, {
+      ImportToken: sealImportToken(store, keyArn(realm, key.keyId), {
         algorithm: wrapping.algorithm,
         wrappingKeySpec: wrapping.keySpec,
         wrappingKey,
@@ -237,8 +238,12 @@ function requireMembersOfSpec(
 }
 
 /** The key in the request, which fits the spec of the CMK. */
-function unwrap({ store, now }: Call, { token, wrapped }: ImportInput, key: KeyRecord): KeyObject {
-  const parameters = openImportToken(store, key.keyId, token);
+function unwrap(
+  { store, realm, now }: Call,
+  { token, wrapped }: ImportInput,
+  key: KeyRecord,
+): KeyObject {
+  const parameters = openImportToken(store, keyArn(realm, key.keyId), token);
   if (parameters === undefined) {
     throw new KmsError(
       "InvalidImportTokenException",
@@ -272,7 +277,7 @@ function place(
   key: KeyRecord,
   incoming: Incoming,
   type: ImportInput["type"],
-  { realm }: Call,
+  { store, realm }: Call,
 ): KeyRecord {
   const { versions, pending } = key;
   const { fingerprint: id } = incoming.imported;
@@ -287,6 +292,9 @@ function place(
     };
   }
   if (known) throw incorrect("it was imported into this key before");
+  if (isReplica(key) && primaryOf(key, store).pending?.imported?.fingerprint !== id) {
+    throw incorrect("new key material has to be imported into the primary key first");
+  }
   const version: KeyVersion = { ...incoming, rotation: undefined };
   if (versions.length === 0) return { ...key, versions: [version] };
   if (pending?.imported !== undefined) {

@@ -3,11 +3,12 @@
  *
  * @module
  */
-import { isMultiRegionKeyId, keyArn, type Realm } from "../arn.ts";
+import { multiRegionKeyType } from "../keys/multi-region.ts";
+import { keyArn, type Realm } from "../arn.ts";
 import { currentMaterialId, isPresent, keyState, materialIdOf } from "../keys/key.ts";
 import type { ImportedFacts, KeyRecord, KeyVersion } from "../store/key-record.ts";
 import { keySpecs } from "../catalogue/key-specs.ts";
-import type { KeyMetadata, KeyRotation } from "../requests/shapes.ts";
+import type { KeyMetadata, KeyRotation, MultiRegionKey } from "../requests/shapes.ts";
 
 export function keyMetadata(record: KeyRecord, realm: Realm, now: number): KeyMetadata {
   const { keyId, deletion, keySpec, keyUsage, origin } = record;
@@ -23,27 +24,41 @@ export function keyMetadata(record: KeyRecord, realm: Realm, now: number): KeyMe
     Description: record.description,
     KeyUsage: keyUsage,
     KeyState: state,
-    ...(deletion === undefined ? {} : { DeletionDate: new Date(deletion.date) }),
+    ...(deletion?.date === undefined ? {} : { DeletionDate: new Date(deletion.date) }),
+    ...(state === "PendingReplicaDeletion" && deletion !== undefined
+      ? { PendingDeletionWindowInDays: deletion.windowDays }
+      : {}),
     Origin: origin,
     ...(current === undefined || !isPresent(current, now) ? {} : expiration(current.imported)),
     KeyManager: record.manager,
     CustomerMasterKeySpec: keySpec,
     KeySpec: keySpec,
     ...algorithms(record),
-    ...multiRegion(keyId, realm),
+    ...multiRegion(record, realm),
     ...(symmetric && current !== undefined
       ? { CurrentKeyMaterialId: currentMaterialId(record) }
       : {}),
   };
 }
 
-/** How a version came about. The pending one has the number after the last. */
-export function keyRotation(record: KeyRecord, keyVersion: number, now: number): KeyRotation {
+/**
+ * How a version came about. The pending one has the number after the last.
+ *
+ * @param replicasWait - Whether the pending one is yet to be imported into a related key.
+ */
+export function keyRotation(
+  record: KeyRecord,
+  keyVersion: number,
+  now: number,
+  replicasWait: boolean,
+): KeyRotation {
   const { keyId, versions, pending } = record;
   const version = versions[keyVersion - 1] ?? pending;
   const state =
     keyVersion > versions.length
-      ? "PENDING_ROTATION"
+      ? replicasWait
+        ? "PENDING_MULTI_REGION_IMPORT_AND_ROTATION"
+        : "PENDING_ROTATION"
       : keyVersion === versions.length
         ? "CURRENT"
         : "NON_CURRENT";
@@ -69,16 +84,21 @@ function algorithms({ keySpec, keyUsage }: KeyRecord): Partial<KeyMetadata> {
 }
 
 function multiRegion(
-  keyId: string,
-  realm: Realm,
+  record: KeyRecord,
+  { accountId }: Realm,
 ): Pick<KeyMetadata, "MultiRegion" | "MultiRegionConfiguration"> {
-  if (!isMultiRegionKeyId(keyId)) return { MultiRegion: false };
+  const toKey = (region: string): MultiRegionKey => ({
+    Arn: keyArn({ accountId, region }, record.keyId),
+    Region: region,
+  });
+  const [primary, ...replicas] = record.regions ?? [];
+  if (primary === undefined) return { MultiRegion: false };
   return {
     MultiRegion: true,
     MultiRegionConfiguration: {
-      MultiRegionKeyType: "PRIMARY",
-      PrimaryKey: { Arn: keyArn(realm, keyId), Region: realm.region },
-      ReplicaKeys: [],
+      MultiRegionKeyType: multiRegionKeyType(record),
+      PrimaryKey: toKey(primary),
+      ReplicaKeys: replicas.map(toKey),
     },
   };
 }

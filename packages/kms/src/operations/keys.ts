@@ -10,6 +10,7 @@ import * as check from "../requests/check.ts";
 import { KmsError } from "../catalogue/errors.ts";
 import type { KeyRecord } from "../store/key-record.ts";
 import { DAY_MS } from "../keys/lifecycle.ts";
+import { isReplica } from "../keys/multi-region.ts";
 import {
   isKeySpec,
   keySpecs,
@@ -74,6 +75,8 @@ const createKey = operation("CreateKey", {
     const { store, realm, now } = call;
     const record: KeyRecord = {
       keyId: input.keyId,
+      region: realm.region,
+      regions: input.multiRegion ? [realm.region] : undefined,
       created: now,
       description: input.description,
       keySpec: input.keySpec,
@@ -117,7 +120,7 @@ const listKeys = operation("ListKeys", {
     }),
   questions: () => ({ account: { on: "account", action: "ListKeys" } as const }),
   run: ({ store, realm }, { after, limit }) => {
-    const { items, next } = store.keys.list(after, limit);
+    const { items, next } = store.keys.list(realm.region, after, limit);
     const Keys = items.map(({ keyId }) => ({ KeyId: keyId, KeyArn: keyArn(realm, keyId) }));
     return { Keys, ...toPage(next?.toString()) };
   },
@@ -145,7 +148,10 @@ const updateKeyDescription = operation("UpdateKeyDescription", {
   run: ({ store }, { description }, { key }): void => store.keys.update({ ...key, description }),
 });
 
-/** The key, its material, aliases and grants are deleted for good once the window is over. */
+/**
+ * The key, its material, aliases and grants are deleted for good once the window is over. That of a primary key
+ * begins when its last replica is deleted.
+ */
 const scheduleKeyDeletion = operation("ScheduleKeyDeletion", {
   parse: ({ KeyId, PendingWindowInDays }) =>
     check.all({
@@ -168,12 +174,14 @@ const scheduleKeyDeletion = operation("ScheduleKeyDeletion", {
     } as const,
   }),
   run: ({ store, realm, now }, { windowDays }, { key }) => {
-    const date = now + windowDays * DAY_MS;
+    const replicas = isReplica(key) ? [] : (key.regions?.slice(1) ?? []);
+    const date = replicas.length > 0 ? undefined : now + windowDays * DAY_MS;
     store.keys.update({ ...key, enabled: false, deletion: { date, windowDays } });
     return {
       KeyId: keyArn(realm, key.keyId),
-      DeletionDate: new Date(date),
-      KeyState: "PendingDeletion",
+      ...(date === undefined
+        ? { KeyState: "PendingReplicaDeletion" as const }
+        : { DeletionDate: new Date(date), KeyState: "PendingDeletion" as const }),
       PendingWindowInDays: windowDays,
     };
   },

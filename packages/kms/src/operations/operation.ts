@@ -21,7 +21,7 @@ import {
   type Question,
   type Resolved,
 } from "../access/access.ts";
-import { keyArn, type Realm } from "../arn.ts";
+import type { Realm } from "../arn.ts";
 import type { AuditSink } from "../audit/event.ts";
 import type { KeyAction } from "../catalogue/actions.ts";
 import { isOfKind } from "../catalogue/key-specs.ts";
@@ -29,7 +29,7 @@ import { membersOf, operationRows, type OperationName } from "../catalogue/opera
 import * as check from "../requests/check.ts";
 import { isKmsError, KmsError } from "../catalogue/errors.ts";
 import { requireKnownTokens } from "../keys/grant-records.ts";
-import { keyState } from "../keys/key.ts";
+import { arnOf, keyState } from "../keys/key.ts";
 import type { KeyRecord } from "../store/key-record.ts";
 import { carryOutDue, isDue } from "../keys/lifecycle.ts";
 import { bornManagedKey } from "../keys/managed.ts";
@@ -39,12 +39,11 @@ import type { KeyRequest } from "../requests/shapes.ts";
 import type { Session } from "../access/session.ts";
 import { requireState } from "../keys/states.ts";
 import type { Store } from "../store/store.ts";
-import { ownEvent, Trail, type Outcome } from "./trail.ts";
+import { ownEvent, Trail, type Outcome, type OwnEvent } from "./trail.ts";
 
 /** What all calls of one client share. */
 export interface Environment {
   readonly store: Store;
-  readonly realm: Realm;
   readonly session: Session;
   readonly audit: AuditSink;
   readonly quotas: Quotas | undefined;
@@ -85,6 +84,8 @@ export interface Call {
   /** The store's clock: milliseconds since 1970. */
   readonly now: number;
   readonly grantDelay: number;
+  /** Puts into the log what the KMS did by itself besides. */
+  readonly note: (event: OwnEvent) => void;
 }
 
 /** What the catalogue cannot say of an operation. */
@@ -233,8 +234,10 @@ function enter<Input, Q extends Questions>(
   { environment, name, definition, input, tokens, trail, count }: Entry<Input, Q>,
   writing: boolean,
 ): Entered<Q> {
-  const { store, realm, grantDelay } = environment;
+  const { store, session, audit, grantDelay } = environment;
+  const { realm } = session;
   const now = store.now();
+  const note = (event: OwnEvent): void => void audit.append(ownEvent(event, realm, now));
   const access = new Access(environment);
   trail.begin(access.caller);
 
@@ -244,7 +247,7 @@ function enter<Input, Q extends Questions>(
   const resolved = questions.map(([, question]) => access.resolve(question));
   trail.found(resolved);
   count?.(definition.quotaSpec?.(input) ?? resolved[0]?.record?.keySpec, now);
-  requireKnownTokens(store, tokens);
+  requireKnownTokens(store, realm, tokens);
   const asking = resolved.filter(({ question }) => question.on !== "filter");
   if (asking.length === 0) throw new Error(`${name} asks for no permission`);
   for (const one of asking) {
@@ -261,13 +264,13 @@ function enter<Input, Q extends Questions>(
     // What is due waits until the keystore can be changed; expired material is not used meanwhile.
     const isHere = !one.unborn && (store.readOnly || !isDue(one.record, store));
     due ||= !isHere;
-    const record = isHere || !writing ? one.record : carryOut(environment, one);
+    const record = isHere || !writing ? one.record : carryOut(environment, one, note);
     if (isHere || writing) requireUsable(name, one.question, record, realm, now);
     keys[key] = one.grant === undefined ? record : { key: record, grant: one.grant };
   }
   // The names are those of the questions, and each has the kind of answer that its kind of question gets.
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion
-  return { call: { store, realm, access, now, grantDelay }, keys: keys as Keys<Q>, due };
+  return { call: { store, realm, access, now, grantDelay, note }, keys: keys as Keys<Q>, due };
 }
 
 /** State, then use, then kind: a disabled key says that it is disabled, whatever it is for. */
@@ -279,7 +282,7 @@ function requireUsable(
   now: number,
 ): void {
   if (question.on !== "key" && question.on !== "blob") return;
-  const arn = keyArn(realm, record.keyId);
+  const arn = arnOf(record, realm);
   const { states, usage, keys } = operationRows[name];
   const { keyUsage, keySpec } = record;
   if (states !== undefined) requireState(states, keyState(record, now), arn);
@@ -298,19 +301,23 @@ function requireUsable(
 }
 
 /** Does what is due on a key, and makes a managed key that is used for the first time. */
-function carryOut({ store, realm, audit }: Environment, { record, unborn }: Resolved): KeyRecord {
+function carryOut(
+  { store, session: { realm } }: Environment,
+  { record, unborn }: Resolved,
+  note: Call["note"],
+): KeyRecord {
   if (record === undefined) throw new RangeError("the question is about no key");
   if (!unborn) {
     const { record: changed, done } = carryOutDue(record, store);
-    for (const event of done) void audit.append(ownEvent(event, changed, realm, store.now()));
+    done.forEach(note);
     return changed;
   }
   // The source and the destination of one call may be the same new key.
-  const there = record.aliases.map(({ name }) => store.keys.byAlias(name))[0];
+  const there = record.aliases.map(({ name }) => store.keys.byAlias(realm.region, name))[0];
   if (there !== undefined) return there;
   const born = bornManagedKey(record);
   store.keys.insert(born);
-  void audit.append(ownEvent({ operation: "CreateKey" }, born, realm, store.now()));
+  note({ operation: "CreateKey", key: born });
   return born;
 }
 

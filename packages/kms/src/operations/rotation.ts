@@ -8,9 +8,11 @@ import { keyArn } from "../arn.ts";
 import { defaultOf } from "../catalogue/actions.ts";
 import * as check from "../requests/check.ts";
 import { KmsError } from "../catalogue/errors.ts";
-import { isPresent, kmsLimits } from "../keys/key.ts";
+import { isReplica, notPrimary, primaryOf, relatedKeys } from "../keys/multi-region.ts";
+import { arnOf, isPresent, kmsLimits } from "../keys/key.ts";
 import type { KeyRecord } from "../store/key-record.ts";
-import { DAY_MS, newVersion, rotated } from "../keys/lifecycle.ts";
+import type { Store } from "../store/store.ts";
+import { DAY_MS, newVersion, rotate } from "../keys/lifecycle.ts";
 import { keyRotation } from "./key-metadata.ts";
 import { fromMarker, toPage } from "../requests/page.ts";
 import { unsupportedOrigin } from "../keys/states.ts";
@@ -38,7 +40,9 @@ const enableKeyRotation = operation("EnableKeyRotation", {
     } as const,
   }),
   run: ({ store, realm, now }, { periodInDays }, { key }): void => {
-    requireOwnMaterial(key, keyArn(realm, key.keyId));
+    const arn = keyArn(realm, key.keyId);
+    requireOwnMaterial(key, arn);
+    requireNoReplica(key, arn);
     if (key.rotation?.periodInDays === periodInDays) return;
     store.keys.update({ ...key, rotation: { periodInDays, next: now + periodInDays * DAY_MS } });
   },
@@ -47,7 +51,9 @@ const enableKeyRotation = operation("EnableKeyRotation", {
 const disableKeyRotation = operation("DisableKeyRotation", {
   ...onKey("DisableKeyRotation"),
   run: ({ store, realm }, _, { key }): void => {
-    requireOwnMaterial(key, keyArn(realm, key.keyId));
+    const arn = keyArn(realm, key.keyId);
+    requireOwnMaterial(key, arn);
+    requireNoReplica(key, arn);
     store.keys.update({ ...key, rotation: undefined });
   },
 });
@@ -55,11 +61,11 @@ const disableKeyRotation = operation("DisableKeyRotation", {
 /** Keys that cannot rotate, other than those with imported material, say that they do not. */
 const getKeyRotationStatus = operation("GetKeyRotationStatus", {
   ...onKey("GetKeyRotationStatus"),
-  run: ({ realm }, _, { key }) => {
+  run: ({ store, realm }, _, { key }) => {
     const KeyId = keyArn(realm, key.keyId);
     if (key.origin === "EXTERNAL") throw unsupportedOrigin(KeyId, key.origin);
-    const { rotation, deletion } = key;
-    if (rotation === undefined || deletion !== undefined) {
+    const { rotation } = primaryOf(key, store);
+    if (rotation === undefined || key.deletion !== undefined) {
       return { KeyId, KeyRotationEnabled: false };
     }
     return {
@@ -74,10 +80,11 @@ const getKeyRotationStatus = operation("GetKeyRotationStatus", {
 /** Rotates at once, and does not move the next automatic rotation. */
 const rotateKeyOnDemand = operation("RotateKeyOnDemand", {
   ...onKey("RotateKeyOnDemand"),
-  run: ({ store, realm, now }, _, { key }) => {
+  run: ({ store, realm, now, note }, _, { key }) => {
     const arn = keyArn(realm, key.keyId);
     requireSymmetric(key, arn);
-    const { versions, pending } = key;
+    requireNoReplica(key, arn);
+    const { versions } = key;
     const rotations = versions.filter(({ rotation }) => rotation === "ON_DEMAND").length;
     if (rotations >= kmsLimits.onDemandRotationsPerKey) {
       throw new KmsError(
@@ -85,17 +92,20 @@ const rotateKeyOnDemand = operation("RotateKeyOnDemand", {
         `The on-demand rotations limit has been reached for the given keyId. No more on-demand rotations can be performed for this key: ${arn}`,
       );
     }
-    if (key.origin === "EXTERNAL" && (pending === undefined || !isPresent(pending, now))) {
+    const waiting = withoutPending(key, store, now);
+    if (key.origin === "EXTERNAL" && waiting !== undefined) {
       throw new KmsError(
         "KMSInvalidStateException",
-        `No available key material pending rotation for the key: ${arn}.`,
+        `No available key material pending rotation for the key: ${arnOf(waiting, realm)}.`,
       );
     }
-    const version = pending ?? newVersion(now, "ON_DEMAND");
-    store.keys.update({
-      ...rotated(key, { ...version, created: now, rotation: "ON_DEMAND" }),
-      pending: undefined,
-    });
+    const fresh = newVersion(now, "ON_DEMAND");
+    const [, ...synchronized] = rotate(key, store, ({ pending = fresh }) => ({
+      ...pending,
+      created: now,
+      rotation: "ON_DEMAND",
+    }));
+    synchronized.forEach(note);
     return { KeyId: arn };
   },
 });
@@ -116,14 +126,15 @@ const listKeyRotations = operation("ListKeyRotations", {
   questions: ({ keyId }) => ({
     key: { on: "key", action: "ListKeyRotations", keyId } as const,
   }),
-  run: ({ realm, now }, { which, limit, after }, { key }) => {
+  run: ({ store, realm, now }, { which, limit, after }, { key }) => {
     requireSymmetric(key, keyArn(realm, key.keyId));
     const all = which === "ALL_KEY_MATERIAL";
     const last = key.versions.length + (all && key.pending !== undefined ? 1 : 0);
     const first = Math.max(after + 1, all ? 1 : 2);
     const end = Math.min(last, first + limit - 1);
+    const replicasWait = key.regions !== undefined && withoutPending(key, store, now) !== undefined;
     const Rotations = [];
-    for (let n = first; n <= end; n++) Rotations.push(keyRotation(key, n, now));
+    for (let n = first; n <= end; n++) Rotations.push(keyRotation(key, n, now, replicasWait));
     return { Rotations, ...toPage(end < last ? String(end) : undefined) };
   },
 });
@@ -147,6 +158,19 @@ function requireSymmetric({ keySpec }: KeyRecord, arn: string): void {
   throw new KmsError(
     "UnsupportedOperationException",
     `${arn} key spec is ${keySpec} which is not valid for this operation.`,
+  );
+}
+
+function requireNoReplica(key: KeyRecord, arn: string): void {
+  if (isReplica(key)) throw notPrimary(arn);
+}
+
+/** The first of the related keys into which the pending material is yet to be imported. */
+function withoutPending(key: KeyRecord, store: Store, now: number): KeyRecord | undefined {
+  const wanted = key.pending?.imported?.fingerprint;
+  return relatedKeys(key, store).find(
+    ({ pending }) =>
+      pending === undefined || !isPresent(pending, now) || pending.imported?.fingerprint !== wanted,
   );
 }
 

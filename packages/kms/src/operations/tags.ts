@@ -7,6 +7,7 @@ import type { Conditions } from "../access/access.ts";
 import * as check from "../requests/check.ts";
 import { kmsLimits } from "../keys/key.ts";
 import { fromMarker, toPage } from "../requests/page.ts";
+import type { Tag } from "../requests/shapes.ts";
 import { operation, type Implementations } from "./operation.ts";
 
 /** Adds tags, and replaces those with the same key. */
@@ -86,6 +87,10 @@ export const implementations: Implementations<
 
 function tagKeyIn(position: string | undefined): string {
   return Buffer.from(position ?? "", "hex").toString();
+}
+
+export function tagList(tags: Readonly<Record<string, string>>): Tag[] {
+  return Object.entries(tags).map(([TagKey, TagValue]) => ({ TagKey, TagValue }));
 }
 
 /** The condition keys that the tags in a request make. */

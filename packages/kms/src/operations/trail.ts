@@ -5,9 +5,10 @@
  */
 import { isEnvelopeError } from "@env/core";
 import type { Asked, Resolved } from "../access/access.ts";
-import { aliasArn, keyArn, type Realm } from "../arn.ts";
+import { aliasArn, type Realm } from "../arn.ts";
 import type { AuditEvent, AuditSink } from "../audit/event.ts";
 import { operationRows, type OperationName } from "../catalogue/operations.ts";
+import { arnOf } from "../keys/key.ts";
 import type { KeyRecord } from "../store/key-record.ts";
 import type { DueEvent } from "../keys/lifecycle.ts";
 import type { Caller } from "../policy/request.ts";
@@ -20,7 +21,6 @@ export type Outcome<Response> = { readonly response: Response } | { readonly err
 /** The part of an environment that a trail needs. */
 interface Surroundings {
   readonly store: Store;
-  readonly realm: Realm;
   readonly session: Session;
   readonly audit: AuditSink;
   readonly requestId?: string;
@@ -54,7 +54,7 @@ export class Trail {
   }
 
   found(resolved: readonly Resolved[]): void {
-    this.#resources = resolved.flatMap((one) => resourceOf(one, this.#environment.realm));
+    this.#resources = resolved.flatMap((one) => resourceOf(one, this.#environment.session.realm));
   }
 
   asked(answer: Asked): void {
@@ -74,6 +74,7 @@ export class Trail {
     const { store, session, audit, requestId } = this.#environment;
     return audit.append({
       time: store.now(),
+      region: session.realm.region,
       operation: this.#operation,
       ...session.identity,
       ...(requestId === undefined ? {} : { requestId }),
@@ -91,23 +92,27 @@ export class Trail {
 /** How deep requests go: a tag in a list, a pair in a constraint. */
 const MAX_DEPTH = 3;
 
+/** Something that the KMS does by itself with a key. */
+export interface OwnEvent extends Partial<Pick<DueEvent, "keyMaterialId">> {
+  readonly operation: DueEvent["operation"] | "CreateKey" | "DeleteKey";
+  readonly key: KeyRecord;
+}
+
 /** What the KMS does by itself: no one's request, so nobody was asked. */
 export function ownEvent(
-  {
-    operation: name,
-    keyMaterialId,
-  }: DueEvent | { operation: "CreateKey"; keyMaterialId?: undefined },
-  { keyId }: KeyRecord,
-  realm: Realm,
+  { operation, key, keyMaterialId }: OwnEvent,
+  realm: Pick<Realm, "accountId">,
   time: number,
 ): AuditEvent {
+  const { keyId, region } = key;
   return {
     time,
-    operation: name,
+    region,
+    operation,
     principal: "kms.amazonaws.com",
     accountId: realm.accountId,
     readOnly: false,
-    resources: [keyArn(realm, keyId)],
+    resources: [arnOf(key, realm)],
     parameters: { KeyId: keyId },
     ...(keyMaterialId === undefined ? {} : { response: { KeyMaterialId: keyMaterialId } }),
     decisions: [],
@@ -117,7 +122,7 @@ export function ownEvent(
 /** ARNs of what a question is about. */
 function resourceOf({ question, record }: Resolved, realm: Realm): readonly string[] {
   if (question.on === "alias") return [aliasArn(realm, question.name)];
-  return record === undefined ? [] : [keyArn(realm, record.keyId)];
+  return record === undefined ? [] : [arnOf(record, realm)];
 }
 
 function toDecision({ request, decision }: Asked): AuditEvent["decisions"][number] {

@@ -41,6 +41,12 @@ export interface KeyOperations {
   /** Leaves the key disabled. */
   cancelKeyDeletion(request: KeyRequest): Promise<KeyIdResponse>;
 
+  /** Makes a key with the same id and material in another region. */
+  replicateKey(request: ReplicateKeyRequest): Promise<ReplicateKeyResponse>;
+
+  /** Makes a replica the primary key, and the primary key a replica. */
+  updatePrimaryRegion(request: UpdatePrimaryRegionRequest): Promise<void>;
+
   createAlias(request: AliasTargetRequest): Promise<void>;
 
   /** Points an alias at another key of the same kind. */
@@ -80,6 +86,8 @@ export interface KeyMetadata {
   readonly KeyState: KeyState;
   /** Only while pending deletion. */
   readonly DeletionDate?: Date;
+  /** Only in the state `PendingReplicaDeletion`: the days that begin once the last replica is deleted. */
+  readonly PendingDeletionWindowInDays?: number;
   /** When imported material expires; only where it does. */
   readonly ValidTo?: Date;
   readonly Origin: "AWS_KMS" | "EXTERNAL";
@@ -100,11 +108,15 @@ export interface KeyMetadata {
   readonly CurrentKeyMaterialId?: string;
 }
 
-/** There is one region here, so a multi-Region key is a primary without replicas. */
 export interface MultiRegionConfiguration {
-  readonly MultiRegionKeyType: "PRIMARY";
-  readonly PrimaryKey: { readonly Arn: string; readonly Region: string };
-  readonly ReplicaKeys: [];
+  readonly MultiRegionKeyType: "PRIMARY" | "REPLICA";
+  readonly PrimaryKey: MultiRegionKey;
+  readonly ReplicaKeys: MultiRegionKey[];
+}
+
+export interface MultiRegionKey {
+  readonly Arn: string;
+  readonly Region: string;
 }
 
 export interface CreateKeyRequest {
@@ -129,6 +141,28 @@ export interface CreateKeyRequest {
 
 export interface KeyMetadataResponse {
   readonly KeyMetadata: KeyMetadata;
+}
+
+export interface ReplicateKeyRequest extends KeyRequest {
+  /** 1 to 32 of a-z, 0-9 and dashes. */
+  readonly ReplicaRegion: string | undefined;
+  /** JSON. Default: the account decides, through IAM policies. */
+  readonly Policy?: string | undefined;
+  readonly BypassPolicyLockoutSafetyCheck?: boolean | undefined;
+  readonly Description?: string | undefined;
+  /** At most 50. Default: none, whatever tags the primary key has. */
+  readonly Tags?: readonly Tag[] | undefined;
+}
+
+export interface ReplicateKeyResponse {
+  readonly ReplicaKeyMetadata: KeyMetadata;
+  readonly ReplicaPolicy: string;
+  readonly ReplicaTags: Tag[];
+}
+
+export interface UpdatePrimaryRegionRequest extends KeyRequest {
+  /** The region of a replica. */
+  readonly PrimaryRegion: string | undefined;
 }
 
 export interface DescribeKeyRequest extends KeyRequest, WithGrantTokens {}
@@ -170,8 +204,9 @@ export interface ScheduleKeyDeletionRequest extends KeyRequest {
 
 export interface ScheduleKeyDeletionResponse {
   readonly KeyId: string;
-  readonly DeletionDate: Date;
-  readonly KeyState: "PendingDeletion";
+  /** Absent for a primary key that has replicas: its waiting period begins when the last of them is deleted. */
+  readonly DeletionDate?: Date;
+  readonly KeyState: "PendingDeletion" | "PendingReplicaDeletion";
   readonly PendingWindowInDays: number;
 }
 
@@ -196,7 +231,12 @@ export interface ListKeyRotationsRequest extends KeyRequest, PageRequest {
 export interface KeyRotation {
   readonly KeyId: string;
   readonly KeyMaterialId: string;
-  readonly KeyMaterialState: "CURRENT" | "NON_CURRENT" | "PENDING_ROTATION";
+  /** `PENDING_MULTI_REGION_IMPORT_AND_ROTATION`: it is yet to be imported into a related multi-Region key. */
+  readonly KeyMaterialState:
+    | "CURRENT"
+    | "NON_CURRENT"
+    | "PENDING_ROTATION"
+    | "PENDING_MULTI_REGION_IMPORT_AND_ROTATION";
   /** None: the material that the key was created with. */
   readonly RotationDate?: Date;
   readonly RotationType?: "AUTOMATIC" | "ON_DEMAND";

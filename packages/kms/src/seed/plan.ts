@@ -104,7 +104,7 @@ export function planSeed(ground: Ground): SeedPlan {
 
 export function planKey(ground: Ground, wanted: SeedKey): SeedStep {
   const { store, realm } = ground;
-  const record = store.keys.get(wanted.keyId);
+  const record = store.keys.get(realm.region, wanted.keyId);
   const conflicts = conflictsOf(ground, wanted, record);
   if (conflicts.length > 0) {
     return { action: "conflict", record: wanted.keyId, changes: conflicts };
@@ -210,23 +210,23 @@ export function knownPrincipal(store: Store, arn: string): CheckedPrincipal | un
 }
 
 /** What the keystore has and the seed does not. Users go before their groups. */
-function planPruning({ store, planned }: Ground): SeedStep[] {
+function planPruning({ store, realm, planned }: Ground): SeedStep[] {
   const principals = byDependence(allPrincipals(store)).toReversed();
-  const keys = allKeys(store).filter(isSeedable);
+  const keys = allKeys(store, realm).filter(isSeedable);
   return [...principals.map(({ arn }) => arn), ...keys.map(({ keyId }) => keyId)]
     .filter((record) => !planned.has(record))
     .map((record) => ({ action: "delete", record, changes: [] }));
 }
 
 function conflictsOf(
-  { store, prune }: Ground,
+  { store, realm, prune }: Ground,
   wanted: SeedKey,
   record: KeyRecord | undefined,
 ): SeedChange[] {
   const found: SeedChange[] = [];
   if (record === undefined) {
     // Another form of the id, or a key that was deleted and is not yet destroyed.
-    if (store.keys.isTaken(wanted.keyId)) {
+    if (store.keys.isTaken(realm.region, wanted.keyId)) {
       found.push(change("keyId", "taken by another or a deleted key", wanted.keyId));
     }
   } else {
@@ -239,7 +239,7 @@ function conflictsOf(
     }
   }
   for (const name of wanted.aliases) {
-    const holder = store.keys.byAlias(name);
+    const holder = store.keys.byAlias(realm.region, name);
     if (holder !== undefined && !isSameKind(holder, wanted)) {
       found.push(change(memberPath("aliases", name), holder.keyId, wanted.keyId));
     }
@@ -269,7 +269,7 @@ function view(
   realm: Realm,
 ): object {
   return {
-    deletion: deletion && new Date(deletion.date).toISOString(),
+    deletion: deletion && deletionView(deletion),
     description,
     enabled,
     rotation: rotation && { periodInDays: rotation.periodInDays },
@@ -280,17 +280,21 @@ function view(
 
 /** Moves an alias from the key that has it to the one that is to have it. */
 function aliasChanges(
-  { store }: Ground,
+  { store, realm }: Ground,
   { keyId, aliases }: KeyRecord,
   target: readonly string[],
 ): SeedChange[] {
   const had = aliases.map(({ name }) => name);
   const moved = (name: string, to: string | undefined): SeedChange =>
-    change(memberPath("aliases", name), store.keys.byAlias(name)?.keyId, to);
+    change(memberPath("aliases", name), store.keys.byAlias(realm.region, name)?.keyId, to);
   return [
     ...had.filter((name) => !target.includes(name)).map((name) => moved(name, undefined)),
     ...target.filter((name) => !had.includes(name)).map((name) => moved(name, keyId)),
   ];
+}
+
+function deletionView({ date }: NonNullable<KeyRecord["deletion"]>): string {
+  return date === undefined ? "after its replicas" : new Date(date).toISOString();
 }
 
 function principalView({ tags, policies, boundary, groups }: CheckedPrincipal): object {

@@ -69,7 +69,7 @@ export type PolicyValue = unknown;
 
 /** The seed of what is in the store; inside its `read`. Keys as they were created, principals by ARN. */
 export function exportDocument(store: Store, realm: Realm): SeedDocument {
-  const keys = allKeys(store).filter(isSeedable);
+  const keys = allKeys(store, realm).filter(isSeedable);
   return {
     version: SEED_VERSION,
     keys: keys.map((record) =>
@@ -93,10 +93,11 @@ export function isSeedable({ manager, deletion }: KeyRecord): boolean {
   return manager === "CUSTOMER" && deletion === undefined;
 }
 
-export function allKeys(store: Store): KeyRecord[] {
+/** The keys of the keystore's own region: a seed says nothing of others. */
+export function allKeys(store: Store, { region }: Realm): KeyRecord[] {
   const found: KeyRecord[] = [];
   for (let after: number | undefined = 0; after !== undefined;) {
-    const { items, next }: ReturnType<Store["keys"]["list"]> = store.keys.list(after, PAGE);
+    const { items, next }: ReturnType<Store["keys"]["list"]> = store.keys.list(region, after, PAGE);
     found.push(...items);
     after = next;
   }

@@ -127,7 +127,9 @@ export class Seeding {
       if (step.action === "conflict" || isCreated !== isNew) {
         throw refusal(step, "it was changed by others meanwhile; apply the seed again");
       }
-      const record = isCreated ? this.#create(wanted, made) : this.#store.keys.get(wanted.keyId);
+      const record = isCreated
+        ? this.#create(wanted, made)
+        : this.#store.keys.get(this.#realm.region, wanted.keyId);
       if (record !== undefined) this.#change(ground, wanted, record);
     });
   }
@@ -137,8 +139,11 @@ export class Seeding {
     const { keyId, description, keySpec, keyUsage, origin, tags } = wanted;
     const now = store.now();
     const policy = wanted.policy ?? defaultKeyPolicy(this.#realm.accountId);
+    const { region } = this.#realm;
     const record: KeyRecord = {
       keyId,
+      region,
+      regions: isMultiRegionKeyId(keyId) ? [region] : undefined,
       created: now,
       description,
       keySpec,
@@ -222,7 +227,7 @@ export class Seeding {
     return names.map((name) => {
       const known = record.aliases.find((alias) => alias.name === name);
       if (known !== undefined) return known;
-      const holder = store.keys.byAlias(name);
+      const holder = store.keys.byAlias(this.#realm.region, name);
       this.#doneToAlias(record, holder === undefined ? "CreateAlias" : "UpdateAlias", name);
       const alias = holder?.aliases.find((one) => one.name === name);
       if (holder !== undefined) store.keys.update(withoutAlias(holder, name));
@@ -247,7 +252,7 @@ export class Seeding {
       if (store.principals.get(name) !== undefined) this.#iam.deleteWithin(name);
       return;
     }
-    const record = store.keys.get(name);
+    const record = store.keys.get(this.#realm.region, name);
     if (record === undefined || !isSeedable(record)) return;
     const windowDays = PRUNE_WINDOW_DAYS;
     const date = store.now() + windowDays * DAY_MS;

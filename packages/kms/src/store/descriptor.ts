@@ -10,7 +10,7 @@
  */
 import { createHash, type KeyObject } from "node:crypto";
 import type { Bytes } from "@env/core";
-import { isKeyId, type Realm } from "../arn.ts";
+import { isKeyId, isRegion, type Realm } from "../arn.ts";
 import type { Database } from "./database.ts";
 import type { RootKeyFacts } from "./root-key.ts";
 import { KEY_BYTES, label, openRow, OVERHEAD_BYTES, sealRow, secretKey } from "../material/seal.ts";
@@ -37,10 +37,6 @@ const LABEL = label("env/1/keystore-root");
 
 export function isAccountId(text: unknown): boolean {
   return typeof text === "string" && /^[0-9]{12}$/.test(text);
-}
-
-export function isRegion(text: unknown): boolean {
-  return typeof text === "string" && /^[a-z0-9-]{1,32}$/.test(text);
 }
 
 /** Seals `root`, the 32-byte root key, under `key`, the source key. */

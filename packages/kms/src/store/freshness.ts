@@ -20,7 +20,7 @@ import { Bucket } from "./bucket.ts";
 import { advance, newClock, reset, type Clock } from "./clock.ts";
 import type { Database } from "./database.ts";
 import { Fault } from "./file-errors.ts";
-import { letters, RecordName, type RecordKind } from "./record-name.ts";
+import { RecordName } from "./record-name.ts";
 import { MARK_BYTES, markOf, type RowSealer } from "./row-sealer.ts";
 
 export const BUCKETS = 256;
@@ -34,8 +34,8 @@ interface Head {
   readonly clock: Clock;
   /** Digest of the descriptor's row: only the latest one may open the keystore. */
   readonly descriptor: string;
-  /** The number of records of each kind, by the letter of the kind. */
-  readonly counts: Readonly<Record<(typeof letters)[RecordKind], number>>;
+  /** The number of records in each list that has had one. */
+  readonly counts: Readonly<Record<string, number>>;
   /** Bytes in base64, by name. */
   readonly heads: Readonly<Record<string, string>>;
 }
@@ -49,19 +49,12 @@ interface State extends Head {
   readonly sealed: Uint8Array;
 }
 
-/** The counts of a new keystore. */
-// Every kind has a letter.
-// oxlint-disable-next-line typescript/no-unsafe-type-assertion
-const noRecords = Object.fromEntries(
-  Object.values(letters).map((letter) => [letter, 0]),
-) as Head["counts"];
-
 export class Freshness {
   readonly #sealer: RowSealer;
   readonly #statements: Readonly<Record<StatementName, StatementSync>>;
   readonly #buckets = new Map<number, { readonly mark: string; readonly bucket: Bucket }>();
-  /** The epoch in which the rows of a kind were found to be complete. */
-  readonly #complete = new Map<RecordKind, number>();
+  /** The epoch in which the rows of a list were found to be complete. */
+  readonly #complete = new Map<string, number>();
   /** SQLite's `data_version` when the state was last read. */
   #version: unknown;
   #epoch = 0;
@@ -83,7 +76,7 @@ export class Freshness {
       revision: 0,
       clock: newClock(time),
       descriptor,
-      counts: noRecords,
+      counts: {},
       heads: {},
       marks: Buffer.alloc(BUCKETS * MARK_BYTES),
       sealed: new Uint8Array(0),
@@ -139,27 +132,28 @@ export class Freshness {
   }
 
   /**
-   * Throws unless a list leads to every record of a kind. Checked once while nobody else writes.
+   * Throws unless a list leads to every record that belongs to it. Checked once while nobody else writes.
    *
+   * @param list - {@link RecordName.list}.
    * @param countRows - How many of its rows a list leads to.
    * @param problemOf - Why a list does not lead to a record; `undefined`: it does.
    */
   requireComplete(
-    kind: RecordKind,
+    list: string,
     countRows: () => number,
     problemOf: (name: RecordName) => string | undefined,
   ): void {
-    if (this.#complete.get(kind) === this.#epoch) return;
-    if (countRows() !== this.#current.counts[letters[kind]]) {
+    if (this.#complete.get(list) === this.#epoch) return;
+    if (countRows() !== (this.#current.counts[list] ?? 0)) {
       // Additional rows are noticed when the list reaches them.
       for (let bucket = 0; bucket < BUCKETS; bucket++) {
         for (const name of this.namesIn(bucket)) {
-          const problem = name.kind === kind ? problemOf(name) : undefined;
+          const problem = name.list === list ? problemOf(name) : undefined;
           if (problem !== undefined) throw name.fault(problem);
         }
       }
     }
-    this.#complete.set(kind, this.#epoch);
+    this.#complete.set(list, this.#epoch);
   }
 
   /** Begins a transaction that changes something, at the machine's `time`. */
@@ -173,8 +167,8 @@ export class Freshness {
     this.#changed.set(name.encoded, mark);
     if (change === 0) return;
     const { counts } = this.#current;
-    const letter = letters[name.kind];
-    this.#change({ counts: { ...counts, [letter]: counts[letter] + change } });
+    const { list } = name;
+    this.#change({ counts: { ...counts, [list]: (counts[list] ?? 0) + change } });
   }
 
   /** Lists an alias, which has no sealing of its own. */

@@ -22,7 +22,7 @@ import {
   isProvider,
   type IamRecords,
 } from "./iam-records.ts";
-import { RecordName, type IamKind } from "./record-name.ts";
+import { letters, RecordName, type IamKind } from "./record-name.ts";
 import type { RowSealer } from "./row-sealer.ts";
 import { MAX_RECORD_BYTES, ROW_REMOVED, SealedRows } from "./sealed-rows.ts";
 import type { Listed, Records } from "./store.ts";
@@ -146,7 +146,7 @@ export class IamTable<Kind extends IamKind> implements Records<IamRecords[Kind]>
   /** That no row was removed. */
   requireComplete(): void {
     this.#freshness.requireComplete(
-      this.#kind,
+      letters[this.#kind],
       () => Number(this.#statements.count.get()?.["n"]),
       (name) => (this.#statements.get.get(name.id) === undefined ? ROW_REMOVED : undefined),
     );

@@ -12,7 +12,7 @@
  */
 import type { KeyObject } from "node:crypto";
 import type { Bytes } from "@env/core";
-import { isMultiRegionKeyId, multiRegionForm } from "../arn.ts";
+import { multiRegionForm } from "../arn.ts";
 import { isKeySpec, type KeySpec, type KeyUsage } from "../catalogue/key-specs.ts";
 import { decodeMaterial, encodeMaterial } from "../material/material.ts";
 import type { Grant } from "../policy/request.ts";
@@ -21,6 +21,10 @@ import type { Grant } from "../policy/request.ts";
 export interface KeyRecord {
   /** Lower-case UUID, or `mrk-` and 32 hex digits for a multi-Region key. */
   readonly keyId: string;
+  /** Where the key is. */
+  readonly region: string;
+  /** Where a multi-Region key and its replicas are, the primary's region first; `undefined` for other keys. */
+  readonly regions: readonly string[] | undefined;
   readonly created: number;
   readonly description: string;
   readonly keySpec: KeySpec;
@@ -29,7 +33,8 @@ export interface KeyRecord {
   /** `AWS`: made for a service under `alias/aws/…`, and not to be edited. */
   readonly manager: "CUSTOMER" | "AWS";
   readonly enabled: boolean;
-  readonly deletion: { readonly date: number; readonly windowDays: number } | undefined;
+  /** `date` is `undefined` for a primary key that waits until its last replica is deleted. */
+  readonly deletion: { readonly date: number | undefined; readonly windowDays: number } | undefined;
   /** JSON text. */
   readonly policy: string;
   /** Sorted by name. */
@@ -74,12 +79,13 @@ export interface ImportedFacts {
 
 /** A key past its deletion date is gone, whether or not its row has been deleted yet. */
 export function isGone(record: KeyRecord, now: number): boolean {
-  return record.deletion !== undefined && record.deletion.date <= now;
+  const date = record.deletion?.date;
+  return date !== undefined && date <= now;
 }
 
 /** The record's bytes, key material included: the caller's to wipe. */
 export function encodeRecord(record: KeyRecord): Bytes {
-  const { keyId, versions, pending, ...rest } = record;
+  const { keyId: _, region: __, versions, pending, ...rest } = record;
   const materials: Uint8Array[] = [];
   const toHead = ({ material, ...facts }: KeyVersion): VersionHead => {
     const raw = material === undefined ? new Uint8Array(0) : encodeMaterial(material);
@@ -90,7 +96,6 @@ export function encodeRecord(record: KeyRecord): Bytes {
     const head = new TextEncoder().encode(
       JSON.stringify({
         ...rest,
-        multiRegion: isMultiRegionKeyId(keyId),
         versions: versions.map(toHead),
         pending: pending === undefined ? undefined : toHead(pending),
       }),
@@ -112,10 +117,10 @@ export function encodeRecord(record: KeyRecord): Bytes {
 /**
  * Reads a record's bytes and wipes them.
  *
- * @param uuid - What the row is found by, in text.
+ * @param uuid - What the row is found by, in text, together with `region`.
  * @returns `undefined` for what {@link encodeRecord} would not write.
  */
-export function decodeRecord(uuid: string, bytes: Bytes): KeyRecord | undefined {
+export function decodeRecord(uuid: string, region: string, bytes: Bytes): KeyRecord | undefined {
   try {
     const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
     const length = bytes.length < 4 ? Infinity : view.getUint32(0);
@@ -138,7 +143,9 @@ export function decodeRecord(uuid: string, bytes: Bytes): KeyRecord | undefined 
     const pending = pendingHead === undefined ? undefined : versions.pop();
     // Member by member, not by spreading: all records have one shape, which is what V8 is fast with.
     return {
-      keyId: head.multiRegion ? multiRegionForm(uuid) : uuid,
+      keyId: head.regions === undefined ? uuid : multiRegionForm(uuid),
+      region,
+      regions: head.regions,
       created: head.created,
       description: head.description,
       keySpec: head.keySpec,
@@ -170,8 +177,7 @@ function totalBytes(parts: readonly Uint8Array[]): number {
 /** A version whose material follows as `bytes` bytes; zero bytes mean that it has none. */
 type VersionHead = Omit<KeyVersion, "material"> & { readonly bytes: number };
 
-type Head = Omit<KeyRecord, "keyId" | "versions" | "pending"> & {
-  readonly multiRegion: boolean;
+type Head = Omit<KeyRecord, "keyId" | "region" | "versions" | "pending"> & {
   readonly versions: readonly VersionHead[];
   readonly pending: VersionHead | undefined;
 };
@@ -179,18 +185,17 @@ type Head = Omit<KeyRecord, "keyId" | "versions" | "pending"> & {
 /** The record was sealed under the root key, so this is about another build's mistakes, not an attacker's. */
 function isHead(value: unknown): value is Head {
   if (!isObject(value)) return false;
-  const { keySpec, deletion, rotation, aliases, versions, pending } = value;
+  const { keySpec, regions, deletion, rotation, aliases, versions, pending } = value;
   return (
     typeof value["created"] === "number" &&
     typeof value["enabled"] === "boolean" &&
-    typeof value["multiRegion"] === "boolean" &&
+    (regions === undefined || Array.isArray(regions)) &&
     typeof keySpec === "string" &&
     isKeySpec(keySpec) &&
     texts.every((name) => typeof value[name] === "string") &&
     isObject(value["tags"]) &&
     Array.isArray(value["grants"]) &&
-    (deletion === undefined ||
-      (hasNumber(deletion, "date") && hasNumber(deletion, "windowDays"))) &&
+    (deletion === undefined || (hasNumber(deletion, "windowDays") && isOptionalDate(deletion))) &&
     (rotation === undefined ||
       (hasNumber(rotation, "periodInDays") && hasNumber(rotation, "next"))) &&
     Array.isArray(aliases) &&
@@ -207,6 +212,10 @@ const texts = ["description", "keyUsage", "origin", "manager", "policy"] as cons
 
 function isVersionHead(value: unknown): value is VersionHead {
   return hasNumber(value, "created") && hasNumber(value, "bytes");
+}
+
+function isOptionalDate(value: unknown): boolean {
+  return hasNumber(value, "date") || (isObject(value) && value["date"] === undefined);
 }
 
 function isNamed(value: unknown): boolean {

@@ -7,6 +7,7 @@
  */
 import { randomUUID, type KeyObject } from "node:crypto";
 import { KEY_BYTES, random, secretKey } from "../material/seal.ts";
+import { isRegion } from "../arn.ts";
 import { backupDatabase } from "./backup.ts";
 import { removeDatabase, requireFree } from "./database-files.ts";
 import { Database, type DatabaseOptions } from "./database.ts";
@@ -14,7 +15,6 @@ import {
   descriptorDigest,
   insertDescriptor,
   isAccountId,
-  isRegion,
   openDescriptor,
   readDescriptor,
   replaceDescriptor,

@@ -32,37 +32,53 @@ const kinds: ReadonlyMap<string, RecordKind> = new Map([
   [letters.provider, "provider"],
 ]);
 
+const UUID_BYTES = 16;
+
 export class RecordName {
   readonly kind: RecordKind;
   /** The 16 bytes of a key in Latin-1, the name of an alias, the id of an access key, or an ARN. */
   readonly id: string;
-  /** The name in the file, in Latin-1: a letter for the kind, and the id. */
+  /** The region of a key or alias; empty for a principal, which has none. */
+  readonly region: string;
+  /** The name in the file, in Latin-1: a letter for the kind, the region of an alias, the id, and the region of a key. */
   readonly encoded: string;
 
-  private constructor(kind: RecordKind, id: string) {
+  private constructor(kind: RecordKind, id: string, region: string, encoded: string) {
     this.kind = kind;
     this.id = id;
-    this.encoded = letters[kind] + id;
+    this.region = region;
+    this.encoded = letters[kind] + encoded;
   }
 
-  static key(uuid: Uint8Array): RecordName {
-    const bytes = Buffer.from(uuid.buffer, uuid.byteOffset, uuid.length);
-    return new RecordName("key", bytes.toString("latin1"));
+  static key(region: string, uuid: Uint8Array): RecordName {
+    const bytes = Buffer.from(uuid.buffer, uuid.byteOffset, uuid.length).toString("latin1");
+    return new RecordName("key", bytes, region, bytes + region);
   }
 
-  static alias(name: string): RecordName {
-    return new RecordName("alias", name);
+  static alias(region: string, name: string): RecordName {
+    return new RecordName("alias", name, region, `${region}:${name}`);
   }
 
   /** A record of IAM. */
   static iam(kind: IamKind, id: string): RecordName {
-    return new RecordName(kind, id);
+    return new RecordName(kind, id, "", id);
   }
 
   static decode(encoded: string): RecordName {
     const kind = kinds.get(encoded.charAt(0));
     if (kind === undefined) throw new TypeError("a bucket holds names of records only");
-    return new RecordName(kind, encoded.slice(1));
+    const rest = encoded.slice(1);
+    if (kind === "key") {
+      return new RecordName(kind, rest.slice(0, UUID_BYTES), rest.slice(UUID_BYTES), rest);
+    }
+    if (kind !== "alias") return RecordName.iam(kind, rest);
+    const colon = rest.indexOf(":");
+    return new RecordName(kind, rest.slice(colon + 1), rest.slice(0, colon), rest);
+  }
+
+  /** The list that leads to the record: its kind's letter, and the region. */
+  get list(): string {
+    return letters[this.kind] + this.region;
   }
 
   /** The bytes that {@link RecordName.key} was given. */
@@ -70,9 +86,10 @@ export class RecordName {
     return Buffer.from(this.id, "latin1");
   }
 
-  /** `key 0123…`, `alias alias/app`, `principal arn:…`. */
+  /** `key 0123… in eu-west-1`, `alias alias/app in eu-west-1`, `principal arn:…`. */
   get title(): string {
-    return `${this.kind} ${this.kind === "key" ? keyIdFromBytes(this.uuid) : this.id}`;
+    const id = this.kind === "key" ? keyIdFromBytes(this.uuid) : this.id;
+    return `${this.kind} ${id}${this.region === "" ? "" : ` in ${this.region}`}`;
   }
 
   /** The error of a record that does not verify, to be thrown. */

@@ -84,21 +84,25 @@ export interface Store {
   openToken(name: string, token: Uint8Array): Bytes | undefined;
 }
 
-/** Keys with their aliases. A key past its deletion date does not exist. */
+/** Keys with their aliases, each in its region. A key past its deletion date does not exist. */
 export interface Keys {
-  get(keyId: string): KeyRecord | undefined;
+  get(region: string, keyId: string): KeyRecord | undefined;
 
   /** Whether a key has this id, or had it and is not deleted yet, or has another id of the same bytes. */
-  isTaken(keyId: string): boolean;
+  isTaken(region: string, keyId: string): boolean;
 
   /** The key that an alias points at. */
-  byAlias(name: string): KeyRecord | undefined;
+  byAlias(region: string, name: string): KeyRecord | undefined;
 
-  /** Lists keys in the order of their creation. */
-  list(after: number, limit: number): Listed<KeyRecord, number>;
+  /** Lists the keys of a region in the order of their creation. */
+  list(region: string, after: number, limit: number): Listed<KeyRecord, number>;
 
-  /** Lists aliases by name, each with its key. */
-  listAliases(after: string, limit: number): Listed<readonly [AliasRecord, KeyRecord], string>;
+  /** Lists the aliases of a region by name, each with its key. */
+  listAliases(
+    region: string,
+    after: string,
+    limit: number,
+  ): Listed<readonly [AliasRecord, KeyRecord], string>;
 
   insert(record: KeyRecord): void;
 

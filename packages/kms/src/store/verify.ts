@@ -11,7 +11,7 @@ import { setImmediate } from "node:timers/promises";
 import type { Database } from "./database.ts";
 import { Fault } from "./file-errors.ts";
 import { BUCKETS } from "./freshness.ts";
-import { MAX_ALIAS_BYTES } from "./key-table.ts";
+import { MAX_ALIAS_BYTES, MAX_REGION_BYTES } from "./key-table.ts";
 import { iamTables, MAX_NAME_BYTES } from "./iam-table.ts";
 import { RecordName } from "./record-name.ts";
 import { canLoseWrites, lossWarning, sqliteVersion } from "./sqlite-version.ts";
@@ -20,7 +20,7 @@ import type { SqliteStore } from "./sqlite-store.ts";
 /** One problem. */
 export interface Finding {
   /**
-   * `key 0123…`, `alias alias/app`, `principal arn:…`, `bucket 17`, `the audit log`, `the database`, or
+   * `key 0123… in eu-west-1`, `alias alias/app in eu-west-1`, `principal arn:…`, `bucket 17`, `the audit log`, `the database`, or
    * `the SQLite library` where it may have lost what nobody can find any more.
    */
   readonly record: string;
@@ -71,47 +71,59 @@ export async function verifyStore(
       }),
     );
   }
-  for (const { rows, first, nameOf } of tables) {
-    const page = database.prepare(rows);
-    for (let from: SQLOutputValue | undefined = first; from !== undefined;) {
-      const start: SQLOutputValue = from;
+  for (const { table, columns, first, nameOf } of tables) {
+    const names = columns.join(", ");
+    const page = database.prepare(
+      `SELECT ${names} FROM ${table} WHERE (${names}) >= (${columns.map(() => "?").join(", ")}) ORDER BY ${names} LIMIT ${PAGE}`,
+    );
+    for (let from: Row | undefined = first; from !== undefined;) {
+      const start: Row = from;
       await setImmediate();
-      from = await store.read((): SQLOutputValue | undefined => {
-        const ids = page.all(start, PAGE).map((row) => row["id"]);
-        for (const id of ids) check(() => requireListed(store, nameOf(id)));
-        return ids.length < PAGE ? undefined : ids.at(-1);
+      from = await store.read((): Row | undefined => {
+        const rows = page.all(...start).map((row) => columns.map((column) => row[column] ?? null));
+        for (const row of rows) check(() => requireListed(store, nameOf(row)));
+        return rows.length < PAGE ? undefined : rows.at(-1);
       });
     }
   }
   return [...findings.values()];
 }
 
-/** The rows of each table in order; a page begins with the last row of the one before. */
+type Row = readonly SQLOutputValue[];
+
+/** What identifies the rows of each table, in an order; a page begins with the last row of the one before. */
 const tables: readonly {
-  readonly rows: string;
-  readonly first: SQLOutputValue;
-  readonly nameOf: (id: unknown) => RecordName;
+  readonly table: string;
+  readonly columns: readonly string[];
+  readonly first: Row;
+  readonly nameOf: (row: Row) => RecordName;
 }[] = [
   {
-    rows: "SELECT uuid AS id FROM cmk WHERE uuid >= ? ORDER BY uuid LIMIT ?",
-    first: new Uint8Array(0),
-    nameOf: (id) => RecordName.key(id instanceof Uint8Array ? id : new Uint8Array(0)),
+    table: "cmk",
+    columns: ["uuid", "region"],
+    first: [new Uint8Array(0), ""],
+    nameOf: ([uuid, region]) =>
+      RecordName.key(String(region), uuid instanceof Uint8Array ? uuid : new Uint8Array(0)),
   },
   {
-    rows: "SELECT name AS id FROM alias WHERE name >= ? ORDER BY name LIMIT ?",
-    first: "",
-    nameOf: (id) => RecordName.alias(String(id)),
+    table: "alias",
+    columns: ["region", "name"],
+    first: ["", ""],
+    nameOf: ([region, name]) => RecordName.alias(String(region), String(name)),
   },
   ...iamTables.map(({ kind, table, id }) => ({
-    rows: `SELECT ${id} AS id FROM ${table} WHERE ${id} >= ? ORDER BY ${id} LIMIT ?`,
-    first: "",
-    nameOf: (name: unknown) => RecordName.iam(kind, String(name)),
+    table,
+    columns: [id],
+    first: [""],
+    nameOf: ([name]: Row) => RecordName.iam(kind, String(name)),
   })),
 ];
 
 /** What finds rows, and how long it may be. SQLite knows how long a value is without reading it. */
 const bounds: readonly (readonly [table: string, column: string, condition: string])[] = [
   ["cmk", "uuid", "octet_length(uuid) <> 16"],
+  ["cmk", "region", `octet_length(region) > ${MAX_REGION_BYTES}`],
+  ["alias", "region", `octet_length(region) > ${MAX_REGION_BYTES}`],
   ["alias", "uuid", "octet_length(uuid) <> 16"],
   ["alias", "name", `octet_length(name) > ${MAX_ALIAS_BYTES}`],
   ...iamTables.map(
@@ -138,11 +150,11 @@ function outOfBounds(database: Database): Finding[] {
 }
 
 /** Throws a {@link Fault} unless a listed record exists, is the latest and unaltered, and an unlisted one does not exist. */
-function checkRecord({ keys, iam }: SqliteStore, { kind, id, uuid }: RecordName): void {
-  if (kind === "key") keys.load(uuid);
+function checkRecord({ keys, iam }: SqliteStore, name: RecordName): void {
+  if (name.kind === "key") keys.load(name);
   // Which key it points at is compared with that key.
-  else if (kind === "alias") keys.requireAliasRow(id);
-  else iam[kind].get(id);
+  else if (name.kind === "alias") keys.requireAliasRow(name);
+  else iam[name.kind].get(name.id);
 }
 
 /** The listed records have been checked. This finds rows that are not listed. */

@@ -57,7 +57,7 @@ it("has nothing to do for material that has expired but may yet turn out not to 
   if (version === undefined) throw new Error("no version");
   const record = keyRecord({ origin: "EXTERNAL", versions: [{ ...version, imported }] });
   expect(await store.read(() => isDue(record, store))).toBe(false);
-  const settled = { now: () => START, settled: () => START };
+  const settled = { keys: store.keys, now: () => START, settled: () => START };
   expect(isDue(record, settled)).toBe(true);
   expect(isDue({ ...record, origin: "AWS_KMS" }, settled)).toBe(false);
 });
@@ -72,11 +72,10 @@ it("applies what is due to the key's current state, not to the state it was foun
     const first = carryOutDue(record, store);
     expect(first.record.versions).toHaveLength(2);
     expect(first.record.rotation).toEqual({ periodInDays: 90, next: START + 90 * DAY_MS });
-    expect(first.done).toEqual([
-      { operation: "RotateKey", keyMaterialId: keyMaterialId(record.keyId, 2) },
-    ]);
+    const id = keyMaterialId(record.keyId, 2);
+    expect(first.done).toEqual([{ operation: "RotateKey", key: first.record, keyMaterialId: id }]);
     const again = carryOutDue(record, store);
-    expect(again.record).toBe(store.keys.get(record.keyId));
+    expect(again.record).toBe(store.keys.get("local", record.keyId));
     expect(again.done).toEqual([]);
     expect(isDue(again.record, store)).toBe(false);
   });

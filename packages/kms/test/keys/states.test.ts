@@ -45,6 +45,7 @@ ListResourceTags                    ok      ok       ok              ok         
 PutKeyPolicy                        ok      ok       ok              ok            ok          ok       ok
 ReEncryptFrom                       ok      D        S               S             S           S        ok
 ReEncryptTo                         ok      D        S               S             S           S        ok
+ReplicateKey                        ok      D        S               S             U           S        S
 RetireGrant                         ok      ok       ok              ok            ok          ok       ok
 RevokeGrant                         ok      ok       ok              ok            ok          ok       ok
 RotateKeyOnDemand                   ok      D        S               S             U           S        S
@@ -54,6 +55,7 @@ TagResource                         ok      ok       S               ok         
 UntagResource                       ok      ok       S               ok            ok          ok       ok
 UpdateAlias                         ok      ok       S               ok            ok          ok       ok
 UpdateKeyDescription                ok      ok       S               ok            ok          ok       ok
+UpdatePrimaryRegion                 ok      D        S               S             U           S        S
 Verify                              ok      D        S               S             S           S        ok
 VerifyMac                           ok      D        S               S             S           S        ok
 `;

@@ -745,7 +745,7 @@ describe("material that is destroyed", () => {
       const destroyed = records.filter(({ eventName }) => eventName === "DeleteExpiredKeyMaterial");
       expect(destroyed).toHaveLength(1);
       const { store } = await openStore(path);
-      const record = await store.read(() => store.keys.get(KeyId));
+      const record = await store.read(() => store.keys.get("local", KeyId));
       const versions = [...(record?.versions ?? []), record?.pending];
       const expired = versions.filter((version) => version?.imported?.expires !== undefined);
       expect(expired.map((version) => version?.material)).toEqual([undefined]);

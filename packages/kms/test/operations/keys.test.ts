@@ -333,8 +333,8 @@ describe("key states", () => {
       KeyState: "PendingDeletion",
       PendingWindowInDays: 7,
     });
-    expect(scheduled.DeletionDate.getTime()).toBeGreaterThanOrEqual(before + 7 * DAY_MS);
-    expect(scheduled.DeletionDate.getTime()).toBeLessThan(before + 7 * DAY_MS + 60_000);
+    expect(scheduled.DeletionDate?.getTime()).toBeGreaterThanOrEqual(before + 7 * DAY_MS);
+    expect(scheduled.DeletionDate?.getTime()).toBeLessThan(before + 7 * DAY_MS + 60_000);
     const { DeletionDate } = scheduled;
     expect((await client.describeKey({ KeyId })).KeyMetadata).toMatchObject({
       KeyState: "PendingDeletion",

@@ -41,7 +41,7 @@ it("lies in the file as specified", async () => {
   const { store, database, root, keystoreId } = open;
   expect(state(open)).toMatchObject({
     revision: 1,
-    head: { counts: { k: 0, a: 0, p: 0 }, heads: {}, clock: { settled: 0, resets: 0 } },
+    head: { counts: {}, heads: {}, clock: { settled: 0, resets: 0 } },
     marks: Buffer.alloc(256 * 12),
   });
   const { keyId } = keyRecord();
@@ -57,17 +57,17 @@ it("lies in the file as specified", async () => {
   });
   const { revision, head, marks } = state(open);
   expect(revision).toBe(3);
-  expect(head).toMatchObject({ counts: { k: 2, a: 1, p: 1 }, heads: { log: "AQID" } });
+  expect(head).toMatchObject({ counts: { klocal: 2, alocal: 1, p: 1 }, heads: { log: "AQID" } });
 
   const sealer = new RowSealer(root, keystoreId);
   const uuid = Buffer.from(keyId.replaceAll("-", ""), "hex");
   const key = database.prepare("SELECT sealed FROM cmk WHERE uuid = ?").get(uuid);
   const principal = database.prepare("SELECT sealed FROM principal").get();
   for (const [name, mark] of [
-    [`k${uuid.toString("latin1")}`, markOf(key?.["sealed"])],
+    [`k${uuid.toString("latin1")}local`, markOf(key?.["sealed"])],
     [`p${ALICE}`, markOf(principal?.["sealed"])],
-    ["aalias/b", "00".repeat(12)],
-    ["aalias/a", undefined],
+    ["alocal:alias/b", "00".repeat(12)],
+    ["alocal:alias/a", undefined],
   ] as const) {
     const number = createHash("sha256").update(name, "latin1").digest()[0] ?? 0;
     const sealed = database.prepare("SELECT sealed FROM bucket WHERE number = ?").get(number);
@@ -80,7 +80,7 @@ it("lies in the file as specified", async () => {
     );
   }
   await store.write(() => store.principals.delete(ALICE));
-  expect(state(open).head).toMatchObject({ counts: { k: 2, a: 1, p: 0 } });
+  expect(state(open).head).toMatchObject({ counts: { klocal: 2, alocal: 1, p: 0 } });
 });
 
 it("looks at the file again only when another connection has written", async () => {
@@ -94,7 +94,7 @@ it("looks at the file again only when another connection has written", async () 
   };
   await look();
   await look();
-  await open.store.read(() => open.store.keys.list(0, 1));
+  await open.store.read(() => open.store.keys.list("local", 0, 1));
   await look();
   await open.store.write(() => undefined);
   await look();

@@ -15,7 +15,7 @@ function revision({ database }: OpenStore): number {
 
 async function keyIds({ path }: OpenStore): Promise<string[]> {
   const { store } = await openStore(path);
-  const { items } = await store.read(() => store.keys.list(0, 1000));
+  const { items } = await store.read(() => store.keys.list("local", 0, 1000));
   return items.map(({ keyId }) => keyId);
 }
 
@@ -32,7 +32,7 @@ it("puts changes that are asked for at once into one transaction, in their order
     records.map((record) =>
       open.store.write(() => {
         open.store.keys.insert(record);
-        return open.store.keys.list(0, 100).items.length;
+        return open.store.keys.list("local", 0, 100).items.length;
       }),
     ),
   );
@@ -70,7 +70,7 @@ it("answers when it is on disk, and not before", async () => {
     seenInside = other.database.prepare("SELECT count(*) AS n FROM cmk").get()?.["n"];
   });
   expect(seenInside).toBe(0);
-  expect(await other.store.read(() => other.store.keys.get(record.keyId)?.keyId)).toBe(
+  expect(await other.store.read(() => other.store.keys.get("local", record.keyId)?.keyId)).toBe(
     record.keyId,
   );
 });
@@ -89,7 +89,7 @@ describe("a change that fails", () => {
       }),
       open.store.write(() => {
         open.store.keys.insert(c);
-        return [open.store.keys.byAlias("alias/x")?.keyId, open.store.head("log")];
+        return [open.store.keys.byAlias("local", "alias/x")?.keyId, open.store.head("log")];
       }),
     ]);
     expect(outcomes).toEqual([
@@ -124,12 +124,12 @@ describe("a change that fails", () => {
         store.attempt(() => {
           store.keys.insert(b);
           store.keys.update({ ...a, description: "no" });
-          expect(store.keys.get(a.keyId)?.description).toBe("no");
+          expect(store.keys.get("local", a.keyId)?.description).toBe("no");
           throw new RangeError("inner");
         }),
       ).toThrow(new RangeError("inner"));
-      expect(store.attempt(() => store.keys.get(a.keyId)?.description)).toBe("");
-      expect(store.keys.byAlias("alias/b")).toBeUndefined();
+      expect(store.attempt(() => store.keys.get("local", a.keyId)?.description)).toBe("");
+      expect(store.keys.byAlias("local", "alias/b")).toBeUndefined();
     });
     expect(await keyIds(open)).toEqual([a.keyId]);
     await sound(open);

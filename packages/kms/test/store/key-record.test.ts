@@ -30,10 +30,18 @@ describe("encodeRecord, decodeRecord", () => {
     ["with imported material", external],
     ["that waits for its material", { ...external, versions: [], pending: undefined }],
     ["asymmetric", signer],
-    ["multi-Region", { ...record, keyId: "mrk-0123abcd456789abcdef0123456789ab" }],
+    [
+      "multi-Region",
+      {
+        ...record,
+        keyId: "mrk-0123abcd456789abcdef0123456789ab",
+        regions: ["eu-west-1", "local"],
+        deletion: { date: undefined, windowDays: 7 },
+      },
+    ],
   ])("read back a key %s, and wipe the bytes", (_, one: KeyRecord) => {
     const bytes = encodeRecord(one);
-    const read = decodeRecord(keyId, bytes);
+    const read = decodeRecord(keyId, "local", bytes);
     expect(read && plain(read)).toEqual(plain(one));
     expect(bytes).toEqual(new Uint8Array(bytes.length));
   });
@@ -75,13 +83,13 @@ describe("encodeRecord, decodeRecord", () => {
       head(text.replace("SYMMETRIC_DEFAULT", "HMAC_512"), 64),
       head(text.replace('"bytes":32', '"bytes":31'), 64),
       head(text.replace('"enabled":true', '"enabled":1'), 64),
-      head(text.replace('"multiRegion":false,', ""), 64),
+      head(text.replace('"enabled":true', '"enabled":true,"regions":1'), 64),
       head(text.replace('"grants":[', '"grant":['), 64),
       head(text.replace('"periodInDays":90', '"periodInDays":"90"'), 64),
     ]) {
-      expect(decodeRecord(keyId, bytes)).toBeUndefined();
+      expect(decodeRecord(keyId, "local", bytes)).toBeUndefined();
     }
-    expect(decodeRecord(keyId, head(text, 64))).toBeDefined();
+    expect(decodeRecord(keyId, "local", head(text, 64))).toBeDefined();
   });
 });
 

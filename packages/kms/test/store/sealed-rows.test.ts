@@ -6,7 +6,7 @@ import { RowSealer } from "../../src/store/row-sealer.ts";
 import { SealedRows } from "../../src/store/sealed-rows.ts";
 import { tempStore } from "../support/store.ts";
 
-const name = RecordName.key(Buffer.from("0123456789abcdef0123456789abcdef", "hex"));
+const name = RecordName.key("local", Buffer.from("0123456789abcdef0123456789abcdef", "hex"));
 
 it("wipes its plaintext, also if that is too large to seal", async () => {
   const { database, root, keystoreId } = await tempStore();

@@ -36,7 +36,10 @@ async function setup(): Promise<Setup> {
     open.store.keys.insert(a);
     open.store.keys.insert(b);
   });
-  await open.store.read(() => [open.store.keys.get(a.keyId), open.store.keys.get(b.keyId)]);
+  await open.store.read(() => [
+    open.store.keys.get("local", a.keyId),
+    open.store.keys.get("local", b.keyId),
+  ]);
   return { ...open, a: a.keyId, b: b.keyId };
 }
 
@@ -49,7 +52,7 @@ function change(
 }
 
 function found(store: SqliteStore, keyId: string): KeyRecord {
-  const record = store.keys.get(keyId);
+  const record = store.keys.get("local", keyId);
   if (record === undefined) throw new Error("the key is not there");
   return record;
 }
@@ -74,7 +77,7 @@ async function problem(
 const keyProblem = (open: OpenStore, keyId: string): Promise<string | undefined> =>
   problem(
     open,
-    open.store.read(() => open.store.keys.get(keyId)),
+    open.store.read(() => open.store.keys.get("local", keyId)),
   );
 
 async function findings({ database, root, keystoreId }: OpenStore): Promise<string[]> {
@@ -132,7 +135,7 @@ describe("a row that was altered is an error that names it", () => {
     ],
     [
       "one alias more",
-      ({ a }) => `INSERT INTO alias VALUES ('alias/c', ${uuid(a)})`,
+      ({ a }) => `INSERT INTO alias VALUES ('local', 'alias/c', ${uuid(a)})`,
       () => OTHER_ALIASES,
     ],
     ["one alias less", () => "DELETE FROM alias WHERE name = 'alias/a'", () => OTHER_ALIASES],
@@ -150,20 +153,23 @@ describe("a row that was altered is an error that names it", () => {
     const keys = await setup();
     const { path, store, a } = keys;
     attack(path, sql(keys));
-    const named = `key ${a} does not verify: ${expected(keys)}`;
+    const named = `key ${a} in local does not verify: ${expected(keys)}`;
     expect(await keyProblem(keys, a)).toBe(named);
     expect(await problem(keys, change(keys, a, {}))).toBe(named);
     expect(
       await problem(
         keys,
-        store.read(() => [store.keys.list(0, 10), store.keys.listAliases("", 10)]),
+        store.read(() => [
+          store.keys.list("local", 0, 10),
+          store.keys.listAliases("local", "", 10),
+        ]),
       ),
     ).toMatch(/ does not verify: /);
     expect(await findings(keys)).toContain(named.replace(" does not verify", ""));
     const byAlias = await problem(
       keys,
       store.read(() => {
-        expect(store.keys.byAlias("alias/a")?.keyId ?? a).toBe(a);
+        expect(store.keys.byAlias("local", "alias/a")?.keyId ?? a).toBe(a);
       }),
     );
     expect(byAlias).toMatch(/^(?:key|alias) .* does not verify: /);
@@ -181,24 +187,24 @@ describe("a row that was altered is an error that names it", () => {
       const fresh = new SqliteStore(database, keys.root, keys.keystoreId);
       return problem(
         keys,
-        fresh.read(() => fresh.keys.get(a)),
+        fresh.read(() => fresh.keys.get("local", a)),
       );
     };
     for (let i = 0; i < sealed.length; i++) {
       const flipped = Uint8Array.from(sealed);
       flipped[i] = (flipped[i] ?? 0) ^ (1 << (i & 7));
       put.run(flipped);
-      expect(await reading(), `byte ${i}`).toBe(`key ${a} does not verify: ${ALTERED}`);
+      expect(await reading(), `byte ${i}`).toBe(`key ${a} in local does not verify: ${ALTERED}`);
     }
     put.run(sealed);
     expect(await reading()).toBeUndefined();
-    expect(await store.read(() => store.keys.get(a)?.keyId)).toBe(a);
+    expect(await store.read(() => store.keys.get("local", a)?.keyId)).toBe(a);
   });
 
   it("a date in clear that has passed does not delete a key", async () => {
     const keys = await setup();
     attack(keys.path, `UPDATE cmk SET deletion = 0 WHERE uuid = ${uuid(keys.a)}`);
-    const named = `key ${keys.a} does not verify: its row has another deletion date than it contains`;
+    const named = `key ${keys.a} in local does not verify: its row has another deletion date than it contains`;
     expect(await problem(keys, change(keys, keys.b, {}))).toBe(named);
     attack(keys.path, "UPDATE cmk SET deletion = NULL");
     expect(await keyProblem(keys, keys.a)).toBeUndefined();
@@ -207,12 +213,12 @@ describe("a row that was altered is an error that names it", () => {
   it("a number that no row can have", async () => {
     const keys = await setup();
     attack(keys.path, "UPDATE cmk SET deletion = 9223372036854775807");
-    const named = `key ${keys.a} does not verify: its row has another deletion date than it contains`;
+    const named = `key ${keys.a} in local does not verify: its row has another deletion date than it contains`;
     expect(await keyProblem(keys, keys.a)).toBe(named);
     attack(keys.path, "UPDATE cmk SET deletion = NULL, seq = seq + 9223372036854775000");
-    const bounds = `key ${keys.a} does not verify: its row is out of bounds`;
+    const bounds = `key ${keys.a} in local does not verify: its row is out of bounds`;
     expect(await keyProblem(keys, keys.a)).toBe(bounds);
-    const list = keys.store.read(() => keys.store.keys.list(0, 10));
+    const list = keys.store.read(() => keys.store.keys.list("local", 0, 10));
     expect(await problem(keys, list)).toBe("a row contains a number out of bounds");
   });
 
@@ -221,11 +227,13 @@ describe("a row that was altered is an error that names it", () => {
     const other = await setup();
     attack(
       keys.path,
-      `ATTACH '${other.path}' AS other; INSERT INTO cmk SELECT 99, uuid, deletion, sealed FROM other.cmk WHERE uuid = ${uuid(other.a)}`,
+      `ATTACH '${other.path}' AS other; INSERT INTO cmk SELECT 99, uuid, region, deletion, sealed FROM other.cmk WHERE uuid = ${uuid(other.a)}`,
     );
-    expect(await keyProblem(keys, other.a)).toBe(`key ${other.a} does not verify: ${ALTERED}`);
+    expect(await keyProblem(keys, other.a)).toBe(
+      `key ${other.a} in local does not verify: ${ALTERED}`,
+    );
     expect(await keyProblem(keys, keys.a)).toBeUndefined();
-    expect(await findings(keys)).toEqual([`key ${other.a}: ${ALTERED}`]);
+    expect(await findings(keys)).toEqual([`key ${other.a} in local: ${ALTERED}`]);
   });
 
   it("not even under the same root key", async () => {
@@ -234,7 +242,7 @@ describe("a row that was altered is an error that names it", () => {
     expect(
       await problem(
         keys,
-        store.read(() => store.keys.get(keys.a)),
+        store.read(() => store.keys.get("local", keys.a)),
       ),
     ).toBe("the state does not verify: its row was altered");
   });
@@ -250,15 +258,15 @@ describe("an older row that is put back", () => {
     await change(keys, a, { enabled: false, ...withAliases("alias/new") });
 
     putBack(path, old, (table) => table === "cmk");
-    expect(await keyProblem(keys, a)).toBe(`key ${a} does not verify: ${PUT_BACK}`);
+    expect(await keyProblem(keys, a)).toBe(`key ${a} in local does not verify: ${PUT_BACK}`);
     attack(path, "DELETE FROM alias");
     putBack(path, old);
-    expect(await keyProblem(keys, a)).toBe(`key ${a} does not verify: ${PUT_BACK}`);
+    expect(await keyProblem(keys, a)).toBe(`key ${a} in local does not verify: ${PUT_BACK}`);
     expect(await findings(keys)).toEqual(
       [
-        "alias alias/new: its row was removed",
-        "alias alias/a: its row was added",
-        `key ${a}: ${PUT_BACK}`,
+        "alias alias/new in local: its row was removed",
+        "alias alias/a in local: its row was added",
+        `key ${a} in local: ${PUT_BACK}`,
       ].toSorted(),
     );
   });
@@ -269,7 +277,7 @@ describe("an older row that is put back", () => {
     await change(keys, keys.a, { enabled: false });
     putBack(keys.path, old);
     expect(await keyProblem(await openStore(keys.path), keys.a)).toBe(
-      `key ${keys.a} does not verify: ${PUT_BACK}`,
+      `key ${keys.a} in local does not verify: ${PUT_BACK}`,
     );
   });
 
@@ -280,7 +288,7 @@ describe("an older row that is put back", () => {
     await change(keys, a, { enabled: false });
     putBack(path, old);
     // Who knows the bucket notices the row of the key, and who has to read it the bucket.
-    expect(await keyProblem(keys, a)).toBe(`key ${a} does not verify: ${PUT_BACK}`);
+    expect(await keyProblem(keys, a)).toBe(`key ${a} in local does not verify: ${PUT_BACK}`);
     expect(await keyProblem(await openStore(path), a)).toMatch(
       /^bucket [0-9]+ does not verify: an older row of it was put back$/,
     );
@@ -313,7 +321,7 @@ describe("an older row that is put back", () => {
       ).toBe(back);
     }
     const third = await openStore(path);
-    expect(await third.store.read(() => third.store.keys.get(a)?.enabled)).toBe(true);
+    expect(await third.store.read(() => third.store.keys.get("local", a)?.enabled)).toBe(true);
     // What goes on from there is another history.
     await change(third, a, { description: "fork" });
     expect(await keyProblem(keys, a)).toBe(
@@ -337,11 +345,11 @@ describe("an older row that is put back", () => {
     );
     vi.setSystemTime(Date.now() - 17 * DAY_MS);
     expect(await keyProblem(await openStore(path), a)).toBe(
-      `key ${a} does not verify: it was deleted, and its row was put back`,
+      `key ${a} in local does not verify: it was deleted, and its row was put back`,
     );
     expect(await findings(keys)).toEqual([
-      "alias alias/a: its row was added",
-      `key ${a}: it was deleted, and its row was put back`,
+      "alias alias/a in local: its row was added",
+      `key ${a} in local: it was deleted, and its row was put back`,
     ]);
   });
 
@@ -359,7 +367,7 @@ describe("an older row that is put back", () => {
     );
     expect(failed.message).toBe("no");
     putBack(path, never);
-    expect(await keyProblem(keys, a)).toBe(`key ${a} does not verify: ${PUT_BACK}`);
+    expect(await keyProblem(keys, a)).toBe(`key ${a} in local does not verify: ${PUT_BACK}`);
   });
 });
 
@@ -371,15 +379,15 @@ describe("a row that is removed", () => {
       path,
       `DELETE FROM cmk WHERE uuid = ${uuid(a)}; DELETE FROM alias WHERE uuid = ${uuid(a)}`,
     );
-    const named = `key ${a} does not verify: its row was removed`;
+    const named = `key ${a} in local does not verify: its row was removed`;
     expect(await keyProblem(keys, a)).toBe(named);
-    const list = store.read(() => store.keys.list(0, 10));
+    const list = store.read(() => store.keys.list("local", 0, 10));
     expect(await problem(keys, list)).toBe(named);
     const again = store.write(() => store.keys.insert(keyRecord({ keyId: a })));
     expect(await problem(keys, again)).toBe(named);
     expect(await findings(keys)).toEqual([
-      "alias alias/a: its row was removed",
-      `key ${a}: its row was removed`,
+      "alias alias/a in local: its row was removed",
+      `key ${a} in local: its row was removed`,
     ]);
   });
 
@@ -387,11 +395,11 @@ describe("a row that is removed", () => {
     const keys = await setup();
     const { path, store, a, b } = keys;
     attack(path, "DELETE FROM alias WHERE name = 'alias/a'");
-    const named = "alias alias/a does not verify: its row was removed";
+    const named = "alias alias/a in local does not verify: its row was removed";
     const readings: (() => unknown)[] = [
-      () => store.keys.byAlias("alias/a"),
-      () => store.keys.listAliases("", 10),
-      () => store.keys.listAliases("alias/b", 10),
+      () => store.keys.byAlias("local", "alias/a"),
+      () => store.keys.listAliases("local", "", 10),
+      () => store.keys.listAliases("local", "alias/b", 10),
     ];
     for (const reading of readings) {
       expect(await problem(keys, store.read(reading))).toBe(named);
@@ -399,16 +407,18 @@ describe("a row that is removed", () => {
     const again = change(keys, b, withAliases("alias/a", "alias/b"));
     expect(await problem(keys, again)).toBe(named);
     expect(await findings(keys)).toEqual([
-      "alias alias/a: its row was removed",
-      `key ${a}: ${OTHER_ALIASES}`,
+      "alias alias/a in local: its row was removed",
+      `key ${a} in local: ${OTHER_ALIASES}`,
     ]);
   });
 
   it("is missed where another took its place in a list", async () => {
     const keys = await setup();
     attack(keys.path, "UPDATE alias SET name = '' WHERE name = 'alias/a'");
-    const list = keys.store.read(() => keys.store.keys.listAliases("", 10));
-    expect(await problem(keys, list)).toBe("alias alias/a does not verify: its row was removed");
+    const list = keys.store.read(() => keys.store.keys.listAliases("local", "", 10));
+    expect(await problem(keys, list)).toBe(
+      "alias alias/a in local does not verify: its row was removed",
+    );
   });
 
   it.each(["0", "-1", "-9007199254740991"])(
@@ -418,12 +428,12 @@ describe("a row that is removed", () => {
       const { path, store, a } = keys;
       attack(path, `UPDATE cmk SET seq = ${seq} WHERE uuid = ${uuid(a)}`);
       for (let i = 0; i < 2; i++) {
-        const list = store.read(() => store.keys.list(0, 10));
+        const list = store.read(() => store.keys.list("local", 0, 10));
         expect(await problem(keys, list)).toBe(
-          `key ${a} does not verify: its row is hidden from lists`,
+          `key ${a} in local does not verify: its row is hidden from lists`,
         );
       }
-      expect(await findings(keys)).toEqual([`key ${a}: its row is out of bounds`]);
+      expect(await findings(keys)).toEqual([`key ${a} in local: its row is out of bounds`]);
     },
   );
 
@@ -433,12 +443,12 @@ describe("a row that is removed", () => {
     attack(
       path,
       `UPDATE cmk SET seq = 0 WHERE uuid = ${uuid(a)};
-       INSERT INTO cmk (uuid, sealed) VALUES (randomblob(16), zeroblob(100))`,
+       INSERT INTO cmk (uuid, region, sealed) VALUES (randomblob(16), 'local', zeroblob(100))`,
     );
     expect(
       await problem(
         keys,
-        store.read(() => store.keys.list(0, 10)),
+        store.read(() => store.keys.list("local", 0, 10)),
       ),
     ).toMatch(/^key .* does not verify: it was altered/);
   });
@@ -463,7 +473,7 @@ it("names a bucket or a state that was altered", async () => {
   const keys = await setup();
   attack(
     keys.path,
-    "UPDATE bucket SET sealed = CAST(substr(sealed, 1, length(sealed) - 1) || x'00' AS BLOB)",
+    "UPDATE bucket SET sealed = CAST(substr(sealed, 1, length(sealed) - 16) || zeroblob(16) AS BLOB)",
   );
   const open = await openStore(keys.path);
   expect(await keyProblem(open, keys.a)).toMatch(
@@ -471,7 +481,7 @@ it("names a bucket or a state that was altered", async () => {
   );
   for (const sql of [
     "UPDATE state SET revision = revision + 1",
-    "UPDATE state SET revision = revision - 1, sealed = CAST(substr(sealed, 1, length(sealed) - 1) || x'00' AS BLOB)",
+    "UPDATE state SET revision = revision - 1, sealed = CAST(substr(sealed, 1, length(sealed) - 16) || zeroblob(16) AS BLOB)",
   ]) {
     attack(keys.path, sql);
     expect(await keyProblem(open, keys.a)).toBe("the state does not verify: its row was altered");
@@ -482,9 +492,11 @@ it("finds keys by either form of their id, and only by their own", async () => {
   const { store } = await tempStore();
   const hex = "0123456789abcdef0123456789abcdef";
   const plain = "01234567-89ab-cdef-0123-456789abcdef";
-  await store.write(() => store.keys.insert(keyRecord({ keyId: `mrk-${hex}` })));
-  expect(await store.read(() => store.keys.get(`mrk-${hex}`)?.keyId)).toBe(`mrk-${hex}`);
-  expect(await store.read(() => store.keys.get(plain))).toBeUndefined();
+  await store.write(() =>
+    store.keys.insert(keyRecord({ keyId: `mrk-${hex}`, regions: ["local"] })),
+  );
+  expect(await store.read(() => store.keys.get("local", `mrk-${hex}`)?.keyId)).toBe(`mrk-${hex}`);
+  expect(await store.read(() => store.keys.get("local", plain))).toBeUndefined();
 });
 
 it("changes no key that is not there", async () => {
@@ -503,7 +515,7 @@ it("takes no record of more than 1 MiB, and keeps the one there was", async () =
 it("is used inside read and write only", async () => {
   const { database, root, keystoreId, store } = await tempStore();
   const unused = new SqliteStore(database, root, keystoreId);
-  expect(() => unused.keys.get(keyRecord().keyId)).toThrow(TypeError);
+  expect(() => unused.keys.get("local", keyRecord().keyId)).toThrow(TypeError);
   await store.read(() => undefined);
   expect(store.now()).toBeGreaterThan(0);
 });
@@ -516,7 +528,7 @@ describe("lists", () => {
     const keys: string[] = [];
     for (let after: number | undefined = 0; after !== undefined;) {
       const from: number = after;
-      const page = await store.read(() => store.keys.list(from, 3));
+      const page = await store.read(() => store.keys.list("local", from, 3));
       keys.push(...page.items.map(({ keyId }) => keyId));
       after = page.next;
     }
@@ -524,7 +536,7 @@ describe("lists", () => {
     const names: string[] = [];
     for (let after: string | undefined = ""; after !== undefined;) {
       const from: string = after;
-      const page = await store.read(() => store.keys.listAliases(from, 3));
+      const page = await store.read(() => store.keys.listAliases("local", from, 3));
       names.push(...page.items.map(([{ name }]) => name));
       after = page.next;
     }
@@ -536,11 +548,13 @@ describe("several connections", () => {
   it("see each other's changes at once", async () => {
     const keys = await setup();
     const other = await openStore(keys.path);
-    await other.store.read(() => other.store.keys.get(keys.a));
+    await other.store.read(() => other.store.keys.get("local", keys.a));
     await change(keys, keys.a, { enabled: false });
-    expect(await other.store.read(() => other.store.keys.get(keys.a)?.enabled)).toBe(false);
+    expect(await other.store.read(() => other.store.keys.get("local", keys.a)?.enabled)).toBe(
+      false,
+    );
     await change(other, keys.a, { enabled: true, description: "again" });
-    expect(await keys.store.read(() => keys.store.keys.get(keys.a))).toMatchObject({
+    expect(await keys.store.read(() => keys.store.keys.get("local", keys.a))).toMatchObject({
       enabled: true,
       description: "again",
     });
@@ -558,7 +572,7 @@ describe("several connections", () => {
         });
       }),
     );
-    const tags = await keys.store.read(() => keys.store.keys.get(keys.a)?.tags);
+    const tags = await keys.store.read(() => keys.store.keys.get("local", keys.a)?.tags);
     expect(Object.keys(tags ?? {})).toHaveLength(40);
     expect(await findings(other)).toEqual([]);
   });
@@ -568,19 +582,20 @@ describe("several connections", () => {
     const other = await openStore(keys.path);
     let changed: Promise<void> | undefined;
     await keys.store.read(() => {
-      const before = keys.store.keys.get(keys.a);
+      const before = keys.store.keys.get("local", keys.a);
       other.store.writeSync(() =>
         other.store.keys.update({ ...found(other.store, keys.a), description: "meanwhile" }),
       );
       changed = Promise.resolve();
-      expect(keys.store.keys.get(keys.a)).toBe(before);
-      expect(keys.store.keys.list(0, 10).items.map(({ description }) => description)).toEqual([
-        "",
-        "",
-      ]);
+      expect(keys.store.keys.get("local", keys.a)).toBe(before);
+      expect(
+        keys.store.keys.list("local", 0, 10).items.map(({ description }) => description),
+      ).toEqual(["", ""]);
     });
     await changed;
-    expect(await keys.store.read(() => keys.store.keys.get(keys.a)?.description)).toBe("meanwhile");
+    expect(await keys.store.read(() => keys.store.keys.get("local", keys.a)?.description)).toBe(
+      "meanwhile",
+    );
   });
 });
 
@@ -588,16 +603,16 @@ describe("records in memory", () => {
   it("are read once while nobody else writes", async () => {
     const keys = await setup();
     const { store, a, b } = keys;
-    await store.read(() => store.keys.get(a));
-    const record = await store.read(() => store.keys.get(a));
+    await store.read(() => store.keys.get("local", a));
+    const record = await store.read(() => store.keys.get("local", a));
     await change(keys, b, { description: "another" });
-    expect(await store.read(() => store.keys.get(a))).toBe(record);
+    expect(await store.read(() => store.keys.get("local", a))).toBe(record);
     const other = await openStore(keys.path);
     await change(other, b, { description: "and again" });
     // Looked at, found to be the same.
-    expect(await store.read(() => store.keys.get(a))).toBe(record);
+    expect(await store.read(() => store.keys.get("local", a))).toBe(record);
     await change(other, a, { description: "changed" });
-    expect(await store.read(() => store.keys.get(a)?.description)).toBe("changed");
+    expect(await store.read(() => store.keys.get("local", a)?.description)).toBe("changed");
   });
 
   it("are those of before when a change is taken back", async () => {
@@ -605,11 +620,11 @@ describe("records in memory", () => {
     const { store, a } = keys;
     const failed = store.write(() => {
       store.keys.update({ ...found(store, a), description: "no" });
-      expect(store.keys.get(a)?.description).toBe("no");
+      expect(store.keys.get("local", a)?.description).toBe("no");
       throw new Error("taken back");
     });
     expect((await rejection(failed)).message).toBe("taken back");
-    expect(await store.read(() => store.keys.get(a)?.description)).toBe("");
+    expect(await store.read(() => store.keys.get("local", a)?.description)).toBe("");
   });
 
   it("are seen to be changed by others, in use and asked for the first time alike", async () => {
@@ -622,12 +637,12 @@ describe("records in memory", () => {
     const described = (): Promise<unknown> =>
       store.read(() =>
         records.map(({ aliases: [alias] }) => {
-          return store.keys.byAlias(alias?.name ?? "")?.description;
+          return store.keys.byAlias("local", alias?.name ?? "")?.description;
         }),
       );
     const inUse = records.slice(0, 20);
     for (let round = 0; round < 3; round++) {
-      await store.read(() => inUse.map(({ keyId }) => store.keys.get(keyId)));
+      await store.read(() => inUse.map(({ keyId }) => store.keys.get("local", keyId)));
     }
     for (const text of ["one", "two"]) {
       await other.store.write(() =>
@@ -651,13 +666,13 @@ describe("records in memory", () => {
     const records = Array.from({ length: 4500 }, () => keyRecord());
     await store.write(() => records.forEach((record) => store.keys.insert(record)));
     const all = async (): Promise<string[]> => {
-      const { items } = await store.read(() => store.keys.list(0, 5000));
+      const { items } = await store.read(() => store.keys.list("local", 0, 5000));
       return items.map(({ keyId }) => keyId);
     };
     expect(await all()).toEqual(records.map(({ keyId }) => keyId));
     const parse = vi.spyOn(JSON, "parse");
     const read = (i: number): Promise<unknown> =>
-      store.read(() => store.keys.get(records[i]?.keyId ?? ""));
+      store.read(() => store.keys.get("local", records[i]?.keyId ?? ""));
     const inUse = Array.from({ length: 2000 }, (_, i) => 2 * i);
     for (const i of inUse) await read(i);
     parse.mockClear();
@@ -672,11 +687,12 @@ describe("records in memory", () => {
     const { store } = await tempStore();
     const records = Array.from({ length: 20 }, () => keyRecord({ policy: "x".repeat(1_000_000) }));
     await store.write(() => records.forEach((record) => store.keys.insert(record)));
-    for (let times = 0; times < 2; times++) await store.read(() => store.keys.list(0, 20));
+    for (let times = 0; times < 2; times++) await store.read(() => store.keys.list("local", 0, 20));
     const parse = vi.spyOn(JSON, "parse");
-    for (const { keyId } of records.slice(-9)) await store.read(() => store.keys.get(keyId));
+    for (const { keyId } of records.slice(-9))
+      await store.read(() => store.keys.get("local", keyId));
     expect(parse).toHaveBeenCalledTimes(0);
-    await store.read(() => store.keys.get(records[1]?.keyId ?? ""));
+    await store.read(() => store.keys.get("local", records[1]?.keyId ?? ""));
     expect(parse).toHaveBeenCalledTimes(1);
     parse.mockRestore();
   });
@@ -702,10 +718,10 @@ describe("a key past its deletion date", () => {
 
     vi.setSystemTime(Date.now() + 7 * DAY_MS);
     const seen = await store.read(() => [
-      store.keys.get(a),
-      store.keys.byAlias("alias/a"),
-      store.keys.list(0, 10).items.map(({ keyId }) => keyId),
-      store.keys.listAliases("", 10).items.map(([{ name }]) => name),
+      store.keys.get("local", a),
+      store.keys.byAlias("local", "alias/a"),
+      store.keys.list("local", 0, 10).items.map(({ keyId }) => keyId),
+      store.keys.listAliases("local", "", 10).items.map(([{ name }]) => name),
     ]);
     expect(seen).toEqual([undefined, undefined, [b], ["alias/b"]]);
     expect(await store.read(() => store.hasExpired())).toBe(true);
@@ -746,14 +762,14 @@ describe("a key past its deletion date", () => {
     await change(keys, a, pending(7));
     const start = Date.now();
     vi.setSystemTime(start + 8 * DAY_MS);
-    expect(await store.read(() => store.keys.get(a))).toBeUndefined();
+    expect(await store.read(() => store.keys.get("local", a))).toBeUndefined();
     vi.setSystemTime(start);
-    expect(await store.read(() => store.keys.get(a))).toBeUndefined();
+    expect(await store.read(() => store.keys.get("local", a))).toBeUndefined();
     vi.setSystemTime(start + 8 * DAY_MS);
     await change(keys, b, {});
     vi.setSystemTime(start);
     const other = await openStore(keys.path);
-    expect(await other.store.read(() => other.store.keys.get(a))).toBeUndefined();
+    expect(await other.store.read(() => other.store.keys.get("local", a))).toBeUndefined();
     expect(await other.store.read(() => other.store.now())).toBe(start + 8 * DAY_MS);
   });
 
@@ -768,14 +784,14 @@ describe("a key past its deletion date", () => {
       await change(keys, b, {});
     }
     vi.setSystemTime(start + DAY_MS);
-    expect(await store.read(() => store.keys.get(a))).toBeUndefined();
+    expect(await store.read(() => store.keys.get("local", a))).toBeUndefined();
     await store.write(() => store.resetClock());
-    expect(await store.read(() => [store.keys.get(a)?.keyId, store.now()])).toEqual([
+    expect(await store.read(() => [store.keys.get("local", a)?.keyId, store.now()])).toEqual([
       a,
       start + DAY_MS,
     ]);
     const other = await openStore(path);
-    expect(await other.store.read(() => other.store.keys.get(a)?.keyId)).toBe(a);
+    expect(await other.store.read(() => other.store.keys.get("local", a)?.keyId)).toBe(a);
     // And it goes when its time has really come.
     for (const days of [7, 8.5, 10]) {
       vi.setSystemTime(start + days * DAY_MS);
@@ -791,10 +807,10 @@ describe("a key past its deletion date", () => {
     await change(keys, keys.a, pending(7));
     const start = Date.now();
     vi.setSystemTime(start + 365 * DAY_MS);
-    expect(await other.store.read(() => other.store.keys.get(keys.a))).toBeUndefined();
+    expect(await other.store.read(() => other.store.keys.get("local", keys.a))).toBeUndefined();
     vi.setSystemTime(start + 1);
     await keys.store.write(() => keys.store.resetClock());
-    expect(await other.store.read(() => other.store.keys.get(keys.a)?.keyId)).toBe(keys.a);
+    expect(await other.store.read(() => other.store.keys.get("local", keys.a)?.keyId)).toBe(keys.a);
     await change(other, keys.b, {});
     expect(await keys.store.read(() => keys.store.now())).toBe(start + 1);
   });
@@ -809,7 +825,7 @@ describe("a key past its deletion date", () => {
     await change(keys, b, {});
     // Seen, though not written down: what was noted a year ahead would be settled.
     vi.setSystemTime(start + 367 * DAY_MS);
-    await store.read(() => store.keys.get(b));
+    await store.read(() => store.keys.get("local", b));
     vi.setSystemTime(start + 8 * DAY_MS);
     await store.write(() => store.resetClock());
     expect(rows(path)).toEqual([2, 2]);
@@ -843,7 +859,7 @@ describe("a key past its deletion date", () => {
     await change(keys, a, pending(7));
     vi.setSystemTime(Date.now() + 7 * DAY_MS);
     await change(keys, b, withAliases("alias/a", "alias/b"));
-    expect(await store.read(() => store.keys.byAlias("alias/a")?.keyId)).toBe(b);
+    expect(await store.read(() => store.keys.byAlias("local", "alias/a")?.keyId)).toBe(b);
     expect(rows(path)).toEqual([2, 2]);
     expect(await findings(keys)).toEqual([]);
     for (const days of [1, 1]) {

@@ -31,10 +31,10 @@ it("names everything that is wrong, while others go on", async () => {
   const [findings] = await Promise.all([keystore.verify(), newKey(client, "alias/more")]);
   expect(findings.map(({ record, problem }) => `${record}: ${problem}`).toSorted()).toEqual(
     [
-      `key ${a}: it was altered, or belongs to another row or keystore`,
-      `key ${b}: an older row of it was put back`,
-      "alias alias/c: its row was removed",
-      `key ${c}: the alias rows that point at it are not those it contains`,
+      `key ${a} in local: it was altered, or belongs to another row or keystore`,
+      `key ${b} in local: an older row of it was put back`,
+      "alias alias/c in local: its row was removed",
+      `key ${c} in local: the alias rows that point at it are not those it contains`,
       "principal arn:aws:iam::000000000000:user/alice: its row was removed",
     ].toSorted(),
   );
@@ -105,7 +105,7 @@ it("reads the rows themselves, not what is in memory", async () => {
   using altered = await openKeystore(path, { root });
   expect(await altered.verify()).toEqual([
     {
-      record: `key ${KeyId}`,
+      record: `key ${KeyId} in local`,
       problem: "it was altered, or belongs to another row or keystore",
     },
   ]);

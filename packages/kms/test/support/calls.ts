@@ -10,6 +10,11 @@ export interface KnownCall {
   readonly asks: readonly (readonly [action: string, resource: string])[];
 }
 
+async function multiRegionKey(owner: KmsClient): Promise<string> {
+  const { KeyMetadata } = await owner.createKey({ MultiRegion: true });
+  return KeyMetadata.KeyId;
+}
+
 /** Keys and blobs of the account's root for every operation, and the calls. */
 export async function knownCalls(keystore: Keystore): Promise<Readonly<Record<string, KnownCall>>> {
   const owner = keystore.as();
@@ -17,6 +22,9 @@ export async function knownCalls(keystore: Keystore): Promise<Readonly<Record<st
   const other = await newKey(owner);
   const pending = await newKey(owner);
   await owner.scheduleKeyDeletion({ KeyId: pending });
+  const multiRegion = await multiRegionKey(owner);
+  const replicated = await multiRegionKey(owner);
+  await owner.replicateKey({ KeyId: replicated, ReplicaRegion: "us-east-1" });
   const mac = await keyOf(owner, "HMAC_256", "GENERATE_VERIFY_MAC");
   const signer = await keyOf(owner, "ECC_NIST_P256", "SIGN_VERIFY");
   const agreement = await keyOf(owner, "ECC_NIST_P256", "KEY_AGREEMENT");
@@ -70,6 +78,21 @@ export async function knownCalls(keystore: Keystore): Promise<Readonly<Record<st
       (client) => client.cancelKeyDeletion({ KeyId: pending }),
       arn(pending),
     ),
+    replicateKey: {
+      call: (client) => client.replicateKey({ KeyId: multiRegion, ReplicaRegion: "eu-west-1" }),
+      asks: [
+        ["ReplicateKey", arn(multiRegion)],
+        ["CreateKey", "*"],
+      ],
+    },
+    updatePrimaryRegion: {
+      call: (client) =>
+        client.updatePrimaryRegion({ KeyId: replicated, PrimaryRegion: "us-east-1" }),
+      asks: [
+        ["UpdatePrimaryRegion", arn(replicated)],
+        ["UpdatePrimaryRegion", arn(replicated).replace("local", "us-east-1")],
+      ],
+    },
     createAlias: {
       call: (client) => client.createAlias({ AliasName: "alias/new", TargetKeyId: KeyId }),
       asks: [

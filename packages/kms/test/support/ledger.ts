@@ -60,14 +60,18 @@ export class Ledger {
    */
   async compare(path: string, keystore: Keystore, exactly: boolean): Promise<void> {
     const { store } = await openStore(path);
-    const records = await store.read(() => store.keys.list(0, 1_000_000).items);
+    const records = await store.read(() => store.keys.list("local", 0, 1_000_000).items);
     const principals = await store.read(() => store.principals.list("", 1_000_000).items);
     const byId = new Map(records.map((record) => [record.keyId, record]));
     for (const [keyId, entry] of this.#keys) this.#compareKey(byId.get(keyId), entry, exactly);
     for (const [name, keyId] of this.#aliases) {
       const holder = records.find(({ aliases }) => aliases.some((alias) => alias.name === name));
       if (exactly) assert.equal(holder?.keyId, keyId, name);
-      assert.equal(await store.read(() => store.keys.byAlias(name)?.keyId), holder?.keyId, name);
+      assert.equal(
+        await store.read(() => store.keys.byAlias("local", name)?.keyId),
+        holder?.keyId,
+        name,
+      );
     }
     const tags = new Map(principals.map((one) => [one.arn, one.tags["round"]]));
     for (const [arn, tag] of this.#principals) assert.equal(tags.get(arn), tag, arn);

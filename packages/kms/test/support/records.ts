@@ -14,6 +14,8 @@ export const version = (fill: number, more: Partial<KeyVersion> = {}): KeyVersio
 });
 export const record: KeyRecord = {
   keyId,
+  region: "local",
+  regions: undefined,
   created: 1,
   description: "für Übungen \u{1F511}",
   keySpec: "SYMMETRIC_DEFAULT",

@@ -43,6 +43,8 @@ export async function openStore(path: string): Promise<OpenStore> {
 export function keyRecord(change: Partial<KeyRecord> = {}): KeyRecord {
   return {
     keyId: randomUUID(),
+    region: "local",
+    regions: undefined,
     created: 1,
     description: "",
     keySpec: "SYMMETRIC_DEFAULT",

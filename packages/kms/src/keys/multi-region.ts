@@ -1,0 +1,71 @@
+/**
+ * Multi-Region keys: a primary key and its replicas have one id and the same material, one in each region. Each
+ * is a record of its own, with its own policy, aliases, tags, grants, description and state. The primary's record
+ * says when all of them rotate.
+ *
+ * Source: "Multi-Region keys in AWS KMS" in the AWS KMS developer guide
+ *
+ * @module
+ */
+import { KmsError } from "../catalogue/errors.ts";
+import type { KeyRecord } from "../store/key-record.ts";
+import type { Store } from "../store/store.ts";
+
+const DAY_MS = 86_400_000;
+
+type Family = Pick<KeyRecord, "region" | "regions">;
+
+/** Only for multi-Region keys. */
+export function multiRegionKeyType({ region, regions }: Family): "PRIMARY" | "REPLICA" {
+  return regions?.[0] === region ? "PRIMARY" : "REPLICA";
+}
+
+export function isReplica(record: Family): boolean {
+  return record.regions !== undefined && multiRegionKeyType(record) === "REPLICA";
+}
+
+/** Refuses what only a primary key can do. */
+export function notPrimary(arn: string): KmsError {
+  return new KmsError("UnsupportedOperationException", `${arn} is not a multi-region primary key.`);
+}
+
+/** The key that says when to rotate: of a replica, the primary key; else the key itself. */
+export function primaryOf(record: KeyRecord, { keys }: Pick<Store, "keys">): KeyRecord {
+  const { keyId, regions: [primary] = [] } = record;
+  if (primary === undefined || primary === record.region) return record;
+  return keys.get(primary, keyId) ?? record;
+}
+
+/** The key and, if it is a multi-Region key, all that share its id, the primary key first. */
+export function relatedKeys(
+  record: KeyRecord,
+  { keys }: Pick<Store, "keys">,
+): readonly KeyRecord[] {
+  const { keyId, regions } = record;
+  return regions?.flatMap((region) => keys.get(region, keyId) ?? []) ?? [record];
+}
+
+/** Makes `regions` those of all related keys, and gives the rotation to the primary one. Inside a write. */
+export function regroup(record: KeyRecord, regions: readonly string[], store: Store): void {
+  const { rotation } = primaryOf(record, store);
+  for (const one of relatedKeys(record, store)) {
+    const isPrimary = one.region === regions[0];
+    store.keys.update({ ...one, regions, rotation: isPrimary ? rotation : undefined });
+  }
+}
+
+/**
+ * Takes a deleted replica out of the records of its related keys. A primary key that waited for the last of
+ * them to be deleted begins its own waiting period. Inside the write that deletes the replica.
+ */
+export function forgetReplica(deleted: KeyRecord, store: Store): void {
+  const { region, regions } = deleted;
+  if (regions === undefined || !isReplica(deleted)) return;
+  const left = regions.filter((one) => one !== region);
+  regroup(deleted, left, store);
+  const primary = primaryOf(deleted, store);
+  const { deletion } = primary;
+  if (primary === deleted || left.length > 1 || deletion === undefined) return;
+  const date = store.now() + deletion.windowDays * DAY_MS;
+  store.keys.update({ ...primary, deletion: { ...deletion, date } });
+}
