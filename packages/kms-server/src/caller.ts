@@ -3,16 +3,17 @@
  *
  * @module
  */
+import type { Credential } from "@env/kms";
 import type { ReceivedRequest } from "./signed-request.ts";
 import { headersOf } from "./signed-request.ts";
-import type { AccessKey, FindAccessKey, SignatureVerifier, Verified } from "./verify-signature.ts";
+import type { FindCredential, SignatureVerifier, Verified } from "./verify-signature.ts";
 import { WireError } from "./wire-error.ts";
 
 /** Finds out who sent a request. */
 export type Authenticate = (request: ReceivedRequest) => Promise<Caller>;
 
 export interface Caller extends Omit<Verified, "credential"> {
-  readonly credential: Pick<AccessKey, "accessKeyId" | "principal" | "session">;
+  readonly credential: Pick<Credential, "accessKeyId" | "principal" | "session">;
 }
 
 /** Callers prove that they have the secret access key. */
@@ -30,7 +31,7 @@ const CLAIM =
  *
  * @param region - Where a request does not name one.
  */
-export function lenient(credential: FindAccessKey, region: string): Authenticate {
+export function lenient(credential: FindCredential, region: string): Authenticate {
   return async (request) => {
     const headers = headersOf(request);
     if (headers.has("origin")) {

@@ -4,7 +4,6 @@
  * @module
  */
 import { checkOptions, isLoopback } from "@env/core/driver";
-import type { FindAccessKey } from "./verify-signature.ts";
 
 export interface KmsServerOptions {
   /** The address to listen on. Default: `127.0.0.1`. */
@@ -16,8 +15,6 @@ export interface KmsServerOptions {
    * Default: `lenient` on a loopback address, `strict` elsewhere.
    */
   readonly auth?: "strict" | "lenient";
-  /** Finds access keys. */
-  readonly credential?: FindAccessKey;
   /** A certificate and its key, as files in PEM. They are read anew when they change. Default: plain HTTP. */
   readonly tls?: TlsFiles;
   readonly limits?: ServerLimits;
@@ -100,7 +97,6 @@ const DEFAULT_LIMITS: Required<ServerLimits> = {
 
 const KNOWN: ReadonlySet<string> = new Set<keyof KmsServerOptions>([
   "auth",
-  "credential",
   "host",
   "limits",
   "localstack",

@@ -18,7 +18,7 @@ import { Metrics } from "./metrics.ts";
 import { settingsOf, type KmsServerOptions, type LogEntry, type Settings } from "./options.ts";
 import { pageAt } from "./pages.ts";
 import { Rate, throttled } from "./rate.ts";
-import { SignatureVerifier } from "./verify-signature.ts";
+import { SignatureVerifier, type FindCredential } from "./verify-signature.ts";
 import { readTls, watchTls } from "./tls-files.ts";
 import { WireError } from "./wire-error.ts";
 
@@ -51,7 +51,8 @@ export class KmsServer implements AsyncDisposable {
   constructor(keystore: Keystore, settings: Settings) {
     this.#keystore = keystore;
     this.#settings = settings;
-    const { auth, limits, credential = () => undefined } = settings;
+    const { auth, limits } = settings;
+    const credential: FindCredential = (id, token) => keystore.iam.credential(id, token);
     const rate = new Rate(limits.callsPerSecond);
     this.#calls = new Calls({
       keystore,

@@ -15,7 +15,7 @@ import {
   timingSafeEqual,
   type KeyObject,
 } from "node:crypto";
-import type { SessionOptions } from "@env/kms";
+import type { Credential } from "@env/kms";
 import { parseTarget, signatureOf, type Target } from "./canonical-request.ts";
 import {
   claimOf,
@@ -30,29 +30,17 @@ import { WireError } from "./wire-error.ts";
 /** The difference between clocks that AWS accepts, in milliseconds. */
 const MAX_SKEW_MS = 300_000;
 
-/** An access key, and whom it authenticates. */
-export interface AccessKey {
-  readonly accessKeyId: string;
-  readonly secretAccessKey: string;
-  /** ARN of the principal. */
-  readonly principal: string;
-  /** What the principal brings along: the role, policies and tags of a temporary session. */
-  readonly session: SessionOptions;
-  /** When temporary credentials end. */
-  readonly expires?: Date;
-}
-
 /**
  * Finds the credential of an access key id that anybody may have made up, and, for temporary credentials, of the token that
  * came with it. `undefined`: there is none, it is inactive, or the token is not the one it was issued with.
  */
-export type FindAccessKey = (
+export type FindCredential = (
   accessKeyId: string,
   sessionToken?: string,
-) => AccessKey | undefined | Promise<AccessKey | undefined>;
+) => Promise<Credential | undefined>;
 
 export interface VerifierOptions {
-  readonly credential: FindAccessKey;
+  readonly credential: FindCredential;
   /** The services whose signatures are accepted, such as `kms`. */
   readonly services: ReadonlySet<string>;
   /** Milliseconds since 1970. Default: the machine's clock. */
@@ -61,7 +49,7 @@ export interface VerifierOptions {
 
 /** Who signed, and for which region. */
 export interface Verified {
-  readonly credential: AccessKey;
+  readonly credential: Credential;
   readonly region: string;
   readonly service: string;
 }
@@ -127,7 +115,7 @@ export class SignatureVerifier {
     }
   }
 
-  #checkExpiry({ expires }: AccessKey): void {
+  #checkExpiry({ expires }: Credential): void {
     if (expires === undefined || expires.getTime() > this.#options.now()) return;
     throw new WireError(
       "ExpiredTokenException",
@@ -137,7 +125,7 @@ export class SignatureVerifier {
 
   /** Four HMACs, which are the same for all requests of a key on one day. */
   #signingKey(
-    { accessKeyId, secretAccessKey: secret }: AccessKey,
+    { accessKeyId, secretAccessKey: secret }: Credential,
     { day, region, service }: Claim,
   ): KeyObject {
     const name = `${accessKeyId}/${day}/${region}/${service}`;

@@ -1,7 +1,7 @@
 /** What the SDK sees is what `explain` says, in the same words. */
 import type { KMS } from "@aws-sdk/client-kms";
 import { expect, it } from "vitest";
-import { sdk, startedServer, type Started } from "./support/server.ts";
+import { sdk, strictServer, type Started } from "./support/server.ts";
 
 /** Who there is, why each of them may do something, and how many of the 14 questions are answered with yes. */
 const principals: Readonly<Record<string, { readonly because: string; readonly allowed: number }>> =
@@ -40,13 +40,7 @@ const allow = (...names: readonly string[]): string =>
   });
 
 async function setup(): Promise<Started & { readonly KeyId: string }> {
-  const started = await startedServer({
-    // The name of a principal is the id of an access key.
-    credential: (id) =>
-      Object.hasOwn(principals, id)
-        ? { accessKeyId: id, secretAccessKey: "", principal: `user/${id}`, session: {} }
-        : undefined,
-  });
+  const started = await strictServer();
   const { keystore, owner } = started;
   const account = `arn:aws:iam::${keystore.facts.accountId}`;
   for (const name of Object.keys(principals)) {
@@ -102,7 +96,8 @@ const titled = Object.entries(principals).map(
 
 it.each(titled)("answers %s, who has %s, as explain says", async (name, _because, allowed) => {
   const { keystore, url, KeyId } = await setup();
-  const client = sdk(url, { credentials: { accessKeyId: name, secretAccessKey: "any" } });
+  const credentials = await keystore.iam.accessKeys.create(`user/${name}`);
+  const client = sdk(url, { credentials });
   const questions = [
     ...Object.entries(actions).flatMap(([action, call]) =>
       contexts.map((context) => ({ action, call, context })),

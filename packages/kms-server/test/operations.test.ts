@@ -9,10 +9,10 @@ const all = [...servedOperations.values()];
 it.each(all.filter(({ method }) => method !== undefined))(
   "serves $name to AWS's SDK, and logs the request by the id that it answers",
   async ({ name, method = "encrypt" }) => {
-    const { keystore, url } = await strictServer();
+    const { keystore, url, credentials } = await strictServer();
     const known = (await knownCalls(keystore))[method];
     // The SDK's client has the methods of ours.
-    const answer = await known?.call(sdk(url) as unknown as KmsClient);
+    const answer = await known?.call(sdk(url, { credentials }) as unknown as KmsClient);
     const { requestId } = (answer as { $metadata: { requestId: string } }).$metadata;
     const { entries } = await keystore.audit.page({ limit: 1, first: "newest" });
     expect(entries[0]?.record).toMatchObject({
@@ -25,8 +25,8 @@ it.each(all.filter(({ method }) => method !== undefined))(
 );
 
 it("gives the SDK bytes, times and texts as the keystore gives them", async () => {
-  const { owner, url } = await strictServer();
-  const client = sdk(url);
+  const { owner, url, credentials } = await strictServer();
+  const client = sdk(url, { credentials });
   const EncryptionContext = { tenant: "acme", __proto__: "x", ключ: "значение" };
   const { KeyMetadata } = await client.createKey({ Tags: [{ TagKey: "a", TagValue: "b" }] });
   const KeyId = KeyMetadata?.KeyId;
@@ -48,8 +48,8 @@ it("gives the SDK bytes, times and texts as the keystore gives them", async () =
 it.each(all.filter(({ method }) => method === undefined))(
   "says that $name is not offered",
   async ({ name }) => {
-    const { url } = await strictServer();
-    const client = sdk(url);
+    const { url, credentials } = await strictServer();
+    const client = sdk(url, { credentials });
     const method = `${name.charAt(0).toLowerCase()}${name.slice(1)}`;
     const call: unknown = Reflect.get(client, method);
     // A permission that has no call.

@@ -1,8 +1,15 @@
 import { once } from "node:events";
 import { connect, type Socket } from "node:net";
+import type { Keystore } from "@env/kms";
 import { describe, expect, it, onTestFinished, vi } from "vitest";
 import { createKmsServer, type KmsServerOptions, type LogEntry } from "../src/index.ts";
-import { post, sdk, startedServer, strictServer } from "./support/server.ts";
+import { post, sdk, startedServer, strictServer, type Credentials } from "./support/server.ts";
+
+/** A user's access key. */
+async function newKey(keystore: Keystore, name: string): Promise<Credentials> {
+  const { arn } = await keystore.iam.put({ arn: `arn:aws:iam::000000000000:user/${name}` });
+  return keystore.iam.accessKeys.create(arn);
+}
 
 /** A connection that is written to by hand. */
 async function connection(url: string): Promise<{ socket: Socket; received: () => string }> {
@@ -65,20 +72,19 @@ describe("options", () => {
 describe("lenient callers", () => {
   it("are the root of the account, or the principal of a key that is known", async () => {
     const entries: LogEntry[] = [];
-    const { url } = await startedServer({
-      log: (entry) => entries.push(entry),
-      credential: (accessKeyId) =>
-        accessKeyId === "AKIDALICE"
-          ? { accessKeyId, secretAccessKey: "x", principal: "user/alice", session: {} }
-          : undefined,
-    });
+    const { url, keystore } = await startedServer({ log: (entry) => entries.push(entry) });
+    const { accessKeyId } = await newKey(keystore, "alice");
     await post(url, "ListKeys", {});
     await sdk(url).listKeys({});
-    const alice = { accessKeyId: "AKIDALICE", secretAccessKey: "not hers" };
+    const alice = { accessKeyId, secretAccessKey: "not hers" };
     const refused = sdk(url, { credentials: alice }).listKeys({});
     await expect(refused).rejects.toMatchObject({ name: "AccessDeniedException" });
     await vi.waitFor(() => expect(entries).toHaveLength(3));
-    expect(entries.map(({ principal }) => principal)).toEqual(["root", "root", "user/alice"]);
+    expect(entries.map(({ principal }) => principal)).toEqual([
+      "root",
+      "root",
+      "arn:aws:iam::000000000000:user/alice",
+    ]);
   });
 
   it("are not pages in a browser", async () => {
@@ -91,16 +97,19 @@ describe("lenient callers", () => {
 
 describe("strict callers", () => {
   it("have to sign", async () => {
-    const { url } = await strictServer();
+    const { url, credentials, keystore } = await strictServer();
+    const { accessKeyId } = credentials;
     const response = await post(url, "ListKeys", {});
     expect(response.status).toBe(400);
     expect(await response.json()).toMatchObject({ __type: "MissingAuthenticationTokenException" });
-    const wrong = sdk(url, { credentials: { accessKeyId: "AKIDEXAMPLE", secretAccessKey: "x" } });
+    const wrong = sdk(url, { credentials: { accessKeyId, secretAccessKey: "x" } });
     await expect(wrong.listKeys({})).rejects.toMatchObject({ name: "InvalidSignatureException" });
     const unknown = sdk(url, { credentials: { accessKeyId: "AKIDOTHER", secretAccessKey: "x" } });
-    await expect(unknown.listKeys({})).rejects.toMatchObject({
-      name: "UnrecognizedClientException",
-    });
+    const refused = { name: "UnrecognizedClientException" };
+    await expect(unknown.listKeys({})).rejects.toMatchObject(refused);
+    await sdk(url, { credentials }).listKeys({});
+    await keystore.iam.accessKeys.setActive(accessKeyId, false);
+    await expect(sdk(url, { credentials }).listKeys({})).rejects.toMatchObject(refused);
   });
 
   it("learn nothing of operations without a signature", async () => {
@@ -175,21 +184,12 @@ describe("limits", () => {
   });
 
   it("throttles a principal beyond its rate, and no other one", async () => {
-    const { url } = await startedServer({
-      limits: { callsPerSecond: 0.001 },
-      credential: (accessKeyId) => ({
-        accessKeyId,
-        secretAccessKey: "x",
-        principal: `user/${accessKeyId}`,
-        session: {},
-      }),
-    });
-    const call = async (accessKeyId: string): Promise<unknown> => {
-      const credentials = { accessKeyId, secretAccessKey: "x" };
-      return sdk(url, { credentials })
+    const { url, keystore } = await startedServer({ limits: { callsPerSecond: 0.001 } });
+    const keys = { a: await newKey(keystore, "a"), b: await newKey(keystore, "b") };
+    const call = async (name: "a" | "b"): Promise<unknown> =>
+      sdk(url, { credentials: keys[name] })
         .listKeys({})
-        .catch(({ name }: Error) => name);
-    };
+        .catch((error: Error) => error.name);
     expect(await call("a")).toBe("AccessDeniedException");
     expect(await call("a")).toBe("ThrottlingException");
     expect(await call("b")).toBe("AccessDeniedException");
@@ -226,10 +226,10 @@ describe("closing", () => {
 describe("the log", () => {
   it("says who called what and how it ended, and no secret", async () => {
     const entries: LogEntry[] = [];
-    const { url, owner } = await strictServer({ log: (entry) => entries.push(entry) });
+    const { url, owner, credentials } = await strictServer({ log: (entry) => entries.push(entry) });
     const { KeyMetadata } = await owner.createKey();
     const { KeyId } = KeyMetadata;
-    const client = sdk(url);
+    const client = sdk(url, { credentials });
     const EncryptionContext = { tenant: "SECRET tenant" };
     const Plaintext = Buffer.from("SECRET plaintext");
     const { CiphertextBlob } = await client.encrypt({ KeyId, Plaintext, EncryptionContext });
@@ -238,12 +238,12 @@ describe("the log", () => {
     expect(entries).toMatchObject([
       {
         operation: "Encrypt",
-        principal: "root",
+        principal: "arn:aws:iam::000000000000:root",
         status: 200,
         region: "local",
         sourceIp: "127.0.0.1",
       },
-      { operation: "Decrypt", principal: "root", status: 400, error: "InvalidCiphertextException" },
+      { operation: "Decrypt", status: 400, error: "InvalidCiphertextException" },
     ]);
     const shown = JSON.stringify(entries);
     const secrets = [Plaintext, CiphertextBlob ?? []].map((bytes) =>

@@ -1,13 +1,13 @@
 import { describe, expect, it, vi } from "vitest";
 import type { ReceivedRequest } from "../src/signed-request.ts";
-import { SignatureVerifier, type FindAccessKey } from "../src/verify-signature.ts";
+import { SignatureVerifier, type FindCredential } from "../src/verify-signature.ts";
 import { key, SIGNED_AT, signed, type Signing } from "./support/signing.ts";
 
 const alice = { ...key, principal: "arn:aws:iam::000000000000:user/alice", session: {} };
 
 function verifier(
   now = SIGNED_AT,
-  credential: FindAccessKey = (id) => (id === key.accessKeyId ? alice : undefined),
+  credential: FindCredential = (id) => Promise.resolve(id === key.accessKeyId ? alice : undefined),
 ): SignatureVerifier {
   return new SignatureVerifier({ services: new Set(["kms"]), now: () => now, credential });
 }
@@ -50,7 +50,7 @@ describe("a request signed by AWS's signer", () => {
   });
 
   it("brings the token of a session along", async () => {
-    const credential = vi.fn<FindAccessKey>(() => alice);
+    const credential = vi.fn<FindCredential>(() => Promise.resolve(alice));
     for (const expiresIn of [undefined, 60]) {
       const request = await signed({ sessionToken: "tok/en+=", ...(expiresIn && { expiresIn }) });
       await verifier(SIGNED_AT, credential).verify(request);
@@ -65,19 +65,25 @@ describe("a request signed by AWS's signer", () => {
 describe("whose key it is", () => {
   it("refuses a key that is not known, and one whose time has passed", async () => {
     const request = await signed();
-    await expect(verifier(SIGNED_AT, () => undefined).verify(request)).rejects.toMatchObject({
+    await expect(
+      verifier(SIGNED_AT, () => Promise.resolve(undefined)).verify(request),
+    ).rejects.toMatchObject({
       type: "UnrecognizedClientException",
       message: "The security token included in the request is invalid.",
     });
     const expired = { ...alice, expires: new Date(SIGNED_AT) };
-    await expect(verifier(SIGNED_AT, () => expired).verify(request)).rejects.toMatchObject({
+    await expect(
+      verifier(SIGNED_AT, () => Promise.resolve(expired)).verify(request),
+    ).rejects.toMatchObject({
       type: "ExpiredTokenException",
     });
   });
 
   it("does not tell whether temporary credentials have ended to those who do not have them", async () => {
     const expired = { ...alice, secretAccessKey: "another", expires: new Date(SIGNED_AT) };
-    await expect(verifier(SIGNED_AT, () => expired).verify(await signed())).rejects.toMatchObject({
+    await expect(
+      verifier(SIGNED_AT, () => Promise.resolve(expired)).verify(await signed()),
+    ).rejects.toMatchObject({
       type: "InvalidSignatureException",
     });
   });
@@ -92,7 +98,7 @@ describe("whose key it is", () => {
 
   it("follows a secret that was replaced under the same id", async () => {
     let secretAccessKey: string = key.secretAccessKey;
-    const one = verifier(SIGNED_AT, () => ({ ...alice, secretAccessKey }));
+    const one = verifier(SIGNED_AT, () => Promise.resolve({ ...alice, secretAccessKey }));
     const before = await signed();
     await one.verify(before);
     secretAccessKey = "new";
@@ -290,7 +296,7 @@ describe("a signed request that was altered", () => {
 });
 
 it("asks for no key before everything else is in order", async () => {
-  const credential = vi.fn<FindAccessKey>(() => alice);
+  const credential = vi.fn<FindCredential>(() => Promise.resolve(alice));
   const one = verifier(SIGNED_AT + 6 * MINUTE, credential);
   await expect(one.verify(await signed())).rejects.toMatchObject({
     type: "InvalidSignatureException",

@@ -13,11 +13,6 @@ export interface Started {
   readonly owner: KmsClient;
 }
 
-const credentials = {
-  accessKeyId: "AKIDEXAMPLE",
-  secretAccessKey: "wJalrXUtnFEMI/K7MDENG",
-} as const;
-
 /** A server that ends with the test. */
 export async function startedServer(options: KmsServerOptions = {}): Promise<Started> {
   const { keystore, client } = await tempKeystore();
@@ -27,16 +22,18 @@ export async function startedServer(options: KmsServerOptions = {}): Promise<Sta
   return { server, url, keystore, owner: client };
 }
 
-/** A server that knows the access key of the account's root. */
-export function strictServer(options: KmsServerOptions = {}): Promise<Started> {
-  return startedServer({
-    auth: "strict",
-    credential: (id) =>
-      id === credentials.accessKeyId
-        ? { ...credentials, principal: "root", session: {} }
-        : undefined,
-    ...options,
-  });
+/** Credentials as the SDK wants them. */
+export interface Credentials {
+  readonly accessKeyId: string;
+  readonly secretAccessKey: string;
+}
+
+/** A server whose callers sign, and an access key of the account's root. */
+export async function strictServer(
+  options: KmsServerOptions = {},
+): Promise<Started & { readonly credentials: Credentials }> {
+  const started = await startedServer({ auth: "strict", ...options });
+  return { ...started, credentials: await started.keystore.iam.accessKeys.create("root") };
 }
 
 /** The SDK's client, which tries each call once. */
@@ -44,7 +41,7 @@ export function sdk(url: string, config: KMSClientConfig = {}): KMS {
   const client = new KMS({
     endpoint: url,
     region: "local",
-    credentials,
+    credentials: { accessKeyId: "test", secretAccessKey: "test" },
     maxAttempts: 1,
     ...config,
   });
