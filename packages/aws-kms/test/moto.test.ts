@@ -21,6 +21,9 @@ async function newKey(client: KMS): Promise<string> {
   return KeyMetadata?.Arn ?? "";
 }
 
+/** Shared by the cases: moto generates a pair of RSA for every key, and a rotation changes nothing in it. */
+let keys: Promise<readonly [first: string, second: string]> | undefined;
+
 const boundary = "moto joins the pairs of a context without a mark between them";
 let aliases = 0;
 
@@ -28,12 +31,13 @@ const harness: CmkHarness = {
   async open() {
     const client = sdkClient(typeof moto === "string" ? "" : moto.url, "eu-west-1");
     const driver = (key: string): CmkDriver => awsKmsDriver({ client: outspoken(client), key });
-    const first = await newKey(client);
+    keys ??= Promise.all([newKey(client), newKey(client)]);
+    const [first, second] = await keys;
     const AliasName = `alias/first-${aliases++}`;
     await client.createAlias({ AliasName, TargetKeyId: first });
     return {
       first: driver(first),
-      second: driver(await newKey(client)),
+      second: driver(second),
       missing: driver(first.replace(/[^/]*$/, "00000000-0000-4000-8000-000000000000")),
       alias: driver(AliasName),
       rotate: async () => void (await client.rotateKeyOnDemand({ KeyId: first })),
