@@ -3,11 +3,18 @@
  *
  * @module
  */
-import type { Keystore } from "@env/kms";
+import type { Keystore, SessionOptions } from "@env/kms";
 import { servedOperations, type ServedOperation } from "@env/kms/server";
 import { answerOf, answerOfError, decodeRequest, type Answer } from "./aws-json.ts";
 import type { Authenticate, Caller } from "./caller.ts";
 import type { ReceivedRequest } from "./signed-request.ts";
+import {
+  answerQuery,
+  answerQueryError,
+  isForm,
+  serviceOfForm,
+  type QueryService,
+} from "./query/answer-query.ts";
 import { WireError } from "./wire-error.ts";
 
 /** Where a request came from. */
@@ -47,7 +54,43 @@ export class Calls {
   }
 
   /** Answers a request. Never throws; wipes the body. */
-  async answer(request: ReceivedRequest, headers: TargetHeaders, origin: Origin): Promise<Outcome> {
+  answer(request: ReceivedRequest, headers: TargetHeaders, origin: Origin): Promise<Outcome> {
+    return isForm(headers.contentType)
+      ? this.#answerForm(request, origin)
+      : this.#answerJson(request, headers, origin);
+  }
+
+  /** STS and IAM. */
+  async #answerForm(request: ReceivedRequest, origin: Origin): Promise<Outcome> {
+    const { requestId } = origin;
+    let service: QueryService = "sts";
+    let caller: Caller | undefined;
+    try {
+      service = serviceOfForm(request.body);
+      caller = await this.#options.authenticate(request);
+      this.#options.count(caller.credential.principal);
+      requireService(caller, service);
+      const { principal } = caller.credential;
+      const asked = {
+        service,
+        body: request.body,
+        caller: { principal, session: sessionOf(caller, origin) },
+        requestId,
+      };
+      return { ...(await answerQuery(this.#options.keystore, asked)), caller };
+    } catch (error) {
+      const answer = answerQueryError(service, error, requestId);
+      return { answer, caller, ...(answer.status >= 500 ? { fault: error } : {}) };
+    } finally {
+      request.body.fill(0);
+    }
+  }
+
+  async #answerJson(
+    request: ReceivedRequest,
+    headers: TargetHeaders,
+    origin: Origin,
+  ): Promise<Outcome> {
     let operation: ServedOperation | undefined;
     let caller: Caller | undefined;
     let input: Record<string, unknown> | undefined;
@@ -60,6 +103,7 @@ export class Calls {
       requireProtocol(headers);
       caller = await this.#options.authenticate(request);
       this.#options.count(caller.credential.principal);
+      requireService(caller, "kms");
       operation = operationOf(headers.target);
       input = decodeRequest(operation, request.body);
       return { answer: await this.#call(operation, input, caller, origin), ...about() };
@@ -75,20 +119,15 @@ export class Calls {
   async #call(
     { name, method }: ServedOperation,
     input: Record<string, unknown>,
-    { credential }: Caller,
-    { requestId, sourceIp, userAgent, secure }: Origin,
+    caller: Caller,
+    origin: Origin,
   ): Promise<Answer> {
     if (method === undefined) {
       throw new WireError("UnsupportedOperationException", `This KMS does not offer ${name}.`);
     }
     const client = this.#options.keystore
-      .as(credential.principal, {
-        ...credential.session,
-        ...(sourceIp === undefined ? {} : { sourceIp }),
-        ...(userAgent === undefined ? {} : { userAgent }),
-        secureTransport: secure,
-      })
-      .forRequest(requestId);
+      .as(caller.credential.principal, sessionOf(caller, origin))
+      .forRequest(origin.requestId);
     // The operation checks the shape of its request.
     // oxlint-disable-next-line typescript/no-unsafe-type-assertion
     const call = client[method] as (request: object) => Promise<unknown>;
@@ -97,6 +136,28 @@ export class Calls {
     if (typeof response === "object" && response !== null) wipe(response);
     return answer;
   }
+}
+
+/** What the caller brings along, and where from. */
+function sessionOf(
+  { credential }: Caller,
+  { sourceIp, userAgent, secure }: Origin,
+): SessionOptions {
+  return {
+    ...credential.session,
+    ...(sourceIp === undefined ? {} : { sourceIp }),
+    ...(userAgent === undefined ? {} : { userAgent }),
+    secureTransport: secure,
+  };
+}
+
+/** A signature for one service is not one for another. */
+function requireService({ service }: Caller, served: string): void {
+  if (service === served) return;
+  throw new WireError(
+    "InvalidSignatureException",
+    `Credential should be scoped to correct service: '${served}'.`,
+  );
 }
 
 /** The headers that say what a request is. */

@@ -58,7 +58,7 @@ export class KmsServer implements AsyncDisposable {
       keystore,
       authenticate:
         auth === "strict"
-          ? strict(new SignatureVerifier({ credential, services: new Set(["kms"]) }))
+          ? strict(new SignatureVerifier({ credential, services: SERVICES }))
           : lenient(credential, keystore.facts.region),
       count: (principal) => {
         if (limits.callsPerSecond !== Infinity) rate.count(principal);
@@ -251,6 +251,9 @@ export class KmsServer implements AsyncDisposable {
 function reasonOf(fault: unknown): string {
   return fault instanceof Error ? `${fault.name}: ${fault.message}` : "an unknown fault";
 }
+
+/** The services that are served. */
+const SERVICES: ReadonlySet<string> = new Set(["kms", "sts", "iam"]);
 
 /** The former certificate stays in use, but somebody should know. */
 function warn(error: unknown): void {

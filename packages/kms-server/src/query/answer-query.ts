@@ -1,0 +1,97 @@
+/**
+ * The query protocol of STS and IAM: a form in, XML out.
+ *
+ * @module
+ */
+import type { Keystore } from "@env/kms";
+import type { IamCaller } from "@env/kms/server";
+import type { Answer } from "../aws-json.ts";
+import type { Action } from "./action.ts";
+import { Form } from "./form.ts";
+import { iamActions } from "./iam-actions.ts";
+import { toQueryError, QueryError } from "./query-error.ts";
+import { stsActions } from "./sts-actions.ts";
+import { element, elements } from "./xml.ts";
+
+export type QueryService = "iam" | "sts";
+
+/** A request whose signature has been verified. */
+export interface QueryRequest {
+  readonly service: QueryService;
+  /** The form. */
+  readonly body: Uint8Array;
+  readonly caller: IamCaller;
+  readonly requestId: string;
+}
+
+const services: Readonly<
+  Record<QueryService, { readonly xmlns: string; readonly actions: ReadonlyMap<string, Action> }>
+> = {
+  iam: { xmlns: "https://iam.amazonaws.com/doc/2010-05-08/", actions: iamActions },
+  sts: { xmlns: "https://sts.amazonaws.com/doc/2011-06-15/", actions: stsActions },
+};
+
+/** Whether a request is one of this protocol. */
+export function isForm(contentType = ""): boolean {
+  return /^application\/x-www-form-urlencoded(?:;|$)/.test(contentType);
+}
+
+/** The service whose action the form names. @throws {@link QueryError} as reading the form does. */
+export function serviceOfForm(body: Uint8Array): QueryService {
+  return stsActions.has(Form.parse(body).action) ? "sts" : "iam";
+}
+
+/** Answers a request. Never throws. `operation` is the action, if there is such. */
+export async function answerQuery(
+  keystore: Keystore,
+  { service, body, caller, requestId }: QueryRequest,
+): Promise<{ readonly answer: Answer; readonly operation?: string; readonly fault?: unknown }> {
+  const { actions, xmlns } = services[service];
+  let operation: string | undefined;
+  try {
+    const form = Form.parse(body);
+    const action = actions.get(form.action);
+    if (action === undefined) throw unknownAction(service, form.action);
+    operation = form.action;
+    form.requireOnly(action.parameters);
+    const result = await keystore.iam.access.call(
+      { ...caller, requestId },
+      { source: service, operation, readOnly: action.readOnly, parameters: form.parameters },
+      (call) => action.run(call, form),
+    );
+    const parts =
+      (result === undefined ? "" : element(`${operation}Result`, result)) +
+      element("ResponseMetadata", { RequestId: requestId });
+    const text = `<${operation}Response xmlns="${xmlns}">${parts}</${operation}Response>`;
+    return { answer: { status: 200, contentType: "text/xml", body: text }, operation };
+  } catch (error) {
+    const answer = answerQueryError(service, error, requestId);
+    return {
+      answer,
+      ...(operation === undefined ? {} : { operation }),
+      ...(answer.status >= 500 ? { fault: error } : {}),
+    };
+  }
+}
+
+/** The answer to a request that failed, its signature included. */
+export function answerQueryError(service: QueryService, error: unknown, requestId: string): Answer {
+  const { code, status, message } = toQueryError(error);
+  const Type = status >= 500 ? "Receiver" : "Sender";
+  const parts = elements({ Error: { Type, Code: code, Message: message }, RequestId: requestId });
+  const { xmlns } = services[service];
+  return {
+    status,
+    contentType: "text/xml",
+    body: `<ErrorResponse xmlns="${xmlns}">${parts}</ErrorResponse>`,
+    error: code,
+  };
+}
+
+function unknownAction(service: QueryService, action: string): QueryError {
+  const name = JSON.stringify(action.slice(0, 100));
+  return new QueryError(
+    "InvalidAction",
+    `This server does not support the action ${name} of ${service}: it serves the part of IAM and STS that decides who may use keys.`,
+  );
+}

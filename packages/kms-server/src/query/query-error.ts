@@ -1,0 +1,49 @@
+/**
+ * Errors as STS and IAM answer them: other names and statuses than those of the KMS.
+ *
+ * @module
+ */
+import { isKmsError } from "@env/kms";
+import { WireError } from "../wire-error.ts";
+
+export class QueryError extends Error {
+  /** AWS's name, such as `NoSuchEntity`. */
+  readonly code: string;
+  readonly status: number;
+
+  constructor(code: string, message: string, status = 400) {
+    super(message);
+    this.code = code;
+    this.status = status;
+  }
+}
+
+/** What errors of the engine and of signatures are called here. */
+const names: Readonly<Record<string, readonly [code: string, status: number]>> = {
+  AccessDeniedException: ["AccessDenied", 403],
+  AlreadyExistsException: ["EntityAlreadyExists", 409],
+  ExpiredTokenException: ["ExpiredToken", 403],
+  IncompleteSignatureException: ["IncompleteSignature", 400],
+  InvalidArnException: ["MalformedPolicyDocument", 400],
+  InvalidSignatureException: ["SignatureDoesNotMatch", 403],
+  LimitExceededException: ["LimitExceeded", 409],
+  MalformedPolicyDocumentException: ["MalformedPolicyDocument", 400],
+  MissingAuthenticationTokenException: ["MissingAuthenticationToken", 403],
+  NotFoundException: ["NoSuchEntity", 404],
+  TagException: ["InvalidInput", 400],
+  ThrottlingException: ["Throttling", 400],
+  UnrecognizedClientException: ["InvalidClientTokenId", 403],
+  ValidationException: ["ValidationError", 400],
+};
+
+/** Anything that was thrown, as the client is told of it. */
+export function toQueryError(error: unknown): QueryError {
+  if (error instanceof QueryError) return error;
+  const name = isKmsError(error) ? error.name : error instanceof WireError ? error.type : "";
+  const [code, status] = names[name] ?? ["ServiceFailure", 500];
+  return new QueryError(
+    code,
+    status === 500 || !(error instanceof Error) ? "" : error.message,
+    status,
+  );
+}

@@ -1,0 +1,268 @@
+import { tempKeystore } from "@env/kms/test/keystore";
+import type { Keystore } from "@env/kms";
+import { describe, expect, it } from "vitest";
+import { answerQuery, type QueryService } from "../../src/query/answer-query.ts";
+
+const ALICE = "arn:aws:iam::000000000000:user/alice";
+const REQUEST_ID = "01234567-89ab-cdef-0123-456789abcdef";
+const policy = (action: string): string =>
+  JSON.stringify({
+    Version: "2012-10-17",
+    Statement: [{ Effect: "Allow", Action: action, Resource: "*" }],
+  });
+const trust = JSON.stringify({
+  Version: "2012-10-17",
+  Statement: [{ Effect: "Allow", Principal: { AWS: ALICE }, Action: "sts:AssumeRole" }],
+});
+
+interface Answered {
+  readonly status: number;
+  readonly body: string;
+}
+
+/** Calls as somebody, by default the account's root. */
+function caller(keystore: Keystore, principal = "root") {
+  return async (
+    service: QueryService,
+    Action: string,
+    parameters: Readonly<Record<string, string>> = {},
+  ): Promise<Answered> => {
+    const body = Buffer.from(new URLSearchParams({ Action, ...parameters }).toString());
+    const asked = { service, body, caller: { principal }, requestId: REQUEST_ID };
+    return (await answerQuery(keystore, asked)).answer;
+  };
+}
+
+function textOf({ body }: Answered, name: string): string | undefined {
+  return new RegExp(`<${name}>([^<]*)</${name}>`).exec(body)?.[1];
+}
+
+describe("the query protocol", () => {
+  it("answers in AWS's XML", async () => {
+    const { keystore } = await tempKeystore();
+    expect(await caller(keystore)("sts", "GetCallerIdentity")).toEqual({
+      status: 200,
+      contentType: "text/xml",
+      body: `<GetCallerIdentityResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/"><GetCallerIdentityResult><Arn>arn:aws:iam::000000000000:root</Arn><UserId>000000000000</UserId><Account>000000000000</Account></GetCallerIdentityResult><ResponseMetadata><RequestId>${REQUEST_ID}</RequestId></ResponseMetadata></GetCallerIdentityResponse>`,
+    });
+  });
+
+  it("answers errors with AWS's codes and statuses", async () => {
+    const { keystore } = await tempKeystore();
+    const call = caller(keystore);
+    expect(await call("iam", "GetUser", { UserName: "bob" })).toEqual({
+      status: 404,
+      contentType: "text/xml",
+      error: "NoSuchEntity",
+      body: `<ErrorResponse xmlns="https://iam.amazonaws.com/doc/2010-05-08/"><Error><Type>Sender</Type><Code>NoSuchEntity</Code><Message>The user with name bob cannot be found.</Message></Error><RequestId>${REQUEST_ID}</RequestId></ErrorResponse>`,
+    });
+    for (const [action, parameters, status, code] of [
+      ["CreateUser", {}, 400, "ValidationError"],
+      ["CreateUser", { UserName: "a b" }, 400, "ValidationError"],
+      ["CreateUser", { UserName: "a", PermissionsBoundary: "x" }, 400, "ValidationError"],
+      [
+        "CreateRole",
+        { RoleName: "r", AssumeRolePolicyDocument: "{" },
+        400,
+        "MalformedPolicyDocument",
+      ],
+      ["CreateSAMLProvider", {}, 400, "InvalidAction"],
+      ["<&>", {}, 400, "InvalidAction"],
+    ] as const) {
+      const answer = await call("iam", action, parameters);
+      expect([answer.status, textOf(answer, "Code")], action).toEqual([status, code]);
+    }
+  });
+
+  it("reads only forms of UTF-8 that have each parameter once", async () => {
+    const { keystore } = await tempKeystore();
+    for (const form of [
+      "Action=GetUser&Action=ListUsers",
+      "Action=%zz",
+      "Action=%ff",
+      "a=&".repeat(501),
+    ]) {
+      const body = Buffer.from(form);
+      const asked = {
+        service: "iam",
+        body,
+        caller: { principal: "root" },
+        requestId: "1",
+      } as const;
+      const { answer } = await answerQuery(keystore, asked);
+      expect([answer.status, answer.error], form.slice(0, 40)).toEqual([400, "MalformedInput"]);
+    }
+  });
+});
+
+describe("IAM", () => {
+  it("keeps users, and gives back what it was given, escaped", async () => {
+    const { keystore } = await tempKeystore();
+    const call = caller(keystore);
+    const created = await call("iam", "CreateUser", {
+      UserName: "alice",
+      Path: "/team/",
+      "Tags.member.1.Key": "a+b",
+      "Tags.member.1.Value": "x@y:z / 1",
+    });
+    expect(textOf(created, "Arn")).toBe("arn:aws:iam::000000000000:user/team/alice");
+    const found = await call("iam", "GetUser", { UserName: "alice" });
+    expect(found.body).toContain("<Path>/team/</Path><UserName>alice</UserName><UserId>AIDA");
+    expect(found.body).toContain(
+      "<Tags><member><Key>a+b</Key><Value>x@y:z / 1</Value></member></Tags>",
+    );
+    const again = await call("iam", "CreateUser", { UserName: "alice" });
+    expect([again.status, textOf(again, "Code")]).toEqual([409, "EntityAlreadyExists"]);
+    const list = await call("iam", "ListUsers", { PathPrefix: "/team/" });
+    expect(textOf(list, "UserName")).toBe("alice");
+    expect((await call("iam", "DeleteUser", { UserName: "alice" })).status).toBe(200);
+    expect((await call("iam", "GetUser", { UserName: "alice" })).status).toBe(404);
+  });
+
+  it("keeps inline policies byte for byte, and refuses to delete who has one", async () => {
+    const { keystore } = await tempKeystore();
+    const call = caller(keystore);
+    await call("iam", "CreateUser", { UserName: "alice" });
+    const text = `  ${policy("kms:*")}\n`;
+    const named = { UserName: "alice", PolicyName: "p" };
+    await call("iam", "PutUserPolicy", { ...named, PolicyDocument: text });
+    const found = await call("iam", "GetUserPolicy", named);
+    expect(decodeURIComponent(textOf(found, "PolicyDocument") ?? "")).toBe(text);
+    const refused = await call("iam", "DeleteUser", { UserName: "alice" });
+    expect([refused.status, textOf(refused, "Code")]).toEqual([409, "DeleteConflict"]);
+    await call("iam", "DeleteUserPolicy", named);
+    expect((await call("iam", "DeleteUser", { UserName: "alice" })).status).toBe(200);
+  });
+
+  it("attaches managed policies, whose default version counts", async () => {
+    const { keystore } = await tempKeystore();
+    const call = caller(keystore);
+    await call("iam", "CreateUser", { UserName: "alice" });
+    const created = await call("iam", "CreatePolicy", {
+      PolicyName: "keys",
+      PolicyDocument: policy("kms:ListKeys"),
+    });
+    const PolicyArn = textOf(created, "Arn") ?? "";
+    expect(PolicyArn).toBe("arn:aws:iam::000000000000:policy/keys");
+    const alice = keystore.as(ALICE);
+    await expect(alice.listKeys()).rejects.toMatchObject({ name: "AccessDeniedException" });
+    await call("iam", "AttachUserPolicy", { UserName: "alice", PolicyArn });
+    await expect(alice.listKeys()).resolves.toBeDefined();
+    const explained = await keystore.explain({ principal: ALICE, action: "kms:ListKeys" });
+    expect(explained.decision.deciding).toBe(`identity policy "${PolicyArn}", statement 1`);
+    const version = { PolicyArn, PolicyDocument: policy("kms:ListAliases"), SetAsDefault: "true" };
+    expect(textOf(await call("iam", "CreatePolicyVersion", version), "VersionId")).toBe("v2");
+    await expect(alice.listKeys()).rejects.toMatchObject({ name: "AccessDeniedException" });
+    await call("iam", "SetDefaultPolicyVersion", { PolicyArn, VersionId: "v1" });
+    await expect(alice.listKeys()).resolves.toBeDefined();
+    const entities = await call("iam", "ListEntitiesForPolicy", { PolicyArn });
+    expect(textOf(entities, "UserName")).toBe("alice");
+    const attached = await call("iam", "DeletePolicy", { PolicyArn });
+    expect(textOf(attached, "Code")).toBe("DeleteConflict");
+    await call("iam", "DetachUserPolicy", { UserName: "alice", PolicyArn });
+    await call("iam", "DeletePolicyVersion", { PolicyArn, VersionId: "v2" });
+    expect((await call("iam", "DeletePolicy", { PolicyArn })).status).toBe(200);
+  });
+
+  it("has groups, whose policies are those of their members", async () => {
+    const { keystore } = await tempKeystore();
+    const call = caller(keystore);
+    await call("iam", "CreateUser", { UserName: "alice" });
+    await call("iam", "CreateGroup", { GroupName: "dev" });
+    const document = { PolicyName: "p", PolicyDocument: policy("kms:ListKeys") };
+    await call("iam", "PutGroupPolicy", { GroupName: "dev", ...document });
+    const both = { GroupName: "dev", UserName: "alice" };
+    expect((await call("iam", "AddUserToGroup", both)).status).toBe(200);
+    await expect(keystore.as(ALICE).listKeys()).resolves.toBeDefined();
+    const groups = await call("iam", "ListGroupsForUser", { UserName: "alice" });
+    expect(textOf(groups, "GroupName")).toBe("dev");
+    expect(textOf(await call("iam", "GetGroup", { GroupName: "dev" }), "UserName")).toBe("alice");
+    await call("iam", "RemoveUserFromGroup", both);
+    await expect(keystore.as(ALICE).listKeys()).rejects.toMatchObject({
+      name: "AccessDeniedException",
+    });
+  });
+
+  it("makes access keys, and shows a secret once", async () => {
+    const { keystore } = await tempKeystore();
+    const call = caller(keystore);
+    await call("iam", "CreateUser", { UserName: "alice" });
+    const made = await call("iam", "CreateAccessKey", { UserName: "alice" });
+    const AccessKeyId = textOf(made, "AccessKeyId") ?? "";
+    expect(await keystore.iam.credential(AccessKeyId)).toMatchObject({
+      secretAccessKey: textOf(made, "SecretAccessKey"),
+      principal: ALICE,
+    });
+    const listed = await call("iam", "ListAccessKeys", { UserName: "alice" });
+    expect(textOf(listed, "AccessKeyId")).toBe(AccessKeyId);
+    expect(listed.body).not.toContain("Secret");
+    const key = { UserName: "alice", AccessKeyId };
+    await call("iam", "UpdateAccessKey", { ...key, Status: "Inactive" });
+    expect(await keystore.iam.credential(AccessKeyId)).toBeUndefined();
+    expect((await call("iam", "DeleteAccessKey", key)).status).toBe(200);
+  });
+
+  it("is for whom the policies permit the action on that very principal", async () => {
+    const { keystore } = await tempKeystore();
+    const text = JSON.stringify({
+      Version: "2012-10-17",
+      Statement: [
+        {
+          Effect: "Allow",
+          Action: ["iam:GetUser", "iam:PutUserPolicy"],
+          Resource: "arn:aws:iam::000000000000:user/bob",
+        },
+      ],
+    });
+    await keystore.iam.put({ arn: ALICE, policies: [{ name: "p", text }] });
+    await keystore.iam.put({ arn: "arn:aws:iam::000000000000:user/bob" });
+    const call = caller(keystore, ALICE);
+    expect((await call("iam", "GetUser", { UserName: "bob" })).status).toBe(200);
+    for (const [action, parameters] of [
+      ["GetUser", { UserName: "carol" }],
+      ["GetUser", {}],
+      ["PutUserPolicy", { UserName: "alice", PolicyName: "p", PolicyDocument: policy("*") }],
+      ["CreateUser", { UserName: "eve" }],
+      ["ListUsers", {}],
+      ["CreateAccessKey", { UserName: "bob" }],
+    ] as const) {
+      const answer = await call("iam", action, parameters);
+      expect([answer.status, textOf(answer, "Code")], action).toEqual([403, "AccessDenied"]);
+    }
+    expect(textOf(await call("iam", "CreateUser", { UserName: "eve" }), "Message")).toBe(
+      `User: ${ALICE} is not authorized to perform: iam:CreateUser on resource: arn:aws:iam::000000000000:user/eve because no identity-based policy allows the iam:CreateUser action`,
+    );
+  });
+});
+
+describe("STS", () => {
+  it("lets a role be assumed that was made over the wire", async () => {
+    const { keystore } = await tempKeystore();
+    const root = caller(keystore);
+    await root("iam", "CreateUser", { UserName: "alice" });
+    const role = await root("iam", "CreateRole", {
+      RoleName: "app",
+      AssumeRolePolicyDocument: trust,
+    });
+    expect(decodeURIComponent(textOf(role, "AssumeRolePolicyDocument") ?? "")).toBe(trust);
+    expect((await root("iam", "ListInstanceProfilesForRole", { RoleName: "app" })).body).toContain(
+      "<InstanceProfiles></InstanceProfiles>",
+    );
+    const RoleArn = textOf(role, "Arn") ?? "";
+    const assumed = await caller(keystore, ALICE)("sts", "AssumeRole", {
+      RoleArn,
+      RoleSessionName: "work",
+    });
+    expect(textOf(assumed, "Expiration")).toMatch(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/);
+    const found = await keystore.iam.credential(
+      textOf(assumed, "AccessKeyId") ?? "",
+      textOf(assumed, "SessionToken"),
+    );
+    expect(found?.principal).toBe("arn:aws:sts::000000000000:assumed-role/app/work");
+    const bob = await caller(keystore, "user/bob")("sts", "AssumeRole", {
+      RoleArn,
+      RoleSessionName: "work",
+    });
+    expect([bob.status, textOf(bob, "Code")]).toEqual([403, "AccessDenied"]);
+  });
+});
