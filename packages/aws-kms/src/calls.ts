@@ -4,12 +4,12 @@
  *
  * @module
  */
-import { boundedCall, ownClient, type OwnClient } from "@env/core/driver";
+import { ClientCalls, ownClient } from "@env/core/driver";
 import type { AwsKmsClient, SendOptions } from "./client.ts";
 import { connect } from "./connection.ts";
 import { AwsKmsError, withoutSecrets } from "./errors.ts";
 import { requirePrivate } from "./insecurity.ts";
-import { checkGrantTokens, type Settings } from "./options.ts";
+import { checkGrantTokens, type GrantTokens, type Settings } from "./options.ts";
 
 /** The operations, as AWS spells them. */
 export type Operation = "GenerateDataKey" | "Encrypt" | "Decrypt" | "ReEncrypt" | "DescribeKey";
@@ -21,26 +21,25 @@ export type Send<T> = (
   options: SendOptions,
 ) => Promise<T>;
 
-export class Calls {
-  readonly #settings: Settings;
-  readonly #own: OwnClient<AwsKmsClient>;
+export class Calls extends ClientCalls<AwsKmsClient> {
+  readonly #grantTokens: GrantTokens | undefined;
 
-  constructor(settings: Settings) {
-    this.#settings = settings;
-    this.#own = ownClient(
-      () => connect(settings.connection, settings.insecure),
-      (client) => client.destroy(),
-    );
-  }
-
-  /** Makes the client, or says why it cannot be made. Throws {@link AwsKmsError}. */
-  async connect(): Promise<void> {
-    await this.#client();
-  }
-
-  /** Closes what was opened here: never a client that was passed in. */
-  close(): Promise<void> {
-    return this.#own.close();
+  constructor({ client, connection, insecure, timeout, grantTokens }: Settings) {
+    super({
+      client,
+      own: ownClient(
+        () => connect(connection, insecure),
+        (own) => own.destroy(),
+      ),
+      // The adapter's own client looks at the endpoint of each request.
+      requirePrivate: async (given) => {
+        if (given !== undefined && !insecure) await requirePrivate(given);
+      },
+      timeout,
+      late: (facts) => new AwsKmsError("TimeoutError", facts),
+      failed: withoutSecrets,
+    });
+    this.#grantTokens = grantTokens;
   }
 
   /**
@@ -52,30 +51,15 @@ export class Calls {
     signal: AbortSignal | undefined,
     send: Send<T>,
   ): Promise<T> {
-    const work = async (abortSignal: AbortSignal): Promise<T> => {
-      const client = await this.#client();
+    return this.run(operation, signal, async (client, abortSignal) => {
       const tokens = await this.#tokens();
       abortSignal.throwIfAborted();
       return send(client, tokens, { abortSignal });
-    };
-    return boundedCall(work, {
-      operation,
-      signal,
-      timeout: this.#settings.timeout,
-      late: (facts) => new AwsKmsError("TimeoutError", facts),
-      failed: withoutSecrets,
     });
   }
 
-  async #client(): Promise<AwsKmsClient> {
-    const { client, insecure } = this.#settings;
-    if (client === undefined) return this.#own.get();
-    if (!insecure) await requirePrivate(client);
-    return client;
-  }
-
   async #tokens(): Promise<{ GrantTokens?: string[] }> {
-    const given = this.#settings.grantTokens;
+    const given = this.#grantTokens;
     if (given === undefined) return {};
     let tokens: readonly string[];
     try {

@@ -8,9 +8,9 @@
  */
 import { Readable } from "node:stream";
 import type * as Sdk from "@aws-sdk/client-kms";
-import { memberOf } from "@env/core/driver";
-import { AwsKmsError } from "./errors.ts";
-import { requirePrivateEndpoint, requireVerifiedTls } from "./insecurity.ts";
+import { memberOf, readAnswer } from "@env/core/driver";
+import { AwsKmsError, failures } from "./errors.ts";
+import { requirePrivateEndpoint } from "./insecurity.ts";
 import type { AwsKmsConnection } from "./options.ts";
 
 const CONNECT_TIMEOUT_MS = 3000;
@@ -62,7 +62,7 @@ export function newClient(
   if (!insecure) {
     client.middlewareStack.add(
       (next) => async (args) => {
-        requireVerifiedTls();
+        failures.requireVerifiedTls();
         requirePrivateEndpoint(args.request);
         return next(args);
       },
@@ -75,7 +75,7 @@ export function newClient(
       const result = await next(args);
       const response: unknown = result.response;
       if (hasBody(response) && response.body instanceof Readable) {
-        response.body = await readAnswer(response.body);
+        response.body = await readAnswer(response.body, MAX_ANSWER_BYTES, tooLong);
       }
       return result;
     },
@@ -89,17 +89,7 @@ function hasBody(response: unknown): response is { body: unknown } {
   return memberOf(response, "body") !== undefined;
 }
 
-/** Reads the whole body. Leaving the loop early destroys the stream, and the connection with it. */
-async function readAnswer(body: AsyncIterable<Buffer>): Promise<Uint8Array> {
-  const chunks: Buffer[] = [];
-  let length = 0;
-  for await (const chunk of body) {
-    length += chunk.length;
-    if (length > MAX_ANSWER_BYTES) {
-      const hint = `more than ${MAX_ANSWER_BYTES} bytes: what answered is not AWS KMS`;
-      throw new AwsKmsError("UnreadableAnswer", { hint });
-    }
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks);
+function tooLong(): AwsKmsError {
+  const hint = `more than ${MAX_ANSWER_BYTES} bytes: what answered is not AWS KMS`;
+  return new AwsKmsError("UnreadableAnswer", { hint });
 }

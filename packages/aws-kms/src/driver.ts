@@ -13,6 +13,7 @@
 import type { Awaitable, Bytes } from "@env/core";
 import {
   DATA_KEY_BYTES,
+  hintIfDenied,
   keyBlockLimits,
   Learnt,
   wipePlaintext,
@@ -30,7 +31,7 @@ import {
 import type { Calls, Operation } from "./calls.ts";
 import type { DecryptOutput, EncryptOutput } from "./client.ts";
 import { diagnosticsOf } from "./doctor.ts";
-import { AwsKmsError, classify } from "./errors.ts";
+import { AwsKmsError, classify, failures } from "./errors.ts";
 import type { Settings } from "./options.ts";
 
 export function driverOf(settings: Settings, calls: Calls): CmkDriver {
@@ -52,7 +53,7 @@ export function driverOf(settings: Settings, calls: Calls): CmkDriver {
       );
       try {
         if (out.Plaintext?.length !== DATA_KEY_BYTES) {
-          throw invalidAnswer(operation, `a data key has ${DATA_KEY_BYTES} bytes`);
+          throw failures.invalidAnswer(operation, `a data key has ${DATA_KEY_BYTES} bytes`);
         }
         const made = own.wrapped(out, operation);
         return { plaintext: plaintextOf(out, operation), ...made, ...version(out.KeyMaterialId) };
@@ -188,7 +189,7 @@ class OwnKey {
 
   /** Requires that KMS used the key it was asked to use. */
   requireAnswerOf(asked: string, arn: unknown, operation: Operation): void {
-    if (typeof arn !== "string") throw invalidAnswer(operation, "it names no key");
+    if (typeof arn !== "string") throw failures.invalidAnswer(operation, "it names no key");
     const name = parseKeyName(asked);
     const { known } = this.#target;
     const moved = asked === this.#keyId && known !== undefined && !isSame(known, arn);
@@ -200,10 +201,10 @@ class OwnKey {
   /** Checks what this key wrapped, and takes a copy of it. */
   wrapped({ CiphertextBlob: blob, KeyId: arn }: EncryptOutput, operation: Operation): Wrapped {
     if (!(blob instanceof Uint8Array) || blob.length < 1 || blob.length > MAX_WRAPPED_BYTES) {
-      throw invalidAnswer(operation, `a wrapped key has 1 to ${MAX_WRAPPED_BYTES} bytes`);
+      throw failures.invalidAnswer(operation, `a wrapped key has 1 to ${MAX_WRAPPED_BYTES} bytes`);
     }
     if (typeof arn !== "string" || !isKeyOf(this.#name, arn)) {
-      throw invalidAnswer(operation, "another key answered than the one asked");
+      throw failures.invalidAnswer(operation, "another key answered than the one asked");
     }
     if (this.#name.kind === "alias") this.#target.learn(arn);
     return { wrapped: new Uint8Array(blob), keyId: arn };
@@ -218,11 +219,19 @@ class OwnKey {
       .catch(withoutAlias);
     const arn = KeyMetadata?.Arn;
     if (typeof arn !== "string" || !isKeyOf(this.#name, arn)) {
-      throw invalidAnswer(operation, "an alias must stand for a key of its own account and region");
+      throw failures.invalidAnswer(
+        operation,
+        "an alias must stand for a key of its own account and region",
+      );
     }
     return arn;
   }
 }
+
+const withoutAlias = hintIfDenied(
+  classify,
+  "to find the key of an alias; allow kms:DescribeKey, or name the key's ARN in alsoUnwrap",
+);
 
 /** Whether an ARN and a label name one key, in this region or another. */
 function isSame(arn: string, label: string): boolean {
@@ -233,24 +242,10 @@ function isSame(arn: string, label: string): boolean {
 /** A copy that belongs to the caller. */
 function plaintextOf({ Plaintext }: DecryptOutput, operation: Operation): Bytes {
   if (Plaintext instanceof Uint8Array) return new Uint8Array(Plaintext);
-  throw invalidAnswer(operation, "there is no plaintext in it");
+  throw failures.invalidAnswer(operation, "there is no plaintext in it");
 }
 
 /** Encrypt does not report the version, and older servers never do. */
 function version(keyMaterialId: unknown): { readonly keyVersion?: string } {
   return typeof keyMaterialId === "string" ? { keyVersion: keyMaterialId } : {};
-}
-
-function invalidAnswer(operation: Operation, rule: string): AwsKmsError {
-  return new AwsKmsError("InvalidAnswer", { operation, hint: `not an answer of AWS KMS: ${rule}` });
-}
-
-/** Names the way around a permission that reading does not need. */
-function withoutAlias(error: unknown): never {
-  if (!(error instanceof AwsKmsError) || classify(error) !== "ERR_ENVELOPE_KMS_ACCESS_DENIED") {
-    throw error;
-  }
-  throw error.with({
-    hint: "to find the key of an alias; allow kms:DescribeKey, or name the key's ARN in alsoUnwrap",
-  });
 }

@@ -14,11 +14,13 @@
  */
 import {
   codesOf,
+  failuresOf,
   isTlsCode,
   KmsCallError,
   memberOf,
   networkCodes,
   textMatching,
+  type Failures,
   type KmsCallFacts,
   type KmsFailureCode,
 } from "@env/core/driver";
@@ -135,7 +137,9 @@ export class AwsKmsError extends KmsCallError<AwsKmsErrorFacts> {
   }
 }
 
-/** Makes an error that may be logged out of whatever the client threw. */
+export const failures: Failures<AwsKmsError> = failuresOf(AwsKmsError, "AWS KMS");
+
+/** Returns an error that may be logged for whatever the client threw. */
 export function withoutSecrets(thrown: unknown, operation: string): AwsKmsError {
   if (thrown instanceof AwsKmsError) return thrown.during(operation);
   const [thrownName, message] = [memberOf(thrown, "name"), memberOf(thrown, "message")];

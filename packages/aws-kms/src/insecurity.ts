@@ -5,9 +5,9 @@
  *
  * @module
  */
-import { isPrivateOrigin, memberOf, unverifiedTls } from "@env/core/driver";
+import { isPrivateOrigin, memberOf } from "@env/core/driver";
 import type { AwsKmsClient } from "./client.ts";
-import { AwsKmsError } from "./errors.ts";
+import { failures } from "./errors.ts";
 
 /**
  * Looks at a client that was passed in, as far as it shows itself: a fake does not.
@@ -15,7 +15,7 @@ import { AwsKmsError } from "./errors.ts";
  * @throws {@link AwsKmsError} `InsecureTransport`
  */
 export async function requirePrivate(client: AwsKmsClient): Promise<void> {
-  requireVerifiedTls();
+  failures.requireVerifiedTls();
   const config: unknown = Reflect.get(client, "config");
   // The one that was given, else the one that the environment and the shared configuration name.
   const given = await call(config, "endpoint");
@@ -26,7 +26,7 @@ export async function requirePrivate(client: AwsKmsClient): Promise<void> {
   if (
     memberOf(memberOf(memberOf(settings, "httpsAgent"), "options"), "rejectUnauthorized") === false
   ) {
-    throw insecure("the client's httpsAgent does not verify certificates");
+    throw failures.insecure("the client's httpsAgent does not verify certificates");
   }
 }
 
@@ -35,19 +35,9 @@ export function requirePrivateEndpoint(to: unknown): void {
   const [protocol, hostname] = [memberOf(to, "protocol"), memberOf(to, "hostname")];
   if (typeof protocol !== "string" || typeof hostname !== "string") return;
   if (isPrivateOrigin({ protocol, hostname })) return;
-  throw insecure(
+  throw failures.insecure(
     "the endpoint is plain HTTP to another machine; look at AWS_ENDPOINT_URL, AWS_ENDPOINT_URL_KMS and endpoint_url",
   );
-}
-
-/** @throws {@link AwsKmsError} `InsecureTransport` */
-export function requireVerifiedTls(): void {
-  const problem = unverifiedTls();
-  if (problem !== undefined) throw insecure(problem);
-}
-
-function insecure(problem: string): AwsKmsError {
-  return new AwsKmsError("InsecureTransport", { hint: `${problem}, or pass insecure: true` });
 }
 
 async function call(value: unknown, name: string): Promise<unknown> {

@@ -8,11 +8,11 @@
  *
  * @module
  */
-import { boundedCall, ownClient, type OwnClient } from "@env/core/driver";
+import { ClientCalls, ownClient } from "@env/core/driver";
 import type { GcpKmsClient, SendOptions } from "./client.ts";
 import { connect } from "./connection.ts";
-import { GcpKmsError, withoutSecrets } from "./errors.ts";
-import { requirePrivate, requireVerifiedTls } from "./insecurity.ts";
+import { failures, GcpKmsError, withoutSecrets } from "./errors.ts";
+import { requirePrivate } from "./insecurity.ts";
 import type { Settings } from "./options.ts";
 
 /** The methods of the service, as Google spells them. */
@@ -27,21 +27,25 @@ export type Send<T> = (
 const SDK_GRACE_MS = 1000;
 const UNAVAILABLE = 14;
 
-export class Calls {
+export class Calls extends ClientCalls<GcpKmsClient> {
   readonly #settings: Settings;
-  readonly #own: OwnClient<GcpKmsClient & { close(): Promise<void> }>;
 
   constructor(settings: Settings) {
+    const { client, connection, insecure, timeout } = settings;
+    super({
+      client,
+      own: ownClient(
+        () => connect(connection),
+        (own) => own.close(),
+      ),
+      requirePrivate: (given) => {
+        if (!insecure) requirePrivate(given);
+      },
+      timeout,
+      late: (facts) => new GcpKmsError("TimeoutError", facts),
+      failed: withoutSecrets,
+    });
     this.#settings = settings;
-    this.#own = ownClient(
-      () => connect(settings.connection),
-      (client) => client.close(),
-    );
-  }
-
-  /** Closes what was opened here: never a client that was passed in. */
-  close(): Promise<void> {
-    return this.#own.close();
   }
 
   /**
@@ -53,31 +57,14 @@ export class Calls {
     signal: AbortSignal | undefined,
     send: Send<T>,
   ): Promise<T> {
-    const work = async (ending: AbortSignal): Promise<T> => {
-      const client = await this.#client();
+    return this.run(operation, signal, async (client, ending) => {
       // A call would do that too, but the SDK turns its failure into a rejection that nobody can handle.
       await client.initialize?.();
       ending.throwIfAborted();
       const [answer] = await send(client, this.#options(ending));
       if (typeof answer === "object" && answer !== null) return answer;
-      throw new GcpKmsError("InvalidAnswer", { hint: "not an answer of Cloud KMS: it is empty" });
-    };
-    return boundedCall(work, {
-      operation,
-      signal,
-      timeout: this.#settings.timeout,
-      late: (facts) => new GcpKmsError("TimeoutError", facts),
-      failed: withoutSecrets,
+      throw failures.invalidAnswer(operation, "it is empty");
     });
-  }
-
-  async #client(): Promise<GcpKmsClient> {
-    const { client, insecure } = this.#settings;
-    if (!insecure) {
-      if (client === undefined) requireVerifiedTls();
-      else requirePrivate(client);
-    }
-    return client ?? this.#own.get();
   }
 
   #options(signal: AbortSignal): SendOptions {

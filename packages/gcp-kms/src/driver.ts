@@ -14,6 +14,7 @@
  */
 import type { Awaitable, Bytes } from "@env/core";
 import {
+  hintIfDenied,
   keyBlockLimits,
   Learnt,
   wipePlaintext,
@@ -24,7 +25,7 @@ import type { Calls, Operation } from "./calls.ts";
 import type { EncryptOutput } from "./client.ts";
 import { crc32c } from "./crc32c.ts";
 import { diagnosticsOf } from "./doctor.ts";
-import { classify, GcpKmsError } from "./errors.ts";
+import { classify, failures, GcpKmsError } from "./errors.ts";
 import { isKeyOf, parseVersionName, type KeyName } from "./name.ts";
 import type { Settings } from "./options.ts";
 
@@ -106,7 +107,7 @@ async function encrypt(
   }
   const { ciphertext } = out;
   if (!isBytes(ciphertext) || ciphertext.length < 1 || ciphertext.length > MAX_WRAPPED_BYTES) {
-    throw invalidAnswer(operation, `a wrapped key has 1 to ${MAX_WRAPPED_BYTES} bytes`);
+    throw failures.invalidAnswer(operation, `a wrapped key has 1 to ${MAX_WRAPPED_BYTES} bytes`);
   }
   requireChecksum(operation, ciphertext, out.ciphertextCrc32c);
   return { ...out, ciphertext: new Uint8Array(ciphertext) };
@@ -136,7 +137,7 @@ async function decrypt(
   );
   try {
     const { plaintext } = out;
-    if (!isBytes(plaintext)) throw invalidAnswer(operation, "there is no plaintext in it");
+    if (!isBytes(plaintext)) throw failures.invalidAnswer(operation, "there is no plaintext in it");
     requireChecksum(operation, plaintext, out.plaintextCrc32c);
     return { plaintext: new Uint8Array(plaintext), usedPrimary: out.usedPrimary === true };
   } finally {
@@ -193,7 +194,7 @@ class OwnKey {
   /** Checks whose answer it is, and remembers it. */
   wrapped({ name, ciphertext }: EncryptOutput & { readonly ciphertext: Bytes }): Wrapped {
     const used = typeof name === "string" ? parseVersionName(name) : undefined;
-    if (used === undefined) throw invalidAnswer("Encrypt", "it names no version of a key");
+    if (used === undefined) throw failures.invalidAnswer("Encrypt", "it names no version of a key");
     this.#requireOwn("Encrypt", used.key);
     this.#label.learn(used.key);
     this.#primary = { version: used.version, at: performance.now() };
@@ -207,7 +208,7 @@ class OwnKey {
         client.getCryptoKey({ name: this.#keyId }, options),
       )
       .catch(withoutNumber);
-    if (typeof name !== "string") throw invalidAnswer(operation, "it names no key");
+    if (typeof name !== "string") throw failures.invalidAnswer(operation, "it names no key");
     this.#requireOwn(operation, name);
     return name;
   }
@@ -220,6 +221,11 @@ class OwnKey {
     throw integrityMismatch(operation, "another key answered than the one asked");
   }
 }
+
+const withoutNumber = hintIfDenied(
+  classify,
+  "to find the project of a number; allow cloudkms.cryptoKeys.get, or name the key with the project's id",
+);
 
 /** Checked before the call, because only the text of a refusal would say what is wrong. */
 function requireSize(operation: Operation, bytes: Uint8Array, aad: Uint8Array): void {
@@ -247,19 +253,4 @@ function isBytes(value: unknown): value is Uint8Array {
 /** Something altered the bytes on the way: the answer is not used, and the call may be repeated. */
 function integrityMismatch(operation: Operation, hint: string): GcpKmsError {
   return new GcpKmsError("IntegrityMismatch", { operation, hint });
-}
-
-function invalidAnswer(operation: Operation, rule: string): GcpKmsError {
-  const hint = `not an answer of Cloud KMS: ${rule}`;
-  return new GcpKmsError("InvalidAnswer", { operation, hint });
-}
-
-/** Says the way around a permission that reading does not need. */
-function withoutNumber(error: unknown): never {
-  if (!(error instanceof GcpKmsError) || classify(error) !== "ERR_ENVELOPE_KMS_ACCESS_DENIED") {
-    throw error;
-  }
-  throw error.with({
-    hint: "to find the project of a number; allow cloudkms.cryptoKeys.get, or name the key with the project's id",
-  });
 }

@@ -13,10 +13,12 @@
  */
 import {
   codesOf,
+  failuresOf,
   KmsCallError,
   memberOf,
   networkCodes,
   textMatching,
+  type Failures,
   type KmsCallFacts,
   type KmsFailureCode,
 } from "@env/core/driver";
@@ -132,7 +134,9 @@ export class GcpKmsError extends KmsCallError<GcpKmsErrorFacts> {
   }
 }
 
-/** Makes an error that may be logged out of whatever the client threw. */
+export const failures: Failures<GcpKmsError> = failuresOf(GcpKmsError, "Cloud KMS");
+
+/** Returns an error that may be logged for whatever the client threw. */
 export function withoutSecrets(thrown: unknown, operation?: string): GcpKmsError {
   if (thrown instanceof GcpKmsError) return thrown.during(operation);
   const error = membersOf(thrown);

@@ -7,9 +7,9 @@
  *
  * @module
  */
-import { boundedCall, unverifiedTls } from "@env/core/driver";
+import { boundedCall } from "@env/core/driver";
 import { Connection } from "./connection.ts";
-import { VaultTransitError, withoutSecrets } from "./errors.ts";
+import { failures, VaultTransitError, withoutSecrets } from "./errors.ts";
 import type { Settings } from "./options.ts";
 import { Tokens } from "./tokens.ts";
 
@@ -78,12 +78,7 @@ export class Calls {
 
   async #send(path: string, body: Data | undefined, signal: AbortSignal): Promise<unknown> {
     const method = body === undefined ? "read" : "write";
-    const problem = this.#insecure ? undefined : unverifiedTls();
-    if (problem !== undefined) {
-      throw new VaultTransitError("InsecureTransport", {
-        hint: `${problem}, or pass insecure: true`,
-      });
-    }
+    if (!this.#insecure) failures.requireVerifiedTls();
     if (this.#client !== undefined) {
       signal.throwIfAborted();
       return body === undefined
@@ -133,10 +128,7 @@ function dataOf(answer: unknown, operation: Operation): Data {
     });
   }
   if (isData(data)) return data;
-  throw new VaultTransitError("InvalidAnswer", {
-    operation,
-    hint: "not an answer of Transit: it has no data",
-  });
+  throw failures.invalidAnswer(operation, "it has no data");
 }
 
 function isData(value: unknown): value is Data {

@@ -25,7 +25,7 @@ import {
 } from "@env/core/driver";
 import type { Calls, Data, Operation } from "./calls.ts";
 import { diagnosticsOf } from "./doctor.ts";
-import { classify, VaultTransitError } from "./errors.ts";
+import { classify, failures, VaultTransitError } from "./errors.ts";
 import { existingKey, KeyCheck, type Intent } from "./key-check.ts";
 import { labelOf, parseLabel, type KeyName } from "./key-name.ts";
 import type { Settings } from "./options.ts";
@@ -123,7 +123,7 @@ export function driverOf(settings: Settings, calls: Calls): CmkDriver {
       const plaintext = plaintextOf(data, "datakey");
       if (plaintext.length === DATA_KEY_BYTES) return { plaintext, ...made };
       plaintext.fill(0);
-      throw invalidAnswer("datakey", `a data key has ${DATA_KEY_BYTES} bytes`);
+      throw failures.invalidAnswer("datakey", `a data key has ${DATA_KEY_BYTES} bytes`);
     });
   };
   driver.rewrap = async (request) => {
@@ -170,7 +170,7 @@ function wrappedOf(
   operation: Operation,
 ): Required<Wrapped> {
   if (!isCiphertext(ciphertext) || ciphertext.length > MAX_WRAPPED_BYTES) {
-    throw invalidAnswer(
+    throw failures.invalidAnswer(
       operation,
       `a wrapped key is vault:v1:… of ${MAX_WRAPPED_BYTES} bytes at most`,
     );
@@ -178,7 +178,7 @@ function wrappedOf(
   const keyVersion = versionOf(ciphertext);
   // Servers of old do not tell it.
   if (version !== undefined && version !== Number(keyVersion)) {
-    throw invalidAnswer(operation, "the wrapped key is of another version than it says");
+    throw failures.invalidAnswer(operation, "the wrapped key is of another version than it says");
   }
   return { wrapped: new Uint8Array(Buffer.from(ciphertext, "latin1")), keyId, keyVersion };
 }
@@ -192,12 +192,5 @@ function plaintextOf({ plaintext }: Data, operation: Operation): Bytes {
       pooled.fill(0);
     }
   }
-  throw invalidAnswer(operation, "there is no plaintext in it");
-}
-
-function invalidAnswer(operation: Operation, rule: string): VaultTransitError {
-  return new VaultTransitError("InvalidAnswer", {
-    operation,
-    hint: `not an answer of Transit: ${rule}`,
-  });
+  throw failures.invalidAnswer(operation, "there is no plaintext in it");
 }

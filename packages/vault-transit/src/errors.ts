@@ -12,11 +12,13 @@
  */
 import {
   codesOf,
+  failuresOf,
   isTlsCode,
   KmsCallError,
   memberOf,
   networkCodes,
   textMatching,
+  type Failures,
   type KmsCallFacts,
   type KmsFailureCode,
 } from "@env/core/driver";
@@ -94,7 +96,9 @@ export class VaultTransitError extends KmsCallError<VaultTransitErrorFacts, Erro
   }
 }
 
-/** Makes an error that may be logged out of whatever the client threw. */
+export const failures: Failures<VaultTransitError> = failuresOf(VaultTransitError, "Transit");
+
+/** Returns an error that may be logged for whatever the client threw. */
 export function withoutSecrets(thrown: unknown, operation: string): VaultTransitError {
   if (thrown instanceof VaultTransitError) return thrown.during(operation);
   const code = textMatching(memberOf(thrown, "code"), CODE);

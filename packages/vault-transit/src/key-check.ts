@@ -16,7 +16,7 @@
  */
 import { Learnt } from "@env/core/driver";
 import type { Calls, Data, Operation, Request } from "./calls.ts";
-import { VaultTransitError } from "./errors.ts";
+import { failures, VaultTransitError } from "./errors.ts";
 import type { KeyName } from "./key-name.ts";
 import type { VaultTransitMode } from "./options.ts";
 
@@ -154,8 +154,7 @@ export function problemOf(
 ): VaultTransitError | undefined {
   const operation = "read";
   if (name !== key.name || typeof type !== "string" || typeof derived !== "boolean") {
-    const hint = "not an answer of Transit: it describes another key";
-    return new VaultTransitError("InvalidAnswer", { operation, hint });
+    return failures.invalidAnswer(operation, "it describes another key");
   }
   if (!authenticating.has(type)) {
     const hint = "the key is not of a type for authenticated encryption, like aes256-gcm96";

@@ -9,6 +9,7 @@
  */
 import * as http from "node:http";
 import * as https from "node:https";
+import { readAnswer } from "@env/core/driver";
 import { VaultTransitError } from "./errors.ts";
 import type { CheckedConnection } from "./options.ts";
 
@@ -126,20 +127,11 @@ export class Transport {
 
 async function read(response: http.IncomingMessage): Promise<Exchange> {
   const { statusCode: status = 0, headers } = response;
-  const chunks: Buffer[] = [];
-  let bytes = 0;
-  // Leaving the loop early destroys the stream, and the connection with it.
-  for await (const chunk of response as AsyncIterable<Buffer>) {
-    bytes += chunk.length;
-    if (bytes > MAX_ANSWER_BYTES) {
-      throw new VaultTransitError("UnreadableAnswer", {
-        httpStatus: status,
-        hint: `the answer has more than ${MAX_ANSWER_BYTES} bytes`,
-      });
-    }
-    chunks.push(chunk);
-  }
-  return { status, location: headers.location, text: Buffer.concat(chunks).toString() };
+  const body = await readAnswer(response, MAX_ANSWER_BYTES, () => {
+    const hint = `the answer has more than ${MAX_ANSWER_BYTES} bytes`;
+    return new VaultTransitError("UnreadableAnswer", { httpStatus: status, hint });
+  });
+  return { status, location: headers.location, text: Buffer.from(body).toString() };
 }
 
 function parse({ status }: Exchange, text: string): unknown {

@@ -7,6 +7,7 @@
  * @module
  */
 import type { KmsFailureCode } from "../error.ts";
+import { unverifiedTls } from "./transport.ts";
 
 /** What the errors of all adapters say. Each adapter adds what its KMS reports. */
 export interface KmsCallFacts {
@@ -59,6 +60,48 @@ export class KmsCallError<
     ]);
     return again;
   }
+}
+
+/** The errors that every adapter creates, as errors of its own class. */
+export interface Failures<Failure extends KmsCallError> {
+  /** Returns the error for an answer that breaks a rule: a clause such as "it names no key". */
+  readonly invalidAnswer: (operation: string | undefined, rule: string) => Failure;
+  /** Returns the error for a connection that others can read or imitate. */
+  readonly insecure: (problem: string) => Failure;
+  /** Throws `InsecureTransport` if TLS in this process authenticates nobody. */
+  readonly requireVerifiedTls: () => void;
+}
+
+/** @param kms - The name of the KMS, for sentences. */
+export function failuresOf<Failure extends KmsCallError>(
+  Failure: new (name: "InvalidAnswer" | "InsecureTransport", facts: KmsCallFacts) => Failure,
+  kms: string,
+): Failures<Failure> {
+  const insecure = (problem: string): Failure =>
+    new Failure("InsecureTransport", { hint: `${problem}, or pass insecure: true` });
+  return {
+    invalidAnswer: (operation, rule) =>
+      new Failure("InvalidAnswer", { operation, hint: `not an answer of ${kms}: ${rule}` }),
+    insecure,
+    requireVerifiedTls() {
+      const problem = unverifiedTls();
+      if (problem !== undefined) throw insecure(problem);
+    },
+  };
+}
+
+/**
+ * Returns a handler that rethrows an error, with another hint if the call was denied: the way around a
+ * permission that reading does not need.
+ */
+export function hintIfDenied(
+  classify: (error: unknown) => KmsFailureCode,
+  hint: string,
+): (error: unknown) => never {
+  return (error) => {
+    const denied = classify(error) === "ERR_ENVELOPE_KMS_ACCESS_DENIED";
+    throw denied && error instanceof KmsCallError ? error.with({ hint }) : error;
+  };
 }
 
 /** Returns the code of each name, from the names that have each code. */

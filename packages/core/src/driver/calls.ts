@@ -3,7 +3,9 @@
  *
  * @module
  */
+import { concatAll } from "../bytes.ts";
 import type { KmsCallFacts } from "./call-error.ts";
+import type { Awaitable } from "../crypto.ts";
 import { withDeadline } from "./deadline.ts";
 import { memberOf } from "./members.ts";
 
@@ -53,6 +55,26 @@ export function wipePlaintext(answer: object): void {
   }
 }
 
+/**
+ * Reads a body. Leaving the loop early destroys the stream, and the connection with it.
+ *
+ * @param tooLong - Creates the error for a body of more than `limit` bytes.
+ */
+export async function readAnswer(
+  body: AsyncIterable<Uint8Array>,
+  limit: number,
+  tooLong: () => Error,
+): Promise<Uint8Array> {
+  const chunks: Uint8Array[] = [];
+  let length = 0;
+  for await (const chunk of body) {
+    length += chunk.length;
+    if (length > limit) throw tooLong();
+    chunks.push(chunk);
+  }
+  return concatAll(chunks);
+}
+
 /** An adapter's own client. */
 export interface OwnClient<C> {
   /** Returns the client, which is made by the first call, and again after a failure. */
@@ -83,4 +105,56 @@ export function ownClient<C>(
       if (made !== undefined) await end(made);
     },
   };
+}
+
+export interface ClientCallsOptions<Client> extends Pick<
+  BoundedCall,
+  "timeout" | "late" | "failed"
+> {
+  /** The client that was passed in; `undefined` if the adapter makes one. */
+  readonly client: Client | undefined;
+  /** Makes the adapter's own client, and closes it. */
+  readonly own: OwnClient<Client>;
+  /** Runs before every call. Throws if the client that was passed in, or TLS in this process, is not private. */
+  readonly requirePrivate: (client: Client | undefined) => Awaitable<void>;
+}
+
+/** Calls with the client that was passed in, which its owner closes, or with the adapter's own. */
+export class ClientCalls<Client> {
+  readonly #options: ClientCallsOptions<Client>;
+
+  constructor(options: ClientCallsOptions<Client>) {
+    this.#options = options;
+  }
+
+  /** Makes the adapter's own client, unless one was passed in, so that a failure to make it shows. */
+  async connect(): Promise<void> {
+    await this.#client();
+  }
+
+  /** Closes the adapter's own client. */
+  close(): Promise<void> {
+    return this.#options.own.close();
+  }
+
+  /**
+   * Makes a call, bounded as {@link boundedCall} says.
+   *
+   * @param signal - The caller's; its reason is thrown unchanged.
+   */
+  protected run<T extends object>(
+    operation: string,
+    signal: AbortSignal | undefined,
+    work: (client: Client, ending: AbortSignal) => Promise<T>,
+  ): Promise<T> {
+    const { timeout, late, failed } = this.#options;
+    const bounds = { operation, signal, timeout, late, failed };
+    return boundedCall(async (ending) => work(await this.#client(), ending), bounds);
+  }
+
+  async #client(): Promise<Client> {
+    const { client, own, requirePrivate } = this.#options;
+    await requirePrivate(client);
+    return client ?? own.get();
+  }
 }

@@ -24,10 +24,17 @@ export { keyBlockLimits } from "../key-block.ts";
 export { checkOptions } from "../options.ts";
 export { adapterOf } from "./adapter.ts";
 export type { Adapter, AdapterParts, OpenOptions } from "./adapter.ts";
-export { codesOf, isTlsCode, KmsCallError, networkCodes } from "./call-error.ts";
-export type { KmsCallFacts } from "./call-error.ts";
-export { boundedCall, ownClient, wipePlaintext } from "./calls.ts";
-export type { BoundedCall, OwnClient } from "./calls.ts";
+export {
+  codesOf,
+  failuresOf,
+  hintIfDenied,
+  isTlsCode,
+  KmsCallError,
+  networkCodes,
+} from "./call-error.ts";
+export type { Failures, KmsCallFacts } from "./call-error.ts";
+export { boundedCall, ClientCalls, ownClient, readAnswer, wipePlaintext } from "./calls.ts";
+export type { BoundedCall, ClientCallsOptions, OwnClient } from "./calls.ts";
 export { withDeadline } from "./deadline.ts";
 export type { DeadlineOptions } from "./deadline.ts";
 export { doctor } from "./doctor.ts";

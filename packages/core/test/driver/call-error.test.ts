@@ -1,12 +1,14 @@
 import { inspect } from "node:util";
 import {
+  failuresOf,
+  hintIfDenied,
   codesOf,
   isTlsCode,
   KmsCallError,
   networkCodes,
   type KmsCallFacts,
 } from "@env/core/driver";
-import { expect, it } from "vitest";
+import { describe, expect, it, onTestFinished, vi } from "vitest";
 
 interface Facts extends KmsCallFacts {
   readonly reason?: string;
@@ -76,4 +78,42 @@ it("knows Node's codes", () => {
     true,
   );
   expect(isTlsCode("ECONNREFUSED")).toBe(false);
+});
+
+describe("the errors that every adapter creates", () => {
+  class OwnError extends KmsCallError {}
+  const failures = failuresOf(OwnError, "Example KMS");
+
+  it("are of the adapter's class, and name the rule or the way around", () => {
+    const invalid = failures.invalidAnswer("Decrypt", "it names no key");
+    expect(invalid).toBeInstanceOf(OwnError);
+    expect(invalid.message).toBe(
+      "Decrypt: InvalidAnswer; not an answer of Example KMS: it names no key",
+    );
+    expect(failures.insecure("plain HTTP").message).toBe(
+      "InsecureTransport; plain HTTP, or pass insecure: true",
+    );
+  });
+
+  it("include one for TLS that authenticates nobody", () => {
+    failures.requireVerifiedTls();
+    vi.stubEnv("NODE_TLS_REJECT_UNAUTHORIZED", "0");
+    onTestFinished(() => {
+      vi.unstubAllEnvs();
+    });
+    expect(failures.requireVerifiedTls).toThrow(
+      expect.objectContaining({ name: "InsecureTransport" }),
+    );
+  });
+});
+
+it("replaces the hint of a denied call, and of no other", () => {
+  const denied = new KmsCallError("Denied", { operation: "Read", hint: "ask an administrator" });
+  const allowing = hintIfDenied(
+    (error) => (error === denied ? "ERR_ENVELOPE_KMS_ACCESS_DENIED" : "ERR_ENVELOPE_KMS_ERROR"),
+    "name the key",
+  );
+  expect(() => allowing(denied)).toThrow("Read: Denied; name the key");
+  const other = new KmsCallError("Broken", {});
+  expect(() => allowing(other)).toThrow(other);
 });

@@ -1,5 +1,12 @@
-import { boundedCall, ownClient, wipePlaintext, type KmsCallFacts } from "@env/core/driver";
-import { expect, it, vi } from "vitest";
+import {
+  boundedCall,
+  ClientCalls,
+  ownClient,
+  readAnswer,
+  wipePlaintext,
+  type KmsCallFacts,
+} from "@env/core/driver";
+import { describe, expect, it, vi } from "vitest";
 
 const bounds = {
   operation: "Decrypt",
@@ -69,4 +76,86 @@ it("has nothing to close if no client was made", async () => {
   await failing.get().catch(() => undefined);
   await failing.close();
   expect(end).not.toHaveBeenCalled();
+});
+
+describe("a body", () => {
+  const tooLong = (): Error => new Error("too long");
+
+  it("is read up to its limit", async () => {
+    async function* body(): AsyncGenerator<Uint8Array> {
+      yield new Uint8Array([1, 2]);
+      yield new Uint8Array([3]);
+    }
+    expect(await readAnswer(body(), 3, tooLong)).toEqual(new Uint8Array([1, 2, 3]));
+    await expect(readAnswer(body(), 2, tooLong)).rejects.toThrow("too long");
+  });
+
+  it("is left at its limit, so that its stream ends", async () => {
+    let [sent, left] = [0, false];
+    async function* endless(): AsyncGenerator<Uint8Array> {
+      try {
+        for (;;) {
+          sent++;
+          yield new Uint8Array(10);
+        }
+      } finally {
+        left = true;
+      }
+    }
+    await expect(readAnswer(endless(), 25, tooLong)).rejects.toThrow("too long");
+    expect([sent, left]).toEqual([3, true]);
+  });
+});
+
+describe("calls with a client", () => {
+  interface Named {
+    readonly name: string;
+  }
+  class Calls extends ClientCalls<Named> {
+    used(): Promise<Named> {
+      return this.run("Decrypt", undefined, async (client) => client);
+    }
+  }
+  const { timeout, late, failed } = { ...bounds, timeout: 10_000 };
+
+  function callsOf(client: Named | undefined): { calls: Calls; events: string[] } {
+    const events: string[] = [];
+    const own = ownClient(
+      async () => {
+        events.push("made");
+        return { name: "own" };
+      },
+      () => {
+        events.push("closed");
+      },
+    );
+    const requirePrivate = (given: Named | undefined): void => {
+      events.push(`checked ${given?.name}`);
+      if (given?.name === "plain") throw new Error("plain HTTP");
+    };
+    return { calls: new Calls({ client, own, requirePrivate, timeout, late, failed }), events };
+  }
+
+  it("use one of their own, make it once and close it", async () => {
+    const { calls, events } = callsOf(undefined);
+    await calls.connect();
+    expect((await calls.used()).name).toBe("own");
+    await calls.close();
+    expect(events).toEqual(["checked undefined", "made", "checked undefined", "closed"]);
+  });
+
+  it("use the one that was passed in, and leave it open", async () => {
+    const { calls, events } = callsOf({ name: "given" });
+    expect((await calls.used()).name).toBe("given");
+    await calls.close();
+    expect(events).toEqual(["checked given"]);
+  });
+
+  it("fail before anything is sent if the client is not private", async () => {
+    const { calls } = callsOf({ name: "plain" });
+    await expect(calls.used()).rejects.toMatchObject({
+      message: "Decrypt failed",
+      cause: { message: "plain HTTP" },
+    });
+  });
 });
