@@ -2,7 +2,7 @@
  * Names of keys in AWS KMS: key id, key ARN, alias name, alias ARN.
  *
  * Only a multi-Region key, whose id starts with `mrk-`, is the same key in several regions. An alias
- * of such a name is not one.
+ * with such a name is not a multi-Region key.
  *
  * Source: AWS KMS Developer Guide, "Key identifiers"; AWS Encryption SDK specification, "AWS KMS MRK match"
  *
@@ -17,14 +17,14 @@ interface Place {
 }
 
 export interface KeyName {
-  /** `undefined`: wherever the client is. */
+  /** `undefined` means the place where the client is. */
   readonly place: Place | undefined;
   readonly kind: "key" | "alias";
-  /** A key's id, or an alias without `alias/`. */
+  /** The key's id, or the alias without `alias/`. */
   readonly id: string;
 }
 
-/** A {@link KeyName} that says where, of a key and no alias. */
+/** The name of a key, not of an alias, that says where the key lives. */
 export interface KeyArn extends KeyName {
   readonly place: Place;
   readonly kind: "key";
@@ -32,7 +32,7 @@ export interface KeyArn extends KeyName {
 
 const arn = /^arn:(aws[a-z-]{0,32}):kms:([a-z0-9-]{1,63}):([0-9]{12}):(key|alias)\/([^]+)$/;
 
-/** `undefined` for text that cannot name a key. */
+/** Returns `undefined` for text that cannot name a key. */
 export function parseKeyName(text: string): KeyName | undefined {
   const [, partition = "", region = "", account = "", kind, id] = arn.exec(text) ?? [];
   if (id !== undefined) {
@@ -56,8 +56,8 @@ export function isMultiRegion({ kind, id }: KeyName): boolean {
 }
 
 /**
- * Whether `label` is the ARN of the key that `asked` names, as far as the names tell: which key an
- * alias stands for they do not, only that it lives where the alias does.
+ * Whether `label` is the ARN of the key that `asked` names, as far as the names show. They do not show which
+ * key an alias refers to, only that the key lives where the alias does.
  */
 export function isKeyOf(asked: KeyName, label: string): boolean {
   const given = parseKeyArn(label);
@@ -69,7 +69,7 @@ export function isKeyOf(asked: KeyName, label: string): boolean {
   return region === given.place.region || isMultiRegion(asked);
 }
 
-/** The same multi-Region key in another region. */
+/** Returns the ARN of the same multi-Region key in another region. */
 export function inRegion({ place, id }: KeyArn, region: string): string {
   return `arn:${place.partition}:kms:${region}:${place.account}:key/${id}`;
 }

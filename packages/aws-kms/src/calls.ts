@@ -1,5 +1,5 @@
 /**
- * One call to AWS KMS: a client, grant tokens, a deadline that includes the SDK's retries, and an error
+ * Calls to AWS KMS. Each has a client, grant tokens, a deadline that includes the SDK's retries, and errors
  * that can be logged.
  *
  * @module
@@ -16,7 +16,7 @@ export type Operation = "GenerateDataKey" | "Encrypt" | "Decrypt" | "ReEncrypt" 
 
 export type Send<T> = (
   client: AwsKmsClient,
-  /** Members to spread into the request. */
+  /** The members to spread into the request. */
   tokens: { readonly GrantTokens?: string[] },
   options: SendOptions,
 ) => Promise<T>;

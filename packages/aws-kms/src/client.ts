@@ -1,6 +1,6 @@
 /**
- * The part of a KMS client this package calls, as a type of its own: `KMS` of `@aws-sdk/client-kms`
- * fits, and so does a ten-line fake. No type of the SDK shows in this package's declarations.
+ * The part of a KMS client that this package calls, as a type of its own. `KMS` of `@aws-sdk/client-kms`
+ * fits it, and so does a fake of ten lines. This package's declarations contain no type of the SDK.
  *
  * Source: the AWS KMS API reference
  *
@@ -8,7 +8,7 @@
  */
 import type { Context } from "@env/core";
 
-/** What every call may carry beside its own members. `DryRun` comes from `doctor` alone. */
+/** Members that every request may have. Only `doctor` sets `DryRun`. */
 interface CallInput {
   readonly GrantTokens?: string[];
   readonly DryRun?: boolean;
@@ -19,7 +19,7 @@ interface KeyInput extends CallInput {
   readonly EncryptionContext: Context;
 }
 
-/** Lets a permission to decrypt be asked for without a ciphertext. */
+/** A dry run can check the permission to decrypt without a ciphertext. */
 interface DryRunWithoutCiphertext {
   readonly DryRunModifiers?: "IGNORE_CIPHERTEXT"[];
 }
@@ -28,10 +28,10 @@ interface CiphertextInput extends DryRunWithoutCiphertext {
   readonly CiphertextBlob?: Uint8Array;
 }
 
-/** Everything optional, as an SDK has it: what is missing is noticed by the driver. */
+/** All members are optional, as in the SDK. The driver notices what is missing. */
 export interface EncryptOutput {
   readonly CiphertextBlob?: Uint8Array | undefined;
-  /** ARN of the key that was used. */
+  /** The ARN of the key that was used. */
   readonly KeyId?: string | undefined;
 }
 
@@ -59,7 +59,7 @@ export interface DescribeKeyOutput {
     | undefined;
 }
 
-/** How a call is ended early. */
+/** Ends a call early. */
 export interface SendOptions {
   readonly abortSignal: AbortSignal;
 }
@@ -90,7 +90,7 @@ export interface AwsKmsClient {
   ): Promise<DescribeKeyOutput>;
 }
 
-/** The methods, for a check that what was passed is such a client. */
+/** The methods by which a client is recognized. */
 export const clientMethods: readonly (keyof AwsKmsClient)[] = [
   "generateDataKey",
   "encrypt",

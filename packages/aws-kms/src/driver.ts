@@ -239,7 +239,7 @@ function isSame(arn: string, label: string): boolean {
   return name !== undefined && isKeyOf(name, label);
 }
 
-/** A copy that belongs to the caller. */
+/** Returns a copy that belongs to the caller. */
 function plaintextOf({ Plaintext }: DecryptOutput, operation: Operation): Bytes {
   if (Plaintext instanceof Uint8Array) return new Uint8Array(Plaintext);
   throw failures.invalidAnswer(operation, "there is no plaintext in it");

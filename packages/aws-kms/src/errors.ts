@@ -1,11 +1,11 @@
 /**
- * What AWS KMS and its SDK throw, as an error that can be logged, and as core's codes.
+ * Turns what AWS KMS and its SDK throw into errors that can be logged, and into core's codes.
  *
- * The SDK's own errors cannot be logged: they hold the HTTP exchange, with the signature, and with the
- * data key where an answer could not be read. What is known to be harmless is copied out of them.
+ * The SDK's own errors cannot be logged. They contain the HTTP exchange with the signature, and with the
+ * data key if an answer could not be read. What is known to be harmless is copied out of them.
  *
- * By `name` and not by `instanceof`: throttling, access denied and validation have no class of their
- * own in the SDK, and a second copy of it has other classes.
+ * Errors are recognized by `name` and not by `instanceof`: throttling, access denied and validation have no
+ * class of their own in the SDK, and a second copy of the SDK has other classes.
  *
  * Source: the service model's errors of the operations; AWS KMS API reference, "Common Errors"; the
  * SDK's credential providers
@@ -65,7 +65,7 @@ export const codes: Readonly<Record<string, KmsFailureCode>> = codesOf({
     "ServiceUnavailableException",
     "RequestTimeout",
     "TimeoutError",
-    "AbortError", // Not by our signal, or nobody would ask.
+    "AbortError", // Another signal than ours: after ours, this table is not consulted.
     "UnreadableAnswer",
   ],
 });
@@ -75,7 +75,7 @@ function isNetworkCode(code: unknown): boolean {
   return networkCodes.has(code) || code === "UND_ERR_SOCKET";
 }
 
-/** States that pass by themselves. */
+/** States that end without intervention. */
 const passingStates: ReadonlySet<unknown> = new Set(["creating", "updating"]);
 
 const hints: Readonly<Record<string, string>> = {
@@ -91,7 +91,7 @@ const hints: Readonly<Record<string, string>> = {
 const UNREACHABLE = "check the endpoint, the region and the network, or try again";
 const TLS = "the certificate is not accepted; check the endpoint, and NODE_EXTRA_CA_CERTS";
 
-/** Names that a server may give beside those with a code: no other is repeated. */
+/** Names without a code that an answer may contain. No other name is repeated. */
 const furtherNames: ReadonlySet<string> = new Set([
   "DryRunOperationException",
   "ValidationException",
@@ -107,17 +107,17 @@ const furtherNames: ReadonlySet<string> = new Set([
 ]);
 
 export interface AwsKmsErrorFacts extends KmsCallFacts {
-  /** AWS support asks for it. */
+  /** The id that AWS support asks for. */
   readonly requestId?: string | undefined;
   /** How many requests were sent, including the SDK's retries. */
   readonly attempts?: number | undefined;
-  /** The key's state, if that is the problem: `pending deletion`. */
+  /** The key's state, if that is the problem, such as `pending deletion`. */
   readonly keyState?: string | undefined;
 }
 
 /**
- * Why a call failed: the cause in core's errors. `name` is the one AWS gives (`ThrottlingException`).
- * Holds nothing of the request or the answer except its members.
+ * Why a call failed: the cause in core's errors. `name` is AWS's (`ThrottlingException`). Contains nothing of
+ * the request or the answer except its members.
  */
 export class AwsKmsError extends KmsCallError<AwsKmsErrorFacts> {
   readonly requestId: string | undefined;
@@ -153,8 +153,8 @@ export function withoutSecrets(thrown: unknown, operation: string): AwsKmsError 
     unreadable && httpStatus !== undefined
       ? "UnreadableAnswer"
       : nameOf(thrownName, httpStatus !== undefined);
-  // The SDK copies an answer's members onto the error, so behind a status only a code of Node's own is repeated: that
-  // of a connection that broke in the middle of an answer.
+  // The SDK copies members of the answer onto the error. With a status, only Node's code for a connection that broke
+  // during the answer is therefore repeated.
   const given = textMatching(memberOf(thrown, "code"), WORD);
   const code = httpStatus === undefined || isNetworkCode(given) ? given : undefined;
   return new AwsKmsError(name, {
@@ -181,23 +181,23 @@ export function classify(error: unknown): KmsFailureCode {
   }
   if (isNetworkCode(memberOf(error, "code"))) return "ERR_ENVELOPE_KMS_UNAVAILABLE";
   if (status === 429) return "ERR_ENVELOPE_KMS_THROTTLED";
-  // KMS names its errors: a redirect or a bare 5xx comes from something in front of it.
+  // KMS names its errors, so a redirect or a bare 5xx comes from something in front of it.
   if (typeof status === "number" && (status >= 500 || (status >= 300 && status < 400))) {
     return "ERR_ENVELOPE_KMS_UNAVAILABLE";
   }
   return "ERR_ENVELOPE_KMS_ERROR";
 }
 
-/** @param answered - A name that came in an answer is the server's text: it has to be one that is known. */
+/** @param answered - Whether the name came in an answer. It is then the server's text, and only a known name is repeated. */
 function nameOf(name: unknown, answered: boolean): string {
   const text = textMatching(name, WORD);
   const known = text !== undefined && (Object.hasOwn(codes, text) || furtherNames.has(text));
   return text !== undefined && (known || !answered) ? text : "UnknownError";
 }
 
-/** An error's name or a code: nothing that could be a message, or a key in hex. */
+/** Matches an error's name or a code, but no message, and no key in hex. */
 const WORD = /^[\w.:-]{1,63}$/;
-/** A request's id; AWS support cannot use anything else. */
+/** Matches a request's id; AWS support cannot use anything else. */
 const UUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 
 function hintOf(code: string | undefined): string | undefined {
@@ -205,7 +205,7 @@ function hintOf(code: string | undefined): string | undefined {
   return code !== undefined && isTlsCode(code) ? TLS : undefined;
 }
 
-/** Source: recorded answers of AWS KMS: `<key ARN> is pending deletion.` */
+/** Returns the state in a message such as `<key ARN> is pending deletion.` Source: recorded answers of AWS KMS */
 function keyStateIn(message: unknown): string | undefined {
   if (typeof message !== "string") return undefined;
   return / is (pending deletion|pending import|unavailable|creating|updating)\.$/.exec(
@@ -214,8 +214,8 @@ function keyStateIn(message: unknown): string | undefined {
 }
 
 /**
- * AccessDenied, but of the bytes: no key is found in them, though the request names one. The caller
- * who may not use the key of the request is told so in other words.
+ * The message of an AccessDenied that is about the bytes: they name no key that the caller may use, although
+ * the request names one. If the caller may not use the key in the request, AWS KMS answers with another message.
  *
  * Source: recorded answers of AWS KMS to Decrypt and ReEncrypt
  */
@@ -227,8 +227,8 @@ function isForeign(message: unknown): boolean {
 }
 
 /**
- * Who may not do what, and which kind of policy says so: AWS's own words, if they are just these. The
- * resource is left out, since it is the key that was asked for.
+ * Returns AWS's own words about who may not do what, and which kind of policy says so, if the message is
+ * exactly of that form. The resource is left out, since it is the key that was requested.
  */
 function wordsOfAws(message: unknown): string | undefined {
   if (message === FOREIGN) return FOREIGN;
@@ -239,7 +239,7 @@ function wordsOfAws(message: unknown): string | undefined {
 
 const POLICY =
   "(?:identity-based policy|resource-based policy|permissions boundary|session policy|service control policy|resource control policy|VPC endpoint policy)";
-/** A principal's ARN: names of at most 64 characters, as IAM has them. */
+/** The ARN of a principal, with names of at most 64 characters, IAM's limit. */
 const PRINCIPAL = String.raw`arn:aws[a-z-]{0,32}:(?:iam|sts)::[0-9]{12}:(?:root|(?:user|role|assumed-role|federated-user)(?:/[\w+=,.@-]{1,64}){1,3})`;
 const DENIAL = new RegExp(
   String.raw`^(User: ${PRINCIPAL} is not authorized to perform: kms:[A-Za-z]{1,40}) on (?:resource: [\w:/-]{1,300}|this resource) ` +

@@ -1,8 +1,8 @@
 /**
  * `aws-kms:alias/app?region=eu-west-1`: a key in AWS KMS in one line of configuration.
  *
- * A URI names, it never holds a secret: credentials come from the SDK's default chain. No error repeats
- * the URI, for somebody may have put a secret there all the same.
+ * A URI names things and never contains a secret: credentials come from the SDK's default chain. No error
+ * repeats the URI, since somebody may have put a secret into it anyway.
  *
  * @module
  */

@@ -1,6 +1,6 @@
 /**
- * One call to Cloud KMS: a client at hand, a bounded number of attempts, a deadline for all of them,
- * and an error that can be logged.
+ * Calls to Cloud KMS. Each has a client, a limited number of attempts, a deadline for all of them, and errors
+ * that can be logged.
  *
  * By default, the SDK retries for ten minutes, both after UNAVAILABLE and after a deadline. Here it retries
  * a few times, and only after UNAVAILABLE. Waiting ends at the deadline or when the caller aborts, whether or
@@ -23,7 +23,7 @@ export type Send<T> = (
   options: SendOptions,
 ) => Promise<readonly [T, ...unknown[]]>;
 
-/** The SDK's own deadline is for clients that know no signals: it comes after the one here. */
+/** The SDK's own deadline is for clients that do not support signals. It is later than the one here. */
 const SDK_GRACE_MS = 1000;
 const UNAVAILABLE = 14;
 
@@ -58,7 +58,7 @@ export class Calls extends ClientCalls<GcpKmsClient> {
     send: Send<T>,
   ): Promise<T> {
     return this.run(operation, signal, async (client, ending) => {
-      // A call would do that too, but the SDK turns its failure into a rejection that nobody can handle.
+      // A call would do that by itself, but the SDK turns its failure into a rejection that nobody can handle.
       await client.initialize?.();
       ending.throwIfAborted();
       const [answer] = await send(client, this.#options(ending));

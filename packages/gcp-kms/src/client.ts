@@ -1,14 +1,14 @@
 /**
- * The part of a Cloud KMS client this package calls, as a type of its own: `KeyManagementServiceClient`
- * of `@google-cloud/kms` fits, over gRPC or REST, and so does a ten-line fake. No type of the SDK shows
- * in this package's declarations.
+ * The part of a Cloud KMS client that this package calls, as a type of its own. `KeyManagementServiceClient`
+ * of `@google-cloud/kms` fits it, over gRPC or REST, and so does a fake of ten lines. This package's
+ * declarations contain no type of the SDK.
  *
  * Source: google/cloud/kms/v1/service.proto; CallOptions of google-gax
  *
  * @module
  */
 
-/** An optional number on the wire. Comes back as text, or as the `Long` of another client. */
+/** A number that is optional on the wire. It arrives as text, or as the `Long` of another client. */
 interface Crc32cOutput {
   readonly value?: unknown;
 }
@@ -19,7 +19,7 @@ interface Crc32cInput {
 
 interface EncryptInput {
   readonly name: string;
-  /** Bytes: the SDK takes a string for base64. */
+  /** Must be bytes: the SDK reads a string as base64. */
   readonly plaintext: Uint8Array;
   readonly additionalAuthenticatedData: Uint8Array;
   readonly plaintextCrc32c: Crc32cInput;
@@ -34,9 +34,9 @@ interface DecryptInput {
   readonly additionalAuthenticatedDataCrc32c: Crc32cInput;
 }
 
-/** Everything optional, as an SDK has it: what is missing is noticed by the driver. */
+/** All members are optional, as in the SDK. The driver notices what is missing. */
 export interface EncryptOutput {
-  /** Name of the version that encrypted. */
+  /** The name of the version that encrypted. */
   readonly name?: string | null;
   readonly ciphertext?: Uint8Array | string | null;
   readonly ciphertextCrc32c?: Crc32cOutput | null;
@@ -59,12 +59,12 @@ export interface CryptoKeyOutput {
   } | null;
 }
 
-/** How a call is bounded. Without these, the SDK repeats for ten minutes. */
+/** The bounds of a call. Without them, the SDK retries for ten minutes. */
 export interface SendOptions {
-  /** Milliseconds of one attempt. */
+  /** Milliseconds for one attempt. */
   readonly timeout: number;
   readonly retry: {
-    /** Statuses of gRPC. */
+    /** gRPC status codes. */
     retryCodes: number[];
     backoffSettings: {
       maxRetries: number;
@@ -76,7 +76,7 @@ export interface SendOptions {
       rpcTimeoutMultiplier: number;
     };
   };
-  /** Ends the call where the SDK knows signals. */
+  /** Ends the call early, if the SDK supports signals. */
   readonly signal: AbortSignal;
 }
 
@@ -84,14 +84,14 @@ export interface SendOptions {
 type Answered<T> = Promise<readonly [T, ...unknown[]]>;
 
 export interface GcpKmsClient {
-  /** Gets credentials ready, where a client has to. Called before every call. */
+  /** Prepares the credentials, if the client needs that. Runs before every call. */
   initialize?(): Promise<unknown>;
   encrypt(request: EncryptInput, options: SendOptions): Answered<EncryptOutput>;
   decrypt(request: DecryptInput, options: SendOptions): Answered<DecryptOutput>;
   getCryptoKey(request: { readonly name: string }, options: SendOptions): Answered<CryptoKeyOutput>;
 }
 
-/** The methods, for a check that what was passed is such a client. */
+/** The methods by which a client is recognized. */
 export const clientMethods: readonly (keyof GcpKmsClient)[] = [
   "encrypt",
   "decrypt",

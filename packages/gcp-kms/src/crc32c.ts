@@ -1,5 +1,5 @@
 /**
- * CRC-32C, which guards what goes to Cloud KMS and what comes back. `zlib.crc32` is another polynomial.
+ * CRC-32C, which guards requests to Cloud KMS and its answers. `zlib.crc32` has another polynomial.
  *
  * Source: RFC 3720, appendix B.4
  *
@@ -17,7 +17,7 @@ const table: readonly number[] = Array.from({ length: 256 }, (_, byte) => {
   return remainder >>> 0;
 });
 
-/** 0 to 2^32 - 1. Of a data key it says something about the key: not to be logged. */
+/** Returns 0 to 2^32 - 1. The checksum of a data key reveals something about the key, so it must not be logged. */
 export function crc32c(bytes: Uint8Array): number {
   let remainder = 0xffffffff;
   for (const byte of bytes) {

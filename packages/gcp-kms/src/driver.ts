@@ -1,12 +1,12 @@
 /**
  * A key in Cloud KMS as a CMK.
  *
- * Cloud KMS makes no data keys, so `Cmk` makes them here and this driver encrypts them; and it has no
- * way to encrypt anew without giving out the plaintext, so a rewrap is an unwrap and a wrap. The
- * context goes to it as additional authenticated data, in its canonical bytes.
+ * Cloud KMS makes no data keys, so `Cmk` makes them and this driver encrypts them. It cannot encrypt again
+ * without giving out the plaintext, so a rewrap is an unwrap and a wrap. The context is passed to it as
+ * additional authenticated data, in its canonical bytes.
  *
- * Both ways bytes are guarded by checksums, and the answer to Encrypt has to name the key that was
- * asked. That is Google's procedure against bits that flip between here and there.
+ * Checksums guard the bytes in both directions, and the answer to Encrypt must name the requested key. That
+ * is Google's procedure against bits that flip in transit.
  *
  * Source: Cloud KMS documentation, "Verifying end-to-end data integrity"; service.proto
  *
@@ -67,7 +67,7 @@ export function driverOf(settings: Settings, calls: Calls): CmkDriver {
 }
 
 const MAX_WRAPPED_BYTES = keyBlockLimits.wrappedBytes;
-/** Limit of an HSM key for plaintext and additional data together. Source: service.proto */
+/** The limit of an HSM key for plaintext and additional data together. Source: service.proto */
 const MAX_REQUEST_BYTES = 8192;
 /** The primary version and the name by which the key answers are trusted for this long. */
 const REMEMBERED_MS = 60_000;
@@ -79,7 +79,7 @@ const contradictions: ReadonlySet<string> = new Set([
   "WrongPurpose",
 ]);
 
-/** Encrypts, and checks that what arrived is what was sent, and the reverse. */
+/** Encrypts, and checks that nothing was altered in either direction. */
 async function encrypt(
   calls: Calls,
   name: string,
@@ -113,7 +113,7 @@ async function encrypt(
   return { ...out, ciphertext: new Uint8Array(ciphertext) };
 }
 
-/** Decrypts. The plaintext is a copy, the caller's own; the SDK's is wiped. */
+/** Decrypts. The plaintext is a copy that belongs to the caller; the SDK's is wiped. */
 async function decrypt(
   calls: Calls,
   name: string,
@@ -145,12 +145,12 @@ async function decrypt(
   }
 }
 
-/** The configured key, and what its answers told about it. */
+/** The configured key, and what its answers revealed about it. */
 class OwnKey {
   readonly #keyId: string;
   readonly #name: KeyName;
   readonly #calls: Calls;
-  /** The name that Cloud KMS answers: it has the project's id, where the configured one may have the number. */
+  /** The name that Cloud KMS answers. It has the project's id, whereas the configured name may have the number. */
   readonly #label: Learnt<string>;
   #primary: { readonly version: string; readonly at: number } | undefined;
 
@@ -169,16 +169,15 @@ class OwnKey {
     });
   }
 
-  /** Makes a call; one that fails because the key changed has forgotten what was known about it. */
+  /** Makes a call. Forgets what is known about the key if the call fails because the key has changed. */
   watch<T>(call: () => Promise<T>): Promise<T> {
     return this.#label.watch(call);
   }
 
   /**
-   * The version that wrapped last, for as long as that is likely to be the primary one still. Decrypt
-   * tells only whether the primary one had wrapped. Where it did, and a wrap after it is by this
-   * version too, an entry is current; after a rotation somewhere else the number may be the old one,
-   * and then the two differ.
+   * The version that wrapped last, as long as it is likely to be the primary version still. Decrypt reports
+   * only whether the primary version had wrapped. If it had, and a later wrap is by this version, the entry
+   * is current. After a rotation by somebody else, the number may be the old one, and the two differ.
    */
   get primary(): string | undefined {
     if (this.#primary === undefined) return undefined;
@@ -191,7 +190,7 @@ class OwnKey {
     return isKeyOf(this.#name, label) && this.#label.passes((own) => own === label);
   }
 
-  /** Checks whose answer it is, and remembers it. */
+  /** Checks which key answered, and remembers it. */
   wrapped({ name, ciphertext }: EncryptOutput & { readonly ciphertext: Bytes }): Wrapped {
     const used = typeof name === "string" ? parseVersionName(name) : undefined;
     if (used === undefined) throw failures.invalidAnswer("Encrypt", "it names no version of a key");
@@ -217,7 +216,7 @@ class OwnKey {
     const { known } = this.#label;
     const same = known === undefined ? isKeyOf(this.#name, label) : known === label;
     if (same) return;
-    this.#label.forget(); // Else a first answer that was wrong would be held for good.
+    this.#label.forget(); // Otherwise a wrong first answer would be kept permanently.
     throw integrityMismatch(operation, "another key answered than the one asked");
   }
 }
@@ -241,7 +240,7 @@ function requireChecksum(
   bytes: Uint8Array,
   checksum: { readonly value?: unknown } | null | undefined,
 ): void {
-  // Text, a number, or an object that becomes one.
+  // The value is text, a number, or an object that converts to a number.
   if (Number(checksum?.value ?? NaN) === crc32c(bytes)) return;
   throw integrityMismatch(operation, "the checksum of the answer is missing or wrong");
 }
@@ -250,7 +249,7 @@ function isBytes(value: unknown): value is Uint8Array {
   return value instanceof Uint8Array;
 }
 
-/** Something altered the bytes on the way: the answer is not used, and the call may be repeated. */
+/** Something altered the bytes in transit: the answer is not used, and the call may be repeated. */
 function integrityMismatch(operation: Operation, hint: string): GcpKmsError {
   return new GcpKmsError("IntegrityMismatch", { operation, hint });
 }

@@ -1,11 +1,11 @@
 /**
- * What Cloud KMS and its SDK throw, as an error that can be logged, and as core's codes.
+ * Turns what Cloud KMS and its SDK throw into errors that can be logged, and into core's codes.
  *
- * The SDK's own errors cannot be logged: over REST they hold the whole exchange, with the data key and
+ * The SDK's own errors cannot be logged: over REST they contain the whole exchange, with the data key and
  * the access token. What is known to be harmless is copied out of them.
  *
- * By number and text and not by `instanceof`: a second copy of the SDK has other classes. The number
- * decides; a text, which may be reworded, only refines.
+ * Errors are recognized by number and text and not by `instanceof`, because a second copy of the SDK has other
+ * classes. The number decides. The text, which may be reworded, only refines.
  *
  * Source: google.rpc.Code; errors of Cloud KMS as reported in public; google-gax, google-auth-library
  *
@@ -36,14 +36,14 @@ export const codes: Readonly<Record<string, KmsFailureCode>> = codesOf({
     "INTERNAL",
     "UNKNOWN",
     "ABORTED",
-    "CANCELLED", // Not by our signal, or nobody would ask.
+    "CANCELLED", // Another signal than ours: after ours, this table is not consulted.
     "TimeoutError",
     "IntegrityMismatch",
     "UnreadableAnswer",
   ],
 });
 
-/** Names of statuses at the numbers that gRPC gives them. */
+/** The names of gRPC statuses, in the order of their numbers. */
 const statuses: readonly string[] = [
   "OK",
   "CANCELLED",
@@ -64,7 +64,7 @@ const statuses: readonly string[] = [
   "UNAUTHENTICATED",
 ];
 
-/** Statuses for an SDK that reports HTTP's 403 and not gRPC's 7, if nothing else is known. */
+/** The statuses of HTTP's numbers, for an SDK that reports 403 and not gRPC's 7. */
 const httpStatuses: Readonly<Record<number, string>> = {
   400: "INVALID_ARGUMENT",
   401: "UNAUTHENTICATED",
@@ -73,7 +73,7 @@ const httpStatuses: Readonly<Record<number, string>> = {
   429: "RESOURCE_EXHAUSTED",
 };
 
-/** States that pass by themselves. */
+/** States that end without intervention. */
 const passingStates: ReadonlySet<unknown> = new Set(["PENDING_GENERATION", "PENDING_IMPORT"]);
 
 const hints: Readonly<Record<string, string>> = {
@@ -88,7 +88,7 @@ const hints: Readonly<Record<string, string>> = {
   DEADLINE_EXCEEDED: "check the endpoint and the network, or try again",
 };
 
-/** Reasons that are repeated, with what to do about them. Source: google.api.ErrorReason */
+/** The reasons that are repeated, with the next step. Source: google.api.ErrorReason */
 const reasons: ReadonlyMap<string, string | undefined> = new Map([
   ["SERVICE_DISABLED", "enable the Cloud KMS API in the project"],
   ["USER_PROJECT_DENIED", "the credentials may not use their quota project"],
@@ -107,20 +107,20 @@ const reasons: ReadonlyMap<string, string | undefined> = new Map([
   ["SECURITY_POLICY_VIOLATED", undefined],
 ]);
 
-/** The state of a version in an error's text. Source: resources.proto, CryptoKeyVersionState */
+/** Finds the state of a version in an error's text. Source: resources.proto, CryptoKeyVersionState */
 const KEY_STATE =
   / current state is: (PENDING_GENERATION|ENABLED|DISABLED|DESTROYED|DESTROY_SCHEDULED|PENDING_IMPORT|IMPORT_FAILED|GENERATION_FAILED|PENDING_EXTERNAL_DESTRUCTION|EXTERNAL_DESTRUCTION_FAILED)\b/;
 
 export interface GcpKmsErrorFacts extends KmsCallFacts {
   /** The reason in google.rpc.ErrorInfo, such as `SERVICE_DISABLED`. */
   readonly reason?: string | undefined;
-  /** The version's state, if that is the problem: `DISABLED`. */
+  /** The version's state, if that is the problem, such as `DISABLED`. */
   readonly keyState?: string | undefined;
 }
 
 /**
- * Why a call failed: the cause in core's errors. `name` is the status of gRPC (`PERMISSION_DENIED`) or
- * says more. Holds nothing of the request or the answer except its members.
+ * Why a call failed: the cause in core's errors. `name` is the gRPC status (`PERMISSION_DENIED`) or something
+ * more precise. Contains nothing of the request or the answer except its members.
  */
 export class GcpKmsError extends KmsCallError<GcpKmsErrorFacts> {
   readonly reason: string | undefined;
@@ -162,13 +162,13 @@ export function classify(error: unknown): KmsFailureCode {
   return (Object.hasOwn(codes, name) && codes[name]) || "ERR_ENVELOPE_KMS_ERROR";
 }
 
-/** Says what a number alone does not. */
+/** Returns a name that says more than the number alone. */
 function nameOf(
   error: Readonly<Record<string, unknown>>,
   text: string,
   operation: string | undefined,
 ): string {
-  // Of a channel that got no status of gRPC, or too much; of REST, that got no JSON.
+  // Over gRPC, the answer had no status or was too long. Over REST, it was not JSON.
   const unreadable =
     /Received HTTP status code|larger than max|could not be decoded: |<html|<!doctype|SyntaxError/i;
   if (unreadable.test(text)) return "UnreadableAnswer";
@@ -180,20 +180,20 @@ function nameOf(
   if (status === "INVALID_ARGUMENT") {
     if (/checksum|crc32c/i.test(text)) return "IntegrityMismatch";
     if (/\bpurpose\b/i.test(text)) return "WrongPurpose";
-    // Names and sizes were checked before the call: what is left to be wrong is the ciphertext.
+    // Names and sizes were checked before the call, so the ciphertext is wrong.
     if (operation === "Decrypt" || text.includes("Decryption failed")) return "DecryptionFailed";
   }
   if (status !== undefined) return status;
-  // Thrown by the decoders of REST, with the answer in the text.
+  // The decoders for REST throw this, with the answer in the text.
   if (error["name"] === "SyntaxError") return "UnreadableAnswer";
   if (network) return "UNAVAILABLE";
   return textMatching(error["name"], WORD) ?? "UnknownError";
 }
 
-/** A status of gRPC by its name. */
+/** Returns the name of a gRPC status. */
 function statusOf(error: Readonly<Record<string, unknown>>, text: string): string | undefined {
   const { code } = error;
-  // The SDK gives up with another status than that of what it repeated.
+  // When the SDK gives up, it reports another status than that of the attempts.
   if (text.startsWith("Exceeded maximum number of retries")) return "UNAVAILABLE";
   if (typeof code !== "number") return undefined;
   if (code > 0 && code < statuses.length) return statuses[code];
@@ -228,10 +228,10 @@ function networkCodeIn(code: unknown, text: string): string | undefined {
   return networkCode.exec(typeof code === "string" ? code : text)?.[1];
 }
 
-/** An error's name or a reason: nothing that could be a message, or a key in hex. */
+/** Matches an error's name or a reason, but no message, and no key in hex. */
 const WORD = /^\w{1,63}$/;
 
-/** The missing permission in Google's own words, if the adapter uses it. */
+/** Returns the missing permission that Google names, if the adapter uses it. */
 function wordsOfGoogle(text: string): string | undefined {
   const denial =
     /Permission '(cloudkms\.cryptoKey(?:s\.get|Versions\.useTo(?:En|De)crypt))' denied on resource '/;

@@ -18,13 +18,13 @@ export interface KeyName {
 const name =
   /^projects\/([a-z0-9.:-]{1,100})\/(locations\/[a-z0-9-]{1,63}\/keyRings\/[\w-]{1,63}\/cryptoKeys\/[\w-]{1,63})$/;
 
-/** `undefined` for what names no key, as the name of a version. */
+/** Returns `undefined` for anything but the name of a key, such as the name of a version. */
 export function parseKeyName(text: string): KeyName | undefined {
   const [, project, path] = name.exec(text) ?? [];
   return project === undefined || path === undefined ? undefined : { project, path };
 }
 
-/** A version's name in two. */
+/** Splits the name of a version. */
 export function parseVersionName(
   text: string,
 ): { readonly key: string; readonly version: string } | undefined {
@@ -32,7 +32,7 @@ export function parseVersionName(
   return version === undefined || parseKeyName(key) === undefined ? undefined : { key, version };
 }
 
-/** Whether both name the same key, as far as names tell: whose number a number is they do not. */
+/** Whether both name the same key, as far as names show. They do not show to which project a number belongs. */
 export function isKeyOf({ project, path }: KeyName, label: string): boolean {
   const given = parseKeyName(label);
   if (given === undefined || given.path !== path) return false;

@@ -2,8 +2,8 @@
  * `gcp-kms:projects/p/locations/l/keyRings/r/cryptoKeys/k`: a key in Cloud KMS in one line of
  * configuration.
  *
- * A URI names, it never holds a secret: credentials are the application default ones. No error repeats
- * the URI, for somebody may have put a secret there all the same.
+ * A URI names things and never contains a secret: credentials are the application default ones. No error
+ * repeats the URI, since somebody may have put a secret into it anyway.
  *
  * @module
  */

@@ -1,5 +1,5 @@
 /**
- * Calls to Transit: a token at hand, a deadline, answers that are Vault's, and errors that can be logged.
+ * Calls to Transit. Each has a token, a deadline, a check that Vault answered, and errors that can be logged.
  *
  * The deadline covers everything that a driver's operation needs, a login included. Waiting ends at the
  * deadline or when the caller aborts, whether or not the client listens. There is only one retry: after a
@@ -16,7 +16,7 @@ import { Tokens } from "./tokens.ts";
 export type Operation = "encrypt" | "decrypt" | "rewrap" | "datakey" | "read" | "login";
 export type Data = Readonly<Record<string, unknown>>;
 
-/** One request within an operation; gives `data` of the answer. */
+/** Makes one request within an operation. Returns `data` of the answer. */
 export type Request = (
   operation: Operation,
   path: string,
@@ -38,7 +38,7 @@ export class Calls {
     if (client !== undefined) return;
     const own = new Connection(connection);
     this.#connection = own;
-    // Shared by all who wait for the token, so it ends with a deadline of its own and with nobody's signal.
+    // All who wait for the token share it, so it has a deadline of its own and nobody's signal ends it.
     this.#tokens = new Tokens(connection.auth, (method, path, body, token) =>
       this.#within("login", undefined, async (signal) => ({
         answer: await own.send({ method, path, body, token, signal }),
@@ -46,7 +46,7 @@ export class Calls {
     );
   }
 
-  /** Makes the client, or says why it cannot be made. Throws {@link VaultTransitError}. */
+  /** Makes the client. Throws {@link VaultTransitError} `ClientMissing`. */
   async connect(): Promise<void> {
     await this.#connection?.connect();
   }
@@ -115,7 +115,7 @@ export class Calls {
 /** Source: OpenBao sdk/framework/backend.go */
 const IGNORED = "Endpoint ignored these unrecognized parameters";
 
-/** Data of an answer. Throws if it is not Vault's, or if a parameter was ignored. */
+/** Returns the data of an answer. Throws if the answer is not Vault's, or if a parameter was ignored. */
 function dataOf(answer: unknown, operation: Operation): Data {
   if (!isData(answer)) {
     throw new VaultTransitError("UnreadableAnswer", { operation });

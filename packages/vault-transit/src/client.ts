@@ -1,25 +1,25 @@
 /**
- * The part of a Vault client this package calls, as a type of its own: a client of `node-vault` fits,
- * and so does a ten-line fake.
+ * The part of a Vault client that this package calls, as a type of its own. A client of `node-vault` fits it,
+ * and so does a fake of ten lines.
  *
  * @module
  */
 
 interface SendOptions {
-  /** How a call is ended early. `node-vault` as it comes takes no notice of it. */
+  /** Ends a call early. `node-vault` ignores it, unless its transport is replaced. */
   readonly signal: AbortSignal;
 }
 
 export interface VaultTransitClient {
-  /** `POST /v1/<path>`. Gives the body of the answer. */
+  /** Sends `POST /v1/<path>`. Returns the body of the answer. */
   write(
     path: string,
     data: Readonly<Record<string, unknown>>,
     options: SendOptions,
   ): Promise<unknown>;
-  /** `GET /v1/<path>`. */
+  /** Sends `GET /v1/<path>`. Returns the body of the answer. */
   read(path: string, options: SendOptions): Promise<unknown>;
 }
 
-/** The methods, for a check that what was passed is such a client. */
+/** The methods by which a client is recognized. */
 export const clientMethods: readonly (keyof VaultTransitClient)[] = ["write", "read"];

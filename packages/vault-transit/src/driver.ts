@@ -3,10 +3,10 @@
  *
  * In the mode `derived` the context goes into the derivation of the key inside Vault, for data keys,
  * unwraps and rewraps alike. In the mode `aad` it is `associated_data`, which Vault's `datakey` drops and
- * every `rewrap` ignores: so data keys are made here, and rewrapped here.
+ * every `rewrap` ignores, so data keys are made and rewrapped in this process.
  *
  * A wrapped key is Vault's text, `vault:v3:…`, in ASCII. Vault reads more than it writes (`v0`, spare
- * bits, line breaks); here only what it writes is taken, so that there is one form of each.
+ * bits, line breaks). Here, only what it writes is accepted, so that each wrapped key has one form.
  *
  * Source: Vault HTTP API, secret/transit; OpenBao builtin/logical/transit
  *
@@ -46,7 +46,7 @@ export function driverOf(settings: Settings, calls: Calls): CmkDriver {
     return check;
   }
 
-  /** Calls one endpoint of a key that was found to be sound, with the context bound. */
+  /** Calls one endpoint of a key, with the context bound, after the key was found to be sound. */
   function bound<T extends { readonly keyVersion: string }>(
     intent: Intent,
     of: KeyName,
@@ -147,12 +147,12 @@ function isCiphertext(text: unknown): text is string {
   return payload !== undefined && isBase64(payload);
 }
 
-/** Standard base64 in its one form. */
+/** Whether text is standard base64 in its canonical form. */
 function isBase64(text: string): boolean {
   return Buffer.from(text, "base64").toString("base64") === text;
 }
 
-/** What an entry holds, as the text it has to be. */
+/** Returns the wrapped key of an entry as text. */
 function textOf(wrapped: Uint8Array, operation: Operation): string {
   const text = Buffer.from(wrapped).toString("latin1");
   if (isCiphertext(text)) return text;
@@ -176,7 +176,7 @@ function wrappedOf(
     );
   }
   const keyVersion = versionOf(ciphertext);
-  // Servers of old do not tell it.
+  // Old servers do not report it.
   if (version !== undefined && version !== Number(keyVersion)) {
     throw failures.invalidAnswer(operation, "the wrapped key is of another version than it says");
   }

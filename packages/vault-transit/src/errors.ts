@@ -1,10 +1,10 @@
 /**
- * What Vault, OpenBao and their client answer and throw, as an error that can be logged, and as core's
+ * Turns what Vault, OpenBao and their client answer and throw into errors that can be logged, and into core's
  * codes.
  *
- * Vault gives its errors no names, only a status and a text, so they get names here. Of the texts,
- * known beginnings and endings are looked for, and nothing of them is shown: an error of the client may
- * hold the token and the data key.
+ * Vault's errors have a status and a text but no name, so they get names here. The texts are searched for
+ * known beginnings and endings, and nothing of them is repeated: an error of the client may contain the token
+ * and the data key.
  *
  * Source: OpenBao sdk/helper/keysutil, builtin/logical/transit, http/handler.go
  *
@@ -86,11 +86,11 @@ const hints: Readonly<Partial<Record<ErrorName, string>>> = {
 export type VaultTransitErrorFacts = KmsCallFacts;
 
 /**
- * Why a call failed: the cause in core's errors. Holds nothing of the request or the answer except its
+ * Why a call failed: the cause in core's errors. Contains nothing of the request or the answer except its
  * members.
  */
 export class VaultTransitError extends KmsCallError<VaultTransitErrorFacts, ErrorName> {
-  /** @param facts - Its hint is by default the one for this name. */
+  /** @param facts - The default of `hint` is the one for this name. */
   constructor(name: ErrorName, facts: VaultTransitErrorFacts = {}) {
     super(name, { ...facts, hint: facts.hint ?? hints[name] });
   }
@@ -119,7 +119,7 @@ export function classify(error: unknown): KmsFailureCode {
   return codes[withoutSecrets(error, "").name];
 }
 
-/** A code of Node or OpenSSL: nothing that could be a message. */
+/** Matches a code of Node or OpenSSL, but no message. */
 const CODE = /^[A-Z][A-Z0-9_]{1,63}$/;
 
 const texts: readonly (readonly [RegExp, ErrorName])[] = [
@@ -134,13 +134,13 @@ const texts: readonly (readonly [RegExp, ErrorName])[] = [
   [/^API access to this namespace has been locked /, "Locked"],
   [/refusing to use soft-deleted key/, "KeyDisabled"],
   [/^message (?:en|de)cryption not supported for key type /, "KeyUnsuitable"],
-  // The item is named in a request of one too.
+  // A batch of one item names the item.
   [/^'(?:\[0\]\.)?associated_data' provided for non-AEAD cipher suite /, "KeyUnsuitable"],
   [/failed to RSA decrypt the ciphertext: /, "KeyUnsuitable"],
   [/illegal base64 data|failed to parse batch input/, "InvalidRequest"],
 ];
 
-/** @param body - What an answer of this status came with. */
+/** @param body - The body of the answer with this status. */
 export function nameOf(status: number, body: unknown): ErrorName {
   if (status === 429) return "Throttled";
   if (status >= 300 && status < 400) return "Redirected";
@@ -154,7 +154,7 @@ export function nameOf(status: number, body: unknown): ErrorName {
   if (status === 503 && typeof text === "string" && text.endsWith("is sealed")) return "Sealed";
   if (status >= 500 || status === 472 || status === 473) return "Unavailable";
   if (!Array.isArray(errors)) {
-    // Of another engine, which says in a warning that it has no such path.
+    // Another engine answers so, and says in a warning that it has no such path.
     const isVaults = status === 404 && typeof memberOf(body, "request_id") === "string";
     return isVaults ? "MountNotFound" : "UnreadableAnswer";
   }

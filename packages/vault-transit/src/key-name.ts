@@ -1,5 +1,5 @@
 /**
- * Names of keys in Transit. Vault has no canonical id for one, so the path is it:
+ * Names of keys in Transit. Vault has no canonical id for a key, so the path is used:
  * `team/transit/orders` is the key `orders` of the engine at `transit` in the namespace `team`.
  *
  * The grammar is Vault's own. It keeps a name from being read as a path: `..` would be taken out of a
@@ -29,17 +29,17 @@ export function isPath(text: unknown): text is string {
   return typeof text === "string" && text.split("/").every((segment) => SEGMENT.test(segment));
 }
 
-/** What entries are labelled with. */
+/** Returns the label of entries. */
 export function labelOf({ namespace, mount, name }: KeyName): string {
   return namespace === "" ? `${mount}/${name}` : `${namespace}/${mount}/${name}`;
 }
 
-/** Whether it fits into an entry. */
+/** Whether the label of a key fits into an entry. */
 export function hasLabel(key: KeyName): boolean {
   return labelOf(key).length <= MAX_LABEL_BYTES;
 }
 
-/** The key of a label in this namespace; `undefined` for what names none. */
+/** Returns the key that a label names; `undefined` for anything but a label in this namespace. */
 export function parseLabel(label: unknown, namespace: string): KeyName | undefined {
   const start = namespace === "" ? "" : `${namespace}/`;
   if (!isPath(label) || !label.startsWith(start)) return undefined;

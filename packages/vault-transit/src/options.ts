@@ -10,6 +10,7 @@ import {
   checkSettings,
   flag,
   isPrivateOrigin,
+  membersOf,
   milliseconds,
   misuse,
   oneOf,
@@ -266,7 +267,7 @@ function checkAuth(auth: VaultAuth, fault: Fault): VaultAuth {
     return { token: auth.token };
   }
   if ("appRole" in auth) {
-    const { roleId, secretId, mount = "approle", ...rest } = members(auth.appRole);
+    const { roleId, secretId, mount = "approle", ...rest } = membersOf(auth.appRole);
     requireNone(rest, "auth.appRole", fault);
     if (typeof roleId !== "string" || roleId === "" || !isSecret(secretId)) {
       throw fault("auth.appRole must have roleId and secretId");
@@ -275,7 +276,7 @@ function checkAuth(auth: VaultAuth, fault: Fault): VaultAuth {
     return { appRole: { roleId, secretId, mount } };
   }
   if ("kubernetes" in auth) {
-    const { role, jwtFile, mount = "kubernetes", ...rest } = members(auth.kubernetes);
+    const { role, jwtFile, mount = "kubernetes", ...rest } = membersOf(auth.kubernetes);
     requireNone(rest, "auth.kubernetes", fault);
     if (typeof role !== "string" || role === "") throw fault("auth.kubernetes must have a role");
     if (jwtFile !== undefined && (typeof jwtFile !== "string" || jwtFile === "")) {
@@ -294,8 +295,4 @@ function requireNone(rest: object, of: string, fault: Fault): void {
 
 function isSecret(value: unknown): value is string | (() => Awaitable<string>) {
   return typeof value === "function" || (typeof value === "string" && value !== "");
-}
-
-function members(value: unknown): Record<string, unknown> {
-  return typeof value === "object" && value !== null ? { ...value } : {};
 }

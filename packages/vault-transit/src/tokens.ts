@@ -15,6 +15,7 @@
  */
 import { readFile } from "node:fs/promises";
 import type { Awaitable } from "@env/core";
+import { membersOf } from "@env/core/driver";
 import { VaultTransitError } from "./errors.ts";
 import type { VaultAuth } from "./options.ts";
 
@@ -109,7 +110,7 @@ export class Tokens {
     const token = checkToken(configured ?? process.env["VAULT_TOKEN"]);
     try {
       const answer = await this.#ask("read", "auth/token/lookup-self", undefined, token);
-      const { ttl, renewable } = members(members(answer)["data"]);
+      const { ttl, renewable } = membersOf(membersOf(answer)["data"]);
       const lease = typeof ttl === "number" && ttl > 0 && renewable === true ? ttl : Infinity;
       this.#lookUpAgainMs = LOOK_UP_AGAIN_MS.first;
       return holding(token, lease, true);
@@ -192,7 +193,7 @@ function grantOf(answer: unknown): Held {
     client_token: token,
     lease_duration: lease,
     renewable,
-  } = members(members(answer)["auth"]);
+  } = membersOf(membersOf(answer)["auth"]);
   if (typeof token !== "string" || typeof lease !== "number" || !(lease >= 0)) {
     throw new VaultTransitError("InvalidAnswer", {
       hint: "not an answer of Vault: it has no token",
@@ -211,8 +212,4 @@ function holding(token: string, lease: number, renewable: boolean): Held {
 function later(held: Held): Held {
   const now = performance.now();
   return { ...held, renewAt: now + (held.expiresAt - now) / 2 };
-}
-
-function members(value: unknown): Record<string, unknown> {
-  return typeof value === "object" && value !== null ? { ...value } : {};
 }

@@ -1,9 +1,9 @@
 /**
  * HTTP to Vault: what `node-vault` sends its requests through, in place of its own client.
  *
- * That one follows redirects to any host, with the token and the data key; takes no signal; reads an
- * environment variable that turns certificate checks off; and throws errors that hold the request.
- * Here a redirect goes to listed origins alone, an answer has a limit, and errors hold nothing.
+ * That client follows redirects to any host, with the token and the data key; takes no signal; reads an
+ * environment variable that turns certificate checks off; and throws errors that contain the request.
+ * Here, redirects lead only to listed origins, answers have a limit, and errors contain nothing of the request.
  *
  * @module
  */
@@ -31,7 +31,7 @@ export interface TransportRequest {
 /** A response for `node-vault`. */
 export interface TransportResponse {
   readonly statusCode: number;
-  /** Parsed; `undefined` where there is none. */
+  /** The parsed body; `undefined` if there is none. */
   readonly body: unknown;
   readonly request: { readonly path: string };
 }
@@ -59,7 +59,7 @@ export class Transport {
           ...pool,
           ...Object.fromEntries(given),
           ...(serverName !== undefined && { servername: serverName }),
-          // Said outright: NODE_TLS_REJECT_UNAUTHORIZED would change the default.
+          // Explicit, because NODE_TLS_REJECT_UNAUTHORIZED would change the default.
           rejectUnauthorized: true,
           minVersion: "TLSv1.2",
         })
@@ -88,7 +88,7 @@ export class Transport {
     this.#agent.destroy();
   }
 
-  /** Where a standby sends its callers: the same path of a listed origin. */
+  /** Returns where a standby sends its callers: the same path of a listed origin. */
   #leader(from: URL, location: string | undefined): URL {
     const to = location !== undefined && URL.canParse(location) ? new URL(location) : undefined;
     const same = to?.pathname === from.pathname && to.search === from.search && to.username === "";
@@ -139,7 +139,7 @@ function parse({ status }: Exchange, text: string): unknown {
   try {
     return JSON.parse(text);
   } catch {
-    // A load balancer's page: its status tells.
+    // This is a load balancer's page; its status says enough.
     if (status === 429 || status >= 500) return undefined;
     throw new VaultTransitError("UnreadableAnswer", { httpStatus: status });
   }

@@ -2,8 +2,8 @@
  * `vault-transit:https://vault.internal:8200/transit/orders`: a key in Transit in one line of
  * configuration.
  *
- * A URI names, it never holds a secret: the token comes from `VAULT_TOKEN`, from the pod's service
- * account, or from code. No error repeats the URI, for somebody may have put a secret there all the same.
+ * A URI names things and never contains a secret: the token comes from `VAULT_TOKEN`, from the pod's service
+ * account, or from code. No error repeats the URI, since somebody may have put a secret into it anyway.
  *
  * @module
  */

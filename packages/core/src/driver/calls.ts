@@ -111,7 +111,7 @@ export interface ClientCallsOptions<Client> extends Pick<
   BoundedCall,
   "timeout" | "late" | "failed"
 > {
-  /** The client that was passed in; `undefined` if the adapter makes one. */
+  /** The client that was passed in; `undefined` if the adapter uses its own. */
   readonly client: Client | undefined;
   /** Makes the adapter's own client, and closes it. */
   readonly own: OwnClient<Client>;

@@ -41,7 +41,7 @@ export { doctor } from "./doctor.ts";
 export type { Doctor, DoctorCheck, DoctorOptions, DoctorProblem, DoctorReport } from "./doctor.ts";
 export { Learnt } from "./learnt.ts";
 export type { LearntOptions } from "./learnt.ts";
-export { memberOf, textMatching } from "./members.ts";
+export { memberOf, membersOf, textMatching } from "./members.ts";
 export {
   checkOrigin,
   checkSettings,
