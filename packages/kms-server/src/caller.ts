@@ -22,7 +22,7 @@ export function strict(verifier: SignatureVerifier): Authenticate {
 }
 
 const CLAIM =
-  /Credential=([\w-]{1,128})\/[0-9]{8}\/([a-z0-9-]{1,64})\/([a-z0-9-]{1,64})\/aws4_request/;
+  /Credential=([\w-]{1,128})\/[0-9]{8}\/([a-z0-9-]{1,32})\/([a-z0-9-]{1,64})\/aws4_request/;
 
 /**
  * Callers are believed. An access key id that is known gives its principal, any other one the root of the account.

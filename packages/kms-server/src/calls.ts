@@ -126,7 +126,7 @@ export class Calls {
       throw new WireError("UnsupportedOperationException", `This KMS does not offer ${name}.`);
     }
     const client = this.#options.keystore
-      .as(caller.credential.principal, sessionOf(caller, origin))
+      .as(caller.credential.principal, { ...sessionOf(caller, origin), region: caller.region })
       .forRequest(origin.requestId);
     // The operation checks the shape of its request.
     // oxlint-disable-next-line typescript/no-unsafe-type-assertion

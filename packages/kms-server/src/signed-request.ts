@@ -151,7 +151,7 @@ function claimOfQuery(query: ReadonlyMap<string, string>): Claim {
 const MAX_EXPIRES_SECONDS = 604_800;
 
 const CREDENTIAL =
-  /^([A-Za-z0-9_-]{1,128})\/([0-9]{8})\/([a-z0-9-]{1,64})\/([a-z0-9-]{1,64})\/aws4_request$/;
+  /^([A-Za-z0-9_-]{1,128})\/([0-9]{8})\/([a-z0-9-]{1,32})\/([a-z0-9-]{1,64})\/aws4_request$/;
 
 function scopeOf(credential: string): Pick<Claim, "accessKeyId" | "day" | "region" | "service"> {
   const parts = CREDENTIAL.exec(credential);

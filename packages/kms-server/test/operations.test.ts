@@ -61,3 +61,13 @@ it.each(all.filter(({ method }) => method === undefined))(
     });
   },
 );
+
+it("serves the region of the signature, which has its own keys", async () => {
+  const { owner, url, credentials } = await strictServer();
+  await owner.createKey();
+  const elsewhere = sdk(url, { credentials, region: "eu-west-1" });
+  expect((await elsewhere.listKeys({})).Keys).toEqual([]);
+  const { KeyMetadata } = await elsewhere.createKey({});
+  expect(KeyMetadata?.Arn).toMatch(/^arn:aws:kms:eu-west-1:/);
+  expect((await elsewhere.listKeys({})).Keys).toHaveLength(1);
+});
