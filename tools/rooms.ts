@@ -31,7 +31,7 @@ export const roomsOf: Readonly<Record<string, Readonly<Record<string, Room>>>> =
     store: {
       uses: ["arn.ts", "catalogue", "policy", "material"],
       doors: {
-        toRooms: ["store.ts", "key-record.ts", "principal-record.ts", "partial-file.ts"],
+        toRooms: ["store.ts", "key-record.ts", "iam-records.ts", "partial-file.ts"],
         toTop: [
           "keystore-file.ts",
           "descriptor.ts",
@@ -45,7 +45,9 @@ export const roomsOf: Readonly<Record<string, Readonly<Record<string, Room>>>> =
     keys: { uses: ["arn.ts", "catalogue", "policy", "material", "store"] },
     requests: { uses: ["arn.ts", "catalogue", "keys"] },
     audit: { uses: ["arn.ts", "catalogue", "material", "store"] },
-    access: { uses: ["arn.ts", "catalogue", "policy", "store", "keys", "requests", "audit"] },
+    access: {
+      uses: ["arn.ts", "catalogue", "policy", "material", "store", "keys", "requests", "audit"],
+    },
     operations: {
       uses: [
         "arn.ts",

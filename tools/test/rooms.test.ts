@@ -21,7 +21,7 @@ it("accepts what the table allows, and what is not of the package", () => {
   expect(
     kms("src/operations/keys.ts", "node:crypto", "@env/core", "../arn.ts", "./operation.ts"),
   ).toEqual([]);
-  expect(kms("src/access/iam.ts", "../store/store.ts", "../store/principal-record.ts")).toEqual([]);
+  expect(kms("src/access/iam.ts", "../store/store.ts", "../store/iam-records.ts")).toEqual([]);
   expect(kms("src/keystore.ts", "./store/keystore-file.ts", "./seed/seeding.ts")).toEqual([]);
 });
 

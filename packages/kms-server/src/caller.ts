@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Credential } from "@env/kms";
+import type { AwsCredential } from "@env/kms";
 import type { ReceivedRequest } from "./signed-request.ts";
 import { headersOf } from "./signed-request.ts";
 import type { FindCredential, SignatureVerifier, Verified } from "./verify-signature.ts";
@@ -13,7 +13,7 @@ import { WireError } from "./wire-error.ts";
 export type Authenticate = (request: ReceivedRequest) => Promise<Caller>;
 
 export interface Caller extends Omit<Verified, "credential"> {
-  readonly credential: Pick<Credential, "accessKeyId" | "principal" | "session">;
+  readonly credential: Pick<AwsCredential, "accessKeyId" | "principal" | "session">;
 }
 
 /** Callers prove that they have the secret access key. */

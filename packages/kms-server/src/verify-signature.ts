@@ -15,7 +15,7 @@ import {
   timingSafeEqual,
   type KeyObject,
 } from "node:crypto";
-import type { Credential } from "@env/kms";
+import type { AwsCredential } from "@env/kms";
 import { parseTarget, signatureOf, type Target } from "./canonical-request.ts";
 import {
   claimOf,
@@ -37,7 +37,7 @@ const MAX_SKEW_MS = 300_000;
 export type FindCredential = (
   accessKeyId: string,
   sessionToken?: string,
-) => Promise<Credential | undefined>;
+) => Promise<AwsCredential | undefined>;
 
 export interface VerifierOptions {
   readonly credential: FindCredential;
@@ -49,7 +49,7 @@ export interface VerifierOptions {
 
 /** Who signed, and for which region. */
 export interface Verified {
-  readonly credential: Credential;
+  readonly credential: AwsCredential;
   readonly region: string;
   readonly service: string;
 }
@@ -115,7 +115,7 @@ export class SignatureVerifier {
     }
   }
 
-  #checkExpiry({ expires }: Credential): void {
+  #checkExpiry({ expires }: AwsCredential): void {
     if (expires === undefined || expires.getTime() > this.#options.now()) return;
     throw new WireError(
       "ExpiredTokenException",
@@ -125,7 +125,7 @@ export class SignatureVerifier {
 
   /** Four HMACs, which are the same for all requests of a key on one day. */
   #signingKey(
-    { accessKeyId, secretAccessKey: secret }: Credential,
+    { accessKeyId, secretAccessKey: secret }: AwsCredential,
     { day, region, service }: Claim,
   ): KeyObject {
     const name = `${accessKeyId}/${day}/${region}/${service}`;

@@ -28,7 +28,7 @@ export { AccessKeys } from "./access/access-keys.ts";
 export type { AccessKey, NewAccessKey } from "./access/access-keys.ts";
 export type { IamAccess } from "./access/iam-access.ts";
 export type { TemporaryCredentials } from "./access/temporary.ts";
-export type { Credential } from "./access/credential.ts";
+export type { AwsCredential } from "./access/credential.ts";
 export { parsePrincipal, principalArn } from "./arn.ts";
 export type { ParsedPrincipal } from "./arn.ts";
 export type { SessionOptions } from "./access/session.ts";

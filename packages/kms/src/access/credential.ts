@@ -8,7 +8,7 @@ import type { SessionOptions } from "./session.ts";
 import { openToken } from "./temporary.ts";
 
 /** What a server needs to verify a signature, and to act as whoever made it. */
-export interface Credential {
+export interface AwsCredential {
   readonly accessKeyId: string;
   readonly secretAccessKey: string;
   /** ARN of the principal. */
@@ -24,7 +24,7 @@ export function findCredential(
   directory: Directory,
   accessKeyId: string,
   sessionToken: string | undefined,
-): Credential | undefined {
+): AwsCredential | undefined {
   if (sessionToken !== undefined) return ofToken(directory, accessKeyId, sessionToken);
   const record = directory.activeAccessKey(accessKeyId);
   if (record === undefined) return undefined;
@@ -32,7 +32,11 @@ export function findCredential(
   return { accessKeyId, secretAccessKey: secret, principal: owner, session: {} };
 }
 
-function ofToken(directory: Directory, accessKeyId: string, token: string): Credential | undefined {
+function ofToken(
+  directory: Directory,
+  accessKeyId: string,
+  token: string,
+): AwsCredential | undefined {
   const known = openToken(directory.store, accessKeyId, token);
   if (known === undefined || directory.idOf(known.owner) !== known.ownerId) return undefined;
   const { secret, principal, session, issued, expires } = known;

@@ -16,7 +16,7 @@ import type { PrincipalRecord, RoleFacts } from "../store/iam-records.ts";
 import type { Page, PageRequest } from "../requests/shapes.ts";
 import type { Store } from "../store/store.ts";
 import { AccessKeys } from "./access-keys.ts";
-import { findCredential, type Credential } from "./credential.ts";
+import { findCredential, type AwsCredential } from "./credential.ts";
 import { IamAccess } from "./iam-access.ts";
 import { Directory, type Change } from "./directory.ts";
 import { checkPrincipal, type CheckedPrincipal, type PrincipalInput } from "./principal-input.ts";
@@ -123,7 +123,7 @@ export class Iam {
    *
    * @param sessionToken - The token of temporary credentials. Their expiry is in the answer, and is not checked here.
    */
-  credential(accessKeyId: string, sessionToken?: string): Promise<Credential | undefined> {
+  credential(accessKeyId: string, sessionToken?: string): Promise<AwsCredential | undefined> {
     return this.#store.read(() => findCredential(this.#directory, accessKeyId, sessionToken));
   }
 
