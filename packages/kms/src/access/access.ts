@@ -397,7 +397,7 @@ function toKeyFacts(record: KeyRecord): KeyFacts {
   return {
     policy: record.policy,
     aliases: record.aliases.map(({ name }) => name),
-    tags: record.tags,
+    tags: Object.fromEntries(record.tags),
     grants: record.grants,
     keySpec: record.keySpec,
     keyUsage: record.keyUsage,

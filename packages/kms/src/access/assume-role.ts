@@ -186,7 +186,7 @@ function checkInput({
     ...input,
     sessionName,
     policy,
-    tags: check.tags(entries, 0),
+    tags: Object.fromEntries(check.tags(entries, 0)),
     duration:
       duration === undefined
         ? undefined

@@ -75,7 +75,7 @@ export function checkPrincipal(principal: PrincipalInput): CheckedPrincipal {
   return {
     arn,
     type,
-    tags: check.tags(entries, 0),
+    tags: Object.fromEntries(check.tags(entries, 0)),
     policies: policies.map(checkPolicy),
     boundary: boundary && checkPolicy(boundary),
     groups: [...new Set(groups)],

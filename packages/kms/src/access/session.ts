@@ -112,7 +112,7 @@ export class Session {
     this.#type = parsed.type;
     this.#name = parsed.name;
     this.#roleArn = roleOf(parsed, options.role);
-    this.#tags = options.tags && check.tags(toTags(options.tags), 0);
+    this.#tags = options.tags && Object.fromEntries(check.tags(toTags(options.tags), 0));
     this.#policies = sessionPolicies(options.policies, parsed.type);
     if (options.viaService !== undefined && !SERVICE_NAME.test(options.viaService)) {
       throw new RangeError("viaService must be a service's name, such as s3");

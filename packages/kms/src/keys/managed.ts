@@ -73,7 +73,7 @@ export function draftManagedKey(alias: string, realm: Realm, now: number): KeyRe
     deletion: undefined,
     policy: managedKeyPolicy({ name, title, via: viaService(via, realm) }, realm.accountId),
     aliases: [{ name: alias, created: now, updated: now }],
-    tags: {},
+    tags: new Map(),
     grants: [],
     rotation: { periodInDays: ROTATION_DAYS, next: now + ROTATION_DAYS * DAY_MS },
     versions: [],

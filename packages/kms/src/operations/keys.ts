@@ -39,7 +39,7 @@ const createKey = operation("CreateKey", {
       bypass: () => request.BypassPolicyLockoutSafetyCheck,
       skipLockoutCheck: () =>
         check.flag(request.BypassPolicyLockoutSafetyCheck, "bypassPolicyLockoutSafetyCheck"),
-      tags: () => (request.Tags === undefined ? {} : check.tags(request.Tags, 0)),
+      tags: () => (request.Tags === undefined ? new Map() : check.tags(request.Tags, 0)),
     });
     const uuid = randomUUID();
     // Chosen now: the permission to tag the key is asked for with its ARN.
@@ -64,7 +64,7 @@ const createKey = operation("CreateKey", {
         },
       } as const,
       tags:
-        Object.keys(tags).length === 0
+        tags.size === 0
           ? undefined
           : ({ on: "new-key", action: "TagResource", keyId, conditions } as const),
     };

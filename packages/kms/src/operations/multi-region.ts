@@ -25,7 +25,7 @@ const replicateKey = operation("ReplicateKey", {
       bypass: () => request.BypassPolicyLockoutSafetyCheck,
       skipLockoutCheck: () =>
         check.flag(request.BypassPolicyLockoutSafetyCheck, "bypassPolicyLockoutSafetyCheck"),
-      tags: () => (request.Tags === undefined ? {} : check.tags(request.Tags, 0)),
+      tags: () => (request.Tags === undefined ? new Map() : check.tags(request.Tags, 0)),
     }),
   questions: ({ keyId, region, bypass, tags }) => {
     const conditions = {
@@ -43,7 +43,7 @@ const replicateKey = operation("ReplicateKey", {
       } as const,
       replica: { on: "account", action: "CreateKey", region, conditions, likeOther: true } as const,
       tags:
-        Object.keys(tags).length === 0
+        tags.size === 0
           ? undefined
           : ({
               on: "new-key",

@@ -10,7 +10,7 @@ import { fromMarker, toPage } from "../requests/page.ts";
 import type { Tag } from "../requests/shapes.ts";
 import { operation, type Implementations } from "./operation.ts";
 
-/** Adds tags, and replaces those with the same key. */
+/** Adds tags after those that are there. A tag with the same key gets the new value, and keeps its place. */
 const tagResource = operation("TagResource", {
   parse: ({ KeyId, Tags }) =>
     check.all({
@@ -26,8 +26,8 @@ const tagResource = operation("TagResource", {
     } as const,
   }),
   run: ({ store }, input, { key }): void => {
-    const tags = { ...key.tags, ...input.tags };
-    if (Object.keys(tags).length > kmsLimits.tagsPerKey) throw check.tooManyTags();
+    const tags = new Map([...key.tags, ...input.tags]);
+    if (tags.size > kmsLimits.tagsPerKey) throw check.tooManyTags();
     store.keys.update({ ...key, tags });
   },
 });
@@ -48,31 +48,28 @@ const untagResource = operation("UntagResource", {
     } as const,
   }),
   run: ({ store }, { names }, { key }): void => {
-    const left = Object.entries(key.tags).filter(([name]) => !names.includes(name));
-    store.keys.update({ ...key, tags: Object.fromEntries(left) });
+    const tags = new Map(key.tags);
+    for (const name of names) tags.delete(name);
+    store.keys.update({ ...key, tags });
   },
 });
 
-/** Lists tags, sorted by key. */
+/** Lists tags in the order in which they were added. */
 const listResourceTags = operation("ListResourceTags", {
   parse: ({ KeyId, Limit, Marker }) =>
     check.all({
       keyId: () => check.requireKeyId(KeyId),
       limit: () => check.integer(Limit ?? 50, "limit", 1, 50),
-      after: () => tagKeyIn(fromMarker(Marker, /^(?:[0-9a-f]{2}){1,512}$/)),
+      start: () => Number(fromMarker(Marker, /^[0-9]{1,2}$/) ?? 0),
     }),
   questions: ({ keyId }) => ({
     key: { on: "key", action: "ListResourceTags", keyId } as const,
   }),
-  run: (_, { after, limit }, { key }) => {
-    const left = Object.keys(key.tags)
-      .toSorted()
-      .filter((name) => name > after);
-    const names = left.slice(0, limit);
-    const last = left.length > limit ? names.at(-1) : undefined;
+  run: (_, { start, limit }, { key }) => {
+    const end = start + limit;
     return {
-      Tags: names.map((name) => ({ TagKey: name, TagValue: key.tags[name] ?? "" })),
-      ...toPage(last === undefined ? undefined : Buffer.from(last).toString("hex")),
+      Tags: tagList(key.tags).slice(start, end),
+      ...toPage(end < key.tags.size ? String(end) : undefined),
     };
   },
 });
@@ -85,17 +82,13 @@ export const implementations: Implementations<
   listResourceTags,
 };
 
-function tagKeyIn(position: string | undefined): string {
-  return Buffer.from(position ?? "", "hex").toString();
-}
-
-export function tagList(tags: Readonly<Record<string, string>>): Tag[] {
-  return Object.entries(tags).map(([TagKey, TagValue]) => ({ TagKey, TagValue }));
+export function tagList(tags: ReadonlyMap<string, string>): Tag[] {
+  return Array.from(tags, ([TagKey, TagValue]) => ({ TagKey, TagValue }));
 }
 
 /** The condition keys that the tags in a request make. */
-export function tagConditions(tags: Readonly<Record<string, string>>): Conditions {
-  const names = Object.keys(tags);
-  const values = Object.entries(tags).map(([name, value]) => [`aws:RequestTag/${name}`, value]);
+export function tagConditions(tags: ReadonlyMap<string, string>): Conditions {
+  const names = [...tags.keys()];
+  const values = Array.from(tags, ([name, value]) => [`aws:RequestTag/${name}`, value]);
   return { ...Object.fromEntries(values), "aws:TagKeys": names.length === 0 ? undefined : names };
 }

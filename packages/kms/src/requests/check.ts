@@ -224,7 +224,7 @@ export function policy(value: unknown): string {
 }
 
 /** Values of tags by their keys, in the order given. */
-export function tags(value: unknown, min: number): Readonly<Record<string, string>> {
+export function tags(value: unknown, min: number): ReadonlyMap<string, string> {
   const given = list(value, "tags", min);
   if (given.length > kmsLimits.tagsPerKey) throw tooManyTags();
   const entries = each(given, (tag, i): [string, string] => {
@@ -237,10 +237,10 @@ export function tags(value: unknown, min: number): Readonly<Record<string, strin
     });
     return [key, one];
   });
-  const names = entries.map(([name]) => name);
-  requireTagKeys(names);
-  if (new Set(names).size < names.length) throw new KmsError("TagException", "Duplicate tag keys");
-  return Object.fromEntries(entries);
+  requireTagKeys(entries.map(([name]) => name));
+  const byKey = new Map(entries);
+  if (byKey.size < entries.length) throw new KmsError("TagException", "Duplicate tag keys");
+  return byKey;
 }
 
 export function tagKeys(value: unknown): readonly string[] {

@@ -157,7 +157,7 @@ function parseTags(value: unknown, path: Place): Readonly<Record<string, string>
     TagValue: text(one, [...path, name]),
   }));
   for (const tag of tags) at([...path, tag.TagKey], () => check.tags([tag], 0));
-  return at(path, () => check.tags(tags, 0));
+  return at(path, () => Object.fromEntries(check.tags(tags, 0)));
 }
 
 function parseAliases(value: unknown, path: Place): readonly string[] {

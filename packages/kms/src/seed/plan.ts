@@ -150,7 +150,7 @@ export function keyTarget(
     enabled: wanted.enabled,
     policy: same ? record.policy : (wanted.policy ?? defaultKeyPolicy(realm.accountId)),
     rotation: rotationOf(record, wanted.rotation, store.now()),
-    tags: prune ? wanted.tags : { ...record.tags, ...wanted.tags },
+    tags: new Map([...(prune ? [] : record.tags), ...Object.entries(wanted.tags)]),
     aliases: [...new Set([...spared, ...wanted.aliases])].toSorted(),
   };
 }
@@ -245,7 +245,7 @@ function conflictsOf(
     }
   }
   if (record === undefined || prune) return found;
-  const tags = new Set([...Object.keys(record.tags), ...Object.keys(wanted.tags)]).size;
+  const tags = new Set([...record.tags.keys(), ...Object.keys(wanted.tags)]).size;
   const aliases = new Set([...record.aliases.map(({ name }) => name), ...wanted.aliases]).size;
   const { tagsPerKey, aliasesPerKey } = kmsLimits;
   if (tags > tagsPerKey) found.push(change("tags", `at most ${tagsPerKey}`, tags));
@@ -274,7 +274,7 @@ function view(
     enabled,
     rotation: rotation && { periodInDays: rotation.periodInDays },
     policy: keyPolicyValue(policy, realm),
-    tags,
+    tags: Object.fromEntries(tags),
   };
 }
 

@@ -78,6 +78,7 @@ export function exportDocument(store: Store, realm: Realm): SeedDocument {
           ...record,
           rotation: record.rotation?.periodInDays,
           aliases: record.aliases.map(({ name }) => name),
+          tags: Object.fromEntries(record.tags),
         },
         realm,
       ),

@@ -21,6 +21,7 @@ import { DAY_MS } from "../keys/lifecycle.ts";
 import { generateMaterial } from "../material/material.ts";
 import { keyMetadata } from "../operations/key-metadata.ts";
 import { withoutAlias } from "../operations/aliases.ts";
+import { tagList } from "../operations/tags.ts";
 import { defaultKeyPolicy } from "../policy/default-policy.ts";
 import type { Store } from "../store/store.ts";
 import { exportDocument, isSeedable, type SeedDocument } from "./seed-document.ts";
@@ -154,7 +155,7 @@ export class Seeding {
       deletion: undefined,
       policy,
       aliases: [],
-      tags,
+      tags: new Map(Object.entries(tags)),
       grants: [],
       rotation: undefined,
       versions: material.map((key, i) => ({
@@ -175,7 +176,7 @@ export class Seeding {
         MultiRegion: isMultiRegionKeyId(keyId),
         Policy: policy,
         BypassPolicyLockoutSafetyCheck: true,
-        Tags: Object.entries(tags).map(([TagKey, TagValue]) => ({ TagKey, TagValue })),
+        Tags: tagList(record.tags),
       },
       response: { KeyMetadata: keyMetadata(record, this.#realm, now) },
     });
@@ -203,12 +204,11 @@ export class Seeding {
       const facts = { PolicyName: "default", Policy: policy, BypassPolicyLockoutSafetyCheck: true };
       this.#doneTo(record, "PutKeyPolicy", facts);
     }
-    const added = Object.entries(tags).filter(([name, value]) => record.tags[name] !== value);
-    if (added.length > 0) {
-      const Tags = added.map(([TagKey, TagValue]) => ({ TagKey, TagValue }));
-      this.#doneTo(record, "TagResource", { Tags });
-    }
-    const TagKeys = Object.keys(record.tags).filter((name) => !Object.hasOwn(tags, name));
+    const Tags = tagList(tags).filter(
+      ({ TagKey, TagValue }) => record.tags.get(TagKey) !== TagValue,
+    );
+    if (Tags.length > 0) this.#doneTo(record, "TagResource", { Tags });
+    const TagKeys = [...record.tags.keys()].filter((name) => !tags.has(name));
     if (TagKeys.length > 0) this.#doneTo(record, "UntagResource", { TagKeys });
     this.#store.keys.update({
       ...record,

@@ -39,7 +39,8 @@ export interface KeyRecord {
   readonly policy: string;
   /** Sorted by name. */
   readonly aliases: readonly AliasRecord[];
-  readonly tags: Readonly<Record<string, string>>;
+  /** In the order in which they were added. */
+  readonly tags: ReadonlyMap<string, string>;
   readonly grants: readonly Grant[];
   /** Automatic rotation; `undefined`: off. */
   readonly rotation: { readonly periodInDays: number; readonly next: number } | undefined;
@@ -85,7 +86,7 @@ export function isGone(record: KeyRecord, now: number): boolean {
 
 /** The record's bytes, key material included: the caller's to wipe. */
 export function encodeRecord(record: KeyRecord): Bytes {
-  const { keyId: _, region: __, versions, pending, ...rest } = record;
+  const { keyId: _, region: __, tags, versions, pending, ...rest } = record;
   const materials: Uint8Array[] = [];
   const toHead = ({ material, ...facts }: KeyVersion): VersionHead => {
     const raw = material === undefined ? new Uint8Array(0) : encodeMaterial(material);
@@ -96,6 +97,7 @@ export function encodeRecord(record: KeyRecord): Bytes {
     const head = new TextEncoder().encode(
       JSON.stringify({
         ...rest,
+        tags: [...tags],
         versions: versions.map(toHead),
         pending: pending === undefined ? undefined : toHead(pending),
       }),
@@ -156,7 +158,7 @@ export function decodeRecord(uuid: string, region: string, bytes: Bytes): KeyRec
       deletion: head.deletion,
       policy: head.policy,
       aliases: head.aliases,
-      tags: head.tags,
+      tags: new Map(head.tags),
       grants: head.grants,
       rotation: head.rotation,
       versions,
@@ -177,7 +179,8 @@ function totalBytes(parts: readonly Uint8Array[]): number {
 /** A version whose material follows as `bytes` bytes; zero bytes mean that it has none. */
 type VersionHead = Omit<KeyVersion, "material"> & { readonly bytes: number };
 
-type Head = Omit<KeyRecord, "keyId" | "region" | "versions" | "pending"> & {
+type Head = Omit<KeyRecord, "keyId" | "region" | "tags" | "versions" | "pending"> & {
+  readonly tags: readonly (readonly [key: string, value: string])[];
   readonly versions: readonly VersionHead[];
   readonly pending: VersionHead | undefined;
 };
@@ -193,7 +196,8 @@ function isHead(value: unknown): value is Head {
     typeof keySpec === "string" &&
     isKeySpec(keySpec) &&
     texts.every((name) => typeof value[name] === "string") &&
-    isObject(value["tags"]) &&
+    Array.isArray(value["tags"]) &&
+    value["tags"].every(Array.isArray) &&
     Array.isArray(value["grants"]) &&
     (deletion === undefined || (hasNumber(deletion, "windowDays") && isOptionalDate(deletion))) &&
     (rotation === undefined ||

@@ -1,6 +1,7 @@
 import { rejection } from "@env/testkit/refusal";
-import { expect, it } from "vitest";
-import { allow, newKey, newUser, refusal, tempKeystore } from "../support/keystore.ts";
+import { expect, it, onTestFinished } from "vitest";
+import { openKeystore } from "../../src/index.ts";
+import { allow, newKey, newUser, refusal, ROOT, tempKeystore } from "../support/keystore.ts";
 
 const tag = (TagKey: string, TagValue = ""): { TagKey: string; TagValue: string } => ({
   TagKey,
@@ -9,29 +10,44 @@ const tag = (TagKey: string, TagValue = ""): { TagKey: string; TagValue: string 
 const many = (length: number): ReturnType<typeof tag>[] =>
   Array.from({ length }, (_, i) => tag(`k${i}`));
 
-it("adds, replaces and removes tags, and lists them by key", async () => {
+it("adds, replaces and removes tags, and lists them in the order of their adding", async () => {
   const { client } = await tempKeystore();
   const KeyId = await newKey(client);
   const tags = async (): Promise<unknown> => (await client.listResourceTags({ KeyId })).Tags;
   expect(await tags()).toEqual([]);
   await client.tagResource({ KeyId, Tags: [tag("team", "blue"), tag("cost", "1")] });
   await client.tagResource({ KeyId, Tags: [tag("team", "red"), tag("Team", "x")] });
-  expect(await tags()).toEqual([tag("Team", "x"), tag("cost", "1"), tag("team", "red")]);
+  expect(await tags()).toEqual([tag("team", "red"), tag("cost", "1"), tag("Team", "x")]);
   await client.untagResource({ KeyId, TagKeys: ["team", "never there"] });
-  expect(await tags()).toEqual([tag("Team", "x"), tag("cost", "1")]);
+  expect(await tags()).toEqual([tag("cost", "1"), tag("Team", "x")]);
   await client.tagResource({ KeyId, Tags: [] });
 });
 
 it("keeps tags of any name apart", async () => {
   const { client } = await tempKeystore();
   const KeyId = await newKey(client);
-  const Tags = ["__proto__", "constructor", "\u{1F511}", "x y"]
-    .map((key) => tag(key, key))
-    .toSorted((a, b) => (a.TagKey < b.TagKey ? -1 : 1));
+  const Tags = ["x y", "constructor", "\u{1F511}", "__proto__"].map((key) => tag(key, key));
   await client.tagResource({ KeyId, Tags });
   expect((await client.listResourceTags({ KeyId })).Tags).toEqual(Tags);
   await client.untagResource({ KeyId, TagKeys: ["__proto__"] });
   expect((await client.listResourceTags({ KeyId })).Tags).toHaveLength(3);
+});
+
+it("gives back the tags and the policy of CreateKey byte for byte", async () => {
+  const { keystore, client, path, root } = await tempKeystore();
+  const Tags = ["zone", "10", "9", "Team", "a"].map((key) => tag(key, `${key} ü`));
+  const Policy = ` {"Version":"2012-10-17",\n\t"Statement" : [{ "Effect": "Allow", "Principal": {"AWS": "${ROOT}"}, "Action": "kms:*", "Resource": "*" }]}\n`;
+  const { KeyMetadata } = await client.createKey({ Tags, Policy });
+  const { KeyId } = KeyMetadata;
+  const given = async (from: typeof client): Promise<unknown> => [
+    (await from.listResourceTags({ KeyId })).Tags,
+    (await from.getKeyPolicy({ KeyId })).Policy,
+  ];
+  expect(await given(client)).toEqual([Tags, Policy]);
+  keystore.close();
+  const again = await openKeystore(path, { root });
+  onTestFinished(() => again.close());
+  expect(await given(again.as())).toEqual([Tags, Policy]);
 });
 
 it("lists tags in pages", async () => {

@@ -26,7 +26,7 @@ describe("encodeRecord, decodeRecord", () => {
   it.each([
     ["symmetric", record],
     ["pending deletion", pending],
-    ["without aliases, tags and grants", { ...record, aliases: [], tags: {}, grants: [] }],
+    ["without aliases, tags and grants", { ...record, aliases: [], tags: new Map(), grants: [] }],
     ["with imported material", external],
     ["that waits for its material", { ...external, versions: [], pending: undefined }],
     ["asymmetric", signer],

@@ -87,7 +87,7 @@ export class Ledger {
     assert(record !== undefined);
     assert.equal(record.description, entry.description);
     // Times: a later one was set by a change that was not answered.
-    for (const [tag, value] of entry.tags) assert(Number(record.tags[tag]) >= Number(value));
+    for (const [tag, value] of entry.tags) assert(Number(record.tags.get(tag)) >= Number(value));
     const grants = new Set(record.grants.map(({ grantId }) => grantId));
     for (const grantId of entry.grants) assert(grants.has(grantId));
     assert(record.versions.length - 1 >= entry.rotations);
@@ -99,7 +99,7 @@ export class Ledger {
       record.aliases.map(({ name }) => name),
       [...entry.aliases].toSorted(),
     );
-    assert.deepEqual(record.tags, Object.fromEntries(entry.tags));
+    assert.deepEqual(record.tags, entry.tags);
     assert.equal(grants.size, entry.grants.size);
     assert.equal(record.versions.length - 1, entry.rotations);
   }

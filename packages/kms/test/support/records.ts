@@ -26,7 +26,11 @@ export const record: KeyRecord = {
   deletion: undefined,
   policy: "{}",
   aliases: [{ name: "alias/app", created: 2, updated: 3 }],
-  tags: JSON.parse('{"team":"blue","__proto__":"x"}') as Record<string, string>,
+  tags: new Map([
+    ["team", "blue"],
+    ["__proto__", "x"],
+    ["7", ""],
+  ]),
   grants: [
     {
       grantId: "0".repeat(64),

@@ -55,7 +55,7 @@ export function keyRecord(change: Partial<KeyRecord> = {}): KeyRecord {
     deletion: undefined,
     policy: "{}",
     aliases: [],
-    tags: {},
+    tags: new Map(),
     grants: [],
     rotation: undefined,
     versions: [
