@@ -135,6 +135,17 @@ export class InputError extends Error {
   }
 }
 
+/** An error whose next step the command knows better than the error's code tells it. */
+export class HintedError extends Error {
+  override readonly name = "HintedError";
+  readonly hint: string;
+
+  constructor(hint: string, cause: unknown) {
+    super(hint, { cause });
+    this.hint = hint;
+  }
+}
+
 /** What a failed call to the file system means, by `errno`. Node's own words are never shown. */
 const fileProblems: Readonly<Record<string, readonly [problem: string, hint?: string]>> = {
   ENOENT: ["there is no such file or folder"],
@@ -207,6 +218,7 @@ export function reportOf(error: unknown): ErrorReport {
       cause instanceof CommandError ? cause.message : `${path}${position}: ${report.message}`;
     return { ...report, message, path };
   }
+  if (error instanceof HintedError) return { ...reportOf(error.cause), hint: error.hint };
   if (error instanceof CommandError) {
     const { code, message, hint } = error;
     return { code, message, hint, attempts: [], exitCode: byCommandCode[code] };

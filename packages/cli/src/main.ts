@@ -5,6 +5,7 @@
  */
 import { existsSync, readFileSync } from "node:fs";
 import { CommanderError, type CommandUnknownOpts } from "@commander-js/extra-typings";
+import { addAccessKeys } from "./commands/access-keys.ts";
 import { addAudit } from "./commands/audit.ts";
 import { addCat } from "./commands/cat.ts";
 import { addConfig } from "./commands/config.ts";
@@ -67,6 +68,7 @@ function buildProgram(ui: Ui): Program {
   addPolicy(program, ui);
   addAudit(program, ui);
   addServe(program, ui);
+  addAccessKeys(program, ui);
   addHelp(program, ui);
   program.hook("preAction", (_, command) => {
     ui.mode = command.optsWithGlobals();

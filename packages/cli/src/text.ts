@@ -16,6 +16,11 @@ export function printableLine(text: string): string {
   return printable(text).replaceAll("\n", "\\u000a");
 }
 
+/** `text` as one word of a POSIX shell. */
+export function shellWord(text: string): string {
+  return /^[\w./:@%+,-]+$/.test(text) ? text : `'${text.replaceAll("'", String.raw`'\''`)}'`;
+}
+
 /** JSON in which strings hold no character that a terminal would act on. */
 export function jsonText(data: unknown, indent?: number): string {
   return printable(JSON.stringify(data, null, indent));

@@ -1,7 +1,14 @@
 import { EnvelopeError, errorCodes, type EnvelopeErrorCode } from "@env/core";
 import { KmsError } from "@env/kms";
 import { describe, expect, it } from "vitest";
-import { exitCodeOf, exitCodes, fileError, InputError, reportOf } from "../src/errors.ts";
+import {
+  exitCodeOf,
+  exitCodes,
+  fileError,
+  HintedError,
+  InputError,
+  reportOf,
+} from "../src/errors.ts";
 import { exitCodesText } from "../src/commands/help.ts";
 import { readFileSync } from "node:fs";
 import { resolve } from "node:path";
@@ -53,6 +60,13 @@ describe("reportOf", () => {
       path: "a.envelope",
       exitCode: 3,
     });
+  });
+
+  it("gives the advice of the command in place of the code's", () => {
+    const error = new KmsError("NotFoundException", "There is no principal user/x");
+    const report = reportOf(new HintedError("list the users", error));
+    expect(report).toEqual({ ...reportOf(error), hint: "list the users" });
+    expect(report.exitCode).toBe(4);
   });
 
   it("advises to check the context only where the key did not fit", () => {

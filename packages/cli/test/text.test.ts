@@ -8,6 +8,7 @@ import {
   jsonText,
   printable,
   printableLine,
+  shellWord,
   table,
   widthOf,
   wrapLine,
@@ -103,4 +104,14 @@ it("writes quantities for people", () => {
     "1:02:03",
   ]);
   expect([count(1, "file"), count(2, "file")]).toEqual(["1 file", "2 files"]);
+});
+
+it("writes a path as one word of a shell", () => {
+  expect(["/srv/dev.kms", "C:/keys", "my keys", "it's $HOME", ""].map(shellWord)).toEqual([
+    "/srv/dev.kms",
+    "C:/keys",
+    "'my keys'",
+    String.raw`'it'\''s $HOME'`,
+    "''",
+  ]);
 });

@@ -10,6 +10,7 @@ import { Option } from "@commander-js/extra-typings";
 import { CommandError, usageError } from "../errors.ts";
 import { collect, examples, type Program } from "../program.ts";
 import { withKeystore } from "../providers.ts";
+import { shellWord } from "../text.ts";
 import type { Ui } from "../ui.ts";
 
 /** Milliseconds for requests in work: less than an interrupted command has to end. */
@@ -184,7 +185,11 @@ function greeting(facts: {
 }): string {
   const { url, keystore, accountId, region, auth, caFile } = facts;
   const believed = auth === "lenient" ? " (callers are believed: for tests)" : "";
-  const key = auth === "lenient" ? "test" : "…";
+  const ca = caFile && shellWord(caFile);
+  const accessKey =
+    auth === "lenient"
+      ? "export AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test"
+      : `eval "$(envelope access-keys create --quiet --keystore ${shellWord(keystore)})"  # or export one you have`;
   return [
     `keystore   ${keystore}`,
     `account    ${accountId}, region ${region}`,
@@ -192,10 +197,8 @@ function greeting(facts: {
     "",
     "Point a client at it:",
     `  export AWS_ENDPOINT_URL_KMS=${url} AWS_REGION=${region}`,
-    `  export AWS_ACCESS_KEY_ID=${key} AWS_SECRET_ACCESS_KEY=${key}`,
-    ...(caFile === undefined
-      ? []
-      : [`  export AWS_CA_BUNDLE=${caFile} NODE_EXTRA_CA_CERTS=${caFile}`]),
+    `  ${accessKey}`,
+    ...(ca === undefined ? [] : [`  export AWS_CA_BUNDLE=${ca} NODE_EXTRA_CA_CERTS=${ca}`]),
     "  aws kms list-aliases",
     "",
   ].join("\n");

@@ -80,6 +80,15 @@ describe("envelope serve", () => {
     );
   });
 
+  it("names the command that makes an access key where callers sign", async () => {
+    const { path } = await project();
+    const args = ["serve", path("dev.kms"), "--port", "0", "--auth", "strict"];
+    const { stdout } = await run(args, { signal: AbortSignal.abort() });
+    expect(stdout.toString()).toContain(
+      `  eval "$(envelope access-keys create --quiet --keystore ${path("dev.kms")})"`,
+    );
+  });
+
   it("says that a port is taken", async () => {
     const { folder } = await project();
     const { facts, stop } = await serving(folder);

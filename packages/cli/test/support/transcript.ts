@@ -3,7 +3,7 @@
  *
  * `$ command` is given to a shell in an empty folder; what follows is its output on both streams, and
  * `[exit 3]` where the exit code is not 0. Other lines in front of the first command are prose. What
- * differs from run to run is written as `<uuid>`, `<date>`, `<folder>`.
+ * differs from run to run is written as `<uuid>`, `<date>`, `<folder>`, `<access key>`, `<secret>`.
  */
 import { spawn } from "node:child_process";
 import { mkdirSync } from "node:fs";
@@ -58,6 +58,8 @@ function normalise(output: string, folder: string): string {
   return output
     .replaceAll(folder, "<folder>")
     .replaceAll(/[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}/g, "<uuid>")
+    .replaceAll(/AKIA[A-Z2-7]{16}/g, "<access key>")
+    .replaceAll(/(?<=SECRET_ACCESS_KEY=)[\w+/]{40}/g, "<secret>")
     .replaceAll(/\d{4}-\d{2}-\d{2}T[0-9:.]+Z/g, "<date>")
     .replaceAll(/\d{4}-\d{2}-\d{2}/g, "<date>")
     .replaceAll(/[ \t]+$/gm, "");

@@ -51,10 +51,23 @@ export class AccessKeys {
     });
   }
 
-  /** Lists a principal's access keys. @throws {@link KmsError} `NotFoundException` */
-  list(owner: string): Promise<readonly AccessKey[]> {
+  /**
+   * Lists a principal's access keys, or those of the account's root and of all users.
+   *
+   * @throws {@link KmsError} `NotFoundException`, `ValidationException` for a role or group.
+   */
+  list(owner?: string): Promise<readonly AccessKey[]> {
     const directory = this.#directory;
-    return directory.store.read(() => directory.accessKeysOf(this.#arn(owner)).map(toAccessKey));
+    return directory.store.read(() => {
+      const owners =
+        owner === undefined
+          ? [
+              "root",
+              ...directory.principalsWith(({ type }) => type === "user").map(({ arn }) => arn),
+            ]
+          : [owner];
+      return owners.flatMap((one) => directory.accessKeysOf(this.#arn(one)).map(toAccessKey));
+    });
   }
 
   /** Activates or deactivates an access key. @throws {@link KmsError} `NotFoundException` */

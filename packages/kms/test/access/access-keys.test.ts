@@ -42,11 +42,13 @@ describe("access keys", () => {
     const { keystore } = await setup();
     const { accessKeys } = keystore.iam;
     const made = [await accessKeys.create(ALICE), await accessKeys.create(ALICE)];
-    await accessKeys.create(ROOT);
+    const ofRoot = await accessKeys.create(ROOT);
     const listed = await accessKeys.list("user/alice");
     expect(listed.map(({ accessKeyId }) => accessKeyId)).toEqual(
       made.map(({ accessKeyId }) => accessKeyId).toSorted(),
     );
+    const { secretAccessKey: _, ...facts } = ofRoot;
+    expect(await accessKeys.list()).toEqual([facts, ...listed]);
     expect(JSON.stringify(listed)).not.toContain(made[0]?.secretAccessKey);
     expect(await refusal(accessKeys.create(ALICE))).toBe(
       "LimitExceededException: Cannot exceed quota for AccessKeysPerUser: 2",
