@@ -101,7 +101,7 @@ export default defineConfig({
         test: { name: "@env/core/web", root: "packages/core", env: { CRYPTO: "web" } },
       },
       project("gcp-kms"),
-      project("kms", { each: "test/support/rsa-pairs.ts" }),
+      project("kms", { each: "test/support/rsa-pairs.ts", once: "test/support/programs.ts" }),
       project("kms-server"),
       project("local-file"),
       project("node-stream"),

@@ -2,28 +2,18 @@
  * Several real processes over one file: nothing that was acknowledged is lost, and nothing is half.
  * `SLOW=1` for the full size.
  */
-import { spawn, type ChildProcessByStdio } from "node:child_process";
 import { once } from "node:events";
-import { join } from "node:path";
-import type { Readable } from "node:stream";
 import { seededRandom } from "@env/testkit/random";
 import { expect, it } from "vitest";
 import { openKeystore, type Keystore } from "../src/index.ts";
 import { newKey, tempKeystore } from "./support/keystore.ts";
 import { Ledger } from "./support/ledger.ts";
-
-const writer = join(import.meta.dirname, "support/writer.ts");
+import { start } from "./support/start.ts";
 
 const size =
   process.env["SLOW"] === undefined
     ? { writers: 3, changes: 60, kills: 8 }
     : { writers: 8, changes: 1000, kills: 200 };
-
-function start(...args: readonly string[]): ChildProcessByStdio<null, Readable, null> {
-  return spawn(process.execPath, ["--conditions=@env/source", writer, ...args], {
-    stdio: ["ignore", "pipe", "inherit"],
-  });
-}
 
 async function setup(): Promise<{
   path: string;
@@ -41,7 +31,7 @@ it("concurrent writers lose nothing, and each of them gets its turn", async () =
   const { path, keyFile, shared, keystore } = await setup();
   const ledger = new Ledger(shared);
   const ends = Array.from({ length: size.writers }, async (_, i) => {
-    const child = start(path, keyFile, `w${i}`, `w${i}`, String(size.changes), ...shared);
+    const child = start("writer", path, keyFile, `w${i}`, `w${i}`, String(size.changes), ...shared);
     const end = once(child, "close");
     await ledger.follow(child.stdout);
     return end;
@@ -66,7 +56,7 @@ it("killing a writer loses nothing that it acknowledged", async () => {
   const ledger = new Ledger(shared);
   const random = seededRandom();
   for (let run = 0; run < size.kills; run++) {
-    const child = start(path, keyFile, `k${run}`, "k", "100000", ...shared);
+    const child = start("writer", path, keyFile, `k${run}`, "k", "100000", ...shared);
     const end = once(child, "close");
     const followed = ledger.follow(child.stdout);
     // At some moment of opening, or of some change.

@@ -4,7 +4,6 @@
  *
  * `SLOW=1` for the full size, of which every tenth kill is verified in full.
  */
-import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -13,17 +12,15 @@ import { setTimeout } from "node:timers/promises";
 import { tempFolder } from "@env/testkit/folder";
 import { seededRandom } from "@env/testkit/random";
 import { expect, it } from "vitest";
+import { start } from "../support/start.ts";
 import { openLog, tempLog, type TestLog } from "./support/log.ts";
 
 const KILLS = process.env["SLOW"] === undefined ? 4 : 200;
 const random = seededRandom();
-const appender = join(import.meta.dirname, "support/appender.ts");
 
 /** Ids of what a process acknowledged until it was killed. */
 async function killed(...args: string[]): Promise<string[]> {
-  const child = spawn(process.execPath, ["--conditions=@env/source", appender, ...args], {
-    stdio: ["ignore", "pipe", "inherit"],
-  });
+  const child = start("appender", ...args);
   const ids: string[] = [];
   createInterface(child.stdout).on("line", (line) => ids.push(line));
   const closed = once(child, "close");

@@ -2,7 +2,6 @@
  * Processes that are killed while they apply a seed, at a random record or moment: what is there is whole,
  * and applying the seed again completes it. `SLOW=1` for the full size.
  */
-import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -13,9 +12,9 @@ import { seededRandom } from "@env/testkit/random";
 import { expect, it } from "vitest";
 import { openKeystore, type SeedDocument } from "../../src/index.ts";
 import { auditRecords, tempKeystore } from "../support/keystore.ts";
+import { start } from "../support/start.ts";
 import { apply, identityPolicy, keyPolicy } from "./support/seeds.ts";
 
-const applier = join(import.meta.dirname, "support/applier.ts");
 const KILLS = process.env["SLOW"] === undefined ? 12 : 200;
 const KEYS = 50;
 const random = seededRandom();
@@ -62,10 +61,7 @@ async function killedAfter(
   stops: boolean,
   ...args: readonly string[]
 ): Promise<string[]> {
-  const command = ["--conditions=@env/source", applier, ...args, ...(stops ? [`${lines}`] : [])];
-  const child = spawn(process.execPath, command, {
-    stdio: ["ignore", "pipe", "inherit"],
-  });
+  const child = start("applier", ...args, ...(stops ? [`${lines}`] : []));
   const closed = once(child, "close");
   const seen: string[] = [];
   await Promise.race([

@@ -21,6 +21,7 @@ import { rejection } from "@env/testkit/refusal";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { inspectKeystore, openKeystore, type KmsClient } from "../../src/index.ts";
 import { newKey, tempKeystore } from "../support/keystore.ts";
+import { environment, program } from "../support/start.ts";
 
 async function closed(): Promise<{ path: string; root: { keyFile: string } }> {
   const { path, keystore, client, root } = await tempKeystore();
@@ -136,17 +137,15 @@ function lookInside(path: string): void {
 
 /** Ids of the keys that a process sees that opens the file now. */
 async function seenByAnother(path: string, root: { keyFile: string }): Promise<Set<string>> {
-  const index = JSON.stringify(join(import.meta.dirname, "../../src/index.ts"));
   const source = `
-    import { openKeystore } from ${index};
+    import { openKeystore } from ${JSON.stringify(program("index"))};
     const keystore = await openKeystore(${JSON.stringify(path)}, { root: ${JSON.stringify(root)} });
     const { Keys } = await keystore.as().listKeys({ Limit: 1000 });
     console.log(JSON.stringify([Keys.map(({ KeyId }) => KeyId), await keystore.verify()]));
     keystore.close();`;
   const file = join(tempFolder(), "look.mjs");
   writeFileSync(file, source);
-  const command = ["--conditions=@env/source", file];
-  const output = execFileSync(process.execPath, command, { encoding: "utf8" });
+  const output = execFileSync(process.execPath, [file], { encoding: "utf8", env: environment() });
   const [ids, findings]: [string[], unknown[]] = JSON.parse(output);
   expect(findings).toEqual([]);
   return new Set(ids);

@@ -19,13 +19,11 @@ import { describe, expect, it } from "vitest";
 import { createKeystore, openKeystore } from "../../src/index.ts";
 import { PartialFile, removeAbandoned } from "../../src/store/partial-file.ts";
 import { newKey, tempKeystore, tempPath } from "../support/keystore.ts";
-
-const maker = join(import.meta.dirname, "../support/maker.ts");
+import { start } from "../support/start.ts";
 
 /** Whether the process came to its end before its nth change of the file system. */
 async function make(what: string, n: number, ...args: string[]): Promise<boolean> {
-  const command = ["--conditions=@env/source", maker, what, String(n), ...args];
-  const child = spawn(process.execPath, command, { stdio: ["ignore", "ignore", "inherit"] });
+  const child = start("maker", what, String(n), ...args);
   const [code, signal]: unknown[] = await once(child, "close");
   expect([code, signal]).toEqual(signal === null ? [0, null] : [null, "SIGKILL"]);
   return code === 0;
@@ -86,8 +84,7 @@ describe("a creation that is killed", () => {
     const random = seededRandom();
     for (let kill = 0; kill < kills; kill++) {
       const path = tempPath();
-      const command = ["--conditions=@env/source", maker, "create", "0", path];
-      const child = spawn(process.execPath, command, { stdio: ["ignore", "ignore", "inherit"] });
+      const child = start("maker", "create", "0", path);
       const ended = once(child, "close");
       // From the moment at which the first file is there.
       while (child.exitCode === null && readdirSync(dirname(path)).length === 0) {

@@ -3,19 +3,17 @@
  *
  * `WAL_STRESS_MINUTES=30` for eight of them and so long.
  */
-import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { seededRandom } from "@env/testkit/random";
 import { expect, it } from "vitest";
 import { sqliteVersion } from "../../src/index.ts";
 import { tempKeystore } from "../support/keystore.ts";
+import { start } from "../support/start.ts";
 import type { Acknowledged } from "../support/stress-writer.ts";
 
 const minutes = Number(process.env["WAL_STRESS_MINUTES"] ?? 0);
 const size = minutes > 0 ? { writers: 8, changes: 0 } : { writers: 3, changes: 60 };
-const writer = join(import.meta.dirname, "../support/stress-writer.ts");
 
 it(
   "writers that force checkpoints lose nothing",
@@ -26,8 +24,7 @@ it(
     const total = { made: 0, checkpoints: 0 };
     const run = async (): Promise<void> => {
       const args = [path, root.keyFile, minutes, size.changes, random(2 ** 32)].map(String);
-      const command = ["--conditions=@env/source", writer, ...args];
-      const child = spawn(process.execPath, command, { stdio: ["ignore", "pipe", "inherit"] });
+      const child = start("stress-writer", ...args);
       const ended = once(child, "close");
       for await (const line of createInterface(child.stdout)) {
         const said: Acknowledged | typeof total | undefined = line.startsWith("{")
