@@ -39,7 +39,7 @@ export interface KeyRecord {
   readonly policy: string;
   /** Sorted by name. */
   readonly aliases: readonly AliasRecord[];
-  /** In the order in which they were added. */
+  /** Tags in the order in which they were added. */
   readonly tags: ReadonlyMap<string, string>;
   readonly grants: readonly Grant[];
   /** Automatic rotation; `undefined`: off. */
