@@ -1,6 +1,7 @@
 import type { KmsClient } from "@env/kms";
 import { servedOperations } from "@env/kms/server";
 import { knownCalls } from "@env/kms/test/calls";
+import { rejection } from "@env/testkit/refusal";
 import { expect, it } from "vitest";
 import { sdk, strictServer } from "./support/server.ts";
 
@@ -11,8 +12,11 @@ it.each(all.filter(({ method }) => method !== undefined))(
   async ({ name, method = "encrypt" }) => {
     const { keystore, url, credentials } = await strictServer();
     const known = (await knownCalls(keystore))[method];
+    if (known === undefined) throw new Error(`there is no call of ${method}`);
     // The SDK's client has the methods of ours.
-    const answer = await known?.call(sdk(url, { credentials }) as unknown as KmsClient);
+    const call = known.call(sdk(url, { credentials }) as unknown as KmsClient);
+    const answer = await (known.refused === undefined ? call : rejection(call));
+    if (known.refused !== undefined) expect(answer).toMatchObject({ name: known.refused });
     const { requestId } = (answer as { $metadata: { requestId: string } }).$metadata;
     const { entries } = await keystore.audit.page({ limit: 1, first: "newest" });
     expect(entries[0]?.record).toMatchObject({

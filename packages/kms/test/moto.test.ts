@@ -36,9 +36,14 @@ afterAll(async () => {
   if (typeof moto !== "string") await moto.stop();
 });
 
-/** Operations that moto has, and nobody could compare: it decides by no policy and no grant. */
+/** Operations that cannot be compared with moto: it has no custom key stores, and decides by no policy and no grant. */
 const leftOut = [
+  "ConnectCustomKeyStore",
+  "CreateCustomKeyStore",
   "CreateGrant",
+  "DeleteCustomKeyStore",
+  "DescribeCustomKeyStores",
+  "DisconnectCustomKeyStore",
   "GetKeyPolicy",
   "ListGrants",
   "ListKeyPolicies",
@@ -47,6 +52,7 @@ const leftOut = [
   "ReplicateKey",
   "RetireGrant",
   "RevokeGrant",
+  "UpdateCustomKeyStore",
   "UpdatePrimaryRegion",
 ];
 
@@ -71,7 +77,7 @@ function unknown(differences: readonly Difference[]): readonly Difference[] {
   return differences.filter((one) => !knownDifferences.some((known) => isKnown(known, one)));
 }
 
-it("compares every operation but those about permissions", () => {
+it("compares every operation but those about permissions, other regions and custom key stores", () => {
   const compared = new Set(requests.map(({ call }) => call));
   const others = Object.keys(operations).filter((name) => !compared.has(name));
   expect(others.toSorted()).toEqual(leftOut);

@@ -7,6 +7,7 @@ import { classify } from "../src/errors.ts";
 const expected: Record<KmsErrorName, EnvelopeErrorCode> = {
   AccessDeniedException: "ERR_ENVELOPE_KMS_ACCESS_DENIED",
   AlreadyExistsException: "ERR_ENVELOPE_KMS_ERROR",
+  CustomKeyStoreNotFoundException: "ERR_ENVELOPE_KMS_ERROR",
   DisabledException: "ERR_ENVELOPE_KMS_KEY_STATE",
   DryRunOperationException: "ERR_ENVELOPE_KMS_ERROR",
   ExpiredImportTokenException: "ERR_ENVELOPE_KMS_ERROR",

@@ -13,6 +13,7 @@
 const table = {
   AccessDeniedException: "The principal may not do this, or the blob's key is not here.",
   AlreadyExistsException: "An alias of that name exists.",
+  CustomKeyStoreNotFoundException: "There are no custom key stores.",
   DisabledException: "The key is disabled.",
   DryRunOperationException: "The request would have succeeded, but DryRun is set.",
   ExpiredImportTokenException: "The import token is older than a day.",

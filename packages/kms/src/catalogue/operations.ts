@@ -20,12 +20,25 @@ export const operations = {
     request: "KeyId",
     logged: "KeyId",
   },
+  ConnectCustomKeyStore: {
+    on: "account",
+    mode: "write",
+    quota: 5,
+    request: "CustomKeyStoreId",
+  },
   CreateAlias: {
     on: "alias",
     mode: "write",
     states: "label",
     quota: 5,
     request: "AliasName TargetKeyId",
+  },
+  CreateCustomKeyStore: {
+    on: "account",
+    mode: "write",
+    quota: 5,
+    request:
+      "CustomKeyStoreName CloudHsmClusterId TrustAnchorCertificate KeyStorePassword CustomKeyStoreType XksProxyUriEndpoint XksProxyUriPath XksProxyVpcEndpointServiceName XksProxyVpcEndpointServiceOwner XksProxyAuthenticationCredential XksProxyConnectivity",
   },
   CreateGrant: {
     on: "key",
@@ -55,8 +68,8 @@ export const operations = {
     mode: "write",
     quota: 5,
     request:
-      "Description KeySpec CustomerMasterKeySpec KeyUsage Origin MultiRegion Policy BypassPolicyLockoutSafetyCheck Tags",
-    refused: "CustomKeyStoreId XksKeyId",
+      "Description KeySpec CustomerMasterKeySpec KeyUsage Origin MultiRegion CustomKeyStoreId Policy BypassPolicyLockoutSafetyCheck Tags",
+    refused: "XksKeyId",
     conditions: {
       "kms:KeySpec": "SYMMETRIC_DEFAULT",
       "kms:KeyUsage": "ENCRYPT_DECRYPT",
@@ -84,6 +97,12 @@ export const operations = {
     conditions: { "kms:EncryptionAlgorithm": "SYMMETRIC_DEFAULT" },
   },
   DeleteAlias: { on: "alias", mode: "write", states: "look", quota: 15, request: "AliasName" },
+  DeleteCustomKeyStore: {
+    on: "account",
+    mode: "write",
+    quota: 5,
+    request: "CustomKeyStoreId",
+  },
   DeleteImportedKeyMaterial: {
     on: "key",
     mode: "write",
@@ -103,6 +122,12 @@ export const operations = {
     refused: "Recipient",
     conditions: { "kms:KeyAgreementAlgorithm": null },
   },
+  DescribeCustomKeyStores: {
+    on: "account",
+    mode: "read",
+    quota: 5,
+    request: "CustomKeyStoreId CustomKeyStoreName Limit Marker",
+  },
   DescribeKey: {
     on: "key",
     mode: "read",
@@ -120,6 +145,12 @@ export const operations = {
     conditions: { "kms:TrailingDaysWithoutKeyUsage": null },
   },
   DisableKeyRotation: { on: "key", mode: "write", states: "rotation", quota: 5, request: "KeyId" },
+  DisconnectCustomKeyStore: {
+    on: "account",
+    mode: "write",
+    quota: 5,
+    request: "CustomKeyStoreId",
+  },
   EnableKey: { on: "key", mode: "write", states: "enable", quota: 5, request: "KeyId" },
   EnableKeyRotation: {
     on: "key",
@@ -199,8 +230,8 @@ export const operations = {
     on: "account",
     mode: "read",
     quota: "cryptographic",
-    request: "NumberOfBytes",
-    refused: "CustomKeyStoreId Recipient",
+    request: "NumberOfBytes CustomKeyStoreId",
+    refused: "Recipient",
   },
   GetKeyPolicy: {
     on: "key",
@@ -392,6 +423,13 @@ export const operations = {
     states: "label",
     quota: 5,
     request: "AliasName TargetKeyId",
+  },
+  UpdateCustomKeyStore: {
+    on: "account",
+    mode: "write",
+    quota: 5,
+    request:
+      "CustomKeyStoreId NewCustomKeyStoreName KeyStorePassword CloudHsmClusterId XksProxyUriEndpoint XksProxyUriPath XksProxyVpcEndpointServiceName XksProxyVpcEndpointServiceOwner XksProxyAuthenticationCredential XksProxyConnectivity",
   },
   UpdateKeyDescription: {
     on: "key",

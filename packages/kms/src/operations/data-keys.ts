@@ -12,6 +12,7 @@ import { currentMaterialId, currentVersion } from "../keys/key.ts";
 import { random } from "../material/seal.ts";
 import type { KeyRecord } from "../store/key-record.ts";
 import type { GenerateDataKeyRequest, GenerateDataKeyResponse } from "../requests/shapes.ts";
+import { requireNoCustomKeyStore } from "./custom-key-stores.ts";
 import { operation, type Asking, type Call, type Implementations } from "./operation.ts";
 
 const generateDataKey = operation("GenerateDataKey", {
@@ -29,7 +30,8 @@ const generateDataKeyWithoutPlaintext = operation("GenerateDataKeyWithoutPlainte
 });
 
 const generateRandom = operation("GenerateRandom", {
-  parse: ({ NumberOfBytes }) => {
+  parse: ({ NumberOfBytes, CustomKeyStoreId }) => {
+    requireNoCustomKeyStore(CustomKeyStoreId);
     if (NumberOfBytes === undefined) {
       throw new KmsError("ValidationException", "NumberOfBytes is required.");
     }

@@ -5,6 +5,7 @@
  */
 import { implementations as aliases } from "./aliases.ts";
 import { implementations as asymmetric } from "./asymmetric.ts";
+import { implementations as customKeyStores } from "./custom-key-stores.ts";
 import { implementations as dataKeyPairs } from "./data-key-pairs.ts";
 import { implementations as dataKeys } from "./data-keys.ts";
 import { implementations as encryption } from "./encrypt.ts";
@@ -24,6 +25,7 @@ import type { OperationName } from "../catalogue/operations.ts";
 export const implementations: Implementations<OperationName> = {
   ...aliases,
   ...asymmetric,
+  ...customKeyStores,
   ...dataKeyPairs,
   ...dataKeys,
   ...encryption,

@@ -23,6 +23,7 @@ import { keyMetadata } from "./key-metadata.ts";
 import { fromMarker, toPage } from "../requests/page.ts";
 import { defaultKeyPolicy } from "../policy/default-policy.ts";
 import type { CreateKeyRequest } from "../requests/shapes.ts";
+import { requireNoCustomKeyStore } from "./custom-key-stores.ts";
 import { tagConditions } from "./tags.ts";
 import { onKey, operation, type Implementations } from "./operation.ts";
 import { parseKeyPolicy, requireWayBack } from "./policies.ts";
@@ -30,6 +31,7 @@ import { parseKeyPolicy, requireWayBack } from "./policies.ts";
 const createKey = operation("CreateKey", {
   optional: true,
   parse: (request) => {
+    requireNoCustomKeyStore(request.CustomKeyStoreId);
     const { kind, ...rest } = check.all({
       kind: () => parseKind(request),
       description: () => check.description(request.Description ?? ""),

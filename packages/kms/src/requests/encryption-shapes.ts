@@ -103,6 +103,8 @@ export interface ReEncryptResponse {
 export interface GenerateRandomRequest {
   /** 1 to 1024. */
   readonly NumberOfBytes?: number | undefined;
+  /** There are none: any id is a `CustomKeyStoreNotFoundException`. */
+  readonly CustomKeyStoreId?: string | undefined;
 }
 
 export interface GenerateRandomResponse {

@@ -132,6 +132,8 @@ export interface CreateKeyRequest {
   readonly Origin?: string | undefined;
   /** Gives a key id `mrk-…`. Default: false. */
   readonly MultiRegion?: boolean | undefined;
+  /** There are none: any id is a `CustomKeyStoreNotFoundException`. */
+  readonly CustomKeyStoreId?: string | undefined;
   /** JSON. Default: the account decides, through IAM policies. */
   readonly Policy?: string | undefined;
   readonly BypassPolicyLockoutSafetyCheck?: boolean | undefined;

@@ -5,6 +5,7 @@
  */
 import type { Member, OperationName } from "../catalogue/operations.ts";
 import type {
+  CustomKeyStoreOperations,
   EncryptionOperations,
   ImportOperations,
   KeyOperations,
@@ -14,6 +15,7 @@ import type {
 
 export interface KmsOperations
   extends
+    CustomKeyStoreOperations,
     EncryptionOperations,
     ImportOperations,
     KeyOperations,

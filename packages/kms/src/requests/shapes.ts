@@ -16,6 +16,7 @@ export type {
   SigningAlgorithm,
 } from "../catalogue/key-specs.ts";
 export type * from "./common-shapes.ts";
+export type * from "./custom-key-store-shapes.ts";
 export type * from "./encryption-shapes.ts";
 export type * from "./import-shapes.ts";
 export type * from "./key-shapes.ts";

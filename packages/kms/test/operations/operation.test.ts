@@ -47,14 +47,15 @@ it("knows every operation of the client: the table of calls has them all", async
 
 it.each(names)("%s asks for what it should, and is recorded with the answers", async (name) => {
   const { keystore } = await tempKeystore();
-  const { call, asks } = (await knownCalls(keystore))[name] ?? never();
+  const { call, asks, refused } = (await knownCalls(keystore))[name] ?? never();
   const user = await newUser(keystore, "alice", allow("kms:*"));
-  await call(user);
+  if (refused === undefined) await call(user);
+  else expect((await rejection(call(user))).name).toBe(refused);
   const records = await auditRecords(keystore);
   const record = records.find(({ userIdentity }) => userIdentity.arn === user.principal);
   const first = record?.resources[0]?.ARN;
   expect(record).toMatchObject({ eventName: eventName(name) });
-  expect(record).not.toHaveProperty("errorCode");
+  expect(record?.errorCode).toBe(refused);
   const asked = record?.additionalEventData.decisions.map((one) => [
     one.action,
     one.resource ?? first,

@@ -1,11 +1,13 @@
-/** Every operation of the client, each with a call that succeeds and with what it has to ask. */
-import type { Keystore, KmsClient } from "../../src/index.ts";
+/** Every operation of the client, each with a call and with what it has to ask. */
+import type { Keystore, KmsClient, KmsErrorName } from "../../src/index.ts";
 import { bytes, keyOf } from "./kinds.ts";
 import { arn, newKey, ROOT } from "./keystore.ts";
 import { wrapMaterial } from "./wrapping.ts";
 
 export interface KnownCall {
   readonly call: (client: KmsClient) => Promise<unknown>;
+  /** The call is always refused with this error. Absent: it succeeds. */
+  readonly refused?: KmsErrorName;
   /** Action and resource, in this order. */
   readonly asks: readonly (readonly [action: string, resource: string])[];
 }
@@ -54,6 +56,12 @@ export async function knownCalls(keystore: Keystore): Promise<Readonly<Record<st
     asks: [[action, resource]],
   });
 
+  const keyStore = { CustomKeyStoreId: "cks-1234567890abcdef0" };
+  const onNoKeyStore = (action: string, call: KnownCall["call"]): KnownCall => ({
+    ...on(action, call, "*"),
+    refused: "CustomKeyStoreNotFoundException",
+  });
+
   return {
     createKey: {
       call: (client) => client.createKey({ Tags: [{ TagKey: "a", TagValue: "b" }] }),
@@ -100,6 +108,35 @@ export async function knownCalls(keystore: Keystore): Promise<Readonly<Record<st
         ["CreateAlias", key],
       ],
     },
+    connectCustomKeyStore: onNoKeyStore("ConnectCustomKeyStore", (client) =>
+      client.connectCustomKeyStore(keyStore),
+    ),
+    createCustomKeyStore: {
+      ...on(
+        "CreateCustomKeyStore",
+        (client) =>
+          client.createCustomKeyStore({
+            CustomKeyStoreName: "store",
+            KeyStorePassword: "the password",
+          }),
+        "*",
+      ),
+      refused: "UnsupportedOperationException",
+    },
+    deleteCustomKeyStore: onNoKeyStore("DeleteCustomKeyStore", (client) =>
+      client.deleteCustomKeyStore(keyStore),
+    ),
+    describeCustomKeyStores: on(
+      "DescribeCustomKeyStores",
+      (client) => client.describeCustomKeyStores(),
+      "*",
+    ),
+    disconnectCustomKeyStore: onNoKeyStore("DisconnectCustomKeyStore", (client) =>
+      client.disconnectCustomKeyStore(keyStore),
+    ),
+    updateCustomKeyStore: onNoKeyStore("UpdateCustomKeyStore", (client) =>
+      client.updateCustomKeyStore(keyStore),
+    ),
     updateAlias: {
       call: (client) => client.updateAlias({ AliasName: "alias/app", TargetKeyId: other }),
       asks: [
