@@ -230,7 +230,7 @@ describe("secrets", () => {
       for (const spelling of spellings(bytes)) expect(shown).not.toContain(spelling);
     }
     expect(inspect(keystore, { showHidden: true })).toBe(
-      "Keystore {\n  audit: AuditLog { [backlog]: [Getter] },\n  iam: Iam { accessKeys: AccessKeys {} },\n  seeding: Seeding {},\n  [path]: [Getter],\n  [sqliteVersion]: [Getter],\n  [facts]: [Getter]\n}",
+      "Keystore {\n  audit: AuditLog { [backlog]: [Getter] },\n  iam: Iam { accessKeys: AccessKeys {}, access: IamAccess {} },\n  seeding: Seeding {},\n  [path]: [Getter],\n  [sqliteVersion]: [Getter],\n  [facts]: [Getter]\n}",
     );
     expect(inspect(client, { showHidden: true })).toBe(
       "KmsClient { [principal]: [Getter], [region]: [Getter] }",
