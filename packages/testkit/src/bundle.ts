@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { copyFileSync, mkdtempSync, rmSync } from "node:fs";
+import { copyFileSync, mkdtempSync, rmSync, symlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { build } from "esbuild";
@@ -37,12 +37,14 @@ export async function bundle(root: string, sources: readonly string[]): Promise<
     platform: "node",
     conditions: ["@env/source"],
     external: ["@aws-sdk/*", "@google-cloud/*", "node-vault"],
-    // Packages in CommonJS call it.
+    // Packages in CommonJS call it. A name that no source imports: esbuild does not look into the banner.
     banner: {
-      js: 'import { createRequire } from "node:module"; const require = createRequire(import.meta.url);',
+      js: 'import { createRequire as requireIn } from "node:module"; const require = requireIn(import.meta.url);',
     },
   });
   copyFileSync(join(root, "package.json"), join(folder, "package.json"));
+  // The SDKs are found there.
+  symlinkSync(join(root, "node_modules"), join(folder, "node_modules"));
   return {
     dist,
     compileCache: join(folder, "cache"),
