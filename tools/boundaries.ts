@@ -32,8 +32,11 @@ interface Layer {
   readonly application?: true;
 }
 
-/** It depends on nothing, so that the tests of every package may use it. */
+/** It depends on no package of ours, so that the tests of every package may use it. */
 const TESTKIT = "@env/testkit";
+
+/** What the testkit may have of others: it bundles the programs that tests start. */
+const BUNDLER = "esbuild";
 
 const adapter: Layer = { uses: ["@env/core"], tests: ["@env/conformance", "@env/test-servers"] };
 
@@ -94,7 +97,10 @@ function inManifest(manifest: Manifest, layer: Layer): string[] {
   const inTests = Object.keys(devDependencies ?? {});
   const found: string[] = [];
   if (name === "@env/core" || name === TESTKIT) {
-    const all = [...shipped, ...inTests.filter((each) => each !== TESTKIT)];
+    const all = [
+      ...shipped.filter((each) => name !== TESTKIT || each !== BUNDLER),
+      ...inTests.filter((each) => each !== TESTKIT),
+    ];
     return all.map((each) => `${name} depends on ${each}; it depends on nothing, in tests too`);
   }
   for (const each of shipped.filter(isOurs)) {
