@@ -106,7 +106,7 @@ kms.disable_key(KeyId=arn)
 disabled = refused("DisabledException", kms.generate_data_key, KeyId=arn, KeySpec="AES_256")
 assert disabled.response["Error"]["Message"] == f"{arn} is disabled."
 kms.enable_key(KeyId=arn)
-dry = refused("DryRunOperation", kms.encrypt, KeyId=arn, Plaintext=b"x", DryRun=True)
+dry = refused("DryRunOperationException", kms.encrypt, KeyId=arn, Plaintext=b"x", DryRun=True)
 assert "DryRun" in dry.response["Error"]["Message"]
 refused("NotFoundException", kms.describe_key, KeyId="00000000-0000-0000-0000-000000000000")
 for each in keys:

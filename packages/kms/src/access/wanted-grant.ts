@@ -64,11 +64,20 @@ export function parseConstraints(value: unknown): Grant["constraints"] {
   check.requireMembers(value, ["EncryptionContextEquals", "EncryptionContextSubset"]);
   const equals = "EncryptionContextEquals" in value ? value.EncryptionContextEquals : undefined;
   const subset = "EncryptionContextSubset" in value ? value.EncryptionContextSubset : undefined;
-  if (equals !== undefined && subset !== undefined) {
+  if (equals === undefined) {
+    return subset === undefined ? undefined : { encryptionContextSubset: parsePairs(subset) };
+  }
+  if (subset === undefined) return { encryptionContextEquals: parsePairs(equals) };
+  // Terraform's provider sends both maps, and the one that is not meant is empty.
+  const [exact, part] = [parsePairs(equals), parsePairs(subset)];
+  if (isEmpty(exact) === isEmpty(part)) {
     throw new KmsError("ValidationException", "More than one constraint supplied");
   }
-  if (equals !== undefined) return { encryptionContextEquals: parsePairs(equals) };
-  return subset === undefined ? undefined : { encryptionContextSubset: parsePairs(subset) };
+  return isEmpty(exact) ? { encryptionContextSubset: part } : { encryptionContextEquals: exact };
+}
+
+function isEmpty(context: Context): boolean {
+  return Object.keys(context).length === 0;
 }
 
 function parsePairs(value: unknown): Context {

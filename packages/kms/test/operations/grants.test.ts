@@ -221,6 +221,25 @@ describe("a name", () => {
 });
 
 describe("listGrants", () => {
+  it("takes an empty constraint beside one with pairs for one that is not meant", async () => {
+    const { client, bob, KeyId } = await setup();
+    const equals = { EncryptionContextEquals: { app: "orders" } };
+    const subset = { EncryptionContextSubset: { app: "orders" } };
+    for (const [meant, Constraints] of [
+      [equals, { EncryptionContextSubset: {}, ...equals }],
+      [subset, { EncryptionContextEquals: {}, ...subset }],
+    ] as const) {
+      const { GrantId } = await client.createGrant({
+        KeyId,
+        GranteePrincipal: bob.principal,
+        Operations: ["Decrypt"],
+        Constraints,
+      });
+      const { Grants } = await client.listGrants({ KeyId, GrantId });
+      expect(Grants[0]?.Constraints).toEqual(meant);
+    }
+  });
+
   it("shows grants as they were made, in pages and by filter", async () => {
     const { client, KeyId } = await setup();
     const made: string[] = [];
@@ -502,6 +521,11 @@ describe("createGrant refuses", () => {
       "operations of another kind of key",
       { Operations: ["Sign"] },
       "ValidationException: Grant operation Sign is not valid for a key with usage ENCRYPT_DECRYPT and spec SYMMETRIC_DEFAULT.",
+    ],
+    [
+      "both constraints with pairs",
+      { Constraints: { EncryptionContextEquals: { a: "b" }, EncryptionContextSubset: { c: "d" } } },
+      "ValidationException: More than one constraint supplied",
     ],
     [
       "both constraints",
