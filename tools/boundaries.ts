@@ -138,7 +138,8 @@ function inFiles({ dir, manifest, files }: CheckedPackage): string[] {
       if (isOurs(used) && used !== name && !(inSources ? shipped : declared).has(used)) {
         found.push(`${dir}/${file} imports ${used}, which its package.json does not declare`);
       }
-      if (leaves(dir, file, specifier)) {
+      const isSupport = !inSources && declared.has(supporter(dir, file, specifier) ?? "");
+      if (leaves(dir, file, specifier) && !isSupport) {
         found.push(`${dir}/${file} imports ${specifier}: use the other package's exports`);
       }
       if (name === "@env/core" && inSources && !file.endsWith(".node.ts")) {
@@ -156,6 +157,17 @@ export function importsOf(text: string): string[] {
   const code = text.replaceAll(/^\s*(?:\/\*[\s\S]*?\*\/|\/\/.*)/gm, "");
   const pattern = /(?:\bfrom|\bimport)\s*\(?\s*(["'`])([^"'`\n]+)\1/g;
   return [...code.matchAll(pattern)].map((match) => match[2] ?? "");
+}
+
+/**
+ * The package whose test support a file imports. Tests may use it where they may use the package: it is in no tarball,
+ * so it cannot be among the exports.
+ */
+function supporter(dir: string, file: string, specifier: string): string | undefined {
+  if (!specifier.startsWith(".")) return undefined;
+  const path = posix.join(dir, posix.dirname(file), specifier);
+  const [, name] = /^packages\/([a-z0-9-]+)\/test\/support\//.exec(path) ?? [];
+  return name === undefined ? undefined : `@env/${name}`;
 }
 
 function leaves(dir: string, file: string, specifier: string): boolean {

@@ -167,6 +167,19 @@ describe("sources", () => {
     ]);
   });
 
+  it("lets tests use the test support of a package that they may use, and sources not", () => {
+    const support = `import { x } from "../../core/test/support/cmk.ts";`;
+    const manifest: Manifest = { name: "@env/kms", peerDependencies: CORE };
+    expect(violations([pack(manifest, { "test/a.test.ts": support })])).toEqual([]);
+    expect(violations([pack(manifest, { "src/a.ts": support })])).toEqual([
+      "packages/kms/src/a.ts imports ../../core/test/support/cmk.ts: use the other package's exports",
+    ]);
+    const stranger = `import { x } from "../../aws-kms/test/support/a.ts";`;
+    expect(violations([pack(manifest, { "test/a.test.ts": stranger })])).toEqual([
+      "packages/kms/test/a.test.ts imports ../../aws-kms/test/support/a.ts: use the other package's exports",
+    ]);
+  });
+
   it("finds imports of all forms, and none in comments", () => {
     const text = `
       import type { A } from "a";

@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { openKeystore } from "@env/kms";
-import { tempKeystore } from "@env/kms/test/keystore";
+import { tempKeystore } from "../../kms/test/support/keystore.ts";
 import { expect, it, onTestFinished } from "vitest";
 import { post } from "./support/server.ts";
 

@@ -1,6 +1,6 @@
 import type { KmsClient } from "@env/kms";
 import { servedOperations } from "@env/kms/server";
-import { knownCalls } from "@env/kms/test/calls";
+import { knownCalls } from "../../kms/test/support/calls.ts";
 import { rejection } from "@env/testkit/refusal";
 import { expect, it } from "vitest";
 import { sdk, strictServer } from "./support/server.ts";

@@ -1,4 +1,4 @@
-import { tempKeystore } from "@env/kms/test/keystore";
+import { tempKeystore } from "../../../kms/test/support/keystore.ts";
 import type { Keystore } from "@env/kms";
 import { describe, expect, it } from "vitest";
 import { answerQuery, type QueryService } from "../../src/query/answer-query.ts";

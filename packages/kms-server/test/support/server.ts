@@ -1,7 +1,7 @@
 /** Servers on free ports of this machine, and clients of AWS for them. */
 import { KMS, type KMSClientConfig } from "@aws-sdk/client-kms";
 import type { Keystore, KmsClient } from "@env/kms";
-import { tempKeystore } from "@env/kms/test/keystore";
+import { tempKeystore } from "../../../kms/test/support/keystore.ts";
 import { onTestFinished } from "vitest";
 import { createKmsServer, type KmsServer, type KmsServerOptions } from "../../src/index.ts";
 
