@@ -46,7 +46,7 @@ export const roomsOf: Readonly<Record<string, Readonly<Record<string, Room>>>> =
     requests: { uses: ["arn.ts", "catalogue", "keys"] },
     audit: { uses: ["arn.ts", "catalogue", "material", "store"] },
     access: {
-      uses: ["arn.ts", "catalogue", "policy", "material", "store", "keys", "requests", "audit"],
+      uses: ["arn.ts", "catalogue", "policy", "store", "keys", "requests", "audit"],
     },
     operations: {
       uses: [

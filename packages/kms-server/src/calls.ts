@@ -15,6 +15,7 @@ import {
   serviceOfForm,
   type QueryService,
 } from "./query/answer-query.ts";
+import { Form } from "./query/form.ts";
 import { WireError } from "./wire-error.ts";
 
 /** Where a request came from. */
@@ -66,14 +67,15 @@ export class Calls {
     let service: QueryService = "sts";
     let caller: Caller | undefined;
     try {
-      service = serviceOfForm(request.body);
+      const form = Form.parse(request.body);
+      service = serviceOfForm(form);
       caller = await this.#options.authenticate(request);
       this.#options.count(caller.credential.principal);
       requireService(caller, service);
       const { principal } = caller.credential;
       const asked = {
         service,
-        body: request.body,
+        form,
         caller: { principal, session: sessionOf(caller, origin) },
         requestId,
       };

@@ -1,8 +1,8 @@
 /**
  * Whether a request was signed by the holder of an access key, just now, for this service, and whole.
  *
- * The order of the checks is fixed: form, what has to be signed, time, key, signature. Who holds no key
- * learns only that the request is not in order, and not which keys there are.
+ * The order of the checks is fixed: form, what has to be signed, time, key, signature. As with AWS, an access key
+ * id that is not known is answered differently from a wrong signature: ids are not secret.
  *
  * Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv.html
  *

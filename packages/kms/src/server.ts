@@ -11,6 +11,7 @@ import type { KmsOperations } from "./requests/operations.ts";
 export { assumeRole, assumeRoleWithWebIdentity, sessionToken } from "./access/assume-role.ts";
 export type { AssumedRole } from "./access/assume-role.ts";
 export type { IamAccess, IamCall, IamCaller } from "./access/iam-access.ts";
+export { IamError } from "./access/iam-error.ts";
 export { checkPrincipal } from "./access/principal-input.ts";
 export { defaultText } from "./store/iam-records.ts";
 export type { PolicyRecord, PrincipalRecord } from "./store/iam-records.ts";

@@ -4,12 +4,12 @@
  * @module
  */
 import type { Keystore } from "@env/kms";
-import type { IamCaller } from "@env/kms/server";
+import { IamError, type IamCaller } from "@env/kms/server";
 import type { Answer } from "../aws-json.ts";
 import type { Action } from "./action.ts";
-import { Form } from "./form.ts";
+import type { Form } from "./form.ts";
 import { iamActions } from "./iam-actions.ts";
-import { toQueryError, QueryError } from "./query-error.ts";
+import { toIamError } from "./iam-errors.ts";
 import { stsActions } from "./sts-actions.ts";
 import { element, elements } from "./xml.ts";
 
@@ -18,8 +18,7 @@ export type QueryService = "iam" | "sts";
 /** A request whose signature has been verified. */
 export interface QueryRequest {
   readonly service: QueryService;
-  /** The form. */
-  readonly body: Uint8Array;
+  readonly form: Form;
   readonly caller: IamCaller;
   readonly requestId: string;
 }
@@ -36,20 +35,19 @@ export function isForm(contentType = ""): boolean {
   return /^application\/x-www-form-urlencoded(?:;|$)/.test(contentType);
 }
 
-/** The service whose action the form names. @throws {@link QueryError} as reading the form does. */
-export function serviceOfForm(body: Uint8Array): QueryService {
-  return stsActions.has(Form.parse(body).action) ? "sts" : "iam";
+/** The service whose action the form names. */
+export function serviceOfForm({ action }: Form): QueryService {
+  return stsActions.has(action) ? "sts" : "iam";
 }
 
 /** Answers a request. Never throws. `operation` is the action, if there is such. */
 export async function answerQuery(
   keystore: Keystore,
-  { service, body, caller, requestId }: QueryRequest,
+  { service, form, caller, requestId }: QueryRequest,
 ): Promise<{ readonly answer: Answer; readonly operation?: string; readonly fault?: unknown }> {
   const { actions, xmlns } = services[service];
   let operation: string | undefined;
   try {
-    const form = Form.parse(body);
     const action = actions.get(form.action);
     if (action === undefined) throw unknownAction(service, form.action);
     operation = form.action;
@@ -76,21 +74,21 @@ export async function answerQuery(
 
 /** The answer to a request that failed, its signature included. */
 export function answerQueryError(service: QueryService, error: unknown, requestId: string): Answer {
-  const { code, status, message } = toQueryError(error);
+  const { name: Code, status, message } = toIamError(error);
   const Type = status >= 500 ? "Receiver" : "Sender";
-  const parts = elements({ Error: { Type, Code: code, Message: message }, RequestId: requestId });
+  const parts = elements({ Error: { Type, Code, Message: message }, RequestId: requestId });
   const { xmlns } = services[service];
   return {
     status,
     contentType: "text/xml",
     body: `<ErrorResponse xmlns="${xmlns}">${parts}</ErrorResponse>`,
-    error: code,
+    error: Code,
   };
 }
 
-function unknownAction(service: QueryService, action: string): QueryError {
+function unknownAction(service: QueryService, action: string): IamError {
   const name = JSON.stringify(action.slice(0, 100));
-  return new QueryError(
+  return new IamError(
     "InvalidAction",
     `This server does not support the action ${name} of ${service}: it serves the part of IAM and STS that decides who may use keys.`,
   );

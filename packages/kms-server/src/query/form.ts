@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { QueryError } from "./query-error.ts";
+import { IamError } from "@env/kms/server";
 
 /** The most parameters: fifty tags have a hundred. */
 const MAX_PARAMETERS = 500;
@@ -16,7 +16,7 @@ export class Form {
     this.#values = values;
   }
 
-  /** Reads a body. @throws {@link QueryError} `MalformedInput` for what is not a form, or has a parameter twice. */
+  /** Reads a body. @throws {@link IamError} `MalformedInput` for what is not a form, or has a parameter twice. */
   static parse(body: Uint8Array): Form {
     const values = new Map<string, string>();
     let text: string;
@@ -46,23 +46,23 @@ export class Form {
     return this.#values.get(name);
   }
 
-  /** @throws {@link QueryError} `ValidationError` */
+  /** @throws {@link IamError} `ValidationError` */
   required(name: string): string {
     const value = this.#values.get(name);
     if (value !== undefined && value !== "") return value;
     const member = name.charAt(0).toLowerCase() + name.slice(1);
-    throw new QueryError(
+    throw new IamError(
       "ValidationError",
       `1 validation error detected: Value null at '${member}' failed to satisfy constraint: Member must not be null`,
     );
   }
 
-  /** A whole number. @throws {@link QueryError} `ValidationError` */
+  /** A whole number. @throws {@link IamError} `ValidationError` */
   integer(name: string): number | undefined {
     const text = this.get(name);
     if (text === undefined) return undefined;
     if (/^[0-9]{1,9}$/.test(text)) return Number(text);
-    throw new QueryError("ValidationError", `${name} must be a whole number`);
+    throw new IamError("ValidationError", `${name} must be a whole number`);
   }
 
   /** A list of texts: `TagKeys.member.1`. */
@@ -82,7 +82,7 @@ export class Form {
       const key = this.#values.get(`Tags.member.${i}.Key`);
       if (key === undefined) return Object.fromEntries(found);
       if (found.has(key)) {
-        throw new QueryError(
+        throw new IamError(
           "InvalidInput",
           "Duplicate tag keys found. Please note that Tag keys are case insensitive.",
         );
@@ -100,13 +100,13 @@ export class Form {
    * That there are no parameters but those that the action has.
    *
    * @param known - Names, without what follows a dot.
-   * @throws {@link QueryError} `ValidationError` that names the parameter.
+   * @throws {@link IamError} `ValidationError` that names the parameter.
    */
   requireOnly(known: ReadonlySet<string>): void {
     for (const name of this.#values.keys()) {
       const [first = ""] = name.split(".", 1);
       if (known.has(first) || first === "Action" || first === "Version") continue;
-      throw new QueryError(
+      throw new IamError(
         "ValidationError",
         `The parameter ${JSON.stringify(first.slice(0, 100))} is not supported by ${this.action}.`,
       );
@@ -122,6 +122,6 @@ function decode(text: string): string {
   }
 }
 
-function malformed(problem: string): QueryError {
-  return new QueryError("MalformedInput", problem);
+function malformed(problem: string): IamError {
+  return new IamError("MalformedInput", problem);
 }

@@ -3,11 +3,18 @@
  *
  * @module
  */
-import type { IamCall, PolicyRecord, PrincipalRecord } from "@env/kms/server";
+import { IamError, type IamCall, type PolicyRecord, type PrincipalRecord } from "@env/kms/server";
 import { reads, writes, type Action, type Result } from "./action.ts";
 import type { Form } from "./form.ts";
-import { QueryError } from "./query-error.ts";
-import { encodeDocument, nameOf, pathOf, requireName, tagList } from "./resources.ts";
+import {
+  encodeDocument,
+  nameOf,
+  noSuch,
+  pageSize,
+  pathOf,
+  requireName,
+  tagList,
+} from "./resources.ts";
 
 /** Finds a policy by its ARN, and asks whether the caller may do this with it. */
 function found(call: IamCall, form: Form): PolicyRecord {
@@ -22,7 +29,17 @@ function users(call: IamCall, arn: string): readonly PrincipalRecord[] {
   return call.directory.principalsWith(({ attached }) => attached.includes(arn));
 }
 
-function describe(call: IamCall, record: PolicyRecord): Result {
+/** How many principals each policy is attached to, after one look at all of them. */
+function attachments(call: IamCall): ReadonlyMap<string, number> {
+  const counts = new Map<string, number>();
+  const attached = call.directory.principalsWith((one) => one.attached.length > 0);
+  for (const arn of attached.flatMap((one) => one.attached)) {
+    counts.set(arn, (counts.get(arn) ?? 0) + 1);
+  }
+  return counts;
+}
+
+function describe(record: PolicyRecord, counts: ReadonlyMap<string, number>): Result {
   const { arn, policyId, created, updated, description, tags, defaultVersion } = record;
   return {
     PolicyName: nameOf(arn),
@@ -30,7 +47,7 @@ function describe(call: IamCall, record: PolicyRecord): Result {
     Arn: arn,
     Path: pathOf(arn),
     DefaultVersionId: `v${defaultVersion}`,
-    AttachmentCount: users(call, arn).length,
+    AttachmentCount: counts.get(arn) ?? 0,
     PermissionsBoundaryUsageCount: 0,
     IsAttachable: true,
     Description: description === "" ? undefined : description,
@@ -57,12 +74,8 @@ function versionOf({ versions }: PolicyRecord, form: Form): Version {
   return version;
 }
 
-function noSuch(message: string): QueryError {
-  return new QueryError("NoSuchEntity", message, 404);
-}
-
-function conflict(message: string): QueryError {
-  return new QueryError("DeleteConflict", message, 409);
+function conflict(message: string): IamError {
+  return new IamError("DeleteConflict", message, 409);
 }
 
 export const policyActions: readonly (readonly [string, Action])[] = [
@@ -74,7 +87,7 @@ export const policyActions: readonly (readonly [string, Action])[] = [
       const arn = `arn:aws:iam::${realm.accountId}:policy${form.get("Path") ?? "/"}${name}`;
       call.authorize("iam:CreatePolicy", arn);
       if (store.policies.get(arn) !== undefined) {
-        throw new QueryError(
+        throw new IamError(
           "EntityAlreadyExists",
           `A policy called ${name} already exists. Duplicate names are not allowed.`,
           409,
@@ -82,19 +95,31 @@ export const policyActions: readonly (readonly [string, Action])[] = [
       }
       const facts = { description: form.get("Description") ?? "", tags: form.tags() };
       const record = call.directory.createPolicy(arn, facts, form.required("PolicyDocument"));
-      return { Policy: describe(call, record) };
+      return { Policy: describe(record, new Map()) };
     }),
   ],
   [
     "GetPolicy",
-    reads("PolicyArn", (call, form) => ({ Policy: describe(call, found(call, form)) })),
+    reads("PolicyArn", (call, form) => ({
+      Policy: describe(found(call, form), attachments(call)),
+    })),
   ],
   [
     "ListPolicies",
-    reads("Scope OnlyAttached PathPrefix Marker MaxItems", (call) => {
+    reads("Scope Marker MaxItems", (call, form) => {
       call.authorize("iam:ListPolicies", "*");
-      const { items } = call.directory.store.policies.list("", 1000);
-      return { Policies: items.map((record) => describe(call, record)), IsTruncated: false };
+      // There are no policies of AWS.
+      if (form.get("Scope") === "AWS") return { Policies: [], IsTruncated: false };
+      const { items, next } = call.directory.store.policies.list(
+        form.get("Marker") ?? "",
+        pageSize(form),
+      );
+      const counts = attachments(call);
+      return {
+        Policies: items.map((record) => describe(record, counts)),
+        IsTruncated: next !== undefined,
+        Marker: next,
+      };
     }),
   ],
   [
@@ -172,10 +197,11 @@ export const policyActions: readonly (readonly [string, Action])[] = [
   ],
   [
     "ListEntitiesForPolicy",
-    reads("PolicyArn EntityFilter PathPrefix PolicyUsageFilter Marker MaxItems", (call, form) => {
+    reads("PolicyArn Marker MaxItems", (call, form) => {
       const { arn } = found(call, form);
+      const all = users(call, arn);
       const of = (type: PrincipalRecord["type"], kind: string): Result[] =>
-        users(call, arn)
+        all
           .filter((one) => one.type === type)
           .map((one) => ({ [`${kind}Name`]: nameOf(one.arn), [`${kind}Id`]: one.userId }));
       return {

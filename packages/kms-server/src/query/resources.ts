@@ -3,8 +3,9 @@
  *
  * @module
  */
-import { QueryError } from "./query-error.ts";
+import { IamError } from "@env/kms/server";
 import type { Result } from "./action.ts";
+import type { Form } from "./form.ts";
 
 /** What follows the last slash of an ARN. */
 export function nameOf(arn: string): string {
@@ -16,13 +17,18 @@ export function pathOf(arn: string): string {
   return arn.slice(arn.indexOf("/"), arn.lastIndexOf("/") + 1);
 }
 
-/** @throws {@link QueryError} `ValidationError` */
+/** @throws {@link IamError} `ValidationError` */
 export function requireName(name: string): string {
   if (/^[\w+=,.@-]{1,128}$/.test(name)) return name;
-  throw new QueryError(
+  throw new IamError(
     "ValidationError",
     "The specified value for a name is invalid. It must contain only alphanumeric characters and/or the following: +=,.@_-",
   );
+}
+
+/** How many items a page has: 100 unless the form says otherwise, and at most 1,000. */
+export function pageSize(form: Form): number {
+  return Math.min(Math.max(form.integer("MaxItems") ?? 100, 1), 1000);
 }
 
 export function tagList(tags: Readonly<Record<string, string>>): readonly Result[] {
@@ -35,4 +41,9 @@ export function encodeDocument(text: string): string {
     /[!'()*]/g,
     (char) => `%${char.charCodeAt(0).toString(16).toUpperCase()}`,
   );
+}
+
+/** What a call about something that does not exist is answered. */
+export function noSuch(message: string): IamError {
+  return new IamError("NoSuchEntity", message, 404);
 }

@@ -1,7 +1,8 @@
 import { tempKeystore } from "../../../kms/test/support/keystore.ts";
 import type { Keystore } from "@env/kms";
 import { describe, expect, it } from "vitest";
-import { answerQuery, type QueryService } from "../../src/query/answer-query.ts";
+import { Form } from "../../src/query/form.ts";
+import { answerQuery, answerQueryError, type QueryService } from "../../src/query/answer-query.ts";
 
 const ALICE = "arn:aws:iam::000000000000:user/alice";
 const REQUEST_ID = "01234567-89ab-cdef-0123-456789abcdef";
@@ -28,7 +29,8 @@ function caller(keystore: Keystore, principal = "root") {
     parameters: Readonly<Record<string, string>> = {},
   ): Promise<Answered> => {
     const body = Buffer.from(new URLSearchParams({ Action, ...parameters }).toString());
-    const asked = { service, body, caller: { principal }, requestId: REQUEST_ID };
+    const form = Form.parse(body);
+    const asked = { service, form, caller: { principal }, requestId: REQUEST_ID };
     return (await answerQuery(keystore, asked)).answer;
   };
 }
@@ -75,27 +77,84 @@ describe("the query protocol", () => {
   });
 
   it("reads only forms of UTF-8 that have each parameter once", async () => {
-    const { keystore } = await tempKeystore();
     for (const form of [
       "Action=GetUser&Action=ListUsers",
       "Action=%zz",
       "Action=%ff",
       "a=&".repeat(501),
     ]) {
-      const body = Buffer.from(form);
-      const asked = {
-        service: "iam",
-        body,
-        caller: { principal: "root" },
-        requestId: "1",
-      } as const;
-      const { answer } = await answerQuery(keystore, asked);
+      let answer: { readonly status: number; readonly error?: string } = { status: 200 };
+      try {
+        Form.parse(Buffer.from(form));
+      } catch (error) {
+        answer = answerQueryError("iam", error, REQUEST_ID);
+      }
       expect([answer.status, answer.error], form.slice(0, 40)).toEqual([400, "MalformedInput"]);
     }
   });
 });
 
 describe("IAM", () => {
+  it.each([
+    ["GetUser", { UserName: "bob" }, "NoSuchEntity"],
+    ["DeleteUser", { UserName: "bob" }, "NoSuchEntity"],
+    ["CreateUser", { UserName: "alice" }, "EntityAlreadyExists"],
+    ["UpdateAccessKey", { UserName: "alice" }, "ValidationError"],
+  ])("records a call that is refused: %s %j", async (action, parameters, code) => {
+    const { keystore } = await tempKeystore();
+    const call = caller(keystore);
+    await call("iam", "CreateUser", { UserName: "alice" });
+    expect(textOf(await call("iam", action, parameters), "Code")).toBe(code);
+    const { entries } = await keystore.audit.page({ limit: 1, first: "newest" });
+    expect(entries[0]?.record).toMatchObject({
+      eventName: action,
+      eventSource: "iam.amazonaws.com",
+      errorCode: code,
+      requestID: REQUEST_ID,
+    });
+  });
+
+  it.each([
+    ["a path that is none", { Path: "ü" }, "ValidationError"],
+    ["a description that is too long", { Description: "x".repeat(1001) }, "ValidationError"],
+    [
+      "more than fifty tags",
+      Object.fromEntries(
+        Array.from({ length: 51 }, (_, i) => [`Tags.member.${i + 1}.Key`, `k${i}`]),
+      ),
+      "InvalidInput",
+    ],
+  ])("refuses a managed policy with %s", async (_, parameters, code) => {
+    const { keystore } = await tempKeystore();
+    const answer = await caller(keystore)("iam", "CreatePolicy", {
+      PolicyName: "p",
+      PolicyDocument: policy("kms:*"),
+      ...parameters,
+    });
+    expect([answer.status, textOf(answer, "Code")]).toEqual([400, code]);
+  });
+
+  it("lists managed policies in pages, with how often each is attached", async () => {
+    const { keystore } = await tempKeystore();
+    const call = caller(keystore);
+    for (const PolicyName of ["a", "b", "c"]) {
+      await call("iam", "CreatePolicy", { PolicyName, PolicyDocument: policy("kms:*") });
+    }
+    await call("iam", "CreateUser", { UserName: "alice" });
+    const PolicyArn = "arn:aws:iam::000000000000:policy/b";
+    await call("iam", "AttachUserPolicy", { UserName: "alice", PolicyArn });
+    const seen: string[] = [];
+    let Marker: string | undefined;
+    do {
+      const page = await call("iam", "ListPolicies", { MaxItems: "1", ...(Marker && { Marker }) });
+      seen.push(`${textOf(page, "PolicyName")} ${textOf(page, "AttachmentCount")}`);
+      Marker = textOf(page, "Marker");
+    } while (Marker !== undefined);
+    expect(seen).toEqual(["a 0", "b 1", "c 0"]);
+    const filtered = await call("iam", "ListPolicies", { OnlyAttached: "true" });
+    expect([filtered.status, textOf(filtered, "Code")]).toEqual([400, "ValidationError"]);
+  });
+
   it("keeps users, and gives back what it was given, escaped", async () => {
     const { keystore } = await tempKeystore();
     const call = caller(keystore);

@@ -13,6 +13,7 @@ import { parsePolicy } from "../policy/document.ts";
 import * as check from "../requests/check.ts";
 import type { PrincipalRecord } from "../store/iam-records.ts";
 import type { IamCall } from "./iam-access.ts";
+import { checkTags } from "./principal-input.ts";
 import type { SessionOptions } from "./session.ts";
 import {
   issue,
@@ -181,12 +182,11 @@ function checkInput({
     check.text(policy, "policy", 1, MAX_POLICY_CHARS);
     parsePolicy(policy, "identity");
   }
-  const entries = Object.entries(tags).map(([TagKey, TagValue]) => ({ TagKey, TagValue }));
   return {
     ...input,
     sessionName,
     policy,
-    tags: Object.fromEntries(check.tags(entries, 0)),
+    tags: checkTags(tags),
     duration:
       duration === undefined
         ? undefined

@@ -9,22 +9,25 @@ import { accountRoot, type Realm } from "../arn.ts";
 import { KmsError } from "../catalogue/errors.ts";
 import { parsePolicy } from "../policy/document.ts";
 import * as check from "../requests/check.ts";
-import { random } from "../material/seal.ts";
 import {
   newId,
+  newSecret,
   type AccessKeyRecord,
   type PolicyRecord,
   type PrincipalRecord,
 } from "../store/iam-records.ts";
 import type { Listed, Store } from "../store/store.ts";
-import type { CheckedPrincipal } from "./principal-input.ts";
+import {
+  checkTags,
+  MAX_DESCRIPTION,
+  requirePolicyArn,
+  type CheckedPrincipal,
+} from "./principal-input.ts";
 
 /** The same number as in AWS, so that one can replace the other. */
 const MAX_ACCESS_KEYS = 2;
 const MAX_POLICY_VERSIONS = 5;
 const PAGE = 1000;
-/** 30 bytes are 40 characters of base64. */
-const SECRET_BYTES = 30;
 
 /**
  * Makes one change in one transaction, and records it in the audit log as the account's.
@@ -106,7 +109,7 @@ export class Directory {
       ownerId,
       created: store.now(),
       active: true,
-      secret: Buffer.from(random(SECRET_BYTES)).toString("base64"),
+      secret: newSecret(),
     };
     store.accessKeys.put(record);
     return record;
@@ -145,16 +148,19 @@ export class Directory {
     return record;
   }
 
-  /** Adds a managed policy. @throws {@link KmsError} as `parsePolicy` does. */
+  /** Adds a managed policy. @throws {@link KmsError} `ValidationException`, and as `parsePolicy` does. */
   createPolicy(
     arn: string,
-    facts: Pick<PolicyRecord, "description" | "tags">,
+    { description, tags }: Pick<PolicyRecord, "description" | "tags">,
     text: string,
   ): PolicyRecord {
+    requirePolicyArn(arn);
+    check.text(description, "description", 0, MAX_DESCRIPTION);
     parsePolicy(check.policy(text), "identity");
     const now = this.store.now();
-    const record: PolicyRecord = {
-      ...facts,
+    return this.putPolicy({
+      description,
+      tags,
       arn,
       policyId: newId("policy"),
       created: now,
@@ -162,9 +168,7 @@ export class Directory {
       versions: [{ number: 1, created: now, text }],
       defaultVersion: 1,
       latestVersion: 1,
-    };
-    this.store.policies.put(record);
-    return record;
+    });
   }
 
   /** Adds a version to a managed policy, at most five. @returns The policy and the version's number. */
@@ -187,9 +191,9 @@ export class Directory {
     });
   }
 
-  /** Replaces what is known of a managed policy. */
+  /** Adds a managed policy, or replaces what is known of it. @throws {@link KmsError} `TagException` and others for tags. */
   putPolicy(record: PolicyRecord): PolicyRecord {
-    const updated = { ...record, updated: this.store.now() };
+    const updated = { ...record, tags: checkTags(record.tags), updated: this.store.now() };
     this.store.policies.put(updated);
     return updated;
   }

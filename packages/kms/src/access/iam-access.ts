@@ -12,6 +12,7 @@ import { decide } from "../policy/decide.ts";
 import type { AccessRequest, Caller, ConditionValues } from "../policy/request.ts";
 import { conditionValues } from "../policy/values.ts";
 import type { Directory } from "./directory.ts";
+import { IamError } from "./iam-error.ts";
 import { Session, type SessionOptions } from "./session.ts";
 
 /** Who calls, as a server knows it. */
@@ -200,8 +201,8 @@ function settle<T>(fn: () => T): Settled<T> {
   try {
     return { result: fn() };
   } catch (error) {
-    if (isKmsError(error) || isEnvelopeError(error, "ERR_ENVELOPE_KEYSTORE_FORMAT"))
-      return { error };
+    const isAnswer = isKmsError(error) || error instanceof IamError;
+    if (isAnswer || isEnvelopeError(error, "ERR_ENVELOPE_KEYSTORE_FORMAT")) return { error };
     throw error;
   }
 }

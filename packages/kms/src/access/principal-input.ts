@@ -45,7 +45,7 @@ const MAX_ATTACHED = 20;
 /** Seconds. */
 const MIN_SESSION = 3600;
 const MAX_SESSION = 43_200;
-const MAX_DESCRIPTION = 1000;
+export const MAX_DESCRIPTION = 1000;
 const POLICY_NAME = /^[\w+=,.@-]{1,128}$/;
 
 /** A principal whose ARN, tags, policies and groups are in order; whether the groups are there is not looked at. */
@@ -61,27 +61,37 @@ export function checkPrincipal(principal: PrincipalInput): CheckedPrincipal {
   if (type !== "user" && groups.length > 0) throw invalid("only users can be in groups");
   const strangers = groups.filter((group) => typeOf(group) !== "group" || !sameAccount(group, arn));
   if (strangers.length > 0) throw invalid(`${strangers[0]} is not a group of the account`);
-  const unknown = attached.find((one) => typeof one !== "string" || !POLICY_ARN.test(one));
-  if (unknown !== undefined) throw invalid(`${unknown} is not the ARN of a managed policy`);
+  for (const one of attached) requirePolicyArn(one);
   if (attached.length > MAX_ATTACHED) {
     throw new KmsError(
       "LimitExceededException",
       `Cannot exceed quota for PoliciesPerPrincipal: ${MAX_ATTACHED}`,
     );
   }
-  const entries = Object.entries(tags).map(([TagKey, TagValue]) => ({ TagKey, TagValue }));
   const names = policies.map(({ name }) => name);
   if (new Set(names).size < names.length) throw invalid("two policies have the same name");
   return {
     arn,
     type,
-    tags: Object.fromEntries(check.tags(entries, 0)),
+    tags: checkTags(tags),
     policies: policies.map(checkPolicy),
     boundary: boundary && checkPolicy(boundary),
     groups: [...new Set(groups)],
     attached: [...new Set(attached)],
     role: checkRole(principal.role, type),
   };
+}
+
+/** @throws {@link KmsError} `ValidationException` */
+export function requirePolicyArn(arn: unknown): void {
+  if (typeof arn === "string" && POLICY_ARN.test(arn)) return;
+  throw invalid(`${String(arn).slice(0, 700)} is not the ARN of a managed policy`);
+}
+
+/** @throws {@link KmsError} `ValidationException`, `TagException` */
+export function checkTags(tags: Readonly<Record<string, string>>): Record<string, string> {
+  const entries = Object.entries(tags).map(([TagKey, TagValue]) => ({ TagKey, TagValue }));
+  return Object.fromEntries(check.tags(entries, 0));
 }
 
 function checkRole(

@@ -5,8 +5,7 @@
  *
  * @module
  */
-import { random } from "../material/seal.ts";
-import { newId } from "../store/iam-records.ts";
+import { newId, newSecret } from "../store/iam-records.ts";
 import type { Store } from "../store/store.ts";
 import type { SessionOptions } from "./session.ts";
 
@@ -39,12 +38,11 @@ export interface TemporaryCredentials {
 /** The longest plaintext of a token, in bytes: with base64 and the sealing it stays within HTTP headers. */
 export const MAX_TOKEN_BYTES = 6000;
 const MAX_TOKEN_CHARS = 8192;
-const SECRET_BYTES = 30;
 
 /** @returns The credentials; the size of the session in bytes if that is more than {@link MAX_TOKEN_BYTES}. */
 export function issue(store: Store, session: TemporarySession): TemporaryCredentials | number {
   const accessKeyId = newId("session");
-  const secret = Buffer.from(random(SECRET_BYTES)).toString("base64");
+  const secret = newSecret();
   const content = new TextEncoder().encode(JSON.stringify({ ...session, secret }));
   try {
     if (content.length > MAX_TOKEN_BYTES) return content.length;

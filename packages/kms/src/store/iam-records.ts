@@ -124,6 +124,11 @@ export function newId(kind: keyof typeof PREFIXES): string {
   return PREFIXES[kind] + chars.join("");
 }
 
+/** A random secret access key: 40 characters, the base64 of 30 bytes. */
+export function newSecret(): string {
+  return Buffer.from(random(30)).toString("base64");
+}
+
 /** A record's bytes. */
 export function encodeRecord(record: IamRecords[keyof IamRecords]): Bytes {
   return new TextEncoder().encode(JSON.stringify(record));

@@ -4,19 +4,8 @@
  * @module
  */
 import { isKmsError } from "@env/kms";
+import { IamError } from "@env/kms/server";
 import { WireError } from "../wire-error.ts";
-
-export class QueryError extends Error {
-  /** AWS's name, such as `NoSuchEntity`. */
-  readonly code: string;
-  readonly status: number;
-
-  constructor(code: string, message: string, status = 400) {
-    super(message);
-    this.code = code;
-    this.status = status;
-  }
-}
 
 /** What errors of the engine and of signatures are called here. */
 const names: Readonly<Record<string, readonly [code: string, status: number]>> = {
@@ -37,11 +26,11 @@ const names: Readonly<Record<string, readonly [code: string, status: number]>> =
 };
 
 /** Anything that was thrown, as the client is told of it. */
-export function toQueryError(error: unknown): QueryError {
-  if (error instanceof QueryError) return error;
+export function toIamError(error: unknown): IamError {
+  if (error instanceof IamError) return error;
   const name = isKmsError(error) ? error.name : error instanceof WireError ? error.type : "";
   const [code, status] = names[name] ?? ["ServiceFailure", 500];
-  return new QueryError(
+  return new IamError(
     code,
     status === 500 || !(error instanceof Error) ? "" : error.message,
     status,
