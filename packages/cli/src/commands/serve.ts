@@ -196,7 +196,7 @@ function greeting(facts: {
     `listening  ${url}${believed}`,
     "",
     "Point a client at it:",
-    `  export AWS_ENDPOINT_URL_KMS=${url} AWS_REGION=${region}`,
+    `  export AWS_ENDPOINT_URL_KMS=${url} AWS_REGION=${region} AWS_DEFAULT_REGION=${region}`,
     `  ${accessKey}`,
     ...(ca === undefined ? [] : [`  export AWS_CA_BUNDLE=${ca} NODE_EXTRA_CA_CERTS=${ca}`]),
     "  aws kms list-aliases",

@@ -76,7 +76,7 @@ describe("envelope serve", () => {
     const { code, stdout } = await run(["serve", path("dev.kms"), "--port", "0"], { signal });
     expect(code).toBe(0);
     expect(stdout.toString()).toMatch(
-      /^ {2}export AWS_ENDPOINT_URL_KMS=http:\/\/127\.0\.0\.1:\d+ AWS_REGION=local$/m,
+      /^ {2}export AWS_ENDPOINT_URL_KMS=http:\/\/127\.0\.0\.1:\d+ AWS_REGION=local AWS_DEFAULT_REGION=local$/m,
     );
   });
 
