@@ -6,7 +6,7 @@
 import { isLoopback } from "@env/core/driver";
 import type { Keystore } from "@env/kms";
 import type { Answer } from "./aws-json.ts";
-import type { Metrics } from "./metrics.ts";
+import type { Gauge, Metrics } from "./metrics.ts";
 import type { Settings } from "./options.ts";
 
 export interface PagesOptions {
@@ -30,7 +30,7 @@ export async function pageAt(
       return !isClosing() && (await canRead(keystore)) ? text("ok\n") : text("not ready\n", 503);
     case "/metrics": {
       if (settings.metrics !== "everybody" && !isLocal(reader)) return undefined;
-      return text(metrics.expose([...(await gaugesOf(keystore))]));
+      return text(metrics.expose([backlogOf(keystore)]));
     }
     case "/_localstack/health":
       return settings.localstack === true
@@ -62,14 +62,10 @@ async function canRead(keystore: Keystore): Promise<boolean> {
   }
 }
 
-async function gaugesOf(
-  keystore: Keystore,
-): Promise<{ name: string; help: string; value: number }[]> {
-  return [
-    {
-      name: "envelope_kms_audit_backlog",
-      help: "Records of the audit log that are not on disk yet.",
-      value: keystore.audit.backlog,
-    },
-  ];
+function backlogOf({ audit }: Keystore): Gauge {
+  return {
+    name: "envelope_kms_audit_backlog",
+    help: "Records of the audit log that are not on disk yet.",
+    value: audit.backlog,
+  };
 }
