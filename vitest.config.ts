@@ -87,7 +87,7 @@ export default defineConfig({
     reporters: [new CountingReporter(), ...json],
     projects: [
       project("aws-kms"),
-      project("cli", { once: "test/support/executable.ts" }),
+      project("cli", { once: "test/support/programs.ts" }),
       project("conformance"),
       project("core"),
       {
@@ -104,7 +104,7 @@ export default defineConfig({
       project("kms", { each: "test/support/rsa-pairs.ts", once: "test/support/programs.ts" }),
       project("kms-server"),
       project("local-file"),
-      project("node-stream"),
+      project("node-stream", { once: "test/support/programs.ts" }),
       project("test-servers"),
       project("testkit"),
       project("vault-transit"),

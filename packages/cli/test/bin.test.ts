@@ -9,7 +9,6 @@ import {
   bin,
   ended,
   environment,
-  nodeArgs,
   project,
   run as runAnywhere,
   start,
@@ -236,7 +235,7 @@ describe("the executable", () => {
     writeFileSync(env.path("x"), big);
     await env.run(["encrypt", ...none, env.path("x")]);
     for (const more of [[], ["--stream"]]) {
-      const args = [...nodeArgs, "decrypt", ...none, "x.envelope", "-o", "-", ...more];
+      const args = [bin, "decrypt", ...none, "x.envelope", "-o", "-", ...more];
       const child = spawn(process.execPath, args, { cwd: env.folder, env: environment() });
       const errors: Buffer[] = [];
       child.stderr.on("data", (data: Buffer) => errors.push(data));
@@ -251,7 +250,7 @@ describe("the executable", () => {
     mkdirSync(env.path("tmp"));
     writeFileSync(env.path("x"), Buffer.alloc(70_000_000));
     await env.run(["encrypt", ...none, env.path("x")]);
-    const args = [...nodeArgs, "decrypt", ...none, "x.envelope", "-o", "-"];
+    const args = [bin, "decrypt", ...none, "x.envelope", "-o", "-"];
     const child = spawn(process.execPath, args, {
       cwd: env.folder,
       env: environment({ TMPDIR: env.path("tmp") }),
@@ -270,7 +269,7 @@ describe("the executable", () => {
     const env = await project();
     writeFileSync(env.path("x"), "no message");
     for (const debug of ["0", "1"]) {
-      const args = [...nodeArgs, "inspect", "x"];
+      const args = [bin, "inspect", "x"];
       const child = spawn(process.execPath, args, {
         cwd: env.folder,
         env: environment({ ENVELOPE_DEBUG: debug }),
@@ -294,7 +293,7 @@ describe("the executable", () => {
       version: { value: "v${version}" }, versions: { value: { node: "${version}" } },
     });`;
     const args = ["--import", `data:text/javascript,${encodeURIComponent(pretended)}`];
-    const child = spawnSync(process.execPath, [...args, ...nodeArgs, "--version"], {
+    const child = spawnSync(process.execPath, [...args, bin, "--version"], {
       env: environment(),
       encoding: "utf8",
     });

@@ -8,7 +8,7 @@ import { expect, it } from "vitest";
 import { openKeystore, type Keystore } from "../src/index.ts";
 import { newKey, tempKeystore } from "./support/keystore.ts";
 import { Ledger } from "./support/ledger.ts";
-import { start } from "./support/start.ts";
+import { start } from "@env/testkit/programs";
 
 const size =
   process.env["SLOW"] === undefined

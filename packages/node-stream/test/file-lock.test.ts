@@ -1,4 +1,4 @@
-import { execFileSync, fork, type ChildProcess } from "node:child_process";
+import { execFileSync, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import fs, { linkSync, renameSync, symlinkSync, type StatSyncOptions } from "node:fs";
 import {
@@ -17,6 +17,7 @@ import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { Worker } from "node:worker_threads";
 import { tempFolder } from "@env/testkit/folder";
+import { forked, program } from "@env/testkit/programs";
 import { beforeEach, describe, expect, it } from "vitest";
 import { lockPath, withFileLock } from "../src/file-lock.ts";
 
@@ -31,11 +32,6 @@ beforeEach(() => {
 
 /** A module of its own: vite takes the query as part of the name. */
 const copyOfTheModule = "../src/file-lock.ts?copy";
-
-function start(script: string, ...args: readonly string[]): ChildProcess {
-  const file = join(import.meta.dirname, "support", script);
-  return fork(file, args, { execArgv: ["--conditions=@env/source"] });
-}
 
 /** The next message of a process. */
 async function said(child: ChildProcess): Promise<unknown> {
@@ -84,7 +80,7 @@ describe("the lock", () => {
   });
 
   it("never has two holders among threads of several processes, however often it changes hands", async () => {
-    const children = Array.from({ length: 3 }, () => start("locking-process.ts", path, "40", "2"));
+    const children = Array.from({ length: 3 }, () => forked("locking-process", path, "40", "2"));
     await Promise.all(children.map(said));
     const reports = children.map(said);
     for (const child of children) child.send("go");
@@ -93,23 +89,21 @@ describe("the lock", () => {
 
   it("is not lost when another thread or another copy of the package is refused", async () => {
     await withFileLock(path, async () => {
-      const file = new URL("support/trying-process.ts", import.meta.url);
-      const options = { execArgv: ["--conditions=@env/source"], workerData: path };
-      const thread = new Worker(file, options);
+      const thread = new Worker(program("trying-process"), { workerData: path });
       expect(await once(thread, "message")).toEqual(["EBUSY"]);
       await once(thread, "exit");
-      expect(await said(start("trying-process.ts", path))).toBe("EBUSY");
+      expect(await said(forked("trying-process", path))).toBe("EBUSY");
       const copy = (await import(copyOfTheModule)) as { withFileLock: typeof withFileLock };
       expect(copy.withFileLock).not.toBe(withFileLock);
       const twice = copy.withFileLock(path, async () => 1);
       await expect(twice).rejects.toMatchObject({ code: "EBUSY", path });
-      expect(await said(start("trying-process.ts", path))).toBe("EBUSY");
+      expect(await said(forked("trying-process", path))).toBe("EBUSY");
     });
-    expect(await said(start("trying-process.ts", path))).toBe("locked");
+    expect(await said(forked("trying-process", path))).toBe("locked");
   });
 
   it("holds against other processes, and ends with a process that is killed", async () => {
-    const child = start("holding-process.ts", path);
+    const child = forked("holding-process", path);
     await said(child);
     await expect(withFileLock(path, async () => 1)).rejects.toMatchObject({ code: "EBUSY" });
     child.kill("SIGKILL");

@@ -1,4 +1,3 @@
-import { execFile } from "node:child_process";
 import {
   appendFile,
   mkdir,
@@ -17,10 +16,10 @@ import {
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { pathToFileURL } from "node:url";
-import { promisify } from "node:util";
 import { Cmk, Envelope, fromHeader, inspect, type EnvelopeEvent } from "@env/core";
 import { boundaryLengths, largeLengths, pattern, same } from "@env/testkit/bytes";
 import { tempFolder } from "@env/testkit/folder";
+import { runProgram } from "@env/testkit/programs";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { nodeFileSystem } from "../src/file-system.ts";
 import { decryptFile, decryptFileOn, encryptFile, encryptFileOn, verifyFile } from "../src/file.ts";
@@ -142,11 +141,9 @@ describe("encryptFile and decryptFile", () => {
     await writeFile(path("plain"), bytes);
     const opener = new Envelope({ cmks: [rotatingCmk("one", 1).cmk] });
     await encryptFile(opener, path("plain"), path("sealed"), { context: {} });
-    const script = new URL("support/replacing-process.ts", import.meta.url).pathname;
-    const args = ["--conditions=@env/source", script, path("plain"), path("sealed"), "20", "2"];
     const done = new AbortController();
     const replacing = Promise.all(
-      [1, 2].map(() => promisify(execFile)(process.execPath, args)),
+      [1, 2].map(() => runProgram("replacing-process", path("plain"), path("sealed"), "20", "2")),
     ).finally(() => done.abort());
     do {
       const { plaintextBytes } = await verifyFile(opener, path("sealed"), { context: {} });
@@ -562,12 +559,10 @@ describe("on threads", () => {
 
 describe("kill -9", () => {
   const opener = new Envelope({ cmks: [rotatingCmk("one", 1).cmk] });
-  const script = new URL("support/file-process.ts", import.meta.url).pathname;
-
   /** What the process died of; `undefined` where it did not. */
-  async function run(...args: readonly string[]): Promise<unknown> {
+  async function deathOf(...args: readonly string[]): Promise<unknown> {
     try {
-      await promisify(execFile)(process.execPath, ["--conditions=@env/source", script, ...args]);
+      await runProgram("file-process", ...args);
       return undefined;
     } catch (error) {
       expect(error).toMatchObject({ signal: "SIGKILL" });
@@ -606,7 +601,7 @@ describe("kill -9", () => {
       const left = [...calls];
       const lane = async (): Promise<void> => {
         for (let call = left.shift(); call !== undefined; call = left.shift()) {
-          const died = await run(operation, path("source"), path(`target-${call}`), call);
+          const died = await deathOf(operation, path("source"), path(`target-${call}`), call);
           const there = await isThere(operation, `target-${call}`, plaintext);
           if (!there) outcomes.absent++;
           else if (died === undefined) outcomes.survived++;
@@ -647,7 +642,7 @@ describe("kill -9", () => {
       for (let call = left.shift(); call !== undefined; call = left.shift()) {
         const target = `target-${call}`;
         await tornTarget(target);
-        expect(await run("replace", path("source"), path(target), String(call))).toBeDefined();
+        expect(await deathOf("replace", path("source"), path(target), String(call))).toBeDefined();
         const isNew = await verifyFile(opener, path(target), { context: {} }).then(
           () => true,
           () => false,
@@ -668,7 +663,7 @@ describe("kill -9", () => {
   it("while threads write leaves the source intact, the target complete or absent", async () => {
     await writeFile(path("source"), long);
     for (const ms of ["60", "120", "180"]) {
-      await run("encrypt", path("source"), path(`target-${ms}`), ms, "threads");
+      await deathOf("encrypt", path("source"), path(`target-${ms}`), ms, "threads");
       await isThere("encrypt", `target-${ms}`, long);
     }
     expect(same(await readFile(path("source")), long)).toBe(true);

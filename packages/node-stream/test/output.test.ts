@@ -1,4 +1,3 @@
-import { fork } from "node:child_process";
 import { once } from "node:events";
 import {
   chmod,
@@ -17,6 +16,7 @@ import type { FileHandle } from "node:fs/promises";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { tempFolder } from "@env/testkit/folder";
+import { forked } from "@env/testkit/programs";
 import { beforeEach, describe, expect, it } from "vitest";
 import { withFileLock } from "../src/file-lock.ts";
 import { nodeFileSystem, type FileSystem } from "../src/file-system.ts";
@@ -307,15 +307,9 @@ describe("of several writers of one target", () => {
       const other = writeFileWhole(join(folder, "again", "target"), {}, () => Promise.resolve());
       await expect(other).rejects.toMatchObject({ code: "EBUSY" });
       // To have looked at the lock by another name must not have let it go.
-      const script = new URL("support/holding-process.ts", import.meta.url).pathname;
-      const execArgv = ["--conditions=@env/source"];
-      const holder = fork(script, [target()], { execArgv, silent: true });
-      const outcome = await Promise.race([
-        once(holder, "message").then(() => "locked"),
-        once(holder, "exit").then(() => "refused"),
-      ]);
-      holder.kill("SIGKILL");
-      expect(outcome).toBe("refused");
+      const holder = forked("holding-process", target());
+      const [outcome] = (await once(holder, "message")) as [string];
+      expect(outcome).toBe("EBUSY");
     });
     expect(await readFile(target(), "utf8")).toBe("first");
     await expectOnly("again", "target");
@@ -337,10 +331,8 @@ describe("of several writers of one target", () => {
 });
 
 describe("what a killed process has left", () => {
-  const script = new URL("support/holding-process.ts", import.meta.url).pathname;
-
   it("is removed by the next writer of the target, once the process is gone", async () => {
-    const holder = fork(script, [target()], { execArgv: ["--conditions=@env/source"] });
+    const holder = forked("holding-process", target());
     await once(holder, "message");
     await writeFile(join(folder, PART), "half of it");
     await expect(write("new")).rejects.toMatchObject({ code: "EBUSY" });
@@ -421,8 +413,7 @@ describe("removeTemporaries", () => {
   });
 
   it("is called when a process exits in the middle", async () => {
-    const script = new URL("support/exiting-process.ts", import.meta.url).pathname;
-    const child = fork(script, [target()], { execArgv: ["--conditions=@env/source"] });
+    const child = forked("exiting-process", target());
     const [names] = (await once(child, "message")) as [string[]];
     expect(names.toSorted()).toEqual([LOCK, PART]);
     await once(child, "exit");

@@ -1,4 +1,3 @@
-import { fork } from "node:child_process";
 import { createHash } from "node:crypto";
 import { once } from "node:events";
 import {
@@ -18,6 +17,7 @@ import { basename, join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { Cmk, detachKeyBlock, Envelope, inspect } from "@env/core";
 import { tempFolder } from "@env/testkit/folder";
+import { forked } from "@env/testkit/programs";
 import { beforeEach, describe, expect, it } from "vitest";
 import { withFileLock } from "../src/file-lock.ts";
 import { recoverFile } from "../src/recovery.ts";
@@ -506,10 +506,7 @@ describe("an interrupted rewrap", () => {
   });
 
   async function die(fatal: string, mode: string, added: string | undefined): Promise<void> {
-    const script = join(import.meta.dirname, "support/rewrap-process.ts");
-    const child = fork(script, [path, fatal, mode, ...(added ? [added] : [])], {
-      execArgv: ["--conditions=@env/source"],
-    });
+    const child = forked("rewrap-process", path, fatal, mode, ...(added ? [added] : []));
     const [code, signal] = (await once(child, "exit")) as [number | null, string | null];
     expect([code, signal], `step ${fatal}, ${mode}`).toEqual([null, "SIGKILL"]);
   }

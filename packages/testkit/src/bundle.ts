@@ -8,22 +8,39 @@ import { copyFileSync, mkdtempSync, rmSync, symlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { build } from "esbuild";
+import type { TestProject } from "vitest/node";
 
-export interface Bundle {
+export interface Programs {
   /** The folder with a program for each source: `maker.js` for `test/support/maker.ts`. */
   readonly dist: string;
   /** The value of `NODE_COMPILE_CACHE` for its processes: what is compiled is removed together with the bundle. */
   readonly compileCache: string;
-  readonly remove: () => void;
+}
+
+declare module "vitest" {
+  interface ProvidedContext {
+    readonly programs: Programs;
+  }
 }
 
 /**
- * Bundles programs as if they were installed as a package.
+ * The global setup of a package: bundles programs as if they were installed as a package.
  *
  * @param root - The folder of the package.
  * @param sources - Paths from there; what several of them import is shared.
  */
-export async function bundle(root: string, sources: readonly string[]): Promise<Bundle> {
+export function bundled(root: string, sources: readonly string[]) {
+  return async ({ provide }: TestProject): Promise<() => void> => {
+    const { remove, ...programs } = await bundle(root, sources);
+    provide("programs", programs);
+    return remove;
+  };
+}
+
+async function bundle(
+  root: string,
+  sources: readonly string[],
+): Promise<Programs & { readonly remove: () => void }> {
   const folder = mkdtempSync(join(tmpdir(), `envelope-${basename(root)}-`));
   const dist = join(folder, "dist");
   await build({

@@ -8,19 +8,21 @@ import { readdirSync, writeFileSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { PassThrough, Readable, type Writable } from "node:stream";
 import { tempFolder } from "@env/testkit/folder";
+import { program } from "@env/testkit/programs";
 import { inject, onTestFinished, vi } from "vitest";
 import { main } from "../../src/main.ts";
 import { Progress } from "../../src/progress.ts";
 
-export const bin: string = inject("bin");
-
-/** What a shell needs to run `envelope`. */
-export const nodeArgs: readonly string[] = [bin];
+/** The executable. `TEST_BUILT=1` takes what was built. */
+export const bin: string =
+  process.env["TEST_BUILT"] === "1"
+    ? join(import.meta.dirname, "../../dist/bin.js")
+    : program("bin");
 
 /** The environment without what would change what the command does. */
 export function environment(more: Record<string, string> = {}): NodeJS.ProcessEnv {
   const { PATH, HOME, TMPDIR } = process.env;
-  const NODE_COMPILE_CACHE = inject("compileCache");
+  const NODE_COMPILE_CACHE = inject("programs").compileCache;
   return { PATH, HOME, TMPDIR, NODE_COMPILE_CACHE, LC_ALL: "C.UTF-8", NO_COLOR: "1", ...more };
 }
 
@@ -63,7 +65,7 @@ export async function project(folder: string = tempFolder()): Promise<{
 
 /** Starts the command as a process. */
 export function start(args: readonly string[], cwd: string): ChildProcess & { stdin: Writable } {
-  const child = spawn(process.execPath, [...nodeArgs, ...args], { cwd, env: environment() });
+  const child = spawn(process.execPath, [bin, ...args], { cwd, env: environment() });
   onTestFinished(() => void child.kill("SIGKILL"));
   return child;
 }

@@ -8,7 +8,7 @@
 import { spawn } from "node:child_process";
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
-import { ended, environment, nodeArgs } from "./command.ts";
+import { ended, environment, bin } from "./command.ts";
 
 export interface Step {
   readonly command: string;
@@ -30,7 +30,7 @@ export async function play(steps: readonly Step[], folder: string): Promise<Step
   const work = join(folder, "work");
   mkdirSync(work);
   // A function and not a script: nothing in a folder for temporary files may be executable.
-  const command = [process.execPath, ...nodeArgs].map((word) => `'${word}'`).join(" ");
+  const command = [process.execPath, bin].map((word) => `'${word}'`).join(" ");
   const envelope = `envelope() { ${command} "$@"; }`;
 
   const played: Step[] = [];

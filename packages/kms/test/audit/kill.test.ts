@@ -12,7 +12,7 @@ import { setTimeout } from "node:timers/promises";
 import { tempFolder } from "@env/testkit/folder";
 import { seededRandom } from "@env/testkit/random";
 import { expect, it } from "vitest";
-import { start } from "../support/start.ts";
+import { start } from "@env/testkit/programs";
 import { openLog, tempLog, type TestLog } from "./support/log.ts";
 
 const KILLS = process.env["SLOW"] === undefined ? 4 : 200;

@@ -12,7 +12,7 @@ import { seededRandom } from "@env/testkit/random";
 import { expect, it } from "vitest";
 import { openKeystore, type SeedDocument } from "../../src/index.ts";
 import { auditRecords, tempKeystore } from "../support/keystore.ts";
-import { start } from "../support/start.ts";
+import { start } from "@env/testkit/programs";
 import { apply, identityPolicy, keyPolicy } from "./support/seeds.ts";
 
 const KILLS = process.env["SLOW"] === undefined ? 12 : 200;

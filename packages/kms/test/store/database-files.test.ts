@@ -21,7 +21,7 @@ import { rejection } from "@env/testkit/refusal";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { inspectKeystore, openKeystore, type KmsClient } from "../../src/index.ts";
 import { newKey, tempKeystore } from "../support/keystore.ts";
-import { environment, program } from "../support/start.ts";
+import { environment, program } from "@env/testkit/programs";
 
 async function closed(): Promise<{ path: string; root: { keyFile: string } }> {
   const { path, keystore, client, root } = await tempKeystore();

@@ -19,7 +19,7 @@ import { describe, expect, it } from "vitest";
 import { createKeystore, openKeystore } from "../../src/index.ts";
 import { PartialFile, removeAbandoned } from "../../src/store/partial-file.ts";
 import { newKey, tempKeystore, tempPath } from "../support/keystore.ts";
-import { start } from "../support/start.ts";
+import { start } from "@env/testkit/programs";
 
 /** Whether the process came to its end before its nth change of the file system. */
 async function make(what: string, n: number, ...args: string[]): Promise<boolean> {

@@ -9,7 +9,7 @@ import { seededRandom } from "@env/testkit/random";
 import { expect, it } from "vitest";
 import { sqliteVersion } from "../../src/index.ts";
 import { tempKeystore } from "../support/keystore.ts";
-import { start } from "../support/start.ts";
+import { start } from "@env/testkit/programs";
 import type { Acknowledged } from "../support/stress-writer.ts";
 
 const minutes = Number(process.env["WAL_STRESS_MINUTES"] ?? 0);

@@ -35,7 +35,7 @@ async function takeOften(path: string, times: number): Promise<number> {
 if (isMainThread) {
   const [path = "", times = "", threads = ""] = process.argv.slice(2);
   const file = new URL(import.meta.url);
-  const options = { execArgv: ["--conditions=@env/source"], workerData: [path, Number(times)] };
+  const options = { workerData: [path, Number(times)] };
   const workers = Array.from({ length: Number(threads) }, () => new Worker(file, options));
   await Promise.all(workers.map((worker) => once(worker, "message")));
   process.send?.("ready");

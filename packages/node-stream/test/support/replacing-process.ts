@@ -23,7 +23,7 @@ async function replace(source: string, target: string): Promise<boolean> {
 
 if (isMainThread) {
   const [source, target, times, threads] = process.argv.slice(2);
-  const data = { execArgv: ["--conditions=@env/source"], workerData: [source, target, times] };
+  const data = { workerData: [source, target, times] };
   const file = new URL(import.meta.url);
   const workers = Array.from({ length: Number(threads) }, () => new Worker(file, data));
   await Promise.all(workers.map((worker) => once(worker, "exit")));

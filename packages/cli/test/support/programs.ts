@@ -1,0 +1,8 @@
+/** The executable that the tests start, bundled once for all of them. */
+import { join } from "node:path";
+import { bundled } from "@env/testkit/bundle";
+
+export default bundled(join(import.meta.dirname, "../.."), [
+  "src/bin.ts",
+  "../node-stream/src/worker.ts",
+]);

@@ -1,0 +1,10 @@
+/** The programs that the tests start, bundled once for all of them. */
+import { join } from "node:path";
+import { bundled } from "@env/testkit/bundle";
+
+export default bundled(join(import.meta.dirname, "../.."), [
+  "src/worker.ts",
+  ...["exiting", "file", "holding", "locking", "replacing", "rewrap", "trying"].map(
+    (name) => `test/support/${name}-process.ts`,
+  ),
+]);
