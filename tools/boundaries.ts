@@ -54,7 +54,10 @@ const layers: Readonly<Record<string, Layer>> = {
   "@env/vault-transit": adapter,
   // core is not its own arrow but the peer that kms asks for.
   "@env/kms-server": { uses: ["@env/core", "@env/kms"] },
-  "@env/s3": { uses: ["@env/core", "@env/node-stream"] },
+  "@env/s3": {
+    uses: ["@env/core", "@env/node-stream"],
+    tests: ["@env/aws-kms", "@env/test-servers"],
+  },
   "@env/cli": {
     uses: [
       "@env/aws-kms",
