@@ -1,0 +1,379 @@
+/**
+ * Encrypted objects in S3, and in stores that speak its protocol.
+ *
+ * Errors of S3 pass as the SDK throws them. What concerns encryption is an {@link EnvelopeError}.
+ *
+ * @module
+ */
+import { pipeline, Readable } from "node:stream";
+import { buffer } from "node:stream/consumers";
+import type { ReadableStream as WebStream } from "node:stream/web";
+import { DeleteObjectCommand, PutObjectCommand, type S3Client } from "@aws-sdk/client-s3";
+import {
+  attachKeyBlock,
+  encodeContext,
+  EnvelopeError,
+  inspect,
+  type Aad,
+  type Bytes,
+  type Context,
+  type DecryptOptions,
+  type Entry,
+  type Envelope,
+  type FromHeader,
+} from "@env/core";
+import { checkOptions } from "@env/core/driver";
+import { decryptStream, openEncrypted, type EncryptedReader } from "@env/node-stream";
+import {
+  placements,
+  readLayout,
+  sidecarKey,
+  userMetadata,
+  writeLayout,
+  type Placement,
+} from "./layout.ts";
+import { listObjects, type ListedObject, type ListInput, type ListOptions } from "./listing.ts";
+import {
+  abortable,
+  headerOf,
+  readFront,
+  readSidecar,
+  sidecarOf,
+  type ObjectInput,
+  type ObjectName,
+} from "./object-front.ts";
+import { objectSource } from "./object-source.ts";
+import { openWhole, plaintextBytesOf, type DecryptedObject } from "./opened-object.ts";
+import { rewrapObject, type RewrapOptions, type RewrapResult } from "./rewrap-object.ts";
+import { seal, type PutInput, type SealedObject } from "./sealed-object.ts";
+import { copyWithMetadata } from "./self-copy.ts";
+import { upload, type Stored, type UploadOptions } from "./upload.ts";
+
+/** A context for all objects, or for each by its name. */
+export type ContextOf<T> = T | ((name: ObjectName) => T);
+
+export interface EncryptedS3Options {
+  /** The caller's, with its credentials, endpoint and retries. It stays the caller's to destroy. */
+  readonly client: S3Client;
+  readonly envelope: Envelope;
+  /** The context of objects where a call does not give one. An object that is renamed keeps its own. */
+  readonly context: ContextOf<Context>;
+  /** Where the key block of new objects is. Objects are read wherever theirs is. Default: `metadata`. */
+  readonly placement?: Placement | undefined;
+}
+
+/** What a call binds an object to. */
+export interface PutOptions extends UploadOptions {
+  /** Default: the context of {@link EncryptedS3Options}. */
+  readonly context?: Context | undefined;
+  /** Binds the object to its place; must be passed again to read it. Neither stored nor sent. Default: none. */
+  readonly aad?: Aad | undefined;
+  /** Stores the context in the object, for readers that use `fromHeader`. Default: false. */
+  readonly storeContext?: boolean | undefined;
+  readonly placement?: Placement | undefined;
+  /** The number of plaintext bytes of a stream, if it is known. It is checked. */
+  readonly plaintextBytes?: number | undefined;
+}
+
+export interface GetOptions {
+  /** Default: the context of {@link EncryptedS3Options}. */
+  readonly context?: Context | FromHeader | undefined;
+  readonly aad?: Aad | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+export type ObjectRewrapOptions = Omit<RewrapOptions, "context"> & Pick<GetOptions, "context">;
+
+/** How many CMKs can open an object that was stored. */
+export interface PutResult extends Stored {
+  readonly placement: Placement;
+}
+
+/** What an object says of itself. Nothing in it is authenticated until the object is read. */
+export interface ObjectFacts {
+  readonly placement: Placement;
+  /** The CMKs that can open it. */
+  readonly entries: readonly Entry[];
+  /** The context, if the writer stored it. */
+  readonly storedContext: Context | undefined;
+  /** Bytes of the plaintext; `undefined` where the object has an impossible size. */
+  readonly plaintextBytes: number | undefined;
+  readonly ETag: string | undefined;
+  readonly VersionId: string | undefined;
+  /** The user's metadata. */
+  readonly Metadata: Readonly<Record<string, string>>;
+}
+
+/** An object that is read. Its plaintext is taken once: as a stream, as bytes or as text. */
+export interface OpenedObject extends DecryptedObject {
+  bytes(): Promise<Bytes>;
+  /** Decoded as UTF-8. */
+  text(): Promise<string>;
+}
+
+export interface CopyInput extends ObjectName {
+  readonly from: ObjectInput;
+}
+
+/** How S3 names user metadata in HTTP. */
+const META = "x-amz-meta-";
+const OPTIONS = new Set(["client", "envelope", "context", "placement"]);
+
+/**
+ * Encrypts and decrypts objects of S3.
+ *
+ * @throws TypeError for options that cannot work.
+ *
+ * @example
+ * ```ts
+ * const s3 = encryptedS3({ client: new S3Client(), envelope, context: { app: "billing" } });
+ * await s3.put({ Bucket: "invoices", Key: "2026/11.pdf", Body: createReadStream("11.pdf") });
+ * const invoice = await s3.get({ Bucket: "invoices", Key: "2026/11.pdf" });
+ * await pipeline(invoice.body, createWriteStream("copy.pdf"));
+ * ```
+ */
+export function encryptedS3(options: EncryptedS3Options): EncryptedS3 {
+  return new EncryptedS3(options);
+}
+
+/** Made by {@link encryptedS3}. Its calls may overlap. */
+export class EncryptedS3 {
+  readonly #client: S3Client;
+  readonly #envelope: Envelope;
+  readonly #context: ContextOf<Context>;
+  readonly #placement: Placement;
+
+  constructor(options: EncryptedS3Options) {
+    checkOptions(options, OPTIONS, "encryptedS3");
+    const { client, envelope, context, placement = "metadata" } = options;
+    if (typeof client?.send !== "function") throw new TypeError("client must be an S3Client");
+    if (typeof envelope?.encrypt !== "function")
+      throw new TypeError("envelope must be an Envelope");
+    if (typeof context !== "function") encodeContext(context);
+    this.#client = client;
+    this.#envelope = envelope;
+    this.#context = context;
+    this.#placement = requirePlacement(placement);
+  }
+
+  /**
+   * Stores an object: in one request, or in parts where it is long or a stream.
+   *
+   * @param input - The SDK's input. `Body` is the plaintext. Everything else is sent as it is.
+   * @throws like `Envelope.encrypt`; `ERR_ENVELOPE_LIMIT` where the key block does not fit into the metadata;
+   * what S3 answers. The object that was there before is then as it was, and no parts are left.
+   */
+  async put(input: PutInput, options: PutOptions = {}): Promise<PutResult> {
+    const { partSize, queueSize, onProgress, signal } = options;
+    const sealed = await this.seal(input, options);
+    const stored = await upload(this.#client, sealed, { partSize, queueSize, onProgress, signal });
+    return { ...stored, placement: options.placement ?? this.#placement };
+  }
+
+  /**
+   * Encrypts an object and leaves it to the caller to store it: by a presigned URL, or by another client. A body
+   * without its metadata cannot be opened again, unless the placement is `inline`.
+   *
+   * @throws like {@link put}.
+   */
+  async seal(
+    input: PutInput,
+    options: Omit<PutOptions, keyof UploadOptions> & Pick<PutOptions, "signal"> = {},
+  ): Promise<SealedObject> {
+    const { aad, storeContext, plaintextBytes, signal } = options;
+    const context = options.context ?? this.#contextOf(input);
+    const placement = requirePlacement(options.placement ?? this.#placement);
+    return seal(this.#envelope, input, {
+      context,
+      aad,
+      storeContext,
+      plaintextBytes,
+      signal,
+      placement,
+    });
+  }
+
+  /**
+   * Reads a whole object.
+   *
+   * @throws like `Envelope.decrypt`, `ERR_ENVELOPE_NO_KEY` where the sidecar is missing; what S3 answers. The
+   * body fails with `ERR_ENVELOPE_TRUNCATED` where the object was cut, or replaced while it was read.
+   */
+  async get(input: ObjectInput, options: GetOptions = {}): Promise<OpenedObject> {
+    const decrypt = this.#decryptOptions(input, options);
+    const opened = await openWhole(this.#client, this.#envelope, input, decrypt);
+    const { body } = opened;
+    return {
+      ...opened,
+      bytes: async () => new Uint8Array(await buffer(body)),
+      text: async () => (await buffer(body)).toString(),
+    };
+  }
+
+  /**
+   * Opens an object for random access, in one request. All reads are of the version that was opened.
+   *
+   * @returns To be closed, since it holds keys and plaintext. What it reads has verified, and so has every
+   * length that it reports.
+   */
+  async open(input: ObjectInput, options: GetOptions = {}): Promise<EncryptedReader> {
+    const { signal } = options;
+    const front = await readFront(this.#client, input, signal);
+    const { keyBlock } = await headerOf(this.#client, front, signal);
+    return openEncrypted(this.#envelope, objectSource(this.#client, front), {
+      ...this.#decryptOptions(input, options),
+      keyBlock,
+    });
+  }
+
+  /**
+   * Reads a range of the plaintext, `start` inclusive and `end` exclusive: two requests, one more for every further
+   * 2 MiB, and one to verify the end where the range reaches it.
+   *
+   * @returns Less where the plaintext ends before `end`: that it ends there has verified.
+   */
+  async getRange(
+    input: ObjectInput,
+    start: number,
+    end: number,
+    options: GetOptions = {},
+  ): Promise<Bytes> {
+    await using reader = await this.open(input, options);
+    return await reader.read(start, end, { signal: options.signal });
+  }
+
+  /** Tells what an object says of itself, without a KMS. */
+  async head(
+    input: ObjectInput,
+    { signal }: Pick<GetOptions, "signal"> = {},
+  ): Promise<ObjectFacts> {
+    const front = await readFront(this.#client, input, signal);
+    const { bytes, layout, output, size } = front;
+    const { header, keyBlock } = await headerOf(this.#client, front, signal);
+    const start = bytes.subarray(0, header.length);
+    const facts = inspect(keyBlock === undefined ? start : attachKeyBlock(start, keyBlock));
+    return {
+      placement: layout?.placement ?? "inline",
+      entries: facts.entries ?? [],
+      storedContext: facts.storedContext,
+      plaintextBytes: plaintextBytesOf(size - header.length),
+      ETag: output.ETag,
+      VersionId: output.VersionId,
+      Metadata: userMetadata(output.Metadata),
+    };
+  }
+
+  /**
+   * Copies an object within S3, with its data key.
+   *
+   * @throws {@link EnvelopeError} `ERR_ENVELOPE_INVALID_CONTEXT` where the context is a function of the name and
+   * differs for the copy: such an object is read and stored again.
+   */
+  async copy(
+    { from, ...target }: CopyInput,
+    { signal }: Pick<GetOptions, "signal"> = {},
+  ): Promise<Stored> {
+    this.#requireSameContext(from, target);
+    const front = await readFront(this.#client, from, signal);
+    const { layout, output } = front;
+    if (layout?.sidecarId !== undefined) {
+      const { bytes } = await readSidecar(this.#client, from, layout.sidecarId, signal);
+      const { Bucket } = target;
+      const Key = sidecarKey(target.Key, layout.sidecarId);
+      await this.#client.send(
+        new PutObjectCommand({ Bucket, Key, Body: bytes }),
+        abortable(signal),
+      );
+    }
+    const user = userMetadata(output.Metadata);
+    const Metadata = layout === undefined ? user : writeLayout(layout, user);
+    return copyWithMetadata(this.#client, front, { ...target, Metadata }, signal);
+  }
+
+  /**
+   * Rewraps an object: new entries for its data key, by the CMKs of the envelope. Nothing of the body is sent again,
+   * except the first 5 MiB where the key block is in it. Whoever changes the object meanwhile is not overwritten.
+   *
+   * @throws like `Envelope.rewrap`, and as {@link put}. The object is then as it was.
+   */
+  rewrap(input: ObjectInput, options: ObjectRewrapOptions = {}): Promise<RewrapResult> {
+    const context = options.context ?? this.#contextOf(input);
+    return rewrapObject(this.#client, this.#envelope, input, { ...options, context });
+  }
+
+  /**
+   * Deletes an object, and then its sidecar, unless the bucket keeps versions or one version was named: another
+   * version may need it.
+   */
+  async delete(
+    input: ObjectName & { readonly VersionId?: string },
+    { signal }: Pick<GetOptions, "signal"> = {},
+  ): Promise<void> {
+    const sidecar = await sidecarOf(this.#client, input, signal);
+    const { DeleteMarker, VersionId } = await this.#client.send(
+      new DeleteObjectCommand(input),
+      abortable(signal),
+    );
+    if (sidecar === undefined || DeleteMarker === true || VersionId !== undefined) return;
+    const { Bucket } = input;
+    await this.#client.send(new DeleteObjectCommand({ Bucket, Key: sidecar }), abortable(signal));
+  }
+
+  /** Lists objects by their names, without sidecars, and what each says of its encryption, without a KMS. */
+  list(input: ListInput, options: ListOptions = {}): AsyncGenerator<ListedObject, void> {
+    return listObjects(this.#client, input, (name) => this.head(name, options), options);
+  }
+
+  /**
+   * Decrypts what a presigned URL answered: a response of `fetch`, whole, with the headers of S3.
+   *
+   * @param name - For the context, where that is a function of the name. A sidecar is not read: pass what is in it
+   * as `keyBlock`.
+   * @throws like {@link get}; TypeError for a response that is not a success.
+   */
+  fromResponse(
+    response: Response,
+    name: ObjectName,
+    { keyBlock, ...options }: GetOptions & { readonly keyBlock?: Uint8Array | undefined } = {},
+  ): Readable {
+    if (!response.ok || response.body === null) {
+      throw new TypeError(`the response has status ${response.status}`);
+    }
+    const metadata = Object.fromEntries(
+      [...response.headers]
+        .filter(([header]) => header.startsWith(META))
+        .map(([header, value]) => [header.slice(META.length), value]),
+    );
+    const block = keyBlock ?? readLayout(metadata)?.keyBlock;
+    const opened = decryptStream(this.#envelope, {
+      ...this.#decryptOptions(name, options),
+      keyBlock: block,
+    });
+    pipeline(Readable.fromWeb(response.body as WebStream), opened, () => undefined);
+    return opened;
+  }
+
+  #contextOf({ Bucket, Key }: ObjectName): Context {
+    return typeof this.#context === "function" ? this.#context({ Bucket, Key }) : this.#context;
+  }
+
+  #decryptOptions(name: ObjectName, { context, aad, signal }: GetOptions): DecryptOptions {
+    return { context: context ?? this.#contextOf(name), aad, signal };
+  }
+
+  #requireSameContext(from: ObjectName, to: ObjectName): void {
+    const [one, other] = [from, to].map((name) =>
+      Buffer.from(encodeContext(this.#contextOf(name))),
+    );
+    if (one?.equals(other ?? Buffer.alloc(0))) return;
+    throw new EnvelopeError(
+      "ERR_ENVELOPE_INVALID_CONTEXT",
+      "the copy would have another context, and an object keeps its own: get it, and put it under the new name",
+    );
+  }
+}
+
+function requirePlacement(placement: Placement): Placement {
+  if (placements.includes(placement)) return placement;
+  throw new TypeError(`placement must be one of ${placements.join(", ")}`);
+}

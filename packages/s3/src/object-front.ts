@@ -1,0 +1,190 @@
+/**
+ * The first request of whatever does not read an object from its start to its end: one ranged GET brings the
+ * metadata, the size, the version and the beginning of the body.
+ *
+ * @module
+ */
+import { Readable } from "node:stream";
+import { buffer } from "node:stream/consumers";
+import {
+  GetObjectCommand,
+  HeadObjectCommand,
+  type GetObjectCommandInput,
+  type GetObjectCommandOutput,
+  type S3Client,
+} from "@aws-sdk/client-s3";
+import { EnvelopeError } from "@env/core";
+import { parseHeader, MAX_HEADER_BYTES, type Header } from "@env/core/message";
+import { readLayout, sidecarKey, type Layout } from "./layout.ts";
+
+/** The part of a client that reading needs. */
+export type Sender = Pick<S3Client, "send">;
+
+/** The name of an object. */
+export interface ObjectName {
+  readonly Bucket: string;
+  readonly Key: string;
+}
+
+/** What names an object, with what the SDK may need to read it (`VersionId`, `RequestPayer`, SSE-C keys). */
+export type ObjectInput = Omit<GetObjectCommandInput, "Range" | "PartNumber" | "Key" | "Bucket"> &
+  ObjectName;
+
+/** The beginning of an object, and what came with it. */
+export interface ObjectFront {
+  readonly input: ObjectInput;
+  /** All of the answer but its body. */
+  readonly output: Omit<GetObjectCommandOutput, "Body">;
+  /** Bytes of the whole body, header included. */
+  readonly size: number;
+  /** As many bytes as were asked for, or the whole body. */
+  readonly bytes: Uint8Array;
+  /** `undefined` where the metadata says nothing: the body may be a whole message. */
+  readonly layout: Layout | undefined;
+}
+
+/** Enough for a header with its stored context and a key block of 16 entries; usually the first chunk is in it. */
+export const FRONT_BYTES = 32_768;
+
+/**
+ * Reads the beginning of an object.
+ *
+ * @param bytes - How much of it, {@link FRONT_BYTES} by default.
+ * @throws what S3 answers; {@link EnvelopeError} like {@link readLayout}.
+ */
+export async function readFront(
+  client: Sender,
+  input: ObjectInput,
+  signal: AbortSignal | undefined,
+  bytes: number = FRONT_BYTES,
+): Promise<ObjectFront> {
+  const command = new GetObjectCommand({ ...input, Range: `bytes=0-${bytes - 1}` });
+  let answer: GetObjectCommandOutput;
+  try {
+    answer = await client.send(command, abortable(signal));
+  } catch (error) {
+    if (hasName(error, "InvalidRange")) throw empty(input, error);
+    throw error;
+  }
+  const { Body, ...output } = answer;
+  if (output.ContentRange === undefined && (output.ContentLength ?? 0) > bytes) {
+    readableOf(Body).destroy();
+    throw new RangeError("the store ignored the range: random access needs one that reads ranges");
+  }
+  const body = await bytesOf(Body);
+  return {
+    input,
+    output,
+    bytes: body,
+    size: sizeOf(answer, body),
+    layout: readLayout(output.Metadata),
+  };
+}
+
+/** A header, and the key block for it where that is detached. */
+export interface FrontHeader {
+  readonly header: Header;
+  readonly keyBlock: Uint8Array | undefined;
+}
+
+/** The header at the beginning of an object, with its key block from wherever it is. */
+export async function headerOf(
+  client: Sender,
+  { input, bytes, layout }: ObjectFront,
+  signal: AbortSignal | undefined,
+): Promise<FrontHeader> {
+  const header = parseHeader(bytes);
+  return { header, keyBlock: await keyBlockOf(client, input, layout, signal) };
+}
+
+/** The detached key block of an object, from its metadata or from its sidecar. */
+export async function keyBlockOf(
+  client: Sender,
+  input: ObjectInput,
+  layout: Layout | undefined,
+  signal: AbortSignal | undefined,
+): Promise<Uint8Array | undefined> {
+  if (layout?.sidecarId === undefined) return layout?.keyBlock;
+  const { bytes } = await readSidecar(client, input, layout.sidecarId, signal);
+  const { keyBlockOffset, length } = parseHeader(bytes);
+  return bytes.subarray(keyBlockOffset, length);
+}
+
+/** Reads a sidecar: a header with its key block. Its version is the latest, whatever version the object has. */
+export async function readSidecar(
+  client: Sender,
+  { Bucket, Key, RequestPayer, ExpectedBucketOwner }: ObjectInput,
+  id: string,
+  signal: AbortSignal | undefined,
+): Promise<{ readonly bytes: Uint8Array; readonly etag: string | undefined }> {
+  const name = sidecarKey(Key, id);
+  const input = { Bucket, Key: name, RequestPayer, ExpectedBucketOwner };
+  const Range = `bytes=0-${MAX_HEADER_BYTES - 1}`;
+  try {
+    const command = new GetObjectCommand({ ...input, Range });
+    const { Body, ETag } = await client.send(command, abortable(signal));
+    return { bytes: await bytesOf(Body), etag: ETag };
+  } catch (error) {
+    if (!hasName(error, "NoSuchKey")) throw error;
+    throw new EnvelopeError(
+      "ERR_ENVELOPE_NO_KEY",
+      `the sidecar ${JSON.stringify(name)} with the object's key block does not exist: restore it`,
+      { cause: error },
+    );
+  }
+}
+
+/** The key of the sidecar that an object has; `undefined` where it has none, or none that may be read. */
+export async function sidecarOf(
+  client: Sender,
+  { Bucket, Key, RequestPayer, ExpectedBucketOwner }: ObjectInput,
+  signal: AbortSignal | undefined,
+): Promise<string | undefined> {
+  const command = new HeadObjectCommand({ Bucket, Key, RequestPayer, ExpectedBucketOwner });
+  try {
+    const { Metadata } = await client.send(command, abortable(signal));
+    const id = readLayout(Metadata)?.sidecarId;
+    return id === undefined ? undefined : sidecarKey(Key, id);
+  } catch (error) {
+    if (hasName(error, "NotFound", "NoSuchKey", "Forbidden", "EnvelopeError")) return undefined;
+    throw error;
+  }
+}
+
+/** The options of a call that may be aborted. */
+export function abortable(signal: AbortSignal | undefined): { readonly abortSignal?: AbortSignal } {
+  return signal === undefined ? {} : { abortSignal: signal };
+}
+
+/** Whether S3 answered with this error. */
+export function hasName(error: unknown, ...names: readonly string[]): error is Error {
+  return error instanceof Error && names.includes(error.name);
+}
+
+/** The body of an answer as Node's stream. @throws TypeError for an SDK that gives another one. */
+export function readableOf(body: GetObjectCommandOutput["Body"]): Readable {
+  if (body instanceof Readable) return body;
+  throw new TypeError("the SDK's answer has no stream of Node as its body");
+}
+
+async function bytesOf(body: GetObjectCommandOutput["Body"]): Promise<Uint8Array> {
+  const bytes = await buffer(readableOf(body));
+  return new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length);
+}
+
+/** The size of the object. A store that ignores ranges answers with the whole body. */
+function sizeOf({ ContentRange }: GetObjectCommandOutput, body: Uint8Array): number {
+  const total = /\/(\d+)$/.exec(ContentRange ?? "")?.[1];
+  return total === undefined ? body.length : Number(total);
+}
+
+function empty({ Bucket, Key }: ObjectInput, cause: Error): EnvelopeError {
+  const what = JSON.stringify(`${Bucket}/${Key}`);
+  return new EnvelopeError(
+    "ERR_ENVELOPE_FORMAT",
+    `the object ${what} is empty: it is not encrypted`,
+    {
+      cause,
+    },
+  );
+}
