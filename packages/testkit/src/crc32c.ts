@@ -14,9 +14,13 @@ const table = Uint32Array.from({ length: 256 }, (_, byte) => {
   return value;
 });
 
-/** Returns the checksum, 0 to 2^32 - 1. */
-export function crc32c(bytes: Uint8Array): number {
-  let value = 0xffffffff;
+/**
+ * Returns the checksum, 0 to 2^32 - 1.
+ *
+ * @param before - The checksum of the bytes that come before these.
+ */
+export function crc32c(bytes: Uint8Array, before = 0): number {
+  let value = before ^ 0xffffffff;
   for (const byte of bytes) value = (table[(value ^ byte) & 0xff] ?? 0) ^ (value >>> 8);
   return (value ^ 0xffffffff) >>> 0;
 }

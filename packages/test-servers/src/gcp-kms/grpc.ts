@@ -13,7 +13,7 @@ import {
   type ServerUnaryCall,
 } from "@grpc/grpc-js";
 import { fromJSON, type ServiceDefinition } from "@grpc/proto-loader";
-import { Listener } from "./listener.ts";
+import { Listener } from "../listener.ts";
 import { methods, type Message } from "./methods.ts";
 import type { Dispatch } from "./outcome.ts";
 

@@ -7,7 +7,7 @@
  */
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import { fromJson, isMessage, toJson } from "./json.ts";
-import { Listener } from "./listener.ts";
+import { Listener } from "../listener.ts";
 import type { Message } from "./methods.ts";
 import type { Dispatch, Outcome } from "./outcome.ts";
 import { httpStatus } from "./status.ts";
