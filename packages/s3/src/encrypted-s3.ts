@@ -7,7 +7,6 @@
  */
 import { pipeline, Readable } from "node:stream";
 import { buffer } from "node:stream/consumers";
-import type { ReadableStream as WebStream } from "node:stream/web";
 import { DeleteObjectCommand, PutObjectCommand, type S3Client } from "@aws-sdk/client-s3";
 import {
   attachKeyBlock,
@@ -37,6 +36,7 @@ import {
   abortable,
   headerOf,
   readFront,
+  readHeader,
   readSidecar,
   sidecarOf,
   type ObjectInput,
@@ -44,7 +44,12 @@ import {
 } from "./object-front.ts";
 import { objectSource } from "./object-source.ts";
 import { openWhole, plaintextBytesOf, type DecryptedObject } from "./opened-object.ts";
-import { rewrapObject, type RewrapOptions, type RewrapResult } from "./rewrap-object.ts";
+import {
+  rewrapObject,
+  rewrapSidecar,
+  type RewrapOptions,
+  type RewrapResult,
+} from "./rewrap-object.ts";
 import { seal, type PutInput, type SealedObject } from "./sealed-object.ts";
 import { copyWithMetadata } from "./self-copy.ts";
 import { upload, type Stored, type UploadOptions } from "./upload.ts";
@@ -138,7 +143,8 @@ export function encryptedS3(options: EncryptedS3Options): EncryptedS3 {
 
 /** Made by {@link encryptedS3}. Its calls may overlap. */
 export class EncryptedS3 {
-  readonly #client: S3Client;
+  /** The caller's. */
+  readonly client: S3Client;
   readonly #envelope: Envelope;
   readonly #context: ContextOf<Context>;
   readonly #placement: Placement;
@@ -150,7 +156,7 @@ export class EncryptedS3 {
     if (typeof envelope?.encrypt !== "function")
       throw new TypeError("envelope must be an Envelope");
     if (typeof context !== "function") encodeContext(context);
-    this.#client = client;
+    this.client = client;
     this.#envelope = envelope;
     this.#context = context;
     this.#placement = requirePlacement(placement);
@@ -166,7 +172,7 @@ export class EncryptedS3 {
   async put(input: PutInput, options: PutOptions = {}): Promise<PutResult> {
     const { partSize, queueSize, onProgress, signal } = options;
     const sealed = await this.seal(input, options);
-    const stored = await upload(this.#client, sealed, { partSize, queueSize, onProgress, signal });
+    const stored = await upload(this.client, sealed, { partSize, queueSize, onProgress, signal });
     return { ...stored, placement: options.placement ?? this.#placement };
   }
 
@@ -201,7 +207,7 @@ export class EncryptedS3 {
    */
   async get(input: ObjectInput, options: GetOptions = {}): Promise<OpenedObject> {
     const decrypt = this.#decryptOptions(input, options);
-    const opened = await openWhole(this.#client, this.#envelope, input, decrypt);
+    const opened = await openWhole(this.client, this.#envelope, input, decrypt);
     const { body } = opened;
     return {
       ...opened,
@@ -218,9 +224,9 @@ export class EncryptedS3 {
    */
   async open(input: ObjectInput, options: GetOptions = {}): Promise<EncryptedReader> {
     const { signal } = options;
-    const front = await readFront(this.#client, input, signal);
-    const { keyBlock } = await headerOf(this.#client, front, signal);
-    return openEncrypted(this.#envelope, objectSource(this.#client, front), {
+    const front = await readFront(this.client, input, signal);
+    const { keyBlock } = await headerOf(this.client, front, signal);
+    return openEncrypted(this.#envelope, objectSource(this.client, front), {
       ...this.#decryptOptions(input, options),
       keyBlock,
     });
@@ -247,9 +253,9 @@ export class EncryptedS3 {
     input: ObjectInput,
     { signal }: Pick<GetOptions, "signal"> = {},
   ): Promise<ObjectFacts> {
-    const front = await readFront(this.#client, input, signal);
+    const front = await readHeader(this.client, input, signal);
     const { bytes, layout, output, size } = front;
-    const { header, keyBlock } = await headerOf(this.#client, front, signal);
+    const { header, keyBlock } = await headerOf(this.client, front, signal);
     const start = bytes.subarray(0, header.length);
     const facts = inspect(keyBlock === undefined ? start : attachKeyBlock(start, keyBlock));
     return {
@@ -274,20 +280,17 @@ export class EncryptedS3 {
     { signal }: Pick<GetOptions, "signal"> = {},
   ): Promise<Stored> {
     this.#requireSameContext(from, target);
-    const front = await readFront(this.#client, from, signal);
+    const front = await readHeader(this.client, from, signal);
     const { layout, output } = front;
     if (layout?.sidecarId !== undefined) {
-      const { bytes } = await readSidecar(this.#client, from, layout.sidecarId, signal);
+      const { bytes } = await readSidecar(this.client, from, layout.sidecarId, signal);
       const { Bucket } = target;
       const Key = sidecarKey(target.Key, layout.sidecarId);
-      await this.#client.send(
-        new PutObjectCommand({ Bucket, Key, Body: bytes }),
-        abortable(signal),
-      );
+      await this.client.send(new PutObjectCommand({ Bucket, Key, Body: bytes }), abortable(signal));
     }
     const user = userMetadata(output.Metadata);
     const Metadata = layout === undefined ? user : writeLayout(layout, user);
-    return copyWithMetadata(this.#client, front, { ...target, Metadata }, signal);
+    return copyWithMetadata(this.client, front, { ...target, Metadata }, signal);
   }
 
   /**
@@ -298,7 +301,17 @@ export class EncryptedS3 {
    */
   rewrap(input: ObjectInput, options: ObjectRewrapOptions = {}): Promise<RewrapResult> {
     const context = options.context ?? this.#contextOf(input);
-    return rewrapObject(this.#client, this.#envelope, input, { ...options, context });
+    return rewrapObject(this.client, this.#envelope, input, { ...options, context });
+  }
+
+  /** {@link rewrap} for the sidecar of an object alone: the object is not looked at. */
+  rewrapSidecar(
+    input: ObjectInput,
+    id: string,
+    options: ObjectRewrapOptions = {},
+  ): Promise<RewrapResult> {
+    const context = options.context ?? this.#contextOf(input);
+    return rewrapSidecar(this.client, this.#envelope, input, id, { ...options, context });
   }
 
   /**
@@ -309,19 +322,19 @@ export class EncryptedS3 {
     input: ObjectName & { readonly VersionId?: string },
     { signal }: Pick<GetOptions, "signal"> = {},
   ): Promise<void> {
-    const sidecar = await sidecarOf(this.#client, input, signal);
-    const { DeleteMarker, VersionId } = await this.#client.send(
+    const sidecar = await sidecarOf(this.client, input, signal);
+    const { DeleteMarker, VersionId } = await this.client.send(
       new DeleteObjectCommand(input),
       abortable(signal),
     );
     if (sidecar === undefined || DeleteMarker === true || VersionId !== undefined) return;
     const { Bucket } = input;
-    await this.#client.send(new DeleteObjectCommand({ Bucket, Key: sidecar }), abortable(signal));
+    await this.client.send(new DeleteObjectCommand({ Bucket, Key: sidecar }), abortable(signal));
   }
 
   /** Lists objects by their names, without sidecars, and what each says of its encryption, without a KMS. */
   list(input: ListInput, options: ListOptions = {}): AsyncGenerator<ListedObject, void> {
-    return listObjects(this.#client, input, (name) => this.head(name, options), options);
+    return listObjects(this.client, input, (name) => this.head(name, options), options);
   }
 
   /**
@@ -349,7 +362,7 @@ export class EncryptedS3 {
       ...this.#decryptOptions(name, options),
       keyBlock: block,
     });
-    pipeline(Readable.fromWeb(response.body as WebStream), opened, () => undefined);
+    pipeline(Readable.fromWeb(response.body), opened, () => undefined);
     return opened;
   }
 

@@ -16,6 +16,16 @@ export type {
   PutOptions,
   PutResult,
 } from "./encrypted-s3.ts";
+export { reportBucket, rewrapBucket } from "./bucket.ts";
+export type {
+  BucketFailure,
+  BucketInput,
+  BucketOptions,
+  BucketProgress,
+  BucketResult,
+  BucketRewrapOptions,
+  CmkUse,
+} from "./bucket.ts";
 export type { Placement } from "./layout.ts";
 export type { ListedObject, ListInput, ListOptions } from "./listing.ts";
 export type { ObjectInput, ObjectName } from "./object-front.ts";

@@ -122,9 +122,12 @@ export function sidecarKey(key: string, id: string): string {
   return `${key}.${id}${SIDECAR_SUFFIX}`;
 }
 
-/** The key of the object that a sidecar belongs to; `undefined` for what is not a sidecar's name. */
-export function ownerOfSidecar(key: string): string | undefined {
-  return SIDECAR_NAME.exec(key)?.[1];
+/** The object that a sidecar belongs to, by the sidecar's key; `undefined` for another key. */
+export function ownerOfSidecar(
+  key: string,
+): { readonly Key: string; readonly id: string } | undefined {
+  const [, Key, id] = SIDECAR_NAME.exec(key) ?? [];
+  return Key === undefined || id === undefined ? undefined : { Key, id };
 }
 
 /** Names the sidecar of one message: 96 bits of its salt, so that no other message of this key has the same. */

@@ -11,6 +11,7 @@ import {
 } from "@aws-sdk/client-s3";
 import { isEnvelopeError } from "@env/core";
 import type { ObjectFacts } from "./encrypted-s3.ts";
+import { inOrder } from "./in-order.ts";
 import { ownerOfSidecar } from "./layout.ts";
 import { abortable } from "./object-front.ts";
 
@@ -54,17 +55,13 @@ export async function* listObjects(
       return { ...object, encryption: undefined };
     }
   };
-  const looking: Promise<ListedObject>[] = [];
-  for await (const object of namesOf(client, input, signal)) {
-    if (ownerOfSidecar(object.Key) !== undefined) continue;
-    const looked = look(object);
-    looked.catch(() => undefined); // Seen when its turn comes.
-    looking.push(looked);
-    if (looking.length < concurrency) continue;
-    const next = looking.shift();
-    if (next) yield await next;
-  }
-  for (const looked of looking) yield await looked;
+  yield* inOrder(withoutSidecars(namesOf(client, input, signal)), concurrency, look);
+}
+
+async function* withoutSidecars(
+  objects: AsyncIterable<NamedObject>,
+): AsyncGenerator<NamedObject, void> {
+  for await (const object of objects) if (ownerOfSidecar(object.Key) === undefined) yield object;
 }
 
 /** An object as S3 lists it. */

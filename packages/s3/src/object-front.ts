@@ -13,8 +13,8 @@ import {
   type GetObjectCommandOutput,
   type S3Client,
 } from "@aws-sdk/client-s3";
-import { EnvelopeError } from "@env/core";
-import { parseHeader, MAX_HEADER_BYTES, type Header } from "@env/core/message";
+import { EnvelopeError, isEnvelopeError } from "@env/core";
+import { headerLength, MAX_HEADER_BYTES, parseHeader, type Header } from "@env/core/message";
 import { readLayout, sidecarKey, type Layout } from "./layout.ts";
 
 /** The part of a client that reading needs. */
@@ -29,6 +29,14 @@ export interface ObjectName {
 /** What names an object, with what the SDK may need to read it (`VersionId`, `RequestPayer`, SSE-C keys). */
 export type ObjectInput = Omit<GetObjectCommandInput, "Range" | "PartNumber" | "Key" | "Bucket"> &
   ObjectName;
+
+/** An object that nobody has encrypted. */
+export class NotEncrypted extends EnvelopeError {
+  constructor({ Bucket, Key }: ObjectName, cause: unknown) {
+    const what = JSON.stringify(`${Bucket}/${Key}`);
+    super("ERR_ENVELOPE_FORMAT", `the object ${what} is not encrypted`, { cause });
+  }
+}
 
 /** The beginning of an object, and what came with it. */
 export interface ObjectFront {
@@ -63,7 +71,7 @@ export async function readFront(
   try {
     answer = await client.send(command, abortable(signal));
   } catch (error) {
-    if (hasName(error, "InvalidRange")) throw empty(input, error);
+    if (hasName(error, "InvalidRange")) throw new NotEncrypted(input, error); // It is empty.
     throw error;
   }
   const { Body, ...output } = answer;
@@ -81,6 +89,21 @@ export async function readFront(
   };
 }
 
+/** Bytes in which the header of an object usually is. */
+const HEADER_READ_BYTES = 4096;
+
+/** Reads no more of an object than its header. */
+export async function readHeader(
+  client: Sender,
+  input: ObjectInput,
+  signal: AbortSignal | undefined,
+): Promise<ObjectFront> {
+  const front = await readFront(client, input, signal, HEADER_READ_BYTES);
+  const length = headerLength(front.bytes) ?? Infinity;
+  const isThere = length <= front.bytes.length || front.bytes.length === front.size;
+  return isThere ? front : readFront(client, input, signal);
+}
+
 /** A header, and the key block for it where that is detached. */
 export interface FrontHeader {
   readonly header: Header;
@@ -93,7 +116,13 @@ export async function headerOf(
   { input, bytes, layout }: ObjectFront,
   signal: AbortSignal | undefined,
 ): Promise<FrontHeader> {
-  const header = parseHeader(bytes);
+  let header: Header;
+  try {
+    header = parseHeader(bytes);
+  } catch (error) {
+    const isOther = isEnvelopeError(error) && error.code === "ERR_ENVELOPE_FORMAT";
+    throw isOther && layout === undefined ? new NotEncrypted(input, error) : error;
+  }
   return { header, keyBlock: await keyBlockOf(client, input, layout, signal) };
 }
 
@@ -176,15 +205,4 @@ async function bytesOf(body: GetObjectCommandOutput["Body"]): Promise<Uint8Array
 function sizeOf({ ContentRange }: GetObjectCommandOutput, body: Uint8Array): number {
   const total = /\/(\d+)$/.exec(ContentRange ?? "")?.[1];
   return total === undefined ? body.length : Number(total);
-}
-
-function empty({ Bucket, Key }: ObjectInput, cause: Error): EnvelopeError {
-  const what = JSON.stringify(`${Bucket}/${Key}`);
-  return new EnvelopeError(
-    "ERR_ENVELOPE_FORMAT",
-    `the object ${what} is empty: it is not encrypted`,
-    {
-      cause,
-    },
-  );
 }

@@ -15,7 +15,7 @@ import {
   abortable,
   hasName,
   headerOf,
-  readFront,
+  readHeader,
   readSidecar,
   type ObjectInput,
 } from "./object-front.ts";
@@ -63,7 +63,7 @@ async function rewrapOnce(
   { dryRun = false, ...options }: RewrapOptions,
 ): Promise<RewrapResult> {
   const { signal } = options;
-  const front = await readFront(client, input, signal);
+  const front = await readHeader(client, input, signal);
   const { layout } = front;
   const placement = layout?.placement ?? "inline";
   if (layout?.sidecarId !== undefined) {
