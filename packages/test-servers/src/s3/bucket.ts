@@ -6,6 +6,7 @@
  * @module
  */
 import { randomBytes } from "node:crypto";
+import type { Answer } from "./answer.ts";
 import type { Checksum, ChecksumAlgorithm, ChecksumType } from "./checksums.ts";
 import { S3Error } from "./error.ts";
 import { KeyOrder } from "./key-order.ts";
@@ -58,6 +59,12 @@ export interface Upload {
   readonly parts: Map<number, StoredPart>;
 }
 
+export interface EndedUpload {
+  readonly key: string;
+  /** What it was completed with: S3 answers the same request again with the same. */
+  readonly completed?: { readonly request: Buffer; readonly answer: Answer };
+}
+
 export type Versioning = "Enabled" | "Suspended" | undefined;
 
 /** The id of versions that were made without versioning. */
@@ -66,7 +73,10 @@ const NULL = "null";
 export class Bucket {
   readonly name: string;
   readonly created: Date = now();
+  /** The multipart uploads that are open. */
   readonly uploads: Map<string, Upload> = new Map();
+  /** Those that were completed or aborted, by id. */
+  readonly ended: Map<string, EndedUpload> = new Map();
   versioning: Versioning;
   /** The newest first. */
   readonly #versions = new Map<string, Version[]>();

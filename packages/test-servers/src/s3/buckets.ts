@@ -4,7 +4,8 @@
  * @module
  */
 import { Bucket } from "./bucket.ts";
-import { answer, xmlAnswer, type Answer, type Call } from "./call.ts";
+import { answer, xmlAnswer, type Answer } from "./answer.ts";
+import type { Call } from "./call.ts";
 import { verifyBody } from "./checksums.ts";
 import { S3Error } from "./error.ts";
 import { parseXml } from "./xml.ts";

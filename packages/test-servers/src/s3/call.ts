@@ -1,12 +1,11 @@
 /**
- * A request as an operation sees it, and its answer.
+ * A request as an operation sees it.
  *
  * @module
  */
 import type { Bucket } from "./bucket.ts";
 import { S3Error } from "./error.ts";
 import type { Headers } from "./properties.ts";
-import { toXml, type Xml } from "./xml.ts";
 
 /** Limits of S3, which tests make smaller. */
 export interface S3Limits {
@@ -54,39 +53,6 @@ export interface Call {
   /** Headers by lower-case name, with the trailers of the body. */
   readonly headers: Headers;
   readonly body: Buffer;
-}
-
-export interface Answer {
-  readonly status: number;
-  readonly headers: Readonly<Record<string, string>>;
-  readonly body: readonly Uint8Array[];
-}
-
-export function answer(
-  status: number,
-  headers: Readonly<Record<string, string>> = {},
-  body: readonly Uint8Array[] = [],
-): Answer {
-  return { status, headers, body };
-}
-
-export function xmlAnswer(root: string, content: Xml, headers: Headers = {}): Answer {
-  const body = Buffer.from(toXml(root, content));
-  return answer(200, { "content-type": "application/xml", ...headers }, [body]);
-}
-
-export function errorAnswer(error: S3Error, requestId: string): Answer {
-  const { code, status, message, details, headers } = error;
-  if (status === 304) return answer(status, headers);
-  const content = {
-    Code: code,
-    Message: message,
-    ...details,
-    RequestId: requestId,
-    HostId: "host",
-  };
-  const body = Buffer.from(toXml("Error", content));
-  return answer(status, { ...headers, "content-type": "application/xml" }, [body]);
 }
 
 /** A number of the query, within bounds; larger ones are cut to the bound, as S3 does. */

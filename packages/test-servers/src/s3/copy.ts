@@ -6,7 +6,8 @@
  * @module
  */
 import { versionHeader, type Bucket, type ObjectVersion } from "./bucket.ts";
-import { xmlAnswer, type Answer, type Call, type Site } from "./call.ts";
+import { xmlAnswer, type Answer } from "./answer.ts";
+import type { Call, Site } from "./call.ts";
 import { algorithmNamed, DEFAULT_ALGORITHM, fullChecksum } from "./checksums.ts";
 import { checkCopySource, checkWrite } from "./conditions.ts";
 import { S3Error } from "./error.ts";

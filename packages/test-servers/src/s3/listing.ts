@@ -6,7 +6,8 @@
  * @module
  */
 import type { Bucket, Version } from "./bucket.ts";
-import { numberOf, xmlAnswer, type Answer, type Call } from "./call.ts";
+import { xmlAnswer, type Answer } from "./answer.ts";
+import { numberOf, type Call } from "./call.ts";
 import { S3Error } from "./error.ts";
 import { compareKeys, indexOf } from "./key-order.ts";
 import { storageClassOf } from "./properties.ts";

@@ -7,7 +7,8 @@
  */
 import { randomBytes } from "node:crypto";
 import { now, versionHeader, type Bucket, type StoredPart, type Upload } from "./bucket.ts";
-import { answer, numberOf, xmlAnswer, type Answer, type Call, type Site } from "./call.ts";
+import { answer, xmlAnswer, type Answer } from "./answer.ts";
+import { numberOf, type Call, type Site } from "./call.ts";
 import {
   algorithmNamed,
   claimedChecksum,
@@ -110,6 +111,10 @@ export function putPart(
 export function completeMultipartUpload(call: Call): Answer {
   const { site, bucket: name, key, query, headers, body } = call;
   const bucket = site.bucket(name);
+  const repeated = bucket.ended.get(query.get("uploadId") ?? "");
+  if (repeated?.key === key && repeated.completed?.request.equals(body) === true) {
+    return repeated.completed.answer;
+  }
   const upload = uploadOf(bucket, key, query.get("uploadId"));
   const elements = parseXml(body.toString(), "CompleteMultipartUpload").all("Part");
   if (elements.length === 0) throw new S3Error("MalformedXML");
@@ -131,8 +136,7 @@ export function completeMultipartUpload(call: Call): Answer {
   const etag = `${hash("md5", [digests]).toString("hex")}-${parts.length}`;
   const { properties } = upload;
   const version = bucket.put({ key, parts, multipart: true, etag, checksum, properties });
-  bucket.uploads.delete(upload.id);
-  return xmlAnswer(
+  const result = xmlAnswer(
     "CompleteMultipartUploadResult",
     {
       Location: `http://s3.amazonaws.com/${name}/${key}`,
@@ -144,11 +148,19 @@ export function completeMultipartUpload(call: Call): Answer {
     },
     { ...properties.encryption, ...versionHeader(bucket, version) },
   );
+  bucket.uploads.delete(upload.id);
+  bucket.ended.set(upload.id, { key, completed: { request: body, answer: result } });
+  return result;
 }
 
 export function abortMultipartUpload({ site, bucket: name, key, query }: Call): Answer {
   const bucket = site.bucket(name);
-  bucket.uploads.delete(uploadOf(bucket, key, query.get("uploadId")).id);
+  const id = query.get("uploadId");
+  if (bucket.ended.get(id ?? "")?.key !== key) {
+    const upload = uploadOf(bucket, key, id);
+    bucket.uploads.delete(upload.id);
+    bucket.ended.set(upload.id, { key });
+  }
   return answer(204);
 }
 
@@ -228,12 +240,12 @@ function partFacts({ number, modified, etag, data, checksum }: StoredPart): Xml 
 
 /** The parts that a request to complete the upload lists, in its order. */
 function listedParts(site: Site, upload: Upload, listed: readonly XmlElement[]): StoredPart[] {
-  let before = 0;
+  const numbers = listed.map((element) => Number(element.get("PartNumber")));
+  if (numbers.some((number, index) => !(number > (numbers[index - 1] ?? 0)))) {
+    throw new S3Error("InvalidPartOrder", undefined, { UploadId: upload.id });
+  }
   return listed.map((element, index) => {
-    const number = Number(element.get("PartNumber"));
-    if (!(number > before))
-      throw new S3Error("InvalidPartOrder", undefined, { UploadId: upload.id });
-    before = number;
+    const number = numbers[index] ?? 0;
     const part = upload.parts.get(number);
     const etag = (element.get("ETag") ?? "").replaceAll('"', "");
     const checksum = part?.checksum;

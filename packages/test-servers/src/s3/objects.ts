@@ -5,7 +5,8 @@
  */
 import { randomBytes } from "node:crypto";
 import { versionHeader, type ObjectVersion, type StoredPart, now } from "./bucket.ts";
-import { answer, xmlAnswer, type Answer, type Call, type Site } from "./call.ts";
+import { answer, xmlAnswer, type Answer } from "./answer.ts";
+import type { Call, Site } from "./call.ts";
 import {
   DEFAULT_ALGORITHM,
   fullChecksum,

@@ -5,7 +5,8 @@
  * @module
  */
 import * as buckets from "./buckets.ts";
-import type { Answer, Call } from "./call.ts";
+import type { Answer } from "./answer.ts";
+import type { Call } from "./call.ts";
 import * as copy from "./copy.ts";
 import * as listing from "./listing.ts";
 import * as multipart from "./multipart.ts";

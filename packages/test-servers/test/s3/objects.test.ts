@@ -108,7 +108,7 @@ describe("PutObject", () => {
     ["an unknown storage class", { StorageClass: "FAST" as never }, 400, "InvalidStorageClass"],
     [
       "eleven tags",
-      { Tagging: [..."abcdefghijk"].map((c) => `${c}=1`).join("&") },
+      { Tagging: Array.from("abcdefghijk", (name) => `${name}=1`).join("&") },
       400,
       "InvalidTag",
     ],
