@@ -20,6 +20,8 @@ export type {
 export type { KmsContext } from "../context.ts";
 export type { KmsFailureCode } from "../error.ts";
 export { DATA_KEY_BYTES } from "../data-key.ts";
+export { withExactContext } from "../exact-context.ts";
+export type { ExactContextCalls } from "../exact-context.ts";
 export { keyBlockLimits } from "../key-block.ts";
 export { checkOptions } from "../options.ts";
 export { adapterOf } from "./adapter.ts";

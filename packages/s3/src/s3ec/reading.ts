@@ -1,0 +1,180 @@
+/**
+ * Requests for an encrypted object, and what opens it.
+ *
+ * The order of the steps: the headers are checked as a complete set, then the policy, then the context; the
+ * keyring unwraps the data key; the commitment is compared. Whatever can be refused without a key is
+ * refused before the keyring is asked.
+ *
+ * @module
+ */
+import {
+  GetObjectCommand,
+  HeadObjectCommand,
+  type GetObjectCommandInput,
+  type GetObjectCommandOutput,
+  type HeadObjectCommandOutput,
+  type S3Client,
+} from "@aws-sdk/client-s3";
+import { EnvelopeError, type Context, type DataKey } from "@env/core";
+import { checkOptions } from "@env/core/driver";
+import { openContentKey, type ContentKey } from "./content.ts";
+import { isHeader, readHeaders, type ObjectHeaders } from "./headers.ts";
+import { instructionFileOf, readInstructionFile } from "./instruction-file.ts";
+import type { ExpectedContext } from "./keyrings.ts";
+import { requireAllowed, type Settings } from "./options.ts";
+
+/** What names an object, with what the SDK may need to read it (`VersionId`, `IfMatch`, `RequestPayer`, …). */
+export type ObjectInput = Omit<GetObjectCommandInput, "Range" | "PartNumber" | "Bucket" | "Key"> & {
+  readonly Bucket: string;
+  readonly Key: string;
+};
+
+export interface ReadOptions {
+  /**
+   * KMS keyrings: the encryption context that the object was written with, or a function that judges the stored
+   * one, without the format's own pairs. It is a TypeError with raw keyrings, which bind none. Default: `{}`.
+   */
+  readonly context?: ExpectedContext | undefined;
+  /** What follows the key in the name of the instruction file. Default: `.instruction`. */
+  readonly instructionFileSuffix?: string | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** How an object is encrypted. Before it was decrypted, none of this is authenticated. */
+export type ObjectEncryption = Pick<
+  ObjectHeaders,
+  "version" | "placement" | "wrapAlgorithm" | "contentAlgorithm"
+> & {
+  /** The stored encryption context or, with raw keyrings, the material description. */
+  readonly description: Context;
+};
+
+/** An object's facts beside its content. */
+export interface ObjectFacts<Output = Omit<GetObjectCommandOutput, "Body">> {
+  readonly encryption: ObjectEncryption;
+  /** The user metadata without the headers of the format. */
+  readonly metadata: Readonly<Record<string, string>>;
+  /** What S3 answered. Its length and checksums are those of the ciphertext. */
+  readonly output: Output;
+}
+
+const READ_OPTIONS = ["context", "instructionFileSuffix", "signal"];
+
+/** Checks everything that can be checked without a request. */
+export function checkRead(
+  { keyring }: Settings,
+  input: { readonly Bucket: string; readonly Key: string },
+  options: ReadOptions,
+  others: readonly string[] = [],
+): void {
+  checkOptions(options, new Set([...READ_OPTIONS, ...others]));
+  requirePlace(input);
+  if (options.context !== undefined && !keyring.bindsContext) {
+    throw new TypeError("context needs a KMS keyring: raw keyrings authenticate none");
+  }
+}
+
+export function requirePlace({
+  Bucket,
+  Key,
+}: {
+  readonly Bucket: string;
+  readonly Key: string;
+}): void {
+  if (typeof Bucket !== "string" || Bucket === "" || typeof Key !== "string" || Key === "") {
+    throw new TypeError("Bucket and Key must be text");
+  }
+}
+
+/** Sends a GET, and hands the answer to `use`. The connection is free again when `use` has ended, however it ends. */
+export async function withObject<T>(
+  client: S3Client,
+  input: GetObjectCommandInput,
+  signal: AbortSignal | undefined,
+  use: (answer: GetObjectCommandOutput) => Promise<T>,
+): Promise<T> {
+  const answer = await client.send(new GetObjectCommand(input), abortable(signal));
+  try {
+    return await use(answer);
+  } catch (error) {
+    discard(answer);
+    throw error;
+  }
+}
+
+/** Ends a body that nobody reads. */
+export function discard({ Body }: GetObjectCommandOutput): void {
+  if (Body !== undefined && "destroy" in Body) Body.destroy();
+}
+
+export function head(
+  client: S3Client,
+  input: ObjectInput,
+  signal: AbortSignal | undefined,
+): Promise<HeadObjectCommandOutput> {
+  return client.send(new HeadObjectCommand(input), abortable(signal));
+}
+
+/** Reads the headers of an object from its metadata or its instruction file. */
+export async function headersOf(
+  client: S3Client,
+  input: ObjectInput,
+  metadata: Readonly<Record<string, string>> | undefined,
+  options: ReadOptions,
+): Promise<ObjectHeaders> {
+  const headers = readHeaders(metadata ?? {});
+  if (typeof headers !== "function") return headers;
+  const place = instructionFileOf(input, options.instructionFileSuffix);
+  return headers((await readInstructionFile(client, place, options.signal)).fields);
+}
+
+/** Unwraps the data key of an object that the policy allows, and uses it. */
+export async function withDataKey<T>(
+  settings: Settings,
+  headers: ObjectHeaders,
+  options: ReadOptions,
+  use: (dataKey: DataKey, content: ContentKey) => T | Promise<T>,
+): Promise<T> {
+  requireAllowed(headers, settings);
+  const { context = {}, signal } = options;
+  using dataKey = await settings.keyring.unwrap(headers, context, { signal });
+  return await use(dataKey, openContentKey(headers, dataKey));
+}
+
+/** Unwraps the data key, and returns what opens the content. */
+export function contentKeyOf(
+  settings: Settings,
+  headers: ObjectHeaders,
+  options: ReadOptions,
+): Promise<ContentKey> {
+  return withDataKey(settings, headers, options, (_, content) => content);
+}
+
+export function factsOf<Output extends { readonly Metadata?: Record<string, string> | undefined }>(
+  { version, placement, wrapAlgorithm, contentAlgorithm, description }: ObjectHeaders,
+  output: Output,
+): ObjectFacts<Output> {
+  const metadata = Object.fromEntries(
+    Object.entries(output.Metadata ?? {}).filter(([name]) => !isHeader(name)),
+  );
+  const encryption = { version, placement, wrapAlgorithm, contentAlgorithm, description };
+  return { encryption, metadata, output };
+}
+
+/** The length of a body, which S3 always announces. */
+export function lengthOf({
+  ContentLength,
+}: {
+  readonly ContentLength?: number | undefined;
+}): number {
+  if (ContentLength !== undefined) return ContentLength;
+  throw new EnvelopeError(
+    "ERR_ENVELOPE_UNSUPPORTED",
+    "the store does not announce the length of the object",
+  );
+}
+
+/** The options of a request that may be aborted. */
+export function abortable(signal: AbortSignal | undefined): { readonly abortSignal?: AbortSignal } {
+  return signal === undefined ? {} : { abortSignal: signal };
+}
