@@ -185,7 +185,12 @@ function textOf(query: URLSearchParams): (text: string) => string {
       ArgumentValue: encoding,
     });
   }
-  return (text) => encode(text).replaceAll("%2F", "/").replaceAll("%20", "+");
+  return (text) =>
+    encode(text)
+      .replaceAll("%2F", "/")
+      .replaceAll("%2A", "*")
+      .replaceAll("~", "%7E")
+      .replaceAll("%20", "+");
 }
 
 function greater(one: string, other: string): string {

@@ -170,7 +170,8 @@ export function checkedTags(
 ): readonly (readonly [string, string])[] {
   if (tags.length > 10) throw new S3Error("InvalidTag", "Object tags cannot be greater than 10");
   const long = tags.some(([name, value]) => name === "" || name.length > 128 || value.length > 256);
-  if (long) throw new S3Error("InvalidTag");
+  const allowed = /^[\p{L}\p{Z}\p{N}_.:/=+\-@]*$/u;
+  if (long || !tags.flat().every((text) => allowed.test(text))) throw new S3Error("InvalidTag");
   if (new Set(tags.map(([name]) => name)).size < tags.length) {
     throw new S3Error("InvalidTag", "Cannot provide multiple Tags with the same key");
   }

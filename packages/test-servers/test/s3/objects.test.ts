@@ -106,6 +106,7 @@ describe("PutObject", () => {
     ["a long key", { Key: "k".repeat(1025) }, 400, "KeyTooLongError"],
     ["another bucket", { Bucket: "others" }, 404, "NoSuchBucket"],
     ["an unknown storage class", { StorageClass: "FAST" as never }, 400, "InvalidStorageClass"],
+    ["a tag of other characters", { Tagging: "a=%3C" }, 400, "InvalidTag"],
     [
       "eleven tags",
       { Tagging: Array.from("abcdefghijk", (name) => `${name}=1`).join("&") },
@@ -297,7 +298,7 @@ describe("deletes and tags", () => {
       { Key: "b", Value: "x y" },
     ]);
     const before = server.object(Bucket, "k");
-    const TagSet = [{ Key: "c", Value: "<&>" }];
+    const TagSet = [{ Key: "c", Value: "a_b-c=" }];
     await client.send(new PutObjectTaggingCommand({ Bucket, Key: "k", Tagging: { TagSet } }));
     expect(await tags()).toEqual(TagSet);
     expect(server.object(Bucket, "k")).toMatchObject({
