@@ -7,13 +7,12 @@
  * @module
  */
 import { Readable } from "node:stream";
-import type {
-  GetObjectCommandOutput,
-  HeadObjectCommandOutput,
-  PutObjectCommandOutput,
-} from "@aws-sdk/client-s3";
+import type { GetObjectCommandOutput } from "@aws-sdk/client-s3";
 import { EnvelopeError, type Bytes } from "@env/core";
 import { writeFileWhole } from "@env/node-stream";
+import type { ObjectInput } from "../object-front.ts";
+import type { PutInput } from "../sealed-object.ts";
+import type { Stored } from "../upload.ts";
 import { open, openPart, plaintextBytes, TAG_BYTES } from "./content.ts";
 import type { ContentAlgorithm } from "./headers.ts";
 import { bodyOf, collect } from "./instruction-file.ts";
@@ -29,11 +28,10 @@ import {
   lengthOf,
   withObject,
   type ObjectFacts,
-  type ObjectInput,
   type ReadOptions,
 } from "./reading.ts";
 import { rewrapObject, type RewrapOptions } from "./rewrap.ts";
-import { putObject, type PutInput, type PutOptions } from "./writing.ts";
+import { putObject, type PutOptions } from "./writing.ts";
 
 /** An object whose content has verified. */
 export interface DecryptedObject extends ObjectFacts {
@@ -79,7 +77,7 @@ export class S3EncryptionClient {
    * const { body } = await objects.get({ Bucket: "inbox", Key: messageId }, { context });
    * ```
    */
-  get(input: ObjectInput, options: ReadOptions = {}): Promise<DecryptedObject> {
+  async get(input: ObjectInput, options: ReadOptions = {}): Promise<DecryptedObject> {
     const limit = this.#settings.maxBufferedBytes;
     const check = (bytes: number): void => {
       if (bytes <= limit) return;
@@ -101,7 +99,7 @@ export class S3EncryptionClient {
    * @throws like {@link get}, without the limit, and like `writeFileWhole` of `@env/node-stream`: `EEXIST` where the
    * file exists and `overwrite` is not given, …
    */
-  getToFile(
+  async getToFile(
     input: ObjectInput,
     path: string | URL,
     { overwrite, ...options }: GetToFileOptions = {},
@@ -137,20 +135,19 @@ export class S3EncryptionClient {
     const { Range: asked, ...place } = input;
     const Range = asked === undefined ? undefined : toCiphertextRange(asked, TAG_BYTES);
     return withObject(settings.client, { ...place, Range }, options.signal, async (answer) => {
-      const { Body: _, ...output } = answer;
-      const headers = await headersOf(settings.client, place, output.Metadata, options);
+      const headers = await headersOf(settings.client, place, answer.Metadata, options);
       if (Range === undefined) {
-        const length = lengthOf(output);
+        const length = lengthOf(answer);
         const range = { start: 0, end: plaintextBytes(headers.contentAlgorithm, length) };
         const content = await contentKeyOf(settings, headers, options);
         const body = streamOf(open(content, bodyOf(answer), length), answer);
-        return { ...factsOf(headers, output), body, range };
+        return { ...factsOf(headers, answer), body, range };
       }
       requireGcm(headers.contentAlgorithm);
-      const range = toPlaintextRange(output.ContentRange, TAG_BYTES);
+      const range = toPlaintextRange(answer.ContentRange, TAG_BYTES);
       const content = await contentKeyOf(settings, headers, options);
       const body = streamOf(openPart(content, bodyOf(answer), range), answer);
-      return { ...factsOf(headers, output), body, range };
+      return { ...factsOf(headers, answer), body, range };
     });
   }
 
@@ -164,13 +161,13 @@ export class S3EncryptionClient {
   async head(
     input: ObjectInput,
     options: Omit<ReadOptions, "context"> = {},
-  ): Promise<ObjectFacts<HeadObjectCommandOutput> & { readonly plaintextBytes: number }> {
+  ): Promise<ObjectFacts & { readonly plaintextBytes: number }> {
     const { client } = this.#settings;
     checkRead(this.#settings, input, options);
-    const output = await head(client, input, options.signal);
-    const headers = await headersOf(client, input, output.Metadata, options);
-    const bytes = plaintextBytes(headers.contentAlgorithm, lengthOf(output));
-    return { ...factsOf(headers, output), plaintextBytes: bytes };
+    const answer = await head(client, input, options.signal);
+    const headers = await headersOf(client, input, answer.Metadata, options);
+    const bytes = plaintextBytes(headers.contentAlgorithm, lengthOf(answer));
+    return { ...factsOf(headers, answer), plaintextBytes: bytes };
   }
 
   /**
@@ -178,12 +175,13 @@ export class S3EncryptionClient {
    * bytes or text are one PUT. Anything else is uploaded in parts of 8 MiB, four at once, so that a stream needs about
    * 40 MiB of memory; a part that is sent again is the same ciphertext.
    *
-   * @param input - As for `PutObjectCommand`. `Body` is bytes, text, a Blob, or a stream or iterable of bytes or text.
+   * @param input - As for `PutObjectCommand`. `Body` is bytes, text, a Blob, or a stream of bytes or text. The names of the
+   * format (`x-amz-key-v2`, `x-amz-c`, …) are reserved in `Metadata`.
    * @throws {@link EnvelopeError} `ERR_ENVELOPE_LIMIT` where the headers do not fit into S3's 2048 bytes of metadata, or
    * for more than 2^36 - 32 bytes; `ERR_ENVELOPE_INVALID_CONTEXT`; `ERR_ENVELOPE_KMS_…` as the CMK throws them; what
    * the SDK throws; the signal's reason. A multipart upload that fails is aborted.
    */
-  put(input: PutInput, options: PutOptions = {}): Promise<PutObjectCommandOutput> {
+  async put(input: PutInput, options: PutOptions = {}): Promise<Stored> {
     return putObject(this.#settings, input, options);
   }
 
@@ -197,7 +195,7 @@ export class S3EncryptionClient {
    * @throws {@link EnvelopeError} as {@link get}, and `ERR_ENVELOPE_UNSUPPORTED` for an object without an instruction file or
    * with AES-CBC content: read those and write them again.
    */
-  rewrap(input: ObjectInput, options: RewrapOptions): Promise<void> {
+  async rewrap(input: ObjectInput, options: RewrapOptions): Promise<void> {
     return rewrapObject(this.#settings, input, options);
   }
 
@@ -211,13 +209,12 @@ export class S3EncryptionClient {
     const settings = this.#settings;
     checkRead(settings, input, options);
     return withObject(settings.client, input, options.signal, async (answer) => {
-      const { Body: _, ...output } = answer;
-      const headers = await headersOf(settings.client, input, output.Metadata, options);
-      const length = lengthOf(output);
+      const headers = await headersOf(settings.client, input, answer.Metadata, options);
+      const length = lengthOf(answer);
       check(plaintextBytes(headers.contentAlgorithm, length));
       const content = await contentKeyOf(settings, headers, options);
       const result = await use(open(content, bodyOf(answer), length));
-      return { ...result, ...factsOf(headers, output) };
+      return { ...result, ...factsOf(headers, answer) };
     });
   }
 }

@@ -95,12 +95,12 @@ const GCM = "AES/GCM/NoPadding";
 const CBC = "AES/CBC/PKCS5Padding";
 /** The decimal form of 0x0073. */
 const SUITE_V3 = "115";
-const wrapsV3: Readonly<Record<string, WrapAlgorithm>> = {
-  "12": "kms+context",
-  "02": "AES/GCM",
-  "22": "RSA-OAEP-SHA1",
-};
-const modernWraps: ReadonlySet<string> = new Set<WrapAlgorithm>(Object.values(wrapsV3));
+const wrapsV3: ReadonlyMap<string | undefined, WrapAlgorithm> = new Map([
+  ["12", "kms+context"],
+  ["02", "AES/GCM"],
+  ["22", "RSA-OAEP-SHA1"],
+]);
+const modernWraps: ReadonlySet<string> = new Set<WrapAlgorithm>(wrapsV3.values());
 const legacyWraps: ReadonlySet<string> = new Set<LegacyWrapAlgorithm>([
   "kms",
   "AESWrap",
@@ -205,7 +205,7 @@ type Contents = Omit<ObjectHeaders, "placement">;
 
 function readV3(fields: TextMap): Contents {
   requireSuite(fields[C]);
-  const wrapAlgorithm = wrapsV3[fields[W] ?? ""];
+  const wrapAlgorithm = wrapsV3.get(fields[W]);
   if (wrapAlgorithm === undefined) throw unknown(W);
   const [name, other] = wrapAlgorithm === "kms+context" ? [T, M] : [M, T];
   if (other in fields) throw malformed(`${other} does not belong to the wrap ${wrapAlgorithm}`);
@@ -299,7 +299,7 @@ export function writeHeaders(headers: ObjectHeaders): WrittenHeaders {
   const inFile = placement === "instruction-file";
   if (version === "V3") {
     const isKms = wrapAlgorithm === "kms+context";
-    const [w] = Object.entries(wrapsV3).find(([, name]) => name === wrapAlgorithm) ?? [""];
+    const w = [...wrapsV3].find(([, name]) => name === wrapAlgorithm)?.[0] ?? "";
     const content = { [C]: SUITE_V3, [D]: base64(headers.commitment), [I]: base64(headers.iv) };
     const key = {
       [KEY_V3]: base64(headers.wrappedKey),

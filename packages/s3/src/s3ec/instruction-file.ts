@@ -16,13 +16,12 @@ import {
   type S3Client,
 } from "@aws-sdk/client-s3";
 import { EnvelopeError } from "@env/core";
+import { abortable, hasName, type ObjectName } from "../object-front.ts";
 import { INSTRUCTION_FILE_MARK } from "./headers.ts";
 import { decodeUtf8, malformed, parseTextMap, writeTextMap, type TextMap } from "./text.ts";
 
 /** An object, and what the SDK may need to reach it. */
-export interface ObjectPlace {
-  readonly Bucket: string;
-  readonly Key: string;
+export interface ObjectPlace extends ObjectName {
   readonly RequestPayer?: "requester" | undefined;
   readonly ExpectedBucketOwner?: string | undefined;
 }
@@ -60,11 +59,9 @@ export async function readInstructionFile(
 ): Promise<InstructionFile> {
   let answer: GetObjectCommandOutput;
   try {
-    answer = await client.send(new GetObjectCommand({ ...place }), {
-      ...(signal && { abortSignal: signal }),
-    });
+    answer = await client.send(new GetObjectCommand({ ...place }), abortable(signal));
   } catch (error) {
-    if (!(error instanceof Error && error.name === "NoSuchKey")) throw error;
+    if (!hasName(error, "NoSuchKey")) throw error;
     throw new EnvelopeError(
       "ERR_ENVELOPE_NO_KEY",
       `the object's metadata has no wrapped key, and the instruction file ${JSON.stringify(place.Key)} does not exist: ` +
@@ -99,7 +96,7 @@ export async function writeInstructionFile(
     Metadata: { [INSTRUCTION_FILE_MARK]: "" },
     IfMatch,
   });
-  await client.send(command, { ...(signal && { abortSignal: signal }) });
+  await client.send(command, abortable(signal));
 }
 
 /** The body of an answer. On Node the SDK gives a stream of bytes. */

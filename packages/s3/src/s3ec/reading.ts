@@ -17,17 +17,12 @@ import {
 } from "@aws-sdk/client-s3";
 import { EnvelopeError, type Context, type DataKey } from "@env/core";
 import { checkOptions } from "@env/core/driver";
+import { abortable, type ObjectInput, type ObjectName } from "../object-front.ts";
 import { openContentKey, type ContentKey } from "./content.ts";
 import { isHeader, readHeaders, type ObjectHeaders } from "./headers.ts";
 import { instructionFileOf, readInstructionFile } from "./instruction-file.ts";
 import type { ExpectedContext } from "./keyrings.ts";
 import { requireAllowed, type Settings } from "./options.ts";
-
-/** What names an object, with what the SDK may need to read it (`VersionId`, `IfMatch`, `RequestPayer`, …). */
-export type ObjectInput = Omit<GetObjectCommandInput, "Range" | "PartNumber" | "Bucket" | "Key"> & {
-  readonly Bucket: string;
-  readonly Key: string;
-};
 
 export interface ReadOptions {
   /**
@@ -49,21 +44,22 @@ export type ObjectEncryption = Pick<
   readonly description: Context;
 };
 
-/** An object's facts beside its content. */
-export interface ObjectFacts<Output = Omit<GetObjectCommandOutput, "Body">> {
+/** What S3 answered about an object, without what describes the ciphertext. */
+export type ObjectFacts = Omit<
+  GetObjectCommandOutput,
+  "Body" | "ContentLength" | "ContentRange" | "Metadata" | "$metadata" | `Checksum${string}`
+> & {
   readonly encryption: ObjectEncryption;
-  /** The user metadata without the headers of the format. */
-  readonly metadata: Readonly<Record<string, string>>;
-  /** What S3 answered. Its length and checksums are those of the ciphertext. */
-  readonly output: Output;
-}
+  /** The user's metadata, without the headers of the format. */
+  readonly Metadata: Record<string, string>;
+};
 
 const READ_OPTIONS = ["context", "instructionFileSuffix", "signal"];
 
 /** Checks everything that can be checked without a request. */
 export function checkRead(
   { keyring }: Settings,
-  input: { readonly Bucket: string; readonly Key: string },
+  input: ObjectName,
   options: ReadOptions,
   others: readonly string[] = [],
 ): void {
@@ -74,13 +70,7 @@ export function checkRead(
   }
 }
 
-export function requirePlace({
-  Bucket,
-  Key,
-}: {
-  readonly Bucket: string;
-  readonly Key: string;
-}): void {
+export function requirePlace({ Bucket, Key }: ObjectName): void {
   if (typeof Bucket !== "string" || Bucket === "" || typeof Key !== "string" || Key === "") {
     throw new TypeError("Bucket and Key must be text");
   }
@@ -150,15 +140,21 @@ export function contentKeyOf(
   return withDataKey(settings, headers, options, (_, content) => content);
 }
 
-export function factsOf<Output extends { readonly Metadata?: Record<string, string> | undefined }>(
+export function factsOf(
   { version, placement, wrapAlgorithm, contentAlgorithm, description }: ObjectHeaders,
-  output: Output,
-): ObjectFacts<Output> {
-  const metadata = Object.fromEntries(
-    Object.entries(output.Metadata ?? {}).filter(([name]) => !isHeader(name)),
-  );
+  output: GetObjectCommandOutput,
+): ObjectFacts {
+  const {
+    Body: _body,
+    ContentLength: _length,
+    ContentRange: _range,
+    $metadata: _metadata,
+    Metadata = {},
+    ...rest
+  } = output;
   const encryption = { version, placement, wrapAlgorithm, contentAlgorithm, description };
-  return { encryption, metadata, output };
+  const users = Object.entries(Metadata).filter(([name]) => !isHeader(name));
+  return { ...rest, encryption, Metadata: Object.fromEntries(users) };
 }
 
 /** The length of a body, which S3 always announces. */
@@ -172,9 +168,4 @@ export function lengthOf({
     "ERR_ENVELOPE_UNSUPPORTED",
     "the store does not announce the length of the object",
   );
-}
-
-/** The options of a request that may be aborted. */
-export function abortable(signal: AbortSignal | undefined): { readonly abortSignal?: AbortSignal } {
-  return signal === undefined ? {} : { abortSignal: signal };
 }

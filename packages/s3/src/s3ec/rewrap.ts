@@ -12,7 +12,8 @@ import {
 } from "./instruction-file.ts";
 import type { S3Keyring } from "./keyrings.ts";
 import { requireKeyring, type Settings } from "./options.ts";
-import { checkRead, head, withDataKey, type ObjectInput, type ReadOptions } from "./reading.ts";
+import type { ObjectInput } from "../object-front.ts";
+import { checkRead, head, withDataKey, type ReadOptions } from "./reading.ts";
 
 export interface RewrapOptions extends ReadOptions {
   /** What wraps the data key from now on. */

@@ -27,9 +27,10 @@ export function decodeBase64(text: string, where: string): Buffer {
   return bytes;
 }
 
-/** A JSON string, from the position where the search begins. */
+/** A string of JSON, from the position where the search begins. */
 // oxlint-disable-next-line no-control-regex -- JSON forbids them in a string
-const STRING = /[\t\n\r ]*"(?:[^"\\\u0000-\u001f]|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*"[\t\n\r ]*/y;
+const STRING = /"(?:[^"\\\u0000-\u001f]|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*"/y;
+const BLANK = /[\t\n\r ]*/y;
 
 /**
  * Reads a JSON object whose values are strings.
@@ -39,26 +40,30 @@ const STRING = /[\t\n\r ]*"(?:[^"\\\u0000-\u001f]|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{
  */
 export function parseTextMap(json: string, where: string): TextMap {
   const map: Record<string, string> = Object.create(null);
-  const fault = (): EnvelopeError =>
-    malformed(`${where} is not a JSON object of strings with distinct names`);
-  let at = json.length - json.trimStart().length;
-  const take = (mark: string): boolean => json[at] === mark && ++at > 0;
+  let at = 0;
+  const token = (pattern: RegExp): string | undefined => {
+    pattern.lastIndex = at;
+    const [found] = pattern.exec(json) ?? [];
+    at += found?.length ?? 0;
+    return found;
+  };
+  const take = (mark: string): boolean => {
+    token(BLANK);
+    if (json[at] !== mark) return false;
+    at++;
+    return true;
+  };
   const string = (): string => {
-    STRING.lastIndex = at;
-    const [found] = STRING.exec(json) ?? [];
-    if (found === undefined) throw fault();
-    at += found.length;
-    const value: unknown = JSON.parse(found);
+    token(BLANK);
+    const value: unknown = JSON.parse(token(STRING) ?? "null");
     if (typeof value !== "string" || !value.isWellFormed()) throw fault();
     return value;
   };
+  const fault = (): EnvelopeError =>
+    malformed(`${where} is not a JSON object of strings with distinct names`);
 
   if (!take("{")) throw fault();
-  const isEmpty = /[\t\n\r ]*\}/y;
-  isEmpty.lastIndex = at;
-  if (isEmpty.test(json)) {
-    at = isEmpty.lastIndex;
-  } else {
+  if (!take("}")) {
     do {
       const name = string();
       if (!take(":") || name in map) throw fault();
@@ -66,7 +71,8 @@ export function parseTextMap(json: string, where: string): TextMap {
     } while (take(","));
     if (!take("}")) throw fault();
   }
-  if (/[^\t\n\r ]/.test(json.slice(at))) throw fault();
+  token(BLANK);
+  if (at !== json.length) throw fault();
   return map;
 }
 

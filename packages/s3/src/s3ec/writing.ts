@@ -5,52 +5,17 @@
  */
 import { randomBytes } from "node:crypto";
 import { Readable } from "node:stream";
-import {
-  PutObjectCommand,
-  type PutObjectCommandInput,
-  type PutObjectCommandOutput,
-} from "@aws-sdk/client-s3";
-import { Upload } from "@aws-sdk/lib-storage";
 import { EnvelopeError, type Context } from "@env/core";
 import { checkOptions } from "@env/core/driver";
+import type { Plaintext, PutInput } from "../sealed-object.ts";
+import { upload, type Stored, type UploadOptions } from "../upload.ts";
 import { newContentKey, seal } from "./content.ts";
 import { isHeader, writeHeaders, type ObjectHeaders, type WrittenHeaders } from "./headers.ts";
-import { instructionFileOf, writeInstructionFile } from "./instruction-file.ts";
+import { collect, instructionFileOf, writeInstructionFile } from "./instruction-file.ts";
 import type { Settings } from "./options.ts";
-import { abortable, requirePlace } from "./reading.ts";
+import { requirePlace } from "./reading.ts";
 
-/** What an object is made of. A stream may have pieces of bytes or text. */
-export type Body =
-  | string
-  | Uint8Array
-  | Blob
-  | AsyncIterable<Uint8Array | string>
-  | Iterable<Uint8Array>;
-
-/** Members of the SDK's input that would describe the plaintext. */
-const ofPlaintext = [
-  "ContentLength",
-  "ContentMD5",
-  "ChecksumCRC32",
-  "ChecksumCRC32C",
-  "ChecksumCRC64NVME",
-  "ChecksumSHA1",
-  "ChecksumSHA256",
-] as const;
-
-/** The input of `PutObjectCommand`, without lengths and checksums, which would be those of the plaintext. */
-export type PutInput = Omit<
-  PutObjectCommandInput,
-  (typeof ofPlaintext)[number] | "Body" | "Bucket" | "Key" | "Metadata"
-> & {
-  readonly Bucket: string;
-  readonly Key: string;
-  readonly Body: Body;
-  /** User metadata. The names of the format (`x-amz-key-v2`, `x-amz-c`, …) are reserved. */
-  readonly Metadata?: Readonly<Record<string, string>> | undefined;
-};
-
-export interface PutOptions {
+export interface PutOptions extends UploadOptions {
   /** KMS keyrings: the encryption context, which the reader repeats. Not secret: KMS logs it. Default: `{}`. */
   readonly context?: Context | undefined;
   /**
@@ -58,12 +23,18 @@ export interface PutOptions {
    * replace it. It is written after the object. Default: `false`.
    */
   readonly instructionFile?: boolean | undefined;
-  readonly signal?: AbortSignal | undefined;
 }
 
-const OPTIONS = new Set(["context", "instructionFile", "signal"]);
-/** The most parts S3 allows, 10 000, times this is more than the format's largest object. */
-const PART_BYTES = 8 * 2 ** 20;
+const OPTIONS = new Set([
+  "context",
+  "instructionFile",
+  "partSize",
+  "queueSize",
+  "onProgress",
+  "signal",
+]);
+/** Members of the SDK's input that would describe the plaintext. */
+const ofPlaintext = /^(?:ContentLength|ContentMD5|WriteOffsetBytes|Checksum(?!Algorithm$).*)$/;
 /**
  * Bytes that S3 lets the names and values of an object's user metadata have together.
  *
@@ -76,11 +47,12 @@ export async function putObject(
   settings: Settings,
   input: PutInput,
   options: PutOptions,
-): Promise<PutObjectCommandOutput> {
+): Promise<Stored> {
   const { client, keyring } = settings;
   checkOptions(options, OPTIONS);
   checkInput(input);
-  const { context, instructionFile = false, signal } = options;
+  const { context, instructionFile = false, ...transfer } = options;
+  const { signal } = transfer;
   if (context !== undefined && !keyring.bindsContext) {
     throw new TypeError(
       "context needs a KMS keyring: raw keyrings authenticate none. Pass materialDescription to the keyring",
@@ -103,89 +75,50 @@ export async function putObject(
     placement: instructionFile ? "instruction-file" : "metadata",
   };
   const { metadata, instructions } = writeHeaders(headers);
-  const { Body: body, Metadata, ...rest } = input;
-  const params = { ...rest, Metadata: withinBudget(Metadata ?? {}, metadata, instructions) };
-  const output = await upload(
-    settings,
-    params,
-    seal(content, piecesOf(body)),
-    isShort(body),
-    signal,
-  );
+  const { Body, ...rest } = input;
+  const Metadata = withinBudget(input.Metadata ?? {}, metadata, instructions);
+  const sealed = seal(content, piecesOf(Body));
+  const body = isWhole(Body)
+    ? new Uint8Array((await collect(sealed, Infinity)) ?? [])
+    : Readable.from(sealed, { objectMode: false });
+  const object = { input: { ...rest, Metadata }, body, bodyBytes: undefined, sidecar: undefined };
+  const stored = await upload(client, object, transfer);
   if (instructions !== undefined) {
-    const place = instructionFileOf(input);
-    await writeInstructionFile(client, place, instructions, { signal });
+    await writeInstructionFile(client, instructionFileOf(input), instructions, { signal });
   }
-  return output;
-}
-
-async function upload(
-  { client }: Settings,
-  params: PutObjectCommandInput,
-  pieces: AsyncGenerator<Buffer>,
-  inOnePut: boolean,
-  signal: AbortSignal | undefined,
-): Promise<PutObjectCommandOutput> {
-  if (inOnePut) {
-    const sealed: Buffer[] = [];
-    for await (const piece of pieces) sealed.push(piece);
-    const command = new PutObjectCommand({ ...params, Body: Buffer.concat(sealed) });
-    return client.send(command, abortable(signal));
-  }
-  const stream = Readable.from(pieces, { objectMode: false });
-  const task = new Upload({
-    client,
-    params: { ...params, Body: stream },
-    partSize: PART_BYTES,
-  });
-  const abort = (): void => void task.abort();
-  signal?.addEventListener("abort", abort, { once: true });
-  try {
-    return await task.done();
-  } catch (error) {
-    signal?.throwIfAborted();
-    throw error;
-  } finally {
-    signal?.removeEventListener("abort", abort);
-    stream.destroy(); // Ends the source as well, wherever the upload stopped.
-  }
+  return stored;
 }
 
 function checkInput(input: PutInput): void {
   requirePlace(input);
-  const given = ofPlaintext.find((name) => name in input);
+  const given = Object.keys(input).find((name) => ofPlaintext.test(name));
   if (given !== undefined) {
     throw new TypeError(`${given} would be that of the plaintext: leave it out`);
   }
   const reserved = Object.keys(input.Metadata ?? {}).find((name) => isHeader(name.toLowerCase()));
   if (reserved !== undefined) throw new TypeError(`the metadata name ${reserved} is reserved`);
-  if (!isBody(input.Body)) {
-    throw new TypeError("Body must be bytes, text, a Blob, or a stream or iterable of bytes");
+  if (!isWhole(input.Body) && !isSource(input.Body)) {
+    throw new TypeError("Body must be bytes, text, a Blob, or a stream of bytes");
   }
 }
 
-function isBody(body: unknown): boolean {
-  if (typeof body === "string" || body instanceof Blob) return true;
+function isWhole(body: Plaintext): body is string | Uint8Array {
+  return typeof body === "string" || body instanceof Uint8Array;
+}
+
+function isSource(body: Plaintext): boolean {
   return (
-    typeof body === "object" &&
-    body !== null &&
-    (Symbol.asyncIterator in body || Symbol.iterator in body)
+    body instanceof Blob ||
+    (typeof body === "object" && body !== null && Symbol.asyncIterator in body)
   );
 }
 
-function isShort(body: Body): boolean {
-  if (typeof body === "string") return Buffer.byteLength(body) <= PART_BYTES;
-  if (body instanceof Blob) return body.size <= PART_BYTES;
-  return body instanceof Uint8Array && body.length <= PART_BYTES;
-}
-
-async function* piecesOf(body: Body): AsyncGenerator<Uint8Array, void, undefined> {
-  const source =
-    typeof body === "string" || body instanceof Uint8Array
-      ? [body]
-      : body instanceof Blob
-        ? body.stream()
-        : body;
+async function* piecesOf(body: Plaintext): AsyncGenerator<Uint8Array, void, undefined> {
+  const source: Iterable<unknown> | AsyncIterable<unknown> = isWhole(body)
+    ? [body]
+    : body instanceof Blob
+      ? body.stream()
+      : body;
   for await (const piece of source) {
     const bytes = typeof piece === "string" ? Buffer.from(piece) : piece;
     if (!(bytes instanceof Uint8Array)) throw new TypeError("Body must give bytes or text");
