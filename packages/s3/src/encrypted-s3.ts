@@ -39,6 +39,7 @@ import {
   readHeader,
   readSidecar,
   sidecarOf,
+  withSidecar,
   type ObjectInput,
   type ObjectName,
 } from "./object-front.ts";
@@ -224,8 +225,10 @@ export class EncryptedS3 {
    */
   async open(input: ObjectInput, options: GetOptions = {}): Promise<EncryptedReader> {
     const { signal } = options;
-    const front = await readFront(this.client, input, signal);
-    const { keyBlock } = await headerOf(this.client, front, signal);
+    const { front, keyBlock } = await withSidecar(async () => {
+      const read = await readFront(this.client, input, signal);
+      return { front: read, ...(await headerOf(this.client, read, signal)) };
+    });
     return openEncrypted(this.#envelope, objectSource(this.client, front), {
       ...this.#decryptOptions(input, options),
       keyBlock,
@@ -253,9 +256,11 @@ export class EncryptedS3 {
     input: ObjectInput,
     { signal }: Pick<GetOptions, "signal"> = {},
   ): Promise<ObjectFacts> {
-    const front = await readHeader(this.client, input, signal);
+    const { front, header, keyBlock } = await withSidecar(async () => {
+      const read = await readHeader(this.client, input, signal);
+      return { front: read, ...(await headerOf(this.client, read, signal)) };
+    });
     const { bytes, layout, output, size } = front;
-    const { header, keyBlock } = await headerOf(this.client, front, signal);
     const start = bytes.subarray(0, header.length);
     const facts = inspect(keyBlock === undefined ? start : attachKeyBlock(start, keyBlock));
     return {

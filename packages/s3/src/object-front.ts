@@ -99,9 +99,19 @@ export async function readHeader(
   signal: AbortSignal | undefined,
 ): Promise<ObjectFront> {
   const front = await readFront(client, input, signal, HEADER_READ_BYTES);
-  const length = headerLength(front.bytes) ?? Infinity;
+  const length = ofMessage(input, front.layout, () => headerLength(front.bytes)) ?? Infinity;
   const isThere = length <= front.bytes.length || front.bytes.length === front.size;
   return isThere ? front : readFront(client, input, signal);
+}
+
+/** Says of what does not even begin as a message that it is not encrypted. */
+function ofMessage<T>(input: ObjectName, layout: Layout | undefined, parse: () => T): T {
+  try {
+    return parse();
+  } catch (error) {
+    const isOther = isEnvelopeError(error) && error.code === "ERR_ENVELOPE_FORMAT";
+    throw isOther && layout === undefined ? new NotEncrypted(input, error) : error;
+  }
 }
 
 /** A header, and the key block for it where that is detached. */
@@ -116,13 +126,7 @@ export async function headerOf(
   { input, bytes, layout }: ObjectFront,
   signal: AbortSignal | undefined,
 ): Promise<FrontHeader> {
-  let header: Header;
-  try {
-    header = parseHeader(bytes);
-  } catch (error) {
-    const isOther = isEnvelopeError(error) && error.code === "ERR_ENVELOPE_FORMAT";
-    throw isOther && layout === undefined ? new NotEncrypted(input, error) : error;
-  }
+  const header = ofMessage(input, layout, () => parseHeader(bytes));
   return { header, keyBlock: await keyBlockOf(client, input, layout, signal) };
 }
 
@@ -155,11 +159,28 @@ export async function readSidecar(
     return { bytes: await bytesOf(Body), etag: ETag };
   } catch (error) {
     if (!hasName(error, "NoSuchKey")) throw error;
-    throw new EnvelopeError(
-      "ERR_ENVELOPE_NO_KEY",
-      `the sidecar ${JSON.stringify(name)} with the object's key block does not exist: restore it`,
-      { cause: error },
-    );
+    throw new SidecarMissing(name, error);
+  }
+}
+
+/**
+ * Reads an object and its sidecar. Whoever overwrites the object between the two removes the sidecar that was meant, so
+ * both are read again.
+ */
+export async function withSidecar<T>(read: () => Promise<T>): Promise<T> {
+  for (let left = 2; ; left--) {
+    try {
+      return await read();
+    } catch (error) {
+      if (left === 0 || !(error instanceof SidecarMissing)) throw error;
+    }
+  }
+}
+
+class SidecarMissing extends EnvelopeError {
+  constructor(name: string, cause: unknown) {
+    const problem = `the sidecar ${JSON.stringify(name)} with the object's key block does not exist: restore it`;
+    super("ERR_ENVELOPE_NO_KEY", problem, { cause });
   }
 }
 

@@ -17,6 +17,7 @@ import {
   hasName,
   keyBlockOf,
   readableOf,
+  withSidecar,
   type ObjectInput,
   type Sender,
 } from "./object-front.ts";
@@ -40,7 +41,17 @@ export interface DecryptedObject extends Omit<
 /** Times that the body of one object is taken up again after its connection broke. */
 const RESUMPTIONS = 4;
 
-export async function openWhole(
+/** Begins to read an object, and decrypts its body while that is read. */
+export function openWhole(
+  client: Sender,
+  envelope: Envelope,
+  input: ObjectInput,
+  options: DecryptOptions,
+): Promise<DecryptedObject> {
+  return withSidecar(() => openOnce(client, envelope, input, options));
+}
+
+async function openOnce(
   client: Sender,
   envelope: Envelope,
   input: ObjectInput,

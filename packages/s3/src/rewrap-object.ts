@@ -17,6 +17,7 @@ import {
   headerOf,
   readHeader,
   readSidecar,
+  withSidecar,
   type ObjectInput,
 } from "./object-front.ts";
 import { copyWithMetadata, replaceStart } from "./self-copy.ts";
@@ -47,7 +48,7 @@ export async function rewrapObject(
 ): Promise<RewrapResult> {
   for (let left = ATTEMPTS - 1; ; left--) {
     try {
-      return await rewrapOnce(client, envelope, input, options);
+      return await withSidecar(() => rewrapOnce(client, envelope, input, options));
     } catch (error) {
       if (left === 0 || !hasName(error, "PreconditionFailed", "ConditionalRequestConflict")) {
         throw error;
@@ -114,7 +115,11 @@ export async function rewrapSidecar(
       RequestPayer,
       ExpectedBucketOwner,
     });
-    await client.send(command, abortable(signal));
+    await client.send(command, abortable(signal)).catch((error: unknown) => {
+      // The object has another sidecar by now.
+      if (hasName(error, "NoSuchKey")) error.name = "PreconditionFailed";
+      throw error;
+    });
   }
   return { ...result, placement: "sidecar" };
 }

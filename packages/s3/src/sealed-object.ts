@@ -6,7 +6,7 @@
  *
  * @module
  */
-import { Readable, type Duplex, pipeline } from "node:stream";
+import { Readable, pipeline } from "node:stream";
 import type { PutObjectCommandInput } from "@aws-sdk/client-s3";
 import { detachKeyBlock, type Aad, type Bytes, type Context, type Envelope } from "@env/core";
 import { headerLength, parseHeader, payloadLength, PREFIX_BYTES } from "@env/core/message";
@@ -86,14 +86,12 @@ export async function seal(
   pipeline(toReadable(Body), message, () => undefined); // A failure is seen by whoever reads the message.
   const pieces: AsyncIterator<Bytes> = message[Symbol.asyncIterator]();
   try {
-    const front = await readUntilHeader(pieces);
-    const { start, ...rest } = place(input, front, placement);
-    return {
-      ...rest,
-      body: Readable.from(follow(start, pieces, message), { objectMode: false }),
-      bodyBytes:
-        length === undefined ? undefined : parseHeader(start).length + payloadLength(length),
-    };
+    const { start, ...rest } = place(input, await takeFront(pieces), placement);
+    const body = Readable.from(following(start, pieces), { objectMode: false });
+    body.once("close", () => message.destroy());
+    const bodyBytes =
+      length === undefined ? undefined : parseHeader(start).length + payloadLength(length);
+    return { ...rest, body, bodyBytes };
   } catch (error) {
     message.destroy();
     throw error;
@@ -128,29 +126,21 @@ function place(
   };
 }
 
-/** Reads a message until its header and the prefix of its payload are there. */
-async function readUntilHeader(pieces: AsyncIterator<Bytes>): Promise<Bytes> {
+/** Takes the header and the prefix of the payload from a message, and whatever comes with them. */
+async function takeFront(pieces: AsyncIterator<Bytes>): Promise<Bytes> {
   let front = new Uint8Array(0);
   for (;;) {
     const length = headerLength(front);
     if (length !== undefined && front.length >= length + PREFIX_BYTES) return front;
     const { value, done } = await pieces.next();
-    if (done === true) throw new TypeError("a message is longer than its header");
+    if (done === true) throw new TypeError("a message has a header");
     front = new Uint8Array(Buffer.concat([front, value]));
   }
 }
 
-async function* follow(
-  start: Bytes,
-  pieces: AsyncIterator<Bytes>,
-  message: Duplex,
-): AsyncGenerator<Bytes> {
-  try {
-    yield start;
-    yield* { [Symbol.asyncIterator]: () => pieces };
-  } finally {
-    message.destroy(); // Of an upload that was given up.
-  }
+async function* following(start: Bytes, pieces: AsyncIterator<Bytes>): AsyncGenerator<Bytes, void> {
+  yield start;
+  yield* { [Symbol.asyncIterator]: () => pieces };
 }
 
 function isWhole(body: Plaintext): body is Uint8Array | string {

@@ -77,10 +77,13 @@ export async function replaceStart(
   const { input, output, size } = source;
   const { VersionId, ETag } = output;
   const sentEnd = Math.min(size, replacedBytes + MIN_PART_BYTES);
-  const Range = `bytes=${replacedBytes}-${sentEnd - 1}`;
-  const command = new GetObjectCommand({ ...input, VersionId, IfMatch: ETag, Range });
-  const { Body } = await client.send(command, abortable(signal));
-  const first = Buffer.concat([start, await buffer(readableOf(Body))]);
+  let first = start;
+  if (replacedBytes < sentEnd) {
+    const Range = `bytes=${replacedBytes}-${sentEnd - 1}`;
+    const command = new GetObjectCommand({ ...input, VersionId, IfMatch: ETag, Range });
+    const { Body } = await client.send(command, abortable(signal));
+    first = Buffer.concat([start, await buffer(readableOf(Body))]);
+  }
   // What would be left is too short for S3's last but one part, but the last one may be of any length.
   if (sentEnd < size) {
     return copyInParts(client, source, target, { first, sentEnd }, signal, MAX_COPY_BYTES);

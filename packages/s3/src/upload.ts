@@ -4,6 +4,7 @@
  * @module
  */
 import {
+  AbortMultipartUploadCommand,
   DeleteObjectCommand,
   PutObjectCommand,
   type PutObjectCommandInput,
@@ -93,12 +94,25 @@ async function uploadBody(
     const { ETag, VersionId } = await uploading.done();
     return { ETag, VersionId };
   } catch (error) {
+    await abortUpload(client, input, uploading.uploadId);
     signal?.throwIfAborted();
     throw error;
   } finally {
     signal?.removeEventListener("abort", abort);
     if (!(body instanceof Uint8Array)) body.destroy();
   }
+}
+
+/** Removes the parts of an upload that failed: the SDK leaves them where the last request of all fails. */
+async function abortUpload(
+  client: S3Client,
+  { Bucket, Key, RequestPayer, ExpectedBucketOwner }: SealedObject["input"],
+  UploadId: string | undefined,
+): Promise<void> {
+  if (UploadId === undefined) return;
+  const upload = { Bucket, Key, UploadId, RequestPayer, ExpectedBucketOwner };
+  // What fails here is less than what failed before, and there may be none left.
+  await client.send(new AbortMultipartUploadCommand(upload)).catch(() => undefined);
 }
 
 /** How S3 itself encrypts what it stores: the sidecar as the object. */
