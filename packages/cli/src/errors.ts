@@ -24,7 +24,7 @@ export const exitCodes = {
   4: "No usable key: no configured CMK fits, its KMS denies access, or the key is disabled or deleted.",
   5: "The KMS is unreachable, throttling, locked or failing. Trying again may help.",
   6: "The configuration or the keystore is missing, malformed or cannot be opened.",
-  7: "A file already exists, or cannot be read or written.",
+  7: "A file already exists, or a file or an object cannot be read or written.",
   8: "Some of several files failed. Each is named.",
   9: "The answer is no: access denied, a faulty policy, a failed expectation, an altered audit log, a keystore that differs from its seed, or a CMK that lacks a permission.",
   130: "Interrupted. No partial output is left behind.",
@@ -76,6 +76,7 @@ export type CommandErrorCode =
   | "ERR_CLI_USAGE"
   | "ERR_CLI_FILE"
   | "ERR_CLI_RANGE"
+  | "ERR_CLI_S3"
   | "ERR_CLI_SOME_FAILED"
   | "ERR_CLI_INTERRUPTED";
 
@@ -83,6 +84,7 @@ const byCommandCode: Readonly<Record<CommandErrorCode, ExitCode>> = {
   ERR_CLI_USAGE: 2,
   ERR_CLI_FILE: 7,
   ERR_CLI_RANGE: 2,
+  ERR_CLI_S3: 7,
   ERR_CLI_SOME_FAILED: 8,
   ERR_CLI_INTERRUPTED: 130,
 };

@@ -18,6 +18,7 @@ import { addKeys } from "./commands/keys.ts";
 import { addKms } from "./commands/kms.ts";
 import { addPolicy } from "./commands/policy.ts";
 import { addRewrap } from "./commands/rewrap.ts";
+import { addS3 } from "./commands/s3.ts";
 import { addServe } from "./commands/serve.ts";
 import { addVerify } from "./commands/verify.ts";
 import { usageError, type ExitCode } from "./errors.ts";
@@ -67,6 +68,7 @@ function buildProgram(ui: Ui): Program {
   addKms(program, ui);
   addPolicy(program, ui);
   addAudit(program, ui);
+  addS3(program, ui);
   addServe(program, ui);
   addAccessKeys(program, ui);
   addHelp(program, ui);

@@ -1,0 +1,384 @@
+/**
+ * `envelope s3`: encrypted objects in S3.
+ *
+ * @module
+ */
+import { lstat } from "node:fs/promises";
+import { pipeline } from "node:stream/promises";
+import { Option, type Command, type OptionValues } from "@commander-js/extra-typings";
+import type { Aad, Context, FromHeader } from "@env/core";
+import type { BucketProgress, BucketResult, Placement } from "@env/s3";
+import {
+  contextToRead,
+  contextToWrite,
+  readAad,
+  withContextToRead,
+  withMessageOptions,
+} from "../context.ts";
+import { CommandError, usageError } from "../errors.ts";
+import { readPieces, readSource, streamInto, writeAll, writeOutput } from "../files.ts";
+import { readStdin, STANDARD } from "../inputs.ts";
+import { collect, examples, type GlobalOptions, type Program } from "../program.ts";
+import { withEnvelope } from "../providers.ts";
+import { parseRange, resolveRange } from "../range.ts";
+import {
+  isLocation,
+  parseLocation,
+  parseObject,
+  withS3,
+  type OpenedS3,
+  type S3Location,
+  type S3Options,
+} from "../s3-location.ts";
+import { StatusLine } from "../status-line.ts";
+import { count, formatBytes, printableLine, table } from "../text.ts";
+import type { Ui } from "../ui.ts";
+
+export function addS3(program: Program, ui: Ui): void {
+  const s3 = program
+    .command("s3")
+    .description(
+      "Encrypted objects in S3 and in stores that speak its protocol. Where it is and who calls it is said as for AWS's own tools: by the environment and ~/.aws.",
+    );
+  addCp(s3, ui);
+  addCat(s3, ui);
+  addLs(s3, ui);
+  addRewrap(s3, ui);
+  addReport(s3, ui);
+}
+
+type Parent = Command<[], {}, GlobalOptions>;
+
+function withPlace<Options extends OptionValues>(
+  command: Command<[], Options, GlobalOptions>,
+): Command<[], Options & S3Options, GlobalOptions> {
+  return command
+    .option("--endpoint-url <url>", "a store other than AWS, also by AWS_ENDPOINT_URL")
+    .option("--region <region>", "another region than the configured one") as never;
+}
+
+function addCp(parent: Parent, ui: Ui): void {
+  withPlace(withMessageOptions(parent.command("cp")))
+    .summary("Encrypt a file into S3, or decrypt an object into a file.")
+    .description(
+      "Encrypt a file into S3, or decrypt an object into a file. - is stdin or stdout. A file appears once all of it has verified.",
+    )
+    .argument("<from>", "a file, -, or s3://bucket/key")
+    .argument("<to>", "s3://bucket/key, a file, or -")
+    .addOption(
+      new Option("--placement <where>", "where the wrapped key of a new object is kept")
+        .choices(["metadata", "sidecar", "inline"] as const)
+        .default("metadata" as const),
+    )
+    .option("--store-context", "store the context in the object, unencrypted")
+    .option("--force", "replace an existing file")
+    .addHelpText(
+      "after",
+      examples(
+        "envelope s3 cp --context tenant=acme report.pdf s3://reports/2026/report.pdf",
+        "pg_dump app | envelope s3 cp --context purpose=backup - s3://backups/app.sql",
+        "envelope s3 cp --context tenant=acme s3://reports/2026/report.pdf copy.pdf",
+      ),
+    )
+    .action(async (from, to, options, command) => {
+      if (isLocation(from) === isLocation(to)) {
+        throw usageError("one of the two is in S3, and the other one is a file or -");
+      }
+      const aad = await readAad(options);
+      const location = parseObject(isLocation(to) ? to : from);
+      const context = isLocation(to) ? await contextToWrite(options) : await contextToRead(options);
+      await withEnvelope(ui, command.optsWithGlobals(), ({ envelope }) =>
+        withS3(envelope, options, location.text, async (opened) => {
+          if (isLocation(to)) {
+            const { placement, storeContext = false } = options;
+            const job = { context: context as Context, aad, placement, storeContext };
+            await upload(ui, opened, from, location, job);
+          } else {
+            await download(ui, opened, location, to, {
+              context,
+              aad,
+              force: options.force === true,
+            });
+          }
+        }),
+      );
+    });
+}
+
+interface UploadJob {
+  readonly context: Context;
+  readonly aad: Aad | undefined;
+  readonly placement: Placement;
+  readonly storeContext: boolean;
+}
+
+async function upload(
+  ui: Ui,
+  { s3 }: OpenedS3,
+  from: string,
+  { Bucket, Key, text }: S3Location,
+  job: UploadJob,
+): Promise<void> {
+  const { signal } = ui.host;
+  const send = async (Body: AsyncIterable<Uint8Array>, size: number | undefined): Promise<void> => {
+    using progress = ui.progress(size);
+    progress.label = from;
+    const counted = counting(Body, (bytes) => progress.add(bytes));
+    const { ETag, VersionId } = await s3.put(
+      { Bucket, Key, Body: counted },
+      { ...job, plaintextBytes: size, signal },
+    );
+    progress.clear();
+    const result = { from, to: text, placement: job.placement, etag: ETag, versionId: VersionId };
+    await ui.result(printableLine(`${from} -> ${text}`), result);
+  };
+  if (from === STANDARD) await send(readStdin(ui.host), undefined);
+  else await readSource(from, (source) => send(readPieces(source), source.size));
+}
+
+async function download(
+  ui: Ui,
+  { s3 }: OpenedS3,
+  { Bucket, Key, text }: S3Location,
+  to: string,
+  { force, ...job }: { context: Context | FromHeader; aad: Aad | undefined; force: boolean },
+): Promise<void> {
+  const { signal } = ui.host;
+  if (to === STANDARD && ui.json) {
+    throw usageError("--json needs stdout, and so does the plaintext", "leave out --json");
+  }
+  const object = await s3.get({ Bucket, Key }, { ...job, signal });
+  using progress = ui.progress(object.plaintextBytes);
+  progress.label = text;
+  object.body.on("data", (piece: Uint8Array) => progress.add(piece.length)).pause();
+  if (to === STANDARD) {
+    await pipeline(
+      object.body,
+      streamInto((pieces) => ui.writeOut(...pieces)),
+    );
+    return;
+  }
+  await writeOutput(to, { overwrite: force, signal }, (file) =>
+    pipeline(
+      object.body,
+      streamInto((pieces) => writeAll(file, pieces)),
+    ),
+  );
+  progress.clear();
+  const { size } = await lstat(to);
+  await ui.result(`${printableLine(`${text} -> ${to}`)}  (${formatBytes(size)})`, {
+    from: text,
+    to,
+    plaintextBytes: size,
+  });
+}
+
+function addCat(parent: Parent, ui: Ui): void {
+  withPlace(withMessageOptions(parent.command("cat")))
+    .summary("Write the plaintext of an object, or a range of it, to stdout.")
+    .description(
+      "Write the plaintext of an object, or a range of it, to stdout. A range reads no more of the object than it needs. The end of the object is verified before the first byte, and every byte before it is written. A later part may still turn out to be altered, so check the exit code.",
+    )
+    .argument("<object>", "s3://bucket/key")
+    .option(
+      "--range <range>",
+      "bytes: 0-99 (the first 100), 100-, or -100 (the last 100)",
+      parseRange,
+    )
+    .addHelpText(
+      "after",
+      examples("envelope s3 cat --context tenant=acme --range -1000 s3://logs/app.log"),
+    )
+    .action(async (text, options, command) => {
+      const { Bucket, Key } = parseObject(text);
+      if (ui.json) {
+        throw usageError("--json needs stdout, and so does the plaintext", "leave out --json");
+      }
+      const context = await contextToRead(options);
+      const aad = await readAad(options);
+      const { signal } = ui.host;
+      await withEnvelope(ui, command.optsWithGlobals(), ({ envelope }) =>
+        withS3(envelope, options, text, async ({ s3 }) => {
+          await using reader = await s3.open({ Bucket, Key }, { context, aad, signal });
+          const size = await reader.size({ signal });
+          const range = options.range && resolveRange(options.range, size, text);
+          for await (const piece of reader.createReadStream({ ...range, signal })) {
+            await ui.writeOut(piece as Uint8Array);
+          }
+        }),
+      );
+    });
+}
+
+function addLs(parent: Parent, ui: Ui): void {
+  withPlace(parent.command("ls"))
+    .summary("List objects, with the CMKs that can open each.")
+    .description("List objects, with the CMKs that can open each. It calls no KMS.")
+    .argument("<prefix>", "s3://bucket or s3://bucket/prefix")
+    .addHelpText("after", examples("envelope s3 ls s3://reports/2026/"))
+    .action(async (text, options, command) => {
+      const { Bucket, Key: Prefix } = parseLocation(text);
+      const { signal } = ui.host;
+      await withEnvelope(ui, command.optsWithGlobals(), ({ envelope }) =>
+        withS3(envelope, options, text, async ({ s3 }) => {
+          for await (const { Key, Size, encryption } of s3.list({ Bucket, Prefix }, { signal })) {
+            const name = `s3://${Bucket}/${Key}`;
+            const size = formatBytes(encryption?.plaintextBytes ?? Size ?? 0).padStart(9);
+            const keys = encryption?.entries.map(({ provider, keyId }) => `${provider} ${keyId}`);
+            await ui.line(
+              `${size}  ${printableLine(`${name}  (${keys?.join(", ") ?? "not encrypted"})`)}`,
+              {
+                key: Key,
+                objectBytes: Size,
+                plaintextBytes: encryption?.plaintextBytes,
+                placement: encryption?.placement,
+                entries: encryption?.entries.map(({ provider, keyId }) => ({ provider, keyId })),
+              },
+            );
+          }
+        }),
+      );
+    });
+}
+
+function addRewrap(parent: Parent, ui: Ui): void {
+  withPlace(withContextToRead(parent.command("rewrap")))
+    .summary("Wrap the data keys of objects under the current key versions.")
+    .description(
+      "Wrap the data keys of all objects with a prefix under the current versions of the configured CMKs. Bodies are not sent again. A checkpoint lets a run that was stopped go on.",
+    )
+    .argument("<prefix>", "s3://bucket/key, or s3://bucket/prefix")
+    .option(
+      "--from <uri>",
+      "a CMK to leave: it may unwrap, and its entries go; repeatable",
+      collect,
+    )
+    .option("--dry-run", "make the same KMS calls, but store nothing")
+    .option("--sidecars-only", "rewrap sidecars without looking at their objects")
+    .option("--checkpoint <file>", "where to note how far the run is, and to go on from")
+    .option("--concurrency <n>", "objects at a time. Default: 32", wholeNumber)
+    .addHelpText(
+      "after",
+      examples(
+        "envelope s3 rewrap --context tenant=acme s3://reports/ --checkpoint reports.json",
+        "envelope s3 rewrap --from-header s3://reports/ --from 'aws-kms:alias/old?region=eu-west-1'",
+      ),
+    )
+    .action(async (text, options, command) => {
+      const { Bucket, Key } = parseLocation(text);
+      const context = await contextToRead(options);
+      const {
+        dryRun = false,
+        sidecarsOnly = false,
+        checkpoint,
+        concurrency,
+        from: leaving,
+      } = options;
+      await withEnvelope(
+        ui,
+        command.optsWithGlobals(),
+        ({ envelope, from }) =>
+          withS3(envelope, options, text, async ({ s3, rewrapBucket }) => {
+            const result = await watched(ui, text, (watch) =>
+              rewrapBucket(
+                s3,
+                { Bucket, ...prefix(Key) },
+                { context, from, dryRun, sidecarsOnly, checkpoint, concurrency, ...watch },
+              ),
+            );
+            const verb = dryRun ? "would be rewrapped" : "rewrapped";
+            await report(ui, text, result, `${result.rewrapped} ${verb}, `);
+          }),
+        leaving,
+      );
+    });
+}
+
+function addReport(parent: Parent, ui: Ui): void {
+  withPlace(parent.command("report"))
+    .summary("Count the objects that depend on each CMK.")
+    .description("Count the objects that depend on each CMK. It calls no KMS.")
+    .argument("<prefix>", "s3://bucket or s3://bucket/prefix")
+    .option("--concurrency <n>", "objects at a time. Default: 32", wholeNumber)
+    .addHelpText("after", examples("envelope s3 report s3://reports"))
+    .action(async (text, options, command) => {
+      const { Bucket, Key } = parseLocation(text);
+      const { concurrency } = options;
+      await withEnvelope(ui, command.optsWithGlobals(), ({ envelope }) =>
+        withS3(envelope, options, text, async ({ s3, reportBucket }) => {
+          const result = await watched(ui, text, (watch) =>
+            reportBucket(s3, { Bucket, ...prefix(Key) }, { concurrency, ...watch }),
+          );
+          await report(ui, text, result, "");
+        }),
+      );
+    });
+}
+
+/** Shows how far a run is, and names every object that it cannot do. */
+async function watched(
+  ui: Ui,
+  text: string,
+  run: (watch: {
+    onProgress: (progress: BucketProgress) => void;
+    signal: AbortSignal;
+  }) => Promise<BucketResult>,
+): Promise<BucketResult> {
+  const { stderr, signal } = ui.host;
+  let now: BucketProgress | undefined;
+  const line = (_: number, elapsedMs: number): string => {
+    const { objects = 0, failed = 0 } = now ?? {};
+    const rate = Math.round((objects * 1000) / elapsedMs);
+    return printableLine(`${text}  ${count(objects, "object")}, ${failed} failed, ${rate}/s`);
+  };
+  using _ =
+    stderr.isTTY === true && !ui.quiet ? new StatusLine(stderr, line) : { [Symbol.dispose]() {} };
+  return await run({ onProgress: (progress) => (now = progress), signal });
+}
+
+/** @throws CommandError `ERR_CLI_SOME_FAILED` where some objects failed. */
+async function report(ui: Ui, text: string, result: BucketResult, done: string): Promise<void> {
+  const { objects, unencrypted, failed, cmks, failures } = result;
+  const rows = cmks.map(({ provider, keyId, objects: number, versions }) => [
+    provider,
+    keyId,
+    String(number),
+    Object.entries(versions)
+      .map(([version, times]) => `${version}: ${times}`)
+      .join(", "),
+  ]);
+  const summary = `${count(objects, "object")}: ${done}${unencrypted} not encrypted, ${failed} failed`;
+  const counted = table(["PROVIDER", "KEY", "OBJECTS", "OLD VERSIONS"], rows);
+  await ui.answer(rows.length === 0 ? summary : `${counted}\n${summary}`, {
+    ...result,
+    failures: failures.map(({ Key, error }) => ({ key: Key, error: describe(error) })),
+  });
+  for (const { Key, error } of failures) ui.warn(`${Key}: ${describe(error)}`);
+  if (failed > 0) {
+    throw new CommandError("ERR_CLI_SOME_FAILED", `${text}: ${count(failed, "object")} failed`);
+  }
+}
+
+function describe(error: unknown): string {
+  return error instanceof Error ? `${error.name}: ${error.message}` : String(error);
+}
+
+function prefix(Key: string): { readonly Prefix?: string } {
+  return Key === "" ? {} : { Prefix: Key };
+}
+
+function wholeNumber(text: string): number {
+  const number = Number(text);
+  if (/^[1-9][0-9]{0,3}$/.test(text) && number <= 1024) return number;
+  throw usageError(`${JSON.stringify(text)} is not a whole number from 1 to 1024`);
+}
+
+async function* counting(
+  pieces: AsyncIterable<Uint8Array>,
+  add: (bytes: number) => void,
+): AsyncGenerator<Uint8Array, void> {
+  for await (const piece of pieces) {
+    add(piece.length);
+    yield piece;
+  }
+}
