@@ -18,6 +18,7 @@ import { Metrics } from "./metrics.ts";
 import { settingsOf, type KmsServerOptions, type LogEntry, type Settings } from "./options.ts";
 import { pageAt } from "./pages.ts";
 import { Rate, throttled } from "./rate.ts";
+import { WebIdentity } from "./query/web-identity.ts";
 import { SignatureVerifier, type FindCredential } from "./verify-signature.ts";
 import { readTls, watchTls } from "./tls-files.ts";
 import { WireError } from "./wire-error.ts";
@@ -60,6 +61,10 @@ export class KmsServer implements AsyncDisposable {
         auth === "strict"
           ? strict(new SignatureVerifier({ credential, services: SERVICES }))
           : lenient(credential, keystore.facts.region),
+      webIdentity: new WebIdentity(keystore, {
+        jwksFiles: settings.jwksFiles ?? {},
+        perSecond: limits.tokensPerSecond,
+      }),
       count: (principal) => {
         if (limits.callsPerSecond !== Infinity) rate.count(principal);
       },
@@ -230,13 +235,7 @@ export class KmsServer implements AsyncDisposable {
       time: new Date(),
       requestId,
       ...(operation === undefined ? {} : { operation }),
-      ...(caller === undefined
-        ? {}
-        : {
-            principal: caller.credential.principal,
-            accessKeyId: caller.credential.accessKeyId,
-            region: caller.region,
-          }),
+      ...caller,
       ...(socket.remoteAddress === undefined ? {} : { sourceIp: socket.remoteAddress }),
       status: answer.status,
       ...(answer.error === undefined ? {} : { error: answer.error }),

@@ -9,12 +9,13 @@ import type { Row } from "./catalogue/row.ts";
 import type { KmsOperations } from "./requests/operations.ts";
 
 export { assumeRole, assumeRoleWithWebIdentity, sessionToken } from "./access/assume-role.ts";
-export type { AssumedRole } from "./access/assume-role.ts";
-export type { IamAccess, IamCall, IamCaller } from "./access/iam-access.ts";
+export type { AssumedRole, AssumeRoleInput } from "./access/assume-role.ts";
+export type { FederatedCaller, IamAccess, IamCall, IamCaller } from "./access/iam-access.ts";
 export { IamError } from "./access/iam-error.ts";
 export { checkPrincipal } from "./access/principal-input.ts";
+export { issuerName, providerArn } from "./access/provider-input.ts";
 export { defaultText } from "./store/iam-records.ts";
-export type { PolicyRecord, PrincipalRecord } from "./store/iam-records.ts";
+export type { PolicyRecord, PrincipalRecord, ProviderRecord } from "./store/iam-records.ts";
 export { byteMembers, dateMembers } from "./requests/member-kinds.ts";
 export type { KmsOperations } from "./requests/operations.ts";
 

@@ -7,6 +7,7 @@ import { resolve } from "node:path";
 import type { Keystore } from "@env/kms";
 import type { KmsServerOptions, LogEntry, TlsFiles } from "@env/kms-server";
 import { Option } from "@commander-js/extra-typings";
+import { collectPair, type Pairs } from "../context.ts";
 import { CommandError, usageError } from "../errors.ts";
 import { collect, examples, type Program } from "../program.ts";
 import { withKeystore } from "../providers.ts";
@@ -25,6 +26,7 @@ interface ServeOptions {
   readonly tlsCert?: string | undefined;
   readonly tlsKey?: string | undefined;
   readonly tlsName?: string[] | undefined;
+  readonly jwks?: Pairs | undefined;
   readonly rate?: number | undefined;
   readonly localstack?: true | undefined;
   readonly metrics: "loopback" | "everybody";
@@ -60,6 +62,11 @@ export function addServe(program: Program, ui: Ui): void {
     )
     .option("--tls-cert <file>", "the certificate, in PEM; read anew when it changes")
     .option("--tls-key <file>", "its private key, in PEM")
+    .option(
+      "--jwks <issuer=file>",
+      "a JSON Web Key Set with the keys of an identity provider, which are then not fetched; repeatable",
+      collectPair,
+    )
     .option("--rate <number>", "calls per second of one principal", parseRate)
     .addOption(
       new Option("--metrics <readers>", "who may read GET /metrics")
@@ -103,6 +110,7 @@ async function serve(ui: Ui, keystore: Keystore, options: ServeOptions): Promise
     localstack,
     metrics: options.metrics,
     logContexts: options.logContexts ?? false,
+    ...(options.jwks === undefined ? {} : { jwksFiles: Object.fromEntries(options.jwks) }),
     limits: {
       closeTimeout: CLOSE_TIMEOUT,
       ...(options.rate === undefined ? {} : { callsPerSecond: options.rate }),

@@ -4,7 +4,7 @@
  * @module
  */
 import type { Keystore } from "@env/kms";
-import { IamError, type IamCaller } from "@env/kms/server";
+import { IamError, type FederatedCaller, type IamCaller } from "@env/kms/server";
 import type { Answer } from "../aws-json.ts";
 import type { Action } from "./action.ts";
 import type { Form } from "./form.ts";
@@ -15,11 +15,11 @@ import { element, elements } from "./xml.ts";
 
 export type QueryService = "iam" | "sts";
 
-/** A request whose signature has been verified. */
+/** A request whose caller is known. */
 export interface QueryRequest {
   readonly service: QueryService;
   readonly form: Form;
-  readonly caller: IamCaller;
+  readonly caller: IamCaller | FederatedCaller;
   readonly requestId: string;
 }
 

@@ -1,5 +1,6 @@
 /**
- * The actions of IAM that decide who may use keys: users, roles and groups, their policies, managed policies and access keys.
+ * The actions of IAM that decide who may use keys: users, roles and groups, their policies, managed policies, identity
+ * providers and access keys.
  *
  * Every action is permitted by the policies of whoever calls, on the ARN of what it is about. What is not there is
  * refused after that, so nobody learns more than they may.
@@ -12,6 +13,7 @@ import { checkPrincipal, IamError, type IamCall, type PrincipalRecord } from "@e
 import { reads, writes, type Action } from "./action.ts";
 import type { Form } from "./form.ts";
 import { policyActions } from "./policy-actions.ts";
+import { providerActions } from "./provider-actions.ts";
 import {
   arnOf,
   byName,
@@ -26,7 +28,7 @@ import {
   whole,
   type Type,
 } from "./principals.ts";
-import { encodeDocument, nameOf, noSuch, requireName, tagList } from "./resources.ts";
+import { encodeDocument, nameOf, noSuch, requireName, tagList, untagged } from "./resources.ts";
 
 /** What users, roles and groups have alike. */
 function actionsOf(type: Type): [string, Action][] {
@@ -129,9 +131,7 @@ function tagActionsOf(type: "user" | "role"): [string, Action][] {
       `Untag${kind}`,
       writes(`${name} TagKeys`, (call, form) => {
         const record = found(call, form, type);
-        const gone = new Set(form.list("TagKeys"));
-        const tags = Object.entries(record.tags).filter(([key]) => !gone.has(key));
-        return change(call, record, { tags: Object.fromEntries(tags) });
+        return change(call, record, { tags: untagged(record.tags, form) });
       }),
     ],
     [
@@ -177,6 +177,7 @@ export const iamActions: ReadonlyMap<string, Action> = new Map<string, Action>([
   ...(["user", "role", "group"] as const).flatMap(actionsOf),
   ...(["user", "role"] as const).flatMap(tagActionsOf),
   ...policyActions,
+  ...providerActions,
   ["CreateUser", writes("UserName Path Tags", create("user"))],
   ["CreateGroup", writes("GroupName Path", create("group"))],
   [

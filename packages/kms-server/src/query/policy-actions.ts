@@ -7,6 +7,7 @@ import { IamError, type IamCall, type PolicyRecord, type PrincipalRecord } from 
 import { reads, writes, type Action, type Result } from "./action.ts";
 import type { Form } from "./form.ts";
 import {
+  conditionsOf,
   encodeDocument,
   nameOf,
   noSuch,
@@ -14,13 +15,18 @@ import {
   pathOf,
   requireName,
   tagList,
+  tagMember,
+  untagged,
 } from "./resources.ts";
 
 /** Finds a policy by its ARN, and asks whether the caller may do this with it. */
 function found(call: IamCall, form: Form): PolicyRecord {
   const arn = form.required("PolicyArn");
   const record = call.directory.store.policies.get(arn);
-  call.authorize(`iam:${form.action}`, arn, { tags: record?.tags });
+  call.authorize(`iam:${form.action}`, arn, {
+    tags: record?.tags,
+    conditions: conditionsOf(form),
+  });
   if (record !== undefined) return record;
   throw noSuch(`Policy ${arn.slice(0, 600)} was not found.`);
 }
@@ -53,7 +59,7 @@ function describe(record: PolicyRecord, counts: ReadonlyMap<string, number>): Re
     Description: description === "" ? undefined : description,
     CreateDate: new Date(created),
     UpdateDate: new Date(updated),
-    ...(Object.keys(tags).length === 0 ? {} : { Tags: tagList(tags) }),
+    ...tagMember(tags),
   };
 }
 
@@ -85,7 +91,7 @@ export const policyActions: readonly (readonly [string, Action])[] = [
       const { store, realm } = call.directory;
       const name = requireName(form.required("PolicyName"));
       const arn = `arn:aws:iam::${realm.accountId}:policy${form.get("Path") ?? "/"}${name}`;
-      call.authorize("iam:CreatePolicy", arn);
+      call.authorize("iam:CreatePolicy", arn, { conditions: conditionsOf(form) });
       if (store.policies.get(arn) !== undefined) {
         throw new IamError(
           "EntityAlreadyExists",
@@ -224,9 +230,7 @@ export const policyActions: readonly (readonly [string, Action])[] = [
     "UntagPolicy",
     writes("PolicyArn TagKeys", (call, form) => {
       const record = found(call, form);
-      const gone = new Set(form.list("TagKeys"));
-      const tags = Object.entries(record.tags).filter(([key]) => !gone.has(key));
-      call.directory.putPolicy({ ...record, tags: Object.fromEntries(tags) });
+      call.directory.putPolicy({ ...record, tags: untagged(record.tags, form) });
       return undefined;
     }),
   ],

@@ -9,13 +9,14 @@ import { checkPrincipal, IamError, type IamCall, type PrincipalRecord } from "@e
 import type { Action, Result } from "./action.ts";
 import type { Form } from "./form.ts";
 import {
+  conditionsOf,
   encodeDocument,
   nameOf,
   noSuch,
   pageSize,
   pathOf,
   requireName,
-  tagList,
+  tagMember,
 } from "./resources.ts";
 import type { Xml } from "./xml.ts";
 
@@ -31,7 +32,7 @@ export function found(call: IamCall, form: Form, type: Type): PrincipalRecord {
   const record = store.principals.get(plain) ?? byName(call, type, name);
   call.authorize(`iam:${form.action}`, record?.arn ?? plain, {
     tags: record?.tags,
-    conditions: { "iam:PolicyARN": form.get("PolicyArn") },
+    conditions: conditionsOf(form),
   });
   if (record !== undefined) return record;
   throw noSuch(`The ${type} with name ${name} cannot be found.`);
@@ -73,7 +74,7 @@ export function create(type: Type): Action["run"] {
     const path = form.get("Path") ?? "/";
     const arn = arnOf(call, type, path, name);
     const tags = form.tags();
-    call.authorize(`iam:${form.action}`, arn, { conditions: tagConditions(tags) });
+    call.authorize(`iam:${form.action}`, arn, { conditions: conditionsOf(form) });
     const { store } = call.directory;
     if (store.principals.get(arn) !== undefined || byName(call, type, name) !== undefined) {
       throw new IamError(
@@ -97,15 +98,6 @@ function roleOf(form: Form): {
     trust: form.required("AssumeRolePolicyDocument"),
     maxSession: form.integer("MaxSessionDuration"),
     description: form.get("Description") ?? "",
-  };
-}
-
-function tagConditions(tags: Readonly<Record<string, string>>): Record<string, string | string[]> {
-  const entries = Object.entries(tags);
-  if (entries.length === 0) return {};
-  return {
-    ...Object.fromEntries(entries.map(([name, value]) => [`aws:RequestTag/${name}`, value])),
-    "aws:TagKeys": entries.map(([name]) => name),
   };
 }
 
@@ -156,7 +148,7 @@ export function describe({ arn, type, userId, created, tags, role }: PrincipalRe
           Description: role.description === "" ? undefined : role.description,
           MaxSessionDuration: role.maxSession,
         }),
-    ...(type === "group" || Object.keys(tags).length === 0 ? {} : { Tags: tagList(tags) }),
+    ...(type === "group" ? {} : tagMember(tags)),
   };
 }
 

@@ -4,8 +4,18 @@
  * @module
  */
 import type { TemporaryCredentials } from "@env/kms";
-import { assumeRole, sessionToken } from "@env/kms/server";
+import {
+  assumeRole,
+  assumeRoleWithWebIdentity,
+  sessionToken,
+  type AssumedRole,
+  type AssumeRoleInput,
+} from "@env/kms/server";
 import { reads, type Action, type Result } from "./action.ts";
+import type { Form } from "./form.ts";
+
+/** The action whose caller has a token of an identity provider, and does not sign. */
+export const WITH_TOKEN = "AssumeRoleWithWebIdentity";
 
 export const stsActions: ReadonlyMap<string, Action> = new Map([
   [
@@ -20,18 +30,19 @@ export const stsActions: ReadonlyMap<string, Action> = new Map([
   [
     "AssumeRole",
     reads("RoleArn RoleSessionName DurationSeconds Policy Tags ExternalId", (call, form) => {
-      const { credentials, arn, assumedRoleId, packedPercent } = assumeRole(call, {
-        roleArn: form.required("RoleArn"),
-        sessionName: form.required("RoleSessionName"),
-        duration: form.integer("DurationSeconds"),
-        policy: form.get("Policy"),
-        tags: form.tags(),
-        externalId: form.get("ExternalId"),
-      });
+      const more = { tags: form.tags(), externalId: form.get("ExternalId") };
+      return assumed(assumeRole(call, { ...sessionOf(form), ...more }));
+    }),
+  ],
+  [
+    WITH_TOKEN,
+    reads("RoleArn RoleSessionName WebIdentityToken DurationSeconds Policy", (call, form) => {
+      const { provider, subject, audience } = call.federated ?? {};
       return {
-        Credentials: credentialsOf(credentials),
-        AssumedRoleUser: { AssumedRoleId: assumedRoleId, Arn: arn },
-        PackedPolicySize: packedPercent === 0 ? undefined : packedPercent,
+        ...assumed(assumeRoleWithWebIdentity(call, sessionOf(form))),
+        Provider: provider,
+        SubjectFromWebIdentityToken: subject,
+        Audience: audience,
       };
     }),
   ],
@@ -42,6 +53,24 @@ export const stsActions: ReadonlyMap<string, Action> = new Map([
     })),
   ],
 ]);
+
+/** What a caller wants of a session. */
+function sessionOf(form: Form): AssumeRoleInput {
+  return {
+    roleArn: form.required("RoleArn"),
+    sessionName: form.required("RoleSessionName"),
+    duration: form.integer("DurationSeconds"),
+    policy: form.get("Policy"),
+  };
+}
+
+function assumed({ credentials, arn, assumedRoleId, packedPercent }: AssumedRole): Result {
+  return {
+    Credentials: credentialsOf(credentials),
+    AssumedRoleUser: { AssumedRoleId: assumedRoleId, Arn: arn },
+    PackedPolicySize: packedPercent === 0 ? undefined : packedPercent,
+  };
+}
 
 function credentialsOf(credentials: TemporaryCredentials): Result {
   return {

@@ -46,13 +46,6 @@ export interface AssumedRole {
   readonly packedPercent: number;
 }
 
-/** What an identity token says, verified. */
-export interface IdentityToken {
-  /** ARN of the provider. */
-  readonly provider: string;
-  readonly subject: string;
-}
-
 const SESSION_NAME = /^[\w+=,.@-]{2,64}$/;
 const MIN_DURATION = 900;
 const DEFAULT_DURATION = 3600;
@@ -73,13 +66,15 @@ export function assumeRole(call: IamCall, input: AssumeRoleInput): AssumedRole {
   return enter(call, "AssumeRole", input, isChained ? MAX_CHAINED : undefined, {});
 }
 
-/** AssumeRoleWithWebIdentity, of a token that was verified. Throws as {@link assumeRole}. */
+/** AssumeRoleWithWebIdentity, for a caller whose token was verified. Throws as {@link assumeRole}. */
 export function assumeRoleWithWebIdentity(
   call: IamCall,
-  input: AssumeRoleInput,
-  { provider }: IdentityToken,
+  input: Omit<AssumeRoleInput, "tags" | "externalId">,
 ): AssumedRole {
-  return enter(call, "AssumeRoleWithWebIdentity", input, undefined, {
+  const { federated } = call;
+  if (federated === undefined) throw new TypeError("the caller has no identity token");
+  const { provider, tags } = federated;
+  return enter(call, "AssumeRoleWithWebIdentity", { ...input, tags }, undefined, {
     federatedProvider: provider,
   });
 }

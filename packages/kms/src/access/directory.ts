@@ -15,6 +15,7 @@ import {
   type AccessKeyRecord,
   type PolicyRecord,
   type PrincipalRecord,
+  type ProviderRecord,
 } from "../store/iam-records.ts";
 import type { Listed, Store } from "../store/store.ts";
 import {
@@ -23,10 +24,12 @@ import {
   requirePolicyArn,
   type CheckedPrincipal,
 } from "./principal-input.ts";
+import { checkProvider, providerArn } from "./provider-input.ts";
 
 /** The same number as in AWS, so that one can replace the other. */
 const MAX_ACCESS_KEYS = 2;
 const MAX_POLICY_VERSIONS = 5;
+const MAX_PROVIDERS = 100;
 const PAGE = 1000;
 
 /**
@@ -196,6 +199,53 @@ export class Directory {
     const updated = { ...record, tags: checkTags(record.tags), updated: this.store.now() };
     this.store.policies.put(updated);
     return updated;
+  }
+
+  /** @throws {@link KmsError} `NotFoundException` */
+  provider(arn: string): ProviderRecord {
+    const record = this.store.providers.get(arn);
+    if (record !== undefined) return record;
+    throw new KmsError("NotFoundException", `OpenIDConnect Provider not found for arn ${arn}`);
+  }
+
+  /** The identity provider of an issuer, by its exact URL. */
+  providerOf(issuer: string): ProviderRecord | undefined {
+    const record = this.store.providers.get(providerArn(issuer, this.realm));
+    return record?.issuer === issuer ? record : undefined;
+  }
+
+  /** All identity providers, of which there are at most 100. */
+  providers(): readonly ProviderRecord[] {
+    return this.store.providers.list("", MAX_PROVIDERS).items;
+  }
+
+  /** Adds an identity provider. @throws {@link KmsError} `AlreadyExistsException`, and as {@link putProvider}. */
+  createProvider(input: Omit<ProviderRecord, "arn" | "created">): ProviderRecord {
+    const arn = providerArn(input.issuer, this.realm);
+    if (this.store.providers.get(arn) !== undefined) {
+      throw new KmsError(
+        "AlreadyExistsException",
+        `Provider with url ${input.issuer} already exists.`,
+      );
+    }
+    if (this.providers().length >= MAX_PROVIDERS) {
+      throw new KmsError(
+        "LimitExceededException",
+        `Cannot exceed quota for OpenIdConnectProvidersPerAccount: ${MAX_PROVIDERS}`,
+      );
+    }
+    return this.putProvider({ ...input, arn, created: this.store.now() });
+  }
+
+  /**
+   * Adds an identity provider, or replaces what is known of it.
+   *
+   * @throws {@link KmsError} `ValidationException`, `LimitExceededException`, `TagException`
+   */
+  putProvider(record: ProviderRecord): ProviderRecord {
+    const checked = checkProvider(record);
+    this.store.providers.put(checked);
+    return checked;
   }
 
   /** All principals that `wanted` accepts. It looks at every principal. */

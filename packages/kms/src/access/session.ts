@@ -62,6 +62,8 @@ export interface SessionOptions {
 export interface Identity {
   readonly principal: string;
   readonly accountId: string;
+  /** The subject of an identity provider's token. */
+  readonly userName?: string;
   /** ARN of the role of a session. */
   readonly roleArn?: string;
   /** The service that made the call for the principal. */
@@ -118,8 +120,8 @@ export class Session {
       throw new RangeError("viaService must be a service's name, such as s3");
     }
     this.viaService = options.viaService;
-    this.ambient = ambient(realm, options);
-    this.identity = identity(this, this.#roleArn, options);
+    this.ambient = ambientValues(realm, options);
+    this.identity = identityOf(this, this.#roleArn, options);
   }
 
   /** The caller, to be asked for inside the store's `read` and `write`. Unknown principals have no policies. */
@@ -238,7 +240,8 @@ function sessionPolicies(
   });
 }
 
-function ambient(realm: Realm, options: SessionOptions): ConditionValues {
+/** Condition keys that come with every request of a caller, in lower case. */
+export function ambientValues(realm: Realm, options: SessionOptions): ConditionValues {
   const { viaService: service, tokenIssued, secureTransport, multiFactorAuth } = options;
   const values: readonly (readonly [string, string | undefined])[] = [
     ["aws:requestedregion", realm.region],
@@ -263,7 +266,8 @@ function ambient(realm: Realm, options: SessionOptions): ConditionValues {
 /** The longest value of a condition key that a session brings along: an ARN. */
 const MAX_VALUE_CHARS = 2048;
 
-function identity(
+/** What the audit log says of a caller. */
+export function identityOf(
   { principal, accountId }: Pick<Session, "principal" | "accountId">,
   roleArn: string | undefined,
   { sourceIp, userAgent, viaService: service }: SessionOptions,

@@ -84,12 +84,15 @@ export interface UserIdentity {
     | "Role"
     | "AssumedRole"
     | "FederatedUser"
+    | "WebIdentityUser"
     | "AWSService"
     | "Unknown";
   readonly principalId?: string | undefined;
   readonly arn?: string | undefined;
   readonly accountId?: string | undefined;
   readonly userName?: string | undefined;
+  /** ARN of the provider whose token the caller has. */
+  readonly identityProvider?: string | undefined;
   readonly invokedBy?: string | undefined;
   readonly sessionContext?: {
     readonly sessionIssuer: {
@@ -231,6 +234,14 @@ function userIdentity(event: AuditEvent): UserIdentity {
       return { ...identity, type: "Role", userName };
     case "federated-user":
       return { ...identity, type: "FederatedUser", userName };
+    case "oidc-provider":
+      return {
+        type: "WebIdentityUser",
+        accountId: account,
+        identityProvider: arn,
+        principalId: boundText(principalId),
+        userName: boundText(event.userName),
+      };
     case "assumed-role": {
       const role = bounded(path.split("/")[0] ?? "");
       return {

@@ -250,18 +250,16 @@ describe("a role that trusts an identity provider", () => {
       ),
     );
     const enter = (subject: string, provider = PROVIDER): Promise<AssumedRole> =>
-      keystore.iam.access.callFederated(
+      keystore.iam.access.call(
         {
           provider,
-          conditions: { "token.example.com:sub": subject, "token.example.com:aud": "kms" },
+          subject,
+          audience: "kms",
+          claims: { "token.example.com:sub": subject, "token.example.com:aud": "kms" },
+          tags: {},
         },
         { ...facts, parameters: {} },
-        (call) =>
-          assumeRoleWithWebIdentity(
-            call,
-            { roleArn: APP, sessionName: "ci" },
-            { provider, subject },
-          ),
+        (call) => assumeRoleWithWebIdentity(call, { roleArn: APP, sessionName: "ci" }),
       );
     const { credentials } = await enter("repo:acme/app");
     expect(
