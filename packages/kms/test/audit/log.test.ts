@@ -68,6 +68,19 @@ describe("a record of a call", () => {
     expect(await names(log)).toHaveLength(65);
   });
 
+  it("waits for those that come in the turns after it, as long as every turn brings more", async () => {
+    const { log, commits } = await tempLog();
+    const before = commits();
+    const calls: Promise<void>[] = [];
+    for (let turn = 0; turn < 20; turn++) {
+      const next = new Promise(setImmediate);
+      calls.push(Promise.resolve(log.append(event())));
+      await next;
+    }
+    await Promise.all(calls);
+    expect(commits()).toBe(before + 1);
+  });
+
   it("comes behind all that other processes have written", async () => {
     const { log, path } = await filledLog(2);
     const { log: other } = await openLog(path);
