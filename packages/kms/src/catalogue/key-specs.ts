@@ -19,7 +19,10 @@ export type KeySpec =
   | "ECC_NIST_P384"
   | "ECC_NIST_P521"
   | "ECC_SECG_P256K1"
-  | "ECC_NIST_EDWARDS25519";
+  | "ECC_NIST_EDWARDS25519"
+  | "ML_DSA_44"
+  | "ML_DSA_65"
+  | "ML_DSA_87";
 
 export type KeyUsage = "ENCRYPT_DECRYPT" | "SIGN_VERIFY" | "GENERATE_VERIFY_MAC" | "KEY_AGREEMENT";
 
@@ -35,7 +38,8 @@ export type SigningAlgorithm =
   | "ECDSA_SHA_256"
   | "ECDSA_SHA_384"
   | "ECDSA_SHA_512"
-  | "ED25519_SHA_512";
+  | "ED25519_SHA_512"
+  | "ML_DSA_SHAKE_256";
 export type KeyAgreementAlgorithm = "ECDH";
 
 /** What the bytes of a key are. */
@@ -45,7 +49,11 @@ export type Material =
   | { readonly type: "rsa"; readonly modulusBits: number }
   /** `namedCurve` as OpenSSL calls it. */
   | { readonly type: "ec"; readonly namedCurve: string }
-  | { readonly type: "ed25519" };
+  | { readonly type: "ed25519" }
+  | PostQuantumMaterial;
+
+/** `type` as OpenSSL calls it. */
+export type PostQuantumMaterial = { readonly type: "ml-dsa-44" | "ml-dsa-65" | "ml-dsa-87" };
 
 export interface KeySpecFacts {
   readonly material: Material;
@@ -90,6 +98,10 @@ function nist(namedCurve: string, signing: SigningAlgorithm): KeySpecFacts {
   };
 }
 
+function mlDsa(type: PostQuantumMaterial["type"]): KeySpecFacts {
+  return { ...none, material: { type }, usages: ["SIGN_VERIFY"], signing: ["ML_DSA_SHAKE_256"] };
+}
+
 function hmac(bytes: number, mac: MacAlgorithm): KeySpecFacts {
   return {
     ...none,
@@ -128,18 +140,13 @@ export const keySpecs: Readonly<Record<KeySpec, KeySpecFacts>> = {
     usages: ["SIGN_VERIFY"],
     signing: ["ED25519_SHA_512"],
   },
+  ML_DSA_44: mlDsa("ml-dsa-44"),
+  ML_DSA_65: mlDsa("ml-dsa-65"),
+  ML_DSA_87: mlDsa("ml-dsa-87"),
 };
 
-/** AWS has them, node:crypto has not, or not in every version of Node that is supported. */
-export const keySpecsNotOffered = [
-  "ML_DSA_44",
-  "ML_DSA_65",
-  "ML_DSA_87",
-  "ML_KEM_512",
-  "ML_KEM_768",
-  "ML_KEM_1024",
-  "SM2",
-] as const;
+/** What AWS has besides. */
+export const keySpecsNotOffered = ["ML_KEM_512", "ML_KEM_768", "ML_KEM_1024", "SM2"] as const;
 
 /** Pairs that GenerateDataKeyPair makes: no use is attached to them. */
 export const dataKeyPairSpecs = [

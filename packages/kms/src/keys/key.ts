@@ -5,6 +5,7 @@
  */
 import { hash, type KeyObject } from "node:crypto";
 import { keyArn, keyIdToBytes, multiRegionForm, type Realm } from "../arn.ts";
+import { requireAvailable } from "../material/material.ts";
 import { label } from "../material/seal.ts";
 import type { KeyRecord, KeyVersion } from "../store/key-record.ts";
 import type { Store } from "../store/store.ts";
@@ -54,8 +55,13 @@ export function isPresent({ material, imported }: KeyVersion, now: number): bool
   return material !== undefined && (imported?.expires ?? Infinity) > now;
 }
 
-/** The version that encrypts. The key's state says that it is there. */
+/**
+ * The version that encrypts, signs and so on. The key's state says that it is there.
+ *
+ * @throws `UnsupportedOperationException` for keys that are not available on this Node.js.
+ */
 export function currentVersion(record: KeyRecord): UsableVersion {
+  requireAvailable(record.keySpec);
   const current = versionOf(record, record.versions.length);
   if (current === undefined) throw new RangeError("the key has no material");
   return current;

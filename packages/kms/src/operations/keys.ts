@@ -18,7 +18,7 @@ import {
   type KeySpec,
   type KeyUsage,
 } from "../catalogue/key-specs.ts";
-import { generateMaterial } from "../material/material.ts";
+import { generateMaterial, requireAvailable } from "../material/material.ts";
 import { keyMetadata } from "./key-metadata.ts";
 import { fromMarker, toPage } from "../requests/page.ts";
 import { defaultKeyPolicy } from "../policy/default-policy.ts";
@@ -249,7 +249,10 @@ export function parseOrigin(value: unknown): Kind["origin"] {
 }
 
 export function parseKeySpec(value: unknown): KeySpec {
-  if (typeof value === "string" && isKeySpec(value)) return value;
+  if (typeof value === "string" && isKeySpec(value)) {
+    requireAvailable(value);
+    return value;
+  }
   const known: readonly unknown[] = keySpecsNotOffered;
   if (known.includes(value)) throw unsupported(`KeySpec ${String(value)}`, "see its README");
   const names = Object.keys(keySpecs);

@@ -9,7 +9,7 @@ import { describe, expect, it } from "vitest";
 import { encodePublicKey } from "../../src/material/material.ts";
 import { bytes, denying, keyOf, refusalsByState } from "../support/kinds.ts";
 import { arn, newKey, refusal, tempKeystore } from "../support/keystore.ts";
-import { hex, plain, sample, utf8 } from "../support/material.ts";
+import { allSpecs, hex, plain, sample, utf8 } from "../support/material.ts";
 import { importInto } from "../support/wrapping.ts";
 
 const RSA_SIGNING = [
@@ -20,6 +20,13 @@ const RSA_SIGNING = [
   "RSASSA_PSS_SHA_384",
   "RSASSA_PSS_SHA_512",
 ];
+
+const postQuantum = (
+  [
+    ["ML_DSA_44", "SIGN_VERIFY", { SigningAlgorithms: ["ML_DSA_SHAKE_256"] }],
+    ["ML_DSA_87", "SIGN_VERIFY", { SigningAlgorithms: ["ML_DSA_SHAKE_256"] }],
+  ] as const
+).filter(([spec]) => allSpecs.includes(spec));
 
 describe("getPublicKey", () => {
   it.each([
@@ -34,6 +41,7 @@ describe("getPublicKey", () => {
     ["ECC_NIST_P521", "SIGN_VERIFY", { SigningAlgorithms: ["ECDSA_SHA_512"] }],
     ["ECC_SECG_P256K1", "SIGN_VERIFY", { SigningAlgorithms: ["ECDSA_SHA_256"] }],
     ["ECC_NIST_EDWARDS25519", "SIGN_VERIFY", { SigningAlgorithms: ["ED25519_SHA_512"] }],
+    ...postQuantum,
   ] as const)("gives the public key of %s for %s, and its algorithms", async (...of) => {
     const [KeySpec, KeyUsage, algorithms] = of;
     const { client } = await tempKeystore();
