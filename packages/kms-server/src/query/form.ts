@@ -42,6 +42,10 @@ export class Form {
     return this.#values.get("Action") ?? "";
   }
 
+  get version(): string {
+    return this.#values.get("Version") ?? "";
+  }
+
   get(name: string): string | undefined {
     return this.#values.get(name);
   }
