@@ -31,7 +31,7 @@ async function client(): Promise<{ readonly iam: IAM; readonly called: ReadonlyS
 
 /** An answer without what the client adds. */
 async function answer(call: Promise<{ $metadata: object }>): Promise<object> {
-  const { $metadata, ...rest } = await call;
+  const { $metadata: _, ...rest } = await call;
   return rest;
 }
 
