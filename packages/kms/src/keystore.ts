@@ -181,6 +181,7 @@ export class Keystore implements Disposable {
       store,
       session: new Session(principalArn(principal, realm), realm, session),
       audit: this.audit,
+      lastUse: (arn) => this.audit.lastUse(arn),
       quotas: this.#quotas,
       grantDelay: this.#grantDelay,
     });

@@ -44,6 +44,7 @@ const leftOut = [
   "DeleteCustomKeyStore",
   "DescribeCustomKeyStores",
   "DisconnectCustomKeyStore",
+  "GetKeyLastUsage",
   "GetKeyPolicy",
   "ListGrants",
   "ListKeyPolicies",

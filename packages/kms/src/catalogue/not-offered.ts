@@ -19,7 +19,6 @@ export const notOffered: Readonly<Record<string, Row>> = {
     open: ["accounts", "alias"],
     request: "KeyId EncapsulationAlgorithm GrantTokens DryRun",
   },
-  GetKeyLastUsage: { on: "key", request: "KeyId" },
   // A permission alone: AWS asks for it when it copies what replicas share.
   SynchronizeMultiRegionKey: { on: "key", request: "KeyId" },
 };

@@ -233,6 +233,7 @@ export const operations = {
     request: "NumberOfBytes CustomKeyStoreId",
     refused: "Recipient",
   },
+  GetKeyLastUsage: { on: "key", mode: "read", states: "look", request: "KeyId" },
   GetKeyPolicy: {
     on: "key",
     mode: "read",
@@ -497,4 +498,13 @@ const members: ReadonlyMap<string, readonly string[]> = new Map(
 /** The members of an operation's request that this KMS understands. */
 export function membersOf(operation: OperationName): readonly string[] {
   return members.get(operation) ?? [];
+}
+
+const usingKeys: ReadonlySet<string> = new Set(
+  Object.entries(operationRows).flatMap(([name, { usage }]) => (usage === undefined ? [] : [name])),
+);
+
+/** Whether an operation uses its keys for cryptography: those whose last use AWS tracks. */
+export function usesKeys(operation: string): boolean {
+  return usingKeys.has(operation);
 }

@@ -8,6 +8,7 @@ import { keyArn, multiRegionForm } from "../arn.ts";
 import { defaultOf } from "../catalogue/actions.ts";
 import * as check from "../requests/check.ts";
 import { KmsError } from "../catalogue/errors.ts";
+import type { LastUseRecord } from "../store/iam-records.ts";
 import type { KeyRecord } from "../store/key-record.ts";
 import { DAY_MS } from "../keys/lifecycle.ts";
 import { isReplica } from "../keys/multi-region.ts";
@@ -22,7 +23,7 @@ import { generateMaterial, requireAvailable } from "../material/material.ts";
 import { keyMetadata } from "./key-metadata.ts";
 import { fromMarker, toPage } from "../requests/page.ts";
 import { defaultKeyPolicy } from "../policy/default-policy.ts";
-import type { CreateKeyRequest } from "../requests/shapes.ts";
+import type { CreateKeyRequest, KeyLastUsage } from "../requests/shapes.ts";
 import { requireNoCustomKeyStore } from "./custom-key-stores.ts";
 import { tagConditions } from "./tags.ts";
 import { onKey, operation, type Implementations } from "./operation.ts";
@@ -104,6 +105,31 @@ const createKey = operation("CreateKey", {
   },
   created: ({ KeyMetadata }) => KeyMetadata.Arn,
 });
+
+const getKeyLastUsage = operation("GetKeyLastUsage", {
+  ...onKey("GetKeyLastUsage"),
+  run: ({ lastUse, realm }, _, { key }) => {
+    const KeyId = keyArn(realm, key.keyId);
+    const created = new Date(key.created);
+    return {
+      KeyId,
+      KeyLastUsage: keyLastUsage(lastUse(KeyId)),
+      TrackingStartDate: created,
+      KeyCreationDate: created,
+    };
+  },
+});
+
+function keyLastUsage(use: LastUseRecord | undefined): KeyLastUsage {
+  if (use === undefined) return {};
+  const { operation: Operation, time, eventId: CloudTrailEventId, requestId } = use;
+  return {
+    Operation,
+    Timestamp: new Date(time),
+    CloudTrailEventId,
+    ...(requestId === undefined ? {} : { KmsRequestId: requestId }),
+  };
+}
 
 const describeKey = operation("DescribeKey", {
   ...onKey("DescribeKey"),
@@ -201,6 +227,7 @@ const cancelKeyDeletion = operation("CancelKeyDeletion", {
 export const implementations: Implementations<
   | "CreateKey"
   | "DescribeKey"
+  | "GetKeyLastUsage"
   | "ListKeys"
   | "EnableKey"
   | "DisableKey"
@@ -210,6 +237,7 @@ export const implementations: Implementations<
 > = {
   createKey,
   describeKey,
+  getKeyLastUsage,
   listKeys,
   enableKey,
   disableKey,

@@ -30,6 +30,7 @@ import * as check from "../requests/check.ts";
 import { isKmsError, KmsError } from "../catalogue/errors.ts";
 import { requireKnownTokens } from "../keys/grant-records.ts";
 import { arnOf, keyState } from "../keys/key.ts";
+import type { LastUseRecord } from "../store/iam-records.ts";
 import type { KeyRecord } from "../store/key-record.ts";
 import { carryOutDue, isDue } from "../keys/lifecycle.ts";
 import { bornManagedKey } from "../keys/managed.ts";
@@ -46,6 +47,8 @@ export interface Environment {
   readonly store: Store;
   readonly session: Session;
   readonly audit: AuditSink;
+  /** The last use of a key, by its ARN. For use inside the store's `read` and `write`. */
+  readonly lastUse: (arn: string) => LastUseRecord | undefined;
   readonly quotas: Quotas | undefined;
   /** How long a new grant counts only with its token, in ms. */
   readonly grantDelay: number;
@@ -84,6 +87,7 @@ export interface Call {
   /** The store's clock: milliseconds since 1970. */
   readonly now: number;
   readonly grantDelay: number;
+  readonly lastUse: Environment["lastUse"];
   /** Puts into the log what the KMS did by itself besides. */
   readonly note: (event: OwnEvent) => void;
 }
@@ -234,7 +238,7 @@ function enter<Input, Q extends Questions>(
   { environment, name, definition, input, tokens, trail, count }: Entry<Input, Q>,
   writing: boolean,
 ): Entered<Q> {
-  const { store, session, audit, grantDelay } = environment;
+  const { store, session, audit, lastUse, grantDelay } = environment;
   const { realm } = session;
   const now = store.now();
   const note = (event: OwnEvent): void => void audit.append(ownEvent(event, realm, now));
@@ -270,7 +274,8 @@ function enter<Input, Q extends Questions>(
   }
   // The names are those of the questions, and each has the kind of answer that its kind of question gets.
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion
-  return { call: { store, realm, access, now, grantDelay, note }, keys: keys as Keys<Q>, due };
+  const found = keys as Keys<Q>;
+  return { call: { store, realm, access, now, grantDelay, lastUse, note }, keys: found, due };
 }
 
 /** State, then use, then kind: a disabled key says that it is disabled, whatever it is for. */

@@ -27,6 +27,9 @@ export interface KeyOperations {
 
   describeKey(request: DescribeKeyRequest): Promise<KeyMetadataResponse>;
 
+  /** The last call that used the key for cryptography. */
+  getKeyLastUsage(request: KeyRequest): Promise<GetKeyLastUsageResponse>;
+
   listKeys(request?: PageRequest): Promise<ListKeysResponse>;
 
   enableKey(request: KeyRequest): Promise<void>;
@@ -215,6 +218,25 @@ export interface ScheduleKeyDeletionResponse {
 export interface EnableKeyRotationRequest extends KeyRequest {
   /** 90 to 2560. Default: 365. */
   readonly RotationPeriodInDays?: number | undefined;
+}
+
+export interface GetKeyLastUsageResponse {
+  readonly KeyId: string;
+  readonly KeyLastUsage: KeyLastUsage;
+  /** When the key was created: every use since is known. */
+  readonly TrackingStartDate: Date;
+  readonly KeyCreationDate: Date;
+}
+
+/** Empty: the key has not been used. */
+export interface KeyLastUsage {
+  /** `Encrypt`, `Sign`, …: an operation that uses keys for cryptography. */
+  readonly Operation?: string;
+  readonly Timestamp?: Date;
+  /** The `eventID` of the record in the audit log. */
+  readonly CloudTrailEventId?: string;
+  /** The id that a server in front gave to the request. Absent: there was no server. */
+  readonly KmsRequestId?: string;
 }
 
 export interface GetKeyRotationStatusResponse {

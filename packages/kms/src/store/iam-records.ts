@@ -1,5 +1,6 @@
 /**
  * What IAM knows: users, roles and groups with their policies, managed policies, identity providers, and access keys.
+ * Last uses of keys are kept in the same way.
  *
  * Source: spec/kms-store-v1.md#principals
  *
@@ -15,6 +16,7 @@ export interface IamRecords {
   readonly policy: PolicyRecord;
   readonly provider: ProviderRecord;
   readonly "access key": AccessKeyRecord;
+  readonly "last use": LastUseRecord;
 }
 
 type Tags = Readonly<Record<string, string>>;
@@ -106,6 +108,20 @@ export interface AccessKeyRecord {
   readonly secret: string;
 }
 
+/** The last call that used a key for cryptography. */
+export interface LastUseRecord {
+  /** ARN of the key. */
+  readonly arn: string;
+  /** `Encrypt` */
+  readonly operation: string;
+  /** Milliseconds since 1970. */
+  readonly time: number;
+  /** UUID of the record in the audit log. */
+  readonly eventId: string;
+  /** The id of the request of a server in front, if there was one. */
+  readonly requestId: string | undefined;
+}
+
 const PREFIXES = {
   user: "AIDA",
   role: "AROA",
@@ -178,6 +194,13 @@ export function isAccessKey(value: unknown): value is AccessKeyRecord {
   return (
     [accessKeyId, owner, ownerId, secret].every((text) => typeof text === "string") &&
     typeof active === "boolean"
+  );
+}
+
+export function isLastUse(value: unknown): value is LastUseRecord {
+  const { arn, operation, time, eventId } = membersOf(value);
+  return (
+    [arn, operation, eventId].every((text) => typeof text === "string") && typeof time === "number"
   );
 }
 

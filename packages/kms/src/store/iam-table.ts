@@ -1,5 +1,6 @@
 /**
- * The tables of IAM: principals, managed policies, identity providers and access keys, one sealed record each.
+ * The tables of IAM: principals, managed policies, identity providers and access keys, one sealed record each. The table of
+ * the keys' last uses is of the same form.
  *
  * The name that finds a row is unencrypted, and so is the owner of an access key. What a principal may do, and what a key's
  * secret is, is sealed.
@@ -17,6 +18,7 @@ import {
   decodeRecord,
   encodeRecord,
   isAccessKey,
+  isLastUse,
   isPolicy,
   isPrincipal,
   isProvider,
@@ -53,6 +55,7 @@ const forms: { readonly [Kind in IamKind]: Form<IamRecords[Kind]> } = {
     ownerOf: ({ owner }) => owner,
     isRecord: isAccessKey,
   },
+  "last use": { table: "last_use", id: "arn", idOf: ({ arn }) => arn, isRecord: isLastUse },
 };
 
 /** The tables by kind, with the columns that find their rows. */
@@ -60,7 +63,7 @@ export const iamTables: readonly {
   readonly kind: IamKind;
   readonly table: string;
   readonly id: string;
-}[] = (["principal", "policy", "provider", "access key"] as const).map((kind) => ({
+}[] = (["principal", "policy", "provider", "access key", "last use"] as const).map((kind) => ({
   kind,
   table: forms[kind].table,
   id: forms[kind].id,
@@ -68,7 +71,7 @@ export const iamTables: readonly {
 
 /** The statements that make the tables. */
 export const iamSchema: readonly string[] = [
-  ...["principal", "managed_policy", "identity_provider"].map(
+  ...["principal", "managed_policy", "identity_provider", "last_use"].map(
     (table) => `CREATE TABLE ${table} (arn TEXT NOT NULL PRIMARY KEY, sealed BLOB NOT NULL) STRICT`,
   ),
   "CREATE TABLE access_key (id TEXT NOT NULL PRIMARY KEY, sealed BLOB NOT NULL, owner TEXT NOT NULL) STRICT",

@@ -12,6 +12,7 @@ import type { Bytes } from "@env/core";
 import type { AliasRecord, KeyRecord } from "./key-record.ts";
 import type {
   AccessKeyRecord,
+  LastUseRecord,
   PolicyRecord,
   PrincipalRecord,
   ProviderRecord,
@@ -27,6 +28,8 @@ export interface Store {
   readonly providers: Records<ProviderRecord>;
   /** Access keys by id. */
   readonly accessKeys: OwnedRecords<AccessKeyRecord>;
+  /** Last uses of keys, by the ARN of the key: those that the audit log has written down. */
+  readonly lastUses: Records<LastUseRecord>;
   readonly auditRows: AuditRows;
 
   /** Runs `fn`, which only reads, on one state of the store. */
@@ -43,6 +46,9 @@ export interface Store {
 
   /** Whether every {@link write} is refused. May be used anywhere. */
   readonly readOnly: boolean;
+
+  /** A number that changes with every change of another process, and where a change of this process is taken back. */
+  readonly epoch: number;
 
   /** Whether a {@link write} is running. May be used anywhere. */
   readonly writing: boolean;

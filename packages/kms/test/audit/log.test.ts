@@ -51,11 +51,16 @@ describe("a record of a call", () => {
 
   it("cannot be read in the file", async () => {
     const { log, path, close } = await tempLog();
-    await log.append(event({ encryptionContext: { tenant: "acme-corporation" } }));
+    const encryptionContext = { tenant: "acme-corporation" };
+    await log.append(event({ operation: "DescribeKey", encryptionContext }));
+    const words = ["acme-corporation", "alice", "DescribeKey", "Decrypt"];
+    const before = readFileSync(path, "latin1") + readFileSync(`${path}-wal`, "latin1");
+    for (const word of [...words, KEY]) expect(before).not.toContain(word);
+    // A use shows that the key has been used, and nothing else.
+    await log.append(event({ encryptionContext }));
     close();
     const file = readFileSync(path, "latin1");
-    for (const word of ["acme-corporation", "alice", "Decrypt", KEY])
-      expect(file).not.toContain(word);
+    for (const word of words) expect(file).not.toContain(word);
   });
 
   it("shares a transaction with those that come at the same time", async () => {

@@ -33,6 +33,7 @@ GenerateDataKeyPair                 ok      D        S               S          
 GenerateDataKeyPairWithoutPlaintext ok      D        S               S             S           S        ok
 GenerateDataKeyWithoutPlaintext     ok      D        S               S             S           S        ok
 GenerateMac                         ok      D        S               S             S           S        ok
+GetKeyLastUsage                     ok      ok       ok              ok            ok          ok       ok
 GetKeyPolicy                        ok      ok       ok              ok            ok          ok       ok
 GetKeyRotationStatus                ok      ok       ok              U             U           ok       ok
 GetParametersForImport              ok      ok       S               ok            U           S        S

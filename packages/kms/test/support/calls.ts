@@ -72,6 +72,7 @@ export async function knownCalls(keystore: Keystore): Promise<Readonly<Record<st
       ],
     },
     describeKey: on("DescribeKey", (client) => client.describeKey({ KeyId })),
+    getKeyLastUsage: on("GetKeyLastUsage", (client) => client.getKeyLastUsage({ KeyId })),
     listKeys: on("ListKeys", (client) => client.listKeys(), "*"),
     enableKey: on("EnableKey", (client) => client.enableKey({ KeyId })),
     disableKey: on("DisableKey", (client) => client.disableKey({ KeyId })),
