@@ -25,6 +25,7 @@ import {
   listAll,
   membersOf,
   remove,
+  rename,
   whole,
   type Type,
 } from "./principals.ts";
@@ -116,10 +117,27 @@ function actionsOf(type: Type): [string, Action][] {
 }
 
 /** What users and roles have, and groups do not. */
-function tagActionsOf(type: "user" | "role"): [string, Action][] {
+function ownActionsOf(type: "user" | "role"): [string, Action][] {
   const kind = Kinds[type];
   const name = `${kind}Name`;
   return [
+    [
+      `Put${kind}PermissionsBoundary`,
+      writes(`${name} PermissionsBoundary`, (call, form) => {
+        const record = found(call, form, type);
+        return change(call, record, { boundary: form.required("PermissionsBoundary") });
+      }),
+    ],
+    [
+      `Delete${kind}PermissionsBoundary`,
+      writes(name, (call, form) => {
+        const record = found(call, form, type);
+        if (record.boundary === undefined) {
+          throw noSuch(`${kind} ${nameOf(record.arn)} does not have a permissions boundary.`);
+        }
+        return change(call, record, { boundary: undefined });
+      }),
+    ],
     [
       `Tag${kind}`,
       writes(`${name} Tags`, (call, form) => {
@@ -175,15 +193,17 @@ function accessKeyOf(call: IamCall, form: Form): string {
 
 export const iamActions: ReadonlyMap<string, Action> = new Map<string, Action>([
   ...(["user", "role", "group"] as const).flatMap(actionsOf),
-  ...(["user", "role"] as const).flatMap(tagActionsOf),
+  ...(["user", "role"] as const).flatMap(ownActionsOf),
   ...policyActions,
   ...providerActions,
-  ["CreateUser", writes("UserName Path Tags", create("user"))],
+  ["CreateUser", writes("UserName Path PermissionsBoundary Tags", create("user"))],
   ["CreateGroup", writes("GroupName Path", create("group"))],
+  ["UpdateUser", writes("UserName NewUserName NewPath", rename("user"))],
+  ["UpdateGroup", writes("GroupName NewGroupName NewPath", rename("group"))],
   [
     "CreateRole",
     writes(
-      "RoleName Path AssumeRolePolicyDocument Description MaxSessionDuration Tags",
+      "RoleName Path AssumeRolePolicyDocument Description MaxSessionDuration PermissionsBoundary Tags",
       create("role"),
     ),
   ],

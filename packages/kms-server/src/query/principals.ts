@@ -32,7 +32,7 @@ export function found(call: IamCall, form: Form, type: Type): PrincipalRecord {
   const record = store.principals.get(plain) ?? byName(call, type, name);
   call.authorize(`iam:${form.action}`, record?.arn ?? plain, {
     tags: record?.tags,
-    conditions: conditionsOf(form),
+    conditions: { "iam:PermissionsBoundary": boundaryName(record), ...conditionsOf(form) },
   });
   if (record !== undefined) return record;
   throw noSuch(`The ${type} with name ${name} cannot be found.`);
@@ -77,14 +77,11 @@ export function create(type: Type): Action["run"] {
     call.authorize(`iam:${form.action}`, arn, { conditions: conditionsOf(form) });
     const { store } = call.directory;
     if (store.principals.get(arn) !== undefined || byName(call, type, name) !== undefined) {
-      throw new IamError(
-        "EntityAlreadyExists",
-        `${Kinds[type]} with name ${name} already exists.`,
-        409,
-      );
+      throw alreadyExists(type, name);
     }
     const role = type === "role" ? { role: roleOf(form) } : {};
-    const record = call.directory.putPrincipal(checkPrincipal({ arn, tags, ...role }));
+    const boundary = form.get("PermissionsBoundary");
+    const record = call.directory.putPrincipal(checkPrincipal({ arn, tags, boundary, ...role }));
     return { [Kinds[type]]: describe(record) };
   };
 }
@@ -127,12 +124,42 @@ export function remove(type: Type): Action["run"] {
   };
 }
 
+/** Gives a user or a group another name or path: the caller needs permission for both ARNs. */
+export function rename(type: "user" | "group"): Action["run"] {
+  return (call, form) => {
+    const record = found(call, form, type);
+    const name = requireName(form.get(`New${Kinds[type]}Name`) ?? nameOf(record.arn));
+    const arn = arnOf(call, type, form.get("NewPath") ?? pathOf(record.arn), name);
+    call.authorize(`iam:${form.action}`, arn, { tags: record.tags });
+    const other = byName(call, type, name);
+    if (other !== undefined && other.arn !== record.arn) throw alreadyExists(type, name);
+    call.directory.renamePrincipal(record.arn, checkPrincipal({ ...record, arn }));
+    return undefined;
+  };
+}
+
+function alreadyExists(type: Type, name: string): IamError {
+  return new IamError(
+    "EntityAlreadyExists",
+    `${Kinds[type]} with name ${name} already exists.`,
+    409,
+  );
+}
+
+/** The managed policy that bounds a principal, or the name of the document that does. */
+function boundaryName(record: PrincipalRecord | undefined): string | undefined {
+  const boundary = record?.boundary;
+  return typeof boundary === "object" ? boundary.name : boundary;
+}
+
 export function membersOf({ directory }: IamCall, group: string): readonly PrincipalRecord[] {
   return directory.principalsWith(({ groups }) => groups.includes(group));
 }
 
 /** A principal as AWS describes it. */
-export function describe({ arn, type, userId, created, tags, role }: PrincipalRecord): Result {
+export function describe(record: PrincipalRecord): Result {
+  const { arn, type, userId, created, tags, role } = record;
+  const boundary = boundaryName(record);
   const kind = Kinds[type];
   return {
     Path: pathOf(arn),
@@ -148,6 +175,10 @@ export function describe({ arn, type, userId, created, tags, role }: PrincipalRe
           Description: role.description === "" ? undefined : role.description,
           MaxSessionDuration: role.maxSession,
         }),
+    PermissionsBoundary:
+      boundary === undefined
+        ? undefined
+        : { PermissionsBoundaryType: "Policy", PermissionsBoundaryArn: boundary },
     ...(type === "group" ? {} : tagMember(tags)),
   };
 }

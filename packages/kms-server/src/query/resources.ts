@@ -48,11 +48,13 @@ export function untagged(
 /** What policies see of a form. */
 export function conditionsOf(form: Form): Record<string, string | readonly string[] | undefined> {
   const tags = Object.entries(form.tags());
+  const boundary = form.get("PermissionsBoundary");
   const keys = [...tags.map(([name]) => name), ...form.list("TagKeys")];
   return {
     ...Object.fromEntries(tags.map(([name, value]) => [`aws:RequestTag/${name}`, value])),
     "aws:TagKeys": keys.length === 0 ? undefined : keys,
     "iam:PolicyARN": form.get("PolicyArn"),
+    ...(boundary === undefined ? {} : { "iam:PermissionsBoundary": boundary }),
   };
 }
 

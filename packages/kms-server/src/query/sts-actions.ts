@@ -17,6 +17,9 @@ import type { Form } from "./form.ts";
 /** The action whose caller has a token of an identity provider, and does not sign. */
 export const WITH_TOKEN = "AssumeRoleWithWebIdentity";
 
+/** The parameters that say what a caller wants of a session. */
+const SESSION = "RoleArn RoleSessionName DurationSeconds Policy PolicyArns";
+
 export const stsActions: ReadonlyMap<string, Action> = new Map([
   [
     "GetCallerIdentity",
@@ -29,14 +32,15 @@ export const stsActions: ReadonlyMap<string, Action> = new Map([
   ],
   [
     "AssumeRole",
-    reads("RoleArn RoleSessionName DurationSeconds Policy Tags ExternalId", (call, form) => {
-      const more = { tags: form.tags(), externalId: form.get("ExternalId") };
-      return assumed(assumeRole(call, { ...sessionOf(form), ...more }));
+    reads(`${SESSION} Tags TransitiveTagKeys ExternalId`, (call, form) => {
+      const tags = { tags: form.tags(), transitiveTags: form.list("TransitiveTagKeys") };
+      const externalId = form.get("ExternalId");
+      return assumed(assumeRole(call, { ...sessionOf(form), ...tags, externalId }));
     }),
   ],
   [
     WITH_TOKEN,
-    reads("RoleArn RoleSessionName WebIdentityToken DurationSeconds Policy", (call, form) => {
+    reads(`${SESSION} WebIdentityToken`, (call, form) => {
       const { provider, subject, audience } = call.federated ?? {};
       return {
         ...assumed(assumeRoleWithWebIdentity(call, sessionOf(form))),
@@ -61,6 +65,7 @@ function sessionOf(form: Form): AssumeRoleInput {
     sessionName: form.required("RoleSessionName"),
     duration: form.integer("DurationSeconds"),
     policy: form.get("Policy"),
+    policyArns: form.list("PolicyArns", ".arn"),
   };
 }
 

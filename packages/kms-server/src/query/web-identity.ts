@@ -37,7 +37,10 @@ export interface WebIdentityOptions {
 }
 
 /** What a token says of its bearer. */
-export type Bearer = Pick<FederatedCaller, "provider" | "subject" | "audience" | "claims" | "tags">;
+export type Bearer = Pick<
+  FederatedCaller,
+  "provider" | "subject" | "audience" | "claims" | "tags" | "transitiveTags"
+>;
 
 export class WebIdentity {
   readonly #keystore: Keystore;
@@ -120,7 +123,7 @@ function bearerOf(payload: JWTPayload, { arn, issuer, clientIds }: ProviderRecor
     subject: sub,
     audience,
     claims: Object.fromEntries(claims),
-    tags: tagsOf(payload[TAGS_CLAIM]),
+    ...tagsOf(payload[TAGS_CLAIM]),
   };
 }
 
@@ -134,20 +137,16 @@ function textsOf(value: unknown): string[] {
   });
 }
 
-/** Session tags, each with a list of one value. */
-function tagsOf(claim: unknown): Record<string, string> {
-  if (claim === undefined) return {};
-  const { principal_tags: given = {}, transitive_tag_keys: transitive = [] } = membersOf(claim);
-  if (!Array.isArray(transitive) || transitive.length > 0) {
-    throw rejected("Transitive tags are not supported");
-  }
-  return Object.fromEntries(
-    Object.entries(membersOf(given)).map(([name, values]) => {
-      const [value, ...more]: readonly unknown[] = [values].flat();
-      if (typeof value === "string" && more.length === 0) return [name, value];
-      throw rejected(`The claim ${TAGS_CLAIM} must have one text for each tag`);
-    }),
-  );
+/** Session tags, each with a list of one value, and the keys of those that are passed on. */
+function tagsOf(claim: unknown): Pick<Bearer, "tags" | "transitiveTags"> {
+  if (claim === undefined) return { tags: {}, transitiveTags: [] };
+  const { principal_tags: given = {}, transitive_tag_keys: transitive } = membersOf(claim);
+  const tags = Object.entries(membersOf(given)).map(([name, values]) => {
+    const [value, ...more]: readonly unknown[] = [values].flat();
+    if (typeof value === "string" && more.length === 0) return [name, value] as const;
+    throw rejected(`The claim ${TAGS_CLAIM} must have one text for each tag`);
+  });
+  return { tags: Object.fromEntries(tags), transitiveTags: textsOf(transitive) };
 }
 
 function membersOf(value: unknown): Record<string, unknown> {

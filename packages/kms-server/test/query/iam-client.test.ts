@@ -91,6 +91,11 @@ async function users(iam: IAM): Promise<void> {
     AccessKeyMetadata: [{ UserName, AccessKeyId, Status: "Inactive", CreateDate: aDate }],
     IsTruncated: false,
   });
+  await iam.updateUser({ UserName, NewUserName: "bob", NewPath: "/" });
+  const bob = { ...User, Arn: `${ACCOUNT}:user/bob`, UserName: "bob", Path: "/" };
+  expect((await iam.getUser({ UserName: "bob" })).User).toMatchObject(bob);
+  expect((await iam.listAccessKeys({ UserName: "bob" })).AccessKeyMetadata).toHaveLength(1);
+  await iam.updateUser({ UserName: "bob", NewUserName: UserName, NewPath: "/team/" });
   await iam.deleteAccessKey({ UserName, AccessKeyId });
 }
 
@@ -159,6 +164,27 @@ async function policies(iam: IAM): Promise<void> {
     IsTruncated: false,
   });
   await iam.detachUserPolicy({ UserName, PolicyArn });
+
+  await iam.putUserPermissionsBoundary({ UserName, PermissionsBoundary: POLICY });
+  const PermissionsBoundary = {
+    PermissionsBoundaryType: "Policy",
+    PermissionsBoundaryArn: POLICY,
+  };
+  expect((await iam.getUser({ UserName })).User).toMatchObject({ PermissionsBoundary });
+  expect((await iam.getPolicy({ PolicyArn })).Policy).toMatchObject({
+    AttachmentCount: 0,
+    PermissionsBoundaryUsageCount: 1,
+  });
+  const bounded = iam.listEntitiesForPolicy({
+    PolicyArn,
+    PolicyUsageFilter: "PermissionsBoundary",
+  });
+  expect((await bounded).PolicyUsers).toMatchObject([{ UserName }]);
+  const attached = iam.listEntitiesForPolicy({ PolicyArn, PolicyUsageFilter: "PermissionsPolicy" });
+  expect((await attached).PolicyUsers).toEqual([]);
+  expect((await rejection(iam.deletePolicy({ PolicyArn }))).name).toBe("DeleteConflictException");
+  await iam.deleteUserPermissionsBoundary({ UserName });
+  expect((await iam.getUser({ UserName })).User).not.toHaveProperty("PermissionsBoundary");
 }
 
 async function groups(iam: IAM): Promise<void> {
@@ -179,6 +205,11 @@ async function groups(iam: IAM): Promise<void> {
   });
   expect((await iam.listGroups({})).Groups).toEqual([Group]);
   expect((await iam.listGroupsForUser({ UserName: "alice" })).Groups).toEqual([Group]);
+  await iam.updateGroup({ GroupName, NewGroupName: "team" });
+  expect((await iam.listGroupsForUser({ UserName: "alice" })).Groups).toEqual([
+    { ...Group, GroupName: "team", Arn: `${ACCOUNT}:group/team` },
+  ]);
+  await iam.updateGroup({ GroupName: "team", NewGroupName: GroupName });
   await iam.removeUserFromGroup({ GroupName, UserName: "alice" });
 
   await iam.putGroupPolicy({ GroupName, PolicyName: "p", PolicyDocument: text("kms:*") });
@@ -221,6 +252,12 @@ async function roles(iam: IAM): Promise<void> {
       AssumeRolePolicyDocument: encoded(trust("root")),
     },
   ]);
+  await iam.putRolePermissionsBoundary({ RoleName, PermissionsBoundary: POLICY });
+  expect((await iam.getRole({ RoleName })).Role?.PermissionsBoundary).toEqual({
+    PermissionsBoundaryType: "Policy",
+    PermissionsBoundaryArn: POLICY,
+  });
+  await iam.deleteRolePermissionsBoundary({ RoleName });
   await iam.tagRole({ RoleName, Tags: tags });
   expect((await iam.listRoleTags({ RoleName })).Tags).toEqual(tags);
   await iam.untagRole({ RoleName, TagKeys: ["team"] });
@@ -286,6 +323,7 @@ it("throws the SDK's own classes for what it refuses", async () => {
   const UserName = "alice";
   await iam.createUser({ UserName });
   await iam.putUserPolicy({ UserName, PolicyName: "p", PolicyDocument: text("kms:*") });
+  await iam.createUser({ UserName: "carol" });
   await iam.createAccessKey({ UserName });
   await iam.createAccessKey({ UserName });
   await iam.createOpenIDConnectProvider({ Url: "https://issuer.example" });
@@ -308,6 +346,24 @@ it("throws the SDK's own classes for what it refuses", async () => {
       409,
     ],
     ["a user with a policy", () => iam.deleteUser({ UserName }), "DeleteConflictException", 409],
+    [
+      "a name that is taken",
+      () => iam.updateUser({ UserName, NewUserName: "carol", NewPath: "/x/" }),
+      "EntityAlreadyExistsException",
+      409,
+    ],
+    [
+      "a boundary that is not there",
+      () => iam.createUser({ UserName: "bob", PermissionsBoundary: POLICY }),
+      "NoSuchEntityException",
+      404,
+    ],
+    [
+      "no boundary",
+      () => iam.deleteUserPermissionsBoundary({ UserName }),
+      "NoSuchEntityException",
+      404,
+    ],
     ["a third access key", () => iam.createAccessKey({ UserName }), "LimitExceededException", 409],
     [
       "what is not a policy",

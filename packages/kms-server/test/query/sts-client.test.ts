@@ -120,6 +120,29 @@ it("throws the SDK's own classes for what it refuses", async () => {
       400,
     ],
     [
+      "a managed policy that is not there",
+      () =>
+        sts.assumeRole({ ...session, PolicyArns: [{ arn: `arn:aws:iam::${ACCOUNT}:policy/x` }] }),
+      "MalformedPolicyDocumentException",
+      400,
+    ],
+    [
+      "tags that take too much room",
+      () =>
+        sts.assumeRole({
+          ...session,
+          Tags: Array.from({ length: 50 }, (_, i) => ({ Key: `${i}`, Value: "v".repeat(200) })),
+        }),
+      "PackedPolicyTooLargeException",
+      400,
+    ],
+    [
+      "a transitive tag that is not a tag",
+      () => sts.assumeRole({ ...session, TransitiveTagKeys: ["team"] }),
+      "ValidationError",
+      400,
+    ],
+    [
       "a token",
       () => sts.assumeRoleWithWebIdentity({ ...session, WebIdentityToken: "a.b.c" }),
       "InvalidIdentityTokenException",

@@ -75,8 +75,9 @@ export class Directory {
       if (known?.groups.includes(group) === true) continue;
       if (principals.get(group) === undefined) throw missing(group);
     }
-    for (const arn of checked.attached) {
-      if (known?.attached.includes(arn) === true) continue;
+    const { attached, boundary } = checked;
+    for (const arn of [...attached, ...(typeof boundary === "string" ? [boundary] : [])]) {
+      if (known?.attached.includes(arn) === true || known?.boundary === arn) continue;
       if (policies.get(arn) === undefined) throw missingPolicy(arn);
     }
     const record: PrincipalRecord = {
@@ -84,6 +85,31 @@ export class Directory {
       userId: known?.userId ?? newId(checked.type),
       created: known?.created ?? this.store.now(),
     };
+    principals.put(record);
+    return record;
+  }
+
+  /**
+   * Gives a user or a group another ARN. It stays the same principal, with its access keys and memberships; policies that
+   * name its former ARN no longer mean it, and its temporary credentials end.
+   *
+   * @throws {@link KmsError} `NotFoundException`, `AlreadyExistsException`
+   */
+  renamePrincipal(arn: string, checked: CheckedPrincipal): PrincipalRecord {
+    const { principals, accessKeys } = this.store;
+    const { userId, created } = this.principal(arn);
+    const record = { ...checked, userId, created };
+    if (record.arn !== arn) {
+      if (principals.get(record.arn) !== undefined) {
+        throw new KmsError("AlreadyExistsException", `There is a principal ${record.arn} already.`);
+      }
+      principals.delete(arn);
+      for (const key of accessKeys.ownedBy(arn)) accessKeys.put({ ...key, owner: record.arn });
+      for (const member of this.principalsWith(({ groups }) => groups.includes(arn))) {
+        const groups = member.groups.map((group) => (group === arn ? record.arn : group));
+        principals.put({ ...member, groups });
+      }
+    }
     principals.put(record);
     return record;
   }

@@ -39,8 +39,9 @@ export interface FederatedCaller {
   readonly audience: string;
   /** Claims as condition keys. */
   readonly claims: Readonly<Record<string, string | readonly string[]>>;
-  /** Session tags that the token asks for. */
+  /** Session tags that the token asks for, and the keys of those that are passed on. */
   readonly tags: Readonly<Record<string, string>>;
+  readonly transitiveTags: readonly string[];
   readonly session?: Pick<SessionOptions, "sourceIp" | "userAgent" | "secureTransport">;
   readonly requestId?: string;
 }
@@ -70,13 +71,16 @@ export class IamCall {
   readonly caller: Caller;
   /** Present where the caller has a token of an identity provider and no credentials. */
   readonly federated: FederatedCaller | undefined;
+  /** Keys of the caller's session tags that are passed on. */
+  readonly transitiveTags: readonly string[];
   readonly #ambient: ConditionValues;
   readonly #decisions: AuditEvent["decisions"][number][] = [];
 
-  constructor(directory: Directory, { caller, ambient, federated }: Begun) {
+  constructor(directory: Directory, { caller, ambient, federated, transitiveTags = [] }: Begun) {
     this.directory = directory;
     this.caller = caller;
     this.federated = federated;
+    this.transitiveTags = transitiveTags;
     this.#ambient = ambient;
   }
 
@@ -120,6 +124,7 @@ interface Begun {
   /** Condition keys that come with the caller. */
   readonly ambient: ConditionValues;
   readonly federated?: FederatedCaller;
+  readonly transitiveTags?: readonly string[] | undefined;
 }
 
 /** The way of all calls. */
@@ -196,7 +201,11 @@ interface Introduced {
 function signed({ principal, session: options }: IamCaller, realm: Realm): Introduced {
   const session = new Session(principalArn(principal, realm), realm, options);
   const { identity, ambient } = session;
-  return { identity, callerIn: (store) => ({ caller: session.caller(store), ambient }) };
+  const transitiveTags = options?.transitiveTags;
+  return {
+    identity,
+    callerIn: (store) => ({ caller: session.caller(store), ambient, transitiveTags }),
+  };
 }
 
 /** Somebody who has a token has no policies: the trust policy of the role decides alone. */

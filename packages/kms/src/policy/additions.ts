@@ -129,8 +129,8 @@ function entrancesFor(
 function agreementsFor(request: AccessRequest, meter: Meter): readonly (readonly Candidate[])[] {
   const { type } = request.caller;
   const bounds = boundsOf(request)
-    .filter((policy) => !allowsIn(policy, request, meter))
-    .map((policy) => boundCandidate(request, policy));
+    .filter((policies) => !policies.some((policy) => allowsIn(policy, request, meter)))
+    .flatMap(([first]) => (first === undefined ? [] : [boundCandidate(request, first)]));
   // A service has no policies, an account's root needs none, a federated user can be given none.
   const has = type === "user" || type === "role" || type === "session";
   const identity = has ? [identityCandidate(request)] : [];

@@ -28,7 +28,7 @@ export interface Caller {
   readonly policies?: readonly NamedPolicy[];
   /** Bounds what the identity policies may allow. */
   readonly boundary?: NamedPolicy;
-  /** Each of them bounds what a session may do. */
+  /** A session may do what any of them allows, within what its role may. */
   readonly sessionPolicies?: readonly NamedPolicy[];
 }
 

@@ -20,10 +20,10 @@ import type { Store } from "../store/store.ts";
 import {
   allKeys,
   allPrincipals,
+  boundaryValue,
   isSeedable,
   keyDocument,
   keyPolicyValue,
-  policyValue,
   policyValues,
   presentGroups,
   principalDocument,
@@ -301,7 +301,7 @@ function principalView({ tags, policies, boundary, groups }: CheckedPrincipal): 
   return {
     tags,
     policies: policyValues(policies),
-    boundary: boundary && { name: boundary.name, policy: policyValue(boundary.text) },
+    boundary: boundary && boundaryValue(boundary),
     groups: Object.fromEntries(groups.map((arn) => [arn, arn])),
   };
 }

@@ -33,8 +33,8 @@ export interface PrincipalRecord {
   readonly policies: readonly NamedPolicy[];
   /** ARNs of managed policies, which count as the principal's own. */
   readonly attached: readonly string[];
-  /** Bounds what the policies may allow. Not for groups. */
-  readonly boundary: NamedPolicy | undefined;
+  /** Bounds what the policies may allow: a document, or the ARN of a managed policy. Not for groups. */
+  readonly boundary: NamedPolicy | string | undefined;
   /** ARNs of the groups that a user is in: their policies count as the user's own. */
   readonly groups: readonly string[];
   /** What only a role has. */
