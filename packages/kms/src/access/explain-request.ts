@@ -6,7 +6,13 @@
  *
  * @module
  */
-import { Access, type Conditions, type KeyQuestion, type Question } from "./access.ts";
+import {
+  Access,
+  type AccessSource,
+  type Conditions,
+  type KeyQuestion,
+  type Question,
+} from "./access.ts";
 import { accountRoot, type Realm } from "../arn.ts";
 import {
   actionRows,
@@ -26,7 +32,6 @@ import { didYouMean } from "@env/core";
 import { explain, type Explanation } from "../policy/explain.ts";
 import { Session, type SessionOptions } from "./session.ts";
 import type { EncryptionContext } from "../requests/shapes.ts";
-import type { Store } from "../store/store.ts";
 
 export interface ExplainRequest {
   /** ARN of whoever would call. Default: the account's root. */
@@ -83,7 +88,7 @@ export interface NewGrant {
  * policies do.
  */
 export async function explainCall(
-  store: Store,
+  { store, lastUse }: Pick<AccessSource, "store" | "lastUse">,
   realm: Realm,
   request: ExplainRequest,
 ): Promise<Explanation> {
@@ -96,7 +101,7 @@ export async function explainCall(
   const tokens = check.grantTokens({ GrantTokens: request.grantTokens });
   const other = otherHalf(request, question);
   return store.read(() => {
-    const access = new Access({ store, session });
+    const access = new Access({ store, session, lastUse });
     const resolved = access.resolve(question);
     const others = other === undefined ? [] : [resolved, access.resolve(other)];
     requireKnownTokens(store, session.realm, tokens);

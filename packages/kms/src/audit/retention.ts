@@ -9,6 +9,7 @@
  *
  * @module
  */
+import { DAY_MS } from "../store/clock.ts";
 import { basename } from "node:path";
 import { setImmediate } from "node:timers/promises";
 import { ArchiveWriter } from "./archive.ts";
@@ -47,7 +48,6 @@ interface RetentionSource {
 /** Bytes of the records of a piece. Deleting it takes about ten milliseconds, in which nobody else can write. */
 const PIECE_BYTES = 8 << 20;
 const PAGE_ROWS = 256;
-const DAY_MS = 86_400_000;
 
 /** @throws TypeError, RangeError for limits out of bounds. */
 export function parseRetention(retention: AuditRetention): AuditRetention {

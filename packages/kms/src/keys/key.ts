@@ -7,6 +7,7 @@ import { hash, type KeyObject } from "node:crypto";
 import { keyArn, keyIdToBytes, multiRegionForm, type Realm } from "../arn.ts";
 import { requireAvailable } from "../material/material.ts";
 import { label } from "../material/seal.ts";
+import { DAY_MS } from "../store/clock.ts";
 import type { KeyRecord, KeyVersion } from "../store/key-record.ts";
 import type { Store } from "../store/store.ts";
 import type { KeyState } from "../catalogue/key-states.ts";
@@ -48,6 +49,19 @@ export function keyState(record: KeyRecord, now: number): KeyState {
     return "PendingImport";
   }
   return record.enabled ? "Enabled" : "Disabled";
+}
+
+/**
+ * Days in which a key was not used for cryptography, rounded down: since its last use, or else since it was created.
+ *
+ * @param lastUse - Milliseconds since 1970; `undefined`: never.
+ */
+export function daysWithoutUse(
+  { created }: Pick<KeyRecord, "created">,
+  lastUse: number | undefined,
+  now: number,
+): number {
+  return Math.max(0, Math.floor((now - (lastUse ?? created)) / DAY_MS));
 }
 
 /** Whether a version can be used: imported material may be deleted, or expire. */

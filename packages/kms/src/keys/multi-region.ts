@@ -7,11 +7,10 @@
  *
  * @module
  */
+import { DAY_MS } from "../store/clock.ts";
 import { KmsError } from "../catalogue/errors.ts";
 import type { KeyRecord } from "../store/key-record.ts";
 import type { Store } from "../store/store.ts";
-
-const DAY_MS = 86_400_000;
 
 type Family = Pick<KeyRecord, "region" | "regions">;
 

@@ -15,6 +15,7 @@
 import { isEnvelopeError } from "@env/core";
 import {
   Access,
+  type AccessSource,
   type Found,
   type HeldGrant,
   type KeyQuestion,
@@ -30,25 +31,19 @@ import * as check from "../requests/check.ts";
 import { isKmsError, KmsError } from "../catalogue/errors.ts";
 import { requireKnownTokens } from "../keys/grant-records.ts";
 import { arnOf, keyState } from "../keys/key.ts";
-import type { LastUseRecord } from "../store/iam-records.ts";
 import type { KeyRecord } from "../store/key-record.ts";
 import { carryOutDue, isDue } from "../keys/lifecycle.ts";
 import { bornManagedKey } from "../keys/managed.ts";
 import type { Quotas } from "../access/quotas.ts";
 import type { Parameter, RequestOf, ResponseOf } from "../requests/operations.ts";
 import type { KeyRequest } from "../requests/shapes.ts";
-import type { Session } from "../access/session.ts";
 import { requireState } from "../keys/states.ts";
 import type { Store } from "../store/store.ts";
 import { ownEvent, Trail, type Outcome, type OwnEvent } from "./trail.ts";
 
 /** What all calls of one client share. */
-export interface Environment {
-  readonly store: Store;
-  readonly session: Session;
+export interface Environment extends AccessSource {
   readonly audit: AuditSink;
-  /** The last use of a key, by its ARN. For use inside the store's `read` and `write`. */
-  readonly lastUse: (arn: string) => LastUseRecord | undefined;
   readonly quotas: Quotas | undefined;
   /** How long a new grant counts only with its token, in ms. */
   readonly grantDelay: number;

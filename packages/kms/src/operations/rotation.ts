@@ -12,7 +12,8 @@ import { isReplica, notPrimary, primaryOf, relatedKeys } from "../keys/multi-reg
 import { arnOf, isPresent, kmsLimits } from "../keys/key.ts";
 import type { KeyRecord } from "../store/key-record.ts";
 import type { Store } from "../store/store.ts";
-import { DAY_MS, newVersion, rotate } from "../keys/lifecycle.ts";
+import { newVersion, rotate } from "../keys/lifecycle.ts";
+import { DAY_MS } from "../store/clock.ts";
 import { keyRotation } from "./key-metadata.ts";
 import { fromMarker, toPage } from "../requests/page.ts";
 import { unsupportedOrigin } from "../keys/states.ts";

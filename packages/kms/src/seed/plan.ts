@@ -12,7 +12,7 @@ import type { Realm } from "../arn.ts";
 import type { CheckedPrincipal } from "../access/principal-input.ts";
 import { kmsLimits } from "../keys/key.ts";
 import type { KeyRecord } from "../store/key-record.ts";
-import { DAY_MS } from "../keys/lifecycle.ts";
+import { DAY_MS } from "../store/clock.ts";
 import { isSameKind } from "../operations/aliases.ts";
 import type { NamedPolicy } from "../policy/request.ts";
 import { defaultKeyPolicy } from "../policy/default-policy.ts";

@@ -17,7 +17,7 @@ import { KmsError } from "../catalogue/errors.ts";
 import type { Iam } from "../access/iam.ts";
 import type { CheckedPrincipal } from "../access/principal-input.ts";
 import type { KeyRecord } from "../store/key-record.ts";
-import { DAY_MS } from "../keys/lifecycle.ts";
+import { DAY_MS } from "../store/clock.ts";
 import { generateMaterial } from "../material/material.ts";
 import { keyMetadata } from "../operations/key-metadata.ts";
 import { withoutAlias } from "../operations/aliases.ts";

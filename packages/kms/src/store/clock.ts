@@ -11,7 +11,7 @@
  * @module
  */
 
-const DAY_MS = 86_400_000;
+export const DAY_MS = 86_400_000;
 
 /** Times are milliseconds since 1970. */
 export interface Clock {

@@ -100,6 +100,9 @@ export interface Keys {
   /** The key that an alias points at. */
   byAlias(region: string, name: string): KeyRecord | undefined;
 
+  /** The regions that have keys, including those past their deletion dates, in the order of their names. */
+  regions(): readonly string[];
+
   /** Lists the keys of a region in the order of their creation. */
   list(region: string, after: number, limit: number): Listed<KeyRecord, number>;
 
