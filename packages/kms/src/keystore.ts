@@ -11,7 +11,7 @@ import { Iam } from "./access/iam.ts";
 import { Quotas, type QuotaOptions } from "./access/quotas.ts";
 import { Session, type SessionOptions } from "./access/session.ts";
 import { AuditLog, type AuditOptions } from "./audit/log.ts";
-import { unusedKeys, type UnusedKey } from "./audit/unused-keys.ts";
+import { unusedKeys, type UnusedKey } from "./keys/unused-keys.ts";
 import { KmsClient } from "./client.ts";
 import { forgetReplica } from "./keys/multi-region.ts";
 import { ownEvent } from "./operations/trail.ts";

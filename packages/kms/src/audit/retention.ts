@@ -9,7 +9,7 @@
  *
  * @module
  */
-import { DAY_MS } from "../store/clock.ts";
+import { DAY_MS } from "../store/store.ts";
 import { basename } from "node:path";
 import { setImmediate } from "node:timers/promises";
 import { ArchiveWriter } from "./archive.ts";

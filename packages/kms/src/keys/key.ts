@@ -7,9 +7,8 @@ import { hash, type KeyObject } from "node:crypto";
 import { keyArn, keyIdToBytes, multiRegionForm, type Realm } from "../arn.ts";
 import { requireAvailable } from "../material/material.ts";
 import { label } from "../material/seal.ts";
-import { DAY_MS } from "../store/clock.ts";
 import type { KeyRecord, KeyVersion } from "../store/key-record.ts";
-import type { Store } from "../store/store.ts";
+import { DAY_MS, type Store } from "../store/store.ts";
 import type { KeyState } from "../catalogue/key-states.ts";
 
 /** A version with its material at hand, and the name it goes by in a blob. */

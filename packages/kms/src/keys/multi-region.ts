@@ -7,10 +7,9 @@
  *
  * @module
  */
-import { DAY_MS } from "../store/clock.ts";
 import { KmsError } from "../catalogue/errors.ts";
 import type { KeyRecord } from "../store/key-record.ts";
-import type { Store } from "../store/store.ts";
+import { DAY_MS, type Store } from "../store/store.ts";
 
 type Family = Pick<KeyRecord, "region" | "regions">;
 

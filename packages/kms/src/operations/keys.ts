@@ -10,7 +10,7 @@ import * as check from "../requests/check.ts";
 import { KmsError } from "../catalogue/errors.ts";
 import type { LastUseRecord } from "../store/iam-records.ts";
 import type { KeyRecord } from "../store/key-record.ts";
-import { DAY_MS } from "../store/clock.ts";
+import { DAY_MS } from "../store/store.ts";
 import { isReplica } from "../keys/multi-region.ts";
 import {
   isKeySpec,

@@ -12,11 +12,10 @@ import type { Realm } from "../arn.ts";
 import type { CheckedPrincipal } from "../access/principal-input.ts";
 import { kmsLimits } from "../keys/key.ts";
 import type { KeyRecord } from "../store/key-record.ts";
-import { DAY_MS } from "../store/clock.ts";
 import { isSameKind } from "../operations/aliases.ts";
 import type { NamedPolicy } from "../policy/request.ts";
 import { defaultKeyPolicy } from "../policy/default-policy.ts";
-import type { Store } from "../store/store.ts";
+import { DAY_MS, type Store } from "../store/store.ts";
 import {
   allKeys,
   allPrincipals,

@@ -174,6 +174,8 @@ export interface AuditRow {
 /** A place in the order of time. */
 export type TimePlace = Pick<AuditRow, "time" | "sequence">;
 
+export const DAY_MS = 86_400_000;
+
 /** The latest time that `Date` can represent; no row is later. */
 export const MAX_TIME = 8_640_000_000_000_000;
 

@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, it, onTestFinished, vi } from "vitest";
-import { DAY_MS } from "../../src/store/clock.ts";
+import { DAY_MS } from "../../src/store/store.ts";
 import { bytes } from "../support/kinds.ts";
 import { allow, arn, document, newKey, refusal, ROOT, tempKeystore } from "../support/keystore.ts";
 

@@ -6,7 +6,7 @@
 import { setImmediate } from "node:timers/promises";
 import type { Realm } from "../arn.ts";
 import type { KeyState } from "../catalogue/key-states.ts";
-import { arnOf, daysWithoutUse, keyState } from "../keys/key.ts";
+import { arnOf, daysWithoutUse, keyState } from "./key.ts";
 import type { LastUseRecord } from "../store/iam-records.ts";
 import type { Store } from "../store/store.ts";
 
