@@ -37,7 +37,8 @@ const sharedQuotas = {
   "GenerateDataKeyPair:RSA_4096": 0.1,
 } as const;
 
-const cryptographic: Readonly<Record<Material["type"], keyof typeof sharedQuotas>> = {
+/** AWS documents no quota for ML-KEM. */
+const cryptographic: Readonly<Partial<Record<Material["type"], keyof typeof sharedQuotas>>> = {
   secret: "CryptographicSymmetric",
   rsa: "CryptographicRsa",
   ec: "CryptographicEcc",
@@ -135,5 +136,5 @@ function quotaOf(operation: OperationName, keySpec: string | undefined): string 
   if (quota === "dataKeyPair") return `GenerateDataKeyPair:${keySpec}`;
   if (quota !== "cryptographic") return operation;
   const spec = keySpec !== undefined && isKeySpec(keySpec) ? keySpec : "SYMMETRIC_DEFAULT";
-  return cryptographic[keySpecs[spec].material.type];
+  return cryptographic[keySpecs[spec].material.type] ?? operation;
 }

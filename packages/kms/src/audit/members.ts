@@ -3,7 +3,7 @@
  * that the catalogue names. A member whose value has another shape is dropped. Bytes are never text, whatever
  * their name.
  *
- * Never with a shape: plaintext, ciphertext, messages, MACs, signatures, key material, public keys, import
+ * Never with a shape: plaintext, ciphertext, shared secrets, messages, MACs, signatures, key material, public keys, import
  * and grant tokens, attestation documents.
  *
  * Source: the AWS KMS API reference for names and shapes; spec/audit-v1.md#members
@@ -311,6 +311,7 @@ const metadata = structure({
   DeletionDate: date,
   Description: description,
   Enabled: flag,
+  EncapsulationAlgorithms: texts,
   EncryptionAlgorithms: texts,
   ExpirationModel: text,
   KeyAgreementAlgorithms: texts,

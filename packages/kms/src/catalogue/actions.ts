@@ -28,7 +28,7 @@ export type AliasAction = ActionsWith<{ readonly on: "alias" }>;
 /** Actions on no key: only IAM decides. */
 export type GeneralAction = ActionsWith<{ readonly on: "account" }>;
 
-/** What a grant can allow. AWS has two more, for keys that this KMS does not have. */
+/** What a grant can allow. */
 export type GrantOperation = {
   [Name in OperationName]: Rows[Name] extends { readonly open: readonly (infer To)[] }
     ? "grant" extends To

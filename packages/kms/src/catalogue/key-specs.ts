@@ -22,9 +22,20 @@ export type KeySpec =
   | "ECC_NIST_EDWARDS25519"
   | "ML_DSA_44"
   | "ML_DSA_65"
-  | "ML_DSA_87";
+  | "ML_DSA_87"
+  | "ML_KEM_512"
+  | "ML_KEM_768"
+  | "ML_KEM_1024";
 
-export type KeyUsage = "ENCRYPT_DECRYPT" | "SIGN_VERIFY" | "GENERATE_VERIFY_MAC" | "KEY_AGREEMENT";
+export const keyUsages = [
+  "ENCRYPT_DECRYPT",
+  "SIGN_VERIFY",
+  "GENERATE_VERIFY_MAC",
+  "KEY_AGREEMENT",
+  "ENCAPSULATE_DECAPSULATE",
+] as const;
+
+export type KeyUsage = (typeof keyUsages)[number];
 
 export type EncryptionAlgorithm = "SYMMETRIC_DEFAULT" | "RSAES_OAEP_SHA_1" | "RSAES_OAEP_SHA_256";
 export type MacAlgorithm = "HMAC_SHA_224" | "HMAC_SHA_256" | "HMAC_SHA_384" | "HMAC_SHA_512";
@@ -41,6 +52,7 @@ export type SigningAlgorithm =
   | "ED25519_SHA_512"
   | "ML_DSA_SHAKE_256";
 export type KeyAgreementAlgorithm = "ECDH";
+export type EncapsulationAlgorithm = "ML_KEM";
 
 /** What the bytes of a key are. */
 export type Material =
@@ -50,10 +62,15 @@ export type Material =
   /** `namedCurve` as OpenSSL calls it. */
   | { readonly type: "ec"; readonly namedCurve: string }
   | { readonly type: "ed25519" }
-  | PostQuantumMaterial;
+  /** `type` as OpenSSL calls it. */
+  | { readonly type: "ml-dsa-44" | "ml-dsa-65" | "ml-dsa-87" }
+  /** `ciphertextBytes`: how long the encapsulated form of a shared secret is. */
+  | {
+      readonly type: "ml-kem-512" | "ml-kem-768" | "ml-kem-1024";
+      readonly ciphertextBytes: number;
+    };
 
-/** `type` as OpenSSL calls it. */
-export type PostQuantumMaterial = { readonly type: "ml-dsa-44" | "ml-dsa-65" | "ml-dsa-87" };
+export type PostQuantumType = Extract<Material["type"], `ml-${string}`>;
 
 export interface KeySpecFacts {
   readonly material: Material;
@@ -66,9 +83,11 @@ export interface KeySpecFacts {
   readonly mac: readonly MacAlgorithm[];
   /** Algorithms of keys with `KEY_AGREEMENT`. */
   readonly agreement: readonly KeyAgreementAlgorithm[];
+  /** Algorithms of keys with `ENCAPSULATE_DECAPSULATE`. */
+  readonly encapsulation: readonly EncapsulationAlgorithm[];
 }
 
-const none = { encryption: [], signing: [], mac: [], agreement: [] } as const;
+const none = { encryption: [], signing: [], mac: [], agreement: [], encapsulation: [] } as const;
 
 function rsa(modulusBits: number): KeySpecFacts {
   return {
@@ -98,8 +117,20 @@ function nist(namedCurve: string, signing: SigningAlgorithm): KeySpecFacts {
   };
 }
 
-function mlDsa(type: PostQuantumMaterial["type"]): KeySpecFacts {
+function mlDsa(type: Extract<PostQuantumType, `ml-dsa-${string}`>): KeySpecFacts {
   return { ...none, material: { type }, usages: ["SIGN_VERIFY"], signing: ["ML_DSA_SHAKE_256"] };
+}
+
+function mlKem(
+  type: Extract<PostQuantumType, `ml-kem-${string}`>,
+  ciphertextBytes: number,
+): KeySpecFacts {
+  return {
+    ...none,
+    material: { type, ciphertextBytes },
+    usages: ["ENCAPSULATE_DECAPSULATE"],
+    encapsulation: ["ML_KEM"],
+  };
 }
 
 function hmac(bytes: number, mac: MacAlgorithm): KeySpecFacts {
@@ -143,10 +174,13 @@ export const keySpecs: Readonly<Record<KeySpec, KeySpecFacts>> = {
   ML_DSA_44: mlDsa("ml-dsa-44"),
   ML_DSA_65: mlDsa("ml-dsa-65"),
   ML_DSA_87: mlDsa("ml-dsa-87"),
+  ML_KEM_512: mlKem("ml-kem-512", 768),
+  ML_KEM_768: mlKem("ml-kem-768", 1088),
+  ML_KEM_1024: mlKem("ml-kem-1024", 1568),
 };
 
 /** What AWS has besides. */
-export const keySpecsNotOffered = ["ML_KEM_512", "ML_KEM_768", "ML_KEM_1024", "SM2"] as const;
+export const keySpecsNotOffered = ["SM2"] as const;
 
 /** Pairs that GenerateDataKeyPair makes: no use is attached to them. */
 export const dataKeyPairSpecs = [
@@ -158,6 +192,9 @@ export const dataKeyPairSpecs = [
   "ECC_NIST_P521",
   "ECC_SECG_P256K1",
   "ECC_NIST_EDWARDS25519",
+  "ML_KEM_512",
+  "ML_KEM_768",
+  "ML_KEM_1024",
 ] as const;
 
 export type DataKeyPairSpec = (typeof dataKeyPairSpecs)[number];

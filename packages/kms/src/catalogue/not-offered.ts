@@ -9,16 +9,6 @@
 import type { Row } from "./row.ts";
 
 export const notOffered: Readonly<Record<string, Row>> = {
-  Decapsulate: {
-    on: "key",
-    open: ["accounts", "alias"],
-    request: "KeyId SharedSecretCiphertextBlob EncapsulationAlgorithm GrantTokens DryRun",
-  },
-  Encapsulate: {
-    on: "key",
-    open: ["accounts", "alias"],
-    request: "KeyId EncapsulationAlgorithm GrantTokens DryRun",
-  },
   // A permission alone: AWS asks for it when it copies what replicas share.
   SynchronizeMultiRegionKey: { on: "key", request: "KeyId" },
 };

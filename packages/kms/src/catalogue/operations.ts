@@ -85,6 +85,14 @@ export const operations = {
     },
     logged: "KeyMetadata",
   },
+  Decapsulate: {
+    on: "key",
+    mode: "read",
+    states: "use",
+    usage: "ENCAPSULATE_DECAPSULATE",
+    open: ["accounts", "alias", "grant"],
+    request: "KeyId SharedSecretCiphertextBlob EncapsulationAlgorithm GrantTokens DryRun",
+  },
   Decrypt: {
     on: "key",
     mode: "read",
@@ -159,6 +167,14 @@ export const operations = {
     quota: 15,
     request: "KeyId RotationPeriodInDays",
     conditions: { "kms:RotationPeriodInDays": 365 },
+  },
+  Encapsulate: {
+    on: "key",
+    mode: "read",
+    states: "use",
+    usage: "ENCAPSULATE_DECAPSULATE",
+    open: ["accounts", "alias", "grant"],
+    request: "KeyId EncapsulationAlgorithm GrantTokens DryRun",
   },
   Encrypt: {
     on: "key",

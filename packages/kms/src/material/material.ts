@@ -32,7 +32,7 @@ export function requireAvailable(keySpec: KeySpec): void {
   if (isAvailable(keySpec)) return;
   throw new KmsError(
     "UnsupportedOperationException",
-    `KeySpec ${keySpec} is not supported by this KMS: it runs on a Node.js without OpenSSL 3.5`,
+    `KeySpec ${keySpec} is not supported by this KMS: it needs Node.js 24 or later, with OpenSSL 3.5 or later`,
   );
 }
 

@@ -1,20 +1,18 @@
 /**
- * The keys of ML-DSA. Such a key is made from a random seed, and the seed is all that is kept of it:
+ * The keys of ML-DSA and ML-KEM. Such a key is made from a random seed, and the seed is all that is kept of it:
  *
  *     SEQUENCE { INTEGER 0, algorithm, OCTET STRING { [0] seed } }      PKCS #8 in DER
  *
- * Node.js has the algorithms where its OpenSSL is 3.5 or later.
+ * Node.js 24 and later have the algorithms, where their OpenSSL is 3.5 or later.
  *
- * Source: FIPS 204, algorithm 1; RFC 9881, section 6, for the encoding
+ * Source: FIPS 203, algorithm 19, and FIPS 204, algorithm 1; RFC 9881 and RFC 9935, section 6, for the encoding
  *
  * @module
  */
 import { createPrivateKey, type KeyObject } from "node:crypto";
 import type { Bytes } from "@env/core";
-import type { PostQuantumMaterial } from "../catalogue/key-specs.ts";
+import type { PostQuantumType as Type } from "../catalogue/key-specs.ts";
 import { random } from "./seal.ts";
-
-type Type = PostQuantumMaterial["type"];
 
 interface Algorithm {
   /** The end of the object identifier, under 2.16.840.1.101.3.4. */
@@ -26,6 +24,9 @@ const algorithms: Readonly<Record<Type, Algorithm>> = {
   "ml-dsa-44": { arcs: [3, 17], seedBytes: 32 },
   "ml-dsa-65": { arcs: [3, 18], seedBytes: 32 },
   "ml-dsa-87": { arcs: [3, 19], seedBytes: 32 },
+  "ml-kem-512": { arcs: [4, 1], seedBytes: 64 },
+  "ml-kem-768": { arcs: [4, 2], seedBytes: 64 },
+  "ml-kem-1024": { arcs: [4, 3], seedBytes: 64 },
 };
 
 /** @param type - Of material, or of a key. */

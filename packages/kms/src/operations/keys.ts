@@ -16,6 +16,7 @@ import {
   isKeySpec,
   keySpecs,
   keySpecsNotOffered,
+  keyUsages,
   type KeySpec,
   type KeyUsage,
 } from "../catalogue/key-specs.ts";
@@ -287,10 +288,8 @@ export function parseKeySpec(value: unknown): KeySpec {
   throw check.constraint("keySpec", `satisfy enum value set: [${names.join(", ")}]`, value);
 }
 
-const usages = ["ENCRYPT_DECRYPT", "SIGN_VERIFY", "GENERATE_VERIFY_MAC", "KEY_AGREEMENT"] as const;
-
 export function parseKeyUsage(value: unknown): KeyUsage | undefined {
-  return value === undefined ? undefined : check.oneOf(value, "keyUsage", usages);
+  return value === undefined ? undefined : check.oneOf(value, "keyUsage", keyUsages);
 }
 
 /** The usage of a key of that spec, which has to be said where there are several. */

@@ -4,6 +4,7 @@
  * @module
  */
 import type {
+  EncapsulationAlgorithm,
   EncryptionAlgorithm,
   KeyAgreementAlgorithm,
   KeySpec,
@@ -78,7 +79,16 @@ export interface KeyOperations {
   listResourceTags(request: ListResourceTagsRequest): Promise<ListResourceTagsResponse>;
 }
 
-export interface KeyMetadata {
+/** One of the lists: the one that fits the key's usage. */
+export interface AlgorithmLists {
+  readonly EncryptionAlgorithms?: EncryptionAlgorithm[];
+  readonly SigningAlgorithms?: SigningAlgorithm[];
+  readonly MacAlgorithms?: MacAlgorithm[];
+  readonly KeyAgreementAlgorithms?: KeyAgreementAlgorithm[];
+  readonly EncapsulationAlgorithms?: EncapsulationAlgorithm[];
+}
+
+export interface KeyMetadata extends AlgorithmLists {
   readonly AWSAccountId: string;
   readonly KeyId: string;
   readonly Arn: string;
@@ -99,11 +109,6 @@ export interface KeyMetadata {
   readonly KeyManager: "AWS" | "CUSTOMER";
   readonly CustomerMasterKeySpec: KeySpec;
   readonly KeySpec: KeySpec;
-  /** One of the four lists: the one that fits `KeyUsage`. */
-  readonly EncryptionAlgorithms?: EncryptionAlgorithm[];
-  readonly SigningAlgorithms?: SigningAlgorithm[];
-  readonly MacAlgorithms?: MacAlgorithm[];
-  readonly KeyAgreementAlgorithms?: KeyAgreementAlgorithm[];
   readonly MultiRegion: boolean;
   /** Only for multi-Region keys. */
   readonly MultiRegionConfiguration?: MultiRegionConfiguration;

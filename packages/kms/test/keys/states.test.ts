@@ -18,6 +18,7 @@ const expected = `
 CancelKeyDeletion                   S       S        ok              S             S           S        S
 CreateAlias                         ok      ok       S               ok            ok          ok       ok
 CreateGrant                         ok      D        S               S             ok          S        ok
+Decapsulate                         ok      D        S               S             S           S        ok
 Decrypt                             ok      D        S               S             S           S        ok
 DeleteAlias                         ok      ok       ok              ok            ok          ok       ok
 DeleteImportedKeyMaterial           ok      ok       ok              ok            S           S        S
@@ -27,6 +28,7 @@ DisableKey                          ok      ok       S               S          
 DisableKeyRotation                  ok      D        S               U             U           S        ok
 EnableKey                           ok      ok       S               S             ok          S        S
 EnableKeyRotation                   ok      D        S               U             U           S        ok
+Encapsulate                         ok      D        S               S             S           S        ok
 Encrypt                             ok      D        S               S             S           S        ok
 GenerateDataKey                     ok      D        S               S             S           S        ok
 GenerateDataKeyPair                 ok      D        S               S             S           S        ok

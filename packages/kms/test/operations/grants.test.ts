@@ -582,6 +582,7 @@ describe("createGrant refuses", () => {
     ["RSA_2048", "ENCRYPT_DECRYPT", "GenerateDataKey"],
     ["HMAC_256", "GENERATE_VERIFY_MAC", "Encrypt"],
     ["ECC_NIST_P256", "SIGN_VERIFY", "DeriveSharedSecret"],
+    ["ECC_NIST_P256", "KEY_AGREEMENT", "Encapsulate"],
   ])("for %s, %s the operation %s", async (KeySpec, KeyUsage, operation) => {
     const { client } = await setup();
     const KeyId = await keyOf(client, KeySpec, KeyUsage);
@@ -595,7 +596,7 @@ describe("createGrant refuses", () => {
     const { client, KeyId } = await setup();
     const request = { KeyId, GranteePrincipal: ALICE, Operations: ["Encrypt", "Dance"] };
     expect(await refusal(client.createGrant(request))).toMatch(
-      /^ValidationException: .* Value 'Dance' at 'operations' failed to satisfy constraint: Member must satisfy enum value set: \[CreateGrant, Decrypt, /,
+      /^ValidationException: .* Value 'Dance' at 'operations' failed to satisfy constraint: Member must satisfy enum value set: \[CreateGrant, Decapsulate, Decrypt, /,
     );
   });
 

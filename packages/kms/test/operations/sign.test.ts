@@ -186,7 +186,7 @@ describe("refusals", () => {
   });
 
   it.skipIf(!allSpecs.includes("ML_DSA_65"))(
-    "say that ML-DSA signs whole messages only (needs OpenSSL 3.5)",
+    "say that ML-DSA signs whole messages only (on Node.js 24 with OpenSSL 3.5)",
     async () => {
       const { client, KeyId } = await setup("ML_DSA_65");
       const SigningAlgorithm = "ML_DSA_SHAKE_256";

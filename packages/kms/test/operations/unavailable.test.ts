@@ -13,7 +13,7 @@ vi.mock(import("../../src/material/post-quantum.ts"), async (original) => {
 });
 
 const text =
-  "UnsupportedOperationException: KeySpec ML_DSA_44 is not supported by this KMS: it runs on a Node.js without OpenSSL 3.5";
+  "UnsupportedOperationException: KeySpec ML_DSA_44 is not supported by this KMS: it needs Node.js 24 or later, with OpenSSL 3.5 or later";
 
 it("makes no post-quantum key, and stores nothing", async () => {
   vi.mocked(hasAlgorithm).mockReturnValue(false);
