@@ -20,6 +20,8 @@ export interface Question {
   readonly principal: string;
   readonly action: string;
   readonly key?: string | undefined;
+  /** The role that is to be assumed: ARN, or short as in arn.ts. */
+  readonly role?: string | undefined;
   readonly alias?: string | undefined;
   readonly context?: Readonly<Record<string, string>> | undefined;
   /** A service, as `s3`. */
@@ -85,13 +87,14 @@ function roleOf(caller: string): string | undefined {
 }
 
 function toRequest(question: Question, realm: Realm): ExplainRequest {
-  const { principal, action, key, alias, context, via, conditions } = question;
+  const { principal, action, key, role, alias, context, via, conditions } = question;
   const { grantTokens, grant, newGrant } = question;
   return {
     principal: principalArn(principal, realm),
     action,
     // A short name would mean a key in the caller's account, which may be another one.
     key: key === undefined ? undefined : keyArn(key, realm),
+    role: role === undefined ? undefined : principalArn(role, realm),
     alias,
     encryptionContext: context,
     conditions,

@@ -63,8 +63,12 @@ function withQuestion(policy: PolicyCommand, name: "explain" | "check") {
     .command(name)
     .option("--keystore <path>", "the keystore (default: that of the configuration)")
     .requiredOption("--as <principal>", "who calls: user/alice, role/app, root, or an ARN")
-    .requiredOption("--action <action>", "the action: kms:Decrypt, or just Decrypt")
+    .requiredOption(
+      "--action <action>",
+      "the action: kms:Decrypt, or just Decrypt; also sts:AssumeRole",
+    )
     .option("--key <key>", "the key: id, ARN or alias")
+    .option("--role <role>", "the role, for sts:AssumeRole: role/app, or an ARN")
     .option("--alias <name>", "the alias, for CreateAlias, UpdateAlias and DeleteAlias")
     .option("--context <key=value>", "a pair of the encryption context; repeatable", collectPair)
     .option("--via <service>", "the service that calls for the principal, such as s3")
@@ -98,6 +102,7 @@ interface Options {
   readonly as: string;
   readonly action: string;
   readonly key?: string | undefined;
+  readonly role?: string | undefined;
   readonly alias?: string | undefined;
   readonly context?: Pairs | undefined;
   readonly via?: string | undefined;
@@ -112,11 +117,12 @@ interface Options {
 }
 
 function toQuestion(options: Options): Question {
-  const { as, action, key, alias, context, via, condition = [], grantToken } = options;
+  const { as, action, key, role, alias, context, via, condition = [], grantToken } = options;
   return {
     principal: as,
     action,
     key,
+    role,
     alias,
     context: context && Object.fromEntries(context),
     via,

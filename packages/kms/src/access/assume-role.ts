@@ -12,7 +12,7 @@ import { KmsError } from "../catalogue/errors.ts";
 import { parsePolicy } from "../policy/document.ts";
 import * as check from "../requests/check.ts";
 import type { PrincipalRecord } from "../store/iam-records.ts";
-import type { IamCall } from "./iam-access.ts";
+import type { IamCall, ResourceFacts } from "./iam-access.ts";
 import { IamError } from "./iam-error.ts";
 import { checkTags, requirePolicyArn } from "./principal-input.ts";
 import type { SessionOptions } from "./session.ts";
@@ -71,13 +71,13 @@ const MAX_POLICY_ARNS = 10;
  */
 export function assumeRole(call: IamCall, input: AssumeRoleInput): AssumedRole {
   const { caller } = call;
-  if (caller.type === "root") {
-    throw new KmsError("AccessDeniedException", "Roles may not be assumed by root accounts.");
-  }
+  if (caller.type === "root") throw new KmsError("AccessDeniedException", NOT_FOR_ROOT);
   const isChained = caller.type === "session" || caller.type === "role";
   const most = isChained ? MAX_CHAINED : undefined;
   return enter(call, "AssumeRole", withInherited(input, call), most, {});
 }
+
+export const NOT_FOR_ROOT = "Roles may not be assumed by root accounts.";
 
 /** AssumeRoleWithWebIdentity, for a caller whose token was verified. Throws as {@link assumeRole}. */
 export function assumeRoleWithWebIdentity(
@@ -273,16 +273,16 @@ function roleFor(
     ...(names.length === 0 ? {} : { "aws:TagKeys": names }),
     ...(transitiveTags.length === 0 ? {} : { "sts:TransitiveTagKeys": transitiveTags }),
   };
-  const facts = {
-    // A role without a trust policy, or that does not exist, trusts nobody.
-    trust: (isHere ? record.role?.trust : undefined) ?? NOBODY,
-    tags: isHere ? record.tags : undefined,
-    conditions,
-  };
+  const facts = { ...trustOf(isHere ? record : undefined), conditions };
   call.authorize(`sts:${operation}`, roleArn, facts);
   if (names.length > 0) call.authorize("sts:TagSession", roleArn, facts);
   if (!isHere) throw new RangeError("a role that does not exist trusts nobody");
   return record;
+}
+
+/** What a decision depends on of a role. One without a trust policy, or that does not exist, trusts nobody. */
+export function trustOf(role: PrincipalRecord | undefined): ResourceFacts & { trust: string } {
+  return { trust: role?.role?.trust ?? NOBODY, tags: role?.tags };
 }
 
 const NOBODY =

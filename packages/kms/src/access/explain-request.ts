@@ -30,6 +30,7 @@ import { grantFacts, parseConstraints, parseOperations, type WantedGrant } from 
 import { actions } from "../policy/actions.ts";
 import { didYouMean } from "@env/core";
 import { explain, type Explanation } from "../policy/explain.ts";
+import { explainRole, isRoleAction, requireShort } from "./explain-role.ts";
 import { Session, type SessionOptions } from "./session.ts";
 import type { EncryptionContext } from "../requests/shapes.ts";
 
@@ -37,8 +38,13 @@ export interface ExplainRequest {
   /** ARN of whoever would call. Default: the account's root. */
   readonly principal?: string | undefined;
   readonly session?: SessionOptions | undefined;
-  /** `kms:Decrypt`, or without `kms:`. ReEncrypt is `ReEncryptFrom` and `ReEncryptTo`, asked one at a time. */
+  /**
+   * `kms:Decrypt`, or without `kms:`. ReEncrypt is `ReEncryptFrom` and `ReEncryptTo`, asked one at a time. Also
+   * `sts:AssumeRole`, and `sts:TagSession` for a role that is assumed with session tags.
+   */
   readonly action: string;
+  /** ARN of the role that is to be assumed. Tags, an external id and a session's name are among `conditions`. */
+  readonly role?: string | undefined;
   /**
    * Key id, key ARN, alias or alias ARN; an alias names the key even where the call would not take one.
    * None: an action on no key, or TagResource on a key that CreateKey is about to make.
@@ -92,6 +98,7 @@ export async function explainCall(
   realm: Realm,
   request: ExplainRequest,
 ): Promise<Explanation> {
+  if (isRoleAction(request.action)) return explainRole(store, realm, request);
   const question = toQuestion(request);
   const session = new Session(
     request.principal ?? accountRoot(realm.accountId),
@@ -124,8 +131,9 @@ const otherHalves: ReadonlyMap<string, typeof from | typeof to> = new Map([
 ]);
 
 function toQuestion(request: ExplainRequest): Question {
-  const { key, alias, grantId, newGrant, grantTokens } = request;
+  const { key, alias, grantId, newGrant, grantTokens, role } = request;
   const name = canonicalAction(request.action);
+  if (role !== undefined) throw invalid(`${name} is not an action on a role`);
   if (grantTokens !== undefined && grantTokens.length > 0 && !isGrantOperation(name)) {
     throw invalid(`${name} does not take grant tokens`);
   }
@@ -182,15 +190,6 @@ function factsOf(
   }
   const made = newGrant === undefined ? {} : grantFacts(parseNewGrant(newGrant));
   return { ...made, conditions: withDefaults(conditions, made.conditions) };
-}
-
-/** The longest value of a condition key that no operation bounds by itself. */
-const MAX_VALUE_CHARS = 2048;
-
-function requireShort(conditions: Conditions = {}): void {
-  const values = Object.entries(conditions).flat(2);
-  if (values.every((value) => value === undefined || value.length <= MAX_VALUE_CHARS)) return;
-  throw invalid(`condition keys and their values have at most ${MAX_VALUE_CHARS} characters`);
 }
 
 function parseNewGrant({ operations, grantee, retiring, constraints }: NewGrant): WantedGrant {

@@ -95,18 +95,8 @@ export class IamCall {
     resource: string,
     facts: ResourceFacts = {},
   ): void {
-    const { tags, conditions = {}, trust } = facts;
-    const { store, realm } = this.directory;
-    const request: AccessRequest = {
-      caller: this.caller,
-      action,
-      resource,
-      resourceAccount: realm.accountId,
-      ...(tags === undefined ? {} : { resourceTags: tags }),
-      ...(trust === undefined ? {} : { trust }),
-      conditions: new Map([...conditionValues(conditions), ...this.#ambient]),
-      now: store.now(),
-    };
+    const begun = { caller: this.caller, ambient: this.#ambient };
+    const request = requestOn(this.directory, begun, action, resource, facts);
     const { allowed, because, deciding, reason } = decide(request);
     const what = { action, resource, allowed, because };
     this.#decisions.push(deciding === undefined ? what : { ...what, deciding });
@@ -116,6 +106,26 @@ export class IamCall {
       `User: ${this.caller.arn} is not authorized to perform: ${action} on resource: ${resource} ${reason}`,
     );
   }
+}
+
+/** What a decision is asked. */
+export function requestOn(
+  { store, realm }: Directory,
+  { caller, ambient }: Pick<Begun, "caller" | "ambient">,
+  action: AccessRequest["action"],
+  resource: string,
+  { tags, conditions = {}, trust }: ResourceFacts,
+): AccessRequest {
+  return {
+    caller,
+    action,
+    resource,
+    resourceAccount: realm.accountId,
+    ...(tags === undefined ? {} : { resourceTags: tags }),
+    ...(trust === undefined ? {} : { trust }),
+    conditions: new Map([...conditionValues(conditions), ...ambient]),
+    now: store.now(),
+  };
 }
 
 /** A caller within one transaction. */

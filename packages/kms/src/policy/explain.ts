@@ -229,6 +229,7 @@ function explainResource(
 ): Check {
   const matched = matchesResource(statement, request, meter);
   const { resources, kind } = statement;
+  if (kind === "trust") return { matched, why: "a trust policy is about its role" };
   if (resources === undefined) {
     return { matched, why: "the statement has no Resource, so it has no effect" };
   }
