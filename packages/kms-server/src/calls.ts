@@ -130,14 +130,11 @@ export class Calls {
   }
 
   async #call(
-    { name, method }: ServedOperation,
+    { method }: ServedOperation,
     input: Record<string, unknown>,
     caller: Caller,
     origin: Origin,
   ): Promise<Answer> {
-    if (method === undefined) {
-      throw new WireError("UnsupportedOperationException", `This KMS does not offer ${name}.`);
-    }
     const client = this.#options.keystore
       .as(caller.credential.principal, { ...sessionOf(caller, origin), region: caller.region })
       .forRequest(origin.requestId);

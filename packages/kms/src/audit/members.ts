@@ -10,7 +10,6 @@
  *
  * @module
  */
-import { notOffered } from "../catalogue/not-offered.ts";
 import { operations } from "../catalogue/operations.ts";
 import type { Row } from "../catalogue/row.ts";
 import type { Json } from "./canonical.ts";
@@ -137,6 +136,7 @@ const ownRecords: Readonly<Record<string, Kept>> = {
   DeleteKey: { request: ["KeyId"] },
   RotateAuditLog: { request: ["FirstRecord", "LastRecord", "Digest", "Archive"] },
   RotateKey: { request: ["KeyId", "KeyMaterialId"] },
+  SynchronizeMultiRegionKey: { request: ["KeyId"] },
 };
 
 interface Kept {
@@ -147,9 +147,7 @@ interface Kept {
 /** Members that are kept, by operation. Of one that is not listed nothing is kept. */
 const keptOf: ReadonlyMap<string, Kept> = new Map([
   ...Object.entries(ownRecords),
-  ...Object.entries<Row>({ ...operations, ...notOffered }).map(
-    ([name, row]) => [name, membersKept(row)] as const,
-  ),
+  ...Object.entries<Row>(operations).map(([name, row]) => [name, membersKept(row)] as const),
 ]);
 
 /** All members of the request that have a shape, also those that the call is refused for. */

@@ -313,6 +313,7 @@ describe("related keys", () => {
       ["SynchronizeMultiRegionKey", EU],
       ["SynchronizeMultiRegionKey", EU],
     ]);
+    expect(own.at(-1)?.requestParameters).toEqual({ keyId: KeyId });
   });
 
   it("exchange roles with UpdatePrimaryRegion", async () => {
