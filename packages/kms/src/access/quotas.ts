@@ -28,13 +28,14 @@ const sharedQuotas = {
   CryptographicRsa: 1000,
   CryptographicEcc: 1000,
   CryptographicMlDsa: 1000,
-  "GenerateDataKeyPair:ECC_NIST_P256": 25,
-  "GenerateDataKeyPair:ECC_NIST_P384": 10,
-  "GenerateDataKeyPair:ECC_NIST_P521": 5,
-  "GenerateDataKeyPair:ECC_SECG_P256K1": 25,
-  "GenerateDataKeyPair:RSA_2048": 1,
-  "GenerateDataKeyPair:RSA_3072": 0.5,
-  "GenerateDataKeyPair:RSA_4096": 0.1,
+  "GenerateDataKeyPair:ECC_NIST_P256": 100,
+  "GenerateDataKeyPair:ECC_NIST_P384": 100,
+  "GenerateDataKeyPair:ECC_NIST_P521": 100,
+  "GenerateDataKeyPair:ECC_SECG_P256K1": 100,
+  "GenerateDataKeyPair:ECC_NIST_EDWARDS25519": 100,
+  "GenerateDataKeyPair:RSA_2048": 20,
+  "GenerateDataKeyPair:RSA_3072": 4,
+  "GenerateDataKeyPair:RSA_4096": 1,
 } as const;
 
 /** AWS documents no quota for ML-KEM. */
