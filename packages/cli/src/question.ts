@@ -39,7 +39,11 @@ export interface NewGrant {
   readonly operations: readonly string[];
   /** ARN, or short as in arn.ts. */
   readonly grantee?: string | undefined;
+  /** A service's name, in place of `grantee`. */
+  readonly granteeService?: string | undefined;
   readonly retiring?: string | undefined;
+  readonly retiringService?: string | undefined;
+  readonly sourceArn?: string | undefined;
   readonly contextEquals?: Readonly<Record<string, string>> | undefined;
   readonly contextSubset?: Readonly<Record<string, string>> | undefined;
 }
@@ -106,16 +110,17 @@ function toRequest(question: Question, realm: Realm): ExplainRequest {
 }
 
 function toNewGrant(
-  { operations, grantee, retiring, contextEquals, contextSubset }: NewGrant,
+  { grantee, retiring, contextEquals, contextSubset, sourceArn, ...rest }: NewGrant,
   realm: Realm,
 ): ExplainRequest["newGrant"] {
   return {
-    operations,
+    ...rest,
     grantee: grantee === undefined ? undefined : principalArn(grantee, realm),
     retiring: retiring === undefined ? undefined : principalArn(retiring, realm),
     constraints: {
       encryptionContextEquals: contextEquals,
       encryptionContextSubset: contextSubset,
+      sourceArn,
     },
   };
 }

@@ -85,7 +85,10 @@ function withQuestion(policy: PolicyCommand, name: "explain" | "check") {
     .option("--grant <id>", "the grant of the key, for RetireGrant")
     .option("--grant-operation <operation>", "what CreateGrant would grant; repeatable", collect)
     .option("--grantee <principal>", "who would receive the new grant")
+    .option("--grantee-service <name>", "the service that would receive the new grant")
     .option("--retiring <principal>", "who could retire the new grant")
+    .option("--retiring-service <name>", "the service that could retire the new grant")
+    .option("--grant-source-arn <arn>", "the resource that the new grant would be for")
     .option(
       "--grant-context-equals <key=value>",
       "the exact context of the new grant; repeatable",
@@ -111,7 +114,10 @@ interface Options {
   readonly grant?: string | undefined;
   readonly grantOperation?: string[] | undefined;
   readonly grantee?: string | undefined;
+  readonly granteeService?: string | undefined;
   readonly retiring?: string | undefined;
+  readonly retiringService?: string | undefined;
+  readonly grantSourceArn?: string | undefined;
   readonly grantContextEquals?: Pairs | undefined;
   readonly grantContextSubset?: Pairs | undefined;
 }
@@ -134,10 +140,19 @@ function toQuestion(options: Options): Question {
 }
 
 function newGrantOf(options: Options): NewGrant | undefined {
-  const { grantOperation, grantee, retiring, grantContextEquals, grantContextSubset } = options;
+  const { grantOperation, grantContextEquals, grantContextSubset } = options;
+  const { grantee, granteeService, retiring, retiringService, grantSourceArn } = options;
   const contextEquals = grantContextEquals && Object.fromEntries(grantContextEquals);
   const contextSubset = grantContextSubset && Object.fromEntries(grantContextSubset);
-  const facts = { grantee, retiring, contextEquals, contextSubset };
+  const facts = {
+    grantee,
+    granteeService,
+    retiring,
+    retiringService,
+    contextEquals,
+    contextSubset,
+    sourceArn: grantSourceArn,
+  };
   if (grantOperation !== undefined) return { operations: grantOperation, ...facts };
   if (Object.values(facts).every((one) => one === undefined)) return undefined;
   throw usageError("a new grant needs at least one operation", "add --grant-operation");

@@ -98,6 +98,15 @@ describe("envelope policy check", () => {
     expect(await app(...create, ...subset, "--grant-context-equals", "a=b")).toMatch(
       /^2 error: More than one constraint supplied/,
     );
+    const service = ["--grantee-service", "rds.amazonaws.com"];
+    const source = ["--grant-source-arn", `arn:aws:rds:local:${ACCOUNT}:db:orders`];
+    const retiring = ["--retiring-service", "rds.amazonaws.com"];
+    expect(await app(...create, ...subset, ...service, ...source, ...retiring)).toMatch(
+      /^0 allowed/,
+    );
+    expect(await app(...create, ...subset, ...service, "--grantee", "user/alice")).toMatch(
+      /^2 error: You must specify either grantee or granteeService, but not both/,
+    );
 
     const byToken = ["--grant-token", granted.GrantToken];
     const byId = [...key, "--grant", granted.GrantId];

@@ -26,7 +26,13 @@ import { operations as catalogue } from "../catalogue/operations.ts";
 import * as check from "../requests/check.ts";
 import { KmsError } from "../catalogue/errors.ts";
 import { requireKnownTokens } from "../keys/grant-records.ts";
-import { grantFacts, parseConstraints, parseOperations, type WantedGrant } from "./wanted-grant.ts";
+import {
+  grantFacts,
+  parseConstraints,
+  parseOperations,
+  parseParty,
+  type WantedGrant,
+} from "./wanted-grant.ts";
 import { actions } from "../policy/actions.ts";
 import { didYouMean } from "@env/core";
 import { explain, type Explanation } from "../policy/explain.ts";
@@ -79,12 +85,16 @@ export interface NewGrant {
   readonly operations: readonly string[];
   /** An ARN. Default: none, so that no condition on it holds. */
   readonly grantee?: string | undefined;
+  /** A service's name, in place of `grantee`. */
+  readonly granteeService?: string | undefined;
   readonly retiring?: string | undefined;
-  /** At most one of the two. */
+  readonly retiringService?: string | undefined;
+  /** At most one of the two encryption contexts. */
   readonly constraints?:
     | {
         readonly encryptionContextEquals?: EncryptionContext | undefined;
         readonly encryptionContextSubset?: EncryptionContext | undefined;
+        readonly sourceArn?: string | undefined;
       }
     | undefined;
 }
@@ -192,16 +202,17 @@ function factsOf(
   return { ...made, conditions: withDefaults(conditions, made.conditions) };
 }
 
-function parseNewGrant({ operations, grantee, retiring, constraints }: NewGrant): WantedGrant {
-  const { encryptionContextEquals, encryptionContextSubset } = constraints ?? {};
+function parseNewGrant({ operations, constraints, ...parties }: NewGrant): WantedGrant {
+  const { grantee, granteeService, retiring, retiringService } = parties;
   return check.all({
     operations: () => parseOperations(operations),
-    grantee: () => (grantee === undefined ? undefined : check.principal(grantee, "grantee")),
-    retiring: () => (retiring === undefined ? undefined : check.principal(retiring, "retiring")),
+    grantee: () => parseParty({ grantee, granteeService }),
+    retiring: () => parseParty({ retiring, retiringService }),
     constraints: () =>
       parseConstraints({
-        EncryptionContextEquals: encryptionContextEquals,
-        EncryptionContextSubset: encryptionContextSubset,
+        EncryptionContextEquals: constraints?.encryptionContextEquals,
+        EncryptionContextSubset: constraints?.encryptionContextSubset,
+        SourceArn: constraints?.sourceArn,
       }),
   });
 }

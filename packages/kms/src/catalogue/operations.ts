@@ -47,8 +47,7 @@ export const operations = {
     quota: 50,
     open: ["accounts", "grant"],
     request:
-      "KeyId GranteePrincipal RetiringPrincipal Operations Constraints Name GrantTokens DryRun",
-    refused: "GranteeServicePrincipal RetiringServicePrincipal",
+      "KeyId GranteePrincipal GranteeServicePrincipal RetiringPrincipal RetiringServicePrincipal Operations Constraints Name GrantTokens DryRun",
     conditions: {
       "kms:GrantOperations": null,
       "kms:GranteePrincipal": null,
@@ -299,8 +298,7 @@ export const operations = {
     states: "look",
     quota: 100,
     open: ["accounts"],
-    request: "KeyId GrantId GranteePrincipal Limit Marker",
-    refused: "GranteeServicePrincipal",
+    request: "KeyId GrantId GranteePrincipal GranteeServicePrincipal Limit Marker",
     conditions: { "kms:GrantIsForAWSResource": null },
   },
   ListKeyPolicies: {
@@ -335,8 +333,7 @@ export const operations = {
     on: "account",
     mode: "read",
     quota: 100,
-    request: "RetiringPrincipal Limit Marker",
-    refused: "RetiringServicePrincipal",
+    request: "RetiringPrincipal RetiringServicePrincipal Limit Marker",
   },
   PutKeyPolicy: {
     on: "key",

@@ -171,7 +171,10 @@ class Evaluation {
 
   /** What is not a key has no policy of its own, and nothing is known here of other accounts' IAM. */
   #judgeByIam(): Verdict {
-    const { caller, resourceAccount } = this.#request;
+    const { caller, action, resource, resourceAccount } = this.#request;
+    // A service has no policies, but may ask which grants it may retire.
+    const isRetiring = action === "kms:ListRetirableGrants" && resource === caller.arn;
+    if (isRetiring && caller.type === "service") return { because: "grant", deciding: [] };
     if (caller.accountId === resourceAccount) return this.#askIam();
     return { because: "cross-account-not-possible", deciding: [] };
   }
