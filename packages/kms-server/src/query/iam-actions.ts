@@ -15,8 +15,6 @@ import type { Form } from "./form.ts";
 import { policyActions } from "./policy-actions.ts";
 import { providerActions } from "./provider-actions.ts";
 import {
-  arnOf,
-  byName,
   change,
   create,
   describe,
@@ -176,9 +174,7 @@ function inline(
 function membership(call: IamCall, form: Form): { user: PrincipalRecord; group: string } {
   const { arn: group } = found(call, form, "group");
   const name = requireName(form.required("UserName"));
-  const user =
-    call.directory.store.principals.get(arnOf(call, "user", "/", name)) ??
-    byName(call, "user", name);
+  const user = call.directory.principalNamed("user", name);
   if (user === undefined) throw noSuch(`The user with name ${name} cannot be found.`);
   return { user, group };
 }

@@ -26,11 +26,8 @@ export const Kinds = { user: "User", role: "Role", group: "Group" } as const;
 /** Finds a principal by its name, and asks whether the caller may do this with it. */
 export function found(call: IamCall, form: Form, type: Type): PrincipalRecord {
   const name = nameFor(call, form, type);
-  const { store } = call.directory;
-  const plain = arnOf(call, type, "/", name);
-  // A principal with a path has another ARN, and its name is unique all the same.
-  const record = store.principals.get(plain) ?? byName(call, type, name);
-  call.authorize(`iam:${form.action}`, record?.arn ?? plain, {
+  const record = call.directory.principalNamed(type, name);
+  call.authorize(`iam:${form.action}`, record?.arn ?? arnOf(call, type, "/", name), {
     tags: record?.tags,
     conditions: { "iam:PermissionsBoundary": boundaryName(record), ...conditionsOf(form) },
   });
@@ -45,17 +42,11 @@ function nameFor({ caller }: IamCall, form: Form, type: Type): string {
   return requireName(form.required(`${Kinds[type]}Name`));
 }
 
-export function byName(call: IamCall, type: Type, name: string): PrincipalRecord | undefined {
-  const isIt = ({ arn, type: other }: PrincipalRecord): boolean =>
-    other === type && nameOf(arn) === name && isOwn(call, arn);
-  return call.directory.principalsWith(isIt)[0];
-}
-
 function isOwn({ directory }: IamCall, arn: string): boolean {
   return arn.startsWith(`arn:aws:iam::${directory.realm.accountId}:`);
 }
 
-export function arnOf({ directory }: IamCall, type: string, path: string, name: string): string {
+function arnOf({ directory }: IamCall, type: string, path: string, name: string): string {
   return `arn:aws:iam::${directory.realm.accountId}:${type}${path}${name}`;
 }
 
@@ -75,10 +66,7 @@ export function create(type: Type): Action["run"] {
     const arn = arnOf(call, type, path, name);
     const tags = form.tags();
     call.authorize(`iam:${form.action}`, arn, { conditions: conditionsOf(form) });
-    const { store } = call.directory;
-    if (store.principals.get(arn) !== undefined || byName(call, type, name) !== undefined) {
-      throw alreadyExists(type, name);
-    }
+    if (call.directory.principalNamed(type, name) !== undefined) throw alreadyExists(type, name);
     const role = type === "role" ? { role: roleOf(form) } : {};
     const boundary = form.get("PermissionsBoundary");
     const record = call.directory.putPrincipal(checkPrincipal({ arn, tags, boundary, ...role }));
@@ -131,7 +119,7 @@ export function rename(type: "user" | "group"): Action["run"] {
     const name = requireName(form.get(`New${Kinds[type]}Name`) ?? nameOf(record.arn));
     const arn = arnOf(call, type, form.get("NewPath") ?? pathOf(record.arn), name);
     call.authorize(`iam:${form.action}`, arn, { tags: record.tags });
-    const other = byName(call, type, name);
+    const other = call.directory.principalNamed(type, name);
     if (other !== undefined && other.arn !== record.arn) throw alreadyExists(type, name);
     call.directory.renamePrincipal(record.arn, checkPrincipal({ ...record, arn }));
     return undefined;

@@ -62,6 +62,13 @@ export class Directory {
     return record;
   }
 
+  /** A principal of the account by its name, whatever its path is. */
+  principalNamed(type: PrincipalRecord["type"], name: string): PrincipalRecord | undefined {
+    const arn = `arn:aws:iam::${this.realm.accountId}:${type}/${name}`;
+    const { principals } = this.store;
+    return principals.get(arn) ?? principals.by(arn)[0];
+  }
+
   /**
    * Adds a principal, or replaces what is known of it. It stays the same principal.
    *
@@ -104,7 +111,7 @@ export class Directory {
         throw new KmsError("AlreadyExistsException", `There is a principal ${record.arn} already.`);
       }
       principals.delete(arn);
-      for (const key of accessKeys.ownedBy(arn)) accessKeys.put({ ...key, owner: record.arn });
+      for (const key of accessKeys.by(arn)) accessKeys.put({ ...key, owner: record.arn });
       for (const member of this.principalsWith(({ groups }) => groups.includes(arn))) {
         const groups = member.groups.map((group) => (group === arn ? record.arn : group));
         principals.put({ ...member, groups });
@@ -117,7 +124,7 @@ export class Directory {
   /** Deletes a principal with its access keys. */
   deletePrincipal(arn: string): void {
     if (!this.store.principals.delete(arn)) throw missing(arn);
-    for (const { accessKeyId } of this.store.accessKeys.ownedBy(arn)) {
+    for (const { accessKeyId } of this.store.accessKeys.by(arn)) {
       this.store.accessKeys.delete(accessKeyId);
     }
   }
@@ -126,7 +133,7 @@ export class Directory {
   createAccessKey(owner: string): AccessKeyRecord {
     const { store } = this;
     const ownerId = this.#ownerId(owner);
-    if (store.accessKeys.ownedBy(owner).length >= MAX_ACCESS_KEYS) {
+    if (store.accessKeys.by(owner).length >= MAX_ACCESS_KEYS) {
       throw new KmsError(
         "LimitExceededException",
         `Cannot exceed quota for AccessKeysPerUser: ${MAX_ACCESS_KEYS}`,
@@ -146,7 +153,7 @@ export class Directory {
 
   accessKeysOf(owner: string): readonly AccessKeyRecord[] {
     this.#ownerId(owner);
-    return this.store.accessKeys.ownedBy(owner);
+    return this.store.accessKeys.by(owner);
   }
 
   accessKey(accessKeyId: string): AccessKeyRecord {

@@ -132,6 +132,11 @@ const PREFIXES = {
 } as const;
 const BASE_32 = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
 
+/** A principal's ARN as if it had no path: no two principals of AWS have the same. */
+export function withoutPath(arn: string): string {
+  return arn.slice(0, arn.indexOf("/") + 1) + arn.slice(arn.lastIndexOf("/") + 1);
+}
+
 /** A random unique id: the four letters of its kind, and 17 characters; 16 for access keys. */
 export function newId(kind: keyof typeof PREFIXES): string {
   const length = kind === "access key" || kind === "session" ? 16 : 17;

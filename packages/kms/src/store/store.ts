@@ -20,14 +20,14 @@ import type {
 
 export interface Store {
   readonly keys: Keys;
-  /** Users, roles and groups by ARN. */
-  readonly principals: Records<PrincipalRecord>;
+  /** Users, roles and groups by ARN, and by their ARN without a path. */
+  readonly principals: IndexedRecords<PrincipalRecord>;
   /** Managed policies by ARN. */
   readonly policies: Records<PolicyRecord>;
   /** Identity providers by ARN. */
   readonly providers: Records<ProviderRecord>;
-  /** Access keys by id. */
-  readonly accessKeys: OwnedRecords<AccessKeyRecord>;
+  /** Access keys by id, and by owner. */
+  readonly accessKeys: IndexedRecords<AccessKeyRecord>;
   /** Last uses of keys, by the ARN of the key: those that the audit log has written down. */
   readonly lastUses: Records<LastUseRecord>;
   readonly auditRows: AuditRows;
@@ -133,10 +133,10 @@ export interface Records<T> {
   delete(name: string): boolean;
 }
 
-/** Records that belong to somebody. */
-interface OwnedRecords<T> extends Records<T> {
-  /** All records of an owner, by name. */
-  ownedBy(owner: string): readonly T[];
+/** Records that are also found by something else, which several of them may have. */
+interface IndexedRecords<T> extends Records<T> {
+  /** All records that have it, sorted by name. */
+  by(value: string): readonly T[];
 }
 
 /** The rows of the audit log. The log seals their records, and knows which rows belong to it. */
