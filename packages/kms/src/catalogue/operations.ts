@@ -99,8 +99,9 @@ export const operations = {
     usage: "ENCRYPT_DECRYPT",
     quota: "cryptographic",
     open: ["accounts", "alias", "grant"],
-    request: "KeyId CiphertextBlob EncryptionContext EncryptionAlgorithm GrantTokens DryRun",
-    refused: "Recipient DryRunModifiers",
+    request:
+      "KeyId CiphertextBlob EncryptionContext EncryptionAlgorithm GrantTokens DryRun DryRunModifiers",
+    refused: "Recipient",
     conditions: { "kms:EncryptionAlgorithm": "SYMMETRIC_DEFAULT" },
   },
   DeleteAlias: { on: "alias", mode: "write", states: "look", quota: 15, request: "AliasName" },
@@ -352,8 +353,7 @@ export const operations = {
     quota: "cryptographic",
     open: ["accounts", "alias", "grant"],
     request:
-      "CiphertextBlob SourceKeyId SourceEncryptionContext SourceEncryptionAlgorithm DestinationKeyId DestinationEncryptionContext DestinationEncryptionAlgorithm GrantTokens DryRun",
-    refused: "DryRunModifiers",
+      "CiphertextBlob SourceKeyId SourceEncryptionContext SourceEncryptionAlgorithm DestinationKeyId DestinationEncryptionContext DestinationEncryptionAlgorithm GrantTokens DryRun DryRunModifiers",
     conditions: { "kms:EncryptionAlgorithm": "SYMMETRIC_DEFAULT", "kms:ReEncryptOnSameKey": false },
   },
   ReplicateKey: {

@@ -12,7 +12,7 @@ import { parsePrincipal } from "../arn.ts";
 import { MAX_PLAINTEXT_BYTES } from "../keys/blob.ts";
 import { KmsError } from "../catalogue/errors.ts";
 import { kmsLimits } from "../keys/key.ts";
-import type { Tag } from "./shapes.ts";
+import type { DryRunModifiers, Tag } from "./shapes.ts";
 import { all, constraint, each, missing } from "./violations.ts";
 
 export { all, constraint, each } from "./violations.ts";
@@ -61,6 +61,18 @@ export function grantTokens(request: object): readonly string[] {
 /** `DryRun`. */
 export function dryRun(request: object): boolean {
   return flag("DryRun" in request ? request.DryRun : undefined, "dryRun");
+}
+
+/** Whether a dry run does without its ciphertext. */
+export function ignoresCiphertext(request: DryRunModifiers): boolean {
+  const { DryRunModifiers: given } = request;
+  if (given === undefined) return false;
+  const modifiers = list(given, "dryRunModifiers", 0, 1);
+  for (const one of modifiers) among(one, "dryRunModifiers", ["IGNORE_CIPHERTEXT"]);
+  if (modifiers.length > 0 && request.DryRun !== true) {
+    throw new KmsError("ValidationException", "DryRunModifiers can only be used with DryRun.");
+  }
+  return modifiers.length > 0;
 }
 
 /** A member that must be there: 1 to 2048 characters. */
