@@ -18,6 +18,7 @@ import { Metrics } from "./metrics.ts";
 import { settingsOf, type KmsServerOptions, type LogEntry, type Settings } from "./options.ts";
 import { pageAt } from "./pages.ts";
 import { Rate, throttled } from "./rate.ts";
+import { RotationAge } from "./rotation-age.ts";
 import { WebIdentity } from "./query/web-identity.ts";
 import { SignatureVerifier, type FindCredential } from "./verify-signature.ts";
 import { readTls, watchTls } from "./tls-files.ts";
@@ -42,6 +43,7 @@ export class KmsServer implements AsyncDisposable {
   readonly #keystore: Keystore;
   readonly #settings: Settings;
   readonly #metrics = new Metrics();
+  readonly #rotationAge: RotationAge;
   readonly #calls: Calls;
   readonly #server: Server | TlsServer;
   #unwatch: (() => void) | undefined;
@@ -52,6 +54,7 @@ export class KmsServer implements AsyncDisposable {
   constructor(keystore: Keystore, settings: Settings) {
     this.#keystore = keystore;
     this.#settings = settings;
+    this.#rotationAge = new RotationAge(keystore);
     const { auth, limits } = settings;
     const credential: FindCredential = (id, token) => keystore.iam.credential(id, token);
     const rate = new Rate(limits.callsPerSecond);
@@ -174,6 +177,7 @@ export class KmsServer implements AsyncDisposable {
       const page = await pageAt(target, sourceIp, {
         keystore: this.#keystore,
         metrics: this.#metrics,
+        rotationAge: this.#rotationAge,
         settings: this.#settings,
         isClosing: () => this.#closing !== undefined,
       });

@@ -11,7 +11,7 @@ import { Iam } from "./access/iam.ts";
 import { Quotas, type QuotaOptions } from "./access/quotas.ts";
 import { Session, type SessionOptions } from "./access/session.ts";
 import { AuditLog, type AuditOptions } from "./audit/log.ts";
-import { unusedKeys, type UnusedKey } from "./keys/unused-keys.ts";
+import { oldestRotation, unusedKeys, type UnusedKey } from "./keys/survey.ts";
 import { KmsClient } from "./client.ts";
 import { forgetReplica } from "./keys/multi-region.ts";
 import { ownEvent } from "./operations/trail.ts";
@@ -208,6 +208,14 @@ export class Keystore implements Disposable {
   unusedKeys(days: number = 90): Promise<readonly UnusedKey[]> {
     const { store, descriptor } = this.#file;
     return unusedKeys(store, descriptor, (arn) => this.audit.lastUse(arn), days);
+  }
+
+  /**
+   * When the key whose automatic rotation is longest ago was last rotated, or else created. Only enabled customer managed keys
+   * with automatic rotation count; `undefined` if there is none. Reads all keys.
+   */
+  oldestRotation(): Promise<Date | undefined> {
+    return oldestRotation(this.#file.store);
   }
 
   /**

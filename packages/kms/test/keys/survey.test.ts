@@ -73,6 +73,29 @@ describe("unused keys", () => {
   });
 });
 
+describe("the oldest rotation", () => {
+  it("is that of the enabled key of any region that was rotated or created least recently", async () => {
+    const { keystore, client } = await tempKeystore();
+    const abroad = keystore.as("root", { region: "eu-1" });
+    const first = await newKey(client);
+    passDays(1);
+    const second = await newKey(abroad);
+    passDays(1);
+    await newKey(client);
+    await client.describeKey({ KeyId: "alias/aws/s3" });
+    expect(await keystore.oldestRotation()).toBeUndefined();
+    await abroad.enableKeyRotation({ KeyId: second });
+    expect(await keystore.oldestRotation()).toEqual(new Date(START + DAY_MS));
+    await client.enableKeyRotation({ KeyId: first });
+    expect(await keystore.oldestRotation()).toEqual(new Date(START));
+    passDays(1);
+    await client.rotateKeyOnDemand({ KeyId: first });
+    expect(await keystore.oldestRotation()).toEqual(new Date(START + DAY_MS));
+    await abroad.disableKey({ KeyId: second });
+    expect(await keystore.oldestRotation()).toEqual(new Date(START + 3 * DAY_MS));
+  });
+});
+
 it("lets a key policy protect keys that were used lately from being disabled and deleted", async () => {
   const { keystore, client } = await tempKeystore();
   const statement = {
