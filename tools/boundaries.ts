@@ -47,16 +47,19 @@ const layers: Readonly<Record<string, Layer>> = {
   "@env/node-stream": { uses: ["@env/core"] },
   "@env/kms": { uses: ["@env/core"] },
   "@env/local-file": { uses: ["@env/core", "@env/kms"], tests: ["@env/conformance"] },
-  // AWS KMS is imitated by our own KMS behind AWS's protocol.
-  "@env/test-servers": { uses: ["@env/core", "@env/kms", TESTKIT], application: true },
-  "@env/aws-kms": adapter,
+  "@env/test-servers": { uses: ["@env/core", TESTKIT], application: true },
+  // AWS KMS is, in its tests, our own KMS behind AWS's protocol.
+  "@env/aws-kms": {
+    ...adapter,
+    tests: ["@env/conformance", "@env/kms", "@env/kms-server", "@env/test-servers"],
+  },
   "@env/gcp-kms": adapter,
   "@env/vault-transit": adapter,
   // core is not its own arrow but the peer that kms asks for.
   "@env/kms-server": { uses: ["@env/core", "@env/kms"] },
   "@env/s3": {
     uses: ["@env/core", "@env/node-stream"],
-    tests: ["@env/aws-kms", "@env/test-servers"],
+    tests: ["@env/aws-kms", "@env/kms", "@env/kms-server", "@env/test-servers"],
   },
   "@env/cli": {
     uses: [

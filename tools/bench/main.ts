@@ -24,6 +24,7 @@ import { memory } from "./figures/memory.ts";
 import { ranges } from "./figures/ranges.ts";
 import { rewrap } from "./figures/rewrap.ts";
 import { rss } from "./figures/rss.ts";
+import { server } from "./figures/server.ts";
 import { small } from "./figures/small.ts";
 import { streams } from "./figures/streams.ts";
 import { describe, machine, measuredPackages } from "./machine.ts";
@@ -32,7 +33,18 @@ import { toJson, writeReport, type Run } from "./report.ts";
 import { verdict, type Row } from "./row.ts";
 import { textTable } from "./table.ts";
 
-const figures: readonly Figure[] = [memory, cores, files, streams, rss, ranges, rewrap, small, kms];
+const figures: readonly Figure[] = [
+  memory,
+  cores,
+  files,
+  streams,
+  rss,
+  ranges,
+  rewrap,
+  small,
+  kms,
+  server,
+];
 
 /** So that each turn starts with a clean heap, however Node was started. */
 function exposeGarbageCollector(): void {

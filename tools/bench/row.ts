@@ -5,7 +5,16 @@
  */
 import { median, ratio } from "./measure.ts";
 
-export type Unit = "MiB/s" | "messages/s" | "MB" | "ms" | "µs" | "reads" | "bytes" | "%";
+export type Unit =
+  | "MiB/s"
+  | "messages/s"
+  | "calls/s"
+  | "MB"
+  | "ms"
+  | "µs"
+  | "reads"
+  | "bytes"
+  | "%";
 
 /** Rates: more is better. */
 export interface Comparison {

@@ -6,7 +6,7 @@ import { rejection } from "@env/testkit/refusal";
 import { describe, expect, it, vi } from "vitest";
 import { awsKms, awsKmsDriver, type AwsKmsClient } from "../src/index.ts";
 import { fakeClient } from "./support/fake-client.ts";
-import { testEndpoint } from "./support/sdk.ts";
+import { testEndpoint } from "./support/endpoint.ts";
 
 const context = { tenant: "acme" };
 /** What Cmk makes of it; a driver here uses the map alone. */

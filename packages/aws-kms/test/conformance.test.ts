@@ -1,15 +1,14 @@
 import { inspect } from "node:util";
 import { cmkCases, type CmkHarness } from "@env/conformance";
 import type { CmkDriver } from "@env/core/driver";
-import { awsError, startAwsKmsServer, sdkClient } from "@env/test-servers/aws-kms";
+import { awsError, testEndpoint } from "./support/endpoint.ts";
 import { describe, it } from "vitest";
 import { awsKmsDriver } from "../src/index.ts";
 
-/** The real SDK, the real protocol, a KMS in a file. */
+/** The real SDK and the real protocol. */
 const harness: CmkHarness = {
   async open() {
-    const endpoint = await startAwsKmsServer();
-    const client = sdkClient(endpoint.url);
+    const { endpoint, client } = await testEndpoint();
     const driver = (key: string): CmkDriver => awsKmsDriver({ client, key });
     const first = await endpoint.newKey("alias/first");
     return {
@@ -19,21 +18,27 @@ const harness: CmkHarness = {
       alias: driver("alias/first"),
       rotate: async () => void (await endpoint.root.rotateKeyOnDemand({ KeyId: first })),
       disable: () => endpoint.root.disableKey({ KeyId: first }),
-      deny: () => endpoint.fail(awsError("AccessDeniedException", denied(first))),
+      deny: () => endpoint.root.putKeyPolicy({ KeyId: first, Policy: administration }),
       unreachable: () => endpoint.cut(),
       throttle: () => endpoint.fail(awsError("ThrottlingException", "Rate exceeded")),
-      async close() {
-        client.destroy();
-        await endpoint.close();
-      },
+      close: () => client.destroy(),
     };
   },
   inspect: (value) => inspect(value, { depth: 10, showHidden: true }),
 };
 
-function denied(arn: string): string {
-  return `User: arn:aws:iam::000000000000:user/app is not authorized to perform: kms:Decrypt on resource: ${arn} because no identity-based policy allows the kms:Decrypt action`;
-}
+/** A key policy that lets nobody use the key. */
+const administration = JSON.stringify({
+  Version: "2012-10-17",
+  Statement: [
+    {
+      Effect: "Allow",
+      Principal: { AWS: "arn:aws:iam::000000000000:root" },
+      Action: ["kms:PutKeyPolicy", "kms:GetKeyPolicy"],
+      Resource: "*",
+    },
+  ],
+});
 
 describe("awsKmsDriver keeps the contract of CmkDriver", () => {
   it.for(cmkCases(harness))("$name", async (c, { skip }) => {

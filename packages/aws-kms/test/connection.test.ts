@@ -1,6 +1,6 @@
 import * as sdk from "@aws-sdk/client-kms";
-import { startAwsKmsServer } from "@env/test-servers/aws-kms";
-import { withCredentials, withoutConfiguration } from "@env/test-servers/aws-kms/environment";
+import { startEndpoint } from "./support/endpoint.ts";
+import { withCredentials, withoutConfiguration } from "./support/environment.ts";
 import { rejection } from "@env/testkit/refusal";
 import { afterEach, beforeEach, describe, expect, it, onTestFinished, vi } from "vitest";
 import { Calls } from "../src/calls.ts";
@@ -74,8 +74,7 @@ it("passes attempts and retry mode on, and sets timeouts", async () => {
 
 it("is made once, at the first call, and closed with the CMK", async () => {
   withCredentials();
-  const endpoint = await startAwsKmsServer();
-  onTestFinished(() => endpoint.close());
+  const endpoint = await startEndpoint();
   const cmk = awsKms({ key: await endpoint.newKey("alias/app"), endpoint: endpoint.url });
   const context = { tenant: "acme" };
   const { entry } = await cmk.generateDataKey({ context });
@@ -122,8 +121,7 @@ describe("an answer", () => {
     ["of the limit is read", 64 * 1024, undefined],
     ["of one byte more is not", 64 * 1024 + 1, "UnreadableAnswer"],
   ])("%s", async (_, length, name) => {
-    const endpoint = await startAwsKmsServer();
-    onTestFinished(() => endpoint.close());
+    const endpoint = await startEndpoint();
     const key = await endpoint.newKey();
     endpoint.fail({
       kind: "alter",

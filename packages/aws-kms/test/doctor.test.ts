@@ -1,12 +1,13 @@
 import { inspect } from "node:util";
-import { awsError, sdkClient } from "@env/test-servers/aws-kms";
-import { withCredentials, withoutConfiguration } from "@env/test-servers/aws-kms/environment";
+import { awsError } from "./support/endpoint.ts";
+import { sdk } from "../../kms-server/test/support/server.ts";
+import { withCredentials, withoutConfiguration } from "./support/environment.ts";
 import { startMoto } from "@env/testkit/moto";
 import { rejection } from "@env/testkit/refusal";
 import { afterEach, beforeEach, describe, expect, it, onTestFinished, vi } from "vitest";
 import { doctor, parseAwsKmsUri, type DoctorReport } from "../src/index.ts";
 import { fakeClient } from "./support/fake-client.ts";
-import { testEndpoint } from "./support/sdk.ts";
+import { testEndpoint } from "./support/endpoint.ts";
 
 beforeEach(() => {
   withoutConfiguration();
@@ -68,13 +69,14 @@ it("probes with the context and the grant tokens it is given, and every further 
   const { endpoint, client } = await testEndpoint();
   const key = await endpoint.newKey();
   const old = await endpoint.newKey();
+  const token = await endpoint.newGrantToken(key);
   const report = await doctor(
-    { client, key, alsoUnwrap: [old], grantTokens: ["token"] },
+    { client, key, alsoUnwrap: [old], grantTokens: [token] },
     { context: { tenant: "acme" } },
   );
   expect(may(report)).toBe("yyyy");
   for (const { operation, body } of endpoint.requests) {
-    expect(body["GrantTokens"]).toEqual(["token"]);
+    expect(body["GrantTokens"]).toEqual([token]);
     if (operation === "DescribeKey") continue;
     expect(body["EncryptionContext"] ?? body["SourceEncryptionContext"]).toEqual({
       tenant: "acme",
@@ -355,7 +357,7 @@ it("reports about moto what can be known", async ({ skip }) => {
     return;
   }
   onTestFinished(() => moto.stop());
-  const client = sdkClient(moto.url, "eu-west-1");
+  const client = sdk(moto.url, { region: "eu-west-1" });
   onTestFinished(() => client.destroy());
   const { KeyMetadata } = await client.createKey({});
   const report = await doctor({ client, key: KeyMetadata?.Arn ?? "" });

@@ -4,7 +4,7 @@ import { rejection } from "@env/testkit/refusal";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { awsKms, awsKmsDriver, type AwsKmsClient, type AwsKmsOptions } from "../src/index.ts";
 import { fakeClient } from "./support/fake-client.ts";
-import { testEndpoint } from "./support/sdk.ts";
+import { testEndpoint } from "./support/endpoint.ts";
 
 const context = { tenant: "acme" };
 const EncryptionContext = { tenant: "acme", "env:format": "1" };
@@ -92,25 +92,31 @@ describe("what is sent", () => {
   it("has the grant tokens in every operation, those of the moment", async () => {
     const { endpoint, client } = await testEndpoint();
     const key = "alias/app";
-    await endpoint.newKey(key);
-    let count = 0;
-    const options = { client, key, grantTokens: async () => [`token ${++count}`, "b"] };
+    const keyArn = await endpoint.newKey(key);
+    const newToken = () => endpoint.newGrantToken(keyArn);
+    const [a, b] = [await newToken(), await newToken()];
+    const used: string[] = [];
+    const grantTokens = async () => {
+      used.push(await newToken());
+      return [...used.slice(-1), b];
+    };
+    const options = { client, key, grantTokens };
     const cmk = awsKms(options);
     const { dataKey, entry } = await cmk.generateDataKey({ context });
     await cmk.wrapDataKey(dataKey, { context });
     await hexOf(cmk, entry);
     await cmk.rewrapEntry(entry, { context });
     await awsKms(options).matches(entry);
-    await awsKms({ client, key, grantTokens: ["a"] }).generateDataKey({ context });
+    await awsKms({ client, key, grantTokens: [a] }).generateDataKey({ context });
     expect(
       endpoint.requests.map(({ operation, body }) => [operation, body["GrantTokens"]]),
     ).toEqual([
-      ["GenerateDataKey", ["token 1", "b"]],
-      ["Encrypt", ["token 2", "b"]],
-      ["Decrypt", ["token 3", "b"]],
-      ["ReEncrypt", ["token 4", "b"]],
-      ["DescribeKey", ["token 5", "b"]],
-      ["GenerateDataKey", ["a"]],
+      ["GenerateDataKey", [used[0], b]],
+      ["Encrypt", [used[1], b]],
+      ["Decrypt", [used[2], b]],
+      ["ReEncrypt", [used[3], b]],
+      ["DescribeKey", [used[4], b]],
+      ["GenerateDataKey", [a]],
     ]);
   });
 

@@ -3,17 +3,8 @@
  * bounded time, shows no secret, and leaves nothing behind.
  */
 import type { KmsFailureCode } from "@env/core/driver";
-import {
-  awsError,
-  startAwsKmsServer,
-  type AwsKmsServer,
-  type AwsKmsFault,
-} from "@env/test-servers/aws-kms";
-import {
-  secretAccessKey,
-  withCredentials,
-  withoutConfiguration,
-} from "@env/test-servers/aws-kms/environment";
+import { awsError, startEndpoint, type Endpoint, type Fault } from "./support/endpoint.ts";
+import { secretAccessKey, withCredentials, withoutConfiguration } from "./support/environment.ts";
 import {
   context,
   failing,
@@ -42,7 +33,7 @@ const longAnswer = JSON.stringify({ Plaintext: "SECRET", Padding: "SECRET".repea
 
 const faults: readonly {
   readonly what: string;
-  readonly fault: AwsKmsFault;
+  readonly fault: Fault;
   readonly code: KmsFailureCode;
   /** Of the cause. */
   readonly name: string;
@@ -268,9 +259,8 @@ const faults: readonly {
 async function open(
   maxAttempts: number,
   timeout?: number,
-): Promise<Setup & { readonly endpoint: AwsKmsServer }> {
-  const endpoint = await startAwsKmsServer();
-  onTestFinished(() => endpoint.close());
+): Promise<Setup & { readonly endpoint: Endpoint }> {
+  const endpoint = await startEndpoint();
   const options = { key: await endpoint.newKey(), endpoint: endpoint.url, maxAttempts };
   await using writer = awsKms(options);
   const { dataKey, entry } = await writer.generateDataKey({ context });
@@ -325,8 +315,7 @@ it("is refused a connection: unavailable, whatever is called", async () => {
 it("has no credentials: access denied, and nothing is sent", async () => {
   vi.unstubAllEnvs();
   withoutConfiguration();
-  const endpoint = await startAwsKmsServer();
-  onTestFinished(() => endpoint.close());
+  const endpoint = await startEndpoint();
   await using cmk = awsKms({ key: "alias/app", region: "local", endpoint: endpoint.url });
   expect(await rejection(cmk.generateDataKey({ context }))).toMatchObject({
     code: "ERR_ENVELOPE_KMS_ACCESS_DENIED",

@@ -3,8 +3,8 @@ import { writeFileSync } from "node:fs";
 import { Agent } from "node:https";
 import { join } from "node:path";
 import * as sdk from "@aws-sdk/client-kms";
-import { startAwsKmsServer } from "@env/test-servers/aws-kms";
-import { withCredentials, withoutConfiguration } from "@env/test-servers/aws-kms/environment";
+import { startEndpoint } from "./support/endpoint.ts";
+import { withCredentials, withoutConfiguration } from "./support/environment.ts";
 import { tempFolder } from "@env/testkit/folder";
 import { rejection } from "@env/testkit/refusal";
 import { afterEach, beforeEach, describe, expect, it, onTestFinished, vi } from "vitest";
@@ -115,7 +115,7 @@ it("refuses a client whose agent does not verify certificates", async () => {
 });
 
 it("refuses to call while certificates are not verified, whoever made the client", async () => {
-  await using endpoint = await startAwsKmsServer();
+  const endpoint = await startEndpoint();
   const local = { key: await endpoint.newKey(), endpoint: endpoint.url };
   const client = new sdk.KMS({ region: "local", endpoint: endpoint.url });
   onTestFinished(() => client.destroy());
@@ -128,8 +128,7 @@ it("refuses to call while certificates are not verified, whoever made the client
 });
 
 it("takes plain HTTP to this machine, wherever it comes from", async () => {
-  const endpoint = await startAwsKmsServer();
-  onTestFinished(() => endpoint.close());
+  const endpoint = await startEndpoint();
   vi.stubEnv("AWS_ENDPOINT_URL", endpoint.url);
   const own = await endpoint.newKey();
   await using cmk = awsKms({ key: own });

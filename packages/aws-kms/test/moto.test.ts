@@ -3,7 +3,7 @@ import { inspect } from "node:util";
 import type { KMS } from "@aws-sdk/client-kms";
 import { cmkCases, type CmkHarness } from "@env/conformance";
 import type { CmkDriver } from "@env/core/driver";
-import { sdkClient } from "@env/test-servers/aws-kms";
+import { sdk } from "../../kms-server/test/support/server.ts";
 import { startMoto } from "@env/testkit/moto";
 import { afterAll, describe, it } from "vitest";
 import { awsKmsDriver, type AwsKmsClient } from "../src/index.ts";
@@ -29,7 +29,7 @@ let aliases = 0;
 
 const harness: CmkHarness = {
   async open() {
-    const client = sdkClient(typeof moto === "string" ? "" : moto.url, "eu-west-1");
+    const client = sdk(typeof moto === "string" ? "" : moto.url, { region: "eu-west-1" });
     const driver = (key: string): CmkDriver => awsKmsDriver({ client: outspoken(client), key });
     keys ??= Promise.all([newKey(client), newKey(client)]);
     const [first, second] = await keys;

@@ -1,8 +1,8 @@
 import { openCmk } from "@env/core";
-import { startAwsKmsServer } from "@env/test-servers/aws-kms";
-import { withCredentials, withoutConfiguration } from "@env/test-servers/aws-kms/environment";
+import { startEndpoint } from "./support/endpoint.ts";
+import { withCredentials, withoutConfiguration } from "./support/environment.ts";
 import { rejection } from "@env/testkit/refusal";
-import { afterEach, beforeEach, describe, expect, it, onTestFinished, vi } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { awsKms, openAwsKms } from "../src/index.ts";
 import { parseAwsKmsUri } from "../src/uri.ts";
 
@@ -97,8 +97,7 @@ it.each([
 
 describe("openAwsKms", () => {
   it("opens through openCmk, and refuses calls once closed", async () => {
-    const endpoint = await startAwsKmsServer();
-    onTestFinished(() => endpoint.close());
+    const endpoint = await startEndpoint();
     const key = await endpoint.newKey("alias/app");
     const uri = `aws-kms:alias/app?region=local&endpoint=${endpoint.url}`;
     const cmk = await openCmk(uri, { "aws-kms": openAwsKms });
@@ -113,26 +112,25 @@ describe("openAwsKms", () => {
   });
 
   it("takes further keys from the URI and from options", async () => {
-    const endpoint = await startAwsKmsServer();
-    onTestFinished(() => endpoint.close());
+    const endpoint = await startEndpoint();
     const own = await endpoint.newKey();
     const keys = [await endpoint.newKey(), await endpoint.newKey()] as const;
+    const token = await endpoint.newGrantToken(own);
     const uri = (key: string): string => `aws-kms:${key}?endpoint=${endpoint.url}`;
     await using cmk = await openAwsKms(`${uri(own)}&alsoUnwrap=${keys[0]}`, {
       alsoUnwrap: [keys[1]],
-      grantTokens: ["token"],
+      grantTokens: [token],
     });
     for (const key of keys) {
       await using writer = await openAwsKms(uri(key));
       const { entry } = await writer.generateDataKey({ context });
       (await cmk.unwrapDataKey(entry, { context }))[Symbol.dispose]();
-      expect(endpoint.requests.at(-1)?.body).toMatchObject({ KeyId: key, GrantTokens: ["token"] });
+      expect(endpoint.requests.at(-1)?.body).toMatchObject({ KeyId: key, GrantTokens: [token] });
     }
   });
 
   it("passes the timeout on", async () => {
-    const endpoint = await startAwsKmsServer();
-    onTestFinished(() => endpoint.close());
+    const endpoint = await startEndpoint();
     const uri = `aws-kms:${await endpoint.newKey()}?endpoint=${endpoint.url}`;
     endpoint.fail({ kind: "stall" });
     await using cmk = await openAwsKms(uri, { timeout: 100 });

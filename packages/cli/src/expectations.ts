@@ -132,19 +132,21 @@ function readExpectation(map: YAMLMap, line: number, refuse: Refuse): Expectatio
   };
 }
 
-const GRANT_MEMBERS = [
-  "operations",
+const GRANT_TEXTS = [
   "grantee",
+  "granteeService",
   "retiring",
-  "contextEquals",
-  "contextSubset",
+  "retiringService",
+  "sourceArn",
 ] as const;
+const GRANT_MEMBERS = ["operations", ...GRANT_TEXTS, "contextEquals", "contextSubset"] as const;
 
 function readNewGrant(node: Node, refuse: Refuse): NewGrant {
   if (!isMap(node)) return refuse(node, "newGrant is a map");
   const members = membersOf(node, "newGrant", GRANT_MEMBERS, refuse);
-  const text = (name: "grantee" | "retiring"): string | undefined =>
-    members.has(name) ? textOf(members.get(name), name, refuse) : undefined;
+  const texts = GRANT_TEXTS.flatMap((name) =>
+    members.has(name) ? [[name, textOf(members.get(name), name, refuse)] as const] : [],
+  );
   const context = (name: "contextEquals" | "contextSubset"): Record<string, string> | undefined => {
     const given = members.get(name);
     return given && toRecord(given, name, refuse, textOf);
@@ -152,8 +154,7 @@ function readNewGrant(node: Node, refuse: Refuse): NewGrant {
   const operations = members.get("operations") ?? refuse(node, "newGrant needs operations");
   return {
     operations: textsOf(operations, "operations", refuse),
-    grantee: text("grantee"),
-    retiring: text("retiring"),
+    ...Object.fromEntries(texts),
     contextEquals: context("contextEquals"),
     contextSubset: context("contextSubset"),
   };

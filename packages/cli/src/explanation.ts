@@ -107,12 +107,17 @@ function drawMissing(
 function drawAddition(addition: Addition, realm: Realm): string {
   if (addition.to === "grants") {
     const grantee = shortPrincipal(addition.grantee, realm);
-    const { encryptionContextEquals: equals, encryptionContextSubset: subset } =
-      addition.constraints ?? {};
-    const only =
-      (equals && `, constrained to EncryptionContextEquals ${JSON.stringify(equals)}`) ??
-      (subset && `, constrained to EncryptionContextSubset ${JSON.stringify(subset)}`) ??
-      "";
+    const {
+      encryptionContextEquals: equals,
+      encryptionContextSubset: subset,
+      sourceArn,
+    } = addition.constraints ?? {};
+    const constraints = [
+      equals && `EncryptionContextEquals ${JSON.stringify(equals)}`,
+      subset && `EncryptionContextSubset ${JSON.stringify(subset)}`,
+      sourceArn && `SourceArn ${sourceArn}`,
+    ].filter((one) => one !== undefined);
+    const only = constraints.length === 0 ? "" : `, constrained to ${constraints.join(" and ")}`;
     return `a grant for ${grantee} with ${addition.operations.join(", ")}${only}`;
   }
   if (addition.to === "grant tokens") return `the grant token of grant ${addition.grantId}`;

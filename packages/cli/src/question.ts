@@ -20,6 +20,8 @@ export interface Question {
   readonly principal: string;
   readonly action: string;
   readonly key?: string | undefined;
+  /** The role that is to be assumed: ARN, or short as in arn.ts. */
+  readonly role?: string | undefined;
   readonly alias?: string | undefined;
   readonly context?: Readonly<Record<string, string>> | undefined;
   /** A service, as `s3`. */
@@ -37,7 +39,11 @@ export interface NewGrant {
   readonly operations: readonly string[];
   /** ARN, or short as in arn.ts. */
   readonly grantee?: string | undefined;
+  /** A service's name, in place of `grantee`. */
+  readonly granteeService?: string | undefined;
   readonly retiring?: string | undefined;
+  readonly retiringService?: string | undefined;
+  readonly sourceArn?: string | undefined;
   readonly contextEquals?: Readonly<Record<string, string>> | undefined;
   readonly contextSubset?: Readonly<Record<string, string>> | undefined;
 }
@@ -85,13 +91,14 @@ function roleOf(caller: string): string | undefined {
 }
 
 function toRequest(question: Question, realm: Realm): ExplainRequest {
-  const { principal, action, key, alias, context, via, conditions } = question;
+  const { principal, action, key, role, alias, context, via, conditions } = question;
   const { grantTokens, grant, newGrant } = question;
   return {
     principal: principalArn(principal, realm),
     action,
     // A short name would mean a key in the caller's account, which may be another one.
     key: key === undefined ? undefined : keyArn(key, realm),
+    role: role === undefined ? undefined : principalArn(role, realm),
     alias,
     encryptionContext: context,
     conditions,
@@ -103,16 +110,17 @@ function toRequest(question: Question, realm: Realm): ExplainRequest {
 }
 
 function toNewGrant(
-  { operations, grantee, retiring, contextEquals, contextSubset }: NewGrant,
+  { grantee, retiring, contextEquals, contextSubset, sourceArn, ...rest }: NewGrant,
   realm: Realm,
 ): ExplainRequest["newGrant"] {
   return {
-    operations,
+    ...rest,
     grantee: grantee === undefined ? undefined : principalArn(grantee, realm),
     retiring: retiring === undefined ? undefined : principalArn(retiring, realm),
     constraints: {
       encryptionContextEquals: contextEquals,
       encryptionContextSubset: contextSubset,
+      sourceArn,
     },
   };
 }

@@ -123,6 +123,16 @@ function scaled(bytes: number): [value: number, unit: (typeof UNITS)[number]] {
   }
 }
 
+/** `2026-07-01`, in UTC. */
+export function formatDay(date: Date): string {
+  return date.toISOString().slice(0, 10);
+}
+
+/** `PendingDeletion` as `pending deletion`. */
+export function formatState(state: string): string {
+  return state.replaceAll(/(?<=[a-z])(?=[A-Z])/g, " ").toLowerCase();
+}
+
 /** `0:07`, `1:02:03`. */
 export function formatDuration(ms: number): string {
   const seconds = Math.max(0, Math.ceil(ms / 1000));

@@ -1,5 +1,5 @@
 /**
- * Points in time, as an option's value.
+ * Points in time and numbers of days, as an option's value.
  *
  * @module
  */
@@ -43,4 +43,17 @@ function invalidTime(text: string): Error {
     `${JSON.stringify(text)} is not a valid time`,
     'use 2026-07-01T12:00:00Z, or 24h for "24 hours ago"',
   );
+}
+
+/**
+ * Reads the value of an option that is a number of days.
+ *
+ * @returns The parser, which throws a CommandError `ERR_CLI_USAGE`.
+ */
+export function daysParser(option: string, least: number, most: number): (text: string) => number {
+  return (text) => {
+    const days = Number(text);
+    if (/^[0-9]{1,9}$/.test(text) && days >= least && days <= most) return days;
+    throw usageError(`${option} must be a number from ${least} to ${most}`);
+  };
 }

@@ -55,6 +55,8 @@ describe("a file of expectations", () => {
     operations: [Decrypt, Encrypt]
     grantee: role/app
     retiring: user/alice
+    retiringService: rds.amazonaws.com
+    sourceArn: arn:aws:rds:local:000000000000:db:orders
     contextEquals: { tenant: 7 }
   expect: allow
 - { ${one}, newGrant: { operations: [Decrypt], contextSubset: { a: b } } }
@@ -65,6 +67,8 @@ describe("a file of expectations", () => {
       operations: ["Decrypt", "Encrypt"],
       grantee: "role/app",
       retiring: "user/alice",
+      retiringService: "rds.amazonaws.com",
+      sourceArn: "arn:aws:rds:local:000000000000:db:orders",
       contextEquals: { tenant: "7" },
     });
     expect(third?.question.newGrant).toEqual({

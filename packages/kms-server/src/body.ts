@@ -28,7 +28,9 @@ export function readBody(request: IncomingMessage, max: number): Promise<Buffer>
     });
     request.on("end", () => resolve(joined(chunks)));
     request.on("error", reject);
-    request.on("close", () => reject(new Error("the client has gone")));
+    request.on("close", () => {
+      if (!request.complete) reject(new Error("the client has gone"));
+    });
   });
 }
 

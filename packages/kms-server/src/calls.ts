@@ -13,9 +13,13 @@ import {
   answerQueryError,
   isForm,
   serviceOfForm,
+  type QueryRequest,
   type QueryService,
 } from "./query/answer-query.ts";
+import type { LogEntry } from "./options.ts";
 import { Form } from "./query/form.ts";
+import { WITH_TOKEN } from "./query/sts-actions.ts";
+import type { WebIdentity } from "./query/web-identity.ts";
 import { WireError } from "./wire-error.ts";
 
 /** Where a request came from. */
@@ -32,7 +36,7 @@ export interface Outcome {
   readonly answer: Answer;
   /** AWS's name; undefined if the request names none that there is. */
   readonly operation?: string | undefined;
-  readonly caller?: Caller | undefined;
+  readonly caller?: Pick<LogEntry, "accessKeyId" | "principal" | "region"> | undefined;
   readonly encryptionContext?: unknown;
   /** What the answer does not say: a mistake of the program, a full disk. */
   readonly fault?: unknown;
@@ -41,6 +45,7 @@ export interface Outcome {
 export interface CallsOptions {
   readonly keystore: Keystore;
   readonly authenticate: Authenticate;
+  readonly webIdentity: WebIdentity;
   /** Counts a call of a principal. @throws {@link WireError} `ThrottlingException` */
   readonly count: (principal: string) => void;
 }
@@ -65,20 +70,25 @@ export class Calls {
   async #answerForm(request: ReceivedRequest, origin: Origin): Promise<Outcome> {
     const { requestId } = origin;
     let service: QueryService = "sts";
-    let caller: Caller | undefined;
+    let caller: Outcome["caller"];
     try {
       const form = Form.parse(request.body);
       service = serviceOfForm(form);
-      caller = await this.#options.authenticate(request);
-      this.#options.count(caller.credential.principal);
-      requireService(caller, service);
-      const { principal } = caller.credential;
-      const asked = {
-        service,
-        form,
-        caller: { principal, session: sessionOf(caller, origin) },
-        requestId,
-      };
+      let by: QueryRequest["caller"];
+      if (form.action === WITH_TOKEN) {
+        const token = form.required("WebIdentityToken");
+        const bearer = await this.#options.webIdentity.verify(token, origin.sourceIp);
+        caller = { principal: bearer.provider };
+        by = { ...bearer, session: placeOf(origin) };
+      } else {
+        const signer = await this.#options.authenticate(request);
+        caller = toLogged(signer);
+        const { principal } = signer.credential;
+        this.#options.count(principal);
+        requireService(signer, service);
+        by = { principal, session: sessionOf(signer, origin) };
+      }
+      const asked = { service, form, caller: by, requestId };
       return { ...(await answerQuery(this.#options.keystore, asked)), caller };
     } catch (error) {
       const answer = answerQueryError(service, error, requestId);
@@ -94,7 +104,7 @@ export class Calls {
     origin: Origin,
   ): Promise<Outcome> {
     let operation: ServedOperation | undefined;
-    let caller: Caller | undefined;
+    let caller: Outcome["caller"];
     let input: Record<string, unknown> | undefined;
     const about = (): Omit<Outcome, "answer"> => ({
       operation: operation?.name,
@@ -103,12 +113,13 @@ export class Calls {
     });
     try {
       requireProtocol(headers);
-      caller = await this.#options.authenticate(request);
-      this.#options.count(caller.credential.principal);
-      requireService(caller, "kms");
+      const signer = await this.#options.authenticate(request);
+      caller = toLogged(signer);
+      this.#options.count(signer.credential.principal);
+      requireService(signer, "kms");
       operation = operationOf(headers.target);
       input = decodeRequest(operation, request.body);
-      return { answer: await this.#call(operation, input, caller, origin), ...about() };
+      return { answer: await this.#call(operation, input, signer, origin), ...about() };
     } catch (error) {
       const answer = answerOfError(error);
       return { answer, ...about(), ...(answer.status >= 500 ? { fault: error } : {}) };
@@ -119,14 +130,11 @@ export class Calls {
   }
 
   async #call(
-    { name, method }: ServedOperation,
+    { method }: ServedOperation,
     input: Record<string, unknown>,
     caller: Caller,
     origin: Origin,
   ): Promise<Answer> {
-    if (method === undefined) {
-      throw new WireError("UnsupportedOperationException", `This KMS does not offer ${name}.`);
-    }
     const client = this.#options.keystore
       .as(caller.credential.principal, { ...sessionOf(caller, origin), region: caller.region })
       .forRequest(origin.requestId);
@@ -140,13 +148,22 @@ export class Calls {
   }
 }
 
+/** What a log says of a caller. */
+function toLogged({
+  credential: { principal, accessKeyId },
+  region,
+}: Caller): NonNullable<Outcome["caller"]> {
+  return { principal, accessKeyId, region };
+}
+
 /** What the caller brings along, and where from. */
-function sessionOf(
-  { credential }: Caller,
-  { sourceIp, userAgent, secure }: Origin,
-): SessionOptions {
+function sessionOf({ credential }: Caller, origin: Origin): SessionOptions {
+  return { ...credential.session, ...placeOf(origin) };
+}
+
+/** What policies see of where a request came from. */
+function placeOf({ sourceIp, userAgent, secure }: Origin): SessionOptions {
   return {
-    ...credential.session,
     ...(sourceIp === undefined ? {} : { sourceIp }),
     ...(userAgent === undefined ? {} : { userAgent }),
     secureTransport: secure,

@@ -7,7 +7,7 @@
  *
  * @module
  */
-import { createHash, createHmac, type KeyObject } from "node:crypto";
+import { createHmac, hash, type KeyObject } from "node:crypto";
 import { ALGORITHM, type Claim, type Headers, type ReceivedRequest } from "./signed-request.ts";
 import { WireError } from "./wire-error.ts";
 
@@ -78,9 +78,9 @@ export function signatureOf(
     bodyHash,
   ].join("\n");
   const scope = `${claim.day}/${claim.region}/${claim.service}/aws4_request`;
-  const hash = createHash("sha256").update(canonical).digest("hex");
+  const digest = hash("sha256", canonical);
   return createHmac("sha256", signingKey)
-    .update(`${ALGORITHM}\n${claim.date}\n${scope}\n${hash}`)
+    .update(`${ALGORITHM}\n${claim.date}\n${scope}\n${digest}`)
     .digest();
 }
 

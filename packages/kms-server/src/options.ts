@@ -17,6 +17,11 @@ export interface KmsServerOptions {
   readonly auth?: "strict" | "lenient";
   /** A certificate and its key, as files in PEM. They are read anew when they change. Default: plain HTTP. */
   readonly tls?: TlsFiles;
+  /**
+   * Paths of JSON Web Key Sets by issuer, such as `https://token.actions.githubusercontent.com`, for a server that cannot or
+   * should not fetch the keys of identity providers. They are read anew every ten minutes, and for a key that is not there.
+   */
+  readonly jwksFiles?: Readonly<Record<string, string>>;
   readonly limits?: ServerLimits;
   /** Also answers `GET /_localstack/health`, as LocalStack does. Default: false. */
   readonly localstack?: boolean;
@@ -51,6 +56,8 @@ export interface ServerLimits {
   readonly requests?: number;
   /** Calls per second of one principal; further ones are throttled. Default: no limit. */
   readonly callsPerSecond?: number;
+  /** Calls with a token of an identity provider per second from one address; further ones are throttled. Default: 20. */
+  readonly tokensPerSecond?: number;
   /** How long `close` waits for requests in work. Default: 10000. */
   readonly closeTimeout?: number;
 }
@@ -92,12 +99,14 @@ const DEFAULT_LIMITS: Required<ServerLimits> = {
   connections: 1024,
   requests: 512,
   callsPerSecond: Infinity,
+  tokensPerSecond: 20,
   closeTimeout: 10_000,
 };
 
 const KNOWN: ReadonlySet<string> = new Set<keyof KmsServerOptions>([
   "auth",
   "host",
+  "jwksFiles",
   "limits",
   "localstack",
   "log",

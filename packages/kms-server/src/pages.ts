@@ -7,11 +7,13 @@ import { isLoopback } from "@env/core/driver";
 import type { Keystore } from "@env/kms";
 import type { Answer } from "./aws-json.ts";
 import type { Gauge, Metrics } from "./metrics.ts";
+import type { RotationAge } from "./rotation-age.ts";
 import type { Settings } from "./options.ts";
 
 export interface PagesOptions {
   readonly keystore: Keystore;
   readonly metrics: Metrics;
+  readonly rotationAge: RotationAge;
   readonly settings: Pick<Settings, "localstack" | "metrics">;
   /** Whether the server takes no more requests. */
   readonly isClosing: () => boolean;
@@ -21,7 +23,7 @@ export interface PagesOptions {
 export async function pageAt(
   path: string,
   reader: string | undefined,
-  { keystore, metrics, settings, isClosing }: PagesOptions,
+  { keystore, metrics, rotationAge, settings, isClosing }: PagesOptions,
 ): Promise<Answer | undefined> {
   switch (path) {
     case "/healthz":
@@ -30,7 +32,7 @@ export async function pageAt(
       return !isClosing() && (await canRead(keystore)) ? text("ok\n") : text("not ready\n", 503);
     case "/metrics": {
       if (settings.metrics !== "everybody" && !isLocal(reader)) return undefined;
-      return text(metrics.expose([backlogOf(keystore)]));
+      return text(metrics.expose([backlogOf(keystore), ...(await rotationAge.gauges())]));
     }
     case "/_localstack/health":
       return settings.localstack === true

@@ -18,6 +18,8 @@ import { Metrics } from "./metrics.ts";
 import { settingsOf, type KmsServerOptions, type LogEntry, type Settings } from "./options.ts";
 import { pageAt } from "./pages.ts";
 import { Rate, throttled } from "./rate.ts";
+import { RotationAge } from "./rotation-age.ts";
+import { WebIdentity } from "./query/web-identity.ts";
 import { SignatureVerifier, type FindCredential } from "./verify-signature.ts";
 import { readTls, watchTls } from "./tls-files.ts";
 import { WireError } from "./wire-error.ts";
@@ -41,6 +43,7 @@ export class KmsServer implements AsyncDisposable {
   readonly #keystore: Keystore;
   readonly #settings: Settings;
   readonly #metrics = new Metrics();
+  readonly #rotationAge: RotationAge;
   readonly #calls: Calls;
   readonly #server: Server | TlsServer;
   #unwatch: (() => void) | undefined;
@@ -51,6 +54,7 @@ export class KmsServer implements AsyncDisposable {
   constructor(keystore: Keystore, settings: Settings) {
     this.#keystore = keystore;
     this.#settings = settings;
+    this.#rotationAge = new RotationAge(keystore);
     const { auth, limits } = settings;
     const credential: FindCredential = (id, token) => keystore.iam.credential(id, token);
     const rate = new Rate(limits.callsPerSecond);
@@ -60,6 +64,10 @@ export class KmsServer implements AsyncDisposable {
         auth === "strict"
           ? strict(new SignatureVerifier({ credential, services: SERVICES }))
           : lenient(credential, keystore.facts.region),
+      webIdentity: new WebIdentity(keystore, {
+        jwksFiles: settings.jwksFiles ?? {},
+        perSecond: limits.tokensPerSecond,
+      }),
       count: (principal) => {
         if (limits.callsPerSecond !== Infinity) rate.count(principal);
       },
@@ -169,6 +177,7 @@ export class KmsServer implements AsyncDisposable {
       const page = await pageAt(target, sourceIp, {
         keystore: this.#keystore,
         metrics: this.#metrics,
+        rotationAge: this.#rotationAge,
         settings: this.#settings,
         isClosing: () => this.#closing !== undefined,
       });
@@ -230,13 +239,7 @@ export class KmsServer implements AsyncDisposable {
       time: new Date(),
       requestId,
       ...(operation === undefined ? {} : { operation }),
-      ...(caller === undefined
-        ? {}
-        : {
-            principal: caller.credential.principal,
-            accessKeyId: caller.credential.accessKeyId,
-            region: caller.region,
-          }),
+      ...caller,
       ...(socket.remoteAddress === undefined ? {} : { sourceIp: socket.remoteAddress }),
       status: answer.status,
       ...(answer.error === undefined ? {} : { error: answer.error }),

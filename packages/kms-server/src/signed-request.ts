@@ -33,6 +33,8 @@ export interface Claim {
   readonly signature: string;
   /** The time of signing as it was signed: `20260131T120000Z`. */
   readonly date: string;
+  /** The same in milliseconds since 1970. */
+  readonly time: number;
   /** Seconds after `date` at which a presigned request ends; undefined for a signature in a header. */
   readonly expiresSeconds: number | undefined;
   /** The token of temporary credentials. */
@@ -63,7 +65,8 @@ export function headersOf({ rawHeaders }: ReceivedRequest): Headers {
   const headers = new Map<string, string>();
   for (let i = 0; i + 1 < rawHeaders.length; i += 2) {
     const name = (rawHeaders[i] ?? "").toLowerCase();
-    const value = (rawHeaders[i + 1] ?? "").trim().replaceAll(/ {2,}/g, " ");
+    const sent = (rawHeaders[i + 1] ?? "").trim();
+    const value = sent.includes("  ") ? sent.replaceAll(/ {2,}/g, " ") : sent;
     const before = headers.get(name);
     if (before !== undefined && (ONLY_ONCE.has(name) || name.startsWith("x-amz-"))) {
       throw incomplete(`the header ${name} is there twice`);
@@ -118,7 +121,7 @@ function claimOfHeader(
     ...scopeOf(credential),
     signedHeaders: signedNames(names),
     signature: checkSignature(signature),
-    date: checkDate(date),
+    ...dated(date),
     expiresSeconds: undefined,
     sessionToken: headers.get("x-amz-security-token"),
   };
@@ -141,7 +144,7 @@ function claimOfQuery(query: ReadonlyMap<string, string>): Claim {
     ...scopeOf(required("X-Amz-Credential")),
     signedHeaders: signedNames(required("X-Amz-SignedHeaders")),
     signature: checkSignature(required("X-Amz-Signature")),
-    date: checkDate(required("X-Amz-Date")),
+    ...dated(required("X-Amz-Date")),
     expiresSeconds: Number(expires),
     sessionToken: query.get("X-Amz-Security-Token"),
   };
@@ -178,19 +181,13 @@ function checkSignature(text: string): string {
   return text;
 }
 
-function checkDate(text: string): string {
-  if (!/^[0-9]{8}T[0-9]{6}Z$/.test(text) || Number.isNaN(timeOf(text))) {
-    throw incomplete("the date must have the form YYYYMMDDTHHMMSSZ");
-  }
-  return text;
-}
-
-/** Milliseconds since 1970 of a checked date; NaN for a day or an hour that there is not. */
-export function timeOf(date: string): number {
-  const iso = date.replace(/^(.{4})(..)(..)T(..)(..)(..)Z$/, "$1-$2-$3T$4:$5:$6.000Z");
-  const time = Date.parse(iso);
+function dated(date: string): Pick<Claim, "date" | "time"> {
+  const at = (from: number, to: number): string => date.slice(from, to);
+  const iso = `${at(0, 4)}-${at(4, 6)}-${at(6, 11)}:${at(11, 13)}:${at(13, 15)}.000Z`;
+  const time = /^[0-9]{8}T[0-9]{6}Z$/.test(date) ? Date.parse(iso) : Number.NaN;
   // A date such as 31 February is read as another day.
-  return !Number.isNaN(time) && new Date(time).toISOString() === iso ? time : Number.NaN;
+  if (!Number.isNaN(time) && new Date(time).toISOString() === iso) return { date, time };
+  throw incomplete("the date must have the form YYYYMMDDTHHMMSSZ");
 }
 
 function incomplete(problem: string): WireError {

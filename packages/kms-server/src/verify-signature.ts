@@ -8,19 +8,12 @@
  *
  * @module
  */
-import {
-  createHash,
-  createHmac,
-  createSecretKey,
-  timingSafeEqual,
-  type KeyObject,
-} from "node:crypto";
+import { createHmac, createSecretKey, hash, timingSafeEqual, type KeyObject } from "node:crypto";
 import type { AwsCredential } from "@env/kms";
 import { parseTarget, signatureOf, type Target } from "./canonical-request.ts";
 import {
   claimOf,
   headersOf,
-  timeOf,
   type Claim,
   type Headers,
   type ReceivedRequest,
@@ -75,7 +68,7 @@ export class SignatureVerifier {
     const claim = claimOf(headers, target.query);
     this.#checkScope(claim);
     requireSigned(headers, claim);
-    const bodyHash = createHash("sha256").update(request.body).digest("hex");
+    const bodyHash = hash("sha256", request.body);
     requirePayloadHash(bodyHash, headers, target);
     checkTime(claim, this.#options.now());
     const credential = await this.#options.credential(claim.accessKeyId, claim.sessionToken);
@@ -180,8 +173,7 @@ function requirePayloadHash(bodyHash: string, headers: Headers, { query }: Targe
   }
 }
 
-function checkTime({ date, expiresSeconds }: Claim, now: number): void {
-  const time = timeOf(date);
+function checkTime({ date, time, expiresSeconds }: Claim, now: number): void {
   const end = time + (expiresSeconds === undefined ? MAX_SKEW_MS : expiresSeconds * 1000);
   if (now > end) {
     throw new WireError(

@@ -5,11 +5,9 @@ import { rejection } from "@env/testkit/refusal";
 import { expect, it } from "vitest";
 import { sdk, strictServer } from "./support/server.ts";
 
-const all = [...servedOperations.values()];
-
-it.each(all.filter(({ method }) => method !== undefined))(
+it.each([...servedOperations.values()])(
   "serves $name to AWS's SDK, and logs the request by the id that it answers",
-  async ({ name, method = "encrypt" }) => {
+  async ({ name, method }) => {
     const { keystore, url, credentials } = await strictServer();
     const known = (await knownCalls(keystore))[method];
     if (known === undefined) throw new Error(`there is no call of ${method}`);
@@ -48,23 +46,6 @@ it("gives the SDK bytes, times and texts as the keystore gives them", async () =
     (await owner.getKeyPolicy({ KeyId })).Policy,
   );
 });
-
-it.each(all.filter(({ method }) => method === undefined))(
-  "says that $name is not offered",
-  async ({ name }) => {
-    const { url, credentials } = await strictServer();
-    const client = sdk(url, { credentials });
-    const method = `${name.charAt(0).toLowerCase()}${name.slice(1)}`;
-    const call: unknown = Reflect.get(client, method);
-    // A permission that has no call.
-    if (typeof call !== "function") return expect(name).toBe("SynchronizeMultiRegionKey");
-    const request = { KeyId: "x", CustomKeyStoreId: "x", ReplicaRegion: "x", PrimaryRegion: "x" };
-    await expect(Reflect.apply(call, client, [request])).rejects.toMatchObject({
-      name: "UnsupportedOperationException",
-      $metadata: { httpStatusCode: 400 },
-    });
-  },
-);
 
 it("serves the region of the signature, which has its own keys", async () => {
   const { owner, url, credentials } = await strictServer();

@@ -40,6 +40,15 @@ it("counts calls by operation and outcome", async () => {
   }
 });
 
+it("tells the age of the oldest rotation where a key has automatic rotation", async () => {
+  const { url, keystore } = await startedServer();
+  const client = keystore.as();
+  const { KeyId } = (await client.createKey()).KeyMetadata;
+  await client.enableKeyRotation({ KeyId });
+  const [, text] = await get(`${url}/metrics`);
+  expect(text).toMatch(/^envelope_kms_oldest_rotation_age_seconds [0-9]+$/m);
+});
+
 it("is taken for LocalStack only where it was asked to be", async () => {
   const { url } = await startedServer();
   expect((await get(`${url}/_localstack/health`))[0]).toBe(404);

@@ -71,6 +71,7 @@ export type { AuditRetention, RetentionReport } from "./audit/retention.ts";
 export type { AuditEntry, AuditPage, AuditPageQuery, AuditQuery } from "./audit/query.ts";
 export type { AuditRecord, UserIdentity } from "./audit/record.ts";
 export type { AuditTailOptions } from "./audit/tail.ts";
+export type { UnusedKey } from "./keys/survey.ts";
 export type {
   AuditAnchor,
   AuditProblem,

@@ -11,6 +11,7 @@ import { Iam } from "./access/iam.ts";
 import { Quotas, type QuotaOptions } from "./access/quotas.ts";
 import { Session, type SessionOptions } from "./access/session.ts";
 import { AuditLog, type AuditOptions } from "./audit/log.ts";
+import { oldestRotation, unusedKeys, type UnusedKey } from "./keys/survey.ts";
 import { KmsClient } from "./client.ts";
 import { forgetReplica } from "./keys/multi-region.ts";
 import { ownEvent } from "./operations/trail.ts";
@@ -181,6 +182,7 @@ export class Keystore implements Disposable {
       store,
       session: new Session(principalArn(principal, realm), realm, session),
       audit: this.audit,
+      lastUse: (arn) => this.audit.lastUse(arn),
       quotas: this.#quotas,
       grantDelay: this.#grantDelay,
     });
@@ -192,7 +194,28 @@ export class Keystore implements Disposable {
    * @throws {@link KmsError} `ValidationException`, `NotFoundException`.
    */
   explain(request: ExplainRequest): Promise<Explanation> {
-    return explainCall(this.#file.store, this.#file.descriptor, request);
+    const { store, descriptor } = this.#file;
+    return explainCall({ store, lastUse: (arn) => this.audit.lastUse(arn) }, descriptor, request);
+  }
+
+  /**
+   * The customer managed keys of all regions that were not used for cryptography in the last `days` days, or since they were
+   * created if that is longer ago. The key that was unused for longest is the first.
+   *
+   * @param days - 1 to 36,500. Default: 90.
+   * @throws RangeError
+   */
+  unusedKeys(days: number = 90): Promise<readonly UnusedKey[]> {
+    const { store, descriptor } = this.#file;
+    return unusedKeys(store, descriptor, (arn) => this.audit.lastUse(arn), days);
+  }
+
+  /**
+   * When the key whose automatic rotation is longest ago was last rotated, or else created. Only enabled customer managed keys
+   * with automatic rotation count; `undefined` if there is none. Reads all keys.
+   */
+  oldestRotation(): Promise<Date | undefined> {
+    return oldestRotation(this.#file.store);
   }
 
   /**

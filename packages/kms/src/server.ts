@@ -3,18 +3,18 @@
  *
  * @module
  */
-import { notOffered } from "./catalogue/not-offered.ts";
 import { operationRows } from "./catalogue/operations.ts";
 import type { Row } from "./catalogue/row.ts";
 import type { KmsOperations } from "./requests/operations.ts";
 
 export { assumeRole, assumeRoleWithWebIdentity, sessionToken } from "./access/assume-role.ts";
-export type { AssumedRole } from "./access/assume-role.ts";
-export type { IamAccess, IamCall, IamCaller } from "./access/iam-access.ts";
+export type { AssumedRole, AssumeRoleInput } from "./access/assume-role.ts";
+export type { FederatedCaller, IamAccess, IamCall, IamCaller } from "./access/iam-access.ts";
 export { IamError } from "./access/iam-error.ts";
 export { checkPrincipal } from "./access/principal-input.ts";
+export { issuerName, providerArn } from "./access/provider-input.ts";
 export { defaultText } from "./store/iam-records.ts";
-export type { PolicyRecord, PrincipalRecord } from "./store/iam-records.ts";
+export type { PolicyRecord, PrincipalRecord, ProviderRecord } from "./store/iam-records.ts";
 export { byteMembers, dateMembers } from "./requests/member-kinds.ts";
 export type { KmsOperations } from "./requests/operations.ts";
 
@@ -22,8 +22,8 @@ export type { KmsOperations } from "./requests/operations.ts";
 export interface ServedOperation {
   /** AWS's name: `Encrypt`. */
   readonly name: string;
-  /** The method of the client; `undefined` where AWS has the operation and this KMS does not offer it. */
-  readonly method: keyof KmsOperations | undefined;
+  /** The method of the client. */
+  readonly method: keyof KmsOperations;
   /** The members of AWS's request, including those that the method refuses. */
   readonly members: ReadonlySet<string>;
 }
@@ -34,15 +34,14 @@ function methodOf(name: string): keyof KmsOperations {
   return (name.charAt(0).toLowerCase() + name.slice(1)) as keyof KmsOperations;
 }
 
-function served(rows: Readonly<Record<string, Row>>, offered: boolean): ServedOperation[] {
-  return Object.entries(rows).map(([name, { request, refused }]) => ({
-    name,
-    method: offered ? methodOf(name) : undefined,
-    members: new Set(`${request} ${refused ?? ""}`.trim().split(" ")),
-  }));
-}
-
 /** AWS's operations, by name. */
 export const servedOperations: ReadonlyMap<string, ServedOperation> = new Map(
-  [...served(operationRows, true), ...served(notOffered, false)].map((each) => [each.name, each]),
+  Object.entries<Row>(operationRows).map(([name, { request, refused }]) => [
+    name,
+    {
+      name,
+      method: methodOf(name),
+      members: new Set(`${request} ${refused ?? ""}`.trim().split(" ")),
+    },
+  ]),
 );

@@ -20,7 +20,8 @@ import { median } from "../measure.ts";
 import type { Row } from "../row.ts";
 
 const ACCOUNT = "000000000000";
-const ALICE = `arn:aws:iam::${ACCOUNT}:user/alice`;
+/** The user of {@link asAlice}. */
+export const ALICE = `arn:aws:iam::${ACCOUNT}:user/alice`;
 /** Calls in flight together, where it is not one. */
 const TOGETHER = 64;
 
@@ -174,7 +175,8 @@ async function dataKeys(
   return { kind: "limit", figure, unit: "µs", ours, ...(below === undefined ? {} : { below }) };
 }
 
-async function asAlice(keystore: Keystore): Promise<KmsClient> {
+/** A keystore with the key `alias/app`, as somebody whose policies allow a little each. */
+export async function asAlice(keystore: Keystore): Promise<KmsClient> {
   const root = keystore.as();
   const { KeyMetadata } = await root.createKey({ Policy: keyPolicy });
   await root.createAlias({ AliasName: "alias/app", TargetKeyId: KeyMetadata.KeyId });
@@ -230,7 +232,8 @@ async function scale(bench: Bench, path: (name: string) => string): Promise<Row[
   ];
 }
 
-async function fill(bench: Bench, path: string, count: number): Promise<void> {
+/** Makes a keystore of so many keys, each with an alias. */
+export async function fill(bench: Bench, path: string, count: number): Promise<void> {
   using keystore = await createKeystore(path, {
     root: { keyFile: `${path}.key` },
     audit: { durability: { maxDelayMs: 1000, maxEvents: 10_000 } },

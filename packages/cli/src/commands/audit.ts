@@ -18,7 +18,7 @@ import { NegativeAnswer, usageError } from "../errors.ts";
 import { collect, examples, type GlobalOptions, type Program } from "../program.ts";
 import { withKeystore } from "../providers.ts";
 import { count } from "../text.ts";
-import { parseTime } from "../time.ts";
+import { daysParser, parseTime } from "../time.ts";
 import type { Ui } from "../ui.ts";
 
 type Globals = GlobalOptions & { readonly keystore?: string | undefined };
@@ -179,7 +179,11 @@ function withLimits(
   command: Command<[], {}, GlobalOptions & { keystore?: string | undefined }>,
 ): Command<[], Limits, GlobalOptions & { keystore?: string | undefined }> {
   return command
-    .option("--keep-days <days>", "keep records up to this age, 1 to 36500 days", parseDays)
+    .option(
+      "--keep-days <days>",
+      "keep records up to this age, 1 to 36500 days",
+      daysParser("--keep-days", 1, 36_500),
+    )
     .option("--keep-records <number>", "keep this number of records, 1 or more", parseRecords);
 }
 
@@ -201,12 +205,6 @@ async function prune(
   const { removed, archives } = await audit.applyRetention(retention);
   const to = archives.map((path) => `\narchived to ${path}`);
   await ui.result(`${count(removed, "record")} removed${to.join("")}`, { removed, archives });
-}
-
-function parseDays(text: string): number {
-  const days = Number(text);
-  if (/^[0-9]{1,5}$/.test(text) && days >= 1 && days <= 36_500) return days;
-  throw usageError("--keep-days must be a number from 1 to 36500");
 }
 
 function parseRecords(text: string): number {

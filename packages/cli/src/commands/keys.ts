@@ -15,7 +15,8 @@ import {
 import { usageError } from "../errors.ts";
 import { asOption, examples, type GlobalOptions, type Program } from "../program.ts";
 import { withKeystore } from "../providers.ts";
-import { printableLine, table, widthOf, wrapLine } from "../text.ts";
+import { formatDay, formatState, printableLine, table, widthOf, wrapLine } from "../text.ts";
+import { daysParser } from "../time.ts";
 import type { Ui } from "../ui.ts";
 
 const KEY = "key id, ARN or alias";
@@ -221,7 +222,7 @@ export function addKeys(program: Program, ui: Ui): void {
       "Delete a CMK permanently after a waiting period. Data wrapped only by this CMK becomes permanently unreadable.",
     )
     .argument("<key>", KEY)
-    .option("--days <number>", "the waiting period, 7 to 30", parseDays, 30)
+    .option("--days <number>", "the waiting period, 7 to 30", daysParser("--days", 7, 30), 30)
     .addHelpText("after", examples("envelope keys schedule-deletion alias/orders --days 7"))
     .action((key, { days }, command) =>
       run(command.optsWithGlobals(), async (client) => {
@@ -259,7 +260,7 @@ function drawKeys(keys: readonly ListedKey[], columns: number | undefined): stri
     metadata.KeyId,
     state,
     String(versions || "-"),
-    day(metadata.CreationDate),
+    formatDay(metadata.CreationDate),
   ];
   const whole = table(
     HEAD,
@@ -274,11 +275,12 @@ function drawKeys(keys: readonly ListedKey[], columns: number | undefined): stri
   }
   const [head = "", ...lines] = table(
     HEAD.slice(0, 4),
-    keys.map((key) => cellsOf(key, stateName(key.metadata))),
+    keys.map((key) => cellsOf(key, formatState(key.metadata.KeyState))),
   ).split("\n");
   const blocks = keys.map(({ metadata, aliases }, at) => {
     const { Description, DeletionDate } = metadata;
-    const deletion = DeletionDate === undefined ? "" : `to be deleted on ${day(DeletionDate)}`;
+    const deletion =
+      DeletionDate === undefined ? "" : `to be deleted on ${formatDay(DeletionDate)}`;
     const below = [...aliases, Description, deletion].filter((text) => text !== "");
     return [
       lines[at] ?? "",
@@ -305,19 +307,10 @@ function toJson(metadata: KeyMetadata, more: object = {}): object {
   };
 }
 
-/** `PendingDeletion` as `pending deletion`. */
-function stateName({ KeyState }: KeyMetadata): string {
-  return KeyState.replaceAll(/(?<=[a-z])(?=[A-Z])/g, " ").toLowerCase();
-}
-
 function stateOf(metadata: KeyMetadata): string {
-  const { DeletionDate } = metadata;
-  const name = stateName(metadata);
-  return DeletionDate === undefined ? name : `${name} (${day(DeletionDate)})`;
-}
-
-function day(date: Date): string {
-  return date.toISOString().slice(0, 10);
+  const { DeletionDate, KeyState } = metadata;
+  const name = formatState(KeyState);
+  return DeletionDate === undefined ? name : `${name} (${formatDay(DeletionDate)})`;
 }
 
 async function idOf(client: KmsClient, key: string): Promise<string> {
@@ -385,10 +378,4 @@ async function versionsOf(
     created: RotationDate ?? CreationDate,
     current: KeyMaterialState === "CURRENT",
   }));
-}
-
-function parseDays(text: string): number {
-  const days = Number(text);
-  if (/^[0-9]+$/.test(text) && days >= 7 && days <= 30) return days;
-  throw usageError("--days must be a number from 7 to 30");
 }

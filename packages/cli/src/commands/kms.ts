@@ -1,5 +1,5 @@
 /**
- * `envelope kms`: a local keystore, and the seed that describes it.
+ * `envelope kms`: a local keystore, the seed that describes it, and its unused keys.
  *
  * @module
  */
@@ -10,6 +10,7 @@ import {
   type Seed,
   type SeedPlan,
   type SeedStep,
+  type UnusedKey,
 } from "@env/kms";
 import { resolve } from "node:path";
 import { InputError, NegativeAnswer, usageError } from "../errors.ts";
@@ -17,7 +18,8 @@ import { readTextInput } from "../inputs.ts";
 import { describeRoot, newKeystore, rootOption } from "../new-keystore.ts";
 import { examples, type Program } from "../program.ts";
 import { withKeystore } from "../providers.ts";
-import { printableLine } from "../text.ts";
+import { count, formatDay, formatState, printableLine, table } from "../text.ts";
+import { daysParser } from "../time.ts";
 import type { Ui } from "../ui.ts";
 import type * as KmsSeed from "./kms-seed.ts";
 
@@ -27,9 +29,9 @@ const MAX_BYTES = 2 ** 26;
 export function addKms(program: Program, ui: Ui): void {
   const kms = program
     .command("kms")
-    .summary("Create a local keystore, apply a seed to it, or export one.")
+    .summary("Create a local keystore, apply a seed to it, export one, or find unused CMKs.")
     .description(
-      "Create a local keystore, and keep its keys, aliases, policies and principals in a file, the seed.",
+      "Create a local keystore, keep its keys, aliases, policies and principals in a file, the seed, and find the CMKs that nobody uses.",
     )
     .helpCommand(false)
     .addHelpText(
@@ -119,6 +121,51 @@ export function addKms(program: Program, ui: Ui): void {
         await ui.answer(seedText(seed), seed);
       }),
     );
+
+  kms
+    .command("unused")
+    .summary("List the CMKs that were not used for some time.")
+    .description(
+      "List the CMKs of all regions that were not used for cryptography for so many days, or since they were created if they never were. The one that was unused for longest is the first. AWS managed keys are not listed. Data that was encrypted long ago may still need a CMK: disable it before you delete it.",
+    )
+    .option(
+      "--days <number>",
+      "how long they were unused, 1 to 36500",
+      daysParser("--days", 1, 36_500),
+      90,
+    )
+    .option("--keystore <path>", "the keystore (default: that of the configuration)")
+    .addHelpText(
+      "after",
+      examples(
+        "envelope kms unused --days 365",
+        "envelope kms unused --json | jq -r '.[].arn'",
+        "envelope keys disable 0a0b0c0d-1111-4222-8333-444455556666",
+      ),
+    )
+    .action(({ days, keystore: named }, command) =>
+      withKeystore(ui, command.optsWithGlobals(), named, async (keystore) => {
+        const unused = await keystore.unusedKeys(days);
+        if (unused.length === 0)
+          ui.note(`every CMK was used or created in the last ${count(days, "day")}`);
+        if (unused.length > 0 || ui.json) await ui.answer(drawUnused(unused), unused);
+      }),
+    );
+}
+
+function drawUnused(keys: readonly UnusedKey[]): string {
+  return table(
+    ["KEY", "REGION", "STATE", "CREATED", "LAST USE", "OPERATION", "ALIAS"],
+    keys.map(({ keyId, region, state, created, lastUse, aliases }) => [
+      keyId,
+      region,
+      formatState(state),
+      formatDay(created),
+      lastUse === undefined ? "never" : formatDay(lastUse.time),
+      lastUse?.operation ?? "-",
+      aliases.join(", ") || "-",
+    ]),
+  );
 }
 
 /** Loads a parser of YAML, which other commands do without. */

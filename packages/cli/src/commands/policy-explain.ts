@@ -63,8 +63,12 @@ function withQuestion(policy: PolicyCommand, name: "explain" | "check") {
     .command(name)
     .option("--keystore <path>", "the keystore (default: that of the configuration)")
     .requiredOption("--as <principal>", "who calls: user/alice, role/app, root, or an ARN")
-    .requiredOption("--action <action>", "the action: kms:Decrypt, or just Decrypt")
+    .requiredOption(
+      "--action <action>",
+      "the action: kms:Decrypt, or just Decrypt; also sts:AssumeRole",
+    )
     .option("--key <key>", "the key: id, ARN or alias")
+    .option("--role <role>", "the role, for sts:AssumeRole: role/app, or an ARN")
     .option("--alias <name>", "the alias, for CreateAlias, UpdateAlias and DeleteAlias")
     .option("--context <key=value>", "a pair of the encryption context; repeatable", collectPair)
     .option("--via <service>", "the service that calls for the principal, such as s3")
@@ -81,7 +85,10 @@ function withQuestion(policy: PolicyCommand, name: "explain" | "check") {
     .option("--grant <id>", "the grant of the key, for RetireGrant")
     .option("--grant-operation <operation>", "what CreateGrant would grant; repeatable", collect)
     .option("--grantee <principal>", "who would receive the new grant")
+    .option("--grantee-service <name>", "the service that would receive the new grant")
     .option("--retiring <principal>", "who could retire the new grant")
+    .option("--retiring-service <name>", "the service that could retire the new grant")
+    .option("--grant-source-arn <arn>", "the resource that the new grant would be for")
     .option(
       "--grant-context-equals <key=value>",
       "the exact context of the new grant; repeatable",
@@ -98,6 +105,7 @@ interface Options {
   readonly as: string;
   readonly action: string;
   readonly key?: string | undefined;
+  readonly role?: string | undefined;
   readonly alias?: string | undefined;
   readonly context?: Pairs | undefined;
   readonly via?: string | undefined;
@@ -106,17 +114,21 @@ interface Options {
   readonly grant?: string | undefined;
   readonly grantOperation?: string[] | undefined;
   readonly grantee?: string | undefined;
+  readonly granteeService?: string | undefined;
   readonly retiring?: string | undefined;
+  readonly retiringService?: string | undefined;
+  readonly grantSourceArn?: string | undefined;
   readonly grantContextEquals?: Pairs | undefined;
   readonly grantContextSubset?: Pairs | undefined;
 }
 
 function toQuestion(options: Options): Question {
-  const { as, action, key, alias, context, via, condition = [], grantToken } = options;
+  const { as, action, key, role, alias, context, via, condition = [], grantToken } = options;
   return {
     principal: as,
     action,
     key,
+    role,
     alias,
     context: context && Object.fromEntries(context),
     via,
@@ -128,10 +140,19 @@ function toQuestion(options: Options): Question {
 }
 
 function newGrantOf(options: Options): NewGrant | undefined {
-  const { grantOperation, grantee, retiring, grantContextEquals, grantContextSubset } = options;
+  const { grantOperation, grantContextEquals, grantContextSubset } = options;
+  const { grantee, granteeService, retiring, retiringService, grantSourceArn } = options;
   const contextEquals = grantContextEquals && Object.fromEntries(grantContextEquals);
   const contextSubset = grantContextSubset && Object.fromEntries(grantContextSubset);
-  const facts = { grantee, retiring, contextEquals, contextSubset };
+  const facts = {
+    grantee,
+    granteeService,
+    retiring,
+    retiringService,
+    contextEquals,
+    contextSubset,
+    sourceArn: grantSourceArn,
+  };
   if (grantOperation !== undefined) return { operations: grantOperation, ...facts };
   if (Object.values(facts).every((one) => one === undefined)) return undefined;
   throw usageError("a new grant needs at least one operation", "add --grant-operation");

@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { tempFolder } from "@env/testkit/folder";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, onTestFinished, vi } from "vitest";
 import { project, run as runAnywhere } from "../support/command.ts";
 
 const KEY = "00000000-0000-4000-8000-000000000001";
@@ -118,5 +118,40 @@ describe("envelope kms", () => {
     writeFileSync(path("latin1"), Uint8Array.of(0xe4));
     expect((await run(["kms", "apply", path("none")])).code).toBe(7);
     expect((await run(["kms", "apply", path("latin1")])).code).toBe(2);
+  });
+
+  it("lists the CMKs that were not used for some time", async () => {
+    vi.useFakeTimers({ toFake: ["Date"], now: Date.UTC(2030, 0, 1) });
+    onTestFinished(() => void vi.useRealTimers());
+    const { run } = await project();
+    await run(["kms", "apply", "-"], { input: Buffer.from(SEED) });
+    const later = await run(["kms", "unused", "--days", "1"]);
+    expect(later).toMatchObject({
+      code: 0,
+      stderr: "every CMK was used or created in the last 1 day\n",
+    });
+    expect(later.stdout.toString()).toBe("");
+    vi.setSystemTime(Date.UTC(2030, 3, 1));
+    const { stdout, stderr } = await run(["kms", "unused", "--json"]);
+    expect(stderr).toBe("");
+    expect(JSON.parse(stdout.toString())).toContainEqual({
+      keyId: KEY,
+      arn: `arn:aws:kms:local:000000000000:key/${KEY}`,
+      region: "local",
+      aliases: ["alias/orders"],
+      state: "Enabled",
+      created: "2030-01-01T00:00:00.000Z",
+    });
+    const shown = await run(["kms", "unused", "--days", "90"]);
+    expect(shown.stdout.toString()).toMatch(
+      new RegExp(`^${KEY} +local +enabled +2030-01-01 +never +- +alias/orders$`, "m"),
+    );
+  });
+
+  it.each(["0", "36501", "1.5", "-1", "ten", ""])("refuses --days %j", async (days) => {
+    const { run } = await project();
+    const { code, stderr } = await run(["kms", "unused", `--days=${days}`]);
+    expect(code).toBe(2);
+    expect(stderr).toContain("--days must be a number from 1 to 36500");
   });
 });

@@ -43,6 +43,25 @@ describe("envelope policy check", () => {
     expect(result.stdout.toString()).toBe("");
   });
 
+  it("asks who may assume a role", async () => {
+    const { run } = await populated();
+    const args = ["--as", "user/alice", "--action", "sts:AssumeRole", "--role", "role/app"];
+    const { code, stdout } = await run(["policy", "check", ...args]);
+    expect({ code, text: stdout.toString() }).toEqual({
+      code: 9,
+      text: "denied  no-trust-policy-allows\n",
+    });
+    const explained = await run(["policy", "explain", ...args]);
+    expect(explained.stdout.toString()).toContain(
+      `in the trust policy: { "Effect": "Allow", "Principal": { "AWS": "arn:aws:iam::${ACCOUNT}:user/alice" }, "Action": "sts:AssumeRole" }`,
+    );
+    const root = await run(["policy", "check", ...args.with(1, "root")]);
+    expect(root).toMatchObject({
+      code: 2,
+      stderr: "error: Roles may not be assumed by root accounts.\n",
+    });
+  });
+
   it("asks about grants: that are to be made, through others, and that are to be retired", async () => {
     const { run, open } = await populated();
     const bounds = { EncryptionContextSubset: { tenant: "acme" } };
@@ -78,6 +97,15 @@ describe("envelope policy check", () => {
     );
     expect(await app(...create, ...subset, "--grant-context-equals", "a=b")).toMatch(
       /^2 error: More than one constraint supplied/,
+    );
+    const service = ["--grantee-service", "rds.amazonaws.com"];
+    const source = ["--grant-source-arn", `arn:aws:rds:local:${ACCOUNT}:db:orders`];
+    const retiring = ["--retiring-service", "rds.amazonaws.com"];
+    expect(await app(...create, ...subset, ...service, ...source, ...retiring)).toMatch(
+      /^0 allowed/,
+    );
+    expect(await app(...create, ...subset, ...service, "--grantee", "user/alice")).toMatch(
+      /^2 error: You must specify either grantee or granteeService, but not both/,
     );
 
     const byToken = ["--grant-token", granted.GrantToken];

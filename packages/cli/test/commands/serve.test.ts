@@ -111,12 +111,25 @@ describe("envelope serve", () => {
     ],
     [["--port", "70000"], "--port must be a number from 0 to 65535"],
     [["--rate", "0"], "--rate must be a number of calls above 0"],
+    [["--jwks", "keys.json"], "expected key=value"],
     [["--auth", "none"], "argument 'none' is invalid"],
   ])("refuses %j", async (args, message) => {
     const { path } = await project();
     const { code, stderr } = await run(["serve", path("dev.kms"), ...args]);
     expect(code).toBe(2);
     expect(stderr).toContain(message);
+  });
+
+  it("says which key set it cannot read", async () => {
+    const { path, folder } = await project();
+    const { code, stderr } = await run([
+      "serve",
+      path("dev.kms"),
+      "--jwks",
+      `https://issuer.example=${folder}/none.json`,
+    ]);
+    expect(code).toBe(7);
+    expect(stderr).toContain("cannot serve: ENOENT: no such file or directory");
   });
 
   it("names the keystore that is not there", async () => {

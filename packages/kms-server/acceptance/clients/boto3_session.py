@@ -1,4 +1,4 @@
-"""boto3: the data plane, keys, aliases, grants, policies, tags, rotation, signatures, MACs, and errors by class.
+"""boto3: the data plane, keys, aliases, grants, policies, tags, rotation, signatures, MACs, shared secrets, and errors by class.
 
 Needs nothing but the endpoint and credentials; it makes its own keys and schedules their deletion.
 """
@@ -100,6 +100,21 @@ mac_key = create(KeySpec="HMAC_256", KeyUsage="GENERATE_VERIFY_MAC")
 request = {"KeyId": mac_key["Arn"], "Message": b"hello", "MacAlgorithm": "HMAC_SHA_256"}
 mac = kms.generate_mac(**request)["Mac"]
 assert kms.verify_mac(Mac=mac, **request)["MacValid"] is True
+
+# Post-quantum keys.
+signer = create(KeySpec="ML_DSA_65", KeyUsage="SIGN_VERIFY")
+request = {"KeyId": signer["Arn"], "Message": b"release 1.0", "SigningAlgorithm": "ML_DSA_SHAKE_256"}
+signature = kms.sign(**request)["Signature"]
+assert kms.verify(Signature=signature, **request)["SignatureValid"] is True
+# Older versions of boto3 do not know ML-KEM.
+if "Encapsulate" in kms.meta.service_model.operation_names:
+    receiver = create(KeySpec="ML_KEM_768", KeyUsage="ENCAPSULATE_DECAPSULATE")
+    assert receiver["EncapsulationAlgorithms"] == ["ML_KEM"]
+    request = {"KeyId": receiver["Arn"], "EncapsulationAlgorithm": "ML_KEM"}
+    sent = kms.encapsulate(**request)
+    ciphertext = sent["SharedSecretCiphertextBlob"]
+    assert kms.decapsulate(SharedSecretCiphertextBlob=ciphertext, **request)["SharedSecret"] == sent["SharedSecret"]
+    refused("InvalidCiphertextException", kms.decapsulate, SharedSecretCiphertextBlob=ciphertext[1:], **request)
 
 # What is refused, and in which words.
 kms.disable_key(KeyId=arn)

@@ -10,6 +10,7 @@ export CHECKPOINT_DISABLE=1 TF_IN_AUTOMATION=1 TF_VAR_endpoint="$AWS_ENDPOINT_UR
 terraform init -no-color ${TF_PLUGINS:+-plugin-dir="$TF_PLUGINS"} >init.txt || { cat init.txt >&2; exit 1; }
 terraform apply -no-color -auto-approve | tail -1
 terraform plan -no-color -detailed-exitcode
-terraform apply -no-color -auto-approve -var rotation=180 | tail -1
-terraform plan -no-color -detailed-exitcode -var rotation=180
-terraform destroy -no-color -auto-approve -var rotation=180 | tail -1
+set -- -var rotation=180 -var path=/team/
+terraform apply -no-color -auto-approve "$@" | tail -1
+terraform plan -no-color -detailed-exitcode "$@"
+terraform destroy -no-color -auto-approve "$@" | tail -1

@@ -4,7 +4,7 @@
  * @module
  */
 import type { Keystore } from "@env/kms";
-import { IamError, type IamCaller } from "@env/kms/server";
+import { IamError, type FederatedCaller, type IamCaller } from "@env/kms/server";
 import type { Answer } from "../aws-json.ts";
 import type { Action } from "./action.ts";
 import type { Form } from "./form.ts";
@@ -15,19 +15,19 @@ import { element, elements } from "./xml.ts";
 
 export type QueryService = "iam" | "sts";
 
-/** A request whose signature has been verified. */
+/** A request whose caller is known. */
 export interface QueryRequest {
   readonly service: QueryService;
   readonly form: Form;
-  readonly caller: IamCaller;
+  readonly caller: IamCaller | FederatedCaller;
   readonly requestId: string;
 }
 
 const services: Readonly<
-  Record<QueryService, { readonly xmlns: string; readonly actions: ReadonlyMap<string, Action> }>
+  Record<QueryService, { readonly version: string; readonly actions: ReadonlyMap<string, Action> }>
 > = {
-  iam: { xmlns: "https://iam.amazonaws.com/doc/2010-05-08/", actions: iamActions },
-  sts: { xmlns: "https://sts.amazonaws.com/doc/2011-06-15/", actions: stsActions },
+  iam: { version: "2010-05-08", actions: iamActions },
+  sts: { version: "2011-06-15", actions: stsActions },
 };
 
 /** Whether a request is one of this protocol. */
@@ -35,9 +35,10 @@ export function isForm(contentType = ""): boolean {
   return /^application\/x-www-form-urlencoded(?:;|$)/.test(contentType);
 }
 
-/** The service whose action the form names. */
-export function serviceOfForm({ action }: Form): QueryService {
-  return stsActions.has(action) ? "sts" : "iam";
+/** The service whose action the form names; for an action that is not offered, the service whose version it names. */
+export function serviceOfForm(form: Form): QueryService {
+  const isSts = stsActions.has(form.action) || form.version === services.sts.version;
+  return isSts ? "sts" : "iam";
 }
 
 /** Answers a request. Never throws. `operation` is the action, if there is such. */
@@ -45,7 +46,7 @@ export async function answerQuery(
   keystore: Keystore,
   { service, form, caller, requestId }: QueryRequest,
 ): Promise<{ readonly answer: Answer; readonly operation?: string; readonly fault?: unknown }> {
-  const { actions, xmlns } = services[service];
+  const { actions } = services[service];
   let operation: string | undefined;
   try {
     const action = actions.get(form.action);
@@ -60,7 +61,7 @@ export async function answerQuery(
     const parts =
       (result === undefined ? "" : element(`${operation}Result`, result)) +
       element("ResponseMetadata", { RequestId: requestId });
-    const text = `<${operation}Response xmlns="${xmlns}">${parts}</${operation}Response>`;
+    const text = `<${operation}Response xmlns="${namespace(service)}">${parts}</${operation}Response>`;
     return { answer: { status: 200, contentType: "text/xml", body: text }, operation };
   } catch (error) {
     const answer = answerQueryError(service, error, requestId);
@@ -77,13 +78,16 @@ export function answerQueryError(service: QueryService, error: unknown, requestI
   const { name: Code, status, message } = toIamError(error);
   const Type = status >= 500 ? "Receiver" : "Sender";
   const parts = elements({ Error: { Type, Code, Message: message }, RequestId: requestId });
-  const { xmlns } = services[service];
   return {
     status,
     contentType: "text/xml",
-    body: `<ErrorResponse xmlns="${xmlns}">${parts}</ErrorResponse>`,
+    body: `<ErrorResponse xmlns="${namespace(service)}">${parts}</ErrorResponse>`,
     error: Code,
   };
+}
+
+function namespace(service: QueryService): string {
+  return `https://${service}.amazonaws.com/doc/${services[service].version}/`;
 }
 
 function unknownAction(service: QueryService, action: string): IamError {

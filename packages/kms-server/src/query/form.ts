@@ -42,6 +42,10 @@ export class Form {
     return this.#values.get("Action") ?? "";
   }
 
+  get version(): string {
+    return this.#values.get("Version") ?? "";
+  }
+
   get(name: string): string | undefined {
     return this.#values.get(name);
   }
@@ -65,11 +69,15 @@ export class Form {
     throw new IamError("ValidationError", `${name} must be a whole number`);
   }
 
-  /** A list of texts: `TagKeys.member.1`. */
-  list(name: string): readonly string[] {
+  /**
+   * A list of texts: `TagKeys.member.1`.
+   *
+   * @param member - What follows the number, where the text is the only member of a structure: `PolicyArns.member.1.arn`.
+   */
+  list(name: string, member = ""): readonly string[] {
     const found: string[] = [];
     for (let i = 1; ; i++) {
-      const value = this.#values.get(`${name}.member.${i}`);
+      const value = this.#values.get(`${name}.member.${i}${member}`);
       if (value === undefined) return found;
       found.push(value);
     }

@@ -1,5 +1,6 @@
 /**
- * The actions of IAM that decide who may use keys: users, roles and groups, their policies, managed policies and access keys.
+ * The actions of IAM that decide who may use keys: users, roles and groups, their policies, managed policies, identity
+ * providers and access keys.
  *
  * Every action is permitted by the policies of whoever calls, on the ARN of what it is about. What is not there is
  * refused after that, so nobody learns more than they may.
@@ -12,9 +13,8 @@ import { checkPrincipal, IamError, type IamCall, type PrincipalRecord } from "@e
 import { reads, writes, type Action } from "./action.ts";
 import type { Form } from "./form.ts";
 import { policyActions } from "./policy-actions.ts";
+import { providerActions } from "./provider-actions.ts";
 import {
-  arnOf,
-  byName,
   change,
   create,
   describe,
@@ -23,10 +23,11 @@ import {
   listAll,
   membersOf,
   remove,
+  rename,
   whole,
   type Type,
 } from "./principals.ts";
-import { encodeDocument, nameOf, noSuch, requireName, tagList } from "./resources.ts";
+import { encodeDocument, nameOf, noSuch, requireName, tagList, untagged } from "./resources.ts";
 
 /** What users, roles and groups have alike. */
 function actionsOf(type: Type): [string, Action][] {
@@ -114,10 +115,27 @@ function actionsOf(type: Type): [string, Action][] {
 }
 
 /** What users and roles have, and groups do not. */
-function tagActionsOf(type: "user" | "role"): [string, Action][] {
+function ownActionsOf(type: "user" | "role"): [string, Action][] {
   const kind = Kinds[type];
   const name = `${kind}Name`;
   return [
+    [
+      `Put${kind}PermissionsBoundary`,
+      writes(`${name} PermissionsBoundary`, (call, form) => {
+        const record = found(call, form, type);
+        return change(call, record, { boundary: form.required("PermissionsBoundary") });
+      }),
+    ],
+    [
+      `Delete${kind}PermissionsBoundary`,
+      writes(name, (call, form) => {
+        const record = found(call, form, type);
+        if (record.boundary === undefined) {
+          throw noSuch(`${kind} ${nameOf(record.arn)} does not have a permissions boundary.`);
+        }
+        return change(call, record, { boundary: undefined });
+      }),
+    ],
     [
       `Tag${kind}`,
       writes(`${name} Tags`, (call, form) => {
@@ -129,9 +147,7 @@ function tagActionsOf(type: "user" | "role"): [string, Action][] {
       `Untag${kind}`,
       writes(`${name} TagKeys`, (call, form) => {
         const record = found(call, form, type);
-        const gone = new Set(form.list("TagKeys"));
-        const tags = Object.entries(record.tags).filter(([key]) => !gone.has(key));
-        return change(call, record, { tags: Object.fromEntries(tags) });
+        return change(call, record, { tags: untagged(record.tags, form) });
       }),
     ],
     [
@@ -158,9 +174,7 @@ function inline(
 function membership(call: IamCall, form: Form): { user: PrincipalRecord; group: string } {
   const { arn: group } = found(call, form, "group");
   const name = requireName(form.required("UserName"));
-  const user =
-    call.directory.store.principals.get(arnOf(call, "user", "/", name)) ??
-    byName(call, "user", name);
+  const user = call.directory.principalNamed("user", name);
   if (user === undefined) throw noSuch(`The user with name ${name} cannot be found.`);
   return { user, group };
 }
@@ -175,14 +189,17 @@ function accessKeyOf(call: IamCall, form: Form): string {
 
 export const iamActions: ReadonlyMap<string, Action> = new Map<string, Action>([
   ...(["user", "role", "group"] as const).flatMap(actionsOf),
-  ...(["user", "role"] as const).flatMap(tagActionsOf),
+  ...(["user", "role"] as const).flatMap(ownActionsOf),
   ...policyActions,
-  ["CreateUser", writes("UserName Path Tags", create("user"))],
+  ...providerActions,
+  ["CreateUser", writes("UserName Path PermissionsBoundary Tags", create("user"))],
   ["CreateGroup", writes("GroupName Path", create("group"))],
+  ["UpdateUser", writes("UserName NewUserName NewPath", rename("user"))],
+  ["UpdateGroup", writes("GroupName NewGroupName NewPath", rename("group"))],
   [
     "CreateRole",
     writes(
-      "RoleName Path AssumeRolePolicyDocument Description MaxSessionDuration Tags",
+      "RoleName Path AssumeRolePolicyDocument Description MaxSessionDuration PermissionsBoundary Tags",
       create("role"),
     ),
   ],

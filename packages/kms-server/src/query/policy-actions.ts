@@ -7,6 +7,7 @@ import { IamError, type IamCall, type PolicyRecord, type PrincipalRecord } from 
 import { reads, writes, type Action, type Result } from "./action.ts";
 import type { Form } from "./form.ts";
 import {
+  conditionsOf,
   encodeDocument,
   nameOf,
   noSuch,
@@ -14,32 +15,55 @@ import {
   pathOf,
   requireName,
   tagList,
+  tagMember,
+  untagged,
 } from "./resources.ts";
 
 /** Finds a policy by its ARN, and asks whether the caller may do this with it. */
 function found(call: IamCall, form: Form): PolicyRecord {
   const arn = form.required("PolicyArn");
   const record = call.directory.store.policies.get(arn);
-  call.authorize(`iam:${form.action}`, arn, { tags: record?.tags });
+  call.authorize(`iam:${form.action}`, arn, {
+    tags: record?.tags,
+    conditions: conditionsOf(form),
+  });
   if (record !== undefined) return record;
   throw noSuch(`Policy ${arn.slice(0, 600)} was not found.`);
 }
 
-function users(call: IamCall, arn: string): readonly PrincipalRecord[] {
-  return call.directory.principalsWith(({ attached }) => attached.includes(arn));
+const USES = ["PermissionsPolicy", "PermissionsBoundary"] as const;
+type Use = (typeof USES)[number];
+
+/** The policies that a principal refers to in some way. */
+function usedBy({ attached, boundary }: PrincipalRecord, use: Use): readonly string[] {
+  if (use === "PermissionsPolicy") return attached;
+  return typeof boundary === "string" ? [boundary] : [];
 }
 
-/** How many principals each policy is attached to, after one look at all of them. */
-function attachments(call: IamCall): ReadonlyMap<string, number> {
-  const counts = new Map<string, number>();
-  const attached = call.directory.principalsWith((one) => one.attached.length > 0);
-  for (const arn of attached.flatMap((one) => one.attached)) {
-    counts.set(arn, (counts.get(arn) ?? 0) + 1);
-  }
-  return counts;
+function users(call: IamCall, arn: string, uses: readonly Use[]): readonly PrincipalRecord[] {
+  return call.directory.principalsWith((one) => uses.some((use) => usedBy(one, use).includes(arn)));
 }
 
-function describe(record: PolicyRecord, counts: ReadonlyMap<string, number>): Result {
+/** How often each policy is used in some way. */
+type Counts = Readonly<Record<Use, ReadonlyMap<string, number>>>;
+
+/** Counts after one look at all principals. */
+function counted(call: IamCall): Counts {
+  const all = call.directory.principalsWith(() => true);
+  const of = (use: Use): ReadonlyMap<string, number> => {
+    const counts = new Map<string, number>();
+    for (const arn of all.flatMap((one) => usedBy(one, use))) {
+      counts.set(arn, (counts.get(arn) ?? 0) + 1);
+    }
+    return counts;
+  };
+  return {
+    PermissionsPolicy: of("PermissionsPolicy"),
+    PermissionsBoundary: of("PermissionsBoundary"),
+  };
+}
+
+function describe(record: PolicyRecord, counts?: Counts): Result {
   const { arn, policyId, created, updated, description, tags, defaultVersion } = record;
   return {
     PolicyName: nameOf(arn),
@@ -47,13 +71,13 @@ function describe(record: PolicyRecord, counts: ReadonlyMap<string, number>): Re
     Arn: arn,
     Path: pathOf(arn),
     DefaultVersionId: `v${defaultVersion}`,
-    AttachmentCount: counts.get(arn) ?? 0,
-    PermissionsBoundaryUsageCount: 0,
+    AttachmentCount: counts?.PermissionsPolicy.get(arn) ?? 0,
+    PermissionsBoundaryUsageCount: counts?.PermissionsBoundary.get(arn) ?? 0,
     IsAttachable: true,
     Description: description === "" ? undefined : description,
     CreateDate: new Date(created),
     UpdateDate: new Date(updated),
-    ...(Object.keys(tags).length === 0 ? {} : { Tags: tagList(tags) }),
+    ...tagMember(tags),
   };
 }
 
@@ -85,7 +109,7 @@ export const policyActions: readonly (readonly [string, Action])[] = [
       const { store, realm } = call.directory;
       const name = requireName(form.required("PolicyName"));
       const arn = `arn:aws:iam::${realm.accountId}:policy${form.get("Path") ?? "/"}${name}`;
-      call.authorize("iam:CreatePolicy", arn);
+      call.authorize("iam:CreatePolicy", arn, { conditions: conditionsOf(form) });
       if (store.policies.get(arn) !== undefined) {
         throw new IamError(
           "EntityAlreadyExists",
@@ -95,13 +119,13 @@ export const policyActions: readonly (readonly [string, Action])[] = [
       }
       const facts = { description: form.get("Description") ?? "", tags: form.tags() };
       const record = call.directory.createPolicy(arn, facts, form.required("PolicyDocument"));
-      return { Policy: describe(record, new Map()) };
+      return { Policy: describe(record) };
     }),
   ],
   [
     "GetPolicy",
     reads("PolicyArn", (call, form) => ({
-      Policy: describe(found(call, form), attachments(call)),
+      Policy: describe(found(call, form), counted(call)),
     })),
   ],
   [
@@ -114,7 +138,7 @@ export const policyActions: readonly (readonly [string, Action])[] = [
         form.get("Marker") ?? "",
         pageSize(form),
       );
-      const counts = attachments(call);
+      const counts = counted(call);
       return {
         Policies: items.map((record) => describe(record, counts)),
         IsTruncated: next !== undefined,
@@ -126,7 +150,7 @@ export const policyActions: readonly (readonly [string, Action])[] = [
     "DeletePolicy",
     writes("PolicyArn", (call, form) => {
       const { arn, versions } = found(call, form);
-      if (users(call, arn).length > 0)
+      if (users(call, arn, USES).length > 0)
         throw conflict("Cannot delete a policy attached to entities.");
       if (versions.length > 1) {
         throw conflict(
@@ -197,9 +221,14 @@ export const policyActions: readonly (readonly [string, Action])[] = [
   ],
   [
     "ListEntitiesForPolicy",
-    reads("PolicyArn Marker MaxItems", (call, form) => {
+    reads("PolicyArn PolicyUsageFilter Marker MaxItems", (call, form) => {
       const { arn } = found(call, form);
-      const all = users(call, arn);
+      const filter = form.get("PolicyUsageFilter");
+      const all = users(
+        call,
+        arn,
+        USES.filter((use) => filter === undefined || use === filter),
+      );
       const of = (type: PrincipalRecord["type"], kind: string): Result[] =>
         all
           .filter((one) => one.type === type)
@@ -224,9 +253,7 @@ export const policyActions: readonly (readonly [string, Action])[] = [
     "UntagPolicy",
     writes("PolicyArn TagKeys", (call, form) => {
       const record = found(call, form);
-      const gone = new Set(form.list("TagKeys"));
-      const tags = Object.entries(record.tags).filter(([key]) => !gone.has(key));
-      call.directory.putPolicy({ ...record, tags: Object.fromEntries(tags) });
+      call.directory.putPolicy({ ...record, tags: untagged(record.tags, form) });
       return undefined;
     }),
   ],

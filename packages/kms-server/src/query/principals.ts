@@ -9,13 +9,14 @@ import { checkPrincipal, IamError, type IamCall, type PrincipalRecord } from "@e
 import type { Action, Result } from "./action.ts";
 import type { Form } from "./form.ts";
 import {
+  conditionsOf,
   encodeDocument,
   nameOf,
   noSuch,
   pageSize,
   pathOf,
   requireName,
-  tagList,
+  tagMember,
 } from "./resources.ts";
 import type { Xml } from "./xml.ts";
 
@@ -25,13 +26,10 @@ export const Kinds = { user: "User", role: "Role", group: "Group" } as const;
 /** Finds a principal by its name, and asks whether the caller may do this with it. */
 export function found(call: IamCall, form: Form, type: Type): PrincipalRecord {
   const name = nameFor(call, form, type);
-  const { store } = call.directory;
-  const plain = arnOf(call, type, "/", name);
-  // A principal with a path has another ARN, and its name is unique all the same.
-  const record = store.principals.get(plain) ?? byName(call, type, name);
-  call.authorize(`iam:${form.action}`, record?.arn ?? plain, {
+  const record = call.directory.principalNamed(type, name);
+  call.authorize(`iam:${form.action}`, record?.arn ?? arnOf(call, type, "/", name), {
     tags: record?.tags,
-    conditions: { "iam:PolicyARN": form.get("PolicyArn") },
+    conditions: { "iam:PermissionsBoundary": boundaryName(record), ...conditionsOf(form) },
   });
   if (record !== undefined) return record;
   throw noSuch(`The ${type} with name ${name} cannot be found.`);
@@ -44,17 +42,11 @@ function nameFor({ caller }: IamCall, form: Form, type: Type): string {
   return requireName(form.required(`${Kinds[type]}Name`));
 }
 
-export function byName(call: IamCall, type: Type, name: string): PrincipalRecord | undefined {
-  const isIt = ({ arn, type: other }: PrincipalRecord): boolean =>
-    other === type && nameOf(arn) === name && isOwn(call, arn);
-  return call.directory.principalsWith(isIt)[0];
-}
-
 function isOwn({ directory }: IamCall, arn: string): boolean {
   return arn.startsWith(`arn:aws:iam::${directory.realm.accountId}:`);
 }
 
-export function arnOf({ directory }: IamCall, type: string, path: string, name: string): string {
+function arnOf({ directory }: IamCall, type: string, path: string, name: string): string {
   return `arn:aws:iam::${directory.realm.accountId}:${type}${path}${name}`;
 }
 
@@ -73,17 +65,11 @@ export function create(type: Type): Action["run"] {
     const path = form.get("Path") ?? "/";
     const arn = arnOf(call, type, path, name);
     const tags = form.tags();
-    call.authorize(`iam:${form.action}`, arn, { conditions: tagConditions(tags) });
-    const { store } = call.directory;
-    if (store.principals.get(arn) !== undefined || byName(call, type, name) !== undefined) {
-      throw new IamError(
-        "EntityAlreadyExists",
-        `${Kinds[type]} with name ${name} already exists.`,
-        409,
-      );
-    }
+    call.authorize(`iam:${form.action}`, arn, { conditions: conditionsOf(form) });
+    if (call.directory.principalNamed(type, name) !== undefined) throw alreadyExists(type, name);
     const role = type === "role" ? { role: roleOf(form) } : {};
-    const record = call.directory.putPrincipal(checkPrincipal({ arn, tags, ...role }));
+    const boundary = form.get("PermissionsBoundary");
+    const record = call.directory.putPrincipal(checkPrincipal({ arn, tags, boundary, ...role }));
     return { [Kinds[type]]: describe(record) };
   };
 }
@@ -97,15 +83,6 @@ function roleOf(form: Form): {
     trust: form.required("AssumeRolePolicyDocument"),
     maxSession: form.integer("MaxSessionDuration"),
     description: form.get("Description") ?? "",
-  };
-}
-
-function tagConditions(tags: Readonly<Record<string, string>>): Record<string, string | string[]> {
-  const entries = Object.entries(tags);
-  if (entries.length === 0) return {};
-  return {
-    ...Object.fromEntries(entries.map(([name, value]) => [`aws:RequestTag/${name}`, value])),
-    "aws:TagKeys": entries.map(([name]) => name),
   };
 }
 
@@ -135,12 +112,42 @@ export function remove(type: Type): Action["run"] {
   };
 }
 
+/** Gives a user or a group another name or path: the caller needs permission for both ARNs. */
+export function rename(type: "user" | "group"): Action["run"] {
+  return (call, form) => {
+    const record = found(call, form, type);
+    const name = requireName(form.get(`New${Kinds[type]}Name`) ?? nameOf(record.arn));
+    const arn = arnOf(call, type, form.get("NewPath") ?? pathOf(record.arn), name);
+    call.authorize(`iam:${form.action}`, arn, { tags: record.tags });
+    const other = call.directory.principalNamed(type, name);
+    if (other !== undefined && other.arn !== record.arn) throw alreadyExists(type, name);
+    call.directory.renamePrincipal(record.arn, checkPrincipal({ ...record, arn }));
+    return undefined;
+  };
+}
+
+function alreadyExists(type: Type, name: string): IamError {
+  return new IamError(
+    "EntityAlreadyExists",
+    `${Kinds[type]} with name ${name} already exists.`,
+    409,
+  );
+}
+
+/** The managed policy that bounds a principal, or the name of the document that does. */
+function boundaryName(record: PrincipalRecord | undefined): string | undefined {
+  const boundary = record?.boundary;
+  return typeof boundary === "object" ? boundary.name : boundary;
+}
+
 export function membersOf({ directory }: IamCall, group: string): readonly PrincipalRecord[] {
   return directory.principalsWith(({ groups }) => groups.includes(group));
 }
 
 /** A principal as AWS describes it. */
-export function describe({ arn, type, userId, created, tags, role }: PrincipalRecord): Result {
+export function describe(record: PrincipalRecord): Result {
+  const { arn, type, userId, created, tags, role } = record;
+  const boundary = boundaryName(record);
   const kind = Kinds[type];
   return {
     Path: pathOf(arn),
@@ -156,7 +163,11 @@ export function describe({ arn, type, userId, created, tags, role }: PrincipalRe
           Description: role.description === "" ? undefined : role.description,
           MaxSessionDuration: role.maxSession,
         }),
-    ...(type === "group" || Object.keys(tags).length === 0 ? {} : { Tags: tagList(tags) }),
+    PermissionsBoundary:
+      boundary === undefined
+        ? undefined
+        : { PermissionsBoundaryType: "Policy", PermissionsBoundaryArn: boundary },
+    ...(type === "group" ? {} : tagMember(tags)),
   };
 }
 

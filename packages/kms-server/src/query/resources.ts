@@ -31,6 +31,33 @@ export function pageSize(form: Form): number {
   return Math.min(Math.max(form.integer("MaxItems") ?? 100, 1), 1000);
 }
 
+/** The tags of a record in an answer, which is without them where there are none. */
+export function tagMember(tags: Readonly<Record<string, string>>): Result {
+  return Object.keys(tags).length === 0 ? {} : { Tags: tagList(tags) };
+}
+
+/** The tags without those that an untagging form names. */
+export function untagged(
+  tags: Readonly<Record<string, string>>,
+  form: Form,
+): Record<string, string> {
+  const gone = new Set(form.list("TagKeys"));
+  return Object.fromEntries(Object.entries(tags).filter(([key]) => !gone.has(key)));
+}
+
+/** What policies see of a form. */
+export function conditionsOf(form: Form): Record<string, string | readonly string[] | undefined> {
+  const tags = Object.entries(form.tags());
+  const boundary = form.get("PermissionsBoundary");
+  const keys = [...tags.map(([name]) => name), ...form.list("TagKeys")];
+  return {
+    ...Object.fromEntries(tags.map(([name, value]) => [`aws:RequestTag/${name}`, value])),
+    "aws:TagKeys": keys.length === 0 ? undefined : keys,
+    "iam:PolicyARN": form.get("PolicyArn"),
+    ...(boundary === undefined ? {} : { "iam:PermissionsBoundary": boundary }),
+  };
+}
+
 export function tagList(tags: Readonly<Record<string, string>>): readonly Result[] {
   return Object.entries(tags).map(([Key, Value]) => ({ Key, Value }));
 }

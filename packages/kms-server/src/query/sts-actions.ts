@@ -4,8 +4,21 @@
  * @module
  */
 import type { TemporaryCredentials } from "@env/kms";
-import { assumeRole, sessionToken } from "@env/kms/server";
+import {
+  assumeRole,
+  assumeRoleWithWebIdentity,
+  sessionToken,
+  type AssumedRole,
+  type AssumeRoleInput,
+} from "@env/kms/server";
 import { reads, type Action, type Result } from "./action.ts";
+import type { Form } from "./form.ts";
+
+/** The action whose caller has a token of an identity provider, and does not sign. */
+export const WITH_TOKEN = "AssumeRoleWithWebIdentity";
+
+/** The parameters that say what a caller wants of a session. */
+const SESSION = "RoleArn RoleSessionName DurationSeconds Policy PolicyArns";
 
 export const stsActions: ReadonlyMap<string, Action> = new Map([
   [
@@ -19,19 +32,21 @@ export const stsActions: ReadonlyMap<string, Action> = new Map([
   ],
   [
     "AssumeRole",
-    reads("RoleArn RoleSessionName DurationSeconds Policy Tags ExternalId", (call, form) => {
-      const { credentials, arn, assumedRoleId, packedPercent } = assumeRole(call, {
-        roleArn: form.required("RoleArn"),
-        sessionName: form.required("RoleSessionName"),
-        duration: form.integer("DurationSeconds"),
-        policy: form.get("Policy"),
-        tags: form.tags(),
-        externalId: form.get("ExternalId"),
-      });
+    reads(`${SESSION} Tags TransitiveTagKeys ExternalId`, (call, form) => {
+      const tags = { tags: form.tags(), transitiveTags: form.list("TransitiveTagKeys") };
+      const externalId = form.get("ExternalId");
+      return assumed(assumeRole(call, { ...sessionOf(form), ...tags, externalId }));
+    }),
+  ],
+  [
+    WITH_TOKEN,
+    reads(`${SESSION} WebIdentityToken`, (call, form) => {
+      const { provider, subject, audience } = call.federated ?? {};
       return {
-        Credentials: credentialsOf(credentials),
-        AssumedRoleUser: { AssumedRoleId: assumedRoleId, Arn: arn },
-        PackedPolicySize: packedPercent === 0 ? undefined : packedPercent,
+        ...assumed(assumeRoleWithWebIdentity(call, sessionOf(form))),
+        Provider: provider,
+        SubjectFromWebIdentityToken: subject,
+        Audience: audience,
       };
     }),
   ],
@@ -42,6 +57,25 @@ export const stsActions: ReadonlyMap<string, Action> = new Map([
     })),
   ],
 ]);
+
+/** What a caller wants of a session. */
+function sessionOf(form: Form): AssumeRoleInput {
+  return {
+    roleArn: form.required("RoleArn"),
+    sessionName: form.required("RoleSessionName"),
+    duration: form.integer("DurationSeconds"),
+    policy: form.get("Policy"),
+    policyArns: form.list("PolicyArns", ".arn"),
+  };
+}
+
+function assumed({ credentials, arn, assumedRoleId, packedPercent }: AssumedRole): Result {
+  return {
+    Credentials: credentialsOf(credentials),
+    AssumedRoleUser: { AssumedRoleId: assumedRoleId, Arn: arn },
+    PackedPolicySize: packedPercent === 0 ? undefined : packedPercent,
+  };
+}
 
 function credentialsOf(credentials: TemporaryCredentials): Result {
   return {

@@ -294,6 +294,67 @@ describe("IAM", () => {
   });
 });
 
+describe("a permissions boundary", () => {
+  const POLICY = "arn:aws:iam::000000000000:policy/edge";
+
+  it("bounds a user by the version of the policy that counts", async () => {
+    const { keystore } = await tempKeystore();
+    const call = caller(keystore);
+    const document = { PolicyName: "edge", PolicyDocument: policy("kms:ListKeys") };
+    await call("iam", "CreatePolicy", document);
+    await call("iam", "CreateUser", { UserName: "alice", PermissionsBoundary: POLICY });
+    const all = { PolicyName: "all", PolicyDocument: policy("kms:*") };
+    await call("iam", "PutUserPolicy", { UserName: "alice", ...all });
+    const alice = keystore.as(ALICE);
+    await expect(alice.listKeys()).resolves.toBeDefined();
+    await expect(alice.listAliases()).rejects.toThrow(
+      "because no permissions boundary allows the kms:ListAliases action",
+    );
+    const version = { PolicyDocument: policy("kms:ListAliases"), SetAsDefault: "true" };
+    await call("iam", "CreatePolicyVersion", { PolicyArn: POLICY, ...version });
+    await expect(alice.listAliases()).resolves.toBeDefined();
+    await expect(alice.listKeys()).rejects.toThrow("no permissions boundary allows");
+  });
+
+  it("is what an administrator of users may be made to give", async () => {
+    const { keystore } = await tempKeystore();
+    const root = caller(keystore);
+    await root("iam", "CreatePolicy", { PolicyName: "edge", PolicyDocument: policy("kms:*") });
+    const text = JSON.stringify({
+      Version: "2012-10-17",
+      Statement: [
+        {
+          Effect: "Allow",
+          Action: ["iam:CreateUser", "iam:PutUserPolicy", "iam:PutUserPermissionsBoundary"],
+          Resource: "*",
+          Condition: { StringEquals: { "iam:PermissionsBoundary": POLICY } },
+        },
+        { Effect: "Allow", Action: "iam:DeleteUserPermissionsBoundary", Resource: "*" },
+        {
+          Effect: "Deny",
+          Action: "iam:DeleteUserPermissionsBoundary",
+          Resource: "*",
+          Condition: { StringEquals: { "iam:PermissionsBoundary": POLICY } },
+        },
+      ],
+    });
+    await keystore.iam.put({ arn: ALICE, policies: [{ name: "p", text }] });
+    await keystore.iam.put({ arn: "arn:aws:iam::000000000000:user/free" });
+    const call = caller(keystore, ALICE);
+    const status = async (
+      action: string,
+      UserName: string,
+      more: Record<string, string> = {},
+    ): Promise<number> => (await call("iam", action, { UserName, ...more })).status;
+    const document = { PolicyName: "p", PolicyDocument: policy("kms:*") };
+    expect(await status("CreateUser", "bob")).toBe(403);
+    expect(await status("CreateUser", "bob", { PermissionsBoundary: POLICY })).toBe(200);
+    expect(await status("PutUserPolicy", "bob", document)).toBe(200);
+    expect(await status("PutUserPolicy", "free", document)).toBe(403);
+    expect(await status("DeleteUserPermissionsBoundary", "bob")).toBe(403);
+  });
+});
+
 describe("STS", () => {
   it("lets a role be assumed that was made over the wire", async () => {
     const { keystore } = await tempKeystore();

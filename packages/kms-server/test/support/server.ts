@@ -49,6 +49,24 @@ export function sdk(url: string, config: KMSClientConfig = {}): KMS {
   return client;
 }
 
+/** The operations that a client calls from now on. */
+export function commandsOf({
+  middlewareStack,
+}: {
+  readonly middlewareStack: Pick<KMS["middlewareStack"], "add">;
+}): ReadonlySet<string> {
+  const called = new Set<string>();
+  middlewareStack.add(
+    (next, { commandName = "" }) =>
+      (args) => {
+        called.add(commandName.replace(/Command$/, ""));
+        return next(args);
+      },
+    { step: "initialize" },
+  );
+  return called;
+}
+
 /** A request of the protocol without a signature. */
 export function post(
   url: string,

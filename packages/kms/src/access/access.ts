@@ -20,7 +20,8 @@ import {
 import { KmsError } from "../catalogue/errors.ts";
 import { constraintType, grantOfToken } from "../keys/grant-records.ts";
 import { multiRegionKeyType } from "../keys/multi-region.ts";
-import { keyOfUuid } from "../keys/key.ts";
+import { arnOf, daysWithoutUse, keyOfUuid } from "../keys/key.ts";
+import type { LastUseRecord } from "../store/iam-records.ts";
 import type { KeyRecord } from "../store/key-record.ts";
 import { draftManagedKey, isManagedAlias } from "../keys/managed.ts";
 import { decide } from "../policy/decide.ts";
@@ -155,15 +156,25 @@ export interface Asked {
   readonly decision: Decision;
 }
 
+/** What decisions depend on. */
+export interface AccessSource {
+  readonly store: Store;
+  readonly session: Session;
+  /** The last use of a key, by its ARN. For use inside the store's `read` and `write`. */
+  readonly lastUse: (arn: string) => LastUseRecord | undefined;
+}
+
 /** One caller's way to keys, within one transaction. */
 export class Access {
   readonly caller: Caller;
   readonly #store: Store;
+  readonly #lastUse: AccessSource["lastUse"];
   readonly #realm: Realm;
   readonly #ambient: ConditionValues;
 
-  constructor({ store, session }: { readonly store: Store; readonly session: Session }) {
+  constructor({ store, session, lastUse }: AccessSource) {
     this.#store = store;
+    this.#lastUse = lastUse;
     this.#realm = session.realm;
     this.caller = session.caller(store);
     this.#ambient = session.ambient;
@@ -221,6 +232,11 @@ export class Access {
     const conditions = new Map(this.#ambient);
     if (question.region !== undefined) conditions.set("aws:requestedregion", question.region);
     for (const [name, value] of usual) conditions.set(name, value);
+    if (record !== undefined && has(question, "kms:TrailingDaysWithoutKeyUsage")) {
+      const use = this.#lastUse(arnOf(record, this.#realm));
+      const days = daysWithoutUse(record, use?.time, this.#store.now());
+      conditions.set("kms:trailingdayswithoutkeyusage", String(days));
+    }
     for (const [name, value] of conditionValues(question.conditions ?? {})) {
       conditions.set(name, value);
     }

@@ -12,8 +12,9 @@ import { KmsError } from "../catalogue/errors.ts";
 import { parsePolicy } from "../policy/document.ts";
 import * as check from "../requests/check.ts";
 import type { PrincipalRecord } from "../store/iam-records.ts";
-import type { IamCall } from "./iam-access.ts";
-import { checkTags } from "./principal-input.ts";
+import type { IamCall, ResourceFacts } from "./iam-access.ts";
+import { IamError } from "./iam-error.ts";
+import { checkTags, requirePolicyArn } from "./principal-input.ts";
 import type { SessionOptions } from "./session.ts";
 import {
   issue,
@@ -31,8 +32,12 @@ export interface AssumeRoleInput {
   readonly duration?: number | undefined;
   /** JSON: bounds what the session may do. */
   readonly policy?: string | undefined;
+  /** ARNs of managed policies that bound what the session may do, at most 10. */
+  readonly policyArns?: readonly string[];
   /** Session tags. */
   readonly tags?: Readonly<Record<string, string>>;
+  /** Keys of session tags that later sessions of the chain have as well. */
+  readonly transitiveTags?: readonly string[];
   readonly externalId?: string | undefined;
 }
 
@@ -46,13 +51,6 @@ export interface AssumedRole {
   readonly packedPercent: number;
 }
 
-/** What an identity token says, verified. */
-export interface IdentityToken {
-  /** ARN of the provider. */
-  readonly provider: string;
-  readonly subject: string;
-}
-
 const SESSION_NAME = /^[\w+=,.@-]{2,64}$/;
 const MIN_DURATION = 900;
 const DEFAULT_DURATION = 3600;
@@ -61,27 +59,62 @@ const MAX_CHAINED = 3600;
 const MAX_SESSION_TOKEN = 129_600;
 /** The longest of the account's root. */
 const MAX_ROOT_TOKEN = 3600;
+/** The limit of a session's policy and the ARNs of managed ones together. */
 const MAX_POLICY_CHARS = 2048;
+const MAX_POLICY_ARNS = 10;
 
-/** AssumeRole. @throws {@link KmsError} `AccessDeniedException`, `ValidationException`, and as policies and tags do. */
+/**
+ * AssumeRole. A session that assumes a role passes its transitive tags on.
+ *
+ * @throws {@link KmsError} `AccessDeniedException`, `ValidationException`, and as policies and tags do; {@link IamError}
+ * `MalformedPolicyDocument` for a managed policy that does not exist, `PackedPolicyTooLarge`, `InvalidParameterCombination`.
+ */
 export function assumeRole(call: IamCall, input: AssumeRoleInput): AssumedRole {
   const { caller } = call;
-  if (caller.type === "root") {
-    throw new KmsError("AccessDeniedException", "Roles may not be assumed by root accounts.");
-  }
+  if (caller.type === "root") throw new KmsError("AccessDeniedException", NOT_FOR_ROOT);
   const isChained = caller.type === "session" || caller.type === "role";
-  return enter(call, "AssumeRole", input, isChained ? MAX_CHAINED : undefined, {});
+  const most = isChained ? MAX_CHAINED : undefined;
+  return enter(call, "AssumeRole", withInherited(input, call), most, {});
 }
 
-/** AssumeRoleWithWebIdentity, of a token that was verified. Throws as {@link assumeRole}. */
+export const NOT_FOR_ROOT = "Roles may not be assumed by root accounts.";
+
+/** AssumeRoleWithWebIdentity, for a caller whose token was verified. Throws as {@link assumeRole}. */
 export function assumeRoleWithWebIdentity(
   call: IamCall,
-  input: AssumeRoleInput,
-  { provider }: IdentityToken,
+  input: Omit<AssumeRoleInput, "tags" | "transitiveTags" | "externalId">,
 ): AssumedRole {
-  return enter(call, "AssumeRoleWithWebIdentity", input, undefined, {
+  const { federated } = call;
+  if (federated === undefined) throw new TypeError("the caller has no identity token");
+  const { provider, tags, transitiveTags } = federated;
+  const whole = { ...input, tags, transitiveTags };
+  return enter(call, "AssumeRoleWithWebIdentity", whole, undefined, {
     federatedProvider: provider,
   });
+}
+
+/** A tag that is passed on keeps its value. */
+function withInherited(
+  input: AssumeRoleInput,
+  { caller, transitiveTags: inherited }: IamCall,
+): AssumeRoleInput {
+  const { tags = {}, transitiveTags = [] } = input;
+  const again = Object.keys(tags).find((name) => inherited.includes(name));
+  if (again !== undefined) {
+    throw new IamError(
+      "InvalidParameterCombination",
+      `The tag ${again} was passed on by the session that assumes the role, and cannot be given again.`,
+    );
+  }
+  const passed = inherited.flatMap((name) => {
+    const value = caller.tags?.[name];
+    return value === undefined ? [] : [[name, value] as const];
+  });
+  return {
+    ...input,
+    tags: { ...tags, ...Object.fromEntries(passed) },
+    transitiveTags: [...transitiveTags, ...passed.map(([name]) => name)],
+  };
 }
 
 /**
@@ -139,6 +172,14 @@ function enter(
     );
   }
   const { store, realm } = call.directory;
+  const { policy, policyArns, tags, transitiveTags } = checked;
+  for (const each of policyArns) {
+    if (store.policies.get(each) !== undefined) continue;
+    throw new IamError(
+      "MalformedPolicyDocument",
+      `Policy ${each} does not exist or is not attachable.`,
+    );
+  }
   const name = role.arn.slice(role.arn.lastIndexOf("/") + 1);
   const arn = `arn:aws:sts::${realm.accountId}:assumed-role/${name}/${checked.sessionName}`;
   const issued = store.now();
@@ -148,8 +189,10 @@ function enter(
     ownerId: role.userId,
     session: {
       role: role.arn,
-      ...(checked.policy === undefined ? {} : { policies: [checked.policy] }),
-      ...(Object.keys(checked.tags).length === 0 ? {} : { tags: checked.tags }),
+      ...(policy === undefined ? {} : { policies: [policy] }),
+      ...(policyArns.length === 0 ? {} : { policyArns }),
+      ...(Object.keys(tags).length === 0 ? {} : { tags }),
+      ...(transitiveTags.length === 0 ? {} : { transitiveTags }),
       ...more,
     },
     issued,
@@ -157,7 +200,8 @@ function enter(
   };
   const credentials = issue(store, session);
   if (typeof credentials === "number") throw tooLarge(credentials);
-  const packed = (checked.policy?.length ?? 0) + JSON.stringify(checked.tags).length - 2;
+  const wanted = Object.keys(tags).length === 0 ? [] : [JSON.stringify({ tags, transitiveTags })];
+  const packed = [policy ?? "", ...policyArns, ...wanted].join("").length;
   return {
     credentials,
     arn,
@@ -166,13 +210,16 @@ function enter(
   };
 }
 
-type Checked = AssumeRoleInput & { readonly tags: Readonly<Record<string, string>> };
+type Checked = AssumeRoleInput &
+  Required<Pick<AssumeRoleInput, "policyArns" | "tags" | "transitiveTags">>;
 
 function checkInput({
   sessionName,
   duration,
   policy,
+  policyArns = [],
   tags = {},
+  transitiveTags = [],
   ...input
 }: AssumeRoleInput): Checked {
   if (!SESSION_NAME.test(sessionName)) {
@@ -182,11 +229,24 @@ function checkInput({
     check.text(policy, "policy", 1, MAX_POLICY_CHARS);
     parsePolicy(policy, "identity");
   }
+  if (policyArns.length > MAX_POLICY_ARNS) {
+    throw invalid(`A session has at most ${MAX_POLICY_ARNS} managed policies.`);
+  }
+  for (const arn of policyArns) requirePolicyArn(arn);
+  if ([policy ?? "", ...policyArns].join("").length > MAX_POLICY_CHARS) {
+    throw tooLarge(MAX_TOKEN_BYTES + 1);
+  }
+  const unknown = transitiveTags.find((name) => !Object.hasOwn(tags, name));
+  if (unknown !== undefined) {
+    throw invalid(`The transitive tag ${unknown.slice(0, 128)} is not among the session's tags.`);
+  }
   return {
     ...input,
     sessionName,
     policy,
+    policyArns,
     tags: checkTags(tags),
+    transitiveTags,
     duration:
       duration === undefined
         ? undefined
@@ -198,7 +258,7 @@ function checkInput({
 function roleFor(
   call: IamCall,
   operation: string,
-  { roleArn, sessionName, externalId, tags }: Checked,
+  { roleArn, sessionName, externalId, tags, transitiveTags }: Checked,
 ): PrincipalRecord {
   const { store, realm } = call.directory;
   const record = store.principals.get(roleArn);
@@ -211,17 +271,18 @@ function roleFor(
       Object.entries(tags).map(([name, value]) => [`aws:RequestTag/${name}`, value]),
     ),
     ...(names.length === 0 ? {} : { "aws:TagKeys": names }),
+    ...(transitiveTags.length === 0 ? {} : { "sts:TransitiveTagKeys": transitiveTags }),
   };
-  const facts = {
-    // A role without a trust policy, or that does not exist, trusts nobody.
-    trust: (isHere ? record.role?.trust : undefined) ?? NOBODY,
-    tags: isHere ? record.tags : undefined,
-    conditions,
-  };
+  const facts = { ...trustOf(isHere ? record : undefined), conditions };
   call.authorize(`sts:${operation}`, roleArn, facts);
   if (names.length > 0) call.authorize("sts:TagSession", roleArn, facts);
   if (!isHere) throw new RangeError("a role that does not exist trusts nobody");
   return record;
+}
+
+/** What a decision depends on of a role. One without a trust policy, or that does not exist, trusts nobody. */
+export function trustOf(role: PrincipalRecord | undefined): ResourceFacts & { trust: string } {
+  return { trust: role?.role?.trust ?? NOBODY, tags: role?.tags };
 }
 
 const NOBODY =
@@ -231,10 +292,10 @@ function invalid(problem: string): KmsError {
   return new KmsError("ValidationException", problem);
 }
 
-function tooLarge(bytes: number): KmsError {
+function tooLarge(bytes: number): IamError {
   const percent = Math.ceil((100 * bytes) / MAX_TOKEN_BYTES);
-  return new KmsError(
-    "LimitExceededException",
-    `The session's policy and tags take ${percent}% of the packed size that a session token may have.`,
+  return new IamError(
+    "PackedPolicyTooLarge",
+    `Packed policy consumes ${percent}% of allotted space, please use smaller policy.`,
   );
 }

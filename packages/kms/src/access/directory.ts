@@ -15,6 +15,7 @@ import {
   type AccessKeyRecord,
   type PolicyRecord,
   type PrincipalRecord,
+  type ProviderRecord,
 } from "../store/iam-records.ts";
 import type { Listed, Store } from "../store/store.ts";
 import {
@@ -23,10 +24,12 @@ import {
   requirePolicyArn,
   type CheckedPrincipal,
 } from "./principal-input.ts";
+import { checkProvider, providerArn } from "./provider-input.ts";
 
 /** The same number as in AWS, so that one can replace the other. */
 const MAX_ACCESS_KEYS = 2;
 const MAX_POLICY_VERSIONS = 5;
+const MAX_PROVIDERS = 100;
 const PAGE = 1000;
 
 /**
@@ -59,6 +62,13 @@ export class Directory {
     return record;
   }
 
+  /** A principal of the account by its name, whatever its path is. */
+  principalNamed(type: PrincipalRecord["type"], name: string): PrincipalRecord | undefined {
+    const arn = `arn:aws:iam::${this.realm.accountId}:${type}/${name}`;
+    const { principals } = this.store;
+    return principals.get(arn) ?? principals.by(arn)[0];
+  }
+
   /**
    * Adds a principal, or replaces what is known of it. It stays the same principal.
    *
@@ -72,8 +82,9 @@ export class Directory {
       if (known?.groups.includes(group) === true) continue;
       if (principals.get(group) === undefined) throw missing(group);
     }
-    for (const arn of checked.attached) {
-      if (known?.attached.includes(arn) === true) continue;
+    const { attached, boundary } = checked;
+    for (const arn of [...attached, ...(typeof boundary === "string" ? [boundary] : [])]) {
+      if (known?.attached.includes(arn) === true || known?.boundary === arn) continue;
       if (policies.get(arn) === undefined) throw missingPolicy(arn);
     }
     const record: PrincipalRecord = {
@@ -85,10 +96,35 @@ export class Directory {
     return record;
   }
 
+  /**
+   * Gives a user or a group another ARN. It stays the same principal, with its access keys and memberships; policies that
+   * name its former ARN no longer mean it, and its temporary credentials end.
+   *
+   * @throws {@link KmsError} `NotFoundException`, `AlreadyExistsException`
+   */
+  renamePrincipal(arn: string, checked: CheckedPrincipal): PrincipalRecord {
+    const { principals, accessKeys } = this.store;
+    const { userId, created } = this.principal(arn);
+    const record = { ...checked, userId, created };
+    if (record.arn !== arn) {
+      if (principals.get(record.arn) !== undefined) {
+        throw new KmsError("AlreadyExistsException", `There is a principal ${record.arn} already.`);
+      }
+      principals.delete(arn);
+      for (const key of accessKeys.by(arn)) accessKeys.put({ ...key, owner: record.arn });
+      for (const member of this.principalsWith(({ groups }) => groups.includes(arn))) {
+        const groups = member.groups.map((group) => (group === arn ? record.arn : group));
+        principals.put({ ...member, groups });
+      }
+    }
+    principals.put(record);
+    return record;
+  }
+
   /** Deletes a principal with its access keys. */
   deletePrincipal(arn: string): void {
     if (!this.store.principals.delete(arn)) throw missing(arn);
-    for (const { accessKeyId } of this.store.accessKeys.ownedBy(arn)) {
+    for (const { accessKeyId } of this.store.accessKeys.by(arn)) {
       this.store.accessKeys.delete(accessKeyId);
     }
   }
@@ -97,7 +133,7 @@ export class Directory {
   createAccessKey(owner: string): AccessKeyRecord {
     const { store } = this;
     const ownerId = this.#ownerId(owner);
-    if (store.accessKeys.ownedBy(owner).length >= MAX_ACCESS_KEYS) {
+    if (store.accessKeys.by(owner).length >= MAX_ACCESS_KEYS) {
       throw new KmsError(
         "LimitExceededException",
         `Cannot exceed quota for AccessKeysPerUser: ${MAX_ACCESS_KEYS}`,
@@ -117,7 +153,7 @@ export class Directory {
 
   accessKeysOf(owner: string): readonly AccessKeyRecord[] {
     this.#ownerId(owner);
-    return this.store.accessKeys.ownedBy(owner);
+    return this.store.accessKeys.by(owner);
   }
 
   accessKey(accessKeyId: string): AccessKeyRecord {
@@ -196,6 +232,53 @@ export class Directory {
     const updated = { ...record, tags: checkTags(record.tags), updated: this.store.now() };
     this.store.policies.put(updated);
     return updated;
+  }
+
+  /** @throws {@link KmsError} `NotFoundException` */
+  provider(arn: string): ProviderRecord {
+    const record = this.store.providers.get(arn);
+    if (record !== undefined) return record;
+    throw new KmsError("NotFoundException", `OpenIDConnect Provider not found for arn ${arn}`);
+  }
+
+  /** The identity provider of an issuer, by its exact URL. */
+  providerOf(issuer: string): ProviderRecord | undefined {
+    const record = this.store.providers.get(providerArn(issuer, this.realm));
+    return record?.issuer === issuer ? record : undefined;
+  }
+
+  /** All identity providers, of which there are at most 100. */
+  providers(): readonly ProviderRecord[] {
+    return this.store.providers.list("", MAX_PROVIDERS).items;
+  }
+
+  /** Adds an identity provider. @throws {@link KmsError} `AlreadyExistsException`, and as {@link putProvider}. */
+  createProvider(input: Omit<ProviderRecord, "arn" | "created">): ProviderRecord {
+    const arn = providerArn(input.issuer, this.realm);
+    if (this.store.providers.get(arn) !== undefined) {
+      throw new KmsError(
+        "AlreadyExistsException",
+        `Provider with url ${input.issuer} already exists.`,
+      );
+    }
+    if (this.providers().length >= MAX_PROVIDERS) {
+      throw new KmsError(
+        "LimitExceededException",
+        `Cannot exceed quota for OpenIdConnectProvidersPerAccount: ${MAX_PROVIDERS}`,
+      );
+    }
+    return this.putProvider({ ...input, arn, created: this.store.now() });
+  }
+
+  /**
+   * Adds an identity provider, or replaces what is known of it.
+   *
+   * @throws {@link KmsError} `ValidationException`, `LimitExceededException`, `TagException`
+   */
+  putProvider(record: ProviderRecord): ProviderRecord {
+    const checked = checkProvider(record);
+    this.store.providers.put(checked);
+    return checked;
   }
 
   /** All principals that `wanted` accepts. It looks at every principal. */

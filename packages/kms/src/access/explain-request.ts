@@ -6,7 +6,13 @@
  *
  * @module
  */
-import { Access, type Conditions, type KeyQuestion, type Question } from "./access.ts";
+import {
+  Access,
+  type AccessSource,
+  type Conditions,
+  type KeyQuestion,
+  type Question,
+} from "./access.ts";
 import { accountRoot, type Realm } from "../arn.ts";
 import {
   actionRows,
@@ -20,20 +26,31 @@ import { operations as catalogue } from "../catalogue/operations.ts";
 import * as check from "../requests/check.ts";
 import { KmsError } from "../catalogue/errors.ts";
 import { requireKnownTokens } from "../keys/grant-records.ts";
-import { grantFacts, parseConstraints, parseOperations, type WantedGrant } from "./wanted-grant.ts";
+import {
+  grantFacts,
+  parseConstraints,
+  parseOperations,
+  parseParty,
+  type WantedGrant,
+} from "./wanted-grant.ts";
 import { actions } from "../policy/actions.ts";
 import { didYouMean } from "@env/core";
 import { explain, type Explanation } from "../policy/explain.ts";
+import { explainRole, isRoleAction, requireShort } from "./explain-role.ts";
 import { Session, type SessionOptions } from "./session.ts";
 import type { EncryptionContext } from "../requests/shapes.ts";
-import type { Store } from "../store/store.ts";
 
 export interface ExplainRequest {
   /** ARN of whoever would call. Default: the account's root. */
   readonly principal?: string | undefined;
   readonly session?: SessionOptions | undefined;
-  /** `kms:Decrypt`, or without `kms:`. ReEncrypt is `ReEncryptFrom` and `ReEncryptTo`, asked one at a time. */
+  /**
+   * `kms:Decrypt`, or without `kms:`. ReEncrypt is `ReEncryptFrom` and `ReEncryptTo`, asked one at a time. Also
+   * `sts:AssumeRole`, and `sts:TagSession` for a role that is assumed with session tags.
+   */
   readonly action: string;
+  /** ARN of the role that is to be assumed. Tags, an external id and a session's name are among `conditions`. */
+  readonly role?: string | undefined;
   /**
    * Key id, key ARN, alias or alias ARN; an alias names the key even where the call would not take one.
    * None: an action on no key, or TagResource on a key that CreateKey is about to make.
@@ -68,12 +85,16 @@ export interface NewGrant {
   readonly operations: readonly string[];
   /** An ARN. Default: none, so that no condition on it holds. */
   readonly grantee?: string | undefined;
+  /** A service's name, in place of `grantee`. */
+  readonly granteeService?: string | undefined;
   readonly retiring?: string | undefined;
-  /** At most one of the two. */
+  readonly retiringService?: string | undefined;
+  /** At most one of the two encryption contexts. */
   readonly constraints?:
     | {
         readonly encryptionContextEquals?: EncryptionContext | undefined;
         readonly encryptionContextSubset?: EncryptionContext | undefined;
+        readonly sourceArn?: string | undefined;
       }
     | undefined;
 }
@@ -83,10 +104,11 @@ export interface NewGrant {
  * policies do.
  */
 export async function explainCall(
-  store: Store,
+  { store, lastUse }: Pick<AccessSource, "store" | "lastUse">,
   realm: Realm,
   request: ExplainRequest,
 ): Promise<Explanation> {
+  if (isRoleAction(request.action)) return explainRole(store, realm, request);
   const question = toQuestion(request);
   const session = new Session(
     request.principal ?? accountRoot(realm.accountId),
@@ -96,7 +118,7 @@ export async function explainCall(
   const tokens = check.grantTokens({ GrantTokens: request.grantTokens });
   const other = otherHalf(request, question);
   return store.read(() => {
-    const access = new Access({ store, session });
+    const access = new Access({ store, session, lastUse });
     const resolved = access.resolve(question);
     const others = other === undefined ? [] : [resolved, access.resolve(other)];
     requireKnownTokens(store, session.realm, tokens);
@@ -119,8 +141,9 @@ const otherHalves: ReadonlyMap<string, typeof from | typeof to> = new Map([
 ]);
 
 function toQuestion(request: ExplainRequest): Question {
-  const { key, alias, grantId, newGrant, grantTokens } = request;
+  const { key, alias, grantId, newGrant, grantTokens, role } = request;
   const name = canonicalAction(request.action);
+  if (role !== undefined) throw invalid(`${name} is not an action on a role`);
   if (grantTokens !== undefined && grantTokens.length > 0 && !isGrantOperation(name)) {
     throw invalid(`${name} does not take grant tokens`);
   }
@@ -179,25 +202,17 @@ function factsOf(
   return { ...made, conditions: withDefaults(conditions, made.conditions) };
 }
 
-/** The longest value of a condition key that no operation bounds by itself. */
-const MAX_VALUE_CHARS = 2048;
-
-function requireShort(conditions: Conditions = {}): void {
-  const values = Object.entries(conditions).flat(2);
-  if (values.every((value) => value === undefined || value.length <= MAX_VALUE_CHARS)) return;
-  throw invalid(`condition keys and their values have at most ${MAX_VALUE_CHARS} characters`);
-}
-
-function parseNewGrant({ operations, grantee, retiring, constraints }: NewGrant): WantedGrant {
-  const { encryptionContextEquals, encryptionContextSubset } = constraints ?? {};
+function parseNewGrant({ operations, constraints, ...parties }: NewGrant): WantedGrant {
+  const { grantee, granteeService, retiring, retiringService } = parties;
   return check.all({
     operations: () => parseOperations(operations),
-    grantee: () => (grantee === undefined ? undefined : check.principal(grantee, "grantee")),
-    retiring: () => (retiring === undefined ? undefined : check.principal(retiring, "retiring")),
+    grantee: () => parseParty({ grantee, granteeService }),
+    retiring: () => parseParty({ retiring, retiringService }),
     constraints: () =>
       parseConstraints({
-        EncryptionContextEquals: encryptionContextEquals,
-        EncryptionContextSubset: encryptionContextSubset,
+        EncryptionContextEquals: constraints?.encryptionContextEquals,
+        EncryptionContextSubset: constraints?.encryptionContextSubset,
+        SourceArn: constraints?.sourceArn,
       }),
   });
 }

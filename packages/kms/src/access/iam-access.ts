@@ -5,21 +5,44 @@
  * @module
  */
 import { isEnvelopeError } from "@env/core";
-import { principalArn } from "../arn.ts";
+import { principalArn, type Realm } from "../arn.ts";
 import type { AuditEvent, AuditSink } from "../audit/event.ts";
 import { isKmsError, KmsError } from "../catalogue/errors.ts";
 import { decide } from "../policy/decide.ts";
 import type { AccessRequest, Caller, ConditionValues } from "../policy/request.ts";
 import { conditionValues } from "../policy/values.ts";
+import type { ProviderRecord } from "../store/iam-records.ts";
+import type { Store } from "../store/store.ts";
 import type { Directory } from "./directory.ts";
 import { IamError } from "./iam-error.ts";
-import { Session, type SessionOptions } from "./session.ts";
+import {
+  ambientValues,
+  identityOf,
+  Session,
+  type Identity,
+  type SessionOptions,
+} from "./session.ts";
 
 /** Who calls, as a server knows it. */
 export interface IamCaller {
   /** ARN, or in short `user/alice`, `root`. */
   readonly principal: string;
   readonly session?: SessionOptions;
+  readonly requestId?: string;
+}
+
+/** Whom an identity provider vouches for. A server has verified the token that says all this. */
+export interface FederatedCaller {
+  /** ARN of the provider. */
+  readonly provider: string;
+  readonly subject: string;
+  readonly audience: string;
+  /** Claims as condition keys. */
+  readonly claims: Readonly<Record<string, string | readonly string[]>>;
+  /** Session tags that the token asks for, and the keys of those that are passed on. */
+  readonly tags: Readonly<Record<string, string>>;
+  readonly transitiveTags: readonly string[];
+  readonly session?: Pick<SessionOptions, "sourceIp" | "userAgent" | "secureTransport">;
   readonly requestId?: string;
 }
 
@@ -46,12 +69,18 @@ export interface ResourceFacts {
 export class IamCall {
   readonly directory: Directory;
   readonly caller: Caller;
+  /** Present where the caller has a token of an identity provider and no credentials. */
+  readonly federated: FederatedCaller | undefined;
+  /** Keys of the caller's session tags that are passed on. */
+  readonly transitiveTags: readonly string[];
   readonly #ambient: ConditionValues;
   readonly #decisions: AuditEvent["decisions"][number][] = [];
 
-  constructor(directory: Directory, caller: Caller, ambient: ConditionValues) {
+  constructor(directory: Directory, { caller, ambient, federated, transitiveTags = [] }: Begun) {
     this.directory = directory;
     this.caller = caller;
+    this.federated = federated;
+    this.transitiveTags = transitiveTags;
     this.#ambient = ambient;
   }
 
@@ -66,18 +95,8 @@ export class IamCall {
     resource: string,
     facts: ResourceFacts = {},
   ): void {
-    const { tags, conditions = {}, trust } = facts;
-    const { store, realm } = this.directory;
-    const request: AccessRequest = {
-      caller: this.caller,
-      action,
-      resource,
-      resourceAccount: realm.accountId,
-      ...(tags === undefined ? {} : { resourceTags: tags }),
-      ...(trust === undefined ? {} : { trust }),
-      conditions: new Map([...conditionValues(conditions), ...this.#ambient]),
-      now: store.now(),
-    };
+    const begun = { caller: this.caller, ambient: this.#ambient };
+    const request = requestOn(this.directory, begun, action, resource, facts);
     const { allowed, because, deciding, reason } = decide(request);
     const what = { action, resource, allowed, because };
     this.#decisions.push(deciding === undefined ? what : { ...what, deciding });
@@ -87,6 +106,35 @@ export class IamCall {
       `User: ${this.caller.arn} is not authorized to perform: ${action} on resource: ${resource} ${reason}`,
     );
   }
+}
+
+/** What a decision is asked. */
+export function requestOn(
+  { store, realm }: Directory,
+  { caller, ambient }: Pick<Begun, "caller" | "ambient">,
+  action: AccessRequest["action"],
+  resource: string,
+  { tags, conditions = {}, trust }: ResourceFacts,
+): AccessRequest {
+  return {
+    caller,
+    action,
+    resource,
+    resourceAccount: realm.accountId,
+    ...(tags === undefined ? {} : { resourceTags: tags }),
+    ...(trust === undefined ? {} : { trust }),
+    conditions: new Map([...conditionValues(conditions), ...ambient]),
+    now: store.now(),
+  };
+}
+
+/** A caller within one transaction. */
+interface Begun {
+  readonly caller: Caller;
+  /** Condition keys that come with the caller. */
+  readonly ambient: ConditionValues;
+  readonly federated?: FederatedCaller;
+  readonly transitiveTags?: readonly string[] | undefined;
 }
 
 /** The way of all calls. */
@@ -105,44 +153,15 @@ export class IamAccess {
    *
    * @param run - As for the store's `read` and `write`: synchronous, and may run more than once.
    */
-  call<T>(caller: IamCaller, operation: IamOperation, run: (call: IamCall) => T): Promise<T> {
+  async call<T>(
+    by: IamCaller | FederatedCaller,
+    operation: IamOperation,
+    run: (call: IamCall) => T,
+  ): Promise<T> {
     const { store, realm } = this.#directory;
-    const session = new Session(principalArn(caller.principal, realm), realm, caller.session);
-    return this.#perform(
-      operation,
-      session.identity,
-      caller.requestId,
-      () => new IamCall(this.#directory, session.caller(store), session.ambient),
-      run,
-    );
-  }
-
-  /** A call that nobody signed: of whom an identity provider vouches for. */
-  callFederated<T>(
-    { provider, conditions, requestId }: FederatedCaller,
-    operation: IamOperation,
-    run: (call: IamCall) => T,
-  ): Promise<T> {
-    const { accountId } = this.#directory.realm;
-    const caller: Caller = { arn: provider, accountId, type: "federated", tags: {}, policies: [] };
-    const ambient = conditionValues({ ...conditions, "aws:FederatedProvider": provider });
-    return this.#perform(
-      operation,
-      { principal: provider, accountId },
-      requestId,
-      () => new IamCall(this.#directory, caller, ambient),
-      run,
-    );
-  }
-
-  async #perform<T>(
-    operation: IamOperation,
-    identity: Pick<AuditEvent, "principal" | "accountId">,
-    requestId: string | undefined,
-    begin: () => IamCall,
-    run: (call: IamCall) => T,
-  ): Promise<T> {
-    const { store } = this.#directory;
+    const { requestId } = by;
+    const { identity, callerIn } = "provider" in by ? vouched(by, realm) : signed(by, realm);
+    const begin = (): IamCall => new IamCall(this.#directory, callerIn(store));
     const attempt = (): Outcome<T> => {
       const call = begin();
       const settled = settle(() => run(call));
@@ -176,15 +195,45 @@ export class IamAccess {
     // oxlint-disable-next-line typescript/no-unsafe-type-assertion
     return outcome.result as T;
   }
+
+  /** The identity provider whose tokens have this issuer, for a server that verifies them. */
+  provider(issuer: string): Promise<ProviderRecord | undefined> {
+    return this.#directory.store.read(() => this.#directory.providerOf(issuer));
+  }
 }
 
-/** Whom an identity provider vouches for. */
-export interface FederatedCaller {
-  /** ARN of the provider. */
-  readonly provider: string;
-  /** Claims as condition keys. */
-  readonly conditions: Readonly<Record<string, string | readonly string[]>>;
-  readonly requestId?: string | undefined;
+interface Introduced {
+  /** What the audit log says of the caller. */
+  readonly identity: Identity;
+  readonly callerIn: (store: Store) => Begun;
+}
+
+function signed({ principal, session: options }: IamCaller, realm: Realm): Introduced {
+  const session = new Session(principalArn(principal, realm), realm, options);
+  const { identity, ambient } = session;
+  const transitiveTags = options?.transitiveTags;
+  return {
+    identity,
+    callerIn: (store) => ({ caller: session.caller(store), ambient, transitiveTags }),
+  };
+}
+
+/** Somebody who has a token has no policies: the trust policy of the role decides alone. */
+function vouched(by: FederatedCaller, realm: Realm): Introduced {
+  const { provider, subject, audience, claims, session = {} } = by;
+  const { accountId } = realm;
+  const userId = `${provider}:${audience}:${subject}`;
+  const begun: Begun = {
+    federated: by,
+    caller: { arn: provider, accountId, type: "federated", userId },
+    // What is known here comes last: no claim takes its place.
+    ambient: new Map([
+      ...conditionValues(claims),
+      ...ambientValues(realm, { ...session, federatedProvider: provider }),
+    ]),
+  };
+  const who = identityOf({ principal: provider, accountId }, undefined, session);
+  return { identity: { ...who, userName: subject }, callerIn: () => begun };
 }
 
 interface Settled<T> {

@@ -29,7 +29,8 @@ export interface Principal {
   readonly created: Date;
   readonly tags: Readonly<Record<string, string>>;
   readonly policies: readonly NamedPolicy[];
-  readonly boundary?: NamedPolicy;
+  /** A document, or the ARN of a managed policy. */
+  readonly boundary?: NamedPolicy | string;
   readonly groups: readonly string[];
   /** ARNs of managed policies. */
   readonly attached: readonly string[];
@@ -140,7 +141,8 @@ export class Iam {
     this.#record("PutPrincipal", {
       PrincipalArn: record.arn,
       Policies: record.policies.map(({ name, text }) => ({ Name: name, Policy: text })),
-      PermissionsBoundary: record.boundary?.text,
+      PermissionsBoundary:
+        typeof record.boundary === "string" ? record.boundary : record.boundary?.text,
       Groups: record.groups,
       AttachedPolicies: record.attached,
       AssumeRolePolicyDocument: role?.trust,
@@ -191,7 +193,9 @@ function toPrincipal({ created, boundary, role, ...record }: PrincipalRecord): P
     groups: [...record.groups],
     attached: [...record.attached],
     created: new Date(created),
-    ...(boundary === undefined ? {} : { boundary: { ...boundary } }),
+    ...(boundary === undefined
+      ? {}
+      : { boundary: typeof boundary === "string" ? boundary : { ...boundary } }),
     ...(role === undefined ? {} : { role: toRole(role) }),
   };
 }

@@ -17,8 +17,8 @@ export interface PrincipalInput {
   readonly tags?: Readonly<Record<string, string>> | undefined;
   /** JSON documents by name. Default: none. */
   readonly policies?: readonly NamedPolicy[] | undefined;
-  /** Bounds what the policies may allow. Not for groups. */
-  readonly boundary?: NamedPolicy | undefined;
+  /** Bounds what the policies may allow: a document, or the ARN of a managed policy. Not for groups. */
+  readonly boundary?: NamedPolicy | string | undefined;
   /** ARNs of the groups that a user is in: their policies count as the user's. */
   readonly groups?: readonly string[] | undefined;
   /** ARNs of managed policies, which count as the principal's own. */
@@ -62,6 +62,7 @@ export function checkPrincipal(principal: PrincipalInput): CheckedPrincipal {
   const strangers = groups.filter((group) => typeOf(group) !== "group" || !sameAccount(group, arn));
   if (strangers.length > 0) throw invalid(`${strangers[0]} is not a group of the account`);
   for (const one of attached) requirePolicyArn(one);
+  if (typeof boundary === "string") requirePolicyArn(boundary);
   if (attached.length > MAX_ATTACHED) {
     throw new KmsError(
       "LimitExceededException",
@@ -75,7 +76,7 @@ export function checkPrincipal(principal: PrincipalInput): CheckedPrincipal {
     type,
     tags: checkTags(tags),
     policies: policies.map(checkPolicy),
-    boundary: boundary && checkPolicy(boundary),
+    boundary: typeof boundary === "object" ? checkPolicy(boundary) : boundary,
     groups: [...new Set(groups)],
     attached: [...new Set(attached)],
     role: checkRole(principal.role, type),

@@ -9,7 +9,7 @@
  *
  * @module
  */
-import { isKeySpec, keySpecs } from "../catalogue/key-specs.ts";
+import { isKeySpec, keySpecs, type Material } from "../catalogue/key-specs.ts";
 import { operationRows, type OperationName, type operations } from "../catalogue/operations.ts";
 import { KmsError } from "../catalogue/errors.ts";
 
@@ -27,14 +27,27 @@ const sharedQuotas = {
   CryptographicSymmetric: 10_000,
   CryptographicRsa: 1000,
   CryptographicEcc: 1000,
-  "GenerateDataKeyPair:ECC_NIST_P256": 25,
-  "GenerateDataKeyPair:ECC_NIST_P384": 10,
-  "GenerateDataKeyPair:ECC_NIST_P521": 5,
-  "GenerateDataKeyPair:ECC_SECG_P256K1": 25,
-  "GenerateDataKeyPair:RSA_2048": 1,
-  "GenerateDataKeyPair:RSA_3072": 0.5,
-  "GenerateDataKeyPair:RSA_4096": 0.1,
+  CryptographicMlDsa: 1000,
+  "GenerateDataKeyPair:ECC_NIST_P256": 100,
+  "GenerateDataKeyPair:ECC_NIST_P384": 100,
+  "GenerateDataKeyPair:ECC_NIST_P521": 100,
+  "GenerateDataKeyPair:ECC_SECG_P256K1": 100,
+  "GenerateDataKeyPair:ECC_NIST_EDWARDS25519": 100,
+  "GenerateDataKeyPair:RSA_2048": 20,
+  "GenerateDataKeyPair:RSA_3072": 4,
+  "GenerateDataKeyPair:RSA_4096": 1,
 } as const;
+
+/** AWS documents no quota for ML-KEM. */
+const cryptographic: Readonly<Partial<Record<Material["type"], keyof typeof sharedQuotas>>> = {
+  secret: "CryptographicSymmetric",
+  rsa: "CryptographicRsa",
+  ec: "CryptographicEcc",
+  ed25519: "CryptographicEcc",
+  "ml-dsa-44": "CryptographicMlDsa",
+  "ml-dsa-65": "CryptographicMlDsa",
+  "ml-dsa-87": "CryptographicMlDsa",
+};
 
 const ownQuotas = Object.entries(operationRows).flatMap(([name, { quota }]) =>
   typeof quota === "number" ? [[name, quota] as const] : [],
@@ -124,7 +137,5 @@ function quotaOf(operation: OperationName, keySpec: string | undefined): string 
   if (quota === "dataKeyPair") return `GenerateDataKeyPair:${keySpec}`;
   if (quota !== "cryptographic") return operation;
   const spec = keySpec !== undefined && isKeySpec(keySpec) ? keySpec : "SYMMETRIC_DEFAULT";
-  const { type } = keySpecs[spec].material;
-  if (type === "secret") return "CryptographicSymmetric";
-  return type === "rsa" ? "CryptographicRsa" : "CryptographicEcc";
+  return cryptographic[keySpecs[spec].material.type] ?? operation;
 }

@@ -32,10 +32,16 @@ export interface SessionOptions {
    * in the session's ARN. Default: the role of that name without a path.
    */
   readonly role?: string;
-  /** JSON; each of them bounds what the session may do. Only for sessions and federated users; at most 10. */
+  /**
+   * Session policies, as JSON and as ARNs of managed policies: the session may do what one of them allows, within what its
+   * role may. Only for sessions and federated users; at most 10 of each.
+   */
   readonly policies?: readonly string[];
+  readonly policyArns?: readonly string[];
   /** Session tags, at most 50: they replace those of the principal with the same key. */
   readonly tags?: Readonly<Record<string, string>>;
+  /** Keys of session tags that sessions have as well which this one begins by assuming a role. */
+  readonly transitiveTags?: readonly string[];
   /** `aws:SourceIp`. */
   readonly sourceIp?: string;
   /** `aws:UserAgent`. */
@@ -62,6 +68,8 @@ export interface SessionOptions {
 export interface Identity {
   readonly principal: string;
   readonly accountId: string;
+  /** The subject of an identity provider's token. */
+  readonly userName?: string;
   /** ARN of the role of a session. */
   readonly roleArn?: string;
   /** The service that made the call for the principal. */
@@ -89,6 +97,7 @@ export class Session {
   readonly #name: string;
   readonly #tags: Readonly<Record<string, string>> | undefined;
   readonly #policies: readonly NamedPolicy[] | undefined;
+  readonly #policyArns: readonly string[];
   #known: { readonly records: readonly unknown[]; readonly caller: Caller } | undefined;
 
   /**
@@ -113,13 +122,14 @@ export class Session {
     this.#name = parsed.name;
     this.#roleArn = roleOf(parsed, options.role);
     this.#tags = options.tags && Object.fromEntries(check.tags(toTags(options.tags), 0));
-    this.#policies = sessionPolicies(options.policies, parsed.type);
+    this.#policyArns = options.policyArns ?? [];
+    this.#policies = sessionPolicies(options, parsed.type);
     if (options.viaService !== undefined && !SERVICE_NAME.test(options.viaService)) {
       throw new RangeError("viaService must be a service's name, such as s3");
     }
     this.viaService = options.viaService;
-    this.ambient = ambient(realm, options);
-    this.identity = identity(this, this.#roleArn, options);
+    this.ambient = ambientValues(realm, options);
+    this.identity = identityOf(this, this.#roleArn, options);
   }
 
   /** The caller, to be asked for inside the store's `read` and `write`. Unknown principals have no policies. */
@@ -128,7 +138,11 @@ export class Session {
     const groups = (record?.groups ?? []).flatMap((arn) => store.principals.get(arn) ?? []);
     const attached = [record, ...groups].flatMap((one) => one?.attached ?? []);
     const managed = [...new Set(attached)].flatMap((arn) => store.policies.get(arn) ?? []);
-    const records = [record, ...groups, ...managed];
+    const boundary = record?.boundary;
+    const bounds = [boundary, ...this.#policyArns].map((arn) =>
+      typeof arn === "string" ? store.policies.get(arn) : undefined,
+    );
+    const records = [record, ...groups, ...managed, ...bounds];
     const known = this.#known;
     // Records are immutable: the same ones make the same caller.
     if (
@@ -137,7 +151,18 @@ export class Session {
     ) {
       return known.caller;
     }
-    const caller = this.#caller(record, groups, managed);
+    const caller = {
+      ...this.#caller(record, groups, managed),
+      ...(boundary === undefined ? {} : { boundary: document(boundary, bounds[0]) }),
+      ...(this.#policies === undefined
+        ? {}
+        : {
+            sessionPolicies: [
+              ...this.#policies,
+              ...this.#policyArns.map((arn, i) => document(arn, bounds[i + 1])),
+            ],
+          }),
+    };
     requireFewPolicies(caller);
     this.#known = { records, caller };
     return caller;
@@ -166,8 +191,6 @@ export class Session {
         ...[record, ...groups].flatMap((one) => one?.policies ?? []),
         ...managed.map((policy) => ({ name: policy.arn, text: defaultText(policy) })),
       ],
-      ...(record?.boundary === undefined ? {} : { boundary: record.boundary }),
-      ...(this.#policies === undefined ? {} : { sessionPolicies: this.#policies }),
     };
   }
 
@@ -178,6 +201,15 @@ export class Session {
     return this.#type === "session" ? `${record.userId}:${this.#name}` : record.userId;
   }
 }
+
+/** A policy that bounds a caller. One that is gone allows nothing: a bound does not end with its policy. */
+function document(policy: NamedPolicy | string, managed: PolicyRecord | undefined): NamedPolicy {
+  if (typeof policy !== "string") return policy;
+  return { name: policy, text: managed === undefined ? NOTHING : defaultText(managed) };
+}
+
+const NOTHING =
+  '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","NotAction":"*","Resource":"*"}]}';
 
 /** Characters of all policies of a caller together; some more are remembered once they have been read. */
 const MAX_POLICY_CHARS = 2 ** 19;
@@ -222,15 +254,16 @@ function toTags(tags: Readonly<Record<string, string>>): { TagKey: string; TagVa
 const MAX_SESSION_POLICIES = 10;
 
 function sessionPolicies(
-  texts: readonly string[] | undefined,
+  { policies, policyArns }: SessionOptions,
   type: PrincipalType,
 ): readonly NamedPolicy[] | undefined {
-  if (texts === undefined) return undefined;
+  if (policies === undefined && policyArns === undefined) return undefined;
+  const texts = policies ?? [];
   if (type !== "session" && type !== "federated") {
     throw new TypeError("only sessions and federated users have session policies");
   }
-  if (texts.length > MAX_SESSION_POLICIES) {
-    throw new RangeError(`a session has at most ${MAX_SESSION_POLICIES} policies`);
+  if (Math.max(texts.length, policyArns?.length ?? 0) > MAX_SESSION_POLICIES) {
+    throw new RangeError(`a session has at most ${MAX_SESSION_POLICIES} policies of each kind`);
   }
   return texts.map((text, i) => {
     parsePolicy(text, "identity");
@@ -238,7 +271,8 @@ function sessionPolicies(
   });
 }
 
-function ambient(realm: Realm, options: SessionOptions): ConditionValues {
+/** Condition keys that come with every request of a caller, in lower case. */
+export function ambientValues(realm: Realm, options: SessionOptions): ConditionValues {
   const { viaService: service, tokenIssued, secureTransport, multiFactorAuth } = options;
   const values: readonly (readonly [string, string | undefined])[] = [
     ["aws:requestedregion", realm.region],
@@ -263,7 +297,8 @@ function ambient(realm: Realm, options: SessionOptions): ConditionValues {
 /** The longest value of a condition key that a session brings along: an ARN. */
 const MAX_VALUE_CHARS = 2048;
 
-function identity(
+/** What the audit log says of a caller. */
+export function identityOf(
   { principal, accountId }: Pick<Session, "principal" | "accountId">,
   roleArn: string | undefined,
   { sourceIp, userAgent, viaService: service }: SessionOptions,

@@ -18,7 +18,13 @@ export interface TemporarySession {
   readonly ownerId: string;
   readonly session: Pick<
     SessionOptions,
-    "role" | "policies" | "tags" | "multiFactorAuth" | "federatedProvider"
+    | "role"
+    | "policies"
+    | "policyArns"
+    | "tags"
+    | "transitiveTags"
+    | "multiFactorAuth"
+    | "federatedProvider"
   >;
   /** Milliseconds since 1970. */
   readonly issued: number;

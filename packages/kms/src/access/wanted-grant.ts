@@ -15,8 +15,61 @@ import type { KeyQuestion } from "./access.ts";
 export interface WantedGrant {
   readonly constraints: Grant["constraints"] | undefined;
   readonly operations: readonly GrantOperation[];
-  readonly grantee: string | undefined;
-  readonly retiring: string | undefined;
+  readonly grantee: GrantParty | undefined;
+  readonly retiring: GrantParty | undefined;
+}
+
+/** Whom a grant names. */
+export interface GrantParty {
+  /** ARN of a principal, or a service's name. */
+  readonly name: string;
+  /** Whether it was named by the member for services. */
+  readonly isService: boolean;
+}
+
+/**
+ * Reads the two members that can name somebody, of which at most one may be given.
+ *
+ * @param members - By name; the one for services has `Service` in its name.
+ */
+export function parseParty(members: Readonly<Record<string, unknown>>): GrantParty | undefined {
+  const given = Object.entries(members).filter(([, value]) => value !== undefined);
+  const [[member, value] = []] = given;
+  if (given.length > 1) throw notBoth(members);
+  if (member === undefined) return undefined;
+  const field = member.charAt(0).toLowerCase() + member.slice(1);
+  return member.includes("Service")
+    ? { name: check.servicePrincipal(value, field), isService: true }
+    : { name: check.principal(value, field), isService: false };
+}
+
+/** The same where one has to be given. */
+export function requireParty(members: Readonly<Record<string, unknown>>): GrantParty {
+  const party = parseParty(members);
+  if (party === undefined) throw notBoth(members);
+  return party;
+}
+
+function notBoth(members: Readonly<Record<string, unknown>>): KmsError {
+  const names = Object.keys(members).join(" or ");
+  return new KmsError("ValidationException", `You must specify either ${names}, but not both.`);
+}
+
+/** A grant to a service is for one resource, and somebody can retire it. */
+export function requireServiceTerms({ grantee, retiring, constraints }: WantedGrant): void {
+  if (grantee?.isService !== true) return;
+  if (constraints?.sourceArn === undefined) {
+    throw new KmsError(
+      "ValidationException",
+      "When you specify a GranteeServicePrincipal, you must also specify a SourceArn grant constraint.",
+    );
+  }
+  if (retiring === undefined) {
+    throw new KmsError(
+      "ValidationException",
+      "When you specify a GranteeServicePrincipal, you must also specify either a RetiringPrincipal or a RetiringServicePrincipal.",
+    );
+  }
 }
 
 /** AWS names none. More than there are can only be repetitions. */
@@ -50,18 +103,27 @@ export function grantFacts({
     ...(context === undefined ? {} : { encryptionContext: context }),
     conditions: {
       "kms:GrantOperations": operations,
-      "kms:GranteePrincipal": grantee,
-      "kms:RetiringPrincipal": retiring,
+      [grantee?.isService === true ? "kms:GranteeServicePrincipal" : "kms:GranteePrincipal"]:
+        grantee?.name,
+      [retiring?.isService === true ? "kms:RetiringServicePrincipal" : "kms:RetiringPrincipal"]:
+        retiring?.name,
       "kms:GrantConstraintType": constraintType(constraints),
+      "kms:GrantConstraintSourceArn": constraints?.sourceArn,
     },
   };
 }
 
-/** The pairs that a grant may be constrained to; at most one of the two. */
+/** What a grant may be constrained to: pairs of the encryption context, and a resource. */
 export function parseConstraints(value: unknown): Grant["constraints"] {
   if (value === undefined || value === null) return undefined;
   if (typeof value !== "object") throw check.constraint("constraints", "be a structure");
-  check.requireMembers(value, ["EncryptionContextEquals", "EncryptionContextSubset"]);
+  check.requireMembers(value, ["EncryptionContextEquals", "EncryptionContextSubset", "SourceArn"]);
+  const context = parseContexts(value);
+  if (!("SourceArn" in value) || value.SourceArn === undefined) return context;
+  return { ...context, sourceArn: check.sourceArn(value.SourceArn) };
+}
+
+function parseContexts(value: object): Grant["constraints"] {
   const equals = "EncryptionContextEquals" in value ? value.EncryptionContextEquals : undefined;
   const subset = "EncryptionContextSubset" in value ? value.EncryptionContextSubset : undefined;
   if (equals === undefined) {

@@ -135,12 +135,12 @@ export function decodeHead(bytes: Uint8Array | undefined): Head | undefined {
   return base.sequence <= last.sequence ? { base, last } : undefined;
 }
 
-function u64(value: number): Uint8Array {
+export function u64(value: number): Uint8Array {
   const bytes = new Uint8Array(8);
   new DataView(bytes.buffer).setBigUint64(0, BigInt(value));
   return bytes;
 }
 
-function fromU64(bytes: Uint8Array, offset: number): number {
+export function fromU64(bytes: Uint8Array, offset: number): number {
   return Number(new DataView(bytes.buffer, bytes.byteOffset).getBigUint64(offset));
 }

@@ -23,6 +23,8 @@ export interface AuditEvent {
   /** The value of `aws:userid`. */
   readonly principalId?: string;
   readonly accountId: string;
+  /** The subject of an identity provider's token, where `principal` is the provider. */
+  readonly userName?: string;
   /** ARN of the role of a session. Default: the role without a path that the session's ARN names. */
   readonly roleArn?: string;
   /** The service that called for the principal: `s3.amazonaws.com`. */

@@ -12,8 +12,10 @@ import type { KeyObject } from "node:crypto";
 import { EnvelopeError } from "@env/core";
 import type { Realm } from "../arn.ts";
 import { verifyArchive, type ArchiveReport } from "./archive.ts";
+import type { LastUseRecord } from "../store/iam-records.ts";
 import { Chain, type Link } from "./chain.ts";
 import type { AuditEvent, AuditSink } from "./event.ts";
+import { LastUses } from "./last-uses.ts";
 import { Pending, type AuditDurability, type AuditFailure } from "./pending.ts";
 import {
   page,
@@ -60,8 +62,8 @@ export interface AuditFacts extends Realm {
   readonly keystoreId: string;
 }
 
-/** Calls between two checks of the retention. */
-const RETENTION_INTERVAL = 1000;
+/** Calls between two checks of the retention, and of what the log keeps of the uses of keys. */
+const UPKEEP_INTERVAL = 1000;
 
 export class AuditLog implements AuditSink {
   readonly #sink: AuditRecordSink | "none" | undefined;
@@ -69,13 +71,14 @@ export class AuditLog implements AuditSink {
   readonly #realm: Realm;
   readonly #chain: Chain;
   readonly #rows: Rows;
+  readonly #lastUses: LastUses;
   readonly #pending: Pending;
   readonly #retention: Retention;
   /** What is kept; `undefined`: everything. */
   readonly #limits: AuditRetention | undefined;
   readonly #listeners = new Set<() => void>();
   readonly #keystoreId: string;
-  #untilRetention = 1;
+  #untilUpkeep = 1;
   #warned = false;
   #closed = false;
 
@@ -100,13 +103,18 @@ export class AuditLog implements AuditSink {
     this.#keystoreId = facts.keystoreId;
     this.#chain = new Chain(root, facts.keystoreId);
     this.#rows = new Rows(store, this.#chain);
+    this.#lastUses = new LastUses(store, this.#rows);
     this.#limits = retention === "none" ? undefined : parseRetention(retention);
     this.#retention = new Retention({
       store,
       rows: this.#rows,
       chain: this.#chain,
       keystoreId: facts.keystoreId,
-      record: (cut) => this.#serviceRecord("RotateAuditLog", cut),
+      cut: (end, cut) => {
+        this.#lastUses.keep(end.sequence);
+        this.#rows.cut(end);
+        this.#write([this.#serviceRecord("RotateAuditLog", cut)]);
+      },
     });
     this.#pending = new Pending({
       store,
@@ -136,6 +144,16 @@ export class AuditLog implements AuditSink {
     return undefined;
   }
 
+  /**
+   * The last use of a key for cryptography, for use inside the store's `read` and `write`. Not for applications: they call
+   * GetKeyLastUsage.
+   *
+   * @param arn - ARN of the key.
+   */
+  lastUse(arn: string): LastUseRecord | undefined {
+    return this.#lastUses.get(arn);
+  }
+
   /** The number of this process's records that are not known to be on disk. */
   get backlog(): number {
     return this.#pending.backlog;
@@ -162,7 +180,6 @@ export class AuditLog implements AuditSink {
       {
         store: this.#store,
         rows: this.#rows,
-        chain: this.#chain,
         onWritten: (listener) => this.#listen(listener),
         isClosed: () => this.#closed,
       },
@@ -233,6 +250,7 @@ export class AuditLog implements AuditSink {
 
   #write(records: readonly EncodedRecord[]): Link {
     this.#rows.append(records);
+    this.#lastUses.note(records);
     return this.#rows.head().last;
   }
 
@@ -246,16 +264,18 @@ export class AuditLog implements AuditSink {
 
   #written(count: number): void {
     this.#ring();
-    this.#untilRetention -= count;
-    if (this.#limits === undefined || this.#untilRetention > 0 || this.#closed) return;
-    this.#untilRetention = RETENTION_INTERVAL;
-    this.applyRetention().then(
-      ({ removed }) => this.#warnOfDefault(removed),
-      (error: unknown) => {
-        // No call has failed, and the next thousand calls will try again, but the operator should know.
-        if (!this.#closed) process.emitWarning(error instanceof Error ? error : String(error));
-      },
-    );
+    this.#untilUpkeep -= count;
+    if (this.#untilUpkeep > 0 || this.#closed) return;
+    this.#untilUpkeep = UPKEEP_INTERVAL;
+    this.#upkeep().catch((error: unknown) => {
+      // No call has failed, and the next thousand calls will try again, but the operator should know.
+      if (!this.#closed) process.emitWarning(error instanceof Error ? error : String(error));
+    });
+  }
+
+  async #upkeep(): Promise<void> {
+    if (this.#limits !== undefined) this.#warnOfDefault((await this.applyRetention()).removed);
+    await this.#lastUses.writeDown();
   }
 
   /** A limit that nobody chose must not delete records in silence. */

@@ -3,14 +3,13 @@
  * that the catalogue names. A member whose value has another shape is dropped. Bytes are never text, whatever
  * their name.
  *
- * Never with a shape: plaintext, ciphertext, messages, MACs, signatures, key material, public keys, import
+ * Never with a shape: plaintext, ciphertext, shared secrets, messages, MACs, signatures, key material, public keys, import
  * and grant tokens, attestation documents.
  *
  * Source: the AWS KMS API reference for names and shapes; spec/audit-v1.md#members
  *
  * @module
  */
-import { notOffered } from "../catalogue/not-offered.ts";
 import { operations } from "../catalogue/operations.ts";
 import type { Row } from "../catalogue/row.ts";
 import type { Json } from "./canonical.ts";
@@ -137,6 +136,7 @@ const ownRecords: Readonly<Record<string, Kept>> = {
   DeleteKey: { request: ["KeyId"] },
   RotateAuditLog: { request: ["FirstRecord", "LastRecord", "Digest", "Archive"] },
   RotateKey: { request: ["KeyId", "KeyMaterialId"] },
+  SynchronizeMultiRegionKey: { request: ["KeyId"] },
 };
 
 interface Kept {
@@ -147,9 +147,7 @@ interface Kept {
 /** Members that are kept, by operation. Of one that is not listed nothing is kept. */
 const keptOf: ReadonlyMap<string, Kept> = new Map([
   ...Object.entries(ownRecords),
-  ...Object.entries<Row>({ ...operations, ...notOffered }).map(
-    ([name, row]) => [name, membersKept(row)] as const,
-  ),
+  ...Object.entries<Row>(operations).map(([name, row]) => [name, membersKept(row)] as const),
 ]);
 
 /** All members of the request that have a shape, also those that the call is refused for. */
@@ -178,10 +176,12 @@ const formShapes: ReadonlyMap<string, Shape> = new Map([
     "AccessKeyId",
     "DurationSeconds",
     "GroupName",
+    "NewGroupName",
     "NewPath",
     "NewUserName",
     "OpenIDConnectProviderArn",
     "Path",
+    "PermissionsBoundary",
     "PolicyArn",
     "PolicyName",
     "RoleArn",
@@ -309,6 +309,7 @@ const metadata = structure({
   DeletionDate: date,
   Description: description,
   Enabled: flag,
+  EncapsulationAlgorithms: texts,
   EncryptionAlgorithms: texts,
   ExpirationModel: text,
   KeyAgreementAlgorithms: texts,

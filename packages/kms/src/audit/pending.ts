@@ -10,6 +10,7 @@
  *
  * @module
  */
+import { setImmediate } from "node:timers/promises";
 import { EnvelopeError } from "@env/core";
 import type { Link } from "./chain.ts";
 import type { EncodedRecord } from "./record.ts";
@@ -145,11 +146,26 @@ export class Pending {
     clearTimeout(this.#timer);
     this.#timer = undefined;
     try {
-      while (this.#queue.length > 0) await this.#writeGroup();
+      while (this.#queue.length > 0) {
+        await this.#gather();
+        if (this.#closed) return;
+        await this.#writeGroup();
+      }
     } catch (error) {
       this.#fail(error);
     } finally {
       this.#draining = false;
+    }
+  }
+
+  /**
+   * Waits for records that are about to arrive: as long as every turn of the event loop brings more, as the requests of a
+   * busy server do.
+   */
+  async #gather(): Promise<void> {
+    for (let known = 0; known < this.#queue.length && known < MAX_GROUP;) {
+      known = this.#queue.length;
+      await setImmediate();
     }
   }
 

@@ -9,6 +9,8 @@ import { randomUUID } from "node:crypto";
 import type { Bytes } from "@env/core";
 import type { Realm } from "../arn.ts";
 import { canonicalJson, type Json } from "./canonical.ts";
+import { usesKeys } from "../catalogue/operations.ts";
+import type { LastUseRecord } from "../store/iam-records.ts";
 import type { AuditEvent } from "./event.ts";
 import {
   formMembers,
@@ -84,12 +86,15 @@ export interface UserIdentity {
     | "Role"
     | "AssumedRole"
     | "FederatedUser"
+    | "WebIdentityUser"
     | "AWSService"
     | "Unknown";
   readonly principalId?: string | undefined;
   readonly arn?: string | undefined;
   readonly accountId?: string | undefined;
   readonly userName?: string | undefined;
+  /** ARN of the provider whose token the caller has. */
+  readonly identityProvider?: string | undefined;
   readonly invokedBy?: string | undefined;
   readonly sessionContext?: {
     readonly sessionIssuer: {
@@ -107,6 +112,14 @@ export interface EncodedRecord {
   readonly time: number;
   /** Canonical JSON in UTF-8. */
   readonly bytes: Bytes;
+  /** One for each key that the call used. */
+  readonly uses: readonly KeyUse[];
+}
+
+/** What a record says of the last use of a key; `use` is `undefined` where the key was deleted. */
+export interface KeyUse {
+  readonly arn: string;
+  readonly use: LastUseRecord | undefined;
 }
 
 /** The caller of what the keystore does by itself. A client cannot have this name. */
@@ -155,10 +168,12 @@ export function toRecord(event: AuditEvent, realm: Realm): AuditRecord {
 export function encodeRecord(record: AuditRecord): EncodedRecord {
   const time = Date.parse(record.eventTime);
   const bytes = utf8(record);
-  if (bytes.length <= MAX_RECORD_BYTES) return { time, bytes };
+  const uses = usesIn(record);
+  if (bytes.length <= MAX_RECORD_BYTES) return { time, bytes, uses };
   const additionalEventData = { ...record.additionalEventData, omitted: true as const };
   return {
     time,
+    uses,
     bytes: utf8({
       ...record,
       requestParameters: null,
@@ -166,6 +181,26 @@ export function encodeRecord(record: AuditRecord): EncodedRecord {
       additionalEventData,
     }),
   };
+}
+
+/** What a record says of the last use of keys. */
+export function usesIn({
+  errorCode,
+  eventName,
+  eventID: eventId,
+  eventSource,
+  eventTime,
+  eventType,
+  requestID: requestId,
+  resources,
+}: AuditRecord): readonly KeyUse[] {
+  const deletes = eventName === "DeleteKey" && eventType === "AwsServiceEvent";
+  const uses = eventSource === "kms.amazonaws.com" && usesKeys(eventName);
+  if (errorCode !== undefined || !(uses || deletes)) return [];
+  const facts = { operation: eventName, time: Date.parse(eventTime), eventId, requestId };
+  return resources
+    .filter(({ type }) => type === "AWS::KMS::Key")
+    .map(({ ARN: arn }) => ({ arn, use: deletes ? undefined : { arn, ...facts } }));
 }
 
 /** Reads a record from authentic bytes. `undefined`: {@link encodeRecord} would not write them. */
@@ -231,6 +266,14 @@ function userIdentity(event: AuditEvent): UserIdentity {
       return { ...identity, type: "Role", userName };
     case "federated-user":
       return { ...identity, type: "FederatedUser", userName };
+    case "oidc-provider":
+      return {
+        type: "WebIdentityUser",
+        accountId: account,
+        identityProvider: arn,
+        principalId: boundText(principalId),
+        userName: boundText(event.userName),
+      };
     case "assumed-role": {
       const role = bounded(path.split("/")[0] ?? "");
       return {

@@ -9,11 +9,11 @@
  *
  * @module
  */
+import { DAY_MS } from "../store/store.ts";
 import { basename } from "node:path";
 import { setImmediate } from "node:timers/promises";
 import { ArchiveWriter } from "./archive.ts";
 import type { Chain, Link } from "./chain.ts";
-import type { EncodedRecord } from "./record.ts";
 import { malformed, type AuditStore, type Rows } from "./rows.ts";
 
 /** What is kept. If both limits are given, whatever exceeds either of them is cut off. */
@@ -41,14 +41,13 @@ interface RetentionSource {
   readonly rows: Rows;
   readonly chain: Chain;
   readonly keystoreId: string;
-  /** Makes the record of a cut with these facts. */
-  readonly record: (facts: Readonly<Record<string, unknown>>) => EncodedRecord;
+  /** Cuts off all records up to a place, and records the cut with these facts. */
+  readonly cut: (end: Link, facts: Readonly<Record<string, unknown>>) => void;
 }
 
 /** Bytes of the records of a piece. Deleting it takes about ten milliseconds, in which nobody else can write. */
 const PIECE_BYTES = 8 << 20;
 const PAGE_ROWS = 256;
-const DAY_MS = 86_400_000;
 
 /** @throws TypeError, RangeError for limits out of bounds. */
 export function parseRetention(retention: AuditRetention): AuditRetention {
@@ -163,18 +162,15 @@ export class Retention {
 
   /** Cuts off a piece. `false`: another process has cut off some of it. */
   #cut(base: Link, end: Link, path: string | undefined): Promise<boolean> {
-    const { store, rows, record } = this.#source;
+    const { store, rows, cut } = this.#source;
     return store.write(() => {
       if (rows.head().base.sequence !== base.sequence) return false;
-      rows.cut(end);
-      rows.append([
-        record({
-          FirstRecord: base.sequence + 1,
-          LastRecord: end.sequence,
-          Digest: Buffer.from(end.digest).toString("hex"),
-          Archive: path === undefined ? undefined : basename(path),
-        }),
-      ]);
+      cut(end, {
+        FirstRecord: base.sequence + 1,
+        LastRecord: end.sequence,
+        Digest: Buffer.from(end.digest).toString("hex"),
+        Archive: path === undefined ? undefined : basename(path),
+      });
       return true;
     });
   }

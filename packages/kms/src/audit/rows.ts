@@ -11,13 +11,28 @@
 import { EnvelopeError } from "@env/core";
 import type { AuditRow, Store } from "../store/store.ts";
 import { decodeHead, encodeHead, type Chain, type Head, type Link, type Opened } from "./chain.ts";
-import type { EncodedRecord } from "./record.ts";
+import { decodeRecord, type AuditRecord, type EncodedRecord } from "./record.ts";
 
 /** What the log needs of the keystore's store. */
 export type AuditStore = Pick<
   Store,
-  "read" | "write" | "writeSync" | "writing" | "now" | "head" | "setHead" | "auditRows"
+  | "read"
+  | "write"
+  | "writeSync"
+  | "writing"
+  | "epoch"
+  | "now"
+  | "head"
+  | "setHead"
+  | "auditRows"
+  | "lastUses"
 >;
+
+/** A record of the log, and the place in the chain that it makes. */
+export interface Step {
+  readonly record: AuditRecord;
+  readonly link: Link;
+}
 
 const HEAD = "audit";
 
@@ -47,6 +62,37 @@ export class Rows {
       this.#store.auditRows.insert({ sequence: link.sequence, time, sealed: next.sealed });
     }
     this.#store.setHead(HEAD, encodeHead({ base, last: link }));
+  }
+
+  /**
+   * The records after a place, at most `limit`. After a cut, those after the cut.
+   *
+   * @param place - A number says where to begin, but not what must be there.
+   * @throws EnvelopeError `ERR_ENVELOPE_KEYSTORE_FORMAT` for a record that does not verify or does not follow the one
+   * before it.
+   */
+  after(place: number | Link, limit: number): readonly Step[] {
+    const { base, last } = this.head();
+    let before = typeof place === "number" ? undefined : place;
+    let sequence = typeof place === "number" ? place : place.sequence;
+    if (sequence <= base.sequence) {
+      before = base;
+      sequence = base.sequence;
+    }
+    return this.#store.auditRows.after(sequence, last.sequence, limit).map((row) => {
+      const { previous, record } = this.open(row);
+      const expected = before ?? { sequence, digest: previous };
+      if (
+        row.sequence !== expected.sequence + 1 ||
+        Buffer.compare(previous, expected.digest) !== 0
+      ) {
+        throw malformed(`record ${row.sequence} does not follow record ${expected.sequence}`);
+      }
+      const decoded = decodeRecord(record);
+      if (decoded === undefined) throw malformed(`record ${row.sequence} is malformed`);
+      before = this.#chain.next(expected, record);
+      return { record: decoded, link: before };
+    });
   }
 
   /** Deletes all rows up to `base`, after which the log begins from now on. */

@@ -3,10 +3,9 @@
  *
  * @module
  */
-import type { Chain, Link } from "./chain.ts";
+import type { Link } from "./chain.ts";
 import type { AuditEntry } from "./query.ts";
-import { decodeRecord } from "./record.ts";
-import { malformed, type AuditStore, type Rows } from "./rows.ts";
+import type { AuditStore, Rows } from "./rows.ts";
 
 export interface AuditTailOptions {
   /** Number of the record to continue after; 0 for all records. Default: only new records. */
@@ -20,7 +19,6 @@ export interface AuditTailOptions {
 export interface TailSource {
   readonly store: AuditStore;
   readonly rows: Rows;
-  readonly chain: Chain;
   /** Calls the listener when this process has written. Returns a function that stops it. */
   readonly onWritten: (listener: () => void) => () => void;
   readonly isClosed: () => boolean;
@@ -50,10 +48,10 @@ export async function* tail(
     let place: number | Link = after ?? (await store.read(() => rows.head().last));
     while (!isOver()) {
       const start: number | Link = place;
-      const steps: readonly Step[] = await store.read(() => stepsAfter(source, start));
-      for (const { entry, link } of steps) {
+      const steps = await store.read(() => rows.after(start, ROWS));
+      for (const { record, link } of steps) {
         place = link;
-        yield entry;
+        yield { sequence: link.sequence, record };
         if (isOver()) return;
       }
       if (steps.length < ROWS) await doorbell.wait();
@@ -61,33 +59,6 @@ export async function* tail(
   } finally {
     doorbell.close();
   }
-}
-
-interface Step {
-  readonly entry: AuditEntry;
-  readonly link: Link;
-}
-
-function stepsAfter({ store, rows, chain }: TailSource, place: number | Link): readonly Step[] {
-  const { base, last } = rows.head();
-  // A number says where to begin, but not what must be there.
-  let before = typeof place === "number" ? undefined : place;
-  let sequence = typeof place === "number" ? place : place.sequence;
-  if (sequence <= base.sequence) {
-    before = base;
-    sequence = base.sequence;
-  }
-  return store.auditRows.after(sequence, last.sequence, ROWS).map((row) => {
-    const { previous, record } = rows.open(row);
-    const expected = before ?? { sequence, digest: previous };
-    if (row.sequence !== expected.sequence + 1 || Buffer.compare(previous, expected.digest) !== 0) {
-      throw malformed(`record ${row.sequence} does not follow record ${expected.sequence}`);
-    }
-    const decoded = decodeRecord(record);
-    if (decoded === undefined) throw malformed(`record ${row.sequence} is malformed`);
-    before = chain.next(expected, record);
-    return { entry: { sequence: row.sequence, record: decoded }, link: before };
-  });
 }
 
 /** Rings when there may be new records, and remembers it while nobody waits. */

@@ -1,10 +1,9 @@
 /**
  * The catalogue by permission: an action is what a policy names after `kms:`. It has the name and the row of
- * its operation, except that ReEncrypt needs two.
+ * its operation, except that ReEncrypt needs two, and that one action has no operation.
  *
  * @module
  */
-import { notOffered } from "./not-offered.ts";
 import { operationRows, operations, type OperationName } from "./operations.ts";
 import type { OperationRow, Row } from "./row.ts";
 
@@ -28,7 +27,7 @@ export type AliasAction = ActionsWith<{ readonly on: "alias" }>;
 /** Actions on no key: only IAM decides. */
 export type GeneralAction = ActionsWith<{ readonly on: "account" }>;
 
-/** What a grant can allow. AWS has two more, for keys that this KMS does not have. */
+/** What a grant can allow. */
 export type GrantOperation = {
   [Name in OperationName]: Rows[Name] extends { readonly open: readonly (infer To)[] }
     ? "grant" extends To
@@ -37,21 +36,18 @@ export type GrantOperation = {
     : never;
 }[OperationName];
 
-const offered = byAction<OperationRow>(operationRows);
+const offered: ReadonlyMap<string, OperationRow> = new Map(
+  Object.entries(operationRows).flatMap(([name, row]) =>
+    (row.permissions ?? [name]).map((action) => [action, row] as const),
+  ),
+);
 
 /** The rows of all of AWS's actions, by name. */
-export const actionRows: ReadonlyMap<string, Row> = new Map([
+export const actionRows: ReadonlyMap<string, Row> = new Map<string, Row>([
   ...offered,
-  ...byAction<Row>(notOffered),
+  // AWS asks for it when it copies what replicas share. Policies may name it.
+  ["SynchronizeMultiRegionKey", { on: "key", request: "KeyId" }],
 ]);
-
-function byAction<R extends Row>(rows: Readonly<Record<string, R>>): Map<string, R> {
-  return new Map(
-    Object.entries(rows).flatMap(([name, row]) =>
-      (row.permissions ?? [name]).map((action) => [action, row] as const),
-    ),
-  );
-}
 
 export function isKeyAction(name: string): name is KeyAction {
   return offered.get(name)?.states !== undefined;

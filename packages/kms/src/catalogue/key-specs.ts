@@ -19,9 +19,23 @@ export type KeySpec =
   | "ECC_NIST_P384"
   | "ECC_NIST_P521"
   | "ECC_SECG_P256K1"
-  | "ECC_NIST_EDWARDS25519";
+  | "ECC_NIST_EDWARDS25519"
+  | "ML_DSA_44"
+  | "ML_DSA_65"
+  | "ML_DSA_87"
+  | "ML_KEM_512"
+  | "ML_KEM_768"
+  | "ML_KEM_1024";
 
-export type KeyUsage = "ENCRYPT_DECRYPT" | "SIGN_VERIFY" | "GENERATE_VERIFY_MAC" | "KEY_AGREEMENT";
+export const keyUsages = [
+  "ENCRYPT_DECRYPT",
+  "SIGN_VERIFY",
+  "GENERATE_VERIFY_MAC",
+  "KEY_AGREEMENT",
+  "ENCAPSULATE_DECAPSULATE",
+] as const;
+
+export type KeyUsage = (typeof keyUsages)[number];
 
 export type EncryptionAlgorithm = "SYMMETRIC_DEFAULT" | "RSAES_OAEP_SHA_1" | "RSAES_OAEP_SHA_256";
 export type MacAlgorithm = "HMAC_SHA_224" | "HMAC_SHA_256" | "HMAC_SHA_384" | "HMAC_SHA_512";
@@ -35,8 +49,10 @@ export type SigningAlgorithm =
   | "ECDSA_SHA_256"
   | "ECDSA_SHA_384"
   | "ECDSA_SHA_512"
-  | "ED25519_SHA_512";
+  | "ED25519_SHA_512"
+  | "ML_DSA_SHAKE_256";
 export type KeyAgreementAlgorithm = "ECDH";
+export type EncapsulationAlgorithm = "ML_KEM";
 
 /** What the bytes of a key are. */
 export type Material =
@@ -45,7 +61,16 @@ export type Material =
   | { readonly type: "rsa"; readonly modulusBits: number }
   /** `namedCurve` as OpenSSL calls it. */
   | { readonly type: "ec"; readonly namedCurve: string }
-  | { readonly type: "ed25519" };
+  | { readonly type: "ed25519" }
+  /** `type` as OpenSSL calls it. */
+  | { readonly type: "ml-dsa-44" | "ml-dsa-65" | "ml-dsa-87" }
+  /** `ciphertextBytes`: how long the encapsulated form of a shared secret is. */
+  | {
+      readonly type: "ml-kem-512" | "ml-kem-768" | "ml-kem-1024";
+      readonly ciphertextBytes: number;
+    };
+
+export type PostQuantumType = Extract<Material["type"], `ml-${string}`>;
 
 export interface KeySpecFacts {
   readonly material: Material;
@@ -58,9 +83,11 @@ export interface KeySpecFacts {
   readonly mac: readonly MacAlgorithm[];
   /** Algorithms of keys with `KEY_AGREEMENT`. */
   readonly agreement: readonly KeyAgreementAlgorithm[];
+  /** Algorithms of keys with `ENCAPSULATE_DECAPSULATE`. */
+  readonly encapsulation: readonly EncapsulationAlgorithm[];
 }
 
-const none = { encryption: [], signing: [], mac: [], agreement: [] } as const;
+const none = { encryption: [], signing: [], mac: [], agreement: [], encapsulation: [] } as const;
 
 function rsa(modulusBits: number): KeySpecFacts {
   return {
@@ -87,6 +114,22 @@ function nist(namedCurve: string, signing: SigningAlgorithm): KeySpecFacts {
     usages: ["SIGN_VERIFY", "KEY_AGREEMENT"],
     signing: [signing],
     agreement: ["ECDH"],
+  };
+}
+
+function mlDsa(type: Extract<PostQuantumType, `ml-dsa-${string}`>): KeySpecFacts {
+  return { ...none, material: { type }, usages: ["SIGN_VERIFY"], signing: ["ML_DSA_SHAKE_256"] };
+}
+
+function mlKem(
+  type: Extract<PostQuantumType, `ml-kem-${string}`>,
+  ciphertextBytes: number,
+): KeySpecFacts {
+  return {
+    ...none,
+    material: { type, ciphertextBytes },
+    usages: ["ENCAPSULATE_DECAPSULATE"],
+    encapsulation: ["ML_KEM"],
   };
 }
 
@@ -128,18 +171,16 @@ export const keySpecs: Readonly<Record<KeySpec, KeySpecFacts>> = {
     usages: ["SIGN_VERIFY"],
     signing: ["ED25519_SHA_512"],
   },
+  ML_DSA_44: mlDsa("ml-dsa-44"),
+  ML_DSA_65: mlDsa("ml-dsa-65"),
+  ML_DSA_87: mlDsa("ml-dsa-87"),
+  ML_KEM_512: mlKem("ml-kem-512", 768),
+  ML_KEM_768: mlKem("ml-kem-768", 1088),
+  ML_KEM_1024: mlKem("ml-kem-1024", 1568),
 };
 
-/** AWS has them, node:crypto has not, or not in every version of Node that is supported. */
-export const keySpecsNotOffered = [
-  "ML_DSA_44",
-  "ML_DSA_65",
-  "ML_DSA_87",
-  "ML_KEM_512",
-  "ML_KEM_768",
-  "ML_KEM_1024",
-  "SM2",
-] as const;
+/** What AWS has besides. */
+export const keySpecsNotOffered = ["SM2"] as const;
 
 /** Pairs that GenerateDataKeyPair makes: no use is attached to them. */
 export const dataKeyPairSpecs = [
@@ -151,6 +192,9 @@ export const dataKeyPairSpecs = [
   "ECC_NIST_P521",
   "ECC_SECG_P256K1",
   "ECC_NIST_EDWARDS25519",
+  "ML_KEM_512",
+  "ML_KEM_768",
+  "ML_KEM_1024",
 ] as const;
 
 export type DataKeyPairSpec = (typeof dataKeyPairSpecs)[number];

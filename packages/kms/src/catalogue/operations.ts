@@ -47,8 +47,7 @@ export const operations = {
     quota: 50,
     open: ["accounts", "grant"],
     request:
-      "KeyId GranteePrincipal RetiringPrincipal Operations Constraints Name GrantTokens DryRun",
-    refused: "GranteeServicePrincipal RetiringServicePrincipal",
+      "KeyId GranteePrincipal GranteeServicePrincipal RetiringPrincipal RetiringServicePrincipal Operations Constraints Name GrantTokens DryRun",
     conditions: {
       "kms:GrantOperations": null,
       "kms:GranteePrincipal": null,
@@ -85,6 +84,14 @@ export const operations = {
     },
     logged: "KeyMetadata",
   },
+  Decapsulate: {
+    on: "key",
+    mode: "read",
+    states: "use",
+    usage: "ENCAPSULATE_DECAPSULATE",
+    open: ["accounts", "alias", "grant"],
+    request: "KeyId SharedSecretCiphertextBlob EncapsulationAlgorithm GrantTokens DryRun",
+  },
   Decrypt: {
     on: "key",
     mode: "read",
@@ -92,8 +99,9 @@ export const operations = {
     usage: "ENCRYPT_DECRYPT",
     quota: "cryptographic",
     open: ["accounts", "alias", "grant"],
-    request: "KeyId CiphertextBlob EncryptionContext EncryptionAlgorithm GrantTokens DryRun",
-    refused: "Recipient DryRunModifiers",
+    request:
+      "KeyId CiphertextBlob EncryptionContext EncryptionAlgorithm GrantTokens DryRun DryRunModifiers",
+    refused: "Recipient",
     conditions: { "kms:EncryptionAlgorithm": "SYMMETRIC_DEFAULT" },
   },
   DeleteAlias: { on: "alias", mode: "write", states: "look", quota: 15, request: "AliasName" },
@@ -159,6 +167,14 @@ export const operations = {
     quota: 15,
     request: "KeyId RotationPeriodInDays",
     conditions: { "kms:RotationPeriodInDays": 365 },
+  },
+  Encapsulate: {
+    on: "key",
+    mode: "read",
+    states: "use",
+    usage: "ENCAPSULATE_DECAPSULATE",
+    open: ["accounts", "alias", "grant"],
+    request: "KeyId EncapsulationAlgorithm GrantTokens DryRun",
   },
   Encrypt: {
     on: "key",
@@ -233,6 +249,7 @@ export const operations = {
     request: "NumberOfBytes CustomKeyStoreId",
     refused: "Recipient",
   },
+  GetKeyLastUsage: { on: "key", mode: "read", states: "look", quota: 5, request: "KeyId" },
   GetKeyPolicy: {
     on: "key",
     mode: "read",
@@ -252,7 +269,7 @@ export const operations = {
     on: "key",
     mode: "read",
     states: "import",
-    quota: 0.25,
+    quota: 1,
     request: "KeyId WrappingAlgorithm WrappingKeySpec",
     conditions: { "kms:WrappingAlgorithm": null, "kms:WrappingKeySpec": null },
   },
@@ -282,8 +299,7 @@ export const operations = {
     states: "look",
     quota: 100,
     open: ["accounts"],
-    request: "KeyId GrantId GranteePrincipal Limit Marker",
-    refused: "GranteeServicePrincipal",
+    request: "KeyId GrantId GranteePrincipal GranteeServicePrincipal Limit Marker",
     conditions: { "kms:GrantIsForAWSResource": null },
   },
   ListKeyPolicies: {
@@ -297,6 +313,7 @@ export const operations = {
     on: "key",
     mode: "read",
     states: "look",
+    quota: 100,
     request: "KeyId IncludeKeyMaterial Limit Marker",
   },
   ListKeys: {
@@ -317,8 +334,7 @@ export const operations = {
     on: "account",
     mode: "read",
     quota: 100,
-    request: "RetiringPrincipal Limit Marker",
-    refused: "RetiringServicePrincipal",
+    request: "RetiringPrincipal RetiringServicePrincipal Limit Marker",
   },
   PutKeyPolicy: {
     on: "key",
@@ -337,8 +353,7 @@ export const operations = {
     quota: "cryptographic",
     open: ["accounts", "alias", "grant"],
     request:
-      "CiphertextBlob SourceKeyId SourceEncryptionContext SourceEncryptionAlgorithm DestinationKeyId DestinationEncryptionContext DestinationEncryptionAlgorithm GrantTokens DryRun",
-    refused: "DryRunModifiers",
+      "CiphertextBlob SourceKeyId SourceEncryptionContext SourceEncryptionAlgorithm DestinationKeyId DestinationEncryptionContext DestinationEncryptionAlgorithm GrantTokens DryRun DryRunModifiers",
     conditions: { "kms:EncryptionAlgorithm": "SYMMETRIC_DEFAULT", "kms:ReEncryptOnSameKey": false },
   },
   ReplicateKey: {
@@ -354,7 +369,7 @@ export const operations = {
     on: "grant",
     mode: "write",
     states: "look",
-    quota: 30,
+    quota: 50,
     open: ["accounts", "grant"],
     request: "GrantToken KeyId GrantId DryRun",
     conditions: {
@@ -367,7 +382,7 @@ export const operations = {
     on: "key",
     mode: "write",
     states: "look",
-    quota: 30,
+    quota: 50,
     open: ["accounts"],
     request: "KeyId GrantId DryRun",
     conditions: { "kms:GrantIsForAWSResource": null },
@@ -376,6 +391,7 @@ export const operations = {
     on: "key",
     mode: "write",
     states: "rotateNow",
+    quota: 5,
     request: "KeyId",
     logged: "KeyId",
   },
@@ -497,4 +513,13 @@ const members: ReadonlyMap<string, readonly string[]> = new Map(
 /** The members of an operation's request that this KMS understands. */
 export function membersOf(operation: OperationName): readonly string[] {
   return members.get(operation) ?? [];
+}
+
+const usingKeys: ReadonlySet<string> = new Set(
+  Object.entries(operationRows).flatMap(([name, { usage }]) => (usage === undefined ? [] : [name])),
+);
+
+/** Whether an operation uses its keys for cryptography: those whose last use AWS tracks. */
+export function usesKeys(operation: string): boolean {
+  return usingKeys.has(operation);
 }

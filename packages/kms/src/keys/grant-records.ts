@@ -105,8 +105,6 @@ export function withoutGrant(record: KeyRecord, grantId: string): KeyRecord {
 
 /** `kms:GrantConstraintType`. */
 export function constraintType(constraints: Grant["constraints"]): string | undefined {
-  if (constraints === undefined) return undefined;
-  return constraints.encryptionContextEquals === undefined
-    ? "EncryptionContextSubset"
-    : "EncryptionContextEquals";
+  if (constraints?.encryptionContextEquals !== undefined) return "EncryptionContextEquals";
+  return constraints?.encryptionContextSubset && "EncryptionContextSubset";
 }

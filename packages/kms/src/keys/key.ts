@@ -5,9 +5,10 @@
  */
 import { hash, type KeyObject } from "node:crypto";
 import { keyArn, keyIdToBytes, multiRegionForm, type Realm } from "../arn.ts";
+import { requireAvailable } from "../material/material.ts";
 import { label } from "../material/seal.ts";
 import type { KeyRecord, KeyVersion } from "../store/key-record.ts";
-import type { Store } from "../store/store.ts";
+import { DAY_MS, type Store } from "../store/store.ts";
 import type { KeyState } from "../catalogue/key-states.ts";
 
 /** A version with its material at hand, and the name it goes by in a blob. */
@@ -49,13 +50,31 @@ export function keyState(record: KeyRecord, now: number): KeyState {
   return record.enabled ? "Enabled" : "Disabled";
 }
 
+/**
+ * Days in which a key was not used for cryptography, rounded down: since its last use, or else since it was created.
+ *
+ * @param lastUse - Milliseconds since 1970; `undefined`: never.
+ */
+export function daysWithoutUse(
+  { created }: Pick<KeyRecord, "created">,
+  lastUse: number | undefined,
+  now: number,
+): number {
+  return Math.max(0, Math.floor((now - (lastUse ?? created)) / DAY_MS));
+}
+
 /** Whether a version can be used: imported material may be deleted, or expire. */
 export function isPresent({ material, imported }: KeyVersion, now: number): boolean {
   return material !== undefined && (imported?.expires ?? Infinity) > now;
 }
 
-/** The version that encrypts. The key's state says that it is there. */
+/**
+ * The version that encrypts, signs and so on. The key's state says that it is there.
+ *
+ * @throws `UnsupportedOperationException` for keys that are not available on this Node.js.
+ */
 export function currentVersion(record: KeyRecord): UsableVersion {
+  requireAvailable(record.keySpec);
   const current = versionOf(record, record.versions.length);
   if (current === undefined) throw new RangeError("the key has no material");
   return current;

@@ -13,9 +13,7 @@ import { keyState, materialIdOf } from "./key.ts";
 import { primaryOf, relatedKeys } from "./multi-region.ts";
 import type { KeyRecord, KeyVersion } from "../store/key-record.ts";
 import { KEY_BYTES, random, secretKey } from "../material/seal.ts";
-import type { Store } from "../store/store.ts";
-
-export const DAY_MS = 86_400_000;
+import { DAY_MS, type Store } from "../store/store.ts";
 
 /** Something that the KMS did by itself, for the audit log. */
 export interface DueEvent {

@@ -11,7 +11,8 @@
 import { randomUUID } from "node:crypto";
 import type { Realm } from "../arn.ts";
 import type { KeyRecord } from "../store/key-record.ts";
-import { DAY_MS, newVersion } from "./lifecycle.ts";
+import { DAY_MS } from "../store/store.ts";
+import { newVersion } from "./lifecycle.ts";
 import { managedKeyPolicy } from "../policy/managed-policy.ts";
 
 interface Service {

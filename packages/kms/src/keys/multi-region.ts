@@ -9,9 +9,7 @@
  */
 import { KmsError } from "../catalogue/errors.ts";
 import type { KeyRecord } from "../store/key-record.ts";
-import type { Store } from "../store/store.ts";
-
-const DAY_MS = 86_400_000;
+import { DAY_MS, type Store } from "../store/store.ts";
 
 type Family = Pick<KeyRecord, "region" | "regions">;
 

@@ -2,53 +2,88 @@
  * The material of a key: made, written as bytes, read again. Between the two it is a KeyObject, and its
  * bytes are nowhere in the JavaScript heap.
  *
- * Bytes are the raw secret of symmetric and HMAC keys, and PKCS #8 in DER of all others.
+ * Bytes are the raw secret of symmetric and HMAC keys, and PKCS #8 in DER of all others. Of post-quantum keys, the
+ * seed is in it and nothing else.
  *
  * @module
  */
-import {
-  createPrivateKey,
-  createPublicKey,
-  generateKeyPair,
-  type KeyObject,
-  type KeyPairKeyObjectResult,
-} from "node:crypto";
+import { createPrivateKey, createPublicKey, generateKeyPair, type KeyObject } from "node:crypto";
 import { promisify } from "node:util";
 import type { Bytes } from "@env/core";
+import {
+  encodeSeed,
+  generateFromSeed,
+  hasAlgorithm,
+  hasSeed,
+  isPostQuantum,
+} from "./post-quantum.ts";
 import { random, secretKey } from "./seal.ts";
-import { keySpecs, type KeySpec, type Material } from "../catalogue/key-specs.ts";
+import { KmsError } from "../catalogue/errors.ts";
+import { keySpecs, type KeySpec } from "../catalogue/key-specs.ts";
+
+/** Whether this Node.js can make and use keys of a spec. */
+export function isAvailable(keySpec: KeySpec): boolean {
+  const { type } = keySpecs[keySpec].material;
+  return !isPostQuantum(type) || hasAlgorithm(type);
+}
+
+/** @throws {@link KmsError} `UnsupportedOperationException` for keys that are not available. */
+export function requireAvailable(keySpec: KeySpec): void {
+  if (isAvailable(keySpec)) return;
+  throw new KmsError(
+    "UnsupportedOperationException",
+    `KeySpec ${keySpec} is not supported by this KMS: it needs Node.js 24 or later, with OpenSSL 3.5 or later`,
+  );
+}
 
 /**
  * A new key. Asymmetric ones are made on a thread of libuv's pool, an RSA_4096 in seconds: never call
  * this inside a transaction.
+ *
+ * @throws {@link KmsError} `UnsupportedOperationException` for keys that are not available.
  */
 export async function generateMaterial(keySpec: KeySpec): Promise<KeyObject> {
+  requireAvailable(keySpec);
   const { material } = keySpecs[keySpec];
   if (material.type === "secret") return secretKey(random(material.bytes));
-  const { privateKey } = await generatePair(material);
-  return privateKey;
+  if (material.type === "rsa") {
+    const { modulusBits: modulusLength } = material;
+    return (await generate("rsa", { modulusLength, publicExponent: 0x1_00_01 })).privateKey;
+  }
+  if (material.type === "ec") {
+    return (await generate("ec", { namedCurve: material.namedCurve })).privateKey;
+  }
+  if (material.type === "ed25519") return (await generate("ed25519", {})).privateKey;
+  return generateFromSeed(material.type);
 }
+
+const generate = promisify(generateKeyPair);
 
 /** Bytes of a secret or private key, over a buffer of their own: the caller's to wipe. */
 export function encodeMaterial(key: KeyObject): Bytes {
+  const { asymmetricKeyType: type } = key;
+  if (isPostQuantum(type)) return encodeSeed(type, key);
   return plainBytes(
     key.type === "secret" ? key.export() : key.export({ format: "der", type: "pkcs8" }),
   );
 }
 
 /**
- * Reads a key and wipes `bytes`.
+ * Reads a key and wipes `bytes`. Of a spec that is not available, they stay a secret, which is written as it was read
+ * and has no other use.
  *
- * @returns `undefined` for what is not a key of that spec: another length, type, curve or modulus.
+ * @returns `undefined` for what is not a key of that spec: another length, type, curve or modulus, or no seed.
  */
 export function decodeMaterial(keySpec: KeySpec, bytes: Uint8Array): KeyObject | undefined {
   const { material } = keySpecs[keySpec];
   try {
+    if (!isAvailable(keySpec)) return secretKey(bytes);
     if (material.type === "secret") {
       return bytes.length === material.bytes ? secretKey(bytes) : undefined;
     }
     const key = readPkcs8(bytes);
-    return key !== undefined && isOfSpec(key, keySpec) ? key : undefined;
+    if (key === undefined || !isOfSpec(key, keySpec)) return undefined;
+    return isPostQuantum(material.type) && !hasSeed(key) ? undefined : key;
   } finally {
     bytes.fill(0);
   }
@@ -81,16 +116,6 @@ export function decodePublicKey(spki: Uint8Array): KeyObject | undefined {
   } catch {
     return undefined;
   }
-}
-
-type PairMaterial = Exclude<Material, { type: "secret" }>;
-
-const generate = promisify(generateKeyPair);
-
-async function generatePair(material: PairMaterial): Promise<KeyPairKeyObjectResult> {
-  if (material.type === "ed25519") return generate("ed25519", {});
-  if (material.type === "ec") return generate("ec", { namedCurve: material.namedCurve });
-  return generate("rsa", { modulusLength: material.modulusBits, publicExponent: 0x1_00_01 });
 }
 
 /** OpenSSL's errors may quote what they could not parse, so they go no further. */

@@ -2,9 +2,10 @@
  * Signatures over messages and over digests.
  *
  * node:crypto signs messages only: it always hashes. How digests are signed nevertheless is in rsa-digest.ts and
- * ecdsa-digest.ts.
+ * ecdsa-digest.ts. Ed25519 and ML-DSA hash the message together with secrets or the public key, so no digest of the
+ * message alone takes its place.
  *
- * Source: RFC 8017, sections 8.1 and 8.2; FIPS 186-5
+ * Source: RFC 8017, sections 8.1 and 8.2; FIPS 186-5; FIPS 204, algorithms 2 and 3, with an empty context
  *
  * @module
  */
@@ -27,7 +28,8 @@ type RsaScheme = { readonly kind: "pss" | "pkcs1"; readonly hash: Hash };
 type Scheme =
   | RsaScheme
   | { readonly kind: "ecdsa"; readonly hash: Hash }
-  | { readonly kind: "ed25519" };
+  /** Messages only, and the algorithm has a hash of its own. */
+  | { readonly kind: "pure" };
 
 const schemes: Readonly<Record<SigningAlgorithm, Scheme>> = {
   RSASSA_PSS_SHA_256: { kind: "pss", hash: "sha256" },
@@ -39,7 +41,8 @@ const schemes: Readonly<Record<SigningAlgorithm, Scheme>> = {
   ECDSA_SHA_256: { kind: "ecdsa", hash: "sha256" },
   ECDSA_SHA_384: { kind: "ecdsa", hash: "sha384" },
   ECDSA_SHA_512: { kind: "ecdsa", hash: "sha512" },
-  ED25519_SHA_512: { kind: "ed25519" },
+  ED25519_SHA_512: { kind: "pure" },
+  ML_DSA_SHAKE_256: { kind: "pure" },
 };
 
 const digestLengths: Readonly<Record<Hash, number>> = { sha256: 32, sha384: 48, sha512: 64 };
@@ -47,7 +50,7 @@ const digestLengths: Readonly<Record<Hash, number>> = { sha256: 32, sha384: 48, 
 /** Length of the digests that an algorithm signs; `undefined`: it signs messages only. */
 export function digestBytes(algorithm: SigningAlgorithm): number | undefined {
   const scheme = schemes[algorithm];
-  return scheme.kind === "ed25519" ? undefined : digestLengths[scheme.hash];
+  return scheme.kind === "pure" ? undefined : digestLengths[scheme.hash];
 }
 
 /**
@@ -94,7 +97,7 @@ function isRsa(scheme: Scheme): scheme is RsaScheme {
 }
 
 function hashOf(scheme: Scheme): Hash | null {
-  return scheme.kind === "ed25519" ? null : scheme.hash;
+  return scheme.kind === "pure" ? null : scheme.hash;
 }
 
 /** AWS's salts are as long as the hash, and no other length verifies. */

@@ -22,7 +22,8 @@ import { keyIdToBytes } from "../arn.ts";
 import { label, random, secretKey } from "./seal.ts";
 import { curveOf, exportScalar, importScalar } from "./curves.ts";
 import { keySpecs, type KeySpec } from "../catalogue/key-specs.ts";
-import { decodeMaterial, encodePublicKey, plainBytes } from "./material.ts";
+import { decodeMaterial, encodePublicKey, plainBytes, requireAvailable } from "./material.ts";
+import { isPostQuantum } from "./post-quantum.ts";
 import { decryptRsa, type RsaEncryptionAlgorithm } from "./rsa-encryption.ts";
 
 /** Wrapping algorithms, in the order of their numbers in import tokens. */
@@ -76,14 +77,19 @@ export function unwrapMaterial(
 }
 
 /**
- * The key that imported bytes are, which are wiped: raw for secrets, PKCS #8 in DER for private keys.
+ * The key that imported bytes are, which are wiped: raw for secrets, PKCS #8 in DER for private keys, in which
+ * post-quantum keys have their seed.
  *
  * @returns `undefined` for what is not a key of that spec, and for private keys whose own public key is
  * another's.
+ * @throws `UnsupportedOperationException` for keys that are not available on this Node.js.
  */
 export function readMaterial(keySpec: KeySpec, bytes: Uint8Array): KeyObject | undefined {
+  requireAvailable(keySpec);
   const key = decodeMaterial(keySpec, bytes);
   if (key === undefined || key.type === "secret") return key;
+  // The public key follows from the seed.
+  if (isPostQuantum(key.asymmetricKeyType)) return key;
   if (!isPair(key)) return undefined;
   // Anew from the scalar, since a key keeps the form that its point had: GetPublicKey gives whole ones.
   return key.asymmetricKeyType === "ec" ? importScalar(curveOf(key), exportScalar(key)) : key;

@@ -1,6 +1,6 @@
 /**
- * GetPublicKey and DeriveSharedSecret: what else asymmetric keys are for. Their private keys sign in
- * sign.ts and decrypt in encrypt.ts.
+ * GetPublicKey, DeriveSharedSecret, Encapsulate and Decapsulate: what else asymmetric keys are for. Their private
+ * keys sign in sign.ts and decrypt in encrypt.ts.
  *
  * @module
  */
@@ -8,11 +8,11 @@ import { keyArn } from "../arn.ts";
 import * as check from "../requests/check.ts";
 import { KmsError } from "../catalogue/errors.ts";
 import { currentVersion } from "../keys/key.ts";
-import type { KeyRecord } from "../store/key-record.ts";
 import { deriveSharedSecret as derive } from "../material/agreement.ts";
-import { keySpecs } from "../catalogue/key-specs.ts";
+import { decapsulateSecret, encapsulateSecret } from "../material/encapsulation.ts";
 import { encodePublicKey } from "../material/material.ts";
-import type { GetPublicKeyResponse } from "../requests/shapes.ts";
+import type { EncapsulateRequest } from "../requests/shapes.ts";
+import { algorithms } from "./key-metadata.ts";
 import { onKey, operation, type Implementations } from "./operation.ts";
 
 const getPublicKey = operation("GetPublicKey", {
@@ -66,14 +66,54 @@ const deriveSharedSecret = operation("DeriveSharedSecret", {
   },
 });
 
-export const implementations: Implementations<"GetPublicKey" | "DeriveSharedSecret"> = {
-  getPublicKey,
-  deriveSharedSecret,
-};
+const encapsulations = ["ML_KEM"] as const;
 
-function algorithms({ keySpec, keyUsage }: KeyRecord): Partial<GetPublicKeyResponse> {
-  const { encryption, signing, agreement } = keySpecs[keySpec];
-  if (keyUsage === "ENCRYPT_DECRYPT") return { EncryptionAlgorithms: [...encryption] };
-  if (keyUsage === "SIGN_VERIFY") return { SigningAlgorithms: [...signing] };
-  return { KeyAgreementAlgorithms: [...agreement] };
+const encapsulate = operation("Encapsulate", {
+  parse: (request) => check.all(checks(request)),
+  questions: ({ keyId }) => ({ key: { on: "key", action: "Encapsulate", keyId } as const }),
+  run: ({ realm }, { algorithm }, { key }) => {
+    const { secret, ciphertext } = encapsulateSecret(currentVersion(key).key);
+    return {
+      KeyId: keyArn(realm, key.keyId),
+      SharedSecret: secret,
+      SharedSecretCiphertextBlob: ciphertext,
+      EncapsulationAlgorithm: algorithm,
+    };
+  },
+});
+
+const decapsulate = operation("Decapsulate", {
+  parse: (request) =>
+    check.all({
+      ...checks(request),
+      ciphertext: () =>
+        check.bytes(request.SharedSecretCiphertextBlob, "sharedSecretCiphertextBlob", 6144),
+    }),
+  questions: ({ keyId }) => ({ key: { on: "key", action: "Decapsulate", keyId } as const }),
+  run: ({ realm }, { algorithm, ciphertext }, { key }) => {
+    const { keyId, keySpec } = key;
+    const SharedSecret = decapsulateSecret(currentVersion(key).key, keySpec, ciphertext);
+    if (SharedSecret === undefined) {
+      throw new KmsError(
+        "InvalidCiphertextException",
+        `SharedSecretCiphertextBlob is invalid length for key spec ${keySpec}.`,
+      );
+    }
+    return { KeyId: keyArn(realm, keyId), SharedSecret, EncapsulationAlgorithm: algorithm };
+  },
+});
+
+export const implementations: Implementations<
+  "GetPublicKey" | "DeriveSharedSecret" | "Encapsulate" | "Decapsulate"
+> = { getPublicKey, deriveSharedSecret, encapsulate, decapsulate };
+
+function checks(request: EncapsulateRequest): {
+  readonly keyId: () => string;
+  readonly algorithm: () => (typeof encapsulations)[number];
+} {
+  return {
+    keyId: () => check.requireKeyId(request.KeyId),
+    algorithm: () =>
+      check.requireOneOf(request.EncapsulationAlgorithm, "encapsulationAlgorithm", encapsulations),
+  };
 }

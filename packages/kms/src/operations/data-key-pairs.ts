@@ -11,7 +11,11 @@ import { sealBlob } from "../keys/blob.ts";
 import * as check from "../requests/check.ts";
 import { KmsError } from "../catalogue/errors.ts";
 import { currentMaterialId, currentVersion } from "../keys/key.ts";
-import { dataKeyPairSpecs, type DataKeyPairSpec } from "../catalogue/key-specs.ts";
+import {
+  dataKeyPairSpecs,
+  keySpecsNotOffered,
+  type DataKeyPairSpec,
+} from "../catalogue/key-specs.ts";
 import { encodeMaterial, encodePublicKey, generateMaterial } from "../material/material.ts";
 import type { KeyRecord } from "../store/key-record.ts";
 import type {
@@ -20,8 +24,7 @@ import type {
 } from "../requests/shapes.ts";
 import { operation, type Asking, type Call, type Implementations } from "./operation.ts";
 
-const notOffered = ["ML_KEM_512", "ML_KEM_768", "ML_KEM_1024", "SM2"] as const;
-const known = [...dataKeyPairSpecs, ...notOffered] as const;
+const known = [...dataKeyPairSpecs, ...keySpecsNotOffered] as const;
 
 const generateDataKeyPair = operation("GenerateDataKeyPair", {
   ...asking("GenerateDataKeyPair"),

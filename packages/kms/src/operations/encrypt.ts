@@ -12,6 +12,7 @@ import { keyArn, uuidOf } from "../arn.ts";
 import { defaultOf } from "../catalogue/actions.ts";
 import { openBlob, readBlob, sealBlob, type ReadBlob } from "../keys/blob.ts";
 import * as check from "../requests/check.ts";
+import type { DecryptRequest, ReEncryptRequest } from "../requests/shapes.ts";
 import { KmsError } from "../catalogue/errors.ts";
 import { currentMaterialId, currentVersion, materialIdOf, versionOf } from "../keys/key.ts";
 import type { KeyRecord } from "../store/key-record.ts";
@@ -57,7 +58,7 @@ const decrypt = operation("Decrypt", {
   parse: (request) => {
     const { bytes, algorithm, ...rest } = check.all({
       keyId: () => check.optionalKeyId(request.KeyId),
-      bytes: () => check.ciphertextBlob(request.CiphertextBlob),
+      bytes: () => ciphertextOf(request),
       context: () => check.encryptionContext(request.EncryptionContext),
       algorithm: () => check.oneOf(request.EncryptionAlgorithm, "encryptionAlgorithm", algorithms),
     });
@@ -83,7 +84,7 @@ const decrypt = operation("Decrypt", {
 const reEncrypt = operation("ReEncrypt", {
   parse: (request) => {
     const { bytes, fromAlgorithm, ...rest } = check.all({
-      bytes: () => check.ciphertextBlob(request.CiphertextBlob),
+      bytes: () => ciphertextOf(request),
       sourceId: () => check.optionalKeyId(request.SourceKeyId, "sourceKeyId"),
       destinationId: () => check.requireKeyId(request.DestinationKeyId, "destinationKeyId"),
       from: () => check.encryptionContext(request.SourceEncryptionContext),
@@ -137,21 +138,33 @@ export const implementations: Implementations<"Encrypt" | "Decrypt" | "ReEncrypt
   reEncrypt,
 };
 
-/** What is to be decrypted: a blob of ours, which is taken apart once, or the bare bytes of RSA. */
+/**
+ * What is to be decrypted: a blob of ours, which is taken apart once, the bare bytes of RSA, or in a dry run that does not
+ * look at it, nothing.
+ */
 type Ciphertext =
   | { readonly algorithm: "SYMMETRIC_DEFAULT"; readonly blob: ReadBlob | undefined }
   | {
       readonly algorithm: Exclude<EncryptionAlgorithm, "SYMMETRIC_DEFAULT">;
       readonly bytes: Uint8Array;
-    };
+    }
+  | { readonly algorithm: EncryptionAlgorithm; readonly ignored: true };
 
-function toCiphertext(bytes: Uint8Array, algorithm: EncryptionAlgorithm): Ciphertext {
+/** `undefined`: a dry run that does not look at it. */
+function ciphertextOf(request: DecryptRequest | ReEncryptRequest): Bytes | undefined {
+  return check.ignoresCiphertext(request)
+    ? undefined
+    : check.ciphertextBlob(request.CiphertextBlob);
+}
+
+function toCiphertext(bytes: Bytes | undefined, algorithm: EncryptionAlgorithm): Ciphertext {
+  if (bytes === undefined) return { algorithm, ignored: true };
   return algorithm === "SYMMETRIC_DEFAULT"
     ? { algorithm, blob: readBlob(bytes) }
     : { algorithm, bytes };
 }
 
-/** The key to decrypt with: that of the blob, or for bare RSA ciphertext the one that is named. */
+/** The key to decrypt with: that of the blob, or where the ciphertext does not tell, the one that is named. */
 function source(
   action: "Decrypt" | "ReEncryptFrom",
   keyId: string | undefined,
@@ -160,7 +173,7 @@ function source(
 ): BlobQuestion | KeyQuestion {
   const { algorithm } = ciphertext;
   const conditions = { "kms:EncryptionAlgorithm": algorithm };
-  if (algorithm === "SYMMETRIC_DEFAULT") {
+  if ("blob" in ciphertext) {
     const named = ciphertext.blob?.keyId;
     return { on: "blob", action, keyId, named, encryptionContext, conditions };
   }
@@ -218,7 +231,9 @@ function decryptUnder(
   ciphertext: Ciphertext,
   context: Context,
 ): { readonly plaintext: Bytes; readonly materialId: string | undefined } {
-  if (ciphertext.algorithm !== "SYMMETRIC_DEFAULT") {
+  // A dry run, whose answer is given to nobody.
+  if ("ignored" in ciphertext) return { plaintext: new Uint8Array(1), materialId: undefined };
+  if ("bytes" in ciphertext) {
     const { algorithm, bytes } = ciphertext;
     const plaintext = decryptRsa(currentVersion(record).key, algorithm, bytes);
     if (plaintext === undefined) throw invalidCiphertext();

@@ -5,11 +5,20 @@
  */
 import type { Context } from "@env/core";
 import { notFoundGrant } from "../access/access.ts";
-import { grantFacts, parseConstraints, parseOperations } from "../access/wanted-grant.ts";
+import {
+  grantFacts,
+  parseConstraints,
+  parseOperations,
+  parseParty,
+  requireParty,
+  requireServiceTerms,
+  type GrantParty,
+} from "../access/wanted-grant.ts";
 import { accountRoot, keyArn, type Realm } from "../arn.ts";
 import * as check from "../requests/check.ts";
 import { KmsError } from "../catalogue/errors.ts";
 import {
+  constraintType,
   newGrantId,
   newGrantToken,
   requireFittingOperations,
@@ -28,18 +37,20 @@ const SCANNED_KEYS = 1000;
 
 /** Creates a grant. A request with a name that is repeated gets the same grant and another token. */
 const createGrant = operation("CreateGrant", {
-  parse: (request) =>
-    check.all({
+  parse: (request) => {
+    const { GranteePrincipal, GranteeServicePrincipal } = request;
+    const { RetiringPrincipal, RetiringServicePrincipal } = request;
+    const wanted = check.all({
       keyId: () => check.requireKeyId(request.KeyId),
-      grantee: () => check.principal(request.GranteePrincipal, "granteePrincipal"),
-      retiring: () =>
-        request.RetiringPrincipal === undefined
-          ? undefined
-          : check.principal(request.RetiringPrincipal, "retiringPrincipal"),
+      grantee: () => requireParty({ GranteePrincipal, GranteeServicePrincipal }),
+      retiring: () => parseParty({ RetiringPrincipal, RetiringServicePrincipal }),
       operations: () => parseOperations(request.Operations),
       constraints: () => parseConstraints(request.Constraints),
       name: () => check.grantName(request.Name),
-    }),
+    });
+    requireServiceTerms(wanted);
+    return wanted;
+  },
   questions: ({ keyId, ...wanted }) => ({
     key: {
       on: "key",
@@ -52,7 +63,7 @@ const createGrant = operation("CreateGrant", {
     const { store, access, now, grantDelay } = call;
     const { name, grantee, retiring, operations, constraints } = input;
     requireFittingOperations(key, operations);
-    if (constraints !== undefined && key.keySpec !== "SYMMETRIC_DEFAULT") {
+    if (constraintType(constraints) !== undefined && key.keySpec !== "SYMMETRIC_DEFAULT") {
       throw new KmsError(
         "ValidationException",
         "Encryption context constraints are only for symmetric encryption keys.",
@@ -63,8 +74,10 @@ const createGrant = operation("CreateGrant", {
       ...(name === undefined ? {} : { name }),
       created: now,
       effective: now + grantDelay,
-      grantee,
-      ...(retiring === undefined ? {} : { retiring }),
+      grantee: grantee.name,
+      ...(grantee.isService ? { granteeIsService: true } : {}),
+      ...(retiring === undefined ? {} : { retiring: retiring.name }),
+      ...(retiring?.isService === true ? { retiringIsService: true } : {}),
       issuingAccount: accountRoot(access.caller.accountId),
       operations,
       ...(constraints === undefined ? {} : { constraints }),
@@ -84,20 +97,18 @@ const listGrants = operation("ListGrants", {
       keyId: () => check.requireKeyId(request.KeyId),
       grantId: () =>
         request.GrantId === undefined ? undefined : check.text(request.GrantId, "grantId", 1, 128),
-      grantee: () =>
-        request.GranteePrincipal === undefined
-          ? undefined
-          : check.principal(request.GranteePrincipal, "granteePrincipal"),
+      grantee: () => parseParty({ GranteePrincipal: request.GranteePrincipal }),
+      service: () => parseParty({ GranteeServicePrincipal: request.GranteeServicePrincipal }),
       limit: () => check.integer(request.Limit ?? 50, "limit", 1, 100),
       after: () => fromMarker(request.Marker, GRANT_POSITION) ?? "",
     }),
   questions: ({ keyId }) => ({
     key: { on: "key", action: "ListGrants", keyId } as const,
   }),
-  run: ({ realm }, { grantId, grantee, limit, after }, { key }) => {
+  run: ({ realm }, { grantId, grantee, service, limit, after }, { key }) => {
     const left = key.grants
       .filter((grant) => grantId === undefined || grant.grantId === grantId)
-      .filter((grant) => grantee === undefined || grant.grantee === grantee)
+      .filter((grant) => [grantee, service].every((one) => one === undefined || isFor(grant, one)))
       .filter((grant) => positionOf(grant) > after)
       .toSorted((a, b) => (positionOf(a) < positionOf(b) ? -1 : 1));
     const grants = left.slice(0, limit);
@@ -111,9 +122,9 @@ const listGrants = operation("ListGrants", {
 
 /** Lists the grants of all keys that a principal may retire. A page may be short, or even empty. */
 const listRetirableGrants = operation("ListRetirableGrants", {
-  parse: ({ RetiringPrincipal, Limit, Marker }) => {
+  parse: ({ RetiringPrincipal, RetiringServicePrincipal, Limit, Marker }) => {
     const { position, ...rest } = check.all({
-      retiring: () => check.principal(RetiringPrincipal, "retiringPrincipal"),
+      retiring: () => requireParty({ RetiringPrincipal, RetiringServicePrincipal }),
       limit: () => check.integer(Limit ?? 50, "limit", 1, 100),
       position: () => fromMarker(Marker, /^[0-9]{1,15}\.[0-9]{1,6}$/),
     });
@@ -121,16 +132,22 @@ const listRetirableGrants = operation("ListRetirableGrants", {
     return { ...rest, after: Number(seq), skip: Number(skip) };
   },
   questions: ({ retiring }) => ({
-    account: { on: "account", action: "ListRetirableGrants", resource: retiring } as const,
+    account: { on: "account", action: "ListRetirableGrants", resource: retiring.name } as const,
   }),
-  run: ({ store, realm }, { retiring, limit, after, skip }) => {
+  run: ({ store, access, realm }, { retiring, limit, after, skip }) => {
+    if (retiring.isService && access.caller.arn !== retiring.name) {
+      throw new KmsError(
+        "ValidationException",
+        "RetiringServicePrincipal can be used only by the service itself.",
+      );
+    }
     const Grants: GrantListEntry[] = [];
     let position = after;
     let passed = skip;
     for (let scanned = 0; scanned < SCANNED_KEYS; scanned++) {
       const { items, next } = store.keys.list(realm.region, position, 1);
       for (const record of items) {
-        const found = record.grants.filter((grant) => grant.retiring === retiring).slice(passed);
+        const found = record.grants.filter((grant) => mayRetire(grant, retiring)).slice(passed);
         const taken = found.slice(0, limit - Grants.length);
         Grants.push(...taken.map((grant) => grantEntry(record, grant, realm)));
         if (taken.length < found.length) {
@@ -200,15 +217,28 @@ function isSameRequest(grant: Grant, wanted: Grant): boolean {
   return identity(grant) === identity(wanted);
 }
 
+/** Whether the party is the grantee, by the same member. */
+function isFor({ grantee, granteeIsService }: Grant, party: GrantParty): boolean {
+  return grantee === party.name && (granteeIsService ?? false) === party.isService;
+}
+
+function mayRetire({ retiring, retiringIsService }: Grant, party: GrantParty): boolean {
+  return retiring === party.name && (retiringIsService ?? false) === party.isService;
+}
+
 function identity(grant: Grant): string {
-  const { grantee, retiring, issuingAccount, operations, constraints } = grant;
+  const { grantee, granteeIsService, retiring, retiringIsService } = grant;
+  const { issuingAccount, operations, constraints } = grant;
   return JSON.stringify([
     grantee,
+    granteeIsService,
     retiring,
+    retiringIsService,
     issuingAccount,
     operations.toSorted(),
     pairs(constraints?.encryptionContextEquals),
     pairs(constraints?.encryptionContextSubset),
+    constraints?.sourceArn,
   ]);
 }
 
@@ -218,14 +248,18 @@ function pairs(context: Context | undefined): unknown {
 
 /** A grant as it is listed. */
 function grantEntry(record: KeyRecord, grant: Grant, realm: Realm): GrantListEntry {
-  const { retiring, constraints } = grant;
+  const { grantee, granteeIsService, retiring, retiringIsService, constraints } = grant;
   return {
     KeyId: keyArn(realm, record.keyId),
     GrantId: grant.grantId,
     Name: grant.name ?? "",
     CreationDate: new Date(grant.created),
-    GranteePrincipal: grant.grantee,
-    ...(retiring === undefined ? {} : { RetiringPrincipal: retiring }),
+    [granteeIsService === true ? "GranteeServicePrincipal" : "GranteePrincipal"]: grantee,
+    ...(retiring === undefined
+      ? {}
+      : {
+          [retiringIsService === true ? "RetiringServicePrincipal" : "RetiringPrincipal"]: retiring,
+        }),
     IssuingAccount: grant.issuingAccount,
     Operations: [...grant.operations],
     ...(constraints === undefined ? {} : { Constraints: listed(constraints) }),
@@ -234,6 +268,10 @@ function grantEntry(record: KeyRecord, grant: Grant, realm: Realm): GrantListEnt
 
 function listed(constraints: NonNullable<Grant["constraints"]>): GrantConstraints {
   const { encryptionContextEquals: equals, encryptionContextSubset: subset } = constraints;
-  if (equals !== undefined) return { EncryptionContextEquals: { ...equals } };
-  return subset === undefined ? {} : { EncryptionContextSubset: { ...subset } };
+  const { sourceArn: SourceArn } = constraints;
+  return {
+    ...(equals === undefined ? {} : { EncryptionContextEquals: { ...equals } }),
+    ...(subset === undefined ? {} : { EncryptionContextSubset: { ...subset } }),
+    ...(SourceArn === undefined ? {} : { SourceArn }),
+  };
 }

@@ -14,7 +14,7 @@ import * as check from "../requests/check.ts";
 import { KmsError } from "../catalogue/errors.ts";
 import { keyState } from "../keys/key.ts";
 import type { KeyRecord, KeyVersion } from "../store/key-record.ts";
-import { DAY_MS } from "../keys/lifecycle.ts";
+import { DAY_MS } from "../store/store.ts";
 import { isReplica, primaryOf } from "../keys/multi-region.ts";
 import { openImportToken, sealImportToken } from "../keys/import-token.ts";
 import {

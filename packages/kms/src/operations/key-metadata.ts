@@ -8,7 +8,12 @@ import { keyArn, type Realm } from "../arn.ts";
 import { currentMaterialId, isPresent, keyState, materialIdOf } from "../keys/key.ts";
 import type { ImportedFacts, KeyRecord, KeyVersion } from "../store/key-record.ts";
 import { keySpecs } from "../catalogue/key-specs.ts";
-import type { KeyMetadata, KeyRotation, MultiRegionKey } from "../requests/shapes.ts";
+import type {
+  AlgorithmLists,
+  KeyMetadata,
+  KeyRotation,
+  MultiRegionKey,
+} from "../requests/shapes.ts";
 
 export function keyMetadata(record: KeyRecord, realm: Realm, now: number): KeyMetadata {
   const { keyId, deletion, keySpec, keyUsage, origin } = record;
@@ -75,12 +80,13 @@ export function keyRotation(
 }
 
 /** The one list that fits the key's usage. */
-function algorithms({ keySpec, keyUsage }: KeyRecord): Partial<KeyMetadata> {
-  const { encryption, signing, mac, agreement } = keySpecs[keySpec];
+export function algorithms({ keySpec, keyUsage }: KeyRecord): AlgorithmLists {
+  const { encryption, signing, mac, agreement, encapsulation } = keySpecs[keySpec];
   if (keyUsage === "ENCRYPT_DECRYPT") return { EncryptionAlgorithms: [...encryption] };
   if (keyUsage === "SIGN_VERIFY") return { SigningAlgorithms: [...signing] };
   if (keyUsage === "GENERATE_VERIFY_MAC") return { MacAlgorithms: [...mac] };
-  return { KeyAgreementAlgorithms: [...agreement] };
+  if (keyUsage === "KEY_AGREEMENT") return { KeyAgreementAlgorithms: [...agreement] };
+  return { EncapsulationAlgorithms: [...encapsulation] };
 }
 
 function multiRegion(

@@ -8,21 +8,23 @@ import { keyArn, multiRegionForm } from "../arn.ts";
 import { defaultOf } from "../catalogue/actions.ts";
 import * as check from "../requests/check.ts";
 import { KmsError } from "../catalogue/errors.ts";
+import type { LastUseRecord } from "../store/iam-records.ts";
 import type { KeyRecord } from "../store/key-record.ts";
-import { DAY_MS } from "../keys/lifecycle.ts";
+import { DAY_MS } from "../store/store.ts";
 import { isReplica } from "../keys/multi-region.ts";
 import {
   isKeySpec,
   keySpecs,
   keySpecsNotOffered,
+  keyUsages,
   type KeySpec,
   type KeyUsage,
 } from "../catalogue/key-specs.ts";
-import { generateMaterial } from "../material/material.ts";
+import { generateMaterial, requireAvailable } from "../material/material.ts";
 import { keyMetadata } from "./key-metadata.ts";
 import { fromMarker, toPage } from "../requests/page.ts";
 import { defaultKeyPolicy } from "../policy/default-policy.ts";
-import type { CreateKeyRequest } from "../requests/shapes.ts";
+import type { CreateKeyRequest, KeyLastUsage } from "../requests/shapes.ts";
 import { requireNoCustomKeyStore } from "./custom-key-stores.ts";
 import { tagConditions } from "./tags.ts";
 import { onKey, operation, type Implementations } from "./operation.ts";
@@ -104,6 +106,31 @@ const createKey = operation("CreateKey", {
   },
   created: ({ KeyMetadata }) => KeyMetadata.Arn,
 });
+
+const getKeyLastUsage = operation("GetKeyLastUsage", {
+  ...onKey("GetKeyLastUsage"),
+  run: ({ lastUse, realm }, _, { key }) => {
+    const KeyId = keyArn(realm, key.keyId);
+    const created = new Date(key.created);
+    return {
+      KeyId,
+      KeyLastUsage: keyLastUsage(lastUse(KeyId)),
+      TrackingStartDate: created,
+      KeyCreationDate: created,
+    };
+  },
+});
+
+function keyLastUsage(use: LastUseRecord | undefined): KeyLastUsage {
+  if (use === undefined) return {};
+  const { operation: Operation, time, eventId: CloudTrailEventId, requestId } = use;
+  return {
+    Operation,
+    Timestamp: new Date(time),
+    CloudTrailEventId,
+    ...(requestId === undefined ? {} : { KmsRequestId: requestId }),
+  };
+}
 
 const describeKey = operation("DescribeKey", {
   ...onKey("DescribeKey"),
@@ -201,6 +228,7 @@ const cancelKeyDeletion = operation("CancelKeyDeletion", {
 export const implementations: Implementations<
   | "CreateKey"
   | "DescribeKey"
+  | "GetKeyLastUsage"
   | "ListKeys"
   | "EnableKey"
   | "DisableKey"
@@ -210,6 +238,7 @@ export const implementations: Implementations<
 > = {
   createKey,
   describeKey,
+  getKeyLastUsage,
   listKeys,
   enableKey,
   disableKey,
@@ -249,17 +278,18 @@ export function parseOrigin(value: unknown): Kind["origin"] {
 }
 
 export function parseKeySpec(value: unknown): KeySpec {
-  if (typeof value === "string" && isKeySpec(value)) return value;
+  if (typeof value === "string" && isKeySpec(value)) {
+    requireAvailable(value);
+    return value;
+  }
   const known: readonly unknown[] = keySpecsNotOffered;
   if (known.includes(value)) throw unsupported(`KeySpec ${String(value)}`, "see its README");
   const names = Object.keys(keySpecs);
   throw check.constraint("keySpec", `satisfy enum value set: [${names.join(", ")}]`, value);
 }
 
-const usages = ["ENCRYPT_DECRYPT", "SIGN_VERIFY", "GENERATE_VERIFY_MAC", "KEY_AGREEMENT"] as const;
-
 export function parseKeyUsage(value: unknown): KeyUsage | undefined {
-  return value === undefined ? undefined : check.oneOf(value, "keyUsage", usages);
+  return value === undefined ? undefined : check.oneOf(value, "keyUsage", keyUsages);
 }
 
 /** The usage of a key of that spec, which has to be said where there are several. */

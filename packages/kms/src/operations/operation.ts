@@ -15,6 +15,7 @@
 import { isEnvelopeError } from "@env/core";
 import {
   Access,
+  type AccessSource,
   type Found,
   type HeldGrant,
   type KeyQuestion,
@@ -36,15 +37,12 @@ import { bornManagedKey } from "../keys/managed.ts";
 import type { Quotas } from "../access/quotas.ts";
 import type { Parameter, RequestOf, ResponseOf } from "../requests/operations.ts";
 import type { KeyRequest } from "../requests/shapes.ts";
-import type { Session } from "../access/session.ts";
 import { requireState } from "../keys/states.ts";
 import type { Store } from "../store/store.ts";
 import { ownEvent, Trail, type Outcome, type OwnEvent } from "./trail.ts";
 
 /** What all calls of one client share. */
-export interface Environment {
-  readonly store: Store;
-  readonly session: Session;
+export interface Environment extends AccessSource {
   readonly audit: AuditSink;
   readonly quotas: Quotas | undefined;
   /** How long a new grant counts only with its token, in ms. */
@@ -84,6 +82,7 @@ export interface Call {
   /** The store's clock: milliseconds since 1970. */
   readonly now: number;
   readonly grantDelay: number;
+  readonly lastUse: Environment["lastUse"];
   /** Puts into the log what the KMS did by itself besides. */
   readonly note: (event: OwnEvent) => void;
 }
@@ -234,7 +233,7 @@ function enter<Input, Q extends Questions>(
   { environment, name, definition, input, tokens, trail, count }: Entry<Input, Q>,
   writing: boolean,
 ): Entered<Q> {
-  const { store, session, audit, grantDelay } = environment;
+  const { store, session, audit, lastUse, grantDelay } = environment;
   const { realm } = session;
   const now = store.now();
   const note = (event: OwnEvent): void => void audit.append(ownEvent(event, realm, now));
@@ -270,7 +269,8 @@ function enter<Input, Q extends Questions>(
   }
   // The names are those of the questions, and each has the kind of answer that its kind of question gets.
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion
-  return { call: { store, realm, access, now, grantDelay, note }, keys: keys as Keys<Q>, due };
+  const found = keys as Keys<Q>;
+  return { call: { store, realm, access, now, grantDelay, lastUse, note }, keys: found, due };
 }
 
 /** State, then use, then kind: a disabled key says that it is disabled, whatever it is for. */

@@ -1,8 +1,6 @@
 /**
  * Sign and Verify: signatures over messages of up to 4096 bytes, or over their digests.
  *
- * Elliptic curves are offered for messages alone: node:crypto signs no digests with them.
- *
  * @module
  */
 import type { KeyQuestion } from "../access/access.ts";
@@ -22,7 +20,8 @@ import {
 import type { SignRequest } from "../requests/shapes.ts";
 import { operation, type Implementations } from "./operation.ts";
 
-const offered = [
+/** All of AWS's. */
+const algorithms = [
   "RSASSA_PSS_SHA_256",
   "RSASSA_PSS_SHA_384",
   "RSASSA_PSS_SHA_512",
@@ -33,10 +32,10 @@ const offered = [
   "ECDSA_SHA_384",
   "ECDSA_SHA_512",
   "ED25519_SHA_512",
-] as const satisfies readonly SigningAlgorithm[];
-
-/** AWS's others: no key here is one of theirs, but for Ed25519. */
-const algorithms = [...offered, "ED25519_PH_SHA_512", "SM2DSA", "ML_DSA_SHAKE_256"] as const;
+  "ED25519_PH_SHA_512",
+  "SM2DSA",
+  "ML_DSA_SHAKE_256",
+] as const;
 
 const messageTypes = [defaultOf("Sign", "kms:MessageType"), "DIGEST", "EXTERNAL_MU"] as const;
 
@@ -110,7 +109,7 @@ function requireAlgorithm(
   if (algorithm === "ED25519_PH_SHA_512" && keySpec === "ECC_NIST_EDWARDS25519") {
     throw new KmsError(
       "UnsupportedOperationException",
-      `Algorithm ${algorithm} is not supported by this KMS: sign the message itself with ED25519_SHA_512`,
+      `Algorithm ${algorithm} is not supported by this KMS: Node.js has no Ed25519ph. Sign the message itself with ED25519_SHA_512`,
     );
   }
   const fitting = keySpecs[keySpec].signing.find((one) => one === algorithm);
@@ -118,6 +117,12 @@ function requireAlgorithm(
     throw new KmsError(
       "InvalidKeyUsageException",
       `Algorithm ${algorithm} is incompatible with key spec ${keySpec}.`,
+    );
+  }
+  if (type === "EXTERNAL_MU" && fitting === "ML_DSA_SHAKE_256") {
+    throw new KmsError(
+      "UnsupportedOperationException",
+      `MessageType ${type} is not supported by this KMS: Node.js computes µ itself. Pass the message with MessageType RAW`,
     );
   }
   const length = digestBytes(fitting);

@@ -30,7 +30,12 @@ export interface Suggestion {
 
 export type Addition =
   | {
-      readonly to: "key policy" | "identity policy" | "permissions boundary" | "session policy";
+      readonly to:
+        | "key policy"
+        | "trust policy"
+        | "identity policy"
+        | "permissions boundary"
+        | "session policy";
       /** The name of the boundary or session policy. */
       readonly name?: string;
       readonly statement: Readonly<Record<string, unknown>>;
@@ -108,7 +113,10 @@ function entrancesFor(
   readonly entrances: readonly (readonly Candidate[])[];
   readonly truncated: boolean;
 } {
-  const { caller, key } = request;
+  const { caller, key, trust } = request;
+  if (trust !== undefined) {
+    return { entrances: [[], [trustStatement(request, trust)]], truncated: false };
+  }
   if (key === undefined) return { entrances: [[]], truncated: false };
   const own = keyStatement(request, principalOf(caller));
   const account = keyStatement(request, { AWS: `arn:aws:iam::${caller.accountId}:root` });
@@ -129,8 +137,8 @@ function entrancesFor(
 function agreementsFor(request: AccessRequest, meter: Meter): readonly (readonly Candidate[])[] {
   const { type } = request.caller;
   const bounds = boundsOf(request)
-    .filter((policy) => !allowsIn(policy, request, meter))
-    .map((policy) => boundCandidate(request, policy));
+    .filter((policies) => !policies.some((policy) => allowsIn(policy, request, meter)))
+    .flatMap(([first]) => (first === undefined ? [] : [boundCandidate(request, first)]));
   // A service has no policies, an account's root needs none, a federated user can be given none.
   const has = type === "user" || type === "role" || type === "session";
   const identity = has ? [identityCandidate(request)] : [];
@@ -154,6 +162,18 @@ function keyStatement(
     addition: { to: "key policy", statement: statement(before) },
     apply: (changing) =>
       withKey(changing, ({ policy }) => ({ policy: withStatement(policy, statement(policy)) })),
+  };
+}
+
+function trustStatement(request: AccessRequest, before: string): Candidate {
+  const statement = {
+    Effect: "Allow",
+    Principal: principalOf(request.caller),
+    Action: request.action,
+  };
+  return {
+    addition: { to: "trust policy", statement },
+    apply: (changing) => ({ ...changing, trust: withStatement(before, statement) }),
   };
 }
 

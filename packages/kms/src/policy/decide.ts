@@ -99,16 +99,20 @@ export function policiesOf(request: AccessRequest): PolicyOfRequest[] {
   if (key !== undefined) all.push({ reference: { type: "key policy" }, text: key.policy });
   if (trust !== undefined) all.push({ reference: { type: "trust policy" }, text: trust });
   for (const policy of caller.policies ?? []) all.push(ofIam("identity policy", policy));
-  all.push(...boundsOf(request));
+  all.push(...boundsOf(request).flat());
   return all;
 }
 
-/** The permissions boundary and the session policies: what IAM allows, each of them has to allow too. */
-export function boundsOf({ caller }: AccessRequest): PolicyOfRequest[] {
+/**
+ * The permissions boundary, and the session policies together: what IAM allows, one policy of each list has to allow as
+ * well.
+ */
+export function boundsOf({ caller }: AccessRequest): PolicyOfRequest[][] {
   const { boundary, sessionPolicies = [] } = caller;
-  const all = boundary === undefined ? [] : [ofIam("permissions boundary", boundary)];
-  for (const policy of sessionPolicies) all.push(ofIam("session policy", policy));
-  return all;
+  return [
+    boundary === undefined ? [] : [ofIam("permissions boundary", boundary)],
+    sessionPolicies.map((policy) => ofIam("session policy", policy)),
+  ].filter((policies) => policies.length > 0);
 }
 
 /** Whether a policy has a statement that allows the request. */
@@ -167,7 +171,10 @@ class Evaluation {
 
   /** What is not a key has no policy of its own, and nothing is known here of other accounts' IAM. */
   #judgeByIam(): Verdict {
-    const { caller, resourceAccount } = this.#request;
+    const { caller, action, resource, resourceAccount } = this.#request;
+    // A service has no policies, but may ask which grants it may retire.
+    const isRetiring = action === "kms:ListRetirableGrants" && resource === caller.arn;
+    if (isRetiring && caller.type === "service") return { because: "grant", deciding: [] };
     if (caller.accountId === resourceAccount) return this.#askIam();
     return { because: "cross-account-not-possible", deciding: [] };
   }
@@ -256,18 +263,18 @@ class Evaluation {
     return { because: "no-identity-policy-allows", deciding: [] };
   }
 
-  /** The first boundary or session policy that does not allow the request. */
+  /** The boundary, or else the session policies, if none of them allows the request. */
   #exceeded(): Verdict | undefined {
     this.#bounds ??= { exceeded: this.#judgeBounds() };
     return this.#bounds.exceeded;
   }
 
   #judgeBounds(): Verdict | undefined {
-    for (const policy of boundsOf(this.#request)) {
-      if (this.#strongestAllow(policy) !== undefined) continue;
-      const { type } = policy.reference;
-      const because = type === "session policy" ? "no-session-policy-allows" : "no-boundary-allows";
-      return { because, deciding: [{ policy: policy.reference }] };
+    for (const policies of boundsOf(this.#request)) {
+      if (policies.some((policy) => this.#strongestAllow(policy) !== undefined)) continue;
+      const deciding = policies.map(({ reference }) => ({ policy: reference }));
+      const isSession = deciding[0]?.policy.type === "session policy";
+      return { because: isSession ? "no-session-policy-allows" : "no-boundary-allows", deciding };
     }
     return undefined;
   }

@@ -21,7 +21,7 @@ import {
   type Deciding,
   type PolicyReference,
 } from "./decide.ts";
-import { grantAllows, namedBy, retirers, type GrantMiss } from "./grant-match.ts";
+import { grantAllows, meetsSource, namedBy, retirers, type GrantMiss } from "./grant-match.ts";
 import { hintsFor, type Hint } from "./hints.ts";
 import {
   hasVariables,
@@ -229,6 +229,7 @@ function explainResource(
 ): Check {
   const matched = matchesResource(statement, request, meter);
   const { resources, kind } = statement;
+  if (kind === "trust") return { matched, why: "a trust policy is about its role" };
   if (resources === undefined) {
     return { matched, why: "the statement has no Resource, so it has no effect" };
   }
@@ -354,13 +355,16 @@ function missWhy(miss: GrantMiss, grant: Grant, request: AccessRequest): string 
   const { encryptionContextEquals: equals, encryptionContextSubset: subset } =
     grant.constraints ?? {};
   const constraint = equals === undefined ? "EncryptionContextSubset" : "EncryptionContextEquals";
+  const source = request.conditions?.get("aws:sourcearn");
   const why: Readonly<Record<GrantMiss, string>> = {
     operation: `is for ${grant.operations.join(", ")}`,
     grantee: `is for ${grant.grantee}`,
     "not-yet-effective": `takes effect at ${new Date(grant.effective).toISOString()}; until then a request needs its grant token`,
     "child-grant":
       "lets its grantee create only grants with some of its own operations, and constraints as strict as its own",
-    constraint: `${constraint} is ${pairs(equals ?? subset)}, the encryption context is ${pairs(request.encryptionContext)}`,
+    constraint: meetsSource(grant, request)
+      ? `${constraint} is ${pairs(equals ?? subset)}, the encryption context is ${pairs(request.encryptionContext)}`
+      : `SourceArn is ${grant.constraints?.sourceArn}, aws:SourceArn is ${source?.toString() ?? "absent"}`,
   };
   return why[miss];
 }

@@ -54,6 +54,7 @@ export function grantAllows(
   const how = namedBy(grant.grantee, request);
   if (how === undefined) return { miss: "grantee" };
   if (!isEffective(grant, request, meter)) return { miss: "not-yet-effective" };
+  if (!meetsSource(grant, request)) return { miss: "constraint" };
   if (operation === "CreateGrant") {
     const { newGrant } = request;
     const bounded = newGrant !== undefined && isWithin(newGrant, grant);
@@ -93,12 +94,16 @@ export function retirers({ retiring, grantee, operations }: Grant): string[] {
 
 /**
  * Whether a grant made through `parent` stays within it: some of its operations, and constraints as
- * strict or stricter. A subset may get more pairs or become equality; equality stays as it is.
+ * strict or stricter. A subset may get more pairs or become equality; equality and the source stay as they are.
  */
 export function isWithin(child: GrantScope, parent: GrantScope): boolean {
   if (!child.operations.every((operation) => parent.operations.includes(operation))) return false;
-  const { encryptionContextEquals: equals, encryptionContextSubset: subset } =
-    parent.constraints ?? {};
+  const {
+    encryptionContextEquals: equals,
+    encryptionContextSubset: subset,
+    sourceArn,
+  } = parent.constraints ?? {};
+  if (sourceArn !== undefined && child.constraints?.sourceArn !== sourceArn) return false;
   const childEquals = child.constraints?.encryptionContextEquals;
   const childSubset = child.constraints?.encryptionContextSubset;
   if (equals !== undefined) return childEquals !== undefined && isEqual(childEquals, equals);
@@ -126,6 +131,15 @@ function hashesOf(tokens: readonly string[]): ReadonlySet<string> {
   const known = hashes.get(tokens) ?? new Set(tokens.map(sha256));
   hashes.set(tokens, known);
   return known;
+}
+
+/** Whether the caller acts for the resource that the grant is for. */
+export function meetsSource(
+  { constraints }: Pick<Grant, "constraints">,
+  { conditions }: Pick<AccessRequest, "conditions">,
+): boolean {
+  const arn = constraints?.sourceArn;
+  return arn === undefined || conditions?.get("aws:sourcearn") === arn;
 }
 
 /** The constraints speak of cryptographic operations; these two have no encryption context. */

@@ -28,7 +28,7 @@ export interface Caller {
   readonly policies?: readonly NamedPolicy[];
   /** Bounds what the identity policies may allow. */
   readonly boundary?: NamedPolicy;
-  /** Each of them bounds what a session may do. */
+  /** A session may do what any of them allows, within what its role may. */
   readonly sessionPolicies?: readonly NamedPolicy[];
 }
 
@@ -103,15 +103,20 @@ export interface Grant {
   /** The time from which it counts without its token, in milliseconds since 1970. */
   readonly effective: number;
   readonly grantee: string;
+  /** Set if the grantee was named by `GranteeServicePrincipal`. */
+  readonly granteeIsService?: true;
   readonly retiring?: string;
+  readonly retiringIsService?: true;
   /** ARN of the root of the account that issued it. */
   readonly issuingAccount: string;
   /** The operations as the API names them, without `kms:`. */
   readonly operations: readonly string[];
-  /** At most one of the two. */
+  /** At most one of the two encryption contexts. */
   readonly constraints?: {
     readonly encryptionContextEquals?: Context;
     readonly encryptionContextSubset?: Context;
+    /** The resource that the caller must act for. */
+    readonly sourceArn?: string;
   };
   /** SHA-256 of each token given out, hex: all of them are as good. */
   readonly tokenHashes: readonly string[];

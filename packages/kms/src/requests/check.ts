@@ -12,7 +12,7 @@ import { parsePrincipal } from "../arn.ts";
 import { MAX_PLAINTEXT_BYTES } from "../keys/blob.ts";
 import { KmsError } from "../catalogue/errors.ts";
 import { kmsLimits } from "../keys/key.ts";
-import type { Tag } from "./shapes.ts";
+import type { DryRunModifiers, Tag } from "./shapes.ts";
 import { all, constraint, each, missing } from "./violations.ts";
 
 export { all, constraint, each } from "./violations.ts";
@@ -23,6 +23,10 @@ const GRANT_NAME = /^[a-zA-Z0-9:/_-]+$/;
 const POLICY = /^[\t\n\r\u0020-\u00ff]+$/;
 const KEY_MATERIAL_ID = /^[a-f0-9]+$/;
 const MATERIAL_DESCRIPTION = /^[a-zA-Z0-9:/_\s.-]+$/;
+// Messages show the pattern as AWS writes it.
+// oxlint-disable-next-line no-useless-escape
+const SERVICE = /^([A-Za-z0-9\-]+)\.([A-Za-z0-9\-]+)(\.[A-Za-z0-9\-]+)+$/;
+const SOURCE_ARN = /^arn:aws[a-z0-9-]*:[a-z0-9-]+:[a-z0-9-]*:[0-9]{12}:.+$/;
 const PRINCIPAL = /^[\w+=,.@:/-]+$/;
 
 /** @throws TypeError for a request that is not an object. */
@@ -40,22 +44,10 @@ export function requireObject(request: unknown): void {
 export function requireMembers(request: object, known: readonly string[]): void {
   for (const [member, value] of Object.entries(request)) {
     if (value !== undefined && !known.includes(member)) {
-      const next = instead.get(member);
-      const hint = next === undefined ? "" : `: ${next}`;
-      throw new KmsError(
-        "UnsupportedOperationException",
-        `${member} is not supported by this KMS${hint}`,
-      );
+      throw new KmsError("UnsupportedOperationException", `${member} is not supported by this KMS`);
     }
   }
 }
-
-/** What to ask for in place of a member that is not there. */
-const instead: ReadonlyMap<string, string> = new Map([
-  ["GranteeServicePrincipal", "give the service's name as GranteePrincipal"],
-  ["RetiringServicePrincipal", "give the service's name as RetiringPrincipal"],
-  ["SourceArn", "constrain the encryption context, or allow it by a policy with aws:SourceArn"],
-]);
 
 /** `GrantTokens`: at most ten. */
 export function grantTokens(request: object): readonly string[] {
@@ -69,6 +61,18 @@ export function grantTokens(request: object): readonly string[] {
 /** `DryRun`. */
 export function dryRun(request: object): boolean {
   return flag("DryRun" in request ? request.DryRun : undefined, "dryRun");
+}
+
+/** Whether a dry run does without its ciphertext. */
+export function ignoresCiphertext(request: DryRunModifiers): boolean {
+  const { DryRunModifiers: given } = request;
+  if (given === undefined) return false;
+  const modifiers = list(given, "dryRunModifiers", 0, 1);
+  for (const one of modifiers) among(one, "dryRunModifiers", ["IGNORE_CIPHERTEXT"]);
+  if (modifiers.length > 0 && request.DryRun !== true) {
+    throw new KmsError("ValidationException", "DryRunModifiers can only be used with DryRun.");
+  }
+  return modifiers.length > 0;
 }
 
 /** A member that must be there: 1 to 2048 characters. */
@@ -260,6 +264,16 @@ export function principal(value: unknown, field: string): string {
   const name = text(value, field, 1, 256, PRINCIPAL);
   if (parsePrincipal(name) !== undefined) return name;
   throw new KmsError("InvalidArnException", `${name} is not the ARN of a principal`);
+}
+
+/** The name of a service, such as `rds.amazonaws.com`. */
+export function servicePrincipal(value: unknown, field: string): string {
+  return text(value, field, 1, 128, SERVICE);
+}
+
+/** The ARN of a resource that a service acts for. */
+export function sourceArn(value: unknown): string {
+  return text(value, "constraints.sourceArn", 20, 512, SOURCE_ARN);
 }
 
 export function grantName(value: unknown): string | undefined {

@@ -28,6 +28,12 @@ export interface DryRun {
   readonly DryRun?: boolean | undefined;
 }
 
+/** Dry runs that can do without a ciphertext. */
+export interface DryRunModifiers extends DryRun {
+  /** `IGNORE_CIPHERTEXT`, only with `DryRun`: the key is named, and `CiphertextBlob` is left out or not looked at. */
+  readonly DryRunModifiers?: readonly string[] | undefined;
+}
+
 /** Calls that a grant may allow. */
 export interface WithGrantTokens {
   /** At most 10. */

@@ -5,7 +5,13 @@
  */
 import type { Bytes } from "@env/core";
 import type { DataKeyPairSpec, EncryptionAlgorithm } from "../catalogue/key-specs.ts";
-import type { DryRun, EncryptionContext, KeyRequest, WithGrantTokens } from "./common-shapes.ts";
+import type {
+  DryRun,
+  DryRunModifiers,
+  EncryptionContext,
+  KeyRequest,
+  WithGrantTokens,
+} from "./common-shapes.ts";
 
 /** Operations that encrypt, and those that generate data keys. */
 export interface EncryptionOperations {
@@ -63,8 +69,9 @@ export interface EncryptResponse {
   readonly EncryptionAlgorithm: EncryptionAlgorithm;
 }
 
-export interface DecryptRequest extends WithGrantTokens, DryRun {
-  readonly CiphertextBlob: Uint8Array | undefined;
+export interface DecryptRequest extends WithGrantTokens, DryRunModifiers {
+  /** Required, except with `DryRunModifiers`. */
+  readonly CiphertextBlob?: Uint8Array | undefined;
   /** Default: the key that the blob names. Give it: a blob should not choose the key. */
   readonly KeyId?: string | undefined;
   readonly EncryptionContext?: EncryptionContext | undefined;
@@ -79,8 +86,9 @@ export interface DecryptResponse {
   readonly KeyMaterialId?: string;
 }
 
-export interface ReEncryptRequest extends WithGrantTokens, DryRun {
-  readonly CiphertextBlob: Uint8Array | undefined;
+export interface ReEncryptRequest extends WithGrantTokens, DryRunModifiers {
+  /** Required, except with `DryRunModifiers`. */
+  readonly CiphertextBlob?: Uint8Array | undefined;
   readonly SourceKeyId?: string | undefined;
   readonly SourceEncryptionContext?: EncryptionContext | undefined;
   readonly SourceEncryptionAlgorithm?: string | undefined;

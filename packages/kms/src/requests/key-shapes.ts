@@ -4,6 +4,7 @@
  * @module
  */
 import type {
+  EncapsulationAlgorithm,
   EncryptionAlgorithm,
   KeyAgreementAlgorithm,
   KeySpec,
@@ -26,6 +27,9 @@ export interface KeyOperations {
   createKey(request?: CreateKeyRequest): Promise<KeyMetadataResponse>;
 
   describeKey(request: DescribeKeyRequest): Promise<KeyMetadataResponse>;
+
+  /** The last call that used the key for cryptography. */
+  getKeyLastUsage(request: KeyRequest): Promise<GetKeyLastUsageResponse>;
 
   listKeys(request?: PageRequest): Promise<ListKeysResponse>;
 
@@ -75,7 +79,16 @@ export interface KeyOperations {
   listResourceTags(request: ListResourceTagsRequest): Promise<ListResourceTagsResponse>;
 }
 
-export interface KeyMetadata {
+/** One of the lists: the one that fits the key's usage. */
+export interface AlgorithmLists {
+  readonly EncryptionAlgorithms?: EncryptionAlgorithm[];
+  readonly SigningAlgorithms?: SigningAlgorithm[];
+  readonly MacAlgorithms?: MacAlgorithm[];
+  readonly KeyAgreementAlgorithms?: KeyAgreementAlgorithm[];
+  readonly EncapsulationAlgorithms?: EncapsulationAlgorithm[];
+}
+
+export interface KeyMetadata extends AlgorithmLists {
   readonly AWSAccountId: string;
   readonly KeyId: string;
   readonly Arn: string;
@@ -96,11 +109,6 @@ export interface KeyMetadata {
   readonly KeyManager: "AWS" | "CUSTOMER";
   readonly CustomerMasterKeySpec: KeySpec;
   readonly KeySpec: KeySpec;
-  /** One of the four lists: the one that fits `KeyUsage`. */
-  readonly EncryptionAlgorithms?: EncryptionAlgorithm[];
-  readonly SigningAlgorithms?: SigningAlgorithm[];
-  readonly MacAlgorithms?: MacAlgorithm[];
-  readonly KeyAgreementAlgorithms?: KeyAgreementAlgorithm[];
   readonly MultiRegion: boolean;
   /** Only for multi-Region keys. */
   readonly MultiRegionConfiguration?: MultiRegionConfiguration;
@@ -215,6 +223,25 @@ export interface ScheduleKeyDeletionResponse {
 export interface EnableKeyRotationRequest extends KeyRequest {
   /** 90 to 2560. Default: 365. */
   readonly RotationPeriodInDays?: number | undefined;
+}
+
+export interface GetKeyLastUsageResponse {
+  readonly KeyId: string;
+  readonly KeyLastUsage: KeyLastUsage;
+  /** When the key was created: every use since is known. */
+  readonly TrackingStartDate: Date;
+  readonly KeyCreationDate: Date;
+}
+
+/** Empty: the key has not been used. */
+export interface KeyLastUsage {
+  /** `Encrypt`, `Sign`, …: an operation that uses keys for cryptography. */
+  readonly Operation?: string;
+  readonly Timestamp?: Date;
+  /** The `eventID` of the record in the audit log. */
+  readonly CloudTrailEventId?: string;
+  /** The id that a server in front gave to the request. Absent: there was no server. */
+  readonly KmsRequestId?: string;
 }
 
 export interface GetKeyRotationStatusResponse {

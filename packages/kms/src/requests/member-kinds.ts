@@ -22,6 +22,7 @@ const bytes: Readonly<Record<MembersOf<Uint8Array>, true>> = {
   Message: true,
   Plaintext: true,
   PublicKey: true,
+  SharedSecretCiphertextBlob: true,
   Signature: true,
 };
 

@@ -5,7 +5,7 @@
  */
 import type { Bytes } from "@env/core";
 import type {
-  EncryptionAlgorithm,
+  EncapsulationAlgorithm,
   KeyAgreementAlgorithm,
   KeySpec,
   KeyUsage,
@@ -13,6 +13,7 @@ import type {
   SigningAlgorithm,
 } from "../catalogue/key-specs.ts";
 import type { DryRun, KeyRequest, WithGrantTokens } from "./common-shapes.ts";
+import type { AlgorithmLists } from "./key-shapes.ts";
 
 /** Operations on messages, and with the public keys of others. */
 export interface MessageOperations {
@@ -29,6 +30,12 @@ export interface MessageOperations {
   getPublicKey(request: GetPublicKeyRequest): Promise<GetPublicKeyResponse>;
 
   deriveSharedSecret(request: DeriveSharedSecretRequest): Promise<DeriveSharedSecretResponse>;
+
+  /** A new shared secret, and the form of it that only the key's owner can decapsulate. */
+  encapsulate(request: EncapsulateRequest): Promise<EncapsulateResponse>;
+
+  /** A ciphertext that was altered, or is for another key, gives another secret and not an error. */
+  decapsulate(request: DecapsulateRequest): Promise<DecapsulateResponse>;
 }
 
 export interface GenerateMacRequest extends KeyRequest, WithGrantTokens, DryRun {
@@ -82,17 +89,13 @@ export interface VerifyResponse {
 
 export interface GetPublicKeyRequest extends KeyRequest, WithGrantTokens {}
 
-export interface GetPublicKeyResponse {
+export interface GetPublicKeyResponse extends Omit<AlgorithmLists, "MacAlgorithms"> {
   readonly KeyId: string;
   /** SubjectPublicKeyInfo in DER. */
   readonly PublicKey: Bytes;
   readonly CustomerMasterKeySpec: KeySpec;
   readonly KeySpec: KeySpec;
   readonly KeyUsage: KeyUsage;
-  /** One of the three lists: the one that fits the key's usage. */
-  readonly EncryptionAlgorithms?: EncryptionAlgorithm[];
-  readonly SigningAlgorithms?: SigningAlgorithm[];
-  readonly KeyAgreementAlgorithms?: KeyAgreementAlgorithm[];
 }
 
 export interface DeriveSharedSecretRequest extends KeyRequest, WithGrantTokens, DryRun {
@@ -108,4 +111,25 @@ export interface DeriveSharedSecretResponse {
   readonly SharedSecret: Bytes;
   readonly KeyAgreementAlgorithm: KeyAgreementAlgorithm;
   readonly KeyOrigin: "AWS_KMS" | "EXTERNAL";
+}
+
+export interface EncapsulateRequest extends KeyRequest, WithGrantTokens, DryRun {
+  /** `ML_KEM`. */
+  readonly EncapsulationAlgorithm: string | undefined;
+}
+
+export interface EncapsulateResponse extends DecapsulateResponse {
+  /** 768 bytes for `ML_KEM_512`, 1088 for `ML_KEM_768`, 1568 for `ML_KEM_1024`. */
+  readonly SharedSecretCiphertextBlob: Bytes;
+}
+
+export interface DecapsulateRequest extends EncapsulateRequest {
+  readonly SharedSecretCiphertextBlob: Uint8Array | undefined;
+}
+
+export interface DecapsulateResponse {
+  readonly KeyId: string;
+  /** 32 bytes. */
+  readonly SharedSecret: Bytes;
+  readonly EncapsulationAlgorithm: EncapsulationAlgorithm;
 }

@@ -55,17 +55,25 @@ export interface ListKeyPoliciesResponse extends Page {
   readonly PolicyNames: string[];
 }
 
-/** At most one of the two: what a request's encryption context must be, or hold. */
+/** What a request must meet; at most one of the two encryption contexts. */
 export interface GrantConstraints {
+  /** All pairs of the request's encryption context. */
   readonly EncryptionContextEquals?: EncryptionContext | undefined;
+  /** Pairs that the request's encryption context has. */
   readonly EncryptionContextSubset?: EncryptionContext | undefined;
+  /** ARN of the resource for which the request is made: `aws:SourceArn`. */
+  readonly SourceArn?: string | undefined;
 }
 
 export interface CreateGrantRequest extends KeyRequest, WithGrantTokens, DryRun {
   /** ARN of the principal that gets the permissions, or a service's name. */
-  readonly GranteePrincipal: string | undefined;
+  readonly GranteePrincipal?: string | undefined;
+  /** A service's name, in place of `GranteePrincipal`. Needs `SourceArn`, and somebody who may retire the grant. */
+  readonly GranteeServicePrincipal?: string | undefined;
   /** Who may retire the grant. */
   readonly RetiringPrincipal?: string | undefined;
+  /** A service's name, in place of `RetiringPrincipal`. */
+  readonly RetiringServicePrincipal?: string | undefined;
   /** `Decrypt`, `GenerateDataKey`, … */
   readonly Operations: readonly string[] | undefined;
   readonly Constraints?: GrantConstraints | undefined;
@@ -82,10 +90,13 @@ export interface CreateGrantResponse {
 export interface ListGrantsRequest extends KeyRequest, PageRequest {
   readonly GrantId?: string | undefined;
   readonly GranteePrincipal?: string | undefined;
+  readonly GranteeServicePrincipal?: string | undefined;
 }
 
 export interface ListRetirableGrantsRequest extends PageRequest {
-  readonly RetiringPrincipal: string | undefined;
+  readonly RetiringPrincipal?: string | undefined;
+  /** The caller's own name, which must be a service's, in place of `RetiringPrincipal`. */
+  readonly RetiringServicePrincipal?: string | undefined;
 }
 
 export interface GrantListEntry {
@@ -94,8 +105,10 @@ export interface GrantListEntry {
   /** Empty: none. */
   readonly Name: string;
   readonly CreationDate: Date;
-  readonly GranteePrincipal: string;
+  readonly GranteePrincipal?: string;
+  readonly GranteeServicePrincipal?: string;
   readonly RetiringPrincipal?: string;
+  readonly RetiringServicePrincipal?: string;
   readonly IssuingAccount: string;
   readonly Operations: string[];
   readonly Constraints?: GrantConstraints;

@@ -8,6 +8,7 @@
  */
 export type {
   DataKeyPairSpec,
+  EncapsulationAlgorithm,
   EncryptionAlgorithm,
   KeyAgreementAlgorithm,
   KeySpec,

@@ -22,6 +22,7 @@ import {
 } from "../operations/keys.ts";
 import { parseKeyPolicy } from "../operations/policies.ts";
 import { didYouMean } from "@env/core";
+import type { NamedPolicy } from "../policy/request.ts";
 import { parsePolicy } from "../policy/document.ts";
 import { SEED_VERSION, type KeySettings } from "./seed-document.ts";
 import { SeedError, written, type Place } from "./place.ts";
@@ -220,7 +221,8 @@ function parsePrincipal(value: unknown, path: Place): CheckedPrincipal {
   );
 }
 
-function parseBoundary(value: unknown, path: Place): { name: string; text: string } {
+function parseBoundary(value: unknown, path: Place): NamedPolicy | string {
+  if (typeof value === "string") return value;
   const { name, policy } = members(value, path, ["name", "policy"]);
   return { name: text(name, [...path, "name"]), text: identityPolicy(policy, [...path, "policy"]) };
 }

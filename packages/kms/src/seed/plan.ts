@@ -12,18 +12,17 @@ import type { Realm } from "../arn.ts";
 import type { CheckedPrincipal } from "../access/principal-input.ts";
 import { kmsLimits } from "../keys/key.ts";
 import type { KeyRecord } from "../store/key-record.ts";
-import { DAY_MS } from "../keys/lifecycle.ts";
 import { isSameKind } from "../operations/aliases.ts";
 import type { NamedPolicy } from "../policy/request.ts";
 import { defaultKeyPolicy } from "../policy/default-policy.ts";
-import type { Store } from "../store/store.ts";
+import { DAY_MS, type Store } from "../store/store.ts";
 import {
   allKeys,
   allPrincipals,
+  boundaryValue,
   isSeedable,
   keyDocument,
   keyPolicyValue,
-  policyValue,
   policyValues,
   presentGroups,
   principalDocument,
@@ -301,7 +300,7 @@ function principalView({ tags, policies, boundary, groups }: CheckedPrincipal): 
   return {
     tags,
     policies: policyValues(policies),
-    boundary: boundary && { name: boundary.name, policy: policyValue(boundary.text) },
+    boundary: boundary && boundaryValue(boundary),
     groups: Object.fromEntries(groups.map((arn) => [arn, arn])),
   };
 }

@@ -59,7 +59,8 @@ export interface SeedDocumentPrincipal {
   readonly tags?: Readonly<Record<string, string>>;
   /** Policies by name. */
   readonly policies?: Readonly<Record<string, PolicyValue>>;
-  readonly boundary?: { readonly name: string; readonly policy: PolicyValue };
+  /** A document, or the ARN of a managed policy that the keystore must have. */
+  readonly boundary?: { readonly name: string; readonly policy: PolicyValue } | string;
   /** ARNs. */
   readonly groups?: readonly string[];
 }
@@ -163,11 +164,17 @@ export function principalDocument(principal: CheckedPrincipal): SeedDocumentPrin
     arn,
     ...(isEmpty(tags) ? {} : { tags: { ...tags } }),
     ...(policies.length === 0 ? {} : { policies: policyValues(policies) }),
-    ...(boundary === undefined
-      ? {}
-      : { boundary: { name: boundary.name, policy: policyValue(boundary.text) } }),
+    ...(boundary === undefined ? {} : { boundary: boundaryValue(boundary) }),
     ...(groups.length === 0 ? {} : { groups: [...groups] }),
   };
+}
+
+/** A boundary as a seed has it. */
+export function boundaryValue(
+  boundary: NonNullable<CheckedPrincipal["boundary"]>,
+): NonNullable<SeedDocumentPrincipal["boundary"]> {
+  if (typeof boundary === "string") return boundary;
+  return { name: boundary.name, policy: policyValue(boundary.text) };
 }
 
 /** What a key's policy says, to be compared. */
@@ -180,7 +187,7 @@ export function policyValues(policies: readonly NamedPolicy[]): Record<string, P
 }
 
 /** What a policy says, as a value; its text where a number in it would not survive that. */
-export function policyValue(text: string): PolicyValue {
+function policyValue(text: string): PolicyValue {
   const value: unknown = JSON.parse(text);
   return keepsNumbers(parseJson(text)) ? value : text;
 }

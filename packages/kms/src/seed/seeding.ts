@@ -17,13 +17,12 @@ import { KmsError } from "../catalogue/errors.ts";
 import type { Iam } from "../access/iam.ts";
 import type { CheckedPrincipal } from "../access/principal-input.ts";
 import type { KeyRecord } from "../store/key-record.ts";
-import { DAY_MS } from "../keys/lifecycle.ts";
 import { generateMaterial } from "../material/material.ts";
 import { keyMetadata } from "../operations/key-metadata.ts";
 import { withoutAlias } from "../operations/aliases.ts";
 import { tagList } from "../operations/tags.ts";
 import { defaultKeyPolicy } from "../policy/default-policy.ts";
-import type { Store } from "../store/store.ts";
+import { DAY_MS, type Store } from "../store/store.ts";
 import { exportDocument, isSeedable, type SeedDocument } from "./seed-document.ts";
 import type { Seed, SeedKey } from "./parse.ts";
 import {

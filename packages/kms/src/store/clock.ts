@@ -10,8 +10,7 @@
  *
  * @module
  */
-
-const DAY_MS = 86_400_000;
+import { DAY_MS } from "./store.ts";
 
 /** Times are milliseconds since 1970. */
 export interface Clock {

@@ -156,6 +156,13 @@ export class Freshness {
     this.#complete.set(list, this.#epoch);
   }
 
+  /** The lists of records of a kind that are not empty. */
+  lists(letter: string): readonly string[] {
+    return Object.entries(this.#current.counts).flatMap(([list, count]) =>
+      list.startsWith(letter) && count > 0 ? [list] : [],
+    );
+  }
+
   /** Begins a transaction that changes something, at the machine's `time`. */
   begin(time: number): void {
     this.#next = { ...this.#current, clock: advance(this.#current.clock, time) };

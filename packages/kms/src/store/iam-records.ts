@@ -1,5 +1,6 @@
 /**
  * What IAM knows: users, roles and groups with their policies, managed policies, identity providers, and access keys.
+ * Last uses of keys are kept in the same way.
  *
  * Source: spec/kms-store-v1.md#principals
  *
@@ -15,6 +16,7 @@ export interface IamRecords {
   readonly policy: PolicyRecord;
   readonly provider: ProviderRecord;
   readonly "access key": AccessKeyRecord;
+  readonly "last use": LastUseRecord;
 }
 
 type Tags = Readonly<Record<string, string>>;
@@ -31,8 +33,8 @@ export interface PrincipalRecord {
   readonly policies: readonly NamedPolicy[];
   /** ARNs of managed policies, which count as the principal's own. */
   readonly attached: readonly string[];
-  /** Bounds what the policies may allow. Not for groups. */
-  readonly boundary: NamedPolicy | undefined;
+  /** Bounds what the policies may allow: a document, or the ARN of a managed policy. Not for groups. */
+  readonly boundary: NamedPolicy | string | undefined;
   /** ARNs of the groups that a user is in: their policies count as the user's own. */
   readonly groups: readonly string[];
   /** What only a role has. */
@@ -106,6 +108,20 @@ export interface AccessKeyRecord {
   readonly secret: string;
 }
 
+/** The last call that used a key for cryptography. */
+export interface LastUseRecord {
+  /** ARN of the key. */
+  readonly arn: string;
+  /** `Encrypt` */
+  readonly operation: string;
+  /** Milliseconds since 1970. */
+  readonly time: number;
+  /** UUID of the record in the audit log. */
+  readonly eventId: string;
+  /** The id of the request of a server in front, if there was one. */
+  readonly requestId: string | undefined;
+}
+
 const PREFIXES = {
   user: "AIDA",
   role: "AROA",
@@ -115,6 +131,11 @@ const PREFIXES = {
   session: "ASIA",
 } as const;
 const BASE_32 = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
+
+/** A principal's ARN as if it had no path: no two principals of AWS have the same. */
+export function withoutPath(arn: string): string {
+  return arn.slice(0, arn.indexOf("/") + 1) + arn.slice(arn.lastIndexOf("/") + 1);
+}
 
 /** A random unique id: the four letters of its kind, and 17 characters; 16 for access keys. */
 export function newId(kind: keyof typeof PREFIXES): string {
@@ -178,6 +199,13 @@ export function isAccessKey(value: unknown): value is AccessKeyRecord {
   return (
     [accessKeyId, owner, ownerId, secret].every((text) => typeof text === "string") &&
     typeof active === "boolean"
+  );
+}
+
+export function isLastUse(value: unknown): value is LastUseRecord {
+  const { arn, operation, time, eventId } = membersOf(value);
+  return (
+    [arn, operation, eventId].every((text) => typeof text === "string") && typeof time === "number"
   );
 }
 

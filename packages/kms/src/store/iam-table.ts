@@ -1,7 +1,8 @@
 /**
- * The tables of IAM: principals, managed policies, identity providers and access keys, one sealed record each.
+ * The tables of IAM: principals, managed policies, identity providers and access keys, one sealed record each. The table of
+ * the keys' last uses is of the same form.
  *
- * The name that finds a row is unencrypted, and so is the owner of an access key. What a principal may do, and what a key's
+ * What finds a row is unencrypted: its name, the owner of an access key, and the name of a principal without its path. What a principal may do, and what a key's
  * secret is, is sealed.
  *
  * Source: spec/kms-store-v1.md#principals
@@ -17,9 +18,11 @@ import {
   decodeRecord,
   encodeRecord,
   isAccessKey,
+  isLastUse,
   isPolicy,
   isPrincipal,
   isProvider,
+  withoutPath,
   type IamRecords,
 } from "./iam-records.ts";
 import { letters, RecordName, type IamKind } from "./record-name.ts";
@@ -37,43 +40,48 @@ interface Form<T> {
   /** The column that finds a row, and what a record has for it. */
   readonly id: string;
   readonly idOf: (record: T) => string;
-  /** The unencrypted column of rows that are also found by their owner. */
-  readonly ownerOf?: (record: T) => string;
+  /** The unencrypted column that also finds rows, and what a record has for it. */
+  readonly by?: { readonly column: string; readonly of: (record: T) => string };
   readonly isRecord: (value: unknown) => value is T;
 }
 
 const forms: { readonly [Kind in IamKind]: Form<IamRecords[Kind]> } = {
-  principal: { table: "principal", id: "arn", idOf: ({ arn }) => arn, isRecord: isPrincipal },
+  principal: {
+    table: "principal",
+    id: "arn",
+    idOf: ({ arn }) => arn,
+    by: { column: "name", of: ({ arn }) => withoutPath(arn) },
+    isRecord: isPrincipal,
+  },
   policy: { table: "managed_policy", id: "arn", idOf: ({ arn }) => arn, isRecord: isPolicy },
   provider: { table: "identity_provider", id: "arn", idOf: ({ arn }) => arn, isRecord: isProvider },
   "access key": {
     table: "access_key",
     id: "id",
     idOf: ({ accessKeyId }) => accessKeyId,
-    ownerOf: ({ owner }) => owner,
+    by: { column: "owner", of: ({ owner }) => owner },
     isRecord: isAccessKey,
   },
+  "last use": { table: "last_use", id: "arn", idOf: ({ arn }) => arn, isRecord: isLastUse },
 };
 
 /** The tables by kind, with the columns that find their rows. */
 export const iamTables: readonly {
   readonly kind: IamKind;
   readonly table: string;
-  readonly id: string;
-}[] = (["principal", "policy", "provider", "access key"] as const).map((kind) => ({
-  kind,
-  table: forms[kind].table,
-  id: forms[kind].id,
-}));
+  readonly columns: readonly [id: string, ...others: string[]];
+}[] = (["principal", "policy", "provider", "access key", "last use"] as const).map((kind) => {
+  const { table, id, by } = forms[kind];
+  return { kind, table, columns: by === undefined ? [id] : [id, by.column] };
+});
 
 /** The statements that make the tables. */
-export const iamSchema: readonly string[] = [
-  ...["principal", "managed_policy", "identity_provider"].map(
-    (table) => `CREATE TABLE ${table} (arn TEXT NOT NULL PRIMARY KEY, sealed BLOB NOT NULL) STRICT`,
-  ),
-  "CREATE TABLE access_key (id TEXT NOT NULL PRIMARY KEY, sealed BLOB NOT NULL, owner TEXT NOT NULL) STRICT",
-  "CREATE INDEX access_key_by_owner ON access_key (owner, id)",
-];
+export const iamSchema: readonly string[] = iamTables.flatMap(({ table, columns: [id, by] }) => {
+  const found = by === undefined ? "" : `, ${by} TEXT NOT NULL`;
+  const made = `CREATE TABLE ${table} (${id} TEXT NOT NULL PRIMARY KEY, sealed BLOB NOT NULL${found}) STRICT`;
+  if (by === undefined) return [made];
+  return [made, `CREATE INDEX ${table}_by_${by} ON ${table} (${by}, ${id})`];
+});
 
 /** The table of one kind. */
 export class IamTable<Kind extends IamKind> implements Records<IamRecords[Kind]> {
@@ -91,9 +99,10 @@ export class IamTable<Kind extends IamKind> implements Records<IamRecords[Kind]>
     this.#statements = prepareAll(database, form);
     this.#rows = new SealedRows<IamRecords[Kind]>(sealer, freshness, {
       decode: (_, plaintext: Bytes) => decodeRecord(plaintext, form.isRecord),
-      compare: (record, owner) => {
-        if ((form.ownerOf?.(record) ?? "") === owner) return;
-        throw this.#name(form.idOf(record)).fault("its row names another owner");
+      compare: (record, found) => {
+        const { column, of } = form.by ?? NO_COLUMN;
+        if (of(record) === found) return;
+        throw this.#name(form.idOf(record)).fault(`its row has another ${column}`);
       },
     });
   }
@@ -120,20 +129,19 @@ export class IamTable<Kind extends IamKind> implements Records<IamRecords[Kind]>
     };
   }
 
-  ownedBy(owner: string): readonly IamRecords[Kind][] {
+  by(value: string): readonly IamRecords[Kind][] {
     this.requireComplete();
-    return this.#statements.owned.all(owner).map((row) => this.#open(row));
+    return this.#statements.by.all(value).map((row) => this.#open(row));
   }
 
   put(record: IamRecords[Kind]): void {
-    const { idOf, ownerOf } = this.#form;
+    const { idOf, by } = this.#form;
     const id = idOf(record);
     if (!NAME.test(id)) throw new RangeError("a name has 1 to 2048 characters of ASCII");
     // A row that somebody removed must not pass for none.
     this.get(id);
     const sealed = this.#rows.seal(this.#name(id), encodeRecord(record));
-    const owner = ownerOf?.(record);
-    this.#statements.put.run(id, sealed, ...(owner === undefined ? [] : [owner]));
+    this.#statements.put.run(id, sealed, ...(by === undefined ? [] : [by.of(record)]));
   }
 
   delete(id: string): boolean {
@@ -156,37 +164,35 @@ export class IamTable<Kind extends IamKind> implements Records<IamRecords[Kind]>
     return RecordName.iam(this.#kind, id);
   }
 
-  #open({ id, sealed, owner }: Record<string, unknown>): IamRecords[Kind] {
-    const isWhole = typeof id === "string" && NAME.test(id) && typeof owner === "string";
+  #open({ id, sealed, found }: Record<string, unknown>): IamRecords[Kind] {
+    const isWhole = typeof id === "string" && NAME.test(id) && typeof found === "string";
     if (!isWhole || !(sealed instanceof Uint8Array)) {
       throw new Fault(`a row of the table ${this.#form.table}`, "it is out of bounds");
     }
-    return this.#rows.open(this.#name(id), sealed, owner);
+    return this.#rows.open(this.#name(id), sealed, found);
   }
 }
+
+const NO_COLUMN = { column: "", of: () => "" };
 
 type StatementName = keyof ReturnType<typeof prepareAll>;
 
 function prepareAll(
   database: Database,
-  { table, id, ownerOf }: Pick<Form<never>, "table" | "id" | "ownerOf">,
+  { table, id, by }: Pick<Form<never>, "table" | "id" | "by">,
 ) {
-  const owner = ownerOf === undefined ? "''" : bounded("owner");
-  const columns = `${bounded(id)} AS id, ${owner} AS owner, CASE WHEN length(sealed) <= ${MAX_RECORD_BYTES} THEN sealed END AS sealed`;
+  const found = by === undefined ? "''" : bounded(by.column);
+  const columns = `${bounded(id)} AS id, ${found} AS found, CASE WHEN length(sealed) <= ${MAX_RECORD_BYTES} THEN sealed END AS sealed`;
   const from = `SELECT ${columns} FROM ${table} WHERE ${table}`;
-  const [values, update] =
-    ownerOf === undefined
-      ? ["?, ?", "sealed = excluded.sealed"]
-      : ["?, ?, ?", "sealed = excluded.sealed, owner = excluded.owner"];
+  const [values, more] =
+    by === undefined ? ["?, ?", ""] : ["?, ?, ?", `, ${by.column} = excluded.${by.column}`];
   return {
     get: database.prepare(`${from}.${id} = ?`),
     list: database.prepare(`${from}.${id} > ? ORDER BY ${table}.${id} LIMIT ?`),
-    owned: database.prepare(
-      `SELECT ${columns} FROM ${table} WHERE ${ownerOf === undefined ? "''" : `${table}.owner`} = ? ORDER BY ${table}.${id}`,
-    ),
+    by: database.prepare(`${from}.${by?.column ?? id} = ? ORDER BY ${table}.${id}`),
     count: database.prepare(`SELECT count(*) AS n FROM ${table} WHERE ${id} > ''`),
     put: database.prepare(
-      `INSERT INTO ${table} VALUES (${values}) ON CONFLICT (${id}) DO UPDATE SET ${update}`,
+      `INSERT INTO ${table} VALUES (${values}) ON CONFLICT (${id}) DO UPDATE SET sealed = excluded.sealed${more}`,
     ),
     drop: database.prepare(`DELETE FROM ${table} WHERE ${id} = ?`),
   };

@@ -80,6 +80,13 @@ export class KeyTable implements Keys {
     return this.#present(this.#loadByAlias(RecordName.alias(region, name)));
   }
 
+  regions(): readonly string[] {
+    return this.#freshness
+      .lists(letters.key)
+      .map((list) => list.slice(letters.key.length))
+      .toSorted();
+  }
+
   list(region: string, after: number, limit: number): Listed<KeyRecord, number> {
     this.#requireAllKeys(region);
     const rows = this.#statements.keys.all(region, after, limit + 1).map(toListedRow);

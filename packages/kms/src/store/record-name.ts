@@ -16,6 +16,7 @@ export const letters = {
   policy: "m",
   "access key": "c",
   provider: "o",
+  "last use": "u",
 } as const;
 
 export type RecordKind = keyof typeof letters;
@@ -30,6 +31,7 @@ const kinds: ReadonlyMap<string, RecordKind> = new Map([
   [letters.policy, "policy"],
   [letters["access key"], "access key"],
   [letters.provider, "provider"],
+  [letters["last use"], "last use"],
 ]);
 
 const UUID_BYTES = 16;

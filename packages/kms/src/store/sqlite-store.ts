@@ -52,6 +52,7 @@ export class SqliteStore implements Store {
       policy: new IamTable("policy", database, this.freshness, sealer),
       provider: new IamTable("provider", database, this.freshness, sealer),
       "access key": new IamTable("access key", database, this.freshness, sealer),
+      "last use": new IamTable("last use", database, this.freshness, sealer),
     };
     this.keys = new KeyTable(database, this.freshness, sealer, () => this.now());
     this.auditRows = new AuditTable(database);
@@ -112,8 +113,16 @@ export class SqliteStore implements Store {
     return this.iam["access key"];
   }
 
+  get lastUses(): IamTable<"last use"> {
+    return this.iam["last use"];
+  }
+
   get readOnly(): boolean {
     return this.#database.readOnly;
+  }
+
+  get epoch(): number {
+    return this.freshness.epoch;
   }
 
   get writing(): boolean {

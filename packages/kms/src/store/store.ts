@@ -12,6 +12,7 @@ import type { Bytes } from "@env/core";
 import type { AliasRecord, KeyRecord } from "./key-record.ts";
 import type {
   AccessKeyRecord,
+  LastUseRecord,
   PolicyRecord,
   PrincipalRecord,
   ProviderRecord,
@@ -19,14 +20,16 @@ import type {
 
 export interface Store {
   readonly keys: Keys;
-  /** Users, roles and groups by ARN. */
-  readonly principals: Records<PrincipalRecord>;
+  /** Users, roles and groups by ARN, and by their ARN without a path. */
+  readonly principals: IndexedRecords<PrincipalRecord>;
   /** Managed policies by ARN. */
   readonly policies: Records<PolicyRecord>;
   /** Identity providers by ARN. */
   readonly providers: Records<ProviderRecord>;
-  /** Access keys by id. */
-  readonly accessKeys: OwnedRecords<AccessKeyRecord>;
+  /** Access keys by id, and by owner. */
+  readonly accessKeys: IndexedRecords<AccessKeyRecord>;
+  /** Last uses of keys, by the ARN of the key: those that the audit log has written down. */
+  readonly lastUses: Records<LastUseRecord>;
   readonly auditRows: AuditRows;
 
   /** Runs `fn`, which only reads, on one state of the store. */
@@ -43,6 +46,9 @@ export interface Store {
 
   /** Whether every {@link write} is refused. May be used anywhere. */
   readonly readOnly: boolean;
+
+  /** A number that changes with every change of another process, and where a change of this process is taken back. */
+  readonly epoch: number;
 
   /** Whether a {@link write} is running. May be used anywhere. */
   readonly writing: boolean;
@@ -94,6 +100,9 @@ export interface Keys {
   /** The key that an alias points at. */
   byAlias(region: string, name: string): KeyRecord | undefined;
 
+  /** The regions that have keys, including those past their deletion dates, in the order of their names. */
+  regions(): readonly string[];
+
   /** Lists the keys of a region in the order of their creation. */
   list(region: string, after: number, limit: number): Listed<KeyRecord, number>;
 
@@ -124,10 +133,10 @@ export interface Records<T> {
   delete(name: string): boolean;
 }
 
-/** Records that belong to somebody. */
-interface OwnedRecords<T> extends Records<T> {
-  /** All records of an owner, by name. */
-  ownedBy(owner: string): readonly T[];
+/** Records that are also found by something else, which several of them may have. */
+interface IndexedRecords<T> extends Records<T> {
+  /** All records that have it, sorted by name. */
+  by(value: string): readonly T[];
 }
 
 /** The rows of the audit log. The log seals their records, and knows which rows belong to it. */
@@ -164,6 +173,8 @@ export interface AuditRow {
 
 /** A place in the order of time. */
 export type TimePlace = Pick<AuditRow, "time" | "sequence">;
+
+export const DAY_MS = 86_400_000;
 
 /** The latest time that `Date` can represent; no row is later. */
 export const MAX_TIME = 8_640_000_000_000_000;

@@ -111,7 +111,7 @@ const tables: readonly {
     first: ["", ""],
     nameOf: ([region, name]) => RecordName.alias(String(region), String(name)),
   },
-  ...iamTables.map(({ kind, table, id }) => ({
+  ...iamTables.map(({ kind, table, columns: [id] }) => ({
     table,
     columns: [id],
     first: [""],
@@ -126,10 +126,11 @@ const bounds: readonly (readonly [table: string, column: string, condition: stri
   ["alias", "region", `octet_length(region) > ${MAX_REGION_BYTES}`],
   ["alias", "uuid", "octet_length(uuid) <> 16"],
   ["alias", "name", `octet_length(name) > ${MAX_ALIAS_BYTES}`],
-  ...iamTables.map(
-    ({ table, id }) => [table, id, `octet_length(${id}) > ${MAX_NAME_BYTES}`] as const,
+  ...iamTables.flatMap(({ table, columns }) =>
+    columns.map(
+      (column) => [table, column, `octet_length(${column}) > ${MAX_NAME_BYTES}`] as const,
+    ),
   ),
-  ["access_key", "owner", `octet_length(owner) > ${MAX_NAME_BYTES}`],
 ];
 
 /** `NOT INDEXED`: an index would have to compare what must not be read. */

@@ -134,10 +134,10 @@ describe("access keys", () => {
     attack(path, `UPDATE access_key SET owner = '${ROOT}'`);
     const again = await openKeystore(path, { root });
     onTestFinished(() => again.close());
-    const problem = `access key ${accessKeyId} does not verify: its row names another owner`;
+    const problem = `access key ${accessKeyId} does not verify: its row has another owner`;
     expect((await rejection(again.iam.credential(accessKeyId))).message).toContain(problem);
     expect(await again.verify()).toEqual([
-      { record: `access key ${accessKeyId}`, problem: "its row names another owner" },
+      { record: `access key ${accessKeyId}`, problem: "its row has another owner" },
     ]);
   });
 });

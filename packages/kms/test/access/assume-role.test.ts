@@ -1,5 +1,6 @@
 import { rejection } from "@env/testkit/refusal";
 import { describe, expect, it, onTestFinished, vi } from "vitest";
+import type { IamCall } from "../../src/access/iam-access.ts";
 import {
   assumeRole,
   assumeRoleWithWebIdentity,
@@ -137,6 +138,63 @@ describe("a role", () => {
     );
   });
 
+  it("gives a session what one of its policies allows, as managed policies are at the time", async () => {
+    const { keystore } = await setup(trust({ AWS: ALICE }));
+    const arn = `arn:aws:iam::${ACCOUNT}:policy/aliases`;
+    const facts = { description: "", tags: {} };
+    const change = (run: (call: IamCall) => unknown): Promise<unknown> =>
+      keystore.iam.access.call(
+        { principal: "root" },
+        { source: "iam", operation: "CreatePolicy", readOnly: false, parameters: {} },
+        run,
+      );
+    await change(({ directory }) =>
+      directory.createPolicy(arn, facts, document(allow("kms:ListAliases"))),
+    );
+    const input = { policy: document(allow("kms:ListKeys")), policyArns: [arn] };
+    const { credentials, packedPercent } = await assume(keystore, input);
+    expect(packedPercent).toBeGreaterThan(1);
+    const found = await keystore.iam.credential(credentials.accessKeyId, credentials.sessionToken);
+    const client = keystore.as(found?.principal, found?.session);
+    await expect(client.listKeys()).resolves.toBeDefined();
+    await expect(client.listAliases()).resolves.toBeDefined();
+    expect(await refusal(client.createKey())).toContain("no session policy allows");
+    await change(({ directory }) => directory.store.policies.delete(arn));
+    expect(await refusal(client.listAliases())).toContain("no session policy allows");
+    expect((await rejection(assume(keystore, input))).name).toBe("MalformedPolicyDocument");
+    for (const policyArns of [["x"], Array.from({ length: 11 }, () => arn)]) {
+      expect((await rejection(assume(keystore, { policyArns }))).name).toBe("ValidationException");
+    }
+  });
+
+  it("passes transitive tags on along a chain, and no others", async () => {
+    const actions = { Action: ["sts:AssumeRole", "sts:TagSession"] };
+    const { keystore } = await setup(trust({ AWS: [ALICE, APP] }, actions));
+    const begin = { tags: { team: "red", stage: "test" }, transitiveTags: ["team"] };
+    const step = async (
+      from: AssumedRole,
+      input: Partial<AssumeRoleInput>,
+    ): Promise<AssumedRole> => {
+      const { accessKeyId, sessionToken: token } = from.credentials;
+      const found = await keystore.iam.credential(accessKeyId, token);
+      return assume(keystore, input, found?.principal, found?.session);
+    };
+    const first = await assume(keystore, begin);
+    const second = await step(first, { tags: { project: "x" } });
+    const third = await step(second, {});
+    const tagsOf = async ({ credentials }: AssumedRole): Promise<unknown> =>
+      (await keystore.iam.credential(credentials.accessKeyId, credentials.sessionToken))?.session
+        .tags;
+    expect(await tagsOf(second)).toEqual({ team: "red", project: "x" });
+    expect(await tagsOf(third)).toEqual({ team: "red" });
+    expect((await rejection(step(first, { tags: { team: "blue" } }))).name).toBe(
+      "InvalidParameterCombination",
+    );
+    expect((await rejection(assume(keystore, { transitiveTags: ["team"] }))).name).toBe(
+      "ValidationException",
+    );
+  });
+
   it("gives a session no more than its session policy", async () => {
     const { keystore } = await setup(trust({ AWS: ALICE }));
     const policy = document(allow("kms:ListKeys"));
@@ -171,7 +229,7 @@ describe("a role", () => {
       [{ sessionName: "x" }, "ValidationException"],
       [{ policy: "{" }, "MalformedPolicyDocumentException"],
       [{ policy: " ".repeat(2049) }, "ValidationException"],
-      [{ tags }, "LimitExceededException"],
+      [{ tags }, "PackedPolicyTooLarge"],
     ] as const) {
       expect((await rejection(assume(keystore, input))).name, JSON.stringify(input)).toBe(name);
     }
@@ -250,18 +308,17 @@ describe("a role that trusts an identity provider", () => {
       ),
     );
     const enter = (subject: string, provider = PROVIDER): Promise<AssumedRole> =>
-      keystore.iam.access.callFederated(
+      keystore.iam.access.call(
         {
           provider,
-          conditions: { "token.example.com:sub": subject, "token.example.com:aud": "kms" },
+          subject,
+          audience: "kms",
+          claims: { "token.example.com:sub": subject, "token.example.com:aud": "kms" },
+          tags: {},
+          transitiveTags: [],
         },
         { ...facts, parameters: {} },
-        (call) =>
-          assumeRoleWithWebIdentity(
-            call,
-            { roleArn: APP, sessionName: "ci" },
-            { provider, subject },
-          ),
+        (call) => assumeRoleWithWebIdentity(call, { roleArn: APP, sessionName: "ci" }),
       );
     const { credentials } = await enter("repo:acme/app");
     expect(

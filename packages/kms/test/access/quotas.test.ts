@@ -49,11 +49,14 @@ describe("a quota", () => {
       CryptographicSymmetric: 4,
       CryptographicRsa: 2,
       CryptographicEcc: 1,
+      CryptographicMlDsa: 3,
     });
     expect(taken(quotas, "Encrypt", 0, "RSA_2048")).toBe(2);
     expect(taken(quotas, "Sign", 0, "RSA_4096")).toBe(0);
     expect(taken(quotas, "Sign", 0, "ECC_NIST_P256")).toBe(1);
     expect(taken(quotas, "DeriveSharedSecret", 0, "ECC_NIST_P384")).toBe(0);
+    expect(taken(quotas, "Sign", 0, "ML_DSA_87")).toBe(3);
+    expect(taken(quotas, "Verify", 0, "ML_DSA_44")).toBe(0);
     quotas.take("GenerateMac", A, "HMAC_256", 0);
     quotas.take("GenerateRandom", A, undefined, 0);
     expect(taken(quotas, "ReEncrypt", 0, "SYMMETRIC_DEFAULT")).toBe(2);
@@ -62,8 +65,8 @@ describe("a quota", () => {
   it("is of its operation and the kind of pair for GenerateDataKeyPair", () => {
     const quotas = new Quotas(awsQuotas);
     expect(taken(quotas, "GenerateDataKeyPair", 0, "RSA_4096")).toBe(1);
-    expect(taken(quotas, "GenerateDataKeyPairWithoutPlaintext", 9999, "RSA_4096")).toBe(0);
-    expect(taken(quotas, "GenerateDataKeyPair", 0, "ECC_NIST_P256")).toBe(25);
+    expect(taken(quotas, "GenerateDataKeyPairWithoutPlaintext", 999, "RSA_4096")).toBe(0);
+    expect(taken(quotas, "GenerateDataKeyPair", 0, "ECC_NIST_P256")).toBe(100);
   });
 
   it("is the caller's account's own", () => {

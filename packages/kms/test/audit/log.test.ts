@@ -51,11 +51,16 @@ describe("a record of a call", () => {
 
   it("cannot be read in the file", async () => {
     const { log, path, close } = await tempLog();
-    await log.append(event({ encryptionContext: { tenant: "acme-corporation" } }));
+    const encryptionContext = { tenant: "acme-corporation" };
+    await log.append(event({ operation: "DescribeKey", encryptionContext }));
+    const words = ["acme-corporation", "alice", "DescribeKey", "Decrypt"];
+    const before = readFileSync(path, "latin1") + readFileSync(`${path}-wal`, "latin1");
+    for (const word of [...words, KEY]) expect(before).not.toContain(word);
+    // A use shows that the key has been used, and nothing else.
+    await log.append(event({ encryptionContext }));
     close();
     const file = readFileSync(path, "latin1");
-    for (const word of ["acme-corporation", "alice", "Decrypt", KEY])
-      expect(file).not.toContain(word);
+    for (const word of words) expect(file).not.toContain(word);
   });
 
   it("shares a transaction with those that come at the same time", async () => {
@@ -66,6 +71,19 @@ describe("a record of a call", () => {
     await log.append(event());
     expect(commits()).toBe(before + 2);
     expect(await names(log)).toHaveLength(65);
+  });
+
+  it("waits for those that come in the turns after it, as long as every turn brings more", async () => {
+    const { log, commits } = await tempLog();
+    const before = commits();
+    const calls: Promise<void>[] = [];
+    for (let turn = 0; turn < 20; turn++) {
+      const next = new Promise(setImmediate);
+      calls.push(Promise.resolve(log.append(event())));
+      await next;
+    }
+    await Promise.all(calls);
+    expect(commits()).toBe(before + 1);
   });
 
   it("comes behind all that other processes have written", async () => {

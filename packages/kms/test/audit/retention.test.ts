@@ -132,9 +132,13 @@ describe("cutting off by number", () => {
       write: (fn) => store.write(fn),
       writeSync: (fn) => store.writeSync(fn),
       writing: false,
+      get epoch() {
+        return store.epoch;
+      },
       now: () => store.now(),
       head: (name) => store.head(name),
       setHead: (name, bytes) => store.setHead(name, bytes),
+      lastUses: store.lastUses,
       auditRows: store.auditRows,
     };
     const two = new AuditLog(hooked, rootKey(), FACTS, { retention: { maxRecords: 50 } });

@@ -6,10 +6,11 @@ import {
   publicEncrypt,
 } from "node:crypto";
 import { describe, expect, it } from "vitest";
+import { encapsulateSecret } from "../../src/material/encapsulation.ts";
 import { encodePublicKey } from "../../src/material/material.ts";
 import { bytes, denying, keyOf, refusalsByState } from "../support/kinds.ts";
 import { arn, newKey, refusal, tempKeystore } from "../support/keystore.ts";
-import { hex, plain, sample, utf8 } from "../support/material.ts";
+import { allSpecs, flipped, hex, plain, sample, utf8 } from "../support/material.ts";
 import { importInto } from "../support/wrapping.ts";
 
 const RSA_SIGNING = [
@@ -20,6 +21,14 @@ const RSA_SIGNING = [
   "RSASSA_PSS_SHA_384",
   "RSASSA_PSS_SHA_512",
 ];
+
+const postQuantum = (
+  [
+    ["ML_DSA_44", "SIGN_VERIFY", { SigningAlgorithms: ["ML_DSA_SHAKE_256"] }],
+    ["ML_DSA_87", "SIGN_VERIFY", { SigningAlgorithms: ["ML_DSA_SHAKE_256"] }],
+    ["ML_KEM_768", "ENCAPSULATE_DECAPSULATE", { EncapsulationAlgorithms: ["ML_KEM"] }],
+  ] as const
+).filter(([spec]) => allSpecs.includes(spec));
 
 describe("getPublicKey", () => {
   it.each([
@@ -34,6 +43,7 @@ describe("getPublicKey", () => {
     ["ECC_NIST_P521", "SIGN_VERIFY", { SigningAlgorithms: ["ECDSA_SHA_512"] }],
     ["ECC_SECG_P256K1", "SIGN_VERIFY", { SigningAlgorithms: ["ECDSA_SHA_256"] }],
     ["ECC_NIST_EDWARDS25519", "SIGN_VERIFY", { SigningAlgorithms: ["ED25519_SHA_512"] }],
+    ...postQuantum,
   ] as const)("gives the public key of %s for %s, and its algorithms", async (...of) => {
     const [KeySpec, KeyUsage, algorithms] = of;
     const { client } = await tempKeystore();
@@ -230,3 +240,149 @@ describe("deriveSharedSecret", () => {
     expect(await refusal(derive(denied))).toContain("AccessDeniedException");
   });
 });
+
+describe.skipIf(!allSpecs.includes("ML_KEM_512"))(
+  "encapsulate, decapsulate (on Node.js 24 with OpenSSL 3.5)",
+  () => {
+    const EncapsulationAlgorithm = "ML_KEM";
+    const usage = "ENCAPSULATE_DECAPSULATE";
+
+    it.each([
+      ["ML_KEM_512", 768],
+      ["ML_KEM_768", 1088],
+      ["ML_KEM_1024", 1568],
+    ] as const)("share a secret through %s", async (KeySpec, length) => {
+      const { client } = await tempKeystore();
+      const KeyId = await keyOf(client, KeySpec, usage);
+      const { KeyMetadata } = await client.describeKey({ KeyId });
+      expect(KeyMetadata).toMatchObject({ KeySpec, EncapsulationAlgorithms: ["ML_KEM"] });
+      const made = await client.encapsulate({ KeyId, EncapsulationAlgorithm });
+      const { SharedSecret, SharedSecretCiphertextBlob, ...rest } = made;
+      expect(rest).toEqual({ KeyId: arn(KeyId), EncapsulationAlgorithm });
+      expect([SharedSecret.length, SharedSecretCiphertextBlob.length]).toEqual([32, length]);
+      const request = { KeyId, EncapsulationAlgorithm, SharedSecretCiphertextBlob };
+      expect(await client.decapsulate(request)).toEqual({ ...rest, SharedSecret });
+    });
+
+    it("share it with whoever has the public key", async () => {
+      const { client } = await tempKeystore();
+      const KeyId = await keyOf(client, "ML_KEM_512", usage);
+      const { PublicKey } = await client.getPublicKey({ KeyId });
+      const key = createPublicKey({ key: Buffer.from(PublicKey), format: "der", type: "spki" });
+      const { secret, ciphertext } = encapsulateSecret(key);
+      const SharedSecretCiphertextBlob = ciphertext;
+      const request = { KeyId, EncapsulationAlgorithm, SharedSecretCiphertextBlob };
+      expect((await client.decapsulate(request)).SharedSecret).toEqual(secret);
+    });
+
+    it("give another secret, and no error, for a ciphertext that is not the key's", async () => {
+      const { client } = await tempKeystore();
+      const KeyId = await keyOf(client, "ML_KEM_512", usage);
+      const other = await keyOf(client, "ML_KEM_512", usage);
+      const made = await client.encapsulate({ KeyId, EncapsulationAlgorithm });
+      const ciphertext = made.SharedSecretCiphertextBlob;
+      for (const request of [
+        { KeyId, SharedSecretCiphertextBlob: flipped(ciphertext, 5) },
+        { KeyId: other, SharedSecretCiphertextBlob: ciphertext },
+      ]) {
+        const { SharedSecret } = await client.decapsulate({ ...request, EncapsulationAlgorithm });
+        expect(SharedSecret).toHaveLength(32);
+        expect(SharedSecret).not.toEqual(made.SharedSecret);
+      }
+    });
+
+    it("refuse a ciphertext of another length", async () => {
+      const { client } = await tempKeystore();
+      const KeyId = await keyOf(client, "ML_KEM_512", usage);
+      for (const length of [1, 767, 769, 1088, 6144]) {
+        const SharedSecretCiphertextBlob = bytes(length);
+        const request = { KeyId, EncapsulationAlgorithm, SharedSecretCiphertextBlob };
+        expect(await refusal(client.decapsulate(request))).toBe(
+          "InvalidCiphertextException: SharedSecretCiphertextBlob is invalid length for key spec ML_KEM_512.",
+        );
+      }
+    });
+
+    it("hold the members to AWS's bounds", async () => {
+      const { client } = await tempKeystore();
+      const KeyId = await keyOf(client, "ML_KEM_512", usage);
+      const good = { KeyId, EncapsulationAlgorithm, SharedSecretCiphertextBlob: bytes(768) };
+      const member = "failed to satisfy constraint: Member must";
+      const violation = "ValidationException: 1 validation error detected:";
+      for (const [algorithm, text] of [
+        [undefined, `Value null at 'encapsulationAlgorithm' ${member} not be null`],
+        [
+          "ECDH",
+          `Value 'ECDH' at 'encapsulationAlgorithm' ${member} satisfy enum value set: [ML_KEM]`,
+        ],
+      ] as const) {
+        const wrong = { EncapsulationAlgorithm: algorithm };
+        expect(await refusal(client.encapsulate({ KeyId, ...wrong }))).toBe(`${violation} ${text}`);
+        expect(await refusal(client.decapsulate({ ...good, ...wrong }))).toBe(
+          `${violation} ${text}`,
+        );
+      }
+      const at = `${violation} Value at 'sharedSecretCiphertextBlob' ${member} have length`;
+      for (const [SharedSecretCiphertextBlob, text] of [
+        [
+          undefined,
+          `${violation} Value null at 'sharedSecretCiphertextBlob' ${member} not be null`,
+        ],
+        [bytes(0), `${at} greater than or equal to 1`],
+        [bytes(6145), `${at} less than or equal to 6144`],
+      ] as const) {
+        const wrong = { ...good, SharedSecretCiphertextBlob };
+        expect(await refusal(client.decapsulate(wrong))).toBe(text);
+      }
+    });
+
+    it("follow usage, state, policy and DryRun", async () => {
+      const { client } = await tempKeystore();
+      const SharedSecretCiphertextBlob = bytes(768);
+      for (const operation of ["Encapsulate", "Decapsulate"] as const) {
+        const call = (KeyId: string, DryRun?: boolean) =>
+          operation === "Encapsulate"
+            ? client.encapsulate({ KeyId, EncapsulationAlgorithm, DryRun })
+            : client.decapsulate({
+                KeyId,
+                EncapsulationAlgorithm,
+                SharedSecretCiphertextBlob,
+                DryRun,
+              });
+        const agreeing = await keyOf(client, "ECC_NIST_P256", "KEY_AGREEMENT");
+        expect(await refusal(call(agreeing))).toBe(
+          `InvalidKeyUsageException: ${arn(agreeing)} key usage is KEY_AGREEMENT which is not valid for ${operation}.`,
+        );
+        const KeyId = await keyOf(client, "ML_KEM_512", usage);
+        expect(await refusalsByState(client, KeyId, () => call(KeyId))).toEqual([
+          `DisabledException: ${arn(KeyId)} is disabled.`,
+          `KMSInvalidStateException: ${arn(KeyId)} is pending deletion.`,
+        ]);
+        expect(await refusal(call(KeyId, true))).toBe(
+          "DryRunOperationException: The request would have succeeded, but the DryRun option is set.",
+        );
+        const policy = denying(operation, "kms:KeySpec", "ML_KEM_512");
+        const denied = await keyOf(client, "ML_KEM_512", usage, policy);
+        expect(await refusal(call(denied))).toContain("AccessDeniedException");
+      }
+      const KeyId = await keyOf(client, "ML_KEM_512", usage);
+      const request = { KeyId, Message: bytes(1), SigningAlgorithm: "ML_DSA_SHAKE_256" };
+      expect(await refusal(client.sign(request))).toBe(
+        `InvalidKeyUsageException: ${arn(KeyId)} key usage is ENCAPSULATE_DECAPSULATE which is not valid for Sign.`,
+      );
+    });
+
+    it("can be granted", async () => {
+      const { keystore, client } = await tempKeystore();
+      const KeyId = await keyOf(client, "ML_KEM_512", usage);
+      const alice = "arn:aws:iam::000000000000:user/alice";
+      const call = () => keystore.as(alice).encapsulate({ KeyId, EncapsulationAlgorithm });
+      expect(await refusal(call())).toContain("AccessDeniedException");
+      const Operations = ["Decapsulate", "Encapsulate"];
+      await client.createGrant({ KeyId, GranteePrincipal: alice, Operations });
+      const { SharedSecretCiphertextBlob } = await call();
+      const request = { KeyId, EncapsulationAlgorithm, SharedSecretCiphertextBlob };
+      await keystore.as(alice).decapsulate(request);
+    });
+  },
+);

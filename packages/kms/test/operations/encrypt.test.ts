@@ -315,3 +315,51 @@ it("finds a multi-Region key by its blob", async () => {
     KeyId: KeyMetadata.Arn,
   });
 });
+
+describe("a dry run without a ciphertext", () => {
+  const modified = { DryRun: true, DryRunModifiers: ["IGNORE_CIPHERTEXT"] };
+  const EncryptionContext = { tenant: "acme" };
+
+  it("succeeds where the key could be used, whether a ciphertext is there or not", async () => {
+    const { client, KeyId } = await setup();
+    const calls = [
+      client.decrypt({ KeyId, EncryptionContext, ...modified }),
+      client.decrypt({ KeyId, CiphertextBlob: bytes(7), ...modified }),
+      client.reEncrypt({ SourceKeyId: KeyId, DestinationKeyId: "alias/app", ...modified }),
+    ];
+    for (const call of calls) expect((await rejection(call)).name).toBe("DryRunOperationException");
+  });
+
+  it("is refused by policy, by state and for other keys as the call would be", async () => {
+    const { client, keystore } = await tempKeystore();
+    const KeyId = await newKey(client);
+    const bob = keystore.as("user/bob");
+    expect((await rejection(bob.decrypt({ KeyId, ...modified }))).name).toBe(
+      "AccessDeniedException",
+    );
+    const rsa = await keyOf(client, "RSA_2048", "ENCRYPT_DECRYPT");
+    expect(await refusal(client.decrypt({ KeyId: rsa, ...modified }))).toContain(
+      "InvalidKeyUsageException: Algorithm SYMMETRIC_DEFAULT is incompatible",
+    );
+    await client.disableKey({ KeyId });
+    expect((await rejection(client.decrypt({ KeyId, ...modified }))).name).toBe(
+      "DisabledException",
+    );
+  });
+
+  it("needs DryRun and the key, and knows one modifier", async () => {
+    const { client, KeyId } = await setup();
+    const { DryRunModifiers } = modified;
+    expect(await refusal(client.decrypt({ KeyId, DryRunModifiers }))).toBe(
+      "ValidationException: DryRunModifiers can only be used with DryRun.",
+    );
+    expect(await refusal(client.decrypt({ ...modified }))).toContain("'keyId'");
+    const other = { ...modified, DryRunModifiers: ["IGNORE_EVERYTHING"] };
+    expect(await refusal(client.decrypt({ KeyId, ...other }))).toContain(
+      "Member must satisfy enum value set: [IGNORE_CIPHERTEXT]",
+    );
+    expect(await refusal(client.decrypt({ KeyId, DryRun: true, DryRunModifiers: [] }))).toContain(
+      "'ciphertextBlob'",
+    );
+  });
+});

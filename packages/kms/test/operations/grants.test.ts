@@ -20,6 +20,10 @@ afterEach(() => {
 const ALICE = "arn:aws:iam::000000000000:user/alice";
 const BOB = "arn:aws:iam::000000000000:user/bob";
 const CONTEXT = { tenant: "acme" };
+const SERVICE = "rds.amazonaws.com";
+const DATABASE = "arn:aws:rds:local:000000000000:db:orders";
+const EITHER_GRANTEE =
+  "ValidationException: You must specify either GranteePrincipal or GranteeServicePrincipal, but not both.";
 const GRANT_ID = /^[0-9a-f]{64}$/;
 
 async function setup(options: { grantDelay?: number } = {}): Promise<{
@@ -431,6 +435,143 @@ describe("a grant that allows CreateGrant", () => {
   });
 });
 
+describe("a grant to a service", () => {
+  const toService = {
+    GranteeServicePrincipal: SERVICE,
+    RetiringServicePrincipal: SERVICE,
+    Operations: ["Decrypt", "DescribeKey", "Encrypt"],
+    Constraints: { SourceArn: DATABASE },
+  };
+
+  it("lets the service act for its resource, with a key of any kind, and is in the log", async () => {
+    const { keystore, client, KeyId } = await setup();
+    const rsa = await keyOf(client, "RSA_2048", "ENCRYPT_DECRYPT");
+    const service = keystore.as(SERVICE, { sourceArn: DATABASE });
+    for (const key of [KeyId, rsa]) {
+      await refuses(service.describeKey({ KeyId: key }));
+      await client.createGrant({ KeyId: key, ...toService });
+      const { requestParameters } = (await auditRecords(keystore)).at(-1) ?? {};
+      expect(requestParameters).toMatchObject({
+        granteeServicePrincipal: SERVICE,
+        retiringServicePrincipal: SERVICE,
+        constraints: { sourceArn: DATABASE },
+      });
+      await service.describeKey({ KeyId: key });
+      for (const other of [
+        keystore.as(SERVICE),
+        keystore.as(SERVICE, { sourceArn: `${DATABASE}-2` }),
+        keystore.as("s3.amazonaws.com", { sourceArn: DATABASE }),
+        keystore.as(ALICE, { sourceArn: DATABASE }),
+      ]) {
+        await refuses(other.describeKey({ KeyId: key }));
+      }
+    }
+    await service.encrypt({ KeyId, Plaintext: bytes(1) });
+    const { grants } = await keystore.explain({
+      principal: SERVICE,
+      action: "Encrypt",
+      key: KeyId,
+      session: { sourceArn: `${DATABASE}-2` },
+    });
+    expect(grants).toMatchObject([
+      {
+        matched: false,
+        miss: "constraint",
+        why: `SourceArn is ${DATABASE}, aws:SourceArn is ${DATABASE}-2`,
+      },
+    ]);
+  });
+
+  it("is listed by the members that named it, and by no other", async () => {
+    const { client, KeyId } = await setup();
+    const Operations = ["Encrypt"];
+    const byService = await client.createGrant({ KeyId, ...toService });
+    const byName = { KeyId, GranteePrincipal: SERVICE, RetiringPrincipal: SERVICE, Operations };
+    const { GrantId } = await client.createGrant(byName);
+    const ids = async (filter: object): Promise<string[]> =>
+      (await client.listGrants({ KeyId, ...filter })).Grants.map((grant) => grant.GrantId);
+    expect(await ids({ GranteeServicePrincipal: SERVICE })).toEqual([byService.GrantId]);
+    expect(await ids({ GranteePrincipal: SERVICE })).toEqual([GrantId]);
+    expect(await ids({ GranteePrincipal: SERVICE, GranteeServicePrincipal: SERVICE })).toEqual([]);
+    const filter = { KeyId, GrantId: byService.GrantId };
+    expect((await client.listGrants(filter)).Grants).toEqual([
+      {
+        ...toService,
+        KeyId: arn(KeyId),
+        GrantId: byService.GrantId,
+        Name: "",
+        CreationDate: expect.any(Date),
+        IssuingAccount: ROOT,
+      },
+    ]);
+  });
+
+  it("is found and retired by the service, whatever it acts for", async () => {
+    const { keystore, client, KeyId } = await setup();
+    const { GrantId, GrantToken } = await client.createGrant({ KeyId, ...toService });
+    const service = keystore.as(SERVICE);
+    const request = { RetiringServicePrincipal: SERVICE };
+    const { Grants } = await service.listRetirableGrants(request);
+    expect(Grants.map((grant) => grant.GrantId)).toEqual([GrantId]);
+    expect((await client.listRetirableGrants({ RetiringPrincipal: SERVICE })).Grants).toEqual([]);
+    expect(await refusal(client.listRetirableGrants(request))).toBe(
+      "ValidationException: RetiringServicePrincipal can be used only by the service itself.",
+    );
+    await refuses(keystore.as("s3.amazonaws.com").listRetirableGrants(request));
+    expect(await refusal(client.listRetirableGrants({}))).toMatch(/^ValidationException: You must/);
+    await service.retireGrant({ GrantToken });
+    expect((await client.listGrants({ KeyId })).Grants).toEqual([]);
+  });
+
+  it("is the same one under a name only if all of it is the same", async () => {
+    const { client, KeyId } = await setup();
+    const named = { KeyId, Name: "one", ...toService };
+    const { GrantId } = await client.createGrant(named);
+    expect((await client.createGrant(named)).GrantId).toBe(GrantId);
+    for (const change of [
+      { Constraints: { SourceArn: `${DATABASE}-2` } },
+      { GranteePrincipal: SERVICE, GranteeServicePrincipal: undefined },
+      { RetiringPrincipal: SERVICE, RetiringServicePrincipal: undefined },
+    ]) {
+      expect((await client.createGrant({ ...named, ...change })).GrantId).not.toBe(GrantId);
+    }
+  });
+
+  it("can be allowed by policies for some services and resources", async () => {
+    const { keystore, KeyId } = await setup();
+    const user = await newUser(
+      keystore,
+      "carol",
+      allow("kms:CreateGrant", {
+        Condition: {
+          StringEquals: {
+            "kms:GranteeServicePrincipal": SERVICE,
+            "kms:RetiringServicePrincipal": SERVICE,
+          },
+          ArnLike: { "kms:GrantConstraintSourceArn": "arn:aws:rds:*:*:db:orders" },
+          Null: { "kms:GranteePrincipal": "true", "kms:RetiringPrincipal": "true" },
+        },
+      }),
+    );
+    await user.createGrant({ KeyId, ...toService });
+    await refuses(
+      user.createGrant({ KeyId, ...toService, Constraints: { SourceArn: `${DATABASE}2` } }),
+    );
+    const byName = { GranteePrincipal: SERVICE, GranteeServicePrincipal: undefined };
+    await refuses(user.createGrant({ KeyId, ...toService, ...byName }));
+    const newGrant = {
+      operations: ["Decrypt"],
+      granteeService: SERVICE,
+      retiringService: SERVICE,
+      constraints: { sourceArn: DATABASE },
+    };
+    const principal = "arn:aws:iam::000000000000:user/carol";
+    const question = { principal, action: "CreateGrant", key: KeyId, newGrant };
+    const explained = await keystore.explain(question);
+    expect(explained.decision.allowed).toBe(true);
+  });
+});
+
 describe("policies for createGrant", () => {
   it.each<[object, Partial<CreateGrantRequest>]>([
     [
@@ -483,11 +624,7 @@ describe("createGrant refuses", () => {
     `ValidationException: 1 validation error detected: Value${value} at '${at}' failed to satisfy constraint: Member must ${must}`;
 
   it.each<[string, object, string]>([
-    [
-      "no grantee",
-      { GranteePrincipal: undefined },
-      constraint("not be null", "granteePrincipal", " null"),
-    ],
+    ["no grantee", { GranteePrincipal: undefined }, EITHER_GRANTEE],
     [
       "a grantee of strange letters",
       { GranteePrincipal: "arn:aws:iam::000000000000:user/é" },
@@ -534,18 +671,46 @@ describe("createGrant refuses", () => {
     ],
     [
       "an unknown constraint",
-      { Constraints: { SourceArn: "x" } },
-      "UnsupportedOperationException: SourceArn is not supported by this KMS: constrain the encryption context, or allow it by a policy with aws:SourceArn",
+      { Constraints: { SourceAccount: "x" } },
+      "UnsupportedOperationException: SourceAccount is not supported by this KMS",
     ],
     [
-      "a service as grantee by its other name",
-      { GranteePrincipal: undefined, GranteeServicePrincipal: "s3.amazonaws.com" },
-      "UnsupportedOperationException: GranteeServicePrincipal is not supported by this KMS: give the service's name as GranteePrincipal",
+      "a source that is not an ARN",
+      { Constraints: { SourceArn: "arn:aws:rds:local:db:orders" } },
+      constraint(
+        "satisfy regular expression pattern: ^arn:aws[a-z0-9-]*:[a-z0-9-]+:[a-z0-9-]*:[0-9]{12}:.+$",
+        "constraints.sourceArn",
+        " 'arn:aws:rds:local:db:orders'",
+      ),
+    ],
+    ["two grantees", { GranteeServicePrincipal: SERVICE }, EITHER_GRANTEE],
+    [
+      "two to retire it",
+      { RetiringPrincipal: ALICE, RetiringServicePrincipal: SERVICE },
+      "ValidationException: You must specify either RetiringPrincipal or RetiringServicePrincipal, but not both.",
     ],
     [
-      "a service to retire it by its other name",
-      { RetiringServicePrincipal: "s3.amazonaws.com" },
-      "UnsupportedOperationException: RetiringServicePrincipal is not supported by this KMS: give the service's name as RetiringPrincipal",
+      "a service that is not one",
+      { GranteePrincipal: undefined, GranteeServicePrincipal: "rds" },
+      constraint(
+        "satisfy regular expression pattern: ^([A-Za-z0-9\\-]+)\\.([A-Za-z0-9\\-]+)(\\.[A-Za-z0-9\\-]+)+$",
+        "granteeServicePrincipal",
+        " 'rds'",
+      ),
+    ],
+    [
+      "a service for any resource",
+      { GranteePrincipal: undefined, GranteeServicePrincipal: SERVICE },
+      "ValidationException: When you specify a GranteeServicePrincipal, you must also specify a SourceArn grant constraint.",
+    ],
+    [
+      "a service whose grant nobody can retire",
+      {
+        GranteePrincipal: undefined,
+        GranteeServicePrincipal: SERVICE,
+        Constraints: { SourceArn: DATABASE },
+      },
+      "ValidationException: When you specify a GranteeServicePrincipal, you must also specify either a RetiringPrincipal or a RetiringServicePrincipal.",
     ],
     [
       "nine pairs",
@@ -582,6 +747,7 @@ describe("createGrant refuses", () => {
     ["RSA_2048", "ENCRYPT_DECRYPT", "GenerateDataKey"],
     ["HMAC_256", "GENERATE_VERIFY_MAC", "Encrypt"],
     ["ECC_NIST_P256", "SIGN_VERIFY", "DeriveSharedSecret"],
+    ["ECC_NIST_P256", "KEY_AGREEMENT", "Encapsulate"],
   ])("for %s, %s the operation %s", async (KeySpec, KeyUsage, operation) => {
     const { client } = await setup();
     const KeyId = await keyOf(client, KeySpec, KeyUsage);
@@ -595,7 +761,7 @@ describe("createGrant refuses", () => {
     const { client, KeyId } = await setup();
     const request = { KeyId, GranteePrincipal: ALICE, Operations: ["Encrypt", "Dance"] };
     expect(await refusal(client.createGrant(request))).toMatch(
-      /^ValidationException: .* Value 'Dance' at 'operations' failed to satisfy constraint: Member must satisfy enum value set: \[CreateGrant, Decrypt, /,
+      /^ValidationException: .* Value 'Dance' at 'operations' failed to satisfy constraint: Member must satisfy enum value set: \[CreateGrant, Decapsulate, Decrypt, /,
     );
   });
 

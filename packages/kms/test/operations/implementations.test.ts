@@ -11,7 +11,7 @@ it("finds every operation of the catalogue by AWS's name, and nothing by another
   for (const other of [
     "encrypt",
     "kms:Encrypt",
-    "GetKeyLastUsage",
+    "SynchronizeMultiRegionKey",
     "constructor",
     "__proto__",
     "",

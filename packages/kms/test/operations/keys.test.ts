@@ -97,10 +97,6 @@ describe("createKey, describeKey", () => {
     ],
     [{ KeySpec: "SM2", KeyUsage: "SIGN_VERIFY" }, "UnsupportedOperationException: KeySpec SM2"],
     [
-      { KeySpec: "ML_DSA_65", KeyUsage: "SIGN_VERIFY" },
-      "UnsupportedOperationException: KeySpec ML_DSA_65",
-    ],
-    [
       { KeySpec: "RSA_2048", CustomerMasterKeySpec: "RSA_2048" },
       "ValidationException: You cannot specify KeySpec and CustomerMasterKeySpec in the same request.",
     ],

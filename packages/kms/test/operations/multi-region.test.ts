@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, it, onTestFinished, vi } from "vitest";
-import { DAY_MS } from "../../src/keys/lifecycle.ts";
+import { DAY_MS } from "../../src/store/store.ts";
 import type { Keystore, KmsClient } from "../../src/index.ts";
 import {
   allow,
@@ -12,6 +12,7 @@ import {
   tempKeystore,
 } from "../support/keystore.ts";
 import { bytes } from "../support/kinds.ts";
+import { signers } from "../support/material.ts";
 import { wrapMaterial } from "../support/wrapping.ts";
 
 const START = Date.UTC(2090, 0, 1);
@@ -163,11 +164,14 @@ describe("ReplicateKey", () => {
   });
 
   it("copies HMAC and asymmetric material as well", async () => {
-    const signer = await multiRegionKey({ KeySpec: "ECC_NIST_P256", KeyUsage: "SIGN_VERIFY" });
-    await home.replicateKey({ KeyId: signer, ReplicaRegion: EU });
-    const signing = { KeyId: signer, Message: bytes(3), SigningAlgorithm: "ECDSA_SHA_256" };
-    const { Signature } = await home.sign(signing);
-    expect((await eu.verify({ ...signing, Signature })).SignatureValid).toBe(true);
+    for (const [KeySpec, SigningAlgorithm] of signers) {
+      if (!["ECC_NIST_P256", "ML_DSA_44"].includes(KeySpec)) continue;
+      const KeyId = await multiRegionKey({ KeySpec, KeyUsage: "SIGN_VERIFY" });
+      await home.replicateKey({ KeyId, ReplicaRegion: EU });
+      const signing = { KeyId, Message: bytes(3), SigningAlgorithm };
+      const { Signature } = await home.sign(signing);
+      expect((await eu.verify({ ...signing, Signature })).SignatureValid).toBe(true);
+    }
   });
 
   it("refuses keys that are not primary, and regions that have the key", async () => {
@@ -309,6 +313,7 @@ describe("related keys", () => {
       ["SynchronizeMultiRegionKey", EU],
       ["SynchronizeMultiRegionKey", EU],
     ]);
+    expect(own.at(-1)?.requestParameters).toEqual({ keyId: KeyId });
   });
 
   it("exchange roles with UpdatePrimaryRegion", async () => {

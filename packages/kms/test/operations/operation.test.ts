@@ -168,8 +168,10 @@ describe("the order of checks", () => {
 /** Operations that AWS lets one try. */
 const dry = [
   "createGrant",
+  "decapsulate",
   "decrypt",
   "deriveSharedSecret",
+  "encapsulate",
   "encrypt",
   "generateDataKey",
   "generateDataKeyPair",

@@ -53,10 +53,10 @@ describe("a key's policy", () => {
     const PolicyName = "other";
     const Policy = document(to(ROOT));
     for (const call of [
-      client.getKeyPolicy({ KeyId, PolicyName }),
-      client.putKeyPolicy({ KeyId, PolicyName, Policy }),
+      () => client.getKeyPolicy({ KeyId, PolicyName }),
+      () => client.putKeyPolicy({ KeyId, PolicyName, Policy }),
     ]) {
-      expect(await refusal(call)).toBe("NotFoundException: No such policy exists");
+      expect(await refusal(call())).toBe("NotFoundException: No such policy exists");
     }
     const Marker = Buffer.from("default").toString("base64url");
     expect((await rejection(client.listKeyPolicies({ KeyId, Marker }))).name).toBe(

@@ -4,10 +4,22 @@ import fc from "fast-check";
 import { describe, expect, it, vi } from "vitest";
 import type { KmsClient } from "../../src/index.ts";
 import type { KeySpec, SigningAlgorithm } from "../../src/catalogue/key-specs.ts";
-import { sign as signWith, verify as verifyWith } from "../../src/material/signature.ts";
+import {
+  digestBytes,
+  sign as signWith,
+  verify as verifyWith,
+} from "../../src/material/signature.ts";
 import { bytes, denying, keyOf, refusalsByState } from "../support/kinds.ts";
 import { arn, newKey, refusal, tempKeystore } from "../support/keystore.ts";
-import { digestOf, flipped, hashName, plain, signers, utf8 } from "../support/material.ts";
+import {
+  allSpecs,
+  digestOf,
+  flipped,
+  hashName,
+  plain,
+  signers,
+  utf8,
+} from "../support/material.ts";
 
 vi.mock(import("../../src/material/signature.ts"), async (original) => {
   const real = await original();
@@ -33,7 +45,6 @@ function verifiedElsewhere(
   signature: Uint8Array,
 ): boolean {
   const key = createPublicKey({ key: Buffer.from(spki), format: "der", type: "spki" });
-  if (algorithm === "ED25519_SHA_512") return verifyMessage(null, Message, key, signature);
   const padding = algorithm.startsWith("RSASSA_PSS")
     ? { padding: constants.RSA_PKCS1_PSS_PADDING, saltLength: Number(algorithm.slice(-3)) / 8 }
     : {};
@@ -66,11 +77,10 @@ describe.each(pairs)("%s with %s", (spec, SigningAlgorithm) => {
 
   it("takes a digest for what it is", async () => {
     const { client, KeyId } = await setup(spec);
-    if (SigningAlgorithm === "ED25519_SHA_512") {
+    if (digestBytes(SigningAlgorithm) === undefined) {
       const digest = createHash("sha512").update(Message).digest();
       const request = { KeyId, Message: digest, MessageType: "DIGEST", SigningAlgorithm };
-      const text =
-        "ValidationException: MessageType DIGEST is not valid for algorithm ED25519_SHA_512.";
+      const text = `ValidationException: MessageType DIGEST is not valid for algorithm ${SigningAlgorithm}.`;
       expect(await refusal(client.sign(request))).toBe(text);
       expect(await refusal(client.verify({ ...request, Signature: bytes(64) }))).toBe(text);
       return;
@@ -166,16 +176,33 @@ describe("refusals", () => {
     }
   });
 
-  it("say that Ed25519 signs messages only", async () => {
+  it("say that there is no Ed25519ph", async () => {
     const { client, KeyId } = await setup("ECC_NIST_EDWARDS25519");
     const SigningAlgorithm = "ED25519_PH_SHA_512";
     const request = { KeyId, Message: bytes(64), MessageType: "DIGEST", SigningAlgorithm };
     expect(await refusal(client.sign(request))).toBe(
-      "UnsupportedOperationException: Algorithm ED25519_PH_SHA_512 is not supported by this KMS: sign the message itself with ED25519_SHA_512",
+      "UnsupportedOperationException: Algorithm ED25519_PH_SHA_512 is not supported by this KMS: Node.js has no Ed25519ph. Sign the message itself with ED25519_SHA_512",
     );
   });
 
-  it("say of EXTERNAL_MU that no algorithm here takes it", async () => {
+  it.skipIf(!allSpecs.includes("ML_DSA_65"))(
+    "say that ML-DSA signs whole messages only (on Node.js 24 with OpenSSL 3.5)",
+    async () => {
+      const { client, KeyId } = await setup("ML_DSA_65");
+      const SigningAlgorithm = "ML_DSA_SHAKE_256";
+      const request = { KeyId, Message: bytes(64), MessageType: "EXTERNAL_MU", SigningAlgorithm };
+      const text =
+        "UnsupportedOperationException: MessageType EXTERNAL_MU is not supported by this KMS: Node.js computes µ itself. Pass the message with MessageType RAW";
+      expect(await refusal(client.sign(request))).toBe(text);
+      expect(await refusal(client.verify({ ...request, Signature: bytes(3309) }))).toBe(text);
+      const wrong = { ...request, SigningAlgorithm: "ED25519_SHA_512" };
+      expect(await refusal(client.sign(wrong))).toBe(
+        "InvalidKeyUsageException: Algorithm ED25519_SHA_512 is incompatible with key spec ML_DSA_65.",
+      );
+    },
+  );
+
+  it("say of EXTERNAL_MU that no other algorithm takes it", async () => {
     const { client, KeyId } = await setup("ECC_NIST_P384");
     const SigningAlgorithm = "ECDSA_SHA_384";
     const request = { KeyId, Message: bytes(64), MessageType: "EXTERNAL_MU", SigningAlgorithm };

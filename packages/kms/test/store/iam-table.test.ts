@@ -1,11 +1,11 @@
 import { rejection } from "@env/testkit/refusal";
 import { describe, expect, it } from "vitest";
-import { newId, type PrincipalRecord } from "../../src/store/iam-records.ts";
+import { newId, withoutPath, type PrincipalRecord } from "../../src/store/iam-records.ts";
 import { verifyStore } from "../../src/store/verify.ts";
 import { attack, copyOf, openStore, putBack, tempStore, type OpenStore } from "../support/store.ts";
 
 const ALICE = "arn:aws:iam::000000000000:user/alice";
-const APP = "arn:aws:iam::000000000000:role/app";
+const APP = "arn:aws:iam::000000000000:role/service/app";
 const DEVELOPERS = "arn:aws:iam::000000000000:group/developers";
 
 function principal(arn: string, change: Partial<PrincipalRecord> = {}): PrincipalRecord {
@@ -97,6 +97,17 @@ it("takes only ARNs of printable ASCII", async () => {
   }
 });
 
+it("finds principals by their names, whatever their paths are", async () => {
+  const open = await setup();
+  const named = await open.store.read(() => open.store.principals.by(withoutPath(APP)));
+  expect(named.map(({ arn }) => arn)).toEqual([APP]);
+  expect(await open.store.read(() => open.store.principals.by("app"))).toEqual([]);
+  const plan = open.database
+    .prepare("EXPLAIN QUERY PLAN SELECT arn FROM principal WHERE name = ? ORDER BY arn")
+    .get("x");
+  expect(plan?.["detail"]).toContain("USING COVERING INDEX principal_by_name (name=?)");
+});
+
 it("makes unique ids of 21 characters", () => {
   expect(newId("user")).toMatch(/^AIDA[A-Z2-7]{17}$/);
   expect(newId("role")).toMatch(/^AROA[A-Z2-7]{17}$/);
@@ -107,7 +118,7 @@ it("makes unique ids of 21 characters", () => {
 it("keeps policies and tags from whoever reads the file", async () => {
   const { path } = await setup();
   const [row] = copyOf(path, "principal").get("principal") ?? [];
-  expect(Object.keys(row ?? {})).toEqual(["arn", "sealed"]);
+  expect(Object.keys(row ?? {})).toEqual(["arn", "sealed", "name"]);
   const bytes = Buffer.from(row?.["sealed"] as Uint8Array);
   for (const secret of ["payments", "Statement", "AIDA"])
     expect(bytes.includes(secret)).toBe(false);
@@ -115,6 +126,14 @@ it("keeps policies and tags from whoever reads the file", async () => {
 
 describe("rows that were tampered with", () => {
   const PUT_BACK = "an older row of it was put back";
+
+  it("do not give a principal another name", async () => {
+    const open = await setup();
+    attack(open.path, `UPDATE principal SET name = 'x' WHERE arn = '${ALICE}'`);
+    const renamed = `principal ${ALICE} does not verify: its row has another name`;
+    expect(await problem(open, () => open.store.principals.by("x"))).toBe(renamed);
+    expect(await problem(open, () => open.store.principals.get(ALICE))).toBe(renamed);
+  });
 
   it("are errors that name the principal", async () => {
     const open = await setup();
@@ -173,7 +192,7 @@ describe("rows that were tampered with", () => {
     const open = await setup();
     attack(
       open.path,
-      "INSERT INTO principal VALUES ('', x''); INSERT INTO principal VALUES ('ünïcode €', x'')",
+      "INSERT INTO principal VALUES ('', x'', ''); INSERT INTO principal VALUES ('ünïcode €', x'', '')",
     );
     const found = await verifyStore(open.database, open.store, () => undefined);
     expect(found).toEqual([

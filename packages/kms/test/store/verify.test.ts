@@ -56,7 +56,7 @@ it("reads more rows than a page has", async () => {
   attack(
     path,
     `WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1200)
-     INSERT INTO principal SELECT printf('%05d', i), x'' FROM n`,
+     INSERT INTO principal SELECT printf('%05d', i), x'', '' FROM n`,
   );
   const findings = await keystore.verify();
   expect(findings).toHaveLength(1200);
@@ -159,8 +159,13 @@ it.each<[string, string, string]>([
   ["an alias", "UPDATE alias SET name = printf('%.*c', 100000000, 'a')", "name of alias"],
   [
     "a principal",
-    "INSERT INTO principal VALUES (printf('%.*c', 100000000, 'a'), x'')",
+    "INSERT INTO principal VALUES (printf('%.*c', 100000000, 'a'), x'', '')",
     "arn of principal",
+  ],
+  [
+    "a principal's name",
+    "INSERT INTO principal VALUES ('a', x'', printf('%.*c', 100000000, 'a'))",
+    "name of principal",
   ],
 ])("names %s that is too long to read, without reading it", async (_, sql, columns) => {
   const { path, keystore, client, root } = await tempKeystore();

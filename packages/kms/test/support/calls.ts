@@ -30,6 +30,7 @@ export async function knownCalls(keystore: Keystore): Promise<Readonly<Record<st
   const mac = await keyOf(owner, "HMAC_256", "GENERATE_VERIFY_MAC");
   const signer = await keyOf(owner, "ECC_NIST_P256", "SIGN_VERIFY");
   const agreement = await keyOf(owner, "ECC_NIST_P256", "KEY_AGREEMENT");
+  const kem = await keyOf(owner, "ML_KEM_512", "ENCAPSULATE_DECAPSULATE");
   const { KeyMetadata } = await owner.createKey({ Origin: "EXTERNAL" });
   const external = KeyMetadata.KeyId;
   const wrapping = {
@@ -72,6 +73,7 @@ export async function knownCalls(keystore: Keystore): Promise<Readonly<Record<st
       ],
     },
     describeKey: on("DescribeKey", (client) => client.describeKey({ KeyId })),
+    getKeyLastUsage: on("GetKeyLastUsage", (client) => client.getKeyLastUsage({ KeyId })),
     listKeys: on("ListKeys", (client) => client.listKeys(), "*"),
     enableKey: on("EnableKey", (client) => client.enableKey({ KeyId })),
     disableKey: on("DisableKey", (client) => client.disableKey({ KeyId })),
@@ -234,6 +236,21 @@ export async function knownCalls(keystore: Keystore): Promise<Readonly<Record<st
           PublicKey: peer.PublicKey,
         }),
       arn(agreement),
+    ),
+    encapsulate: on(
+      "Encapsulate",
+      (client) => client.encapsulate({ KeyId: kem, EncapsulationAlgorithm: "ML_KEM" }),
+      arn(kem),
+    ),
+    decapsulate: on(
+      "Decapsulate",
+      (client) =>
+        client.decapsulate({
+          KeyId: kem,
+          EncapsulationAlgorithm: "ML_KEM",
+          SharedSecretCiphertextBlob: bytes(768),
+        }),
+      arn(kem),
     ),
     getParametersForImport: on(
       "GetParametersForImport",

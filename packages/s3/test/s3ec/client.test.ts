@@ -4,9 +4,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Readable } from "node:stream";
 import { buffer } from "node:stream/consumers";
+import { KMS } from "@aws-sdk/client-kms";
 import { S3Client } from "@aws-sdk/client-s3";
 import { awsKms } from "@env/aws-kms";
-import { sdkClient, startAwsKmsServer } from "@env/test-servers/aws-kms";
+import { createKeystore } from "@env/kms";
+import { createKmsServer } from "@env/kms-server";
 import { startS3Server } from "@env/test-servers/s3";
 import { pattern, same } from "@env/testkit/bytes";
 import { rejection } from "@env/testkit/refusal";
@@ -24,8 +26,17 @@ import { refuses } from "./support/opened.ts";
 
 const server = await startS3Server({ buckets: ["b"] });
 const client = new S3Client({ ...server.clientOptions, maxAttempts: 1 });
-const kms = await startAwsKmsServer();
 const folder = mkdtempSync(join(tmpdir(), "s3ec-"));
+const keystore = await createKeystore(join(folder, "kms"), {
+  root: { keyFile: join(folder, "key") },
+});
+const kmsServer = createKmsServer(keystore, { port: 0 });
+const kms = new KMS({
+  ...server.clientOptions,
+  region: "local",
+  endpoint: await kmsServer.listen(),
+});
+const { KeyMetadata } = await keystore.as().createKey();
 
 beforeEach(() => {
   server.hook = undefined;
@@ -34,13 +45,15 @@ beforeEach(() => {
 afterAll(async () => {
   client.destroy();
   await server.close();
-  await kms.close();
+  kms.destroy();
+  await kmsServer.close();
+  keystore.close();
   rmSync(folder, { recursive: true });
 });
 
 const { privateKey } = generateKeyPairSync("rsa", { modulusLength: 2048 });
 const keyrings: Readonly<Record<string, S3Keyring>> = {
-  kms: kmsKeyring(awsKms({ client: sdkClient(kms.url), key: await kms.newKey() })),
+  kms: kmsKeyring(awsKms({ client: kms, key: KeyMetadata.Arn })),
   aes: aesKeyring(createSecretKey(randomBytes(32)), { materialDescription: { key: "ä1" } }),
   rsa: rsaKeyring({ privateKey }),
 };

@@ -12,12 +12,6 @@ import { gcpKms } from "@env/gcp-kms";
 import { createKeystore } from "@env/kms";
 import { localFile } from "@env/local-file";
 import {
-  awsError,
-  startAwsKmsServer,
-  type AwsKmsFault,
-  sdkClient,
-} from "@env/test-servers/aws-kms";
-import {
   gcpKmsDenial,
   gcpKmsFaults,
   startGcpKmsServer,
@@ -28,6 +22,11 @@ import { crc32c } from "@env/testkit/crc32c";
 import { tempFolder } from "@env/testkit/folder";
 import { vaultTransit } from "@env/vault-transit";
 import { onTestFinished } from "vitest";
+import {
+  awsError,
+  testEndpoint,
+  type Fault as AwsFault,
+} from "../../../../packages/aws-kms/test/support/endpoint.ts";
 
 /** How a server may fail while it is there. */
 export type Failure =
@@ -86,13 +85,12 @@ function opened(cmk: Cmk): Cmk {
   return cmk;
 }
 
-/** `@aws-sdk/client-kms`, and its JSON protocol over `@env/kms`. */
+/** `@aws-sdk/client-kms`, and `@env/kms-server`. */
 export async function startAws(): Promise<Remote> {
-  const endpoint = await startAwsKmsServer();
-  onTestFinished(() => endpoint.close());
+  const { endpoint, client } = await testEndpoint();
   const label = await endpoint.newKey();
   const unwraps = ["Decrypt"];
-  const faults: Readonly<Record<Failure, AwsKmsFault>> = {
+  const faults: Readonly<Record<Failure, AwsFault>> = {
     unavailable: awsError("ServiceUnavailableException", "later", 503),
     reset: { kind: "reset" },
     stall: { kind: "stall" },
@@ -104,11 +102,7 @@ export async function startAws(): Promise<Remote> {
     provider: "aws-kms",
     label,
     uri: `aws-kms:${label}?endpoint=${endpoint.url}`,
-    open(options) {
-      const client = sdkClient(endpoint.url);
-      onTestFinished(() => client.destroy());
-      return opened(awsKms({ client, key: label, ...options }));
-    },
+    open: (options) => opened(awsKms({ client, key: label, ...options })),
     async retire() {
       await endpoint.root.disableKey({ KeyId: label });
     },

@@ -2,7 +2,7 @@
 import {
   withCredentials,
   withoutConfiguration as withoutAwsConfiguration,
-} from "@env/test-servers/aws-kms/environment";
+} from "../../../../packages/aws-kms/test/support/environment.ts";
 import { vi } from "vitest";
 import type { Backend } from "./backends.ts";
 

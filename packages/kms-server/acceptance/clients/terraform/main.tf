@@ -11,6 +11,11 @@ variable "rotation" {
   default = 365
 }
 
+variable "path" {
+  type    = string
+  default = "/"
+}
+
 provider "aws" {
   skip_metadata_api_check = true
   endpoints {
@@ -23,8 +28,22 @@ provider "aws" {
 data "aws_caller_identity" "this" {}
 
 resource "aws_iam_user" "alice" {
-  name = "alice"
-  tags = { team = "orders" }
+  name                 = "alice"
+  permissions_boundary = aws_iam_policy.boundary.arn
+  tags                 = { team = "orders" }
+}
+
+resource "aws_iam_user" "bob" {
+  name = var.path == "/" ? "bob" : "robert"
+  path = var.path
+}
+
+resource "aws_iam_policy" "boundary" {
+  name = "only-keys"
+  policy = jsonencode({
+    Version   = "2012-10-17"
+    Statement = [{ Effect = "Allow", Action = ["kms:*", "sts:AssumeRole"], Resource = "*" }]
+  })
 }
 
 resource "aws_iam_access_key" "alice" { user = aws_iam_user.alice.name }
@@ -37,8 +56,40 @@ resource "aws_iam_group_membership" "developers" {
   users = [aws_iam_user.alice.name]
 }
 
+resource "aws_iam_openid_connect_provider" "github" {
+  url            = "https://token.actions.githubusercontent.com"
+  client_id_list = var.path == "/" ? ["sts.amazonaws.com"] : ["sts.amazonaws.com", "vault"]
+  tags           = { team = "orders" }
+}
+
+data "aws_iam_policy_document" "ci" {
+  statement {
+    actions = ["sts:AssumeRoleWithWebIdentity"]
+    principals {
+      type        = "Federated"
+      identifiers = [aws_iam_openid_connect_provider.github.arn]
+    }
+    condition {
+      test     = "StringEquals"
+      variable = "token.actions.githubusercontent.com:aud"
+      values   = ["sts.amazonaws.com"]
+    }
+    condition {
+      test     = "StringLike"
+      variable = "token.actions.githubusercontent.com:sub"
+      values   = ["repo:acme/orders:*"]
+    }
+  }
+}
+
+resource "aws_iam_role" "ci" {
+  name               = "ci"
+  assume_role_policy = data.aws_iam_policy_document.ci.json
+}
+
 resource "aws_iam_role" "app" {
-  name = "app"
+  name                 = "app"
+  permissions_boundary = aws_iam_policy.boundary.arn
   assume_role_policy = jsonencode({
     Version = "2012-10-17"
     Statement = [{

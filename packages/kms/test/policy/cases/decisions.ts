@@ -206,9 +206,18 @@ export const decisions: Cases = {
   ),
   "create-key-beyond-session-policy": decides(
     "D2 D11",
-    "each session policy bounds",
-    general(session({ ...iam(forIam()), sessionPolicies: [everything, nothing] }), "kms:CreateKey"),
-    'no-session-policy-allows: session policy "none"',
+    "a session may do nothing that no session policy allows",
+    general(
+      session({ ...iam(forIam()), sessionPolicies: [nothing, { ...nothing, name: "too" }] }),
+      "kms:CreateKey",
+    ),
+    'no-session-policy-allows: session policy "none" and session policy "too"',
+  ),
+  "create-key-within-one-of-the-session-policies": decides(
+    "D2",
+    "and what one of several allows",
+    general(session({ ...iam(forIam()), sessionPolicies: [nothing, everything] }), "kms:CreateKey"),
+    'iam: identity policy "iam", statement 1',
   ),
   "boundary-before-session-policy": decides(
     "D2 D11",

@@ -84,6 +84,7 @@ const child = (
   parent: Partial<Grant>,
   newGrant: AccessRequest["newGrant"],
   allowed: boolean,
+  source?: string,
 ): Case =>
   decides(
     "G4",
@@ -97,6 +98,7 @@ const child = (
         grants: [grant({ operations: ["Decrypt", "Encrypt", "CreateGrant"], ...parent })],
       }),
       ...(newGrant && { newGrant }),
+      ...(source && { conditions: new Map([["aws:sourcearn", source]]) }),
       now: NOW,
     },
     allowed ? ok : no,
@@ -130,6 +132,22 @@ const retire = (
     },
     expect,
   );
+
+const BUCKET = `arn:aws:s3:local:${A}:bucket/a`;
+const forBucket = {
+  grantee: "s3.amazonaws.com",
+  granteeIsService: true,
+  constraints: { sourceArn: BUCKET },
+} as const;
+const forAlice: Partial<Grant> = { constraints: forBucket.constraints };
+const actingFor = (arn: string): Circumstances => ({ conditions: { "aws:sourcearn": arn } });
+const listRetirable = (service: string): AccessRequest => ({
+  caller: s3(),
+  action: "kms:ListRetirableGrants",
+  resource: service,
+  resourceAccount: A,
+  now: NOW,
+});
 
 export const grants: Cases = {
   "grant-to-user": by("G1 D10", "a grant is enough", alice(), grant(), ok),
@@ -320,6 +338,82 @@ export const grants: Cases = {
     grant({ effective: NOW + 1 }),
     no,
     { grantTokens: ["token-1"] },
+  ),
+
+  "constraint-source": by(
+    "G1 G3",
+    "a service that acts for the resource of the grant",
+    s3(),
+    grant(forBucket),
+    ok,
+    actingFor(BUCKET),
+  ),
+  "constraint-source-other": by(
+    "G3",
+    "for another resource",
+    s3(),
+    grant(forBucket),
+    no,
+    actingFor(`${BUCKET}-2`),
+  ),
+  "constraint-source-absent": by("G3", "for none", s3(), grant(forBucket), no),
+  "constraint-source-pattern": by(
+    "G3",
+    "a star is no wildcard",
+    s3(),
+    grant({ ...forBucket, constraints: { sourceArn: BUCKET.replace("/a", "/*") } }),
+    no,
+    actingFor(BUCKET),
+  ),
+  "constraint-source-describe": by("G3", "DescribeKey as well", s3(), grant(forBucket), no, {
+    action: "kms:DescribeKey",
+  }),
+  "constraint-source-and-context": by(
+    "G3",
+    "beside an encryption context, both are needed",
+    s3(),
+    grant({
+      ...forBucket,
+      constraints: { ...forBucket.constraints, ...equals({ a: "1" }).constraints },
+    }),
+    no,
+    actingFor(BUCKET),
+  ),
+  "constraint-source-elsewhere": by(
+    "G1 G3",
+    "it does not matter for whom another service acts",
+    alice(),
+    grant(forBucket),
+    no,
+    actingFor(BUCKET),
+  ),
+  "child-grant-source": child(
+    "with the source of its parent",
+    forAlice,
+    decrypting({ sourceArn: BUCKET }),
+    true,
+    BUCKET,
+  ),
+  "child-grant-without-source": child("without it", forAlice, decrypting(), false, BUCKET),
+  "child-grant-source-elsewhere": child(
+    "for which the request is not made",
+    forAlice,
+    decrypting({ sourceArn: BUCKET }),
+    false,
+  ),
+  "retire-by-service": retire(
+    "G6",
+    "a service, for any resource",
+    s3(),
+    { ...forBucket, retiring: "s3.amazonaws.com", retiringIsService: true },
+    ok,
+  ),
+  "list-retirable-by-service": decides("G7", "its own", listRetirable("s3.amazonaws.com"), "grant"),
+  "list-retirable-by-other-service": decides(
+    "D2 G7",
+    "another's",
+    listRetirable("rds.amazonaws.com"),
+    "no-identity-policy-allows",
   ),
 
   "constraint-equals": by(
