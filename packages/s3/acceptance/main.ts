@@ -12,6 +12,7 @@ import { spawn } from "node:child_process";
 import { createPublicKey, createSecretKey, generateKeyPairSync, randomBytes } from "node:crypto";
 import { once } from "node:events";
 import { createInterface } from "node:readline";
+import { Readable } from "node:stream";
 import { S3Client } from "@aws-sdk/client-s3";
 import { awsKms } from "@env/aws-kms";
 import { sdkClient, startAwsKmsServer } from "@env/test-servers/aws-kms";
@@ -130,7 +131,7 @@ function ourClients(options: ConstructorParameters<typeof S3Client>[0]) {
     },
     async write(kind: ObjectKind): Promise<void> {
       const bytes = plaintextOf(kind);
-      const Body = kind.upload === "parts" ? [bytes] : bytes;
+      const Body = kind.upload === "parts" ? Readable.from([bytes]) : bytes;
       const instructionFile = kind.placement === "instruction-file";
       await clientFor(kind).put(
         { Bucket, Key: kind.key, Body },
