@@ -6,7 +6,7 @@
  *
  * @module
  */
-import { readFile } from "node:fs/promises";
+import { readFile, rm } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
 import { isEnvelopeError } from "@env/core";
 import { checkOptions } from "@env/core/driver";
@@ -27,7 +27,7 @@ export interface BucketInput {
 export interface BucketOptions {
   /** Objects in progress at a time, 1 to 1024. Default: 32. */
   readonly concurrency?: number | undefined;
-  /** The path of a file that says how far a run is. A run that finds it goes on from there. Default: none. */
+  /** The path of a file that says how far a run is, until it is done. A run that finds it goes on from there. Default: none. */
   readonly checkpoint?: string | undefined;
   /** Called after every object. */
   readonly onProgress?: ((progress: BucketProgress) => void) | undefined;
@@ -186,9 +186,11 @@ async function run(
       onProgress?.({ ...count });
       if (++unsaved >= CHECKPOINT_OBJECTS) await save();
     }
-  } finally {
+  } catch (error) {
     await save();
+    throw error;
   }
+  if (checkpoint !== undefined) await rm(checkpoint, { force: true });
   return { ...count, cmks: uses.all(), failures };
 }
 

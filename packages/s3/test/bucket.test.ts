@@ -1,4 +1,4 @@
-import { readFileSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { Envelope } from "@env/core";
 import { tempFolder } from "@env/testkit/folder";
@@ -84,6 +84,7 @@ describe("rewrapBucket", () => {
     expect(progress).toMatchObject({ objects: 25, failed: 1, unencrypted: 1 });
     setup.server.requests.length = 0;
     const rest = await rewrapBucket(setup.s3, { Bucket }, { checkpoint });
+    expect(existsSync(checkpoint)).toBe(false);
     expect(rest).toMatchObject({ objects: 62, failed: 1, unencrypted: 1 });
     expect(setup.server.requests[0]?.query["start-after"]).toBe(startAfter);
     const keys = setup.server.requests.map(({ key }) => key).filter((key) => key !== "");
@@ -95,8 +96,8 @@ describe("rewrapBucket", () => {
   it("refuses the checkpoint of another run, and what is not a checkpoint", async () => {
     const setup = await setUp();
     const checkpoint = join(tempFolder(), "checkpoint");
-    await setup.s3.put({ Bucket, Key: "x", Body: "x" });
-    await rewrapBucket(setup.s3, { Bucket }, { checkpoint });
+    const progress = { objects: 1, rewrapped: 1, unencrypted: 0, failed: 0 };
+    writeFileSync(checkpoint, JSON.stringify({ Bucket, startAfter: "a", progress }));
     const other = rewrapBucket(setup.s3, { Bucket, Prefix: "x" }, { checkpoint });
     await expect(other).rejects.toThrow(`${checkpoint} is not the checkpoint of a run`);
     writeFileSync(checkpoint, "{}");

@@ -138,7 +138,9 @@ async function receive(
     });
     request.on("end", resolve);
     request.on("error", reject);
-    request.on("close", () => reject(new Interrupted()));
+    request.on("close", () => {
+      if (!request.complete) reject(new Interrupted());
+    });
   });
   return whole ?? Buffer.concat(chunks);
 }

@@ -6,7 +6,7 @@
  *
  * @module
  */
-import { createHmac, timingSafeEqual } from "node:crypto";
+import { createHmac, createSecretKey, timingSafeEqual, type KeyObject } from "node:crypto";
 import { hash } from "./checksums.ts";
 import { S3Error } from "./error.ts";
 
@@ -72,9 +72,7 @@ export function verifySignature(request: SignedRequest, credentials: S3Credentia
     );
   }
   const scope = [day, region, service, end].join("/");
-  let key: string | Buffer = `AWS4${credentials.secretAccessKey}`;
-  for (const part of [day, region, service, end]) key = hmac(key, part);
-  const signingKey = key;
+  const signingKey = signingKeyOf(credentials.secretAccessKey, scope);
   const sign = (name: string, ...lines: readonly string[]): string =>
     hmac(signingKey, [name, claim.time, scope, ...lines].join("\n")).toString("hex");
 
@@ -185,7 +183,18 @@ function secondsOf(time: string): number {
   return Date.parse(time.replace(/^(....)(..)(..T..)(..)(..Z)$/, "$1-$2-$3:$4:$5")) / 1000;
 }
 
-function hmac(key: string | Buffer, text: string): Buffer {
+let lastKey: { readonly name: string; readonly key: KeyObject } | undefined;
+
+/** The key of a day, region and service. The last is kept: to derive it takes longer than to sign. */
+function signingKeyOf(secret: string, scope: string): KeyObject {
+  const name = `${secret}/${scope}`;
+  if (lastKey?.name === name) return lastKey.key;
+  const derived = scope.split("/").reduce(hmac, Buffer.from(`AWS4${secret}`));
+  lastKey = { name, key: createSecretKey(derived) };
+  return lastKey.key;
+}
+
+function hmac(key: Buffer | KeyObject, text: string): Buffer {
   return createHmac("sha256", key).update(text).digest();
 }
 
