@@ -73,6 +73,7 @@ const layers: Readonly<Record<string, Layer>> = {
       "@env/s3",
       "@env/vault-transit",
     ],
+    tests: ["@env/test-servers"],
     application: true,
   },
   "@env/tools": { uses: "all", application: true },

@@ -6,6 +6,7 @@
  *
  * @module
  */
+import type * as Sdk from "@aws-sdk/client-s3";
 import type { Envelope } from "@env/core";
 import type * as Package from "@env/s3";
 import { CommandError, usageError } from "./errors.ts";
@@ -15,7 +16,7 @@ export interface S3Location {
   readonly Bucket: string;
   /** May be empty. */
   readonly Key: string;
-  /** As it was typed. */
+  /** The location as it was typed. */
   readonly text: string;
 }
 
@@ -87,10 +88,10 @@ export async function withS3<T>(
   }
 }
 
-async function load(): Promise<typeof import("@aws-sdk/client-s3") & typeof Package> {
+async function load(): Promise<Pick<typeof Sdk, "S3Client"> & typeof Package> {
   try {
     const [sdk, own] = await Promise.all([import("@aws-sdk/client-s3"), import("@env/s3")]);
-    return { ...sdk, ...own };
+    return { S3Client: sdk.S3Client, ...own };
   } catch (error) {
     if (!(error instanceof Error && "code" in error && error.code === "ERR_MODULE_NOT_FOUND")) {
       throw error;
@@ -113,7 +114,7 @@ const problems: Readonly<Record<string, readonly [problem: string, hint?: string
 };
 
 /** An error of the SDK in the words of the command. Other errors are returned as they are. */
-export function s3Error(location: string, error: unknown): unknown {
+function s3Error(location: string, error: unknown): unknown {
   if (!(error instanceof Error)) return error;
   const known = problems[error.name];
   if (known === undefined && !("$metadata" in error)) {

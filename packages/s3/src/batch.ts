@@ -22,7 +22,7 @@ export interface BatchEvent {
 
 export interface BatchTask {
   readonly taskId: string;
-  /** As in a URL: `+` is a space. */
+  /** The key as in a URL: `+` is a space. */
   readonly s3Key: string;
   readonly s3VersionId?: string | null | undefined;
   /** Schema 1.0. */
@@ -39,7 +39,7 @@ export interface BatchResult {
   readonly results: readonly {
     readonly taskId: string;
     readonly resultCode: "Succeeded" | "TemporaryFailure" | "PermanentFailure";
-    /** For the completion report. */
+    /** What the completion report says. */
     readonly resultString: string;
   }[];
 }

@@ -51,7 +51,7 @@ import {
   type RewrapOptions,
   type RewrapResult,
 } from "./rewrap-object.ts";
-import { seal, type PutInput, type SealedObject } from "./sealed-object.ts";
+import { seal as sealObject, type PutInput, type SealedObject } from "./sealed-object.ts";
 import { copyWithMetadata } from "./self-copy.ts";
 import { upload, type Stored, type UploadOptions } from "./upload.ts";
 
@@ -190,7 +190,7 @@ export class EncryptedS3 {
     const { aad, storeContext, plaintextBytes, signal } = options;
     const context = options.context ?? this.#contextOf(input);
     const placement = requirePlacement(options.placement ?? this.#placement);
-    return seal(this.#envelope, input, {
+    return sealObject(this.#envelope, input, {
       context,
       aad,
       storeContext,

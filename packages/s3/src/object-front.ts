@@ -45,14 +45,14 @@ export interface ObjectFront {
   readonly output: Omit<GetObjectCommandOutput, "Body">;
   /** Bytes of the whole body, header included. */
   readonly size: number;
-  /** As many bytes as were asked for, or the whole body. */
+  /** The first bytes of the body: as many bytes as were asked for, or the whole body. */
   readonly bytes: Uint8Array;
   /** `undefined` where the metadata says nothing: the body may be a whole message. */
   readonly layout: Layout | undefined;
 }
 
 /** Enough for a header with its stored context and a key block of 16 entries; usually the first chunk is in it. */
-export const FRONT_BYTES = 32_768;
+const FRONT_BYTES = 32_768;
 
 /**
  * Reads the beginning of an object.

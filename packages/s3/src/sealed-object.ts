@@ -53,7 +53,7 @@ export interface SealOptions {
 
 /** An object to be stored. */
 export interface SealedObject {
-  /** For `PutObject` or `CreateMultipartUpload`, without a body. */
+  /** The input of `PutObject` or `CreateMultipartUpload`, without a body. */
   readonly input: Omit<PutObjectCommandInput, "Body"> & {
     readonly Bucket: string;
     readonly Key: string;

@@ -110,9 +110,9 @@ async function abortUpload(
   UploadId: string | undefined,
 ): Promise<void> {
   if (UploadId === undefined) return;
-  const upload = { Bucket, Key, UploadId, RequestPayer, ExpectedBucketOwner };
+  const parts = { Bucket, Key, UploadId, RequestPayer, ExpectedBucketOwner };
   // What fails here is less than what failed before, and there may be none left.
-  await client.send(new AbortMultipartUploadCommand(upload)).catch(() => undefined);
+  await client.send(new AbortMultipartUploadCommand(parts)).catch(() => undefined);
 }
 
 /** How S3 itself encrypts what it stores: the sidecar as the object. */

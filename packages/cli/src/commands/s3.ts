@@ -5,7 +5,7 @@
  */
 import { lstat } from "node:fs/promises";
 import { pipeline } from "node:stream/promises";
-import { Option, type Command, type OptionValues } from "@commander-js/extra-typings";
+import { Option, type Command } from "@commander-js/extra-typings";
 import type { Aad, Context, FromHeader } from "@env/core";
 import type { BucketProgress, BucketResult, Placement } from "@env/s3";
 import {
@@ -28,7 +28,6 @@ import {
   withS3,
   type OpenedS3,
   type S3Location,
-  type S3Options,
 } from "../s3-location.ts";
 import { StatusLine } from "../status-line.ts";
 import { count, formatBytes, printableLine, table } from "../text.ts";
@@ -49,16 +48,16 @@ export function addS3(program: Program, ui: Ui): void {
 
 type Parent = Command<[], {}, GlobalOptions>;
 
-function withPlace<Options extends OptionValues>(
-  command: Command<[], Options, GlobalOptions>,
-): Command<[], Options & S3Options, GlobalOptions> {
-  return command
-    .option("--endpoint-url <url>", "a store other than AWS, also by AWS_ENDPOINT_URL")
-    .option("--region <region>", "another region than the configured one") as never;
+function endpointOption(): Option<"--endpoint-url <url>"> {
+  return new Option("--endpoint-url <url>", "a store other than AWS, also by AWS_ENDPOINT_URL");
+}
+
+function regionOption(): Option<"--region <region>"> {
+  return new Option("--region <region>", "another region than the configured one");
 }
 
 function addCp(parent: Parent, ui: Ui): void {
-  withPlace(withMessageOptions(parent.command("cp")))
+  withMessageOptions(parent.command("cp"))
     .summary("Encrypt a file into S3, or decrypt an object into a file.")
     .description(
       "Encrypt a file into S3, or decrypt an object into a file. - is stdin or stdout. A file appears once all of it has verified.",
@@ -72,6 +71,8 @@ function addCp(parent: Parent, ui: Ui): void {
     )
     .option("--store-context", "store the context in the object, unencrypted")
     .option("--force", "replace an existing file")
+    .addOption(endpointOption())
+    .addOption(regionOption())
     .addHelpText(
       "after",
       examples(
@@ -85,22 +86,19 @@ function addCp(parent: Parent, ui: Ui): void {
         throw usageError("one of the two is in S3, and the other one is a file or -");
       }
       const aad = await readAad(options);
+      const { placement, storeContext = false, force = false } = options;
       const location = parseObject(isLocation(to) ? to : from);
-      const context = isLocation(to) ? await contextToWrite(options) : await contextToRead(options);
+      let work: (opened: OpenedS3) => Promise<void>;
+      if (isLocation(to)) {
+        const context = await contextToWrite(options);
+        const job = { context, aad, placement, storeContext };
+        work = (opened) => upload(ui, opened, from, location, job);
+      } else {
+        const context = await contextToRead(options);
+        work = (opened) => download(ui, opened, location, to, { context, aad, force });
+      }
       await withEnvelope(ui, command.optsWithGlobals(), ({ envelope }) =>
-        withS3(envelope, options, location.text, async (opened) => {
-          if (isLocation(to)) {
-            const { placement, storeContext = false } = options;
-            const job = { context: context as Context, aad, placement, storeContext };
-            await upload(ui, opened, from, location, job);
-          } else {
-            await download(ui, opened, location, to, {
-              context,
-              aad,
-              force: options.force === true,
-            });
-          }
-        }),
+        withS3(envelope, options, location.text, work),
       );
     });
 }
@@ -174,7 +172,7 @@ async function download(
 }
 
 function addCat(parent: Parent, ui: Ui): void {
-  withPlace(withMessageOptions(parent.command("cat")))
+  withMessageOptions(parent.command("cat"))
     .summary("Write the plaintext of an object, or a range of it, to stdout.")
     .description(
       "Write the plaintext of an object, or a range of it, to stdout. A range reads no more of the object than it needs. The end of the object is verified before the first byte, and every byte before it is written. A later part may still turn out to be altered, so check the exit code.",
@@ -185,6 +183,8 @@ function addCat(parent: Parent, ui: Ui): void {
       "bytes: 0-99 (the first 100), 100-, or -100 (the last 100)",
       parseRange,
     )
+    .addOption(endpointOption())
+    .addOption(regionOption())
     .addHelpText(
       "after",
       examples("envelope s3 cat --context tenant=acme --range -1000 s3://logs/app.log"),
@@ -203,7 +203,7 @@ function addCat(parent: Parent, ui: Ui): void {
           const size = await reader.size({ signal });
           const range = options.range && resolveRange(options.range, size, text);
           for await (const piece of reader.createReadStream({ ...range, signal })) {
-            await ui.writeOut(piece as Uint8Array);
+            if (piece instanceof Uint8Array) await ui.writeOut(piece);
           }
         }),
       );
@@ -211,10 +211,13 @@ function addCat(parent: Parent, ui: Ui): void {
 }
 
 function addLs(parent: Parent, ui: Ui): void {
-  withPlace(parent.command("ls"))
+  parent
+    .command("ls")
     .summary("List objects, with the CMKs that can open each.")
     .description("List objects, with the CMKs that can open each. It calls no KMS.")
     .argument("<prefix>", "s3://bucket or s3://bucket/prefix")
+    .addOption(endpointOption())
+    .addOption(regionOption())
     .addHelpText("after", examples("envelope s3 ls s3://reports/2026/"))
     .action(async (text, options, command) => {
       const { Bucket, Key: Prefix } = parseLocation(text);
@@ -242,7 +245,7 @@ function addLs(parent: Parent, ui: Ui): void {
 }
 
 function addRewrap(parent: Parent, ui: Ui): void {
-  withPlace(withContextToRead(parent.command("rewrap")))
+  withContextToRead(parent.command("rewrap"))
     .summary("Wrap the data keys of objects under the current key versions.")
     .description(
       "Wrap the data keys of all objects with a prefix under the current versions of the configured CMKs. Bodies are not sent again. A checkpoint lets a run that was stopped go on.",
@@ -257,6 +260,8 @@ function addRewrap(parent: Parent, ui: Ui): void {
     .option("--sidecars-only", "rewrap sidecars without looking at their objects")
     .option("--checkpoint <file>", "where to note how far the run is, and to go on from")
     .option("--concurrency <n>", "objects at a time. Default: 32", wholeNumber)
+    .addOption(endpointOption())
+    .addOption(regionOption())
     .addHelpText(
       "after",
       examples(
@@ -295,11 +300,14 @@ function addRewrap(parent: Parent, ui: Ui): void {
 }
 
 function addReport(parent: Parent, ui: Ui): void {
-  withPlace(parent.command("report"))
+  parent
+    .command("report")
     .summary("Count the objects that depend on each CMK.")
     .description("Count the objects that depend on each CMK. It calls no KMS.")
     .argument("<prefix>", "s3://bucket or s3://bucket/prefix")
     .option("--concurrency <n>", "objects at a time. Default: 32", wholeNumber)
+    .addOption(endpointOption())
+    .addOption(regionOption())
     .addHelpText("after", examples("envelope s3 report s3://reports"))
     .action(async (text, options, command) => {
       const { Bucket, Key } = parseLocation(text);
