@@ -1,11 +1,14 @@
 /** The program of the documentation, with a mail as SES stores it. */
 import { execFile } from "node:child_process";
 import { createCipheriv, randomBytes } from "node:crypto";
-import { readFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import { startAwsKmsServer } from "@env/test-servers/aws-kms";
+import { createKeystore } from "@env/kms";
+import { createKmsServer } from "@env/kms-server";
 import { startS3Server } from "@env/test-servers/s3";
+import { rejection } from "@env/testkit/refusal";
 import { afterAll, describe, expect, it } from "vitest";
 
 const program = join(import.meta.dirname, "support/ses-mail.ts");
@@ -15,12 +18,18 @@ const account = "111122223333";
 const mail = "Subject: Invoice\r\n\r\nZürich, 30 November\r\n";
 
 const server = await startS3Server({ buckets: ["inbox"] });
-const kms = await startAwsKmsServer();
-const key = await kms.newKey("alias/mail");
+const folder = mkdtempSync(join(tmpdir(), "ses-"));
+const root = { keyFile: join(folder, "key") };
+const keystore = await createKeystore(join(folder, "kms"), { root, region: "us-east-1" });
+const kms = createKmsServer(keystore, { port: 0 });
+const kmsUrl = await kms.listen();
+const key = "alias/mail";
 await receive();
 afterAll(async () => {
   await server.close();
   await kms.close();
+  keystore.close();
+  rmSync(folder, { recursive: true });
 });
 
 /**
@@ -36,7 +45,10 @@ async function receive(): Promise<void> {
     "aws:ses:source-account": account,
     kms_cmk_id: `arn:aws:kms:us-east-1:${account}:alias/mail`,
   };
-  const made = await kms.root.generateDataKey({
+  const owner = keystore.as();
+  const { KeyMetadata } = await owner.createKey();
+  await owner.createAlias({ AliasName: key, TargetKeyId: KeyMetadata.KeyId });
+  const made = await owner.generateDataKey({
     KeyId: key,
     KeySpec: "AES_256",
     EncryptionContext: context,
@@ -62,7 +74,7 @@ async function run(...args: readonly string[]): Promise<{ stdout: string; stderr
     env: {
       PATH: process.env["PATH"],
       AWS_ENDPOINT_URL_S3: server.url,
-      AWS_ENDPOINT_URL_KMS: kms.url,
+      AWS_ENDPOINT_URL_KMS: kmsUrl,
       AWS_REGION: "us-east-1",
       AWS_ACCESS_KEY_ID: "test",
       AWS_SECRET_ACCESS_KEY: "test",
@@ -84,10 +96,8 @@ describe("the program that prints a mail of SES", () => {
   });
 
   it("refuses a mail of another account", async () => {
-    const failure = await run("inbox", messageId, "999999999999", key).catch(
-      (error: unknown) => error,
-    );
-    expect(failure).toMatchObject({ code: 1, stdout: "" });
-    expect(String((failure as { stderr: string }).stderr)).toContain("ERR_ENVELOPE_DECRYPT");
+    const failure = await rejection(run("inbox", messageId, "999999999999", key));
+    const stderr: unknown = expect.stringContaining("ERR_ENVELOPE_DECRYPT");
+    expect(failure).toMatchObject({ code: 1, stdout: "", stderr });
   });
 });
