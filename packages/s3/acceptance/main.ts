@@ -89,6 +89,16 @@ async function run(client: Client): Promise<void> {
       const problem = written.get(kind.key) ?? (await attempt(() => ours.read(kind)));
       if (problem !== "") failures.push(`written by it, ${kind.key}: ${problem}`);
     }
+    // Its instruction files are replaced by ours, and it reads its objects all the same.
+    const rewrapped = writes.filter(
+      ({ placement, version }) =>
+        placement === "instruction-file" && (version === "V2" || version === "V3"),
+    );
+    for (const kind of rewrapped) {
+      const problem = await attempt(() => ours.rewrap(kind));
+      if (problem !== "") failures.push(`rewrapped here, ${kind.key}: ${problem}`);
+    }
+    await readBack(client, store.url, rewrapped, "rewrapped here", failures);
   }
   {
     await using store = await startS3Server({ buckets: [Bucket] });
@@ -97,15 +107,7 @@ async function run(client: Client): Promise<void> {
       const problem = await attempt(() => ours.write(kind));
       if (problem !== "") failures.push(`written here, ${kind.key}: ${problem}`);
     }
-    const read = await perform(
-      client,
-      store.url,
-      reads.map((kind) => lineOf("read", kind)),
-    );
-    for (const { key } of reads) {
-      const problem = read.get(key);
-      if (problem !== undefined) failures.push(`read by it, ${key}: ${problem}`);
-    }
+    await readBack(client, store.url, reads, "written here", failures);
   }
   const seconds = ((Date.now() - started) / 1000).toFixed(1);
   const counts = `${writes.length} objects of its own, ${reads.length} of ours`;
@@ -118,6 +120,20 @@ async function run(client: Client): Promise<void> {
   console.error(
     `${name}: FAILED after ${seconds} s, ${counts}, ${failures.length} failures:\n${shown}`,
   );
+}
+
+/** Has a client read objects, and adds what goes wrong to the failures. */
+async function readBack(
+  client: Client,
+  s3Url: string,
+  kinds: readonly ObjectKind[],
+  origin: string,
+  failures: string[],
+): Promise<void> {
+  const lines = kinds.map((kind) => lineOf("read", kind));
+  for (const [key, problem] of await perform(client, s3Url, lines)) {
+    failures.push(`${origin} and read by it, ${key}: ${problem}`);
+  }
 }
 
 /** Our own reader and writer. */
@@ -154,6 +170,14 @@ function ourClients(options: ConstructorParameters<typeof S3Client>[0]) {
         { Bucket, Key: kind.key, Body },
         { instructionFile, ...bound(kind) },
       );
+    },
+    async rewrap(kind: ObjectKind): Promise<void> {
+      const { keyring } = kind;
+      const to = {
+        to: keyrings[keyring],
+        ...(keyring === "kms" && { context, toContext: context }),
+      };
+      await clientFor(kind).rewrap({ Bucket, Key: kind.key }, to);
     },
     [Symbol.dispose]: () => client.destroy(),
   };

@@ -23,6 +23,9 @@ export type { Moment, S3Fault, S3Hook, S3Request } from "./faults.ts";
 export type { S3Operation } from "./operations.ts";
 export type { S3Credentials } from "./signature.ts";
 
+/** More than a test looks at. Under load, the oldest are dropped. */
+const KEPT_REQUESTS = 10_000;
+
 export interface S3ServerOptions {
   /** Buckets that are there from the start. Default: none. */
   readonly buckets?: readonly string[];
@@ -90,7 +93,7 @@ export async function startS3Server(options: S3ServerOptions = {}): Promise<S3Se
 
 /** A running server; see {@link startS3Server}. */
 export class S3Server {
-  /** All requests, the oldest first, with those that a hook made fail. Tests may empty it. */
+  /** The last 10 000 requests, the oldest first, with those that a hook made fail. Tests may empty it. */
   readonly requests: S3Request[] = [];
   /** Sees every request before it is handled. */
   hook: S3Hook | undefined;
@@ -106,7 +109,10 @@ export class S3Server {
     this.#listener = s3Listener({
       site: this.#site,
       credentials: this.#credentials,
-      record: (request) => this.requests.push(request),
+      record: (request) => {
+        this.requests.push(request);
+        if (this.requests.length > KEPT_REQUESTS) this.requests.shift();
+      },
       get hook() {
         return hook();
       },

@@ -48,12 +48,13 @@ async function serve(
   request: IncomingMessage,
   response: ServerResponse,
 ): Promise<void> {
+  // Of clients that leave.
+  request.on("error", () => undefined);
+  response.on("error", () => undefined);
   const { method = "" } = request;
   const headers = headersOf(request);
-  const url = new URL(request.url ?? "/", "http://127.0.0.1");
-  const path = decodeURIComponent(url.pathname);
+  const { path, query } = addressOf(request);
   const [, bucket = "", key = ""] = /^\/([^/]*)\/?(.*)$/s.exec(path) ?? [];
-  const query = url.searchParams;
   const recorded: Recorded = {
     operation: operationOf({ method, bucket, key, query, headers }),
     method,
@@ -124,6 +125,7 @@ async function receive(
   const chunks: Buffer[] = [];
   // Not an iterator: one would close the connection that is to hang.
   await new Promise<void>((resolve, reject) => {
+    if (request.destroyed) reject(new Interrupted()); // While the hook waited.
     request.on("data", (chunk: Buffer) => {
       whole?.set(chunk, recorded.received);
       if (whole === undefined) chunks.push(chunk);
@@ -186,6 +188,20 @@ function withoutBody({ status, headers, body }: Answer): Answer {
   return answer(status, { ...own, ...headers });
 }
 
+/** Not a URL, which would take `..` in a key for a folder. What is not well encoded stays as it is. */
+function addressOf({ url = "/" }: IncomingMessage): {
+  readonly path: string;
+  readonly query: URLSearchParams;
+} {
+  const [, raw = "", search] = /^([^?]*)(.*)$/s.exec(url) ?? [];
+  const query = new URLSearchParams(search);
+  try {
+    return { path: decodeURIComponent(raw), query };
+  } catch {
+    return { path: raw, query };
+  }
+}
+
 function headersOf({ headers }: IncomingMessage): Headers {
   return Object.fromEntries(
     Object.entries(headers).map(([name, value]) => [
@@ -204,7 +220,7 @@ function headersOf({ headers }: IncomingMessage): Headers {
 function fromQuery(query: URLSearchParams): Headers {
   const named = [...query]
     .map(([name, value]) => [name.toLowerCase(), value] as const)
-    .filter(([name]) => name.startsWith("x-amz-") && !/^x-amz-(sdk-)?checksum-(?!mode)/.test(name));
+    .filter(([name]) => /^x-amz-(?!sdk-checksum-|checksum-(?:crc|sha))/.test(name));
   return Object.fromEntries(named);
 }
 

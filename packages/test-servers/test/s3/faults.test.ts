@@ -149,6 +149,30 @@ describe("a connection that hangs", () => {
     expect((await rejection(sending)).name).toBe("AbortError");
   });
 
+  it("is answered when the client has left", async () => {
+    const { server, client } = await testServer();
+    server.put(Bucket, Key, { body: Buffer.alloc(10_000_000) });
+    let proceed: () => void = () => undefined;
+    const arrived = new Promise<void>((resolve) => {
+      server.hook = () => {
+        resolve();
+        return new Promise((end) => {
+          proceed = () => end(undefined);
+        });
+      };
+    });
+    const abort = new AbortController();
+    const sending = client.send(get(), { abortSignal: abort.signal });
+    await arrived;
+    abort.abort();
+    expect((await rejection(sending)).name).toBe("AbortError");
+    await server.disconnected();
+    proceed();
+    server.hook = undefined;
+    const { Body } = await client.send(get());
+    expect((await Body?.transformToByteArray())?.length).toBe(10_000_000);
+  });
+
   it("in the middle of an answer keeps what was sent", async () => {
     const { server, client } = await testServer();
     server.put(Bucket, Key, { body: Buffer.alloc(1_000_000, 1) });

@@ -60,6 +60,16 @@ describe("PutObject", () => {
     expect(server.object(Bucket, "k")?.headers).not.toHaveProperty("content-encoding");
   });
 
+  it.each(["a/../b", "./a", "/a//b/", "%2F", "a?b#c", " a ", "~!*'()"])(
+    "keeps the key %j as it is",
+    async (Key) => {
+      const { server, client } = await testServer();
+      await client.send(new PutObjectCommand({ Bucket, Key, Body: "x" }));
+      expect(server.keys(Bucket)).toEqual([Key]);
+      await client.send(new GetObjectCommand({ Bucket, Key }));
+    },
+  );
+
   it("refuses a body of unknown length", async () => {
     const { server, client } = await testServer(
       {},
