@@ -73,7 +73,10 @@ function valueOf(name: string, kind: MemberKind | undefined, given: unknown): un
       return typeof given === "boolean" ? given : refuse(given, "a Boolean");
     case "Integer":
       return typeof given === "number" ? given : refuse(given, "an Integer");
-    default:
+    case "Map":
+    case "StringList":
+    case "Structure":
+    case "StructureList":
       requireCollection(kind, given);
       return given;
   }
