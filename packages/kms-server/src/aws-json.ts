@@ -61,8 +61,6 @@ function unreadable(): WireError {
 /** The value of a member of some kind; without a kind, as it was given. */
 function valueOf(name: string, kind: MemberKind | undefined, given: unknown): unknown {
   switch (kind) {
-    case undefined:
-      return given;
     case "Blob":
       return typeof given === "string" ? bytesOf(name, given) : refuse(given, "a Blob");
     case "Timestamp":
@@ -79,7 +77,9 @@ function valueOf(name: string, kind: MemberKind | undefined, given: unknown): un
     case "StructureList":
       requireCollection(kind, given);
       return given;
+    case undefined:
   }
+  return given;
 }
 
 function requireCollection(
