@@ -77,16 +77,11 @@ export const clients: readonly Client[] = [
     command: [goClients],
     version: () => modules(goClients),
   },
-  {
-    name: "AWS SDK for Java v2, AWS Encryption SDK for Java",
-    command: [
-      "java",
-      "-cp",
-      `${join(installed, "java/target/classes")}:${jars}/*`,
-      "acceptance.Main",
-    ],
-    version: () => jarVersions(),
-  },
+  fromJava("AWS SDK for Java v2, AWS Encryption SDK for Java", "Main", [
+    "kms-2",
+    "aws-encryption-sdk-java",
+  ]),
+  fromJava("S3 Encryption Client for Java", "Storage", ["amazon-s3-encryption-client-java"]),
   {
     name: "OpenBao, sealed by the KMS",
     command: [join(scripts, "openbao.sh")],
@@ -111,6 +106,15 @@ function fromPython(name: string, distribution: string, script: string): Client 
         "import sys; from importlib.metadata import version; print(version(sys.argv[1]))",
         distribution,
       ),
+  };
+}
+
+function fromJava(name: string, main: string, libraries: readonly string[]): Client {
+  const classes = `${join(installed, "java/target/classes")}:${jars}/*`;
+  return {
+    name,
+    command: ["java", "-cp", classes, `acceptance.${main}`],
+    version: () => jarVersions(libraries),
   };
 }
 
@@ -153,8 +157,12 @@ function modules(program: string): string {
     .join(", ");
 }
 
-function jarVersions(): string {
-  const names = globSync("{kms-2,aws-encryption-sdk-java}*.jar", { cwd: jars }).toSorted();
-  if (names.length < 2) throw new Error("not built");
-  return names.map((name) => /[\d.]+(?=\.jar)/.exec(name)?.[0]).join(", ");
+function jarVersions(libraries: readonly string[]): string {
+  return libraries
+    .map((library) => {
+      const [name] = globSync(`${library}*.jar`, { cwd: jars });
+      if (name === undefined) throw new Error("not built");
+      return /[\d.]+(?=\.jar)/.exec(name)?.[0];
+    })
+    .join(", ");
 }

@@ -10,7 +10,7 @@
  */
 import { isEnvelopeError } from "@env/core";
 import { isKmsError } from "@env/kms";
-import { byteMembers, dateMembers, type ServedOperation } from "@env/kms/server";
+import { memberKinds, type MemberKind, type ServedOperation } from "@env/kms/server";
 import { WireError } from "./wire-error.ts";
 
 const CONTENT_TYPE = "application/x-amz-json-1.1";
@@ -38,9 +38,7 @@ export function decodeRequest({ members }: ServedOperation, body: Buffer): Membe
   const request: Members = {};
   for (const [name, given] of Object.entries(value)) {
     if (!members.has(name) || given === null) continue;
-    if (byteMembers.has(name)) request[name] = bytesOf(name, given);
-    else if (dateMembers.has(name)) request[name] = dateOf(name, given);
-    else request[name] = given;
+    request[name] = valueOf(name, memberKinds.get(name), given);
   }
   return request;
 }
@@ -60,10 +58,71 @@ function unreadable(): WireError {
   return new WireError("SerializationException", "");
 }
 
-function bytesOf(name: string, given: unknown): Uint8Array {
-  if (typeof given !== "string") {
-    throw new WireError("SerializationException", `${name} must be a base64 string`);
+/** The value of a member of some kind; without a kind, as it was given. */
+function valueOf(name: string, kind: MemberKind | undefined, given: unknown): unknown {
+  switch (kind) {
+    case "Blob":
+      return typeof given === "string" ? bytesOf(name, given) : refuse(given, "a Blob");
+    case "Timestamp":
+      return typeof given === "number" ? dateOf(name, given) : refuse(given, "a Timestamp");
+    case "String":
+      return typeof given === "string" ? given : refuse(given, "a String");
+    case "Boolean":
+      return typeof given === "boolean" ? given : refuse(given, "a Boolean");
+    case "Integer":
+      return typeof given === "number" ? given : refuse(given, "an Integer");
+    case "Map":
+    case "StringList":
+    case "Structure":
+    case "StructureList":
+      requireCollection(kind, given);
+      return given;
+    case undefined:
   }
+  return given;
+}
+
+function requireCollection(
+  kind: "Map" | "StringList" | "Structure" | "StructureList",
+  given: unknown,
+): void {
+  if (kind === "StringList" || kind === "StructureList") {
+    if (!Array.isArray(given)) return refuse(given, "Expected list or null");
+    for (const item of given) requireKind(kind === "StringList" ? "String" : "Structure", item);
+    return;
+  }
+  if (!isObject(given))
+    return refuse(given, kind === "Map" ? "Expected map or null" : "Expected null");
+  for (const [member, value] of Object.entries(given)) {
+    const inner = kind === "Map" ? "String" : memberKinds.get(member);
+    // No structure has another one in it, however deep a body is nested.
+    if (inner !== "Structure" && inner !== "StructureList") requireKind(inner, value);
+  }
+}
+
+/** Null is left to the operation. */
+function requireKind(kind: MemberKind | undefined, given: unknown): void {
+  if (given !== null) valueOf("", kind, given);
+}
+
+function isObject(value: unknown): value is Members {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+/** @param expected - The type that a scalar cannot be converted to, or all that AWS says. */
+function refuse(given: unknown, expected: string): never {
+  throw new WireError("SerializationException", refusalOf(given, expected));
+}
+
+function refusalOf(given: unknown, expected: string): string {
+  if (Array.isArray(given)) return "Start of list found where not expected";
+  if (isObject(given)) return "Start of structure or map found where not expected.";
+  if (expected.startsWith("Expected")) return expected;
+  const token = typeof given === "boolean" ? String(given) : typeof given;
+  return `${token.toUpperCase()}_VALUE can not be converted to ${expected}`;
+}
+
+function bytesOf(name: string, given: string): Uint8Array {
   const bytes = Buffer.from(given, "base64");
   // Buffer reads past what is not base64.
   if (bytes.toString("base64") !== given) {
@@ -73,10 +132,10 @@ function bytesOf(name: string, given: unknown): Uint8Array {
   return bytes;
 }
 
-function dateOf(name: string, given: unknown): Date {
-  const date = new Date(typeof given === "number" ? given * 1000 : Number.NaN);
+function dateOf(name: string, given: number): Date {
+  const date = new Date(given * 1000);
   if (!Number.isNaN(date.getTime())) return date;
-  throw new WireError("SerializationException", `${name} must be a number of seconds since 1970`);
+  throw new WireError("SerializationException", `${name} is not a time that there is`);
 }
 
 /** The answer to a call that succeeded. Operations without a result have an empty body. */

@@ -1,5 +1,5 @@
 /**
- * What a server answers to GET: whether it works, and how much.
+ * What a server answers to GET and HEAD: whether it works, and how much.
  *
  * @module
  */
@@ -19,7 +19,7 @@ export interface PagesOptions {
   readonly isClosing: () => boolean;
 }
 
-/** Answers a GET; `undefined`: there is nothing at that path for this reader. */
+/** Answers a GET or HEAD; `undefined`: there is nothing at that path for this reader. */
 export async function pageAt(
   path: string,
   reader: string | undefined,

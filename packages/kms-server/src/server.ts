@@ -9,6 +9,7 @@
 import { randomUUID } from "node:crypto";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import { createServer as createTlsServer, type Server as TlsServer } from "node:https";
+import type { Socket } from "node:net";
 import type { Keystore } from "@env/kms";
 import { answerOfError, type Answer } from "./aws-json.ts";
 import { readBody } from "./body.ts";
@@ -48,6 +49,8 @@ export class KmsServer implements AsyncDisposable {
   readonly #server: Server | TlsServer;
   #unwatch: (() => void) | undefined;
   #inWork = 0;
+  /** Requests in work of each connection: more than one where a client does not wait for answers. */
+  readonly #inWorkOf = new WeakMap<Socket, number>();
   #closing: Promise<void> | undefined;
 
   /** Not for applications: they call {@link createKmsServer}. */
@@ -155,7 +158,7 @@ export class KmsServer implements AsyncDisposable {
   async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const started = performance.now();
     const requestId = randomUUID();
-    this.#inWork++;
+    this.#count(request.socket, 1);
     try {
       const outcome = await this.#outcome(request, requestId);
       this.#send(request, response, requestId, outcome.answer);
@@ -165,15 +168,26 @@ export class KmsServer implements AsyncDisposable {
       // The client has gone. Nobody is there to be answered.
       response.destroy();
     } finally {
-      this.#inWork--;
+      this.#count(request.socket, -1);
     }
+  }
+
+  #count(socket: Socket, change: 1 | -1): void {
+    this.#inWork += change;
+    this.#inWorkOf.set(socket, (this.#inWorkOf.get(socket) ?? 0) + change);
+  }
+
+  /** A single connection does not get all the requests that may be in work. */
+  #isBusy(socket: Socket): boolean {
+    const { requests } = this.#settings.limits;
+    return this.#inWork > requests || (this.#inWorkOf.get(socket) ?? 0) > MAX_PIPELINED;
   }
 
   async #outcome(request: IncomingMessage, requestId: string): Promise<Outcome> {
     const { limits } = this.#settings;
     const { method = "", url: target = "", socket, headers, rawHeaders } = request;
     const { remoteAddress: sourceIp } = socket;
-    if (method === "GET") {
+    if (method === "GET" || method === "HEAD") {
       const page = await pageAt(target, sourceIp, {
         keystore: this.#keystore,
         metrics: this.#metrics,
@@ -186,7 +200,7 @@ export class KmsServer implements AsyncDisposable {
     try {
       if (method !== "POST") throw new WireError("UnknownOperationException", "", 404);
       if (this.#closing !== undefined) throw new WireError("ServiceUnavailableException", "", 503);
-      if (this.#inWork > limits.requests) throw throttled();
+      if (this.#isBusy(socket)) throw throttled();
       const body = await readBody(request, limits.bodyBytes);
       const contentType = headers["content-type"];
       const named = headers["x-amz-target"];
@@ -254,6 +268,9 @@ export class KmsServer implements AsyncDisposable {
 function reasonOf(fault: unknown): string {
   return fault instanceof Error ? `${fault.name}: ${fault.message}` : "an unknown fault";
 }
+
+/** Requests in work of one connection. Clients of AWS send the next one after the answer. */
+const MAX_PIPELINED = 16;
 
 /** The services that are served. */
 const SERVICES: ReadonlySet<string> = new Set(["kms", "sts", "iam"]);

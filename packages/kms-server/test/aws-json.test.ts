@@ -77,7 +77,6 @@ it.each([
   ["Plaintext", "aGVsbG8", "Plaintext is not valid base64"],
   ["Plaintext", "aGVs bG8=", "Plaintext is not valid base64"],
   ["Plaintext", "aGVsbG8_", "Plaintext is not valid base64"],
-  ["Plaintext", 5, "Plaintext must be a base64 string"],
 ])("refuses the value of %s: %j", async (name, value, message) => {
   const { url } = await startedServer();
   expect(await answer(await post(url, "Encrypt", { KeyId: "x", [name]: value }))).toEqual({
@@ -86,14 +85,43 @@ it.each([
   });
 });
 
-it.each(["soon", 1e300, true])("refuses the time %j", async (ValidTo) => {
+const list = "Start of list found where not expected";
+const structure = "Start of structure or map found where not expected.";
+
+it.each([
+  ["Encrypt", { KeyId: 5 }, "NUMBER_VALUE can not be converted to a String"],
+  ["Encrypt", { KeyId: true }, "TRUE_VALUE can not be converted to a String"],
+  ["Encrypt", { KeyId: [] }, list],
+  ["Encrypt", { KeyId: {} }, structure],
+  ["Encrypt", { Plaintext: 5 }, "NUMBER_VALUE can not be converted to a Blob"],
+  ["Encrypt", { DryRun: "true" }, "STRING_VALUE can not be converted to a Boolean"],
+  ["Encrypt", { GrantTokens: "token" }, "Expected list or null"],
+  ["Encrypt", { GrantTokens: {} }, structure],
+  ["Encrypt", { GrantTokens: ["a", 5] }, "NUMBER_VALUE can not be converted to a String"],
+  ["Encrypt", { EncryptionContext: "a" }, "Expected map or null"],
+  ["Encrypt", { EncryptionContext: [] }, list],
+  ["Encrypt", { EncryptionContext: { a: {} } }, structure],
+  ["Encrypt", { EncryptionContext: { a: false } }, "FALSE_VALUE can not be converted to a String"],
+  ["ListKeys", { Limit: "5" }, "STRING_VALUE can not be converted to an Integer"],
+  ["CreateKey", { Tags: [5] }, "Expected null"],
+  ["CreateKey", { Tags: [{ TagKey: 5 }] }, "NUMBER_VALUE can not be converted to a String"],
+  ["CreateGrant", { Constraints: [] }, list],
+  ["CreateGrant", { Constraints: { EncryptionContextSubset: 1 } }, "Expected map or null"],
+  ["ImportKeyMaterial", { ValidTo: "soon" }, "STRING_VALUE can not be converted to a Timestamp"],
+  ["ImportKeyMaterial", { ValidTo: 1e300 }, "ValidTo is not a time that there is"],
+])("refuses the JSON types of %s %j", async (operation, request, message) => {
   const { url } = await startedServer();
-  expect(await answer(await post(url, "ImportKeyMaterial", { ValidTo }))).toEqual({
+  expect(await answer(await post(url, operation, request))).toEqual({
     status: 400,
-    body: {
-      __type: "SerializationException",
-      Message: "ValidTo must be a number of seconds since 1970",
-    },
+    body: { __type: "SerializationException", Message: message },
+  });
+});
+
+it("leaves to the operation what has the right type, however deep it is nested", async () => {
+  const { url } = await startedServer();
+  const deep = `{"KeyId":"x","Operations":[null],"Constraints":${'{"Constraints":'.repeat(3000)}null${"}".repeat(3000)}}`;
+  expect(await answer(await post(url, "CreateGrant", deep))).toMatchObject({
+    body: { __type: "ValidationException" },
   });
 });
 

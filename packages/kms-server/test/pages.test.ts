@@ -15,6 +15,13 @@ it("is healthy, and ready until its keystore cannot be read", async () => {
   expect(await get(`${url}/readyz`)).toEqual([503, "not ready\n"]);
 });
 
+it("answers HEAD without a body", async () => {
+  const { url } = await startedServer();
+  const response = await fetch(`${url}/healthz`, { method: "HEAD" });
+  expect([response.status, response.headers.get("content-length")]).toEqual([200, "3"]);
+  expect((await fetch(`${url}/nothing`, { method: "HEAD" })).status).toBe(404);
+});
+
 it("counts calls by operation and outcome", async () => {
   const { url } = await startedServer();
   await post(url, "ListKeys", {});

@@ -155,6 +155,17 @@ describe("limits", () => {
     expect(received()).toMatch(/^HTTP\/1\.1 408 |^$/);
   });
 
+  it("throttles a client that does not wait for answers, and closes its connection", async () => {
+    const { url } = await startedServer();
+    const { socket, received } = await connection(url);
+    socket.write(`${head(2)}{}`.repeat(40));
+    await once(socket, "close");
+    const statuses = received().match(/HTTP\/1\.1 [0-9]{3}/g) ?? [];
+    expect(statuses.slice(0, 16)).toEqual(Array.from({ length: 16 }, () => "HTTP/1.1 200"));
+    expect(statuses.at(-1)).toBe("HTTP/1.1 400");
+    expect(received()).toContain('{"__type":"ThrottlingException"');
+  });
+
   it("closes a connection that is idle", async () => {
     const { url } = await startedServer({ limits: { idleTimeout: 50 } });
     const { socket, received } = await connection(url);

@@ -8,11 +8,12 @@ import {
   type AssumeRoleWithWebIdentityCommandOutput,
 } from "@aws-sdk/client-sts";
 import { IAM } from "@aws-sdk/client-iam";
+import { KMS } from "@aws-sdk/client-kms";
 import type { KmsServerOptions } from "../../src/index.ts";
 import { SignJWT, UnsecuredJWT } from "jose";
 import { tempFolder } from "@env/testkit/folder";
 import { rejection } from "@env/testkit/refusal";
-import { expect, it, onTestFinished } from "vitest";
+import { expect, it, onTestFinished, vi } from "vitest";
 import { auditRecords } from "../../../kms/test/support/keystore.ts";
 import { startedIssuer, type Issuer } from "../support/issuer.ts";
 import { sdk, strictServer, type Started } from "../support/server.ts";
@@ -117,6 +118,19 @@ it("gives credentials of a role to whom a provider vouches for", async () => {
   });
   expect((await kms.listKeys()).Keys).toEqual([]);
   expect((await rejection(kms.createKey())).name).toBe("AccessDeniedException");
+});
+
+it("is used by SDKs that find a token's file in the environment, as in Kubernetes", async () => {
+  const { issuer, role, url } = await setup();
+  const file = join(tempFolder(), "token");
+  writeFileSync(file, await issuer.token());
+  vi.stubEnv("AWS_WEB_IDENTITY_TOKEN_FILE", file);
+  vi.stubEnv("AWS_ROLE_ARN", role);
+  vi.stubEnv("AWS_ENDPOINT_URL", url);
+  onTestFinished(() => void vi.unstubAllEnvs());
+  const kms = new KMS({ region: "local", maxAttempts: 1 });
+  onTestFinished(() => kms.destroy());
+  expect((await kms.listKeys()).Keys).toEqual([]);
 });
 
 it("records the call as the subject's, and without its token", async () => {

@@ -6,13 +6,8 @@
  *
  * @module
  */
-import {
-  Access,
-  type AccessSource,
-  type Conditions,
-  type KeyQuestion,
-  type Question,
-} from "./access.ts";
+import { Access, type AccessSource } from "./access.ts";
+import type { Conditions, KeyQuestion, Question } from "./question.ts";
 import { accountRoot, type Realm } from "../arn.ts";
 import {
   actionRows,

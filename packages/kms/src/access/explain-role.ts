@@ -8,7 +8,7 @@ import { KmsError } from "../catalogue/errors.ts";
 import { explain, type Explanation } from "../policy/explain.ts";
 import * as check from "../requests/check.ts";
 import type { Store } from "../store/store.ts";
-import type { Conditions } from "./access.ts";
+import type { Conditions } from "./question.ts";
 import { NOT_FOR_ROOT, trustOf } from "./assume-role.ts";
 import { Directory } from "./directory.ts";
 import type { ExplainRequest } from "./explain-request.ts";

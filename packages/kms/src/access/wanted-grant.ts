@@ -10,7 +10,7 @@ import { constraintType } from "../keys/grant-records.ts";
 import { grantLimits } from "../policy/grant-match.ts";
 import type { Grant } from "../policy/request.ts";
 import * as check from "../requests/check.ts";
-import type { KeyQuestion } from "./access.ts";
+import type { KeyQuestion } from "./question.ts";
 
 export interface WantedGrant {
   readonly constraints: Grant["constraints"] | undefined;

@@ -22,6 +22,16 @@ export function isReplica(record: Family): boolean {
   return record.regions !== undefined && multiRegionKeyType(record) === "REPLICA";
 }
 
+/** A deletion in so many days. A primary key waits for its replicas first, so its deletion has no date yet. */
+export function deletionIn(
+  windowDays: number,
+  { region, regions }: Family,
+  now: number,
+): NonNullable<KeyRecord["deletion"]> {
+  const waits = regions !== undefined && regions.length > 1 && regions[0] === region;
+  return { date: waits ? undefined : now + windowDays * DAY_MS, windowDays };
+}
+
 /** Refuses what only a primary key can do. */
 export function notPrimary(arn: string): KmsError {
   return new KmsError("UnsupportedOperationException", `${arn} is not a multi-region primary key.`);

@@ -7,7 +7,8 @@
  * @module
  */
 import type { Bytes, Context } from "@env/core";
-import { invalidCiphertext, type BlobQuestion, type KeyQuestion } from "../access/access.ts";
+import { invalidCiphertext } from "../access/access.ts";
+import type { BlobQuestion, KeyQuestion } from "../access/question.ts";
 import { keyArn, uuidOf } from "../arn.ts";
 import { defaultOf } from "../catalogue/actions.ts";
 import { openBlob, readBlob, sealBlob, type ReadBlob } from "../keys/blob.ts";

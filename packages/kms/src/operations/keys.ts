@@ -10,8 +10,7 @@ import * as check from "../requests/check.ts";
 import { KmsError } from "../catalogue/errors.ts";
 import type { LastUseRecord } from "../store/iam-records.ts";
 import type { KeyRecord } from "../store/key-record.ts";
-import { DAY_MS } from "../store/store.ts";
-import { isReplica } from "../keys/multi-region.ts";
+import { deletionIn } from "../keys/multi-region.ts";
 import {
   isKeySpec,
   keySpecs,
@@ -203,9 +202,9 @@ const scheduleKeyDeletion = operation("ScheduleKeyDeletion", {
     } as const,
   }),
   run: ({ store, realm, now }, { windowDays }, { key }) => {
-    const replicas = isReplica(key) ? [] : (key.regions?.slice(1) ?? []);
-    const date = replicas.length > 0 ? undefined : now + windowDays * DAY_MS;
-    store.keys.update({ ...key, enabled: false, deletion: { date, windowDays } });
+    const deletion = deletionIn(windowDays, key, now);
+    const { date } = deletion;
+    store.keys.update({ ...key, enabled: false, deletion });
     return {
       KeyId: keyArn(realm, key.keyId),
       ...(date === undefined

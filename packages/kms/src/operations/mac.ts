@@ -10,7 +10,7 @@ import { currentVersion } from "../keys/key.ts";
 import type { KeyRecord } from "../store/key-record.ts";
 import { keySpecs, type MacAlgorithm } from "../catalogue/key-specs.ts";
 import { computeMac, verifyMac as isMacOf } from "../material/hmac.ts";
-import type { KeyQuestion } from "../access/access.ts";
+import type { KeyQuestion } from "../access/question.ts";
 import type { GenerateMacRequest } from "../requests/shapes.ts";
 import { operation, type Implementations } from "./operation.ts";
 

@@ -13,15 +13,8 @@
  * @module
  */
 import { isEnvelopeError } from "@env/core";
-import {
-  Access,
-  type AccessSource,
-  type Found,
-  type HeldGrant,
-  type KeyQuestion,
-  type Question,
-  type Resolved,
-} from "../access/access.ts";
+import { Access, type AccessSource } from "../access/access.ts";
+import type { Found, HeldGrant, KeyQuestion, Question, Resolved } from "../access/question.ts";
 import type { Realm } from "../arn.ts";
 import type { AuditSink } from "../audit/event.ts";
 import type { KeyAction } from "../catalogue/actions.ts";

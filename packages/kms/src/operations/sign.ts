@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { KeyQuestion } from "../access/access.ts";
+import type { KeyQuestion } from "../access/question.ts";
 import { keyArn } from "../arn.ts";
 import * as check from "../requests/check.ts";
 import { KmsError } from "../catalogue/errors.ts";

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Conditions } from "../access/access.ts";
+import type { Conditions } from "../access/question.ts";
 import * as check from "../requests/check.ts";
 import { kmsLimits } from "../keys/key.ts";
 import { fromMarker, toPage } from "../requests/page.ts";

@@ -4,7 +4,7 @@
  * @module
  */
 import { isEnvelopeError } from "@env/core";
-import type { Asked, Resolved } from "../access/access.ts";
+import type { Asked, Resolved } from "../access/question.ts";
 import { aliasArn, type Realm } from "../arn.ts";
 import type { AuditEvent, AuditSink } from "../audit/event.ts";
 import { operationRows, type OperationName } from "../catalogue/operations.ts";

@@ -12,6 +12,7 @@ import type { Realm } from "../arn.ts";
 import type { CheckedPrincipal } from "../access/principal-input.ts";
 import { kmsLimits } from "../keys/key.ts";
 import type { KeyRecord } from "../store/key-record.ts";
+import { isReplica } from "../keys/multi-region.ts";
 import { isSameKind } from "../operations/aliases.ts";
 import type { NamedPolicy } from "../policy/request.ts";
 import { defaultKeyPolicy } from "../policy/default-policy.ts";
@@ -232,6 +233,9 @@ function conflictsOf(
     if (record.manager === "AWS") found.push(change("manager", "AWS", "CUSTOMER"));
     for (const fact of ["keySpec", "keyUsage", "origin"] as const) {
       if (record[fact] !== wanted[fact]) found.push(change(fact, record[fact], wanted[fact]));
+    }
+    if (isReplica(record) && wanted.rotation !== undefined) {
+      found.push(change("rotation", "that of the primary key", wanted.rotation));
     }
     if (!startsWith(record, wanted.material)) {
       found.push(change("material", "other material", "that of the seed"));

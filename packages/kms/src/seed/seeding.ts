@@ -22,7 +22,8 @@ import { keyMetadata } from "../operations/key-metadata.ts";
 import { withoutAlias } from "../operations/aliases.ts";
 import { tagList } from "../operations/tags.ts";
 import { defaultKeyPolicy } from "../policy/default-policy.ts";
-import { DAY_MS, type Store } from "../store/store.ts";
+import { deletionIn } from "../keys/multi-region.ts";
+import type { Store } from "../store/store.ts";
 import { exportDocument, isSeedable, type SeedDocument } from "./seed-document.ts";
 import type { Seed, SeedKey } from "./parse.ts";
 import {
@@ -254,8 +255,8 @@ export class Seeding {
     const record = store.keys.get(this.#realm.region, name);
     if (record === undefined || !isSeedable(record)) return;
     const windowDays = PRUNE_WINDOW_DAYS;
-    const date = store.now() + windowDays * DAY_MS;
-    store.keys.update({ ...record, enabled: false, deletion: { date, windowDays } });
+    const deletion = deletionIn(windowDays, record, store.now());
+    store.keys.update({ ...record, enabled: false, deletion });
     this.#doneTo(record, "ScheduleKeyDeletion", { PendingWindowInDays: windowDays });
   }
 

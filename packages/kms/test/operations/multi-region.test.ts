@@ -359,6 +359,39 @@ describe("related keys", () => {
     );
   });
 
+  it("have aliases and grants of their own, which decide about them alone", async () => {
+    const KeyId = await multiRegionKey();
+    await home.replicateKey({ KeyId, ReplicaRegion: EU });
+    const other = await newKey(eu);
+    await home.createAlias({ AliasName: "alias/app", TargetKeyId: KeyId });
+    await eu.createAlias({ AliasName: "alias/app", TargetKeyId: other });
+    const byAlias = await newUser(keystore, "alice", {
+      ...allow("kms:GenerateDataKey"),
+      Condition: { "ForAnyValue:StringEquals": { "kms:ResourceAliases": "alias/app" } },
+    });
+    const use = (principal: string, region: string, id: string) =>
+      keystore.as(principal, { region }).generateDataKey({ KeyId: id, KeySpec: "AES_256" });
+    const { principal } = byAlias;
+    await use(principal, HOME, KeyId);
+    await use(principal, HOME, "alias/app");
+    expect((await use(principal, EU, "alias/app")).KeyId).toBe(arnIn(EU, other));
+    expect(await refusal(use(principal, EU, KeyId))).toMatch(/^AccessDeniedException/);
+    await eu.updateAlias({ AliasName: "alias/app", TargetKeyId: KeyId });
+    await use(principal, EU, KeyId);
+
+    const BOB = `arn:aws:iam::${ACCOUNT}:user/bob`;
+    const Operations = ["GenerateDataKey"];
+    const { GrantToken } = await eu.createGrant({ KeyId, GranteePrincipal: BOB, Operations });
+    await use(BOB, EU, KeyId);
+    expect(await refusal(use(BOB, HOME, KeyId))).toMatch(/^AccessDeniedException/);
+    const atHome = keystore.as(BOB);
+    const request = { KeyId, KeySpec: "AES_256" as const, GrantTokens: [GrantToken] };
+    expect(await refusal(atHome.generateDataKey(request))).toMatch(/^InvalidGrantTokenException/);
+    await home.updatePrimaryRegion({ KeyId, PrimaryRegion: EU });
+    await use(BOB, EU, KeyId);
+    expect(await refusal(use(BOB, HOME, KeyId))).toMatch(/^AccessDeniedException/);
+  });
+
   it("are deleted before their primary key, whose waiting period begins after the last", async () => {
     vi.useFakeTimers({ toFake: ["Date"], now: START });
     onTestFinished(() => void vi.useRealTimers());

@@ -290,6 +290,16 @@ describe("pruning", () => {
     expect(await keystore.verify()).toEqual([]);
   });
 
+  it("lets a primary key wait for the deletion of its replicas", async () => {
+    const { keystore, client } = await tempKeystore();
+    const { KeyId } = (await client.createKey({ MultiRegion: true })).KeyMetadata;
+    await client.replicateKey({ KeyId, ReplicaRegion: "eu-1" });
+    await apply(keystore, { version: 1 }, true);
+    const { KeyMetadata } = await client.describeKey({ KeyId });
+    expect(KeyMetadata).toMatchObject({ KeyState: "PendingReplicaDeletion" });
+    expect(KeyMetadata.DeletionDate).toBeUndefined();
+  });
+
   it("leaves AWS managed keys alone", async () => {
     const { keystore, client } = await tempKeystore();
     await client.describeKey({ KeyId: "alias/aws/s3" });
@@ -380,6 +390,19 @@ describe("a conflict", () => {
     await apply(keystore, seedOf([{ keyId: KEY, ...hmac }]));
     expect(await refusal(keystore.seeding.apply(plan))).toContain("keySpec is 'HMAC_256'");
   });
+});
+
+it("refuses to set the rotation of a replica, which is that of its primary key", async () => {
+  const { keystore, client } = await tempKeystore();
+  const { KeyId } = (await client.createKey({ MultiRegion: true })).KeyMetadata;
+  await client.replicateKey({ KeyId, ReplicaRegion: "eu-1" });
+  await client.updatePrimaryRegion({ KeyId, PrimaryRegion: "eu-1" });
+  const key = { keyId: KeyId, rotation: { periodInDays: 90 } };
+  expect(await refusal(apply(keystore, seedOf([key])))).toMatch(
+    /rotation is 'that of the primary key', the seed has 90; nothing was changed/,
+  );
+  await apply(keystore, seedOf([{ keyId: KeyId, description: "replica" }]));
+  expect(await keystore.verify()).toEqual([]);
 });
 
 describe("what others change while a seed is applied", () => {

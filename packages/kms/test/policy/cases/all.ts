@@ -8,6 +8,7 @@ import { conditionKeys } from "./condition-keys.ts";
 import { decisions } from "./decisions.ts";
 import { documents } from "./documents.ts";
 import { grants } from "./grants.ts";
+import { multiRegion } from "./multi-region.ts";
 import { operators } from "./operators.ts";
 import { principals } from "./principals.ts";
 import { sets } from "./sets.ts";
@@ -23,5 +24,6 @@ export const cases: readonly (readonly [name: string, Case])[] = [
   operators,
   sets,
   grants,
+  multiRegion,
   decisions,
 ].flatMap((group) => Object.entries(group));
