@@ -13,9 +13,9 @@ import { writeFileWhole } from "@env/node-stream";
 import type { ObjectInput } from "../object-front.ts";
 import type { PutInput } from "../sealed-object.ts";
 import type { Stored } from "../upload.ts";
-import { open, openPart, plaintextBytes, TAG_BYTES } from "./content.ts";
+import { open, openPart, plaintextBytes, TAG_BYTES, wholeOf } from "./content.ts";
 import type { ContentAlgorithm } from "./headers.ts";
-import { bodyOf, collect } from "./instruction-file.ts";
+import { bodyOf } from "./instruction-file.ts";
 import { checkSettings, type S3EncryptionClientOptions, type Settings } from "./options.ts";
 import { toCiphertextRange, toPlaintextRange, type ByteRange } from "./range.ts";
 import {
@@ -26,6 +26,7 @@ import {
   head,
   headersOf,
   lengthOf,
+  untilAborted,
   withObject,
   type ObjectFacts,
   type ReadOptions,
@@ -87,10 +88,7 @@ export class S3EncryptionClient {
           "raise maxBufferedBytes, or use getToFile()",
       );
     };
-    return this.#whole(input, options, check, async (pieces) => {
-      const body = new Uint8Array((await collect(pieces, limit)) ?? []);
-      return { body };
-    });
+    return this.#whole(input, options, check, async (pieces) => ({ body: await wholeOf(pieces) }));
   }
 
   /**
@@ -140,13 +138,13 @@ export class S3EncryptionClient {
         const length = lengthOf(answer);
         const range = { start: 0, end: plaintextBytes(headers.contentAlgorithm, length) };
         const content = await contentKeyOf(settings, headers, options);
-        const body = streamOf(open(content, bodyOf(answer), length), answer);
+        const body = streamOf(open(content, bodyOf(answer), length), answer, options.signal);
         return { ...factsOf(headers, answer), body, range };
       }
       requireGcm(headers.contentAlgorithm);
       const range = toPlaintextRange(answer.ContentRange, TAG_BYTES);
       const content = await contentKeyOf(settings, headers, options);
-      const body = streamOf(openPart(content, bodyOf(answer), range), answer);
+      const body = streamOf(openPart(content, bodyOf(answer), range), answer, options.signal);
       return { ...factsOf(headers, answer), body, range };
     });
   }
@@ -164,10 +162,12 @@ export class S3EncryptionClient {
   ): Promise<ObjectFacts & { readonly plaintextBytes: number }> {
     const { client } = this.#settings;
     checkRead(this.#settings, input, options);
-    const answer = await head(client, input, options.signal);
-    const headers = await headersOf(client, input, answer.Metadata, options);
-    const bytes = plaintextBytes(headers.contentAlgorithm, lengthOf(answer));
-    return { ...factsOf(headers, answer), plaintextBytes: bytes };
+    return untilAborted(options.signal, async () => {
+      const answer = await head(client, input, options.signal);
+      const headers = await headersOf(client, input, answer.Metadata, options);
+      const bytes = plaintextBytes(headers.contentAlgorithm, lengthOf(answer));
+      return { ...factsOf(headers, answer), plaintextBytes: bytes };
+    });
   }
 
   /**
@@ -182,7 +182,7 @@ export class S3EncryptionClient {
    * the SDK throws; the signal's reason. A multipart upload that fails is aborted.
    */
   async put(input: PutInput, options: PutOptions = {}): Promise<Stored> {
-    return putObject(this.#settings, input, options);
+    return untilAborted(options.signal, () => putObject(this.#settings, input, options));
   }
 
   /**
@@ -196,7 +196,7 @@ export class S3EncryptionClient {
    * with AES-CBC content: read those and write them again.
    */
   async rewrap(input: ObjectInput, options: RewrapOptions): Promise<void> {
-    return rewrapObject(this.#settings, input, options);
+    return untilAborted(options.signal, () => rewrapObject(this.#settings, input, options));
   }
 
   /** Opens a whole object, and releases its facts once `use` has read all pieces, the last after it has verified. */
@@ -246,7 +246,16 @@ function requireGcm(contentAlgorithm: ContentAlgorithm): void {
 }
 
 /** A stream of the pieces that ends the connection with itself. */
-function streamOf(pieces: AsyncIterable<Buffer>, answer: GetObjectCommandOutput): Readable {
+function streamOf(
+  pieces: AsyncIterable<Buffer>,
+  answer: GetObjectCommandOutput,
+  signal: AbortSignal | undefined,
+): Readable {
   const stream = Readable.from(pieces, { objectMode: false });
-  return stream.once("close", () => discard(answer));
+  const abort = (): void => void stream.destroy(signal?.reason);
+  signal?.addEventListener("abort", abort, { once: true });
+  return stream.once("close", () => {
+    signal?.removeEventListener("abort", abort);
+    discard(answer);
+  });
 }

@@ -19,7 +19,7 @@ import {
   type Decipher,
   type KeyObject,
 } from "node:crypto";
-import { EnvelopeError, type DataKey } from "@env/core";
+import { EnvelopeError, type Bytes, type DataKey } from "@env/core";
 import type { ContentAlgorithm, ObjectHeaders } from "./headers.ts";
 import type { ByteRange } from "./range.ts";
 
@@ -125,7 +125,7 @@ export async function* seal(
         `an object of this format holds at most ${MAX_PLAINTEXT_BYTES} bytes`,
       );
     }
-    yield* pieces(cipher, piece);
+    yield* steps(cipher, piece);
   }
   cipher.final();
   yield cipher.getAuthTag();
@@ -159,7 +159,7 @@ export async function* open(
     at += piece.length;
     if (at > length) throw wrongLength(length);
     tag.set(rest, Math.max(0, at - rest.length - ciphertextBytes));
-    yield* pieces(decipher, ciphertext);
+    yield* steps(decipher, ciphertext);
   }
   if (at !== length) throw wrongLength(length);
   gcm?.setAuthTag(tag);
@@ -195,16 +195,23 @@ export async function* openPart(
   decipher.update(Buffer.alloc(start % BLOCK_BYTES));
   let left = end - start;
   for await (const piece of source) {
-    yield* pieces(decipher, piece.subarray(0, left));
+    yield* steps(decipher, piece.subarray(0, left));
     left -= Math.min(left, piece.length);
   }
   if (left > 0) throw truncated(`${left} bytes of the range are missing`);
 }
 
+/** Reads all pieces into one array. */
+export async function wholeOf(source: AsyncIterable<Uint8Array>): Promise<Bytes> {
+  const pieces: Uint8Array[] = [];
+  for await (const piece of source) pieces.push(piece);
+  return new Uint8Array(Buffer.concat(pieces));
+}
+
 /** One piece of a source may be as large as memory allows, but a cipher's output is one buffer more. */
 const STEP_BYTES = 2 ** 20;
 
-function* pieces(cipher: Cipher | Decipher, bytes: Uint8Array): Generator<Buffer> {
+function* steps(cipher: Cipher | Decipher, bytes: Uint8Array): Generator<Buffer> {
   for (let at = 0; at < bytes.length; at += STEP_BYTES) {
     const out = cipher.update(bytes.subarray(at, at + STEP_BYTES));
     if (out.length > 0) yield out;

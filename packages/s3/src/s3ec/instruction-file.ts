@@ -111,7 +111,7 @@ export function bodyOf({ Body }: GetObjectCommandOutput): AsyncIterable<Uint8Arr
 }
 
 /** Reads a source into one array; `undefined`, with the rest unread, if it is longer than `limit`. */
-export async function collect(
+async function collect(
   source: AsyncIterable<Uint8Array>,
   limit: number,
 ): Promise<Buffer | undefined> {

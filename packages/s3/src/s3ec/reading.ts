@@ -76,18 +76,41 @@ export function requirePlace({ Bucket, Key }: ObjectName): void {
   }
 }
 
-/** Sends a GET, and hands the answer to `use`. The connection is free again when `use` has ended, however it ends. */
+/**
+ * Sends a GET, and hands the answer to `use`. If that fails, or the signal aborts while it works, the connection is
+ * ended.
+ */
 export async function withObject<T>(
   client: S3Client,
   input: GetObjectCommandInput,
   signal: AbortSignal | undefined,
   use: (answer: GetObjectCommandOutput) => Promise<T>,
 ): Promise<T> {
-  const answer = await client.send(new GetObjectCommand(input), abortable(signal));
+  return untilAborted(signal, async () => {
+    const answer = await client.send(new GetObjectCommand(input), abortable(signal));
+    const end = (): void => discard(answer);
+    signal?.addEventListener("abort", end, { once: true });
+    try {
+      return await use(answer);
+    } catch (error) {
+      end();
+      throw error;
+    } finally {
+      signal?.removeEventListener("abort", end);
+    }
+  });
+}
+
+/** Does the work, and throws the signal's reason where it failed after the signal aborted. */
+export async function untilAborted<T>(
+  signal: AbortSignal | undefined,
+  work: () => Promise<T>,
+): Promise<T> {
+  signal?.throwIfAborted();
   try {
-    return await use(answer);
+    return await work();
   } catch (error) {
-    discard(answer);
+    signal?.throwIfAborted();
     throw error;
   }
 }

@@ -9,9 +9,9 @@ import { EnvelopeError, type Context } from "@env/core";
 import { checkOptions } from "@env/core/driver";
 import type { Plaintext, PutInput } from "../sealed-object.ts";
 import { upload, type Stored, type UploadOptions } from "../upload.ts";
-import { newContentKey, seal } from "./content.ts";
+import { newContentKey, seal, wholeOf } from "./content.ts";
 import { isHeader, writeHeaders, type ObjectHeaders, type WrittenHeaders } from "./headers.ts";
-import { collect, instructionFileOf, writeInstructionFile } from "./instruction-file.ts";
+import { instructionFileOf, writeInstructionFile } from "./instruction-file.ts";
 import type { Settings } from "./options.ts";
 import { requirePlace } from "./reading.ts";
 
@@ -58,7 +58,6 @@ export async function putObject(
       "context needs a KMS keyring: raw keyrings authenticate none. Pass materialDescription to the keyring",
     );
   }
-  signal?.throwIfAborted();
   const isV2 = settings.commitmentPolicy === "FORBID_ENCRYPT_ALLOW_DECRYPT";
   const shape = isV2
     ? ({ version: "V2", contentAlgorithm: "AES/GCM/NoPadding", iv: randomBytes(12) } as const)
@@ -78,9 +77,7 @@ export async function putObject(
   const { Body, ...rest } = input;
   const Metadata = withinBudget(input.Metadata ?? {}, metadata, instructions);
   const sealed = seal(content, piecesOf(Body));
-  const body = isWhole(Body)
-    ? new Uint8Array((await collect(sealed, Infinity)) ?? [])
-    : Readable.from(sealed, { objectMode: false });
+  const body = isWhole(Body) ? await wholeOf(sealed) : Readable.from(sealed, { objectMode: false });
   const object = { input: { ...rest, Metadata }, body, bodyBytes: undefined, sidecar: undefined };
   const stored = await upload(client, object, transfer);
   if (instructions !== undefined) {

@@ -2,10 +2,9 @@
 import { S3Client } from "@aws-sdk/client-s3";
 import { isEnvelopeError } from "@env/core";
 import { refusing } from "@env/testkit/refusal";
-import { open, seal, newContentKey } from "../../../src/s3ec/content.ts";
+import { newContentKey, open, seal, wholeOf } from "../../../src/s3ec/content.ts";
 import { readHeaders, writeHeaders, type ObjectHeaders } from "../../../src/s3ec/headers.ts";
 import type { S3Keyring } from "../../../src/s3ec/index.ts";
-import { collect } from "../../../src/s3ec/instruction-file.ts";
 import { checkSettings, type S3EncryptionClientOptions } from "../../../src/s3ec/options.ts";
 import { contentKeyOf, type ReadOptions } from "../../../src/s3ec/reading.ts";
 
@@ -32,7 +31,7 @@ export async function opened(
   const source = (async function* () {
     yield body;
   })();
-  return (await collect(open(content, source, body.length), 2 ** 30)) ?? Buffer.alloc(0);
+  return Buffer.from(await wholeOf(open(content, source, body.length)));
 }
 
 /** An object as this package writes it; `edit` changes the headers before they are written. */
@@ -60,6 +59,6 @@ export async function written(
   using key = dataKey;
   const { content, commitment } = newContentKey(shape, key);
   const headers: ObjectHeaders = { ...shape, ...wrapped, commitment, placement };
-  const body = (await collect(seal(content, [plaintext]), 2 ** 30)) ?? Buffer.alloc(0);
+  const body = Buffer.from(await wholeOf(seal(content, [plaintext])));
   return { ...writeHeaders(headers), headers, body };
 }
