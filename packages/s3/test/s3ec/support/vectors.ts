@@ -37,7 +37,7 @@ export const vectors = JSON.parse(
   readFileSync(join(import.meta.dirname, "../vectors.json"), "utf8"),
 ) as Vectors;
 
-export const rubyAesKey: KeyObject = createSecretKey(Buffer.from(vectors.ruby.aesKey, "hex"));
+const rubyAesKey: KeyObject = createSecretKey(Buffer.from(vectors.ruby.aesKey, "hex"));
 export const rubyAes: S3Keyring = aesKeyring(rubyAesKey);
 export const rubyRsa: S3Keyring = rsaKeyring({
   privateKey: createPrivateKey(vectors.ruby.rsaPrivateKey),
