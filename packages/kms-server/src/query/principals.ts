@@ -118,7 +118,10 @@ export function rename(type: "user" | "group"): Action["run"] {
     const record = found(call, form, type);
     const name = requireName(form.get(`New${Kinds[type]}Name`) ?? nameOf(record.arn));
     const arn = arnOf(call, type, form.get("NewPath") ?? pathOf(record.arn), name);
-    call.authorize(`iam:${form.action}`, arn, { tags: record.tags });
+    call.authorize(`iam:${form.action}`, arn, {
+      tags: record.tags,
+      conditions: { "iam:PermissionsBoundary": boundaryName(record) },
+    });
     const other = call.directory.principalNamed(type, name);
     if (other !== undefined && other.arn !== record.arn) throw alreadyExists(type, name);
     call.directory.renamePrincipal(record.arn, checkPrincipal({ ...record, arn }));

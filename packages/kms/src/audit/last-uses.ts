@@ -3,8 +3,8 @@
  *
  * Writing it down with every record would double the cost of a call, so the table `last_use` follows the log at a distance. The
  * head `last-uses` is a place in the log, and a use before that place is in the table unless the key was used again after it.
- * The uses since then are read from the log, and remembered as long as nobody else writes. So a key that is used all the time is
- * never written down, and one that is used rarely is written down once.
+ * The uses since then are remembered as long as nobody else writes, and otherwise read from the log. So a key that is used all the
+ * time is never written down, and one that is used rarely is written down once.
  *
  * For use inside the store's `read` and `write`, except {@link LastUses.writeDown}.
  *
@@ -15,22 +15,31 @@
 import type { LastUseRecord } from "../store/iam-records.ts";
 import { fromU64, u64, type Link } from "./chain.ts";
 import { usesIn, type EncodedRecord, type KeyUse } from "./record.ts";
-import { malformed, type AuditStore, type Rows, type Step } from "./rows.ts";
+import { malformed, type AuditStore, type Rows } from "./rows.ts";
 
 const HEAD = "last-uses";
 /** The most recent records, whose uses are not written down. */
 const DISTANCE = 2048;
 /** Uses that one transaction writes down, in about two milliseconds. */
 const PIECE = 64;
-const PAGE_ROWS = 256;
+/** Records that one transaction reads, in about ten milliseconds. */
+const PAGE = 256;
+/** Pages that are read with others in between. If others write all the time, the rest is read at once. */
+const MAX_PAGES = 64;
+
+interface Known {
+  readonly epoch: number;
+  /** A number: nothing was read yet. */
+  readonly place: Link | number;
+}
 
 export class LastUses {
   readonly #store: AuditStore;
   readonly #rows: Rows;
   /** The uses after the head, with the numbers of their records. The key that was used least recently is the first. */
   #recent = new Map<string, { readonly use: LastUseRecord; readonly sequence: number }>();
-  /** The state of the log that `#recent` is about. */
-  #known = { epoch: -1, last: 0 };
+  /** How far in the log they are known, in which epoch of the store. */
+  #known: Known = { epoch: -1, place: 0 };
 
   constructor(store: AuditStore, rows: Rows) {
     this.#store = store;
@@ -42,7 +51,7 @@ export class LastUses {
    * @throws EnvelopeError `ERR_ENVELOPE_KEYSTORE_FORMAT` for a recent record that does not verify.
    */
   get(arn: string): LastUseRecord | undefined {
-    this.#catchUp();
+    this.#catchUp(Infinity);
     return this.#recent.get(arn)?.use ?? this.#store.lastUses.get(arn);
   }
 
@@ -50,19 +59,23 @@ export class LastUses {
   note(records: readonly EncodedRecord[]): void {
     const { last } = this.#rows.head();
     let sequence = last.sequence - records.length;
-    const follows = this.#isKnown(sequence);
+    const { epoch, place } = this.#knownNow();
+    const follows = sequenceOf(place) === sequence;
     for (const { uses } of records) {
       sequence++;
       if (follows) this.#remember(uses, sequence);
       for (const { arn, use } of uses) if (use === undefined) this.#store.lastUses.delete(arn);
     }
-    if (follows) this.#known.last = last.sequence;
+    if (follows) this.#known = { epoch, place: last };
   }
 
   /** Writes down the uses before the most recent records, where there are many. Not for use inside a `write`. */
   async writeDown(): Promise<void> {
     const isFar = (): boolean => this.#rows.head().last.sequence - this.#head() > 2 * DISTANCE;
     if (!(await this.#store.read(isFar))) return;
+    for (let page = 0, isKnown = false; page < MAX_PAGES && !isKnown; page++) {
+      isKnown = await this.#store.read(() => this.#catchUp(PAGE));
+    }
     for (let isMore = true; isMore;) {
       isMore = await this.#store.write(() => {
         const end = this.#rows.head().last.sequence - DISTANCE;
@@ -83,16 +96,15 @@ export class LastUses {
 
   /** Whether there are more uses up to the record `end`. What was written is still remembered, as the change may fail. */
   #writeDown(end: number, limit: number): boolean {
-    this.#catchUp();
+    this.#catchUp(Infinity);
     const begin = this.#head();
-    const due = [...this.#recent.values()].filter(
-      ({ sequence }) => sequence > begin && sequence <= end,
-    );
-    for (const { use } of due.slice(0, limit)) this.#store.lastUses.put(use);
-    const next = due[limit];
-    // Several keys may have been used by one call.
-    this.#store.setHead(HEAD, u64(next === undefined ? Math.max(begin, end) : next.sequence - 1));
-    return next !== undefined;
+    const left = [...this.#recent.values()].filter(({ sequence }) => sequence > begin);
+    const due = left.filter(({ sequence }) => sequence <= end).slice(0, limit);
+    for (const { use } of due) this.#store.lastUses.put(use);
+    // Several keys may have been used by the call of the next one.
+    const next = left[due.length]?.sequence ?? this.#rows.head().last.sequence + 1;
+    this.#store.setHead(HEAD, u64(next - 1));
+    return next <= end;
   }
 
   #head(): number {
@@ -100,30 +112,31 @@ export class LastUses {
     return bytes === undefined ? 0 : fromU64(bytes, 0);
   }
 
-  #isKnown(last: number): boolean {
-    return this.#known.epoch === this.#store.epoch && this.#known.last === last;
+  /** Begins again at the head if others have written, or a change was taken back. */
+  #knownNow(): Known {
+    const { epoch } = this.#store;
+    if (this.#known.epoch !== epoch) {
+      this.#recent = new Map();
+      this.#known = { epoch, place: this.#head() };
+    }
+    return this.#known;
   }
 
-  /** Reads what the log has after the head, if that is not known. */
-  #catchUp(): void {
+  /** Reads about so many records after those that are known. `true`: now all of them are. */
+  #catchUp(most: number): boolean {
     const { last } = this.#rows.head();
-    if (this.#isKnown(last.sequence)) return;
-    this.#recent = new Map();
-    let place: Link | number = this.#head();
-    let steps: readonly Step[];
-    do {
-      steps = this.#rows.after(place, PAGE_ROWS);
-      for (const { record, link } of steps) {
-        this.#remember(usesIn(record), link.sequence);
-        place = link;
-      }
-    } while (steps.length === PAGE_ROWS);
-    const isWhole =
-      typeof place === "number"
-        ? place === last.sequence
-        : Buffer.compare(place.digest, last.digest) === 0;
-    if (!isWhole) throw malformed("its last records are missing, or from another history");
-    this.#known = { epoch: this.#store.epoch, last: last.sequence };
+    const { epoch } = this.#knownNow();
+    for (let read = 0; sequenceOf(this.#known.place) < last.sequence; read += PAGE) {
+      if (read >= most) return false;
+      const steps = this.#rows.after(this.#known.place, PAGE);
+      for (const { record, link } of steps) this.#remember(usesIn(record), link.sequence);
+      const place = steps.at(-1)?.link;
+      const isWhole =
+        place !== undefined && (place.sequence < last.sequence || isSame(place, last));
+      if (!isWhole) throw malformed("its last records are missing, or from another history");
+      this.#known = { epoch, place };
+    }
+    return true;
   }
 
   #remember(uses: readonly KeyUse[], sequence: number): void {
@@ -133,4 +146,12 @@ export class LastUses {
       if (use !== undefined) this.#recent.set(arn, { use, sequence });
     }
   }
+}
+
+function sequenceOf(place: Link | number): number {
+  return typeof place === "number" ? place : place.sequence;
+}
+
+function isSame(a: Link, b: Link): boolean {
+  return Buffer.compare(a.digest, b.digest) === 0;
 }
