@@ -45,7 +45,7 @@ const SIDECAR_NAME = new RegExp(`^(.+)\\.([A-Za-z0-9_-]{16})\\${SIDECAR_SUFFIX}$
  *
  * Source: Amazon S3 User Guide, "Working with object metadata"
  */
-const MAX_METADATA_BYTES = 2048;
+export const MAX_METADATA_BYTES = 2048;
 
 /**
  * The metadata of a new object: the user's, and what is needed to read it.
@@ -140,7 +140,7 @@ function isOurs(name: string): boolean {
   return name.toLowerCase().startsWith("env-");
 }
 
-function metadataBytes(metadata: Metadata): number {
+export function metadataBytes(metadata: Metadata): number {
   return Object.entries(metadata).reduce(
     (sum, [name, value]) => sum + Buffer.byteLength(name) + Buffer.byteLength(value),
     0,

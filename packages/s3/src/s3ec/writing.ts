@@ -7,6 +7,7 @@ import { randomBytes } from "node:crypto";
 import { Readable } from "node:stream";
 import { EnvelopeError, type Context } from "@env/core";
 import { checkOptions } from "@env/core/driver";
+import { MAX_METADATA_BYTES, metadataBytes } from "../layout.ts";
 import type { Plaintext, PutInput } from "../sealed-object.ts";
 import { upload, type Stored, type UploadOptions } from "../upload.ts";
 import { newContentKey, seal, wholeOf } from "./content.ts";
@@ -35,13 +36,6 @@ const OPTIONS = new Set([
 ]);
 /** Members of the SDK's input that would describe the plaintext. */
 const ofPlaintext = /^(?:ContentLength|ContentMD5|WriteOffsetBytes|Checksum(?!Algorithm$).*)$/;
-/**
- * Bytes that S3 lets the names and values of an object's user metadata have together.
- *
- * Source: Amazon S3 User Guide, "Working with object metadata"
- */
-const MAX_METADATA_BYTES = 2048;
-
 /** {@link S3EncryptionClient.put}. */
 export async function putObject(
   settings: Settings,
@@ -130,10 +124,7 @@ function withinBudget(
   instructions: WrittenHeaders["instructions"],
 ): Record<string, string> {
   const all = { ...user, ...headers };
-  let bytes = 0;
-  for (const pair of Object.entries(all)) {
-    for (const text of pair) bytes += Buffer.byteLength(text);
-  }
+  const bytes = metadataBytes(all);
   if (bytes <= MAX_METADATA_BYTES) return all;
   const advice = instructions === undefined ? "set instructionFile: true, or use" : "use";
   throw new EnvelopeError(

@@ -115,6 +115,9 @@ describe("a relabelled wrap", () => {
     const object = await written(keyrings.kms, "V2", plaintext, { context });
     const relabelled = edited(object, { "x-amz-wrap-alg": "kms" });
     await refuses(FORMAT, () => opened(relabelled, keyrings.kms, { allowLegacy: true, context }));
+    const both = { "aws:x-amz-cek-alg": "AES/GCM/NoPadding", tenant: "a", kms_cmk_id: "k" };
+    const completed = edited(relabelled, { "x-amz-matdesc": JSON.stringify(both) });
+    await refuses(FORMAT, () => opened(completed, keyrings.kms, { context }));
     const stripped = edited(relabelled, { "x-amz-matdesc": '{"tenant":"a","kms_cmk_id":"k"}' });
     await refuses("ERR_ENVELOPE_KMS_REJECTED", () =>
       opened(stripped, keyrings.kms, { allowLegacy: true, context }),
@@ -198,22 +201,31 @@ describe("a wrapped key of another shape", () => {
   });
 
   it.each([
-    ["a data key of 16 bytes", 16, 16, "AES/GCM/NoPadding"],
-    ["trailing bytes", 32, 32, "AES/GCM/NoPadding\0"],
-    ["another algorithm", 32, 32, "AES/CBC/PKCS5Padding"],
-    ["no algorithm", 32, 32, ""],
-    ["a false length", 31, 32, "AES/GCM/NoPadding"],
-  ])("is refused under RSA where it holds %s", async (_, announced, length, algorithm) => {
-    const object = await written(keyrings.rsa, "V2", plaintext);
-    const text = Buffer.concat([
-      Buffer.from([announced]),
-      randomBytes(length),
-      Buffer.from(algorithm),
-    ]);
-    const padding = constants.RSA_PKCS1_OAEP_PADDING;
-    const key = publicEncrypt({ key: publicKey, padding, oaepHash: "sha1" }, text);
-    const swapped = edited(object, { "x-amz-key-v2": key.toString("base64") });
-    await refuses(DECRYPT, () => opened(swapped, keyrings.rsa));
+    ["trailing bytes", 32, "AES/GCM/NoPadding\0"],
+    ["another algorithm", 32, "AES/CBC/PKCS5Padding"],
+    ["no algorithm", 32, ""],
+    ["a false length", 31, "AES/GCM/NoPadding"],
+  ])("is refused under RSA where the data key has %s", async (_, announced, algorithm) => {
+    const [dataKey, iv] = [randomBytes(32), randomBytes(12)];
+    const cipher = createCipheriv("aes-256-gcm", dataKey, iv);
+    const body = Buffer.concat([cipher.update(plaintext), cipher.final(), cipher.getAuthTag()]);
+    const padding = { padding: constants.RSA_PKCS1_OAEP_PADDING, oaepHash: "sha1" };
+    const wrapped = (...text: readonly Uint8Array[]): StoredObject => {
+      const key = publicEncrypt({ key: publicKey, ...padding }, Buffer.concat(text));
+      const metadata = {
+        "x-amz-key-v2": key.toString("base64"),
+        "x-amz-iv": iv.toString("base64"),
+        "x-amz-cek-alg": "AES/GCM/NoPadding",
+        "x-amz-wrap-alg": "RSA-OAEP-SHA1",
+      };
+      return { metadata, body };
+    };
+    const good = wrapped(Buffer.of(32), dataKey, Buffer.from("AES/GCM/NoPadding"));
+    expect(await opened(good, keyrings.rsa)).toHaveLength(100);
+    const bad = wrapped(Buffer.of(announced), dataKey, Buffer.from(algorithm));
+    await refuses(DECRYPT, () => opened(bad, keyrings.rsa));
+    const short = wrapped(Buffer.of(16), randomBytes(16), Buffer.from("AES/GCM/NoPadding"));
+    await refuses(DECRYPT, () => opened(short, keyrings.rsa));
   });
 
   it.each(all)(

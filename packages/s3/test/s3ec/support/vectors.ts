@@ -1,7 +1,7 @@
 /** Objects that other implementations have written; `vectors.json` names each source. */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { createPrivateKey, createSecretKey, type KeyObject } from "node:crypto";
+import { createPrivateKey, createSecretKey } from "node:crypto";
 import { Cmk, encodeEncryptionContext } from "@env/core";
 import { aesKeyring, kmsKeyring, rsaKeyring, type S3Keyring } from "../../../src/s3ec/index.ts";
 
@@ -37,8 +37,9 @@ export const vectors = JSON.parse(
   readFileSync(join(import.meta.dirname, "../vectors.json"), "utf8"),
 ) as Vectors;
 
-const rubyAesKey: KeyObject = createSecretKey(Buffer.from(vectors.ruby.aesKey, "hex"));
-export const rubyAes: S3Keyring = aesKeyring(rubyAesKey);
+export const rubyAes: S3Keyring = aesKeyring(
+  createSecretKey(Buffer.from(vectors.ruby.aesKey, "hex")),
+);
 export const rubyRsa: S3Keyring = rsaKeyring({
   privateKey: createPrivateKey(vectors.ruby.rsaPrivateKey),
 });
