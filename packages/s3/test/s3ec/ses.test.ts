@@ -12,7 +12,7 @@ import { rejection } from "@env/testkit/refusal";
 import { afterAll, describe, expect, it } from "vitest";
 
 const program = join(import.meta.dirname, "support/ses-mail.ts");
-const documentation = join(import.meta.dirname, "../../docs-s3ec.md");
+const documentation = join(import.meta.dirname, "../../README.md");
 const messageId = "d6iitobk75ur44p8kdnnp7g2n800";
 const account = "111122223333";
 const mail = "Subject: Invoice\r\n\r\nZürich, 30 November\r\n";
