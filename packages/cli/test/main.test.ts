@@ -17,7 +17,7 @@ describe("main", () => {
       names.push(path.join(" "));
       expect(help, path.join(" ")).toMatch(/^Examples?:\n {2}envelope /m);
       const [, commands = ""] = /^Commands:\n((?: .*\n)+)/m.exec(help) ?? [];
-      for (const [, name = ""] of commands.matchAll(/^ {2}([a-z-]+)/gm)) {
+      for (const [, name = ""] of commands.matchAll(/^ {2}([a-z0-9-]+)/gm)) {
         if (!path.includes(name)) await look(...path, name);
       }
     };

@@ -36,9 +36,12 @@ import type { Ui } from "../ui.ts";
 export function addS3(program: Program, ui: Ui): void {
   const s3 = program
     .command("s3")
+    .summary("Encrypt into S3, decrypt from it, and rewrap objects.")
     .description(
-      "Encrypted objects in S3 and in stores that speak its protocol. Where it is and who calls it is said as for AWS's own tools: by the environment and ~/.aws.",
-    );
+      "Encrypt into S3 and into stores that speak its protocol, decrypt from them, and rewrap objects. The place and the credentials are those of AWS's own tools: the environment and ~/.aws.",
+    )
+    .helpCommand(false)
+    .addHelpText("after", examples("envelope s3 ls s3://reports", "envelope s3 cp --help"));
   addCp(s3, ui);
   addCat(s3, ui);
   addLs(s3, ui);
