@@ -24,6 +24,7 @@ import { memory } from "./figures/memory.ts";
 import { ranges } from "./figures/ranges.ts";
 import { rewrap } from "./figures/rewrap.ts";
 import { rss } from "./figures/rss.ts";
+import { s3 } from "./figures/s3.ts";
 import { server } from "./figures/server.ts";
 import { small } from "./figures/small.ts";
 import { streams } from "./figures/streams.ts";
@@ -43,6 +44,7 @@ const figures: readonly Figure[] = [
   rewrap,
   small,
   kms,
+  s3,
   server,
 ];
 

@@ -14,7 +14,6 @@ import { extname, join } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { openKeystore, type KmsClient } from "@env/kms";
-import type { SignatureVerifier as Verifier } from "@env/kms-server/verify-signature";
 import { startMoto } from "@env/testkit/moto";
 import { folderFor, MIB, requireSame, type Bench, type Figure } from "../bench.ts";
 import { signer, type Load, type LoadAnswer, type LoadFacts, type Target } from "../load.ts";
@@ -241,11 +240,17 @@ async function underLoad(
   return held;
 }
 
+/** The class of the server that verifies signatures, which the package does not export. */
+type VerifierClass = new (options: {
+  readonly credential: () => Promise<object>;
+  readonly services: ReadonlySet<string>;
+}) => { verify(request: object): Promise<{ readonly credential: unknown }> };
+
 /** Microseconds for one of a thousand requests whose access key is known. */
 async function verification(bench: Bench, target: Target): Promise<number[]> {
   const entry = import.meta.resolve("@env/kms-server");
   const file = new URL(`verify-signature${extname(entry)}`, entry).href;
-  const { SignatureVerifier }: { SignatureVerifier: typeof Verifier } = await import(file);
+  const { SignatureVerifier }: { readonly SignatureVerifier: VerifierClass } = await import(file);
   const { accessKeyId, secretAccessKey } = target;
   const credential = { accessKeyId, secretAccessKey, principal: ALICE, session: {} };
   const verifier = new SignatureVerifier({
