@@ -8,7 +8,8 @@
  */
 import { S3ServiceException } from "@aws-sdk/client-s3";
 import { isEnvelopeError } from "@env/core";
-import type { EncryptedS3, ObjectRewrapOptions } from "./encrypted-s3.ts";
+import type { EncryptedS3 } from "./encrypted-s3.ts";
+import type { ObjectRewrapOptions } from "./options.ts";
 import { ownerOfSidecar } from "./layout.ts";
 import { NotEncrypted, type ObjectName } from "./object-front.ts";
 

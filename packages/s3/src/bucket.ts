@@ -11,7 +11,8 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { isEnvelopeError } from "@env/core";
 import { checkOptions } from "@env/core/driver";
 import { writeFileWhole } from "@env/node-stream";
-import type { EncryptedS3, ObjectRewrapOptions } from "./encrypted-s3.ts";
+import type { EncryptedS3 } from "./encrypted-s3.ts";
+import type { ObjectRewrapOptions } from "./options.ts";
 import { inOrder } from "./in-order.ts";
 import { ownerOfSidecar } from "./layout.ts";
 import { namesOf, type NamedObject } from "./listing.ts";
@@ -133,7 +134,7 @@ export function reportBucket(
   const { Bucket } = input;
   return run(s3, input, options, async (Key) => {
     if (ownerOfSidecar(Key) !== undefined) return undefined;
-    const { entries } = await s3.head({ Bucket, Key }, options);
+    const { entries } = await s3.head({ Bucket, Key }, { signal: options.signal });
     return { changed: false, uses: entries };
   });
 }
@@ -144,9 +145,6 @@ async function run(
   { concurrency = 32, checkpoint, onProgress, onFailure, signal }: BucketOptions,
   work: (key: string) => Promise<Finding | undefined>,
 ): Promise<BucketResult> {
-  if (!Number.isInteger(concurrency) || concurrency < 1 || concurrency > 1024) {
-    throw new RangeError("concurrency must be an integer from 1 to 1024");
-  }
   const earlier = checkpoint === undefined ? undefined : await readCheckpoint(checkpoint, input);
   const count = { objects: 0, rewrapped: 0, unencrypted: 0, failed: 0, ...earlier?.progress };
   const failures: BucketFailure[] = [];

@@ -13,13 +13,10 @@ import {
   encodeContext,
   EnvelopeError,
   inspect,
-  type Aad,
   type Bytes,
   type Context,
   type DecryptOptions,
-  type Entry,
   type Envelope,
-  type FromHeader,
 } from "@env/core";
 import { checkOptions } from "@env/core/driver";
 import { decryptStream, openEncrypted, type EncryptedReader } from "@env/node-stream";
@@ -44,87 +41,28 @@ import {
   type ObjectName,
 } from "./object-front.ts";
 import { objectSource } from "./object-source.ts";
-import { openWhole, plaintextBytesOf, type DecryptedObject } from "./opened-object.ts";
+import { openWhole, plaintextBytesOf } from "./opened-object.ts";
+import { rewrapObject, rewrapSidecar, type RewrapResult } from "./rewrap-object.ts";
 import {
-  rewrapObject,
-  rewrapSidecar,
-  type RewrapOptions,
-  type RewrapResult,
-} from "./rewrap-object.ts";
+  optionsOf,
+  type ContextOf,
+  type CopyInput,
+  type EncryptedS3Options,
+  type GetOptions,
+  type ObjectFacts,
+  type ObjectRewrapOptions,
+  type OpenedObject,
+  type PutOptions,
+  type PutResult,
+  type SignalOption,
+} from "./options.ts";
 import { seal as sealObject, type PutInput, type SealedObject } from "./sealed-object.ts";
 import { copyWithMetadata } from "./self-copy.ts";
 import { upload, type Stored, type UploadOptions } from "./upload.ts";
 
-/** A context for all objects, or for each by its name. */
-export type ContextOf<T> = T | ((name: ObjectName) => T);
-
-export interface EncryptedS3Options {
-  /** The caller's, with its credentials, endpoint and retries. It stays the caller's to destroy. */
-  readonly client: S3Client;
-  readonly envelope: Envelope;
-  /** The context of objects where a call does not give one. An object that is renamed keeps its own. */
-  readonly context: ContextOf<Context>;
-  /** Where the key block of new objects is. Objects are read wherever theirs is. Default: `metadata`. */
-  readonly placement?: Placement | undefined;
-}
-
-/** What a call binds an object to. */
-export interface PutOptions extends UploadOptions {
-  /** Default: the context of {@link EncryptedS3Options}. */
-  readonly context?: Context | undefined;
-  /** Binds the object to its place; must be passed again to read it. Neither stored nor sent. Default: none. */
-  readonly aad?: Aad | undefined;
-  /** Stores the context in the object, for readers that use `fromHeader`. Default: false. */
-  readonly storeContext?: boolean | undefined;
-  readonly placement?: Placement | undefined;
-  /** The number of plaintext bytes of a stream, if it is known. It is checked. */
-  readonly plaintextBytes?: number | undefined;
-}
-
-export interface GetOptions {
-  /** Default: the context of {@link EncryptedS3Options}. */
-  readonly context?: Context | FromHeader | undefined;
-  readonly aad?: Aad | undefined;
-  readonly signal?: AbortSignal | undefined;
-}
-
-export type ObjectRewrapOptions = Omit<RewrapOptions, "context"> & Pick<GetOptions, "context">;
-
-/** How many CMKs can open an object that was stored. */
-export interface PutResult extends Stored {
-  readonly placement: Placement;
-}
-
-/** What an object says of itself. Nothing in it is authenticated until the object is read. */
-export interface ObjectFacts {
-  readonly placement: Placement;
-  /** The CMKs that can open it. */
-  readonly entries: readonly Entry[];
-  /** The context, if the writer stored it. */
-  readonly storedContext: Context | undefined;
-  /** Bytes of the plaintext; `undefined` where the object has an impossible size. */
-  readonly plaintextBytes: number | undefined;
-  readonly ETag: string | undefined;
-  readonly VersionId: string | undefined;
-  /** The user's metadata. */
-  readonly Metadata: Readonly<Record<string, string>>;
-}
-
-/** An object that is read. Its plaintext is taken once: as a stream, as bytes or as text. */
-export interface OpenedObject extends DecryptedObject {
-  bytes(): Promise<Bytes>;
-  /** Decoded as UTF-8. */
-  text(): Promise<string>;
-}
-
-export interface CopyInput extends ObjectName {
-  readonly from: ObjectInput;
-}
-
 /** How S3 names user metadata in HTTP. */
 const META = "x-amz-meta-";
 const OPTIONS = new Set(["client", "envelope", "context", "placement"]);
-
 /**
  * Encrypts and decrypts objects of S3.
  *
@@ -171,8 +109,10 @@ export class EncryptedS3 {
    * what S3 answers. The object that was there before is then as it was, and no parts are left.
    */
   async put(input: PutInput, options: PutOptions = {}): Promise<PutResult> {
-    const { partSize, queueSize, onProgress, signal } = options;
-    const sealed = await this.seal(input, options);
+    checkOptions(options, optionsOf.put, "put");
+    const { partSize, queueSize, onProgress, ...seal } = options;
+    const { signal } = seal;
+    const sealed = await this.seal(input, seal);
     const stored = await upload(this.client, sealed, { partSize, queueSize, onProgress, signal });
     return { ...stored, placement: options.placement ?? this.#placement };
   }
@@ -187,6 +127,7 @@ export class EncryptedS3 {
     input: PutInput,
     options: Omit<PutOptions, keyof UploadOptions> & Pick<PutOptions, "signal"> = {},
   ): Promise<SealedObject> {
+    checkOptions(options, optionsOf.seal, "seal");
     const { aad, storeContext, plaintextBytes, signal } = options;
     const context = options.context ?? this.#contextOf(input);
     const placement = requirePlacement(options.placement ?? this.#placement);
@@ -207,6 +148,7 @@ export class EncryptedS3 {
    * body fails with `ERR_ENVELOPE_TRUNCATED` where the object was cut, or replaced while it was read.
    */
   async get(input: ObjectInput, options: GetOptions = {}): Promise<OpenedObject> {
+    checkOptions(options, optionsOf.get, "get");
     const decrypt = this.#decryptOptions(input, options);
     const opened = await openWhole(this.client, this.#envelope, input, decrypt);
     const { body } = opened;
@@ -224,6 +166,7 @@ export class EncryptedS3 {
    * length that it reports.
    */
   async open(input: ObjectInput, options: GetOptions = {}): Promise<EncryptedReader> {
+    checkOptions(options, optionsOf.get, "open");
     const { signal } = options;
     const { front, keyBlock } = await withSidecar(async () => {
       const read = await readFront(this.client, input, signal);
@@ -252,10 +195,9 @@ export class EncryptedS3 {
   }
 
   /** Tells what an object says of itself, without a KMS. */
-  async head(
-    input: ObjectInput,
-    { signal }: Pick<GetOptions, "signal"> = {},
-  ): Promise<ObjectFacts> {
+  async head(input: ObjectInput, options: SignalOption = {}): Promise<ObjectFacts> {
+    checkOptions(options, optionsOf.signal, "head");
+    const { signal } = options;
     const { front, header, keyBlock } = await withSidecar(async () => {
       const read = await readHeader(this.client, input, signal);
       return { front: read, ...(await headerOf(this.client, read, signal)) };
@@ -280,18 +222,20 @@ export class EncryptedS3 {
    * @throws {@link EnvelopeError} `ERR_ENVELOPE_INVALID_CONTEXT` where the context is a function of the name and
    * differs for the copy: such an object is read and stored again.
    */
-  async copy(
-    { from, ...target }: CopyInput,
-    { signal }: Pick<GetOptions, "signal"> = {},
-  ): Promise<Stored> {
+  async copy({ from, ...target }: CopyInput, options: SignalOption = {}): Promise<Stored> {
+    checkOptions(options, optionsOf.signal, "copy");
+    const { signal } = options;
     this.#requireSameContext(from, target);
     const front = await readHeader(this.client, from, signal);
     const { layout, output } = front;
     if (layout?.sidecarId !== undefined) {
-      const { bytes } = await readSidecar(this.client, from, layout.sidecarId, signal);
+      const { bytes, atRest } = await readSidecar(this.client, from, layout.sidecarId, signal);
       const { Bucket } = target;
       const Key = sidecarKey(target.Key, layout.sidecarId);
-      await this.client.send(new PutObjectCommand({ Bucket, Key, Body: bytes }), abortable(signal));
+      await this.client.send(
+        new PutObjectCommand({ Bucket, Key, Body: bytes, ...atRest }),
+        abortable(signal),
+      );
     }
     const user = userMetadata(output.Metadata);
     const Metadata = layout === undefined ? user : writeLayout(layout, user);
@@ -304,17 +248,19 @@ export class EncryptedS3 {
    *
    * @throws like `Envelope.rewrap`, and as {@link put}. The object is then as it was.
    */
-  rewrap(input: ObjectInput, options: ObjectRewrapOptions = {}): Promise<RewrapResult> {
+  async rewrap(input: ObjectInput, options: ObjectRewrapOptions = {}): Promise<RewrapResult> {
+    checkOptions(options, optionsOf.rewrap, "rewrap");
     const context = options.context ?? this.#contextOf(input);
     return rewrapObject(this.client, this.#envelope, input, { ...options, context });
   }
 
   /** {@link rewrap} for the sidecar of an object alone: the object is not looked at. */
-  rewrapSidecar(
+  async rewrapSidecar(
     input: ObjectInput,
     id: string,
     options: ObjectRewrapOptions = {},
   ): Promise<RewrapResult> {
+    checkOptions(options, optionsOf.rewrap, "rewrapSidecar");
     const context = options.context ?? this.#contextOf(input);
     return rewrapSidecar(this.client, this.#envelope, input, id, { ...options, context });
   }
@@ -325,8 +271,10 @@ export class EncryptedS3 {
    */
   async delete(
     input: ObjectName & { readonly VersionId?: string },
-    { signal }: Pick<GetOptions, "signal"> = {},
+    options: SignalOption = {},
   ): Promise<void> {
+    checkOptions(options, optionsOf.signal, "delete");
+    const { signal } = options;
     const sidecar = await sidecarOf(this.client, input, signal);
     const { DeleteMarker, VersionId } = await this.client.send(
       new DeleteObjectCommand(input),
@@ -339,7 +287,9 @@ export class EncryptedS3 {
 
   /** Lists objects by their names, without sidecars, and what each says of its encryption, without a KMS. */
   list(input: ListInput, options: ListOptions = {}): AsyncGenerator<ListedObject, void> {
-    return listObjects(this.client, input, (name) => this.head(name, options), options);
+    checkOptions(options, optionsOf.list, "list");
+    const { signal } = options;
+    return listObjects(this.client, input, (name) => this.head(name, { signal }), options);
   }
 
   /**
@@ -352,8 +302,9 @@ export class EncryptedS3 {
   fromResponse(
     response: Response,
     name: ObjectName,
-    { keyBlock, ...options }: GetOptions & { readonly keyBlock?: Uint8Array | undefined } = {},
+    options: GetOptions & { readonly keyBlock?: Uint8Array | undefined } = {},
   ): Readable {
+    checkOptions(options, optionsOf.fromResponse, "fromResponse");
     if (!response.ok || response.body === null) {
       throw new TypeError(`the response has status ${response.status}`);
     }
@@ -362,10 +313,10 @@ export class EncryptedS3 {
         .filter(([header]) => header.startsWith(META))
         .map(([header, value]) => [header.slice(META.length), value]),
     );
-    const block = keyBlock ?? readLayout(metadata)?.keyBlock;
+    const keyBlock = options.keyBlock ?? readLayout(metadata)?.keyBlock;
     const opened = decryptStream(this.#envelope, {
       ...this.#decryptOptions(name, options),
-      keyBlock: block,
+      keyBlock,
     });
     pipeline(Readable.fromWeb(response.body), opened, () => undefined);
     return opened;

@@ -4,10 +4,10 @@
  * @module
  */
 export { encryptedS3 } from "./encrypted-s3.ts";
+export type { EncryptedS3 } from "./encrypted-s3.ts";
 export type {
   ContextOf,
   CopyInput,
-  EncryptedS3,
   EncryptedS3Options,
   GetOptions,
   ObjectFacts,
@@ -15,7 +15,7 @@ export type {
   OpenedObject,
   PutOptions,
   PutResult,
-} from "./encrypted-s3.ts";
+} from "./options.ts";
 export { reportBucket, rewrapBucket } from "./bucket.ts";
 export type {
   BucketFailure,

@@ -10,7 +10,7 @@ import {
   type _Object as S3Object,
 } from "@aws-sdk/client-s3";
 import { isEnvelopeError } from "@env/core";
-import type { ObjectFacts } from "./encrypted-s3.ts";
+import type { ObjectFacts } from "./options.ts";
 import { inOrder } from "./in-order.ts";
 import { ownerOfSidecar } from "./layout.ts";
 import { abortable } from "./object-front.ts";
@@ -23,7 +23,7 @@ export type ListInput = Omit<
 };
 
 export interface ListOptions {
-  /** Objects that are looked at concurrently, 1 to 256. Default: 16. */
+  /** Objects that are looked at concurrently, 1 to 1024. Default: 16. */
   readonly concurrency?: number | undefined;
   readonly signal?: AbortSignal | undefined;
 }

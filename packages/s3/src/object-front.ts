@@ -11,6 +11,7 @@ import {
   HeadObjectCommand,
   type GetObjectCommandInput,
   type GetObjectCommandOutput,
+  type PutObjectCommandInput,
   type S3Client,
 } from "@aws-sdk/client-s3";
 import { EnvelopeError, isEnvelopeError } from "@env/core";
@@ -143,20 +144,41 @@ export async function keyBlockOf(
   return bytes.subarray(keyBlockOffset, length);
 }
 
+/** A header with its key block, as it is stored. */
+export interface Sidecar {
+  readonly bytes: Uint8Array;
+  readonly etag: string | undefined;
+  readonly atRest: EncryptionAtRest;
+}
+
+/** How S3 itself encrypts what it stores: a sidecar as its object. */
+export type EncryptionAtRest = Pick<
+  PutObjectCommandInput,
+  "ServerSideEncryption" | "SSEKMSKeyId" | "BucketKeyEnabled"
+>;
+
+export function encryptionAtRest({
+  ServerSideEncryption,
+  SSEKMSKeyId,
+  BucketKeyEnabled,
+}: EncryptionAtRest): EncryptionAtRest {
+  return { ServerSideEncryption, SSEKMSKeyId, BucketKeyEnabled };
+}
+
 /** Reads a sidecar: a header with its key block. Its version is the latest, whatever version the object has. */
 export async function readSidecar(
   client: Sender,
   { Bucket, Key, RequestPayer, ExpectedBucketOwner }: ObjectInput,
   id: string,
   signal: AbortSignal | undefined,
-): Promise<{ readonly bytes: Uint8Array; readonly etag: string | undefined }> {
+): Promise<Sidecar> {
   const name = sidecarKey(Key, id);
   const input = { Bucket, Key: name, RequestPayer, ExpectedBucketOwner };
   const Range = `bytes=0-${MAX_HEADER_BYTES - 1}`;
   try {
     const command = new GetObjectCommand({ ...input, Range });
-    const { Body, ETag } = await client.send(command, abortable(signal));
-    return { bytes: await bytesOf(Body), etag: ETag };
+    const { Body, ETag, ...output } = await client.send(command, abortable(signal));
+    return { bytes: await bytesOf(Body), etag: ETag, atRest: encryptionAtRest(output) };
   } catch (error) {
     if (!hasName(error, "NoSuchKey")) throw error;
     throw new SidecarMissing(name, error);

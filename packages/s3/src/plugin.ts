@@ -21,7 +21,7 @@ import type {
 import { EnvelopeError, type Context, type Envelope } from "@env/core";
 import { checkOptions } from "@env/core/driver";
 import { openEncrypted } from "@env/node-stream";
-import type { ContextOf } from "./encrypted-s3.ts";
+import type { ContextOf } from "./options.ts";
 import { readLayout, userMetadata, type Placement } from "./layout.ts";
 import {
   headerOf,
@@ -106,7 +106,11 @@ function operationsOf({
         placement,
         plaintextBytes: input.ContentLength,
       });
-      return (await next({ ...rest, Body: body, ContentLength: bodyBytes })).output;
+      try {
+        return (await next({ ...rest, Body: body, ContentLength: bodyBytes })).output;
+      } finally {
+        if (body instanceof Readable) body.destroy();
+      }
     },
     async GetObjectCommand(next, { Range, PartNumber, ...input }: GetObjectCommandInput) {
       if (PartNumber !== undefined) throw unsupported("a part of an object cannot be decrypted");

@@ -103,7 +103,7 @@ export async function rewrapSidecar(
   { dryRun = false, ...options }: RewrapOptions,
 ): Promise<RewrapResult> {
   const { signal } = options;
-  const { bytes, etag } = await readSidecar(client, input, id, signal);
+  const { bytes, etag, atRest } = await readSidecar(client, input, id, signal);
   const { message, keyBlock: _, ...result } = await envelope.rewrap(bytes, options);
   if (result.changed && !dryRun) {
     const { Bucket, Key, RequestPayer, ExpectedBucketOwner } = input;
@@ -112,6 +112,7 @@ export async function rewrapSidecar(
       Key: sidecarKey(Key, id),
       Body: message,
       IfMatch: etag,
+      ...atRest,
       RequestPayer,
       ExpectedBucketOwner,
     });

@@ -2,7 +2,7 @@
  * Copies an object within S3: onto itself with other metadata, or elsewhere. The body never leaves S3.
  *
  * To replace an object's metadata, S3 wants all of it again, with everything else that a copy would reset. What it
- * does not tell is not kept: an ACL that is not the bucket's.
+ * does not tell is not kept: an ACL that is not the bucket's, and an encryption context of SSE-KMS.
  *
  * Source: Amazon S3 API Reference, CopyObject and UploadPartCopy
  *
@@ -143,45 +143,33 @@ async function copyInParts(
   }
 }
 
-/** What a copy with replaced metadata must say again. */
+/** What a copy with replaced metadata must say again, besides `Expires`. */
+const RESTATED = [
+  "CacheControl",
+  "ContentDisposition",
+  "ContentEncoding",
+  "ContentLanguage",
+  "ContentType",
+  "WebsiteRedirectLocation",
+  "StorageClass",
+  "ServerSideEncryption",
+  "SSEKMSKeyId",
+  "BucketKeyEnabled",
+  "ObjectLockMode",
+  "ObjectLockRetainUntilDate",
+  "ObjectLockLegalHoldStatus",
+] as const satisfies (keyof ObjectFront["output"] & keyof CreateMultipartUploadCommandInput)[];
+
 function restated({
-  input,
+  input: { RequestPayer, ExpectedBucketOwner },
   output,
 }: ObjectFront): Omit<CreateMultipartUploadCommandInput, "Bucket" | "Key"> {
-  const { RequestPayer, ExpectedBucketOwner } = input;
-  const {
-    CacheControl,
-    ContentDisposition,
-    ContentEncoding,
-    ContentLanguage,
-    ContentType,
-    ExpiresString,
-    WebsiteRedirectLocation,
-    StorageClass,
-    ServerSideEncryption,
-    SSEKMSKeyId,
-    BucketKeyEnabled,
-    ObjectLockMode,
-    ObjectLockRetainUntilDate,
-    ObjectLockLegalHoldStatus,
-  } = output;
+  const { ExpiresString } = output;
   return {
     RequestPayer,
     ExpectedBucketOwner,
-    CacheControl,
-    ContentDisposition,
-    ContentEncoding,
-    ContentLanguage,
-    ContentType,
     Expires: ExpiresString === undefined ? undefined : new Date(ExpiresString),
-    WebsiteRedirectLocation,
-    StorageClass,
-    ServerSideEncryption,
-    SSEKMSKeyId,
-    BucketKeyEnabled,
-    ObjectLockMode,
-    ObjectLockRetainUntilDate,
-    ObjectLockLegalHoldStatus,
+    ...Object.fromEntries(RESTATED.map((name) => [name, output[name]])),
   };
 }
 

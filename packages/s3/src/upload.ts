@@ -3,15 +3,15 @@
  *
  * @module
  */
+import { Readable } from "node:stream";
 import {
   AbortMultipartUploadCommand,
   DeleteObjectCommand,
   PutObjectCommand,
-  type PutObjectCommandInput,
   type S3Client,
 } from "@aws-sdk/client-s3";
 import { Upload } from "@aws-sdk/lib-storage";
-import { abortable, sidecarOf } from "./object-front.ts";
+import { abortable, encryptionAtRest, sidecarOf } from "./object-front.ts";
 import type { SealedObject } from "./sealed-object.ts";
 
 export interface UploadOptions {
@@ -44,26 +44,33 @@ const PARTS = 9990;
 export async function upload(
   client: S3Client,
   object: SealedObject,
-  { signal, ...options }: UploadOptions = {},
+  options: UploadOptions = {},
+): Promise<Stored> {
+  try {
+    return await uploadBoth(client, object, options);
+  } finally {
+    if (object.body instanceof Readable) object.body.destroy();
+  }
+}
+
+async function uploadBoth(
+  client: S3Client,
+  object: SealedObject,
+  options: UploadOptions,
 ): Promise<Stored> {
   const { input, sidecar } = object;
-  if (sidecar === undefined) return uploadBody(client, object, { signal, ...options });
+  if (sidecar === undefined) return uploadBody(client, object, options);
+  const { signal } = options;
   const former = await sidecarOf(client, input, signal);
-  const { Bucket, RequestPayer, ExpectedBucketOwner, ...rest } = input;
-  await client.send(
-    new PutObjectCommand({
-      Bucket,
-      RequestPayer,
-      ExpectedBucketOwner,
-      ...encryptionAtRest(rest),
-      ...sidecar,
-    }),
-    abortable(signal),
-  );
-  const stored = await uploadBody(client, object, { signal, ...options });
+  const { Bucket, RequestPayer, ExpectedBucketOwner } = input;
+  const place = { Bucket, RequestPayer, ExpectedBucketOwner };
+  const put = new PutObjectCommand({ ...place, ...encryptionAtRest(input), ...sidecar });
+  await client.send(put, abortable(signal));
+  const stored = await uploadBody(client, object, options);
   if (former !== undefined && former !== sidecar.Key && stored.VersionId === undefined) {
-    const { Bucket: bucket } = input;
-    await client.send(new DeleteObjectCommand({ Bucket: bucket, Key: former }), abortable(signal));
+    // The object is stored. Nobody reads what is left where this fails.
+    const remove = new DeleteObjectCommand({ ...place, Key: former });
+    await client.send(remove, abortable(signal)).catch(() => undefined);
   }
   return stored;
 }
@@ -99,7 +106,6 @@ async function uploadBody(
     throw error;
   } finally {
     signal?.removeEventListener("abort", abort);
-    if (!(body instanceof Uint8Array)) body.destroy();
   }
 }
 
@@ -113,12 +119,4 @@ async function abortUpload(
   const parts = { Bucket, Key, UploadId, RequestPayer, ExpectedBucketOwner };
   // What fails here is less than what failed before, and there may be none left.
   await client.send(new AbortMultipartUploadCommand(parts)).catch(() => undefined);
-}
-
-/** How S3 itself encrypts what it stores: the sidecar as the object. */
-function encryptionAtRest(
-  input: Omit<PutObjectCommandInput, "Bucket">,
-): Partial<PutObjectCommandInput> {
-  const { ServerSideEncryption, SSEKMSKeyId, SSEKMSEncryptionContext, BucketKeyEnabled } = input;
-  return { ServerSideEncryption, SSEKMSKeyId, SSEKMSEncryptionContext, BucketKeyEnabled };
 }

@@ -232,6 +232,29 @@ it("refuses options that cannot work", async () => {
   await refuses("ERR_ENVELOPE_INVALID_CONTEXT", () => withOptions({ context: { a: 1 } as never }));
 });
 
+it("refuses options that are misspelt, before any request", async () => {
+  const { server, s3 } = await setUp();
+  const misspelt = { add: { row: "7" } } as object;
+  const calls = [
+    () => s3.put({ ...name, Body: "hello" }, misspelt),
+    () => s3.seal({ ...name, Body: "hello" }, misspelt),
+    () => s3.get(name, misspelt),
+    () => s3.open(name, misspelt),
+    () => s3.getRange(name, 0, 1, misspelt),
+    () => s3.head(name, misspelt),
+    () => s3.copy({ from: name, Bucket, Key: "copy" }, misspelt),
+    () => s3.rewrap(name, misspelt),
+    () => s3.rewrapSidecar(name, "a".repeat(16), misspelt),
+    () => s3.delete(name, misspelt),
+    async () => s3.list({ Bucket }, misspelt),
+    async () => s3.fromResponse(new Response("x"), name, misspelt),
+  ];
+  for (const call of calls) await expect(call()).rejects.toThrow('unknown option "add"');
+  const none = s3.list({ Bucket }, { concurrency: 0 });
+  await expect(none.next()).rejects.toThrow(RangeError);
+  expect(server.requests).toEqual([]);
+});
+
 it("opens a message that somebody stored as a file, with its key block in it", async () => {
   const { server, s3, cmk } = await setUp();
   const message = await new Envelope({ cmks: [cmk] }).encrypt(Buffer.from("hello"), { context });

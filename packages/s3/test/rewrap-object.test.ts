@@ -90,6 +90,24 @@ describe.each(placements)("with placement %s", (placement) => {
   });
 });
 
+it("keeps how S3 encrypts a sidecar", async () => {
+  const { server, newCmk, cmk, ...setup } = await setUp();
+  const atRest = { ServerSideEncryption: "aws:kms", SSEKMSKeyId: "alias/bucket" } as const;
+  const s3 = setup.with({ placement: "sidecar" });
+  await s3.put({ ...name, ...atRest, Body: "hello" });
+  const more = setup.with({ envelope: new Envelope({ cmks: [cmk, newCmk()] }) });
+  expect(await more.rewrap(name)).toMatchObject({ changed: true });
+  await more.copy({ from: name, Bucket, Key: "copy" });
+  const sidecars = server.keys(Bucket).filter((key) => key.endsWith(".envelope-keys"));
+  expect(sidecars).toHaveLength(2);
+  for (const key of sidecars) {
+    expect(server.object(Bucket, key)?.headers).toMatchObject({
+      "x-amz-server-side-encryption": "aws:kms",
+      "x-amz-server-side-encryption-aws-kms-key-id": "alias/bucket",
+    });
+  }
+});
+
 it("takes the context from the object where the caller says so", async () => {
   const { newCmk, cmk, ...setup } = await setUp();
   const stored = { a: "1" };

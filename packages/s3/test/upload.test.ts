@@ -104,6 +104,27 @@ it("compares the length of a stream with the one that was promised", async () =>
   await put(5);
 });
 
+it("ends its source where the sidecar cannot be stored", async () => {
+  const setup = await setUp();
+  setup.server.hook = ({ operation }) =>
+    operation === "PutObject" ? { kind: "answer", code: "AccessDenied" } : undefined;
+  const source = long(1_000_000);
+  const put = setup.with({ placement: "sidecar" }).put({ ...name, Body: source });
+  await expect(put).rejects.toMatchObject({ name: "AccessDenied" });
+  await vi.waitFor(() => expect(source.destroyed).toBe(true));
+});
+
+it("is done once the object is stored, though its former sidecar stays", async () => {
+  const setup = await setUp();
+  const s3 = setup.with({ placement: "sidecar" });
+  await s3.put({ ...name, Body: "before" });
+  setup.server.hook = ({ operation }) =>
+    operation === "DeleteObject" ? { kind: "answer", code: "AccessDenied" } : undefined;
+  await s3.put({ ...name, Body: "after" });
+  expect(setup.server.keys(Bucket)).toHaveLength(3);
+  expect(await (await s3.get(name)).text()).toBe("after");
+});
+
 it("keeps the former object readable where the new one fails after its sidecar", async () => {
   const setup = await setUp();
   const s3 = setup.with({ placement: "sidecar" });

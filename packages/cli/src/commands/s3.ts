@@ -32,6 +32,7 @@ import {
 import { StatusLine } from "../status-line.ts";
 import { count, formatBytes, printableLine, table } from "../text.ts";
 import type { Ui } from "../ui.ts";
+import { countBytes } from "./encrypt.ts";
 
 export function addS3(program: Program, ui: Ui): void {
   const s3 = program
@@ -124,7 +125,7 @@ async function upload(
   const send = async (Body: AsyncIterable<Uint8Array>, size: number | undefined): Promise<void> => {
     using progress = ui.progress(size);
     progress.label = from;
-    const counted = counting(Body, (bytes) => progress.add(bytes));
+    const counted = countBytes(Body, (bytes) => progress.add(bytes));
     const { ETag, VersionId } = await s3.put(
       { Bucket, Key, Body: counted },
       { ...job, plaintextBytes: size, signal },
@@ -382,14 +383,4 @@ function wholeNumber(text: string): number {
   const number = Number(text);
   if (/^[1-9][0-9]{0,3}$/.test(text) && number <= 1024) return number;
   throw usageError(`${JSON.stringify(text)} is not a whole number from 1 to 1024`);
-}
-
-async function* counting(
-  pieces: AsyncIterable<Uint8Array>,
-  add: (bytes: number) => void,
-): AsyncGenerator<Uint8Array, void> {
-  for await (const piece of pieces) {
-    add(piece.length);
-    yield piece;
-  }
 }
