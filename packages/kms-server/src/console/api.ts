@@ -1,0 +1,216 @@
+/**
+ * The calls that the console makes beyond the protocols of AWS: types alone, for both of its sides.
+ *
+ * Calls are `POST /` in the protocol of AWS KMS (JSON 1.1, SigV4 for the service `kms`), with the header `X-Amz-Target:
+ * EnvelopeConsole.<name>`: {@link ConsoleCalls} has the names. As everywhere in that protocol, a Date is sent as seconds since 1970.
+ * Each call is decided by the caller's policies and recorded in the audit log under the caller's name; a refused one is an
+ * `AccessDeniedException` that says which permission is missing.
+ *
+ * Everything else that the console does is an operation of KMS, IAM or STS.
+ *
+ * @module
+ */
+import type {
+  AuditEntry,
+  AuditReport,
+  Decision,
+  Explanation,
+  ExplainRequest,
+  KeyMetadata,
+  Page,
+  PageRequest,
+  PolicyFinding,
+  Tag,
+} from "@env/kms";
+
+/** The calls by the name after `EnvelopeConsole.`: what each takes and answers. */
+export interface ConsoleCalls {
+  readonly Explain: readonly [ExplainCallRequest, ExplainCallResponse];
+  readonly EffectiveAccess: readonly [EffectiveAccessRequest, EffectiveAccessResponse];
+  readonly QueryAudit: readonly [QueryAuditRequest, QueryAuditResponse];
+  readonly CountAudit: readonly [CountAuditRequest, CountAuditResponse];
+  readonly VerifyAudit: readonly [VerifyAuditRequest, VerifyAuditResponse];
+  readonly LintKeyPolicy: readonly [LintKeyPolicyRequest, LintKeyPolicyResponse];
+  readonly KeySummaries: readonly [PageRequest, KeySummariesResponse];
+}
+
+/** Asks what would be decided. Whatever it is, nothing is done. */
+export interface ExplainCallRequest {
+  /** 1 to 64 questions. A question without a principal is about the caller, with the caller's session. */
+  readonly Requests: readonly ExplainRequest[];
+}
+
+export interface ExplainCallResponse {
+  /** One answer to each question, in their order. */
+  readonly Answers: readonly ExplainAnswer[];
+}
+
+/** Either a decision, or the error that the question ended in, such as a key that does not exist. */
+export type ExplainAnswer =
+  | {
+      readonly Decision: Decision;
+      /** Absent unless the caller may see policies: `iam:SimulatePrincipalPolicy` on the principal. */
+      readonly Explanation?: Explanation;
+    }
+  | { readonly Error: { readonly Code: string; readonly Message: string } };
+
+/** Asks what each principal of the account may do with a key: needs `kms:GetKeyPolicy` and `iam:SimulatePrincipalPolicy`. */
+export interface EffectiveAccessRequest extends PageRequest {
+  /** Key id, key ARN, alias or alias ARN. */
+  readonly KeyId: string;
+}
+
+export interface EffectiveAccessResponse extends Page {
+  /** Principals that are allowed anything, and the grantees that are not of this account. */
+  readonly Principals: readonly PrincipalAccess[];
+}
+
+export interface PrincipalAccess {
+  /** ARN, or a service's name. */
+  readonly Principal: string;
+  readonly Allowed: readonly AllowedAction[];
+}
+
+export interface AllowedAction {
+  /** `kms:Decrypt` */
+  readonly Action: string;
+  /** {@link Decision.deciding}: the statement or grant. */
+  readonly Through: string;
+  /** Present where it holds only under conditions, which were taken to be met. */
+  readonly Conditional?: true;
+}
+
+/** Which records are meant. A record must match everything that is given. */
+export interface AuditFilter {
+  /** `eventTime` at or after. */
+  readonly From?: Date;
+  /** `eventTime` before. */
+  readonly To?: Date;
+  readonly Operations?: readonly string[];
+  /** ARN, or the name of a service. */
+  readonly Principal?: string;
+  /** ARN of a key or alias. */
+  readonly Resource?: string;
+  readonly Outcome?: "succeeded" | "refused";
+  readonly ErrorCode?: string;
+}
+
+/** Reads records, the newest first. */
+export interface QueryAuditRequest extends AuditFilter, PageRequest {
+  readonly First?: "oldest" | "newest";
+}
+
+export interface QueryAuditResponse extends Page {
+  readonly Entries: readonly AuditEntry[];
+}
+
+/** Counts records in groups: calls per day, per principal and key, and so on. */
+export interface CountAuditRequest extends AuditFilter {
+  /** What the records of a group have in common. At most 4. */
+  readonly GroupBy: readonly CountedMember[];
+}
+
+/**
+ * `day` is `2026-11-30` in UTC, `resource` is the ARN of the first key among the resources, or empty, and `outcome` is `succeeded` or
+ * `refused`.
+ */
+export type CountedMember = "day" | "operation" | "principal" | "resource" | "outcome";
+
+export interface CountAuditResponse {
+  /** The largest groups, at most 10,000. */
+  readonly Groups: readonly CountedGroup[];
+  /** Whether there are more groups, or more records than were counted. */
+  readonly Truncated: boolean;
+}
+
+export interface CountedGroup {
+  /** The values in the order of `GroupBy`. */
+  readonly Values: readonly string[];
+  readonly Count: number;
+}
+
+/** Verifies the log, from an anchor that was noted earlier where one is given. */
+export interface VerifyAuditRequest {
+  readonly Anchor?: { readonly Sequence: number; readonly Digest: string };
+}
+
+export interface VerifyAuditResponse {
+  readonly Report: AuditReport;
+}
+
+/** Looks through a policy without setting it: needs no permission. */
+export interface LintKeyPolicyRequest {
+  /** JSON text. */
+  readonly Policy: string;
+  /** Default: `key`. */
+  readonly Kind?: "key" | "identity" | "trust";
+}
+
+export interface LintKeyPolicyResponse {
+  readonly Findings: readonly PolicyFinding[];
+}
+
+export interface KeySummariesResponse extends Page {
+  readonly Keys: readonly KeySummary[];
+}
+
+/** A key in the list: needs `kms:ListKeys`, and what the caller may not see of a key is absent. */
+export interface KeySummary {
+  readonly KeyId: string;
+  readonly KeyArn: string;
+  /** Needs `kms:DescribeKey`. */
+  readonly Metadata?: KeyMetadata;
+  /** Names, such as `alias/app`: needs `kms:ListAliases`. */
+  readonly Aliases?: readonly string[];
+  /** Needs `kms:ListResourceTags`. */
+  readonly Tags?: readonly Tag[];
+  /** Needs `kms:GetKeyRotationStatus`. */
+  readonly Rotation?: {
+    readonly Enabled: boolean;
+    readonly PeriodInDays?: number;
+    readonly NextDate?: Date;
+  };
+  /** Needs `kms:GetKeyLastUsage`. `null`: it has never been used. */
+  readonly LastUse?: {
+    readonly Operation: string;
+    readonly Time: Date;
+    /** Absent where the record is no longer in the log. */
+    readonly Principal?: string;
+  } | null;
+}
+
+/**
+ * The paths of a session, under `/console/session`. `POST` begins one: the request is signed with the person's access key for the
+ * service `sts`, so the secret key is not sent. `GET` is what a page asks that was loaded anew. `PUT` renews the session:
+ * it takes the cookie and `X-Console-Token`, and changes both. `DELETE` ends the session, takes the same, and answers 204. Without a
+ * session, 401; with attempts beyond the limit, 429; both with a {@link SessionRefusal}.
+ *
+ * The cookie is HttpOnly, SameSite=Strict, and Secure where TLS is used.
+ */
+export interface ConsoleSession {
+  readonly principal: string;
+  readonly accountId: string;
+  readonly region: string;
+  /** What `PUT` and `DELETE` have to send as `X-Console-Token`. */
+  readonly token: string;
+  /** Milliseconds without a `PUT` after which the session ends. */
+  readonly idleTimeout: number;
+  /** Milliseconds since 1970: when the session ends in any case. */
+  readonly expires: number;
+  /** Only in answers to `POST` and `PUT`. */
+  readonly credentials?: SessionCredentials;
+}
+
+/** Temporary credentials, which the page keeps in memory alone. */
+export interface SessionCredentials {
+  readonly accessKeyId: string;
+  readonly secretAccessKey: string;
+  readonly sessionToken: string;
+  /** Milliseconds since 1970. */
+  readonly expires: number;
+}
+
+/** Why there is no session: words for people. */
+export interface SessionRefusal {
+  readonly message: string;
+}
