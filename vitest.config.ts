@@ -105,7 +105,7 @@ export default defineConfig({
       project("kms-server"),
       project("local-file"),
       project("node-stream", { once: "test/support/programs.ts" }),
-      project("s3"),
+      project("s3", { once: "test/support/programs.ts" }),
       project("test-servers"),
       project("testkit"),
       project("vault-transit"),

@@ -1,16 +1,14 @@
 /**
  * Rewraps or reports all objects of a bucket: concurrently, in bounded memory, and from where an earlier run stopped.
  *
- * A checkpoint names the last object before which every object is done. What was in progress when a run was killed is
- * done again by the next one, which finds most of it `current`.
+ * What a run was doing when it was killed is done again by the next one, which finds most of it `current`.
  *
  * @module
  */
-import { readFile, rm } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
 import { isEnvelopeError } from "@env/core";
 import { checkOptions } from "@env/core/driver";
-import { writeFileWhole } from "@env/node-stream";
+import { Checkpoint, type BucketProgress, type CmkUse, type RunIdentity } from "./checkpoint.ts";
 import type { EncryptedS3 } from "./encrypted-s3.ts";
 import type { ObjectRewrapOptions } from "./options.ts";
 import { inOrder } from "./in-order.ts";
@@ -46,33 +44,15 @@ export interface BucketRewrapOptions
   readonly sidecarsOnly?: boolean | undefined;
 }
 
-/** How far a run is, including what earlier runs of its checkpoint did. */
-export interface BucketProgress {
-  readonly objects: number;
-  /** Objects whose key block changed, or would. */
-  readonly rewrapped: number;
-  /** Objects that are not encrypted in this package's formats. */
-  readonly unencrypted: number;
-  readonly failed: number;
-}
-
 export interface BucketFailure {
   readonly Key: string;
   readonly error: unknown;
 }
 
-/** One CMK that objects depend on. */
-export interface CmkUse {
-  readonly provider: string;
-  readonly keyId: string;
-  readonly objects: number;
-  /** Objects by the version that had wrapped their data keys, where the KMS reports versions. A rewrap only. */
-  readonly versions: Readonly<Record<string, number>>;
-}
-
 export interface BucketResult extends BucketProgress {
-  /** What this run, without earlier ones, saw of CMKs: up to 10,000 of them. */
+  /** The CMKs that objects depend on after the run, up to 10,000 of them and of their versions. */
   readonly cmks: readonly CmkUse[];
+  /** What could not be done, without what earlier runs of the checkpoint could not do. */
   readonly failures: readonly BucketFailure[];
 }
 
@@ -84,8 +64,6 @@ interface Finding {
 
 const MAX_FAILURES = 1000;
 const MAX_CMKS = 10_000;
-/** Objects between two checkpoints. */
-const CHECKPOINT_OBJECTS = 1000;
 /** Attempts at one object whose KMS or store was busy. */
 const ATTEMPTS = 5;
 const COMMON = ["concurrency", "checkpoint", "onProgress", "onFailure", "signal"];
@@ -107,20 +85,19 @@ export function rewrapBucket(
   const { Bucket } = input;
   const { sidecarsOnly = false, context, from, dryRun, signal } = options;
   const rewrap = { context, from, dryRun, signal };
-  return run(s3, input, options, async (Key) => {
+  const what =
+    `${dryRun === true ? "dry run" : "rewrap"}${sidecarsOnly ? " of sidecars" : ""}` as const;
+  return run(s3, input, what, options, async (Key) => {
     const sidecar = ownerOfSidecar(Key);
     if ((sidecar !== undefined) !== sidecarsOnly) return undefined;
     const result =
       sidecar === undefined
         ? await s3.rewrap({ Bucket, Key }, rewrap)
         : await s3.rewrapSidecar({ Bucket, Key: sidecar.Key }, sidecar.id, rewrap);
-    const { changed, entries } = result;
-    const uses = entries.map(({ provider, keyId, fromVersion }) => ({
-      provider,
-      keyId,
-      version: fromVersion,
-    }));
-    return { changed, uses };
+    const uses = result.entries
+      .filter(({ action }) => action !== "removed")
+      .map(({ provider, keyId, fromVersion }) => ({ provider, keyId, version: fromVersion }));
+    return { changed: result.changed, uses };
   });
 }
 
@@ -132,7 +109,7 @@ export function reportBucket(
 ): Promise<BucketResult> {
   checkOptions(options, REPORT_OPTIONS, "reportBucket");
   const { Bucket } = input;
-  return run(s3, input, options, async (Key) => {
+  return run(s3, input, "report", options, async (Key) => {
     if (ownerOfSidecar(Key) !== undefined) return undefined;
     const { entries } = await s3.head({ Bucket, Key }, { signal: options.signal });
     return { changed: false, uses: entries };
@@ -141,21 +118,18 @@ export function reportBucket(
 
 async function run(
   s3: EncryptedS3,
-  input: BucketInput,
-  { concurrency = 32, checkpoint, onProgress, onFailure, signal }: BucketOptions,
+  { Bucket, Prefix = "" }: BucketInput,
+  what: RunIdentity["run"],
+  { concurrency = 32, checkpoint: path, onProgress, onFailure, signal }: BucketOptions,
   work: (key: string) => Promise<Finding | undefined>,
 ): Promise<BucketResult> {
-  const earlier = checkpoint === undefined ? undefined : await readCheckpoint(checkpoint, input);
+  const checkpoint = await Checkpoint.open(path, { run: what, Bucket, Prefix }, concurrency);
+  const { earlier } = checkpoint;
   const count = { objects: 0, rewrapped: 0, unencrypted: 0, failed: 0, ...earlier?.progress };
   const failures: BucketFailure[] = [];
-  const uses = new CmkUses();
-  let { startAfter } = earlier ?? {};
-  let unsaved = 0;
-  const save = async (): Promise<void> => {
-    unsaved = 0;
-    if (checkpoint === undefined || startAfter === undefined) return;
-    await writeCheckpoint(checkpoint, { ...input, startAfter, progress: count });
-  };
+  const uses = new CmkUses(earlier?.cmks);
+  let startAfter = earlier?.startAfter ?? "";
+  const state = () => ({ startAfter, progress: { ...count }, cmks: uses.all() });
   const look = async ({ Key }: NamedObject): Promise<Outcome> => {
     try {
       return { Key, finding: await patiently(() => work(Key), signal) };
@@ -164,7 +138,7 @@ async function run(
       return { Key, error };
     }
   };
-  const names = namesOf(s3.client, { ...input, StartAfter: startAfter }, signal);
+  const names = namesOf(s3.client, { Bucket, Prefix, StartAfter: earlier?.startAfter }, signal);
   try {
     for await (const { Key, finding, error } of inOrder(names, concurrency, look)) {
       if (finding !== undefined) {
@@ -182,13 +156,14 @@ async function run(
       }
       startAfter = Key;
       onProgress?.({ ...count });
-      if (++unsaved >= CHECKPOINT_OBJECTS) await save();
+      await checkpoint.note(state);
     }
   } catch (error) {
-    await save();
+    if (startAfter !== "") await checkpoint.save(state());
+    await checkpoint.settle();
     throw error;
   }
-  if (checkpoint !== undefined) await rm(checkpoint, { force: true });
+  await checkpoint.remove();
   return { ...count, cmks: uses.all(), failures };
 }
 
@@ -214,72 +189,37 @@ async function patiently<T>(call: () => Promise<T>, signal: AbortSignal | undefi
 
 /** Counts objects by the CMKs that can open them. Objects claim what they like, so there is a bound. */
 class CmkUses {
-  readonly #uses = new Map<string, { objects: number; readonly versions: Map<string, number> }>();
+  readonly #uses = new Map<
+    string,
+    CmkUse & { objects: number; versions: Record<string, number> }
+  >();
+  #versions = 0;
+
+  constructor(earlier: readonly CmkUse[] = []) {
+    for (const use of earlier) {
+      this.#uses.set(nameOf(use), { ...use, versions: { ...use.versions } });
+      this.#versions += Object.keys(use.versions).length;
+    }
+  }
 
   add(entries: Finding["uses"]): void {
     for (const { provider, keyId, version } of entries) {
-      const name = `${provider} ${keyId}`;
-      const use = this.#uses.get(name) ?? { objects: 0, versions: new Map<string, number>() };
+      const name = nameOf({ provider, keyId });
+      const use = this.#uses.get(name) ?? { provider, keyId, objects: 0, versions: {} };
       if (this.#uses.size < MAX_CMKS) this.#uses.set(name, use);
       use.objects++;
-      if (version === undefined || use.versions.size === MAX_CMKS) continue;
-      use.versions.set(version, (use.versions.get(version) ?? 0) + 1);
+      if (version === undefined) continue;
+      const isNew = !Object.hasOwn(use.versions, version);
+      if (isNew && this.#versions++ >= MAX_CMKS) continue;
+      use.versions[version] = (isNew ? 0 : (use.versions[version] ?? 0)) + 1;
     }
   }
 
   all(): CmkUse[] {
-    return [...this.#uses].map(([name, { objects, versions }]) => {
-      const space = name.indexOf(" ");
-      const [provider, keyId] = [name.slice(0, space), name.slice(space + 1)];
-      return { provider, keyId, objects, versions: Object.fromEntries(versions) };
-    });
+    return structuredClone([...this.#uses.values()]);
   }
 }
 
-/** How far a run is, as a file has it. */
-interface Checkpoint extends BucketInput {
-  readonly startAfter: string;
-  readonly progress: BucketProgress;
-}
-
-/** @throws TypeError for a file that is not a checkpoint of this run; what the file system throws. */
-async function readCheckpoint(
-  path: string,
-  { Bucket, Prefix }: BucketInput,
-): Promise<Checkpoint | undefined> {
-  let text: string;
-  try {
-    text = await readFile(path, "utf8");
-  } catch (error) {
-    if (error instanceof Error && "code" in error && error.code === "ENOENT") return undefined;
-    throw error;
-  }
-  const found = parseCheckpoint(text);
-  if (found?.Bucket === Bucket && found.Prefix === Prefix) return found;
-  throw new TypeError(
-    `${path} is not the checkpoint of a run over this bucket and prefix: name another file, or remove it`,
-  );
-}
-
-function parseCheckpoint(text: string): Checkpoint | undefined {
-  try {
-    const found: unknown = JSON.parse(text);
-    return isCheckpoint(found) ? found : undefined;
-  } catch {
-    return undefined;
-  }
-}
-
-function isCheckpoint(found: unknown): found is Checkpoint {
-  if (typeof found !== "object" || found === null) return false;
-  const { startAfter, progress } = found as Partial<Checkpoint>;
-  if (typeof startAfter !== "string" || typeof progress !== "object") return false;
-  const { objects, rewrapped, unencrypted, failed } = progress;
-  return [objects, rewrapped, unencrypted, failed].every((count) => Number.isSafeInteger(count));
-}
-
-function writeCheckpoint(path: string, checkpoint: Checkpoint): Promise<void> {
-  return writeFileWhole(path, { overwrite: true }, async (file) => {
-    await file.writeFile(`${JSON.stringify(checkpoint)}\n`);
-  });
+function nameOf({ provider, keyId }: Pick<CmkUse, "provider" | "keyId">): string {
+  return `${provider} ${keyId}`;
 }

@@ -21,11 +21,10 @@ export type {
   BucketFailure,
   BucketInput,
   BucketOptions,
-  BucketProgress,
   BucketResult,
   BucketRewrapOptions,
-  CmkUse,
 } from "./bucket.ts";
+export type { BucketProgress, CmkUse } from "./checkpoint.ts";
 export type { Placement } from "./layout.ts";
 export type { ListedObject, ListInput, ListOptions } from "./listing.ts";
 export type { ObjectInput, ObjectName } from "./object-front.ts";

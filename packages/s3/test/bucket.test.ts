@@ -97,9 +97,18 @@ describe("rewrapBucket", () => {
     const setup = await setUp();
     const checkpoint = join(tempFolder(), "checkpoint");
     const progress = { objects: 1, rewrapped: 1, unencrypted: 0, failed: 0 };
-    writeFileSync(checkpoint, JSON.stringify({ Bucket, startAfter: "a", progress }));
-    const other = rewrapBucket(setup.s3, { Bucket, Prefix: "x" }, { checkpoint });
-    await expect(other).rejects.toThrow(`${checkpoint} is not the checkpoint of a run`);
+    const state = { Bucket, Prefix: "", startAfter: "a", progress, cmks: [] };
+    writeFileSync(checkpoint, JSON.stringify({ run: "rewrap", ...state }));
+    const others = [
+      () => rewrapBucket(setup.s3, { Bucket, Prefix: "x" }, { checkpoint }),
+      () => rewrapBucket(setup.s3, { Bucket }, { checkpoint, dryRun: true }),
+      () => rewrapBucket(setup.s3, { Bucket }, { checkpoint, sidecarsOnly: true }),
+      () => reportBucket(setup.s3, { Bucket }, { checkpoint }),
+    ];
+    for (const other of others) {
+      await expect(other()).rejects.toThrow(`${checkpoint} is not the checkpoint of a `);
+    }
+    expect(setup.server.requests).toEqual([]);
     writeFileSync(checkpoint, "{}");
     await expect(rewrapBucket(setup.s3, { Bucket }, { checkpoint })).rejects.toThrow(TypeError);
   });
