@@ -44,6 +44,7 @@ export type {
   SeedDocument,
   SeedDocumentKey,
   SeedDocumentPrincipal,
+  SeedDocumentReplica,
 } from "./seed/seed-document.ts";
 export { defaultKeyPolicy } from "./policy/default-policy.ts";
 export { lintPolicy } from "./policy/lint.ts";

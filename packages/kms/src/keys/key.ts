@@ -32,7 +32,7 @@ export const kmsLimits = {
 const MATERIAL_LABEL = label("env/1/keymaterial");
 
 export function arnOf(
-  { keyId, region }: KeyRecord,
+  { keyId, region }: Pick<KeyRecord, "keyId" | "region">,
   { accountId }: Pick<Realm, "accountId">,
 ): string {
   return keyArn({ accountId, region }, keyId);

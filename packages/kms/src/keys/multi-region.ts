@@ -8,7 +8,7 @@
  * @module
  */
 import { KmsError } from "../catalogue/errors.ts";
-import type { KeyRecord } from "../store/key-record.ts";
+import type { KeyRecord, KeyVersion } from "../store/key-record.ts";
 import { DAY_MS, type Store } from "../store/store.ts";
 
 type Family = Pick<KeyRecord, "region" | "regions">;
@@ -53,8 +53,39 @@ export function relatedKeys(
   return regions?.flatMap((region) => keys.get(region, keyId) ?? []) ?? [record];
 }
 
+/** Makes a replica of a primary key, and returns it. Inside a write. */
+export function replicate(
+  primary: KeyRecord,
+  own: Pick<KeyRecord, "region" | "description" | "policy" | "tags">,
+  store: Store,
+): KeyRecord {
+  const regions = [...(primary.regions ?? []), own.region];
+  const replica: KeyRecord = {
+    ...primary,
+    ...own,
+    regions,
+    created: store.now(),
+    enabled: true,
+    deletion: undefined,
+    aliases: [],
+    grants: [],
+    rotation: undefined,
+    versions: primary.versions.map(toReplicated),
+    pending: undefined,
+  };
+  regroup(primary, regions, store);
+  store.keys.insert(replica);
+  return replica;
+}
+
+/** Makes the key in `region` the primary one of its related keys. Inside a write. */
+export function setPrimary(record: KeyRecord, region: string, store: Store): void {
+  const others = record.regions?.filter((one) => one !== region) ?? [];
+  regroup(record, [region, ...others], store);
+}
+
 /** Makes `regions` those of all related keys, and gives the rotation to the primary one. Inside a write. */
-export function regroup(record: KeyRecord, regions: readonly string[], store: Store): void {
+function regroup(record: KeyRecord, regions: readonly string[], store: Store): void {
   const { rotation } = primaryOf(record, store);
   for (const one of relatedKeys(record, store)) {
     const isPrimary = one.region === regions[0];
@@ -76,4 +107,10 @@ export function forgetReplica(deleted: KeyRecord, store: Store): void {
   if (primary === deleted || left.length > 1 || deletion === undefined) return;
   const date = store.now() + deletion.windowDays * DAY_MS;
   store.keys.update({ ...primary, deletion: { ...deletion, date } });
+}
+
+/** Imported material is not copied: the same has to be imported into the replica. */
+function toReplicated(version: KeyVersion): KeyVersion {
+  const { imported } = version;
+  return imported === undefined ? version : { ...version, material: undefined };
 }

@@ -6,10 +6,9 @@
  */
 import { isRegion, keyArn } from "../arn.ts";
 import { KmsError } from "../catalogue/errors.ts";
-import { multiRegionKeyType, notPrimary, regroup } from "../keys/multi-region.ts";
+import { multiRegionKeyType, notPrimary, replicate, setPrimary } from "../keys/multi-region.ts";
 import { defaultKeyPolicy } from "../policy/default-policy.ts";
 import * as check from "../requests/check.ts";
-import type { KeyRecord, KeyVersion } from "../store/key-record.ts";
 import { keyMetadata } from "./key-metadata.ts";
 import { operation, type Implementations } from "./operation.ts";
 import { parseKeyPolicy, requireWayBack } from "./policies.ts";
@@ -65,25 +64,9 @@ const replicateKey = operation("ReplicateKey", {
       const arn = keyArn(there, key.keyId);
       throw new KmsError("AlreadyExistsException", `Key ${arn} already exists`);
     }
-    const regions = [...key.regions, region];
-    const replica: KeyRecord = {
-      ...key,
-      region,
-      regions,
-      created: now,
-      description,
-      enabled: true,
-      policy: policy ?? defaultKeyPolicy(realm.accountId),
-      aliases: [],
-      tags,
-      grants: [],
-      rotation: undefined,
-      versions: key.versions.map(toReplicated),
-      pending: undefined,
-    };
+    const own = { region, description, policy: policy ?? defaultKeyPolicy(realm.accountId), tags };
+    const replica = replicate(key, own, store);
     if (policy !== undefined && !skipLockoutCheck) requireWayBack(call, replica);
-    regroup(key, regions, store);
-    store.keys.insert(replica);
     note({ operation: "CreateKey", key: replica });
     return {
       ReplicaKeyMetadata: keyMetadata(replica, there, now),
@@ -117,7 +100,7 @@ const updatePrimaryRegion = operation("UpdatePrimaryRegion", {
         `${keyArn(realm, key.keyId)} is already the primary key.`,
       );
     }
-    regroup(key, [region, ...key.regions.filter((one) => one !== region)], store);
+    setPrimary(key, region, store);
   },
 });
 
@@ -135,10 +118,4 @@ function parseRegion(value: unknown, field: string): string {
 /** The key id in a key ARN: related keys share it. */
 function bareId(keyId: string): string {
   return keyId.slice(keyId.lastIndexOf("/") + 1);
-}
-
-/** Imported material is not copied: the same has to be imported into the replica. */
-function toReplicated(version: KeyVersion): KeyVersion {
-  const { imported } = version;
-  return imported === undefined ? version : { ...version, material: undefined };
 }

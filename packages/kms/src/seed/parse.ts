@@ -7,7 +7,7 @@
  * @module
  */
 import type { KeyObject } from "node:crypto";
-import { isKeyId, isMultiRegionKeyId, keyIdToBytes } from "../arn.ts";
+import { isKeyId, isMultiRegionKeyId, isRegion, keyIdToBytes } from "../arn.ts";
 import * as check from "../requests/check.ts";
 import { isKmsError, type KmsError } from "../catalogue/errors.ts";
 import { checkPrincipal, type CheckedPrincipal } from "../access/principal-input.ts";
@@ -24,7 +24,7 @@ import { parseKeyPolicy } from "../operations/policies.ts";
 import { didYouMean } from "@env/core";
 import type { NamedPolicy } from "../policy/request.ts";
 import { parsePolicy } from "../policy/document.ts";
-import { SEED_VERSION, type KeySettings } from "./seed-document.ts";
+import { SEED_VERSION, type KeySettings, type RegionalSettings } from "./seed-document.ts";
 import { SeedError, written, type Place } from "./place.ts";
 
 /** A seed that can be planned: its keys' material is not in it as text any more. */
@@ -34,8 +34,15 @@ export interface Seed {
 }
 
 export interface SeedKey extends KeySettings {
+  /** `undefined`: the keystore's own. */
+  readonly region: string | undefined;
   /** Each version's; `undefined`: random. */
   readonly material: readonly KeyObject[] | undefined;
+  readonly replicas: readonly SeedReplica[];
+}
+
+interface SeedReplica extends RegionalSettings {
+  readonly region: string;
 }
 
 export interface ParseSeedOptions {
@@ -71,19 +78,17 @@ export function parseSeed(value: unknown, options: ParseSeedOptions = {}): Seed 
   return { keys, principals };
 }
 
+const REGIONAL_MEMBERS = ["region", "description", "enabled", "policy", "tags", "aliases"];
 const KEY_MEMBERS = [
   "keyId",
-  "description",
+  ...REGIONAL_MEMBERS,
   "keySpec",
   "keyUsage",
   "origin",
   "multiRegion",
-  "enabled",
   "rotation",
-  "policy",
-  "tags",
-  "aliases",
   "material",
+  "replicas",
 ];
 
 function parseKey(value: unknown, path: Place, materialAllowed: boolean): SeedKey {
@@ -96,17 +101,39 @@ function parseKey(value: unknown, path: Place, materialAllowed: boolean): SeedKe
       throw problem([...path, member], "only symmetric encryption keys made here have it");
     }
   }
+  const replicas = items(key["replicas"], [...path, "replicas"]);
+  if (replicas.length > 0 && !isMultiRegionKeyId(keyId)) {
+    throw problem([...path, "replicas"], "only multi-Region keys have replicas");
+  }
   return {
     ...kind,
+    ...parseRegional(key, path),
     keyId,
+    region: key["region"] === undefined ? undefined : parseRegion(key["region"], path),
+    rotation: parseRotation(key["rotation"], [...path, "rotation"]),
+    material: parseMaterial(key["material"], [...path, "material"], materialAllowed),
+    replicas: replicas.map((replica, i) => parseReplica(replica, [...path, "replicas", i])),
+  };
+}
+
+function parseReplica(value: unknown, path: Place): SeedReplica {
+  const replica = members(value, path, REGIONAL_MEMBERS);
+  return { ...parseRegional(replica, path), region: parseRegion(replica["region"], path) };
+}
+
+function parseRegional(key: Readonly<Record<string, unknown>>, path: Place): RegionalSettings {
+  return {
     description: at([...path, "description"], () => check.description(key["description"] ?? "")),
     enabled: at([...path, "enabled"], () => check.flag(key["enabled"] ?? true, "enabled")),
-    rotation: parseRotation(key["rotation"], [...path, "rotation"]),
     policy: parseKeyPolicyValue(key["policy"], [...path, "policy"]),
     tags: parseTags(key["tags"], [...path, "tags"]),
     aliases: parseAliases(key["aliases"], [...path, "aliases"]),
-    material: parseMaterial(key["material"], [...path, "material"], materialAllowed),
   };
+}
+
+function parseRegion(value: unknown, path: Place): string {
+  if (isRegion(value)) return value;
+  throw problem([...path, "region"], "it must be 1 to 32 of a-z, 0-9 and dashes");
 }
 
 function parseKind(key: Readonly<Record<string, unknown>>, path: Place): Kind {
@@ -257,7 +284,7 @@ function requireJson(value: unknown, path: Place): void {
   }
 }
 
-/** A key, alias or principal that occurs twice would be whatever came last. */
+/** A key, alias or principal that occurs twice would be whatever came last. Aliases belong to a region. */
 function requireUnique(keys: readonly SeedKey[], principals: readonly CheckedPrincipal[]): void {
   const seen = new Map<string, Place>();
   const add = (name: string, path: Place): void => {
@@ -265,10 +292,20 @@ function requireUnique(keys: readonly SeedKey[], principals: readonly CheckedPri
     if (first !== undefined) throw problem(path, `it is at ${written(first)} already`);
     seen.set(name, path);
   };
-  for (const [i, { keyId, aliases }] of keys.entries()) {
+  for (const [i, key] of keys.entries()) {
     // A UUID and a multi-Region id of the same bytes would be one row.
-    add(Buffer.from(keyIdToBytes(keyId)).toString("hex"), ["keys", i, "keyId"]);
-    for (const [n, alias] of aliases.entries()) add(alias, ["keys", i, "aliases", n]);
+    const id = Buffer.from(keyIdToBytes(key.keyId)).toString("hex");
+    add(id, ["keys", i, "keyId"]);
+    const addRegional = ({ region = "", aliases }: SeedKey | SeedReplica, path: Place): void => {
+      add(`${id} ${region}`, [...path, "region"]);
+      for (const [n, alias] of aliases.entries()) {
+        add(`${region} ${alias}`, [...path, "aliases", n]);
+      }
+    };
+    addRegional(key, ["keys", i]);
+    for (const [n, replica] of key.replicas.entries()) {
+      addRegional(replica, ["keys", i, "replicas", n]);
+    }
   }
   for (const [i, { arn }] of principals.entries()) add(arn, ["principals", i, "arn"]);
 }

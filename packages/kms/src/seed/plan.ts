@@ -8,11 +8,11 @@
  */
 import type { KeyObject } from "node:crypto";
 import { isDeepStrictEqual } from "node:util";
-import type { Realm } from "../arn.ts";
+import { aliasArn, type Realm } from "../arn.ts";
 import type { CheckedPrincipal } from "../access/principal-input.ts";
 import { kmsLimits } from "../keys/key.ts";
 import type { KeyRecord } from "../store/key-record.ts";
-import { isReplica } from "../keys/multi-region.ts";
+import { isReplica, primaryOf } from "../keys/multi-region.ts";
 import { isSameKind } from "../operations/aliases.ts";
 import type { NamedPolicy } from "../policy/request.ts";
 import { defaultKeyPolicy } from "../policy/default-policy.ts";
@@ -27,8 +27,10 @@ import {
   policyValues,
   presentGroups,
   principalDocument,
+  replicaDocument,
 } from "./seed-document.ts";
-import type { Seed, SeedKey } from "./parse.ts";
+import { nameOf, realmAt, type Ground, type WantedKey } from "./ground.ts";
+import type { Seed } from "./parse.ts";
 import { memberPath } from "./place.ts";
 
 /** One difference. What was not there, or will not be, is `undefined`. Never key material. */
@@ -42,7 +44,7 @@ export interface SeedChange {
 export interface SeedStep {
   /** `delete` only where pruning was asked for; a key is then scheduled for deletion. */
   readonly action: "create" | "update" | "delete" | "conflict" | "none";
-  /** Key id, or ARN of a principal. */
+  /** Id of a key in the keystore's own region, ARN of a key elsewhere, or ARN of a principal. */
   readonly record: string;
   /** What cannot be changed, where the step is a conflict. */
   readonly changes: readonly SeedChange[];
@@ -58,27 +60,6 @@ export interface SeedPlan {
   readonly warnings: readonly string[];
 }
 
-/** What a plan is made from, inside the store's `read` or `write`. */
-export interface Ground {
-  readonly store: Store;
-  readonly realm: Realm;
-  readonly seed: Seed;
-  readonly prune: boolean;
-  /** Key ids and ARNs of all that is in the seed. */
-  readonly planned: ReadonlySet<string>;
-  /** The key ids that the seed's aliases are to point at. */
-  readonly owners: ReadonlyMap<string, string>;
-}
-
-export function groundOf(store: Store, realm: Realm, seed: Seed, prune: boolean): Ground {
-  const { keys, principals } = seed;
-  const ids = [...keys.map(({ keyId }) => keyId), ...principals.map(({ arn }) => arn)];
-  const owners = keys.flatMap(({ keyId, aliases }) =>
-    aliases.map((name): [string, string] => [name, keyId]),
-  );
-  return { store, realm, seed, prune, planned: new Set(ids), owners: new Map(owners) };
-}
-
 /** How long a key that is pruned waits for its deletion. */
 export const PRUNE_WINDOW_DAYS = 30;
 
@@ -90,7 +71,7 @@ export function planSeed(ground: Ground): SeedPlan {
     prune,
     steps: [
       ...byDependence(seed.principals).map((principal) => planPrincipal(ground, principal)),
-      ...seed.keys.map((key) => planKey(ground, key)),
+      ...[...ground.keys.values()].map((key) => planKey(ground, key)),
       ...(prune ? planPruning(ground) : []),
     ],
     warnings:
@@ -102,25 +83,38 @@ export function planSeed(ground: Ground): SeedPlan {
   };
 }
 
-export function planKey(ground: Ground, wanted: SeedKey): SeedStep {
+export function planKey(ground: Ground, wanted: WantedKey): SeedStep {
   const { store, realm } = ground;
-  const record = store.keys.get(realm.region, wanted.keyId);
-  const conflicts = conflictsOf(ground, wanted, record);
-  if (conflicts.length > 0) {
-    return { action: "conflict", record: wanted.keyId, changes: conflicts };
-  }
-  if (record === undefined) {
-    const { keyId, ...members } = keyDocument(wanted, realm);
+  const name = nameOf(wanted, realm);
+  const known = store.keys.get(wanted.region, wanted.keyId);
+  const conflicts = conflictsOf(ground, wanted, known);
+  if (conflicts.length > 0) return { action: "conflict", record: name, changes: conflicts };
+  if (known === undefined) {
+    const { keyId: _, ...own } = keyDocument(wanted, realm);
+    const members = isReplica(wanted)
+      ? { primaryRegion: wanted.regions?.[0], ...replicaDocument(wanted, realm) }
+      : own;
     const versions = wanted.material?.length;
     const material = versions && { material: `from the seed, versions: ${versions}` };
-    return { action: "create", record: keyId, changes: created({ ...members, ...material }) };
+    return { action: "create", record: name, changes: created({ ...members, ...material }) };
   }
+  const record = inRole(wanted, known, store);
   const target = keyTarget(ground, wanted, record);
   const changes = [
+    ...(record === known || isReplica(wanted)
+      ? []
+      : [change("primaryRegion", known.regions?.[0], wanted.region)]),
     ...differences(view(record, realm), view({ ...record, ...target }, realm), ""),
     ...aliasChanges(ground, record, target.aliases),
   ];
-  return step(wanted.keyId, changes);
+  return step(name, changes);
+}
+
+/** A key as it will be once the right one of its related keys is the primary one, which has the rotation. */
+function inRole(wanted: WantedKey, record: KeyRecord, store: Store): KeyRecord {
+  if (isReplica(wanted) === isReplica(record)) return record;
+  const rotation = isReplica(wanted) ? undefined : primaryOf(record, store).rotation;
+  return { ...record, regions: wanted.regions, rotation };
 }
 
 /** The part of a key that a seed changes; aliases by name. */
@@ -134,12 +128,13 @@ export interface KeyTarget extends Pick<
 /** What becomes of a key that is there. */
 export function keyTarget(
   { store, realm, owners, prune }: Ground,
-  wanted: SeedKey,
+  wanted: WantedKey,
   record: KeyRecord,
 ): KeyTarget {
   const kept = record.aliases.map(({ name }) => name);
+  const there = realmAt(record, realm);
   // One that another key is to have goes there in that key's turn.
-  const spared = prune ? kept.filter((name) => owners.has(name)) : kept;
+  const spared = prune ? kept.filter((name) => owners.has(aliasArn(there, name))) : kept;
   const same = isDeepStrictEqual(
     keyPolicyValue(record.policy, realm),
     keyPolicyValue(wanted.policy, realm),
@@ -167,9 +162,9 @@ function rotationOf(
 }
 
 export function planPrincipal(ground: Ground, wanted: CheckedPrincipal): SeedStep {
-  const { store, planned, prune } = ground;
+  const { store, principals, prune } = ground;
   const missing = wanted.groups.filter(
-    (arn) => !planned.has(arn) && (prune || store.principals.get(arn) === undefined),
+    (arn) => !principals.has(arn) && (prune || store.principals.get(arn) === undefined),
   );
   if (missing.length > 0) {
     const changes = missing.map((arn) => change(memberPath("groups", arn), undefined, arn));
@@ -209,40 +204,46 @@ export function knownPrincipal(store: Store, arn: string): CheckedPrincipal | un
   return record && { ...record, groups: presentGroups(record.groups, store) };
 }
 
-/** What the keystore has and the seed does not. Users go before their groups. */
-function planPruning({ store, realm, planned }: Ground): SeedStep[] {
-  const principals = byDependence(allPrincipals(store)).toReversed();
-  const keys = allKeys(store, realm).filter(isSeedable);
-  return [...principals.map(({ arn }) => arn), ...keys.map(({ keyId }) => keyId)]
-    .filter((record) => !planned.has(record))
+/** What the keystore has and the seed does not. Users go before their groups, and replicas before their primary keys. */
+function planPruning({ store, realm, keys, principals }: Ground): SeedStep[] {
+  const known = allKeys(store, realm).filter((key) => isSeedable(key, store));
+  const ordered = [...known.filter(isReplica), ...known.filter((key) => !isReplica(key))];
+  return [
+    ...byDependence(allPrincipals(store))
+      .toReversed()
+      .map(({ arn }) => arn),
+    ...ordered.map((key) => nameOf(key, realm)),
+  ]
+    .filter((record) => !keys.has(record) && !principals.has(record))
     .map((record) => ({ action: "delete", record, changes: [] }));
 }
 
 function conflictsOf(
-  { store, realm, prune }: Ground,
-  wanted: SeedKey,
+  { store, prune }: Ground,
+  wanted: WantedKey,
   record: KeyRecord | undefined,
 ): SeedChange[] {
   const found: SeedChange[] = [];
   if (record === undefined) {
-    // Another form of the id, or a key that was deleted and is not yet destroyed.
-    if (store.keys.isTaken(realm.region, wanted.keyId)) {
-      found.push(change("keyId", "taken by another or a deleted key", wanted.keyId));
-    }
+    const { keyId, region } = wanted;
+    // Only a replica may have the id of a key in another region.
+    const others = isReplica(wanted) ? [] : store.keys.regions();
+    const taken = [region, ...others].find((one) => store.keys.isTaken(one, keyId));
+    if (taken === region) {
+      // Another form of the id, or a key that was deleted and is not yet destroyed.
+      found.push(change("keyId", "taken by another or a deleted key", keyId));
+    } else if (taken !== undefined) found.push(change("region", taken, region));
   } else {
     if (record.manager === "AWS") found.push(change("manager", "AWS", "CUSTOMER"));
     for (const fact of ["keySpec", "keyUsage", "origin"] as const) {
       if (record[fact] !== wanted[fact]) found.push(change(fact, record[fact], wanted[fact]));
-    }
-    if (isReplica(record) && wanted.rotation !== undefined) {
-      found.push(change("rotation", "that of the primary key", wanted.rotation));
     }
     if (!startsWith(record, wanted.material)) {
       found.push(change("material", "other material", "that of the seed"));
     }
   }
   for (const name of wanted.aliases) {
-    const holder = store.keys.byAlias(realm.region, name);
+    const holder = store.keys.byAlias(wanted.region, name);
     if (holder !== undefined && !isSameKind(holder, wanted)) {
       found.push(change(memberPath("aliases", name), holder.keyId, wanted.keyId));
     }
@@ -283,13 +284,13 @@ function view(
 
 /** Moves an alias from the key that has it to the one that is to have it. */
 function aliasChanges(
-  { store, realm }: Ground,
-  { keyId, aliases }: KeyRecord,
+  { store }: Ground,
+  { keyId, region, aliases }: KeyRecord,
   target: readonly string[],
 ): SeedChange[] {
   const had = aliases.map(({ name }) => name);
   const moved = (name: string, to: string | undefined): SeedChange =>
-    change(memberPath("aliases", name), store.keys.byAlias(realm.region, name)?.keyId, to);
+    change(memberPath("aliases", name), store.keys.byAlias(region, name)?.keyId, to);
   return [
     ...had.filter((name) => !target.includes(name)).map((name) => moved(name, undefined)),
     ...target.filter((name) => !had.includes(name)).map((name) => moved(name, keyId)),

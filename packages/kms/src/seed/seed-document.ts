@@ -2,7 +2,7 @@
  * A seed as it is written in a file, and the seed of a live keystore.
  *
  * What a member leaves out has its default. A keystore's seed has no key material in it, no grants,
- * no AWS managed keys and no keys that are pending deletion.
+ * no AWS managed keys, no keys that are pending deletion and no replicas of such.
  *
  * Source: README.md#seeds
  *
@@ -10,6 +10,7 @@
  */
 import { isDeepStrictEqual } from "node:util";
 import { isMultiRegionKeyId, type Realm } from "../arn.ts";
+import { isReplica, primaryOf, relatedKeys } from "../keys/multi-region.ts";
 import type { CheckedPrincipal } from "../access/principal-input.ts";
 import type { KeyRecord } from "../store/key-record.ts";
 import type { KeySpec, KeyUsage } from "../catalogue/key-specs.ts";
@@ -29,10 +30,11 @@ export interface SeedDocument {
   readonly principals?: readonly SeedDocumentPrincipal[];
 }
 
-export interface SeedDocumentKey {
+export interface SeedDocumentKey extends SeedDocumentRegional {
   /** A lower-case UUID, or `mrk-` and 32 hex digits for a multi-Region key. */
   readonly keyId: string;
-  readonly description?: string;
+  /** Where the key is, or the primary key. Default: the keystore's own region. */
+  readonly region?: string;
   /** Default: `SYMMETRIC_DEFAULT`. */
   readonly keySpec?: KeySpec;
   /** Default: `ENCRYPT_DECRYPT`, for symmetric encryption keys only. */
@@ -41,16 +43,27 @@ export interface SeedDocumentKey {
   readonly origin?: "AWS_KMS" | "EXTERNAL";
   /** Must agree with the key id. */
   readonly multiRegion?: boolean;
-  /** Default: true. */
-  readonly enabled?: boolean;
   /** Automatic rotation. Default: off. */
   readonly rotation?: { readonly periodInDays: number };
+  /** Insecure, for tests: 32 bytes in base64 for each version, the oldest first. */
+  readonly material?: readonly string[];
+  /** The replicas of a multi-Region key, each in a region of its own. */
+  readonly replicas?: readonly SeedDocumentReplica[];
+}
+
+export interface SeedDocumentReplica extends SeedDocumentRegional {
+  readonly region: string;
+}
+
+/** The settings that related keys do not share. */
+interface SeedDocumentRegional {
+  readonly description?: string;
+  /** Default: true. */
+  readonly enabled?: boolean;
   /** A policy, or `default`, which it also is by default. */
   readonly policy?: PolicyValue;
   readonly tags?: Readonly<Record<string, string>>;
   readonly aliases?: readonly string[];
-  /** Insecure, for tests: 32 bytes in base64 for each version, the oldest first. */
-  readonly material?: readonly string[];
 }
 
 export interface SeedDocumentPrincipal {
@@ -68,42 +81,53 @@ export interface SeedDocumentPrincipal {
 /** A policy document as a JSON object or as its text. */
 export type PolicyValue = unknown;
 
-/** The seed of what is in the store; inside its `read`. Keys as they were created, principals by ARN. */
+/**
+ * The seed of what is in the store; inside its `read`. Keys are listed by region, the keystore's own first, as they were
+ * created, with their replicas; principals by ARN.
+ */
 export function exportDocument(store: Store, realm: Realm): SeedDocument {
-  const keys = allKeys(store, realm).filter(isSeedable);
+  const keys = allKeys(store, realm).filter((key) => isSeedable(key, store) && !isReplica(key));
   return {
     version: SEED_VERSION,
-    keys: keys.map((record) =>
-      keyDocument(
-        {
-          ...record,
-          rotation: record.rotation?.periodInDays,
-          aliases: record.aliases.map(({ name }) => name),
-          tags: Object.fromEntries(record.tags),
-        },
-        realm,
-      ),
-    ),
+    keys: keys.map((record) => {
+      const [, ...replicas] = relatedKeys(record, store).filter((key) => isSeedable(key, store));
+      return keyDocument(settingsOf(record), realm, replicas.map(settingsOf));
+    }),
     principals: allPrincipals(store).map((record) =>
       principalDocument({ ...record, groups: presentGroups(record.groups, store) }),
     ),
   };
 }
 
-/** What a seed may say something of. */
-export function isSeedable({ manager, deletion }: KeyRecord): boolean {
-  return manager === "CUSTOMER" && deletion === undefined;
+/** Whether a seed may describe a key. */
+export function isSeedable(record: KeyRecord, store: Store): boolean {
+  return (
+    record.manager === "CUSTOMER" &&
+    record.deletion === undefined &&
+    primaryOf(record, store).deletion === undefined
+  );
 }
 
-/** The keys of the keystore's own region: a seed says nothing of others. */
-export function allKeys(store: Store, { region }: Realm): KeyRecord[] {
+/** All keys, those of the keystore's own region first. */
+export function allKeys(store: Store, home: Realm): KeyRecord[] {
   const found: KeyRecord[] = [];
-  for (let after: number | undefined = 0; after !== undefined;) {
-    const { items, next }: ReturnType<Store["keys"]["list"]> = store.keys.list(region, after, PAGE);
-    found.push(...items);
-    after = next;
+  for (const region of new Set([home.region, ...store.keys.regions()])) {
+    for (let after: number | undefined = 0; after !== undefined;) {
+      const page: ReturnType<Store["keys"]["list"]> = store.keys.list(region, after, PAGE);
+      found.push(...page.items);
+      after = page.next;
+    }
   }
   return found;
+}
+
+function settingsOf(record: KeyRecord): PlacedKey {
+  return {
+    ...record,
+    rotation: record.rotation?.periodInDays,
+    aliases: record.aliases.map(({ name }) => name),
+    tags: Object.fromEntries(record.tags),
+  };
 }
 
 export function allPrincipals(store: Store): CheckedPrincipal[] {
@@ -125,33 +149,61 @@ export function presentGroups(groups: readonly string[], store: Store): readonly
 }
 
 /** The part of a key that a seed describes. */
-export interface KeySettings {
+export interface KeySettings extends RegionalSettings {
   readonly keyId: string;
-  readonly description: string;
   readonly keySpec: KeySpec;
   readonly keyUsage: KeyUsage;
   readonly origin: "AWS_KMS" | "EXTERNAL";
-  readonly enabled: boolean;
-  /** The rotation period in days; `undefined`: off. */
+  /** The rotation period in days; `undefined`: off, or that of the primary key. */
   readonly rotation: number | undefined;
+}
+
+/** The part of a key that its related keys do not share. */
+export interface RegionalSettings {
+  readonly description: string;
+  readonly enabled: boolean;
   /** JSON; `undefined`: the default one. */
   readonly policy: string | undefined;
   readonly tags: Readonly<Record<string, string>>;
   readonly aliases: readonly string[];
 }
 
-export function keyDocument(key: KeySettings, realm: Realm): SeedDocumentKey {
-  const { keyId, description, keySpec, keyUsage, origin, enabled, rotation, tags, aliases } = key;
-  const ordinary = keyPolicyValue(undefined, realm);
-  const policy = keyPolicyValue(key.policy, realm);
+/** A key or a replica, and where it is. */
+export type PlacedKey = KeySettings & Pick<KeyRecord, "region" | "regions">;
+
+export function keyDocument(
+  key: PlacedKey,
+  realm: Realm,
+  replicas: readonly PlacedKey[] = [],
+): SeedDocumentKey {
+  const { keyId, region, keySpec, keyUsage, origin, rotation } = key;
+  const { description, ...regional } = regionalDocument(key, realm);
   return {
     keyId,
-    ...(description === "" ? {} : { description }),
+    ...(region === realm.region ? {} : { region }),
+    ...(description === undefined ? {} : { description }),
     ...(keySpec === "SYMMETRIC_DEFAULT" ? {} : { keySpec, keyUsage }),
     ...(origin === "AWS_KMS" ? {} : { origin }),
     ...(isMultiRegionKeyId(keyId) ? { multiRegion: true } : {}),
-    ...(enabled ? {} : { enabled }),
     ...(rotation === undefined ? {} : { rotation: { periodInDays: rotation } }),
+    ...regional,
+    ...(replicas.length === 0
+      ? {}
+      : { replicas: replicas.map((replica) => replicaDocument(replica, realm)) }),
+  };
+}
+
+export function replicaDocument(replica: PlacedKey, realm: Realm): SeedDocumentReplica {
+  return { region: replica.region, ...regionalDocument(replica, realm) };
+}
+
+function regionalDocument(key: RegionalSettings, realm: Realm): SeedDocumentRegional {
+  const { description, enabled, tags, aliases } = key;
+  const ordinary = keyPolicyValue(undefined, realm);
+  const policy = keyPolicyValue(key.policy, realm);
+  return {
+    ...(description === "" ? {} : { description }),
+    ...(enabled ? {} : { enabled }),
     ...(isDeepStrictEqual(policy, ordinary) ? {} : { policy }),
     ...(isEmpty(tags) ? {} : { tags: { ...tags } }),
     ...(aliases.length === 0 ? {} : { aliases: [...aliases] }),

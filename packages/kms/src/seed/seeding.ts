@@ -11,7 +11,7 @@
  */
 import type { KeyObject } from "node:crypto";
 import { inspect } from "node:util";
-import { accountRoot, aliasArn, isMultiRegionKeyId, keyArn, type Realm } from "../arn.ts";
+import { accountRoot, aliasArn, type Realm } from "../arn.ts";
 import type { AuditSink } from "../audit/event.ts";
 import { KmsError } from "../catalogue/errors.ts";
 import type { Iam } from "../access/iam.ts";
@@ -22,12 +22,13 @@ import { keyMetadata } from "../operations/key-metadata.ts";
 import { withoutAlias } from "../operations/aliases.ts";
 import { tagList } from "../operations/tags.ts";
 import { defaultKeyPolicy } from "../policy/default-policy.ts";
-import { deletionIn } from "../keys/multi-region.ts";
+import { arnOf } from "../keys/key.ts";
+import { deletionIn, isReplica, primaryOf, replicate, setPrimary } from "../keys/multi-region.ts";
 import type { Store } from "../store/store.ts";
 import { exportDocument, isSeedable, type SeedDocument } from "./seed-document.ts";
-import type { Seed, SeedKey } from "./parse.ts";
+import { groundOf, type Ground, type WantedKey } from "./ground.ts";
+import type { Seed } from "./parse.ts";
 import {
-  groundOf,
   keyTarget,
   knownPrincipal,
   planKey,
@@ -35,7 +36,6 @@ import {
   planSeed,
   principalTarget,
   PRUNE_WINDOW_DAYS,
-  type Ground,
   type SeedPlan,
   type SeedStep,
 } from "./plan.ts";
@@ -94,13 +94,11 @@ export class Seeding {
     const conflict = plan.steps.find(({ action }) => action === "conflict");
     if (conflict !== undefined) throw refusal(conflict, "nothing was changed");
     const ground = this.#ground(seed, prune);
-    const keys = new Map(seed.keys.map((key) => [key.keyId, key]));
-    const principals = new Map(seed.principals.map((one) => [one.arn, one]));
     for (const { action, record } of plan.steps) {
       if (action === "none") continue;
       signal?.throwIfAborted();
-      const key = keys.get(record);
-      const principal = principals.get(record);
+      const key = ground.keys.get(record);
+      const principal = ground.principals.get(record);
       if (key !== undefined) await this.#applyKey(ground, key, action === "create");
       else if (principal !== undefined) {
         await this.#store.write(() => this.#applyPrincipal(ground, principal));
@@ -118,33 +116,31 @@ export class Seeding {
     return groundOf(this.#store, this.#realm, seed, prune);
   }
 
-  async #applyKey(ground: Ground, wanted: SeedKey, isNew: boolean): Promise<void> {
+  async #applyKey(ground: Ground, wanted: WantedKey, isNew: boolean): Promise<void> {
     const { origin, keySpec, material } = wanted;
-    const made =
-      !isNew || origin === "EXTERNAL" ? [] : (material ?? [await generateMaterial(keySpec)]);
+    const needsMaterial = isNew && origin !== "EXTERNAL" && !isReplica(wanted);
+    const made = needsMaterial ? (material ?? [await generateMaterial(keySpec)]) : [];
     return this.#store.write(() => {
       const step = planKey(ground, wanted);
       const isCreated = step.action === "create";
       if (step.action === "conflict" || isCreated !== isNew) {
-        throw refusal(step, "it was changed by others meanwhile; apply the seed again");
+        throw refusal(step, OVERTAKEN);
       }
-      const record = isCreated
-        ? this.#create(wanted, made)
-        : this.#store.keys.get(this.#realm.region, wanted.keyId);
-      if (record !== undefined) this.#change(ground, wanted, record);
+      if (!isCreated) this.#change(ground, wanted);
+      else if (isReplica(wanted)) this.#replicate(ground, wanted, step);
+      else this.#create(ground, wanted, made);
     });
   }
 
-  #create(wanted: SeedKey, material: readonly KeyObject[]): KeyRecord {
+  #create(ground: Ground, wanted: WantedKey, material: readonly KeyObject[]): void {
     const store = this.#store;
-    const { keyId, description, keySpec, keyUsage, origin, tags } = wanted;
+    const { keyId, region, description, keySpec, keyUsage, origin, tags } = wanted;
     const now = store.now();
     const policy = wanted.policy ?? defaultKeyPolicy(this.#realm.accountId);
-    const { region } = this.#realm;
     const record: KeyRecord = {
       keyId,
       region,
-      regions: isMultiRegionKeyId(keyId) ? [region] : undefined,
+      regions: wanted.regions && [region],
       created: now,
       description,
       keySpec,
@@ -167,25 +163,60 @@ export class Seeding {
       pending: undefined,
     };
     store.keys.insert(record);
-    this.#done("CreateKey", [keyArn(this.#realm, keyId)], {
+    this.#done("CreateKey", record, {
       parameters: {
         Description: description,
         KeySpec: keySpec,
         KeyUsage: keyUsage,
         Origin: origin,
-        MultiRegion: isMultiRegionKeyId(keyId),
+        MultiRegion: record.regions !== undefined,
         Policy: policy,
         BypassPolicyLockoutSafetyCheck: true,
         Tags: tagList(record.tags),
       },
-      response: { KeyMetadata: keyMetadata(record, this.#realm, now) },
+      response: { KeyMetadata: keyMetadata(record, { ...this.#realm, region }, now) },
     });
     for (let i = 1; i < material.length; i++) this.#doneTo(record, "RotateKeyOnDemand");
-    return record;
+    this.#change(ground, wanted);
+  }
+
+  #replicate(ground: Ground, wanted: WantedKey, step: SeedStep): void {
+    const store = this.#store;
+    const { keyId, region, regions: [primaryRegion = region] = [], description, tags } = wanted;
+    const primary = store.keys.get(primaryRegion, keyId);
+    if (primary === undefined || isReplica(primary)) throw refusal(step, OVERTAKEN);
+    const own = {
+      region,
+      description,
+      policy: wanted.policy ?? defaultKeyPolicy(this.#realm.accountId),
+      tags: new Map(Object.entries(tags)),
+    };
+    this.#doneTo(primary, "ReplicateKey", {
+      ReplicaRegion: region,
+      Description: description,
+      Policy: own.policy,
+      BypassPolicyLockoutSafetyCheck: true,
+      Tags: tagList(own.tags),
+    });
+    this.#doneTo(replicate(primary, own, store), "CreateKey");
+    this.#change(ground, wanted);
+  }
+
+  /** Returns the key, which becomes the primary one of its related keys where it should be. */
+  #inRole(wanted: WantedKey): KeyRecord | undefined {
+    const { keys } = this.#store;
+    const record = keys.get(wanted.region, wanted.keyId);
+    if (record === undefined || isReplica(wanted) || !isReplica(record)) return record;
+    const facts = { PrimaryRegion: wanted.region };
+    this.#doneTo(primaryOf(record, this.#store), "UpdatePrimaryRegion", facts);
+    setPrimary(record, wanted.region, this.#store);
+    return keys.get(wanted.region, wanted.keyId);
   }
 
   /** Brings a key to what the seed says. */
-  #change(ground: Ground, wanted: SeedKey, record: KeyRecord): void {
+  #change(ground: Ground, wanted: WantedKey): void {
+    const record = this.#inRole(wanted);
+    if (record === undefined) return;
     const target = keyTarget(ground, wanted, record);
     const { description, enabled, policy, rotation, tags } = target;
     if (record.deletion !== undefined) this.#doneTo(record, "CancelKeyDeletion");
@@ -227,7 +258,7 @@ export class Seeding {
     return names.map((name) => {
       const known = record.aliases.find((alias) => alias.name === name);
       if (known !== undefined) return known;
-      const holder = store.keys.byAlias(this.#realm.region, name);
+      const holder = store.keys.byAlias(record.region, name);
       this.#doneToAlias(record, holder === undefined ? "CreateAlias" : "UpdateAlias", name);
       const alias = holder?.aliases.find((one) => one.name === name);
       if (holder !== undefined) store.keys.update(withoutAlias(holder, name));
@@ -238,7 +269,7 @@ export class Seeding {
   #applyPrincipal(ground: Ground, wanted: CheckedPrincipal): void {
     const step = planPrincipal(ground, wanted);
     if (step.action === "conflict") {
-      throw refusal(step, "it was changed by others meanwhile; apply the seed again");
+      throw refusal(step, OVERTAKEN);
     }
     const record = knownPrincipal(this.#store, wanted.arn);
     const target = record === undefined ? wanted : principalTarget(ground, wanted, record);
@@ -248,48 +279,54 @@ export class Seeding {
   /** What others have deleted meanwhile is gone, as it should be. */
   #prune(name: string): void {
     const store = this.#store;
-    if (name.startsWith("arn:")) {
+    if (name.startsWith("arn:aws:iam:")) {
       if (store.principals.get(name) !== undefined) this.#iam.deleteWithin(name);
       return;
     }
-    const record = store.keys.get(this.#realm.region, name);
-    if (record === undefined || !isSeedable(record)) return;
+    const [, region = this.#realm.region, keyId = name] = KEY_ARN.exec(name) ?? [];
+    const record = store.keys.get(region, keyId);
+    if (record === undefined || !isSeedable(record, store)) return;
     const windowDays = PRUNE_WINDOW_DAYS;
     const deletion = deletionIn(windowDays, record, store.now());
     store.keys.update({ ...record, enabled: false, deletion });
     this.#doneTo(record, "ScheduleKeyDeletion", { PendingWindowInDays: windowDays });
   }
 
-  #doneTo({ keyId }: KeyRecord, operation: string, parameters: object = {}): void {
-    const resources = [keyArn(this.#realm, keyId)];
-    this.#done(operation, resources, { parameters: { KeyId: keyId, ...parameters } });
+  #doneTo(record: KeyRecord, operation: string, parameters: object = {}): void {
+    this.#done(operation, record, { parameters: { KeyId: record.keyId, ...parameters } });
   }
 
-  #doneToAlias({ keyId }: KeyRecord, operation: string, name: string): void {
-    const resources = [aliasArn(this.#realm, name), keyArn(this.#realm, keyId)];
-    this.#done(operation, resources, { parameters: { AliasName: name, TargetKeyId: keyId } });
+  #doneToAlias(record: KeyRecord, operation: string, name: string): void {
+    const { keyId, region } = record;
+    const parameters = { AliasName: name, TargetKeyId: keyId };
+    this.#done(operation, record, { parameters }, [aliasArn({ ...this.#realm, region }, name)]);
   }
 
   /** Records within the transaction: the record commits with the change. */
   #done(
     operation: string,
-    resources: readonly string[],
+    record: KeyRecord,
     facts: Pick<Parameters<AuditSink["append"]>[0], "parameters" | "response">,
+    others: readonly string[] = [],
   ): void {
     const { accountId } = this.#realm;
     void this.#audit.append({
       time: this.#store.now(),
+      region: record.region,
       operation,
       // Whoever has opened the keystore acts for the account.
       principal: accountRoot(accountId),
       accountId,
       readOnly: false,
-      resources,
+      resources: [...others, arnOf(record, this.#realm)],
       decisions: [],
       ...facts,
     });
   }
 }
+
+const OVERTAKEN = "it was changed by others meanwhile; apply the seed again";
+const KEY_ARN = /^arn:aws:kms:([^:]+):[0-9]+:key\/(.+)$/;
 
 function refusal({ record, changes }: SeedStep, outcome: string): KmsError {
   const what = changes.map(

@@ -6,6 +6,7 @@ import {
   identityPolicy,
   KEY,
   keyPolicy,
+  MULTI,
   OTHER,
   seedOf,
 } from "./support/seeds.ts";
@@ -23,6 +24,10 @@ function refusal(value: unknown, options?: ParseSeedOptions): string {
 }
 
 const key = (more: object): unknown => seedOf([{ keyId: KEY, ...more }]);
+const multi = (replica: object): unknown => ({
+  version: 1,
+  keys: [{ keyId: MULTI, replicas: [replica] }],
+});
 const principal = (more: object): unknown => seedOf([], [{ arn: ALICE, ...more }]);
 
 describe("parseSeed", () => {
@@ -49,8 +54,18 @@ describe("parseSeed", () => {
       policy: undefined,
       tags: {},
       aliases: [],
+      region: undefined,
       material: undefined,
+      replicas: [],
     });
+  });
+
+  it("takes an alias once in each region", () => {
+    const aliases = ["alias/a"];
+    const { keys } = parseSeed(
+      seedOf([{ keyId: MULTI, aliases, replicas: [{ region: "eu-1", aliases }] }]),
+    );
+    expect(keys[0]?.replicas[0]?.aliases).toEqual(keys[0]?.aliases);
   });
 
   it("takes a policy as its text, and keeps it as it is written", () => {
@@ -71,7 +86,7 @@ describe("parseSeed", () => {
     [
       "an unknown member of a key",
       key({ alias: "x" }),
-      "ValidationException keys[0].alias: there is no such member. There are keyId, description, ",
+      "ValidationException keys[0].alias: there is no such member. There are keyId, region, description, ",
     ],
     [
       "a misspelt member of a key",
@@ -231,6 +246,44 @@ describe("parseSeed", () => {
         { keyId: OTHER, aliases: ["alias/b", "alias/a"] },
       ]),
       "ValidationException keys[1].aliases[1]: it is at keys[0].aliases[0] already",
+    ],
+    [
+      "a region that is not one",
+      key({ region: "Paris" }),
+      "ValidationException keys[0].region: it must be 1 to 32 of a-z, 0-9 and dashes",
+    ],
+    [
+      "replicas of another key than a multi-Region key",
+      key({ replicas: [{ region: "eu-1" }] }),
+      "ValidationException keys[0].replicas: only multi-Region keys have replicas",
+    ],
+    [
+      "a replica without a region",
+      multi({}),
+      "ValidationException keys[0].replicas[0].region: it must be 1 to 32 of",
+    ],
+    [
+      "a rotation of a replica",
+      multi({ region: "eu-1", rotation: { periodInDays: 90 } }),
+      "ValidationException keys[0].replicas[0].rotation: there is no such member. There are region,",
+    ],
+    [
+      "a replica in the region of the primary key",
+      seedOf([{ keyId: MULTI, region: "eu-1", replicas: [{ region: "eu-1" }] }]),
+      "ValidationException keys[0].replicas[0].region: it is at keys[0].region already",
+    ],
+    [
+      "one key id in two regions",
+      seedOf([{ keyId: MULTI }, { keyId: MULTI, region: "eu-1" }]),
+      "ValidationException keys[1].keyId: it is at keys[0].keyId already",
+    ],
+    [
+      "an alias twice in one region",
+      seedOf([
+        { keyId: MULTI, replicas: [{ region: "eu-1", aliases: ["alias/a"] }] },
+        { keyId: OTHER, region: "eu-1", aliases: ["alias/a"] },
+      ]),
+      "ValidationException keys[1].aliases[0]: it is at keys[0].replicas[0].aliases[0] already",
     ],
     [
       "a principal twice",

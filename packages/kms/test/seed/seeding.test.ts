@@ -21,11 +21,13 @@ import {
   actions,
   ALICE,
   apply,
+  arnIn,
   EVERYTHING,
   GROUP,
   identityPolicy,
   KEY,
   keyPolicy,
+  MULTI,
   OTHER,
   ROLE,
   seedOf,
@@ -41,7 +43,7 @@ describe("applying a seed", () => {
     const { keystore } = await tempKeystore();
     const plan = await keystore.seeding.plan(parseSeed(EVERYTHING));
     expect(plan.steps.map(({ action }) => action)).toEqual(
-      Array.from({ length: 7 }, () => "create"),
+      Array.from({ length: 8 }, () => "create"),
     );
     expect(plan.steps[0]).toEqual({
       action: "create",
@@ -276,6 +278,7 @@ describe("pruning", () => {
       `update ${KEY}`,
       `delete ${ROLE}`,
       `delete ${GROUP}`,
+      `delete ${arnIn("eu-1", MULTI)}`,
       ...(EVERYTHING.keys?.slice(1).map(({ keyId }) => `delete ${keyId}`) ?? []),
       `delete ${extra}`,
     ]);
@@ -392,17 +395,137 @@ describe("a conflict", () => {
   });
 });
 
-it("refuses to set the rotation of a replica, which is that of its primary key", async () => {
-  const { keystore, client } = await tempKeystore();
-  const { KeyId } = (await client.createKey({ MultiRegion: true })).KeyMetadata;
-  await client.replicateKey({ KeyId, ReplicaRegion: "eu-1" });
-  await client.updatePrimaryRegion({ KeyId, PrimaryRegion: "eu-1" });
-  const key = { keyId: KeyId, rotation: { periodInDays: 90 } };
-  expect(await refusal(apply(keystore, seedOf([key])))).toMatch(
-    /rotation is 'that of the primary key', the seed has 90; nothing was changed/,
-  );
-  await apply(keystore, seedOf([{ keyId: KeyId, description: "replica" }]));
-  expect(await keystore.verify()).toEqual([]);
+describe("a key with replicas", () => {
+  const there = { region: "eu-1" };
+  const family = (more: object = {}, replica: object = {}): unknown =>
+    seedOf([{ keyId: MULTI, ...more, replicas: [{ ...there, ...replica }] }]);
+
+  it("is made with them, and they decrypt what it encrypts", async () => {
+    const { keystore, client } = await tempKeystore();
+    const seed = family({ rotation: { periodInDays: 90 } }, { aliases: ["alias/there"] });
+    const plan = await apply(keystore, seed);
+    expect(actions(plan)).toEqual([`create ${MULTI}`, `create ${arnIn("eu-1", MULTI)}`]);
+    const { CiphertextBlob } = await client.encrypt({ KeyId: MULTI, Plaintext: Buffer.from("a") });
+    const { Plaintext, KeyId } = await keystore
+      .as("root", there)
+      .decrypt({ CiphertextBlob, KeyId: "alias/there" });
+    expect(Buffer.from(Plaintext).toString()).toBe("a");
+    expect(KeyId).toBe(arnIn("eu-1", MULTI));
+    const facts = (await auditRecords(keystore)).map(({ eventName, awsRegion, resources }) => [
+      eventName,
+      awsRegion,
+      resources?.map(({ ARN }) => ARN),
+    ]);
+    const home = [arnIn("local", MULTI)];
+    const replica = [arnIn("eu-1", MULTI)];
+    expect(facts.slice(0, 5)).toEqual([
+      ["CreateKey", "local", home],
+      ["EnableKeyRotation", "local", home],
+      ["ReplicateKey", "local", home],
+      ["CreateKey", "eu-1", replica],
+      ["CreateAlias", "eu-1", ["arn:aws:kms:eu-1:000000000000:alias/there", ...replica]],
+    ]);
+    expect(actions(await apply(keystore, seed))).toEqual([
+      `none ${MULTI}`,
+      `none ${arnIn("eu-1", MULTI)}`,
+    ]);
+    expect(await keystore.verify()).toEqual([]);
+  });
+
+  it("changes each of them by itself", async () => {
+    const { keystore } = await tempKeystore();
+    await apply(keystore, family());
+    const { steps } = await apply(keystore, family({}, { enabled: false, tags: { team: "b" } }));
+    expect(steps.map(({ changes }) => changes.map(({ path }) => path))).toEqual([
+      [],
+      ["enabled", "tags.team"],
+    ]);
+    const { keys } = await keystore.seeding.exportConfig();
+    expect(keys).toEqual([
+      {
+        keyId: MULTI,
+        multiRegion: true,
+        replicas: [{ region: "eu-1", enabled: false, tags: { team: "b" } }],
+      },
+    ]);
+  });
+
+  it("makes another one the primary key, which keeps the date of the next rotation", async () => {
+    const { keystore, client } = await tempKeystore();
+    await apply(keystore, family({ rotation: { periodInDays: 90 } }));
+    const { NextRotationDate } = await client.getKeyRotationStatus({ KeyId: MULTI });
+    const seed = seedOf([
+      {
+        keyId: MULTI,
+        ...there,
+        rotation: { periodInDays: 90 },
+        replicas: [{ region: "local" }],
+      },
+    ]);
+    const { steps } = await apply(keystore, seed);
+    expect(steps).toMatchObject([
+      {
+        action: "update",
+        record: arnIn("eu-1", MULTI),
+        changes: [{ path: "primaryRegion", from: "local", to: "eu-1" }],
+      },
+      { action: "none", record: MULTI },
+    ]);
+    const status = await keystore.as("root", there).getKeyRotationStatus({ KeyId: MULTI });
+    expect(status.NextRotationDate).toEqual(NextRotationDate);
+    expect((await names(keystore)).slice(-2)).toEqual([
+      "UpdatePrimaryRegion",
+      "GetKeyRotationStatus",
+    ]);
+    expect(actions(await apply(keystore, seed))).toEqual([
+      `none ${arnIn("eu-1", MULTI)}`,
+      `none ${MULTI}`,
+    ]);
+    expect((await keystore.seeding.exportConfig()).keys?.[0]).toMatchObject(there);
+  });
+
+  it("cannot move to a region that has none of them", async () => {
+    const { keystore } = await tempKeystore();
+    await apply(keystore, family());
+    const message = await refusal(apply(keystore, seedOf([{ keyId: MULTI, region: "us-1" }])));
+    expect(message).toContain("region is 'eu-1', the seed has 'us-1'; nothing was changed");
+  });
+
+  it("is refused where the keystore's own region and a named one are the same", async () => {
+    const { keystore } = await tempKeystore();
+    const twice = seedOf([{ keyId: MULTI, replicas: [{ region: "local" }] }]);
+    expect(await refusal(apply(keystore, twice))).toContain(
+      `${MULTI} occurs twice in the seed: keys without a region are in local`,
+    );
+    const aliases = ["alias/a"];
+    const alias = seedOf([
+      { keyId: KEY, aliases },
+      { keyId: OTHER, region: "local", aliases },
+    ]);
+    expect(await refusal(apply(keystore, alias))).toContain(
+      "arn:aws:kms:local:000000000000:alias/a occurs twice",
+    );
+  });
+
+  it("is not in the keystore's seed while it is pending deletion, nor are they", async () => {
+    const { keystore, client } = await tempKeystore();
+    await apply(keystore, family());
+    await client.scheduleKeyDeletion({ KeyId: MULTI });
+    const exported = await keystore.seeding.exportConfig();
+    expect(exported.keys).toEqual([]);
+    expect(actions(await apply(keystore, exported, true))).toEqual([]);
+  });
+
+  it("that others delete before its replica is made refuses the replica", async () => {
+    const { keystore, client } = await tempKeystore();
+    const plan = await keystore.seeding.plan(parseSeed(family()));
+    const { steps } = plan;
+    vi.spyOn(keystore.seeding, "plan").mockResolvedValueOnce({ ...plan, steps: steps.slice(1) });
+    expect(await refusal(keystore.seeding.apply(plan))).toContain(
+      "it was changed by others meanwhile",
+    );
+    expect((await client.listKeys({})).Keys).toEqual([]);
+  });
 });
 
 describe("what others change while a seed is applied", () => {
@@ -441,7 +564,7 @@ it("stopped before any of its steps, it is completed by applying the seed again"
   await apply(whole.keystore, EVERYTHING);
   const expected = await whole.keystore.seeding.exportConfig();
   const { steps } = await whole.keystore.seeding.plan(parseSeed(EVERYTHING));
-  expect(steps).toHaveLength(7);
+  expect(steps).toHaveLength(8);
   for (let stop = 0; stop < steps.length; stop++) {
     const { path, keystore, root } = await tempKeystore();
     const { signal } = new AbortController();
@@ -604,6 +727,10 @@ describe("the seed of a keystore", () => {
       multi: fc.boolean(),
       period: fc.option(fc.integer({ min: 90, max: 2560 })),
       names: fc.uniqueArray(name, { maxLength: 3 }),
+      region: fc.option(fc.constantFrom("local", "b-1"), { nil: undefined }),
+      replicas: fc.uniqueArray(fc.record({ region: fc.constantFrom("a-1", "c-1"), text, tags }), {
+        selector: ({ region }) => region,
+      }),
     });
     const user = fc.record({ tags, policies, bounded: fc.boolean(), grouped: fc.boolean() });
 
@@ -621,6 +748,7 @@ describe("the seed of a keystore", () => {
               const rotates = one.period !== null && Object.keys(one.kind).length === 0;
               return {
                 ...one.kind,
+                ...(one.region === undefined ? {} : { region: one.region }),
                 keyId: one.multi ? `mrk-${id.replaceAll("-", "")}` : id,
                 description: one.text,
                 tags: one.tags,
@@ -628,6 +756,12 @@ describe("the seed of a keystore", () => {
                 aliases: one.names.map((each) => `alias/${i}${each}`),
                 ...(one.policy === null ? {} : { policy: keyPolicy(one.policy) }),
                 ...(rotates ? { rotation: { periodInDays: one.period ?? 0 } } : {}),
+                replicas: (one.multi ? one.replicas : []).map((each) => ({
+                  region: each.region,
+                  description: each.text,
+                  tags: each.tags,
+                  aliases: one.names.map((alias) => `alias/${i}${alias}`),
+                })),
               };
             }),
             principals: [
@@ -655,7 +789,7 @@ describe("the seed of a keystore", () => {
           expect(exported.keys).toHaveLength(ids.length);
           using copy = await fresh();
           await apply(copy, JSON.parse(JSON.stringify(exported)));
-          expect(await copy.seeding.exportConfig()).toEqual(exported);
+          expect(JSON.stringify(await copy.seeding.exportConfig())).toBe(JSON.stringify(exported));
           const { steps } = await copy.seeding.plan(parseSeed(wanted), { prune: true });
           expect(steps.filter(({ action: what }) => what !== "none")).toEqual([]);
         },

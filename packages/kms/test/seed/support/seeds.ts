@@ -3,6 +3,7 @@ import { parseSeed, type Keystore, type SeedDocument, type SeedPlan } from "../.
 
 export const KEY = "00000000-0000-4000-8000-000000000001";
 export const OTHER = "00000000-0000-4000-8000-000000000002";
+export const MULTI = `mrk-${"0".repeat(31)}3`;
 export const ALICE = "arn:aws:iam::000000000000:user/alice";
 export const ROLE = "arn:aws:iam::000000000000:role/app";
 export const GROUP = "arn:aws:iam::000000000000:group/developers";
@@ -22,6 +23,10 @@ export function identityPolicy(action: string): object {
   };
 }
 
+export function arnIn(region: string, keyId: string): string {
+  return `arn:aws:kms:${region}:000000000000:key/${keyId}`;
+}
+
 /** Something of everything. */
 export const EVERYTHING: SeedDocument = {
   version: 1,
@@ -34,7 +39,12 @@ export const EVERYTHING: SeedDocument = {
       tags: { team: "a", stage: "test" },
       aliases: ["alias/orders", "alias/orders-old"],
     },
-    { keyId: `mrk-${"0".repeat(31)}3`, multiRegion: true, enabled: false },
+    {
+      keyId: MULTI,
+      multiRegion: true,
+      enabled: false,
+      replicas: [{ region: "eu-1", description: "there", aliases: ["alias/orders"] }],
+    },
     { keyId: OTHER, keySpec: "HMAC_256", keyUsage: "GENERATE_VERIFY_MAC", aliases: ["alias/mac"] },
     { keyId: "00000000-0000-4000-8000-000000000004", origin: "EXTERNAL" },
   ],
