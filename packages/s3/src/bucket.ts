@@ -14,10 +14,10 @@ import type { ObjectRewrapOptions } from "./options.ts";
 import { inOrder } from "./in-order.ts";
 import { ownerOfSidecar } from "./layout.ts";
 import { namesOf, type NamedObject } from "./listing.ts";
-import { hasName, NotEncrypted } from "./object-front.ts";
+import { customerKeyOf, hasName, NotEncrypted, type CustomerKey } from "./object-front.ts";
 
-/** The objects of a run. */
-export interface BucketInput {
+/** The objects of a run, and the customer key of those that are under SSE-C. */
+export interface BucketInput extends CustomerKey {
   readonly Bucket: string;
   /** Only objects whose keys start with it. Default: all. */
   readonly Prefix?: string | undefined;
@@ -92,7 +92,7 @@ export function rewrapBucket(
     if ((sidecar !== undefined) !== sidecarsOnly) return undefined;
     const result =
       sidecar === undefined
-        ? await s3.rewrap({ Bucket, Key }, rewrap)
+        ? await s3.rewrap({ Bucket, Key, ...customerKeyOf(input) }, rewrap)
         : await s3.rewrapSidecar({ Bucket, Key: sidecar.Key }, sidecar.id, rewrap);
     const uses = result.entries
       .filter(({ action }) => action !== "removed")
@@ -111,7 +111,10 @@ export function reportBucket(
   const { Bucket } = input;
   return run(s3, input, "report", options, async (Key) => {
     if (ownerOfSidecar(Key) !== undefined) return undefined;
-    const { entries } = await s3.head({ Bucket, Key }, { signal: options.signal });
+    const { entries } = await s3.head(
+      { Bucket, Key, ...customerKeyOf(input) },
+      { signal: options.signal },
+    );
     return { changed: false, uses: entries };
   });
 }

@@ -54,10 +54,12 @@ import {
   type OpenedObject,
   type PutOptions,
   type PutResult,
+  type ReencryptInput,
+  type ReencryptOptions,
   type SignalOption,
 } from "./options.ts";
 import { seal as sealObject, type PutInput, type SealedObject } from "./sealed-object.ts";
-import { copyWithMetadata } from "./self-copy.ts";
+import { copyWithMetadata, restated, taggingOf } from "./self-copy.ts";
 import { upload, type Stored, type UploadOptions } from "./upload.ts";
 
 /** How S3 names user metadata in HTTP. */
@@ -220,7 +222,7 @@ export class EncryptedS3 {
    * Copies an object within S3, with its data key.
    *
    * @throws {@link EnvelopeError} `ERR_ENVELOPE_INVALID_CONTEXT` where the context is a function of the name and
-   * differs for the copy: such an object is read and stored again.
+   * differs for the copy: {@link reencrypt} makes such a copy.
    */
   async copy({ from, ...target }: CopyInput, options: SignalOption = {}): Promise<Stored> {
     checkOptions(options, optionsOf.signal, "copy");
@@ -240,6 +242,36 @@ export class EncryptedS3 {
     const user = userMetadata(output.Metadata);
     const Metadata = layout === undefined ? user : writeLayout(layout, user);
     return copyWithMetadata(this.client, front, { ...target, Metadata }, signal);
+  }
+
+  /**
+   * Copies an object under a new data key: it is read, decrypted, encrypted and stored again, in one stream. This is
+   * how a copy has another context. The encryption of the body binds the context, so S3 cannot make such a copy.
+   *
+   * @param input - `from` names the original. Everything else is for the copy, and what it leaves out is the original's:
+   * metadata, tags, content headers, storage class. A copy onto the original fails where others change that meanwhile.
+   * @throws like {@link get} and {@link put}. Nothing is stored where the original turns out to be altered.
+   */
+  async reencrypt(
+    { from, ...target }: ReencryptInput,
+    options: ReencryptOptions = {},
+  ): Promise<PutResult> {
+    checkOptions(options, optionsOf.reencrypt, "reencrypt");
+    const { fromContext, fromAad, ...put } = options;
+    const { signal } = put;
+    const original = await this.get(from, { context: fromContext, aad: fromAad, signal });
+    const { body: Body, plaintextBytes, Metadata, ETag } = original;
+    try {
+      const source = { input: from, output: original };
+      const Tagging = await taggingOf(this.client, source, signal);
+      const inPlace = target.Bucket === from.Bucket && target.Key === from.Key;
+      const IfMatch = inPlace ? ETag : undefined;
+      const input = { ...restated(source), Metadata, Tagging, IfMatch, ...target, Body };
+      return await this.put(input, { plaintextBytes, ...put });
+    } catch (error) {
+      Body.destroy();
+      throw error;
+    }
   }
 
   /**
@@ -269,10 +301,7 @@ export class EncryptedS3 {
    * Deletes an object, and then its sidecar, unless the bucket keeps versions or one version was named: another
    * version may need it.
    */
-  async delete(
-    input: ObjectName & { readonly VersionId?: string },
-    options: SignalOption = {},
-  ): Promise<void> {
+  async delete(input: ObjectInput, options: SignalOption = {}): Promise<void> {
     checkOptions(options, optionsOf.signal, "delete");
     const { signal } = options;
     const sidecar = await sidecarOf(this.client, input, signal);
@@ -337,7 +366,7 @@ export class EncryptedS3 {
     if (one?.equals(other ?? Buffer.alloc(0))) return;
     throw new EnvelopeError(
       "ERR_ENVELOPE_INVALID_CONTEXT",
-      "the copy would have another context, and an object keeps its own: get it, and put it under the new name",
+      "the copy would have another context, and an object keeps its own: use reencrypt, which reads it and stores it again",
     );
   }
 }

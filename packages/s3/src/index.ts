@@ -15,6 +15,8 @@ export type {
   OpenedObject,
   PutOptions,
   PutResult,
+  ReencryptInput,
+  ReencryptOptions,
 } from "./options.ts";
 export { reportBucket, rewrapBucket } from "./bucket.ts";
 export type {
@@ -27,7 +29,7 @@ export type {
 export type { BucketProgress, CmkUse } from "./checkpoint.ts";
 export type { Placement } from "./layout.ts";
 export type { ListedObject, ListInput, ListOptions } from "./listing.ts";
-export type { ObjectInput, ObjectName } from "./object-front.ts";
+export type { CustomerKey, ObjectInput, ObjectName } from "./object-front.ts";
 export type { DecryptedObject } from "./opened-object.ts";
 export { encryptedS3Plugin } from "./plugin.ts";
 export type { EncryptedS3PluginOptions } from "./plugin.ts";

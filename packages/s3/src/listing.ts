@@ -13,14 +13,15 @@ import { isEnvelopeError } from "@env/core";
 import type { ObjectFacts } from "./options.ts";
 import { inOrder } from "./in-order.ts";
 import { ownerOfSidecar } from "./layout.ts";
-import { abortable } from "./object-front.ts";
+import { abortable, customerKeyOf, type CustomerKey, type ObjectInput } from "./object-front.ts";
 
 export type ListInput = Omit<
   ListObjectsV2CommandInput,
   "ContinuationToken" | "Delimiter" | "EncodingType"
-> & {
-  readonly Bucket: string;
-};
+> &
+  CustomerKey & {
+    readonly Bucket: string;
+  };
 
 export interface ListOptions {
   /** Objects that are looked at concurrently, 1 to 1024. Default: 16. */
@@ -43,13 +44,16 @@ export interface ListedObject extends S3Object {
 export async function* listObjects(
   client: S3Client,
   input: ListInput,
-  head: (name: { Bucket: string; Key: string }) => Promise<ObjectFacts>,
+  head: (input: ObjectInput) => Promise<ObjectFacts>,
   { concurrency = 16, signal }: ListOptions,
 ): AsyncGenerator<ListedObject, void> {
   const { Bucket } = input;
   const look = async (object: NamedObject): Promise<ListedObject> => {
     try {
-      return { ...object, encryption: await head({ Bucket, Key: object.Key }) };
+      return {
+        ...object,
+        encryption: await head({ Bucket, Key: object.Key, ...customerKeyOf(input) }),
+      };
     } catch (error) {
       if (!isEnvelopeError(error)) throw error;
       return { ...object, encryption: undefined };

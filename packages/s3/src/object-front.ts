@@ -31,6 +31,20 @@ export interface ObjectName {
 export type ObjectInput = Omit<GetObjectCommandInput, "Range" | "PartNumber" | "Key" | "Bucket"> &
   ObjectName;
 
+/** The caller's own key for encryption at rest (SSE-C). S3 keeps none, so every request for the object has to bring it. */
+export type CustomerKey = Pick<
+  GetObjectCommandInput,
+  "SSECustomerAlgorithm" | "SSECustomerKey" | "SSECustomerKeyMD5"
+>;
+
+export function customerKeyOf({
+  SSECustomerAlgorithm,
+  SSECustomerKey,
+  SSECustomerKeyMD5,
+}: CustomerKey): CustomerKey {
+  return { SSECustomerAlgorithm, SSECustomerKey, SSECustomerKeyMD5 };
+}
+
 /** An object that nobody has encrypted. */
 export class NotEncrypted extends EnvelopeError {
   constructor({ Bucket, Key }: ObjectName, cause: unknown) {
@@ -209,10 +223,11 @@ class SidecarMissing extends EnvelopeError {
 /** The key of the sidecar that an object has; `undefined` where it has none, or none that may be read. */
 export async function sidecarOf(
   client: Sender,
-  { Bucket, Key, RequestPayer, ExpectedBucketOwner }: ObjectInput,
+  { Bucket, Key, RequestPayer, ExpectedBucketOwner, ...more }: ObjectInput,
   signal: AbortSignal | undefined,
 ): Promise<string | undefined> {
-  const command = new HeadObjectCommand({ Bucket, Key, RequestPayer, ExpectedBucketOwner });
+  const input = { Bucket, Key, RequestPayer, ExpectedBucketOwner, ...customerKeyOf(more) };
+  const command = new HeadObjectCommand(input);
   try {
     const { Metadata } = await client.send(command, abortable(signal));
     const id = readLayout(Metadata)?.sidecarId;

@@ -6,9 +6,10 @@
 import type { S3Client } from "@aws-sdk/client-s3";
 import type { Aad, Bytes, Context, Entry, Envelope, FromHeader } from "@env/core";
 import type { Placement } from "./layout.ts";
-import type { ObjectInput, ObjectName } from "./object-front.ts";
+import type { CustomerKey, ObjectInput, ObjectName } from "./object-front.ts";
 import type { DecryptedObject } from "./opened-object.ts";
 import type { RewrapOptions } from "./rewrap-object.ts";
+import type { PutInput } from "./sealed-object.ts";
 import type { Stored, UploadOptions } from "./upload.ts";
 
 /** A context for all objects, or for each by its name. */
@@ -73,21 +74,34 @@ export interface OpenedObject extends DecryptedObject {
   text(): Promise<string>;
 }
 
-export interface CopyInput extends ObjectName {
+/** The name of the copy. It has the customer key of the original (SSE-C), unless it brings another one. */
+export interface CopyInput extends ObjectName, CustomerKey {
   readonly from: ObjectInput;
+}
+
+/** Where a copy under a new data key goes, with what differs from the original. */
+export type ReencryptInput = Omit<PutInput, "Body"> & { readonly from: ObjectInput };
+
+/** Options for the copy, and what the original is bound to. */
+export interface ReencryptOptions extends Omit<PutOptions, "plaintextBytes"> {
+  /** Default: the context of {@link EncryptedS3Options}. */
+  readonly fromContext?: Context | FromHeader | undefined;
+  readonly fromAad?: Aad | undefined;
 }
 
 /** The only option of calls that do not decrypt. */
 export type SignalOption = Pick<GetOptions, "signal">;
 
-type Checked = "put" | "seal" | "get" | "fromResponse" | "rewrap" | "list" | "signal";
+type Checked = "put" | "seal" | "reencrypt" | "get" | "fromResponse" | "rewrap" | "list" | "signal";
 
-const SEAL = ["context", "aad", "storeContext", "placement", "plaintextBytes", "signal"];
+const BIND = ["context", "aad", "storeContext", "placement", "signal"];
+const UPLOAD = ["partSize", "queueSize", "onProgress"];
 const GET = ["context", "aad", "signal"];
 /** The options of each call. A misspelt one would be a binding that is not there. */
 export const optionsOf: Readonly<Record<Checked, ReadonlySet<string>>> = {
-  put: new Set([...SEAL, "partSize", "queueSize", "onProgress"]),
-  seal: new Set(SEAL),
+  put: new Set([...BIND, ...UPLOAD, "plaintextBytes"]),
+  seal: new Set([...BIND, "plaintextBytes"]),
+  reencrypt: new Set([...BIND, ...UPLOAD, "fromContext", "fromAad"]),
   get: new Set(GET),
   fromResponse: new Set([...GET, "keyBlock"]),
   rewrap: new Set(["context", "from", "dryRun", "signal"]),

@@ -24,7 +24,14 @@ import {
   type S3Client,
 } from "@aws-sdk/client-s3";
 import type { Metadata } from "./layout.ts";
-import { abortable, readableOf, type ObjectFront } from "./object-front.ts";
+import {
+  abortable,
+  customerKeyOf,
+  readableOf,
+  type CustomerKey,
+  type ObjectFront,
+  type ObjectInput,
+} from "./object-front.ts";
 import type { Stored } from "./upload.ts";
 
 /** Bytes that S3 copies at most in one call. */
@@ -32,7 +39,8 @@ const MAX_COPY_BYTES = 5 * 2 ** 30;
 /** Bytes that a part has at least, unless it is the last one. */
 const MIN_PART_BYTES = 5 * 2 ** 20;
 
-export interface CopyTarget {
+/** Where a copy goes. Its customer key is that of the source, unless it brings another one. */
+export interface CopyTarget extends CustomerKey {
   readonly Bucket: string;
   readonly Key: string;
   readonly Metadata: Metadata;
@@ -106,17 +114,19 @@ async function copyInParts(
 ): Promise<Stored> {
   const { Bucket, Key } = target;
   const from = copySource(source);
+  const input = { ...restated(source), ...target };
   const Tagging = await taggingOf(client, source, signal);
   const { UploadId } = await client.send(
-    new CreateMultipartUploadCommand({ ...restated(source), ...target, Tagging }),
+    new CreateMultipartUploadCommand({ ...input, Tagging }),
     abortable(signal),
   );
   const upload = { Bucket, Key, UploadId };
+  const partOf = { ...upload, ...customerKeyOf(input) };
   try {
     const Parts: CompletedPart[] = [];
     if (sent !== undefined) {
       const { ETag } = await client.send(
-        new UploadPartCommand({ ...upload, PartNumber: 1, Body: sent.first }),
+        new UploadPartCommand({ ...partOf, PartNumber: 1, Body: sent.first }),
         abortable(signal),
       );
       Parts.push({ PartNumber: 1, ETag });
@@ -127,13 +137,13 @@ async function copyInParts(
       const CopySourceRange = `bytes=${start}-${end - 1}`;
       // One after the other: each is work of S3 alone.
       const { CopyPartResult } = await client.send(
-        new UploadPartCopyCommand({ ...upload, ...from, PartNumber, CopySourceRange }),
+        new UploadPartCopyCommand({ ...partOf, ...from, PartNumber, CopySourceRange }),
         abortable(signal),
       );
       Parts.push({ PartNumber, ETag: CopyPartResult?.ETag });
     }
     const { ETag, VersionId } = await client.send(
-      new CompleteMultipartUploadCommand({ ...upload, IfMatch, MultipartUpload: { Parts } }),
+      new CompleteMultipartUploadCommand({ ...partOf, IfMatch, MultipartUpload: { Parts } }),
       abortable(signal),
     );
     return { ETag, VersionId };
@@ -160,22 +170,30 @@ const RESTATED = [
   "ObjectLockLegalHoldStatus",
 ] as const satisfies (keyof ObjectFront["output"] & keyof CreateMultipartUploadCommandInput)[];
 
-function restated({
-  input: { RequestPayer, ExpectedBucketOwner },
+/** What of a source says how a copy of it is stored. */
+export interface Original {
+  readonly input: ObjectInput;
+  readonly output: Omit<ObjectFront["output"], "$metadata">;
+}
+
+export function restated({
+  input: { RequestPayer, ExpectedBucketOwner, ...input },
   output,
-}: ObjectFront): Omit<CreateMultipartUploadCommandInput, "Bucket" | "Key"> {
+}: Original): Omit<CreateMultipartUploadCommandInput, "Bucket" | "Key"> {
   const { ExpiresString } = output;
   return {
     RequestPayer,
     ExpectedBucketOwner,
+    ...customerKeyOf(input),
     Expires: ExpiresString === undefined ? undefined : new Date(ExpiresString),
     ...Object.fromEntries(RESTATED.map((name) => [name, output[name]])),
   };
 }
 
-async function taggingOf(
+/** The tags of an object, as a header takes them. */
+export async function taggingOf(
   client: S3Client,
-  { input: { Bucket, Key }, output: { VersionId, TagCount } }: ObjectFront,
+  { input: { Bucket, Key }, output: { VersionId, TagCount } }: Original,
   signal: AbortSignal | undefined,
 ): Promise<string | undefined> {
   if (TagCount === undefined || TagCount === 0) return undefined;
@@ -186,11 +204,16 @@ async function taggingOf(
   return tags.toString();
 }
 
-function copySource({ input: { Bucket, Key }, output: { ETag, VersionId } }: ObjectFront): {
-  readonly CopySource: string;
-  readonly CopySourceIfMatch: string | undefined;
-} {
+function copySource({ input, output: { ETag, VersionId } }: ObjectFront) {
+  const { Bucket, Key } = input;
+  const { SSECustomerAlgorithm, SSECustomerKey, SSECustomerKeyMD5 } = input;
   const path = `${Bucket}/${Key.split("/").map(encodeURIComponent).join("/")}`;
   const version = VersionId === undefined ? "" : `?versionId=${encodeURIComponent(VersionId)}`;
-  return { CopySource: path + version, CopySourceIfMatch: ETag };
+  return {
+    CopySource: path + version,
+    CopySourceIfMatch: ETag,
+    CopySourceSSECustomerAlgorithm: SSECustomerAlgorithm,
+    CopySourceSSECustomerKey: SSECustomerKey,
+    CopySourceSSECustomerKeyMD5: SSECustomerKeyMD5,
+  };
 }

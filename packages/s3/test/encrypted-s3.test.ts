@@ -187,6 +187,71 @@ describe("the context", () => {
   });
 });
 
+describe("reencrypt", () => {
+  const plaintext = pattern(100_000);
+  const kept = {
+    ContentType: "text/csv",
+    StorageClass: "STANDARD_IA",
+    Metadata: { mine: "1" },
+    Tagging: "a=b",
+  } as const;
+
+  it.each(["metadata", "sidecar", "inline"] as const)(
+    "copies under another context and data key, with placement %s",
+    async (placement) => {
+      const setup = await setUp();
+      const s3 = setup.with({ context: ({ Key }) => ({ Key }), placement });
+      await s3.put({ ...name, ...kept, Body: plaintext });
+      await s3.reencrypt({ from: name, Bucket, Key: "copy", CacheControl: "no-store" });
+      const copy = await s3.get({ Bucket, Key: "copy" }, { context: { Key: "copy" } });
+      const { Tagging: _, ...same } = kept;
+      expect(copy).toMatchObject({ ...same, CacheControl: "no-store" });
+      expect(Buffer.compare(await copy.bytes(), plaintext)).toBe(0);
+      const [one, other] = [name.Key, "copy"].map((key) => setup.server.object(Bucket, key));
+      expect(other?.tags).toEqual({ a: "b" });
+      expect(other?.body.subarray(-16)).not.toEqual(one?.body.subarray(-16));
+      expect(Buffer.compare(await (await s3.get(name)).bytes(), plaintext)).toBe(0);
+    },
+  );
+
+  it("takes what each of the two is bound to", async () => {
+    const { s3 } = await setUp();
+    const former = { fromContext: fromHeader({ require: { v: "1" } }), fromAad: { row: "1" } };
+    await s3.put(
+      { ...name, Body: "x" },
+      { context: { v: "1" }, aad: { row: "1" }, storeContext: true },
+    );
+    await s3.reencrypt(
+      { from: name, ...name },
+      { ...former, context: { v: "2" }, aad: { row: "2" } },
+    );
+    const object = await s3.get(name, { context: { v: "2" }, aad: { row: "2" } });
+    expect(await object.text()).toBe("x");
+  });
+
+  it("stores nothing where the original is altered, or changes while it is replaced", async () => {
+    const { server, s3 } = await setUp();
+    await s3.put({ ...name, Body: plaintext });
+    const { body = Buffer.alloc(0) } = server.object(Bucket, name.Key) ?? {};
+    const altered = Buffer.from(body);
+    altered[90_000] ^= 1;
+    server.alter(Bucket, name.Key, { body: altered });
+    await refuses("ERR_ENVELOPE_DECRYPT", () => s3.reencrypt({ from: name, Bucket, Key: "copy" }));
+    expect(server.keys(Bucket)).toEqual([name.Key]);
+    server.alter(Bucket, name.Key, { body });
+    server.hook = ({ operation }) => {
+      if (operation !== "PutObject") return;
+      server.hook = undefined;
+      server.put(Bucket, name.Key, { body: Buffer.from("newer") });
+    };
+    await expect(s3.reencrypt({ from: name, ...name })).rejects.toMatchObject({
+      name: "PreconditionFailed",
+    });
+    expect(server.object(Bucket, name.Key)?.body.toString()).toBe("newer");
+    expect(server.uploads).toEqual([]);
+  });
+});
+
 describe("presigned URLs", () => {
   it("give what fromResponse decrypts", async () => {
     const { client, s3 } = await setUp();
@@ -243,6 +308,7 @@ it("refuses options that are misspelt, before any request", async () => {
     () => s3.getRange(name, 0, 1, misspelt),
     () => s3.head(name, misspelt),
     () => s3.copy({ from: name, Bucket, Key: "copy" }, misspelt),
+    () => s3.reencrypt({ from: name, Bucket, Key: "copy" }, misspelt),
     () => s3.rewrap(name, misspelt),
     () => s3.rewrapSidecar(name, "a".repeat(16), misspelt),
     () => s3.delete(name, misspelt),

@@ -1,7 +1,7 @@
 import { Envelope } from "@env/core";
 import { pattern } from "@env/testkit/bytes";
 import { describe, expect, it } from "vitest";
-import type { Placement } from "../src/index.ts";
+import { reportBucket, rewrapBucket, type Placement } from "../src/index.ts";
 import { readHeader } from "../src/object-front.ts";
 import { copyWithMetadata, replaceStart } from "../src/self-copy.ts";
 import { Bucket, context, refuses, setUp } from "./support/s3.ts";
@@ -126,6 +126,53 @@ it("refuses a key block that would not fit into the metadata, and leaves the obj
   expect(error.message).toContain('Use the placement "sidecar" or "inline"');
   expect(await (await s3.get(name)).text()).toBe("hello");
 });
+
+describe.each(placements)(
+  "an object under a customer key (SSE-C), with placement %s",
+  (placement) => {
+    const key = {
+      SSECustomerAlgorithm: "AES256",
+      SSECustomerKey: Buffer.alloc(32, 7).toString("base64"),
+    };
+    const under = { ...name, ...key };
+
+    it("is rewrapped, copied, listed and deleted with that key", async () => {
+      const { server, cmk, newCmk, ...setup } = await setUp();
+      const s3 = setup.with({ placement });
+      await s3.put({ ...under, Body: pattern(10_000) });
+      await s3.put({ ...under, Body: pattern(10_000) }); // It finds the sidecar of the former one.
+      const more = setup.with({ envelope: new Envelope({ cmks: [cmk, newCmk()] }) });
+      expect(await more.rewrap(under)).toMatchObject({ changed: true, placement });
+      const { headers } = server.object(Bucket, name.Key) ?? {};
+      expect(headers).toMatchObject({
+        "x-amz-server-side-encryption-customer-algorithm": "AES256",
+      });
+      expect((await s3.head(under)).entries).toHaveLength(2);
+      await s3.copy({ from: under, Bucket, Key: "copy" });
+      expect(await s3.getRange({ ...under, Key: "copy" }, 0, 10)).toEqual(pattern(10));
+      for await (const { encryption } of s3.list({ Bucket, ...key })) {
+        expect(encryption?.entries).toHaveLength(2);
+      }
+      expect(await rewrapBucket(more, { Bucket, ...key })).toMatchObject({ objects: 2, failed: 0 });
+      expect(await reportBucket(more, { Bucket })).toMatchObject({ objects: 2, failed: 2 });
+      for (const Key of [name.Key, "copy"]) await s3.delete({ ...under, Key });
+      expect(server.keys(Bucket)).toEqual([]);
+    });
+
+    it("keeps its key where it is copied in parts, and takes another one", async () => {
+      const { client, ...setup } = await setUp({ limits: { minPartBytes: 1 } });
+      const s3 = setup.with({ placement });
+      await s3.put({ ...under, Body: pattern(30_000) });
+      const front = await readHeader(client, under, undefined);
+      const Metadata = front.output.Metadata ?? {};
+      await copyWithMetadata(client, front, { ...name, Metadata }, undefined, 10_000);
+      expect(await s3.getRange(under, 29_990, 30_000)).toEqual(pattern(30_000).subarray(-10));
+      const other = { ...key, SSECustomerKey: Buffer.alloc(32, 8).toString("base64") };
+      await s3.copy({ from: under, Bucket, Key: "copy", ...other });
+      expect(await s3.getRange({ Bucket, Key: "copy", ...other }, 0, 10)).toEqual(pattern(10));
+    });
+  },
+);
 
 describe("what one copy does not take", () => {
   it("is copied in parts, with its tags", async () => {

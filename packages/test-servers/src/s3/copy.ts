@@ -16,6 +16,7 @@ import { checkKey, checkRestored, checksumElement, storedPart } from "./objects.
 import {
   changesSettings,
   checkCustomerKey,
+  checkPartKey,
   readProperties,
   type Headers,
   type Properties,
@@ -62,6 +63,7 @@ export function copyObject({ site, bucket: name, key, headers }: Call): Answer {
 
 export function uploadPartCopy({ site, bucket: name, key, query, headers }: Call): Answer {
   const upload = uploadOf(site.bucket(name), key, query.get("uploadId"));
+  checkPartKey(upload.properties, headers);
   const source = sourceOf(site, headers);
   const { size } = source.object;
   const range = headers[`${SOURCE}-range`];

@@ -22,7 +22,7 @@ import { checkWrite } from "./conditions.ts";
 import { S3Error } from "./error.ts";
 import { compareKeys } from "./key-order.ts";
 import { checkedBody, checkKey, checksumElement, checksumHeader, storedPart } from "./objects.ts";
-import { readProperties, storageClassOf } from "./properties.ts";
+import { checkPartKey, readProperties, storageClassOf } from "./properties.ts";
 import { parseXml, type Xml, type XmlElement } from "./xml.ts";
 
 const MAX_LISTED = 1000;
@@ -67,6 +67,7 @@ export function createMultipartUpload({ site, bucket: name, key, headers }: Call
 
 export function uploadPart({ site, bucket: name, key, query, headers, body }: Call): Answer {
   const upload = uploadOf(site.bucket(name), key, query.get("uploadId"));
+  checkPartKey(upload.properties, headers);
   const claimed = checkedBody(site, headers, body);
   const { algorithm, checksumType } = upload;
   if (algorithm !== undefined && claimed?.algorithm !== algorithm) {

@@ -164,6 +164,19 @@ export function checkCustomerKey(
   );
 }
 
+/** Checks that a part brings the key that its upload was begun with (SSE-C). */
+export function checkPartKey({ encryption }: Properties, headers: Headers): void {
+  const begun = encryption[`${CUSTOMER}-key-md5`];
+  const given = headers[`${CUSTOMER}-key-md5`];
+  if (begun === given) return;
+  throw new S3Error(
+    "InvalidRequest",
+    given === undefined
+      ? "The multipart upload initiate requested encryption. Subsequent part requests must include the appropriate encryption parameters."
+      : "The provided encryption parameters did not match the ones used originally.",
+  );
+}
+
 /** @throws S3Error `InvalidTag` */
 export function checkedTags(
   tags: readonly (readonly [string, string])[],

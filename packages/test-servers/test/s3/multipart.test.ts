@@ -47,6 +47,20 @@ async function uploading(create: Partial<CreateMultipartUploadCommandInput> = {}
 }
 
 describe("a multipart upload", () => {
+  it("takes the parts of an object under a customer key with that key alone", async () => {
+    const keyOf = (byte: number): object => ({
+      SSECustomerAlgorithm: "AES256",
+      SSECustomerKey: Buffer.alloc(32, byte).toString("base64"),
+    });
+    const { part, complete } = await uploading(keyOf(1));
+    for (const more of [{}, keyOf(2)]) {
+      expect(await refusal(part(1, "abcd", more))).toEqual([400, "InvalidRequest"]);
+    }
+    await complete([await part(1, "abcd", keyOf(1))]);
+    const plain = await uploading();
+    expect(await refusal(plain.part(1, "abcd", keyOf(1)))).toEqual([400, "InvalidRequest"]);
+  });
+
   it("is put together from its parts, with the ETag of their MD5s", async () => {
     const { server, client, part, complete, UploadId } = await uploading({
       Metadata: { a: "b" },
