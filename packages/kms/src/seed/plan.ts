@@ -90,10 +90,10 @@ export function planKey(ground: Ground, wanted: WantedKey): SeedStep {
   const conflicts = conflictsOf(ground, wanted, known);
   if (conflicts.length > 0) return { action: "conflict", record: name, changes: conflicts };
   if (known === undefined) {
-    const { keyId: _, ...own } = keyDocument(wanted, realm);
+    const { keyId: _, ...settings } = keyDocument(wanted, realm);
     const members = isReplica(wanted)
       ? { primaryRegion: wanted.regions?.[0], ...replicaDocument(wanted, realm) }
-      : own;
+      : settings;
     const versions = wanted.material?.length;
     const material = versions && { material: `from the seed, versions: ${versions}` };
     return { action: "create", record: name, changes: created({ ...members, ...material }) };
