@@ -5,22 +5,7 @@
  */
 import { existsSync, readFileSync } from "node:fs";
 import { CommanderError, type CommandUnknownOpts } from "@commander-js/extra-typings";
-import { addAccessKeys } from "./commands/access-keys.ts";
-import { addAudit } from "./commands/audit.ts";
-import { addCat } from "./commands/cat.ts";
-import { addConfig } from "./commands/config.ts";
-import { addDecrypt } from "./commands/decrypt.ts";
-import { addEncrypt } from "./commands/encrypt.ts";
 import { addHelp } from "./commands/help.ts";
-import { addInit } from "./commands/init.ts";
-import { addInspect } from "./commands/inspect.ts";
-import { addKeys } from "./commands/keys.ts";
-import { addKms } from "./commands/kms.ts";
-import { addPolicy } from "./commands/policy.ts";
-import { addRewrap } from "./commands/rewrap.ts";
-import { addS3 } from "./commands/s3.ts";
-import { addServe } from "./commands/serve.ts";
-import { addVerify } from "./commands/verify.ts";
 import { usageError, type ExitCode } from "./errors.ts";
 import { createProgram, type Program } from "./program.ts";
 import { Ui, type Host } from "./ui.ts";
@@ -34,7 +19,7 @@ const USAGE: ExitCode = 2;
  */
 export async function main(args: readonly string[], host: Host): Promise<ExitCode> {
   const ui = new Ui(host, modeOf(args));
-  const program = buildProgram(ui);
+  const program = await buildProgram(ui, args);
   try {
     await program.parseAsync([...args], { from: "user" });
     return 0;
@@ -46,7 +31,34 @@ export async function main(args: readonly string[], host: Host): Promise<ExitCod
   }
 }
 
-function buildProgram(ui: Ui): Program {
+type AddCommand = (program: Program, ui: Ui) => void;
+
+/** The commands in the order of the help. A module is loaded when its command is called, or when all are listed. */
+const commands: Readonly<Record<string, () => Promise<AddCommand>>> = {
+  init: async () => (await import("./commands/init.ts")).addInit,
+  encrypt: async () => (await import("./commands/encrypt.ts")).addEncrypt,
+  decrypt: async () => (await import("./commands/decrypt.ts")).addDecrypt,
+  verify: async () => (await import("./commands/verify.ts")).addVerify,
+  cat: async () => (await import("./commands/cat.ts")).addCat,
+  inspect: async () => (await import("./commands/inspect.ts")).addInspect,
+  rewrap: async () => (await import("./commands/rewrap.ts")).addRewrap,
+  config: async () => (await import("./commands/config.ts")).addConfig,
+  keys: async () => (await import("./commands/keys.ts")).addKeys,
+  kms: async () => (await import("./commands/kms.ts")).addKms,
+  policy: async () => (await import("./commands/policy.ts")).addPolicy,
+  audit: async () => (await import("./commands/audit.ts")).addAudit,
+  s3: async () => (await import("./commands/s3.ts")).addS3,
+  serve: async () => (await import("./commands/serve.ts")).addServe,
+  "access-keys": async () => (await import("./commands/access-keys.ts")).addAccessKeys,
+};
+
+/** The command that the arguments begin with, or else all of them. */
+function neededFor([name = ""]: readonly string[]): Promise<AddCommand[]> {
+  const one = Object.hasOwn(commands, name) ? commands[name] : undefined;
+  return Promise.all((one === undefined ? Object.values(commands) : [one]).map((load) => load()));
+}
+
+async function buildProgram(ui: Ui, args: readonly string[]): Promise<Program> {
   const { stdout, stderr } = ui.host;
   const program = createProgram(version())
     .exitOverride()
@@ -56,21 +68,7 @@ function buildProgram(ui: Ui): Program {
       outputError: () => undefined, // Reported by main, in one form with all other errors.
     })
     .helpCommand(false);
-  addInit(program, ui);
-  addEncrypt(program, ui);
-  addDecrypt(program, ui);
-  addVerify(program, ui);
-  addCat(program, ui);
-  addInspect(program, ui);
-  addRewrap(program, ui);
-  addConfig(program, ui);
-  addKeys(program, ui);
-  addKms(program, ui);
-  addPolicy(program, ui);
-  addAudit(program, ui);
-  addS3(program, ui);
-  addServe(program, ui);
-  addAccessKeys(program, ui);
+  for (const add of await neededFor(args)) add(program, ui);
   addHelp(program, ui);
   program.hook("preAction", (_, command) => {
     ui.mode = command.optsWithGlobals();

@@ -7,8 +7,8 @@
  * @module
  */
 import { randomUUID } from "node:crypto";
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
-import { createServer as createTlsServer, type Server as TlsServer } from "node:https";
+import type { IncomingMessage, Server, ServerResponse } from "node:http";
+import type { Server as TlsServer } from "node:https";
 import type { Socket } from "node:net";
 import type { Keystore } from "@env/kms";
 import { answerOfError, type Answer } from "./aws-json.ts";
@@ -128,10 +128,13 @@ export class KmsServer implements AsyncDisposable {
     };
     const answer = (request: IncomingMessage, response: ServerResponse): void =>
       void this.#answer(request, response);
+    // An import of node:http would load its client of WebSockets as well, which takes longer than all of this package.
     const server =
       tls === undefined
-        ? createServer(settings, answer)
-        : createTlsServer({ ...settings, ...readTls(tls) }, answer);
+        ? process.getBuiltinModule("node:http").createServer(settings, answer)
+        : process
+            .getBuiltinModule("node:https")
+            .createServer({ ...settings, ...readTls(tls) }, answer);
     server.maxConnections = limits.connections;
     return server;
   }

@@ -4,7 +4,7 @@
  * @module
  */
 import { readFileSync, unwatchFile, watchFile } from "node:fs";
-import { createSecureContext, type SecureContextOptions } from "node:tls";
+import type { SecureContextOptions } from "node:tls";
 import type { TlsFiles } from "./options.ts";
 
 /** Milliseconds between two looks at the files. Unlike notifications, a look sees files that are replaced by links. */
@@ -17,7 +17,8 @@ export function readTls({ certFile, keyFile }: TlsFiles): SecureContextOptions {
     key: readFileSync(keyFile),
     minVersion: "TLSv1.2",
   };
-  createSecureContext(options);
+  // Loaded by those who use TLS.
+  process.getBuiltinModule("node:tls").createSecureContext(options);
   return options;
 }
 
