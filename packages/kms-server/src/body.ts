@@ -14,8 +14,7 @@ import { WireError } from "./wire-error.ts";
  * it will be; what the connection fails with.
  */
 export function readBody(request: IncomingMessage, max: number): Promise<Buffer> {
-  const announced = Number(request.headers["content-length"] ?? 0);
-  if (announced > max) return Promise.reject(tooLarge(max));
+  if (announcesMore(request, max)) return Promise.reject(tooLarge(max));
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = [];
     let size = 0;
@@ -32,6 +31,11 @@ export function readBody(request: IncomingMessage, max: number): Promise<Buffer>
       if (!request.complete) reject(new Error("the client has gone"));
     });
   });
+}
+
+/** Whether a request says that its body is longer than `max` bytes. */
+export function announcesMore({ headers }: IncomingMessage, max: number): boolean {
+  return Number(headers["content-length"] ?? 0) > max;
 }
 
 function joined(chunks: readonly Buffer[]): Buffer {

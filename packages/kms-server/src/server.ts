@@ -12,7 +12,7 @@ import type { Server as TlsServer } from "node:https";
 import type { Socket } from "node:net";
 import type { Keystore } from "@env/kms";
 import { answerOfError, type Answer } from "./aws-json.ts";
-import { readBody } from "./body.ts";
+import { announcesMore, readBody } from "./body.ts";
 import { lenient, strict } from "./caller.ts";
 import { Calls, type Outcome } from "./calls.ts";
 import { Metrics } from "./metrics.ts";
@@ -135,6 +135,11 @@ export class KmsServer implements AsyncDisposable {
         : process
             .getBuiltinModule("node:https")
             .createServer({ ...settings, ...readTls(tls) }, answer);
+    // A client that asks before it sends a body is not asked for one that is too long.
+    server.on("checkContinue", (request, response) => {
+      if (!announcesMore(request, limits.bodyBytes)) response.writeContinue();
+      answer(request, response);
+    });
     server.maxConnections = limits.connections;
     return server;
   }

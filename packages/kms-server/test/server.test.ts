@@ -23,13 +23,14 @@ async function connection(url: string): Promise<{ socket: Socket; received: () =
   return { socket, received: () => text };
 }
 
-const head = (length: number): string =>
+const head = (length: number, ...more: readonly string[]): string =>
   [
     "POST / HTTP/1.1",
     "host: x",
     "content-type: application/x-amz-json-1.1",
     "x-amz-target: TrentService.ListKeys",
     `content-length: ${length}`,
+    ...more,
     "",
     "",
   ].join("\r\n");
@@ -128,6 +129,21 @@ describe("limits", () => {
     expect(received()).toMatch(/^HTTP\/1\.1 413 /);
     expect(received()).toContain('{"__type":"RequestEntityTooLargeException"');
     expect(received()).toContain("Connection: close");
+  });
+
+  it("asks a client that waits to be asked for its body, unless that is too large", async () => {
+    const { url } = await startedServer({ limits: { bodyBytes: 100 } });
+    const refused = await connection(url);
+    refused.socket.write(head(101, "expect: 100-continue"));
+    await once(refused.socket, "close");
+    expect(refused.received()).toMatch(/^HTTP\/1\.1 413 /);
+
+    const asked = await connection(url);
+    asked.socket.write(head(2, "expect: 100-continue", "connection: close"));
+    await vi.waitFor(() => expect(asked.received()).toBe("HTTP/1.1 100 Continue\r\n\r\n"));
+    asked.socket.write("{}");
+    await once(asked.socket, "close");
+    expect(asked.received()).toContain("HTTP/1.1 200 OK\r\n");
   });
 
   it("refuses a body that turns out to be too large, before its end", async () => {
