@@ -137,17 +137,6 @@ describe.each(placements)("with placement %s", (placement) => {
   });
 });
 
-it("reads 1 MiB from the middle of an object in two requests", async () => {
-  const { server, s3 } = await setUp();
-  const plaintext = pattern(40 * 2 ** 20);
-  await s3.put({ ...name, Body: plaintext });
-  server.requests.length = 0;
-  const start = 20 * 2 ** 20 + 7;
-  const range = await s3.getRange(name, start, start + 2 ** 20);
-  expect(Buffer.compare(range, plaintext.subarray(start, start + 2 ** 20))).toBe(0);
-  expect(server.requests.map(({ operation }) => operation)).toEqual(["GetObject", "GetObject"]);
-});
-
 it("verifies the final chunk before it reports a length", async () => {
   const { server, s3 } = await setUp();
   await s3.put({ ...name, Body: pattern(100_000) });
