@@ -18,6 +18,10 @@ export const BUFFER_BYTES: number = 4 * PIECE_BYTES;
 /** Names that node-stream uses beside a file while it writes it, and that a killed process may leave. */
 const TEMPORARY = /^\..*\.envelope-(?:part|lock|journal)$/s;
 
+export function isTemporary(name: string): boolean {
+  return TEMPORARY.test(name);
+}
+
 /**
  * Calls `writeFileWhole` of node-stream, and puts refusals of the file system into the words of the command.
  *
@@ -282,7 +286,7 @@ export async function* walk(
     if (stats.isSymbolicLink()) return "a symbolic link";
     if (stats.isDirectory()) return identity(stats) === out ? "the output folder" : undefined;
     if (!stats.isFile()) return "not a regular file";
-    return TEMPORARY.test(name) ? "a temporary file of this command" : undefined;
+    return isTemporary(name) ? "a temporary file of this command" : undefined;
   }
 }
 

@@ -1,5 +1,5 @@
 /**
- * The inputs of a command: paths on the command line, worked on one after another.
+ * The inputs of a command: paths on the command line, worked on one after another, or some at a time.
  *
  * A file that fails does not stop the others: each failure is reported with its path, and the exit code
  * shows it. The order is that of the command line, and by name within a folder.
@@ -57,8 +57,10 @@ export function excludeOption(): Option<"--exclude <glob>", undefined, undefined
   });
 }
 
-/** `*.log` and `node_modules` match names anywhere, `logs/*` and `**\/tmp` paths below the folder. */
-function matcher(globs: readonly string[] | undefined): ((path: string) => boolean) | undefined {
+/** What `--exclude` leaves out: `*.log` and `node_modules` match names anywhere, `logs/*` and `**\/tmp` paths below the folder. */
+export function matcher(
+  globs: readonly string[] | undefined,
+): ((path: string) => boolean) | undefined {
   if (globs === undefined) return undefined;
   const patterns = globs.map((glob) => glob.replace(/(?<=.)\/$/, ""));
   return (path) =>
@@ -125,17 +127,19 @@ export class OutputExists extends CommandError {
 }
 
 /**
- * Works through inputs one by one.
+ * Works through inputs in their order.
  *
  * @param own - What must not be opened: refused where it was named, left alone where it was found.
  * @param work - Gives a reason for what was found in a folder and is not meant.
+ * @param concurrency - Inputs that are worked on at a time. Default: 1.
  * @returns How many there were; a single failure of a single input is thrown instead.
  */
-export async function forEachInput(
+export async function forEachInput<T extends Input>(
   ui: Ui,
-  inputs: readonly Input[],
+  inputs: readonly T[],
   own: OwnFiles | undefined,
-  work: (input: Input, progress: Progress) => Promise<Reason | void>,
+  work: (input: T, progress: Progress) => Promise<Reason | void>,
+  concurrency = 1,
 ): Promise<Totals> {
   const { signal } = ui.host;
   const sizes = inputs.map(({ size, folder }) => (folder === undefined ? size : (size ?? 0)));
@@ -145,7 +149,7 @@ export async function forEachInput(
   const existing: string[] = [];
   const skipped = new Skipped(ui);
   using progress = ui.progress(total);
-  for (const input of inputs) {
+  const one = async (input: T): Promise<void> => {
     signal.throwIfAborted();
     progress.label = input.path;
     try {
@@ -170,11 +174,35 @@ export async function forEachInput(
       failed++;
       files++;
     }
-  }
+  };
+  await concurrently(inputs, concurrency, one);
   progress.clear();
   skipped.report();
   if (existing.length > 0) ui.error(existError(existing));
   return { files, failed, existing: existing.length, skipped: skipped.number };
+}
+
+/** Works on so many items at a time. After an error none is begun, and those in progress are waited for. */
+async function concurrently<T>(
+  items: readonly T[],
+  concurrency: number,
+  work: (item: T) => Promise<void>,
+): Promise<void> {
+  const waiting = items.values();
+  let failed = false;
+  const worker = async (): Promise<void> => {
+    for (const item of waiting) {
+      if (failed) return;
+      try {
+        await work(item);
+      } catch (error) {
+        failed = true;
+        throw error;
+      }
+    }
+  };
+  const ends = await Promise.allSettled(Array.from({ length: concurrency }, worker));
+  for (const end of ends) if (end.status === "rejected") throw end.reason;
 }
 
 async function ownOf(

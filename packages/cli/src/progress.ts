@@ -17,14 +17,17 @@ export interface ProgressState {
 /** Counts bytes and shows them until it is disposed. Nothing is shown without a terminal. */
 export class Progress implements Disposable {
   readonly #line: StatusLine | undefined;
+  /** Bytes of all work, where that is known. */
+  total: number | undefined;
   #label = "";
   #doneBytes = 0;
 
   constructor(terminal: Terminal | undefined, totalBytes?: number) {
+    this.total = totalBytes;
     if (terminal === undefined) return;
     this.#line = new StatusLine(terminal, (columns, elapsedMs) => {
       const [label, doneBytes] = [this.#label, this.#doneBytes];
-      return progressLine({ label, doneBytes, totalBytes, elapsedMs }, columns);
+      return progressLine({ label, doneBytes, totalBytes: this.total, elapsedMs }, columns);
     });
   }
 

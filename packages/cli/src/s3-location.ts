@@ -6,6 +6,7 @@
  *
  * @module
  */
+import { Option } from "@commander-js/extra-typings";
 import type * as Sdk from "@aws-sdk/client-s3";
 import type { Envelope } from "@env/core";
 import type * as Package from "@env/s3";
@@ -28,8 +29,32 @@ export type S3Options = {
 
 export interface OpenedS3 {
   readonly s3: Package.EncryptedS3;
+  /** The objects below a prefix, without sidecars. Nothing but their names is looked at. */
+  readonly names: (input: { readonly Bucket: string; readonly Prefix: string }) => AsyncIterable<{
+    readonly Key: string;
+    readonly Size: number | undefined;
+  }>;
   readonly rewrapBucket: typeof Package.rewrapBucket;
   readonly reportBucket: typeof Package.reportBucket;
+}
+
+export function endpointOption(): Option<"--endpoint-url <url>"> {
+  return new Option("--endpoint-url <url>", "a store other than AWS, also by AWS_ENDPOINT_URL");
+}
+
+export function regionOption(): Option<"--region <region>"> {
+  return new Option("--region <region>", "another region than the configured one");
+}
+
+export function concurrencyOption(
+  what: string,
+  usual: number,
+): Option<"--concurrency <n>", undefined, undefined, number> {
+  return new Option("--concurrency <n>", `${what}. Default: ${usual}`).argParser((text: string) => {
+    const number = Number(text);
+    if (/^[1-9][0-9]{0,3}$/.test(text) && number <= 1024) return number;
+    throw usageError(`${JSON.stringify(text)} is not a whole number from 1 to 1024`);
+  });
 }
 
 const FORM = /^s3:\/\/([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])(?:\/(.*))?$/s;
@@ -64,7 +89,8 @@ export async function withS3<T>(
   about: string,
   use: (opened: OpenedS3) => Promise<T>,
 ): Promise<T> {
-  const { S3Client, encryptedS3, rewrapBucket, reportBucket } = await load();
+  const { S3Client, paginateListObjectsV2, ...own } = await load();
+  const { encryptedS3, rewrapBucket, reportBucket, ownerOfSidecar } = own;
   const elsewhere =
     endpointUrl ?? process.env["AWS_ENDPOINT_URL_S3"] ?? process.env["AWS_ENDPOINT_URL"];
   const client = new S3Client({
@@ -80,7 +106,14 @@ export async function withS3<T>(
   try {
     // Each call gives its own context.
     const s3 = encryptedS3({ client, envelope, context: {} });
-    return await use({ s3, rewrapBucket, reportBucket });
+    async function* names(input: { readonly Bucket: string; readonly Prefix: string }) {
+      for await (const { Contents = [] } of paginateListObjectsV2({ client }, input)) {
+        for (const { Key, Size } of Contents) {
+          if (Key !== undefined && ownerOfSidecar(Key) === undefined) yield { Key, Size };
+        }
+      }
+    }
+    return await use({ s3, names, rewrapBucket, reportBucket });
   } catch (error) {
     throw s3Error(about, error);
   } finally {
@@ -88,10 +121,13 @@ export async function withS3<T>(
   }
 }
 
-async function load(): Promise<Pick<typeof Sdk, "S3Client"> & typeof Package> {
+async function load(): Promise<
+  Pick<typeof Sdk, "S3Client" | "paginateListObjectsV2"> & typeof Package
+> {
   try {
     const [sdk, own] = await Promise.all([import("@aws-sdk/client-s3"), import("@env/s3")]);
-    return { S3Client: sdk.S3Client, ...own };
+    const { S3Client, paginateListObjectsV2 } = sdk;
+    return { S3Client, paginateListObjectsV2, ...own };
   } catch (error) {
     if (!(error instanceof Error && "code" in error && error.code === "ERR_MODULE_NOT_FOUND")) {
       throw error;
@@ -114,7 +150,7 @@ const problems: Readonly<Record<string, readonly [problem: string, hint?: string
 };
 
 /** An error of the SDK in the words of the command. Other errors are returned as they are. */
-function s3Error(location: string, error: unknown): unknown {
+export function s3Error(location: string, error: unknown): unknown {
   if (!(error instanceof Error)) return error;
   const known = problems[error.name];
   if (known === undefined && !("$metadata" in error)) {

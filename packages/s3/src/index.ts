@@ -27,6 +27,7 @@ export type {
   BucketRewrapOptions,
 } from "./bucket.ts";
 export type { BucketProgress, CmkUse } from "./checkpoint.ts";
+export { ownerOfSidecar } from "./layout.ts";
 export type { Placement } from "./layout.ts";
 export type { ListedObject, ListInput, ListOptions } from "./listing.ts";
 export type { CustomerKey, ObjectInput, ObjectName } from "./object-front.ts";

@@ -3,36 +3,25 @@
  *
  * @module
  */
-import { lstat } from "node:fs/promises";
-import { pipeline } from "node:stream/promises";
-import { Option, type Command } from "@commander-js/extra-typings";
-import type { Aad, Context, FromHeader } from "@env/core";
-import type { BucketProgress, BucketResult, Placement } from "@env/s3";
-import {
-  contextToRead,
-  contextToWrite,
-  readAad,
-  withContextToRead,
-  withMessageOptions,
-} from "../context.ts";
+import type { Command } from "@commander-js/extra-typings";
+import type { BucketProgress, BucketResult } from "@env/s3";
+import { contextToRead, readAad, withContextToRead, withMessageOptions } from "../context.ts";
 import { CommandError, usageError } from "../errors.ts";
-import { readPieces, readSource, streamInto, writeAll, writeOutput } from "../files.ts";
-import { readStdin, STANDARD } from "../inputs.ts";
 import { collect, examples, type GlobalOptions, type Program } from "../program.ts";
 import { withEnvelope } from "../providers.ts";
 import { parseRange, resolveRange } from "../range.ts";
 import {
-  isLocation,
+  concurrencyOption,
+  endpointOption,
   parseLocation,
   parseObject,
+  regionOption,
   withS3,
-  type OpenedS3,
-  type S3Location,
 } from "../s3-location.ts";
 import { StatusLine } from "../status-line.ts";
 import { count, formatBytes, printableLine, table } from "../text.ts";
 import type { Ui } from "../ui.ts";
-import { countBytes } from "./encrypt.ts";
+import { addCp } from "./s3-cp.ts";
 
 export function addS3(program: Program, ui: Ui): void {
   const s3 = program
@@ -51,129 +40,6 @@ export function addS3(program: Program, ui: Ui): void {
 }
 
 type Parent = Command<[], {}, GlobalOptions>;
-
-function endpointOption(): Option<"--endpoint-url <url>"> {
-  return new Option("--endpoint-url <url>", "a store other than AWS, also by AWS_ENDPOINT_URL");
-}
-
-function regionOption(): Option<"--region <region>"> {
-  return new Option("--region <region>", "another region than the configured one");
-}
-
-function addCp(parent: Parent, ui: Ui): void {
-  withMessageOptions(parent.command("cp"))
-    .summary("Encrypt a file into S3, or decrypt an object into a file.")
-    .description(
-      "Encrypt a file into S3, or decrypt an object into a file. - is stdin or stdout. A file appears once all of it has verified.",
-    )
-    .argument("<from>", "a file, -, or s3://bucket/key")
-    .argument("<to>", "s3://bucket/key, a file, or -")
-    .addOption(
-      new Option("--placement <where>", "where the wrapped key of a new object is kept")
-        .choices(["metadata", "sidecar", "inline"] as const)
-        .default("metadata" as const),
-    )
-    .option("--store-context", "store the context in the object, unencrypted")
-    .option("--force", "replace an existing file")
-    .addOption(endpointOption())
-    .addOption(regionOption())
-    .addHelpText(
-      "after",
-      examples(
-        "envelope s3 cp --context tenant=acme report.pdf s3://reports/2026/report.pdf",
-        "pg_dump app | envelope s3 cp --context purpose=backup - s3://backups/app.sql",
-        "envelope s3 cp --context tenant=acme s3://reports/2026/report.pdf copy.pdf",
-      ),
-    )
-    .action(async (from, to, options, command) => {
-      if (isLocation(from) === isLocation(to)) {
-        throw usageError("one of the two is in S3, and the other one is a file or -");
-      }
-      const aad = await readAad(options);
-      const { placement, storeContext = false, force = false } = options;
-      const location = parseObject(isLocation(to) ? to : from);
-      let work: (opened: OpenedS3) => Promise<void>;
-      if (isLocation(to)) {
-        const context = await contextToWrite(options);
-        const job = { context, aad, placement, storeContext };
-        work = (opened) => upload(ui, opened, from, location, job);
-      } else {
-        const context = await contextToRead(options);
-        work = (opened) => download(ui, opened, location, to, { context, aad, force });
-      }
-      await withEnvelope(ui, command.optsWithGlobals(), ({ envelope }) =>
-        withS3(envelope, options, location.text, work),
-      );
-    });
-}
-
-interface UploadJob {
-  readonly context: Context;
-  readonly aad: Aad | undefined;
-  readonly placement: Placement;
-  readonly storeContext: boolean;
-}
-
-async function upload(
-  ui: Ui,
-  { s3 }: OpenedS3,
-  from: string,
-  { Bucket, Key, text }: S3Location,
-  job: UploadJob,
-): Promise<void> {
-  const { signal } = ui.host;
-  const send = async (Body: AsyncIterable<Uint8Array>, size: number | undefined): Promise<void> => {
-    using progress = ui.progress(size);
-    progress.label = from;
-    const counted = countBytes(Body, (bytes) => progress.add(bytes));
-    const { ETag, VersionId } = await s3.put(
-      { Bucket, Key, Body: counted },
-      { ...job, plaintextBytes: size, signal },
-    );
-    progress.clear();
-    const result = { from, to: text, placement: job.placement, etag: ETag, versionId: VersionId };
-    await ui.result(printableLine(`${from} -> ${text}`), result);
-  };
-  if (from === STANDARD) await send(readStdin(ui.host), undefined);
-  else await readSource(from, (source) => send(readPieces(source), source.size));
-}
-
-async function download(
-  ui: Ui,
-  { s3 }: OpenedS3,
-  { Bucket, Key, text }: S3Location,
-  to: string,
-  { force, ...job }: { context: Context | FromHeader; aad: Aad | undefined; force: boolean },
-): Promise<void> {
-  const { signal } = ui.host;
-  if (to === STANDARD && ui.json) {
-    throw usageError("--json needs stdout, and so does the plaintext", "leave out --json");
-  }
-  const object = await s3.get({ Bucket, Key }, { ...job, signal });
-  using progress = ui.progress(object.plaintextBytes);
-  progress.label = text;
-  object.body.on("data", (piece: Uint8Array) => progress.add(piece.length)).pause();
-  if (to === STANDARD) {
-    await pipeline(
-      object.body,
-      streamInto((pieces) => ui.writeOut(...pieces)),
-    );
-    return;
-  }
-  await writeOutput(to, { overwrite: force, signal }, (file) =>
-    pipeline(
-      object.body,
-      streamInto((pieces) => writeAll(file, pieces)),
-    ),
-  );
-  progress.clear();
-  const { size } = await lstat(to);
-  await ui.result(`${printableLine(`${text} -> ${to}`)}  (${formatBytes(size)})`, {
-    from: text,
-    to,
-    plaintextBytes: size,
-  });
-}
 
 function addCat(parent: Parent, ui: Ui): void {
   withMessageOptions(parent.command("cat"))
@@ -263,7 +129,7 @@ function addRewrap(parent: Parent, ui: Ui): void {
     .option("--dry-run", "make the same KMS calls, but store nothing")
     .option("--sidecars-only", "rewrap sidecars without looking at their objects")
     .option("--checkpoint <file>", "where to note how far the run is, and to go on from")
-    .option("--concurrency <n>", "objects at a time. Default: 32", wholeNumber)
+    .addOption(concurrencyOption("objects at a time", 32))
     .addOption(endpointOption())
     .addOption(regionOption())
     .addHelpText(
@@ -309,7 +175,7 @@ function addReport(parent: Parent, ui: Ui): void {
     .summary("Count the objects that depend on each CMK.")
     .description("Count the objects that depend on each CMK. It calls no KMS.")
     .argument("<prefix>", "s3://bucket or s3://bucket/prefix")
-    .option("--concurrency <n>", "objects at a time. Default: 32", wholeNumber)
+    .addOption(concurrencyOption("objects at a time", 32))
     .addOption(endpointOption())
     .addOption(regionOption())
     .addHelpText("after", examples("envelope s3 report s3://reports"))
@@ -377,10 +243,4 @@ function describe(error: unknown): string {
 
 function prefix(Key: string): { readonly Prefix?: string } {
   return Key === "" ? {} : { Prefix: Key };
-}
-
-function wholeNumber(text: string): number {
-  const number = Number(text);
-  if (/^[1-9][0-9]{0,3}$/.test(text) && number <= 1024) return number;
-  throw usageError(`${JSON.stringify(text)} is not a whole number from 1 to 1024`);
 }

@@ -1,4 +1,13 @@
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
+import { dirname, join } from "node:path";
 import { startS3Server, type S3Server } from "@env/test-servers/s3";
 import { pattern } from "@env/testkit/bytes";
 import { beforeEach, describe, expect, it, onTestFinished, vi } from "vitest";
@@ -99,6 +108,123 @@ describe("envelope s3 cp", () => {
     server.hook = () => ({ kind: "answer", code: "AccessDenied" });
     const denied = await s3("cp", ...context, "s3://reports/x", env.path("x"), "--json");
     expect(JSON.parse(denied.stderr)).toMatchObject({ error: { code: "ERR_CLI_S3", exitCode: 7 } });
+  });
+});
+
+describe("envelope s3 cp --recursive", () => {
+  const cp = (...args: string[]): ReturnType<typeof env.run> => s3("cp", ...context, "-r", ...args);
+  const contents = { "a.txt": "one", "b/c.txt": "two", "b/d/e": "three" };
+
+  function makeFolder(name: string): string {
+    for (const [path, text] of Object.entries(contents)) {
+      mkdirSync(dirname(env.path(`${name}/${path}`)), { recursive: true });
+      writeFileSync(env.path(`${name}/${path}`), text);
+    }
+    return env.path(name);
+  }
+
+  it.each(["s3://reports", "s3://reports/x", "s3://reports/x/"])(
+    "copies a folder to %s and back",
+    async (location) => {
+      const folder = makeFolder("from");
+      symlinkSync("/etc", env.path("from/link"));
+      writeFileSync(env.path("from/skip.tmp"), "");
+      const up = await cp(folder, location, "--exclude", "*.tmp");
+      expect(up).toMatchObject({ code: 0, stderr: expect.stringContaining("3 files copied") });
+      expect(up.stderr).toContain("link: a symbolic link");
+      const prefix = location === "s3://reports" ? "" : "x/";
+      expect(server.keys("reports")).toEqual(Object.keys(contents).map((key) => prefix + key));
+      server.put("reports", `${prefix}folder/`, {});
+      server.put("reports", "x-ray/f", { body: Buffer.from("another folder") });
+      const only = prefix === "" ? ["--exclude", "x-ray"] : [];
+      const down = await cp(location, env.path("to"), ...only);
+      expect(down).toMatchObject({ code: 0, stderr: expect.stringContaining("3 files copied") });
+      for (const [path, text] of Object.entries(contents)) {
+        expect(readFileSync(env.path(`to/${path}`), "utf8")).toBe(text);
+      }
+    },
+  );
+
+  it("has a JSON line for each, and leaves sidecars alone", async () => {
+    const folder = makeFolder("from");
+    await cp(folder, "s3://reports/x", "--placement", "sidecar");
+    expect(server.keys("reports")).toHaveLength(6);
+    const { stdout } = await cp("s3://reports/x", env.path("to"), "--json", "--concurrency", "1");
+    const lines = stdout.toString().trim().split("\n");
+    expect(lines.map((line) => JSON.parse(line).from)).toEqual(
+      Object.keys(contents).map((path) => `s3://reports/x/${path}`),
+    );
+  });
+
+  it("goes on after what fails, and its exit code tells", async () => {
+    await cp(makeFolder("from"), "s3://reports/x");
+    const sealed = server.object("reports", "x/a.txt");
+    for (const key of ["../out", "/etc/x", "CON", "c:d"]) {
+      server.put("reports", `x/${key}`, {
+        body: sealed?.body ?? Buffer.alloc(0),
+        metadata: { ...sealed?.metadata },
+      });
+    }
+    server.put("reports", "x/plain", { body: Buffer.from("not encrypted") });
+    server.hook = ({ key }) =>
+      key === "x/b/c.txt" ? { kind: "answer", code: "AccessDenied" } : undefined;
+    const { code, stderr } = await cp("s3://reports/x/", env.path("to"));
+    expect([code, stderr]).toEqual([8, expect.stringContaining("6 of 8 files failed")]);
+    expect(stderr).toContain("s3://reports/x/b/c.txt: S3 denies access");
+    expect(stderr).toContain("s3://reports/x/plain: not an envelope message");
+    expect(stderr.match(/is not the path of a file/g)).toHaveLength(4);
+    expect(new Set(readdirSync(env.path("to"), { recursive: true }))).toEqual(
+      new Set(["a.txt", "b", join("b", "d"), join("b", "d", "e")]),
+    );
+    expect(existsSync(env.path("out"))).toBe(false);
+  });
+
+  it("replaces nothing unless it may, and follows no link out of the folder", async () => {
+    await cp(makeFolder("from"), "s3://reports/x");
+    mkdirSync(env.path("to"));
+    mkdirSync(env.path("elsewhere"));
+    writeFileSync(env.path("to/a.txt"), "mine");
+    symlinkSync(env.path("elsewhere"), env.path("to/b"));
+    const refused = await cp("s3://reports/x", env.path("to"));
+    expect(refused).toMatchObject({
+      code: 8,
+      stderr: expect.stringContaining("it is not a folder"),
+    });
+    expect(readdirSync(env.path("elsewhere"))).toEqual([]);
+    expect(readFileSync(env.path("to/a.txt"), "utf8")).toBe("mine");
+    rmSync(env.path("to/b"));
+    expect(await cp("s3://reports/x", env.path("to"), "--skip-existing")).toMatchObject({
+      code: 0,
+    });
+    expect(readFileSync(env.path("to/a.txt"), "utf8")).toBe("mine");
+    expect(await cp("s3://reports/x", env.path("to"), "--force")).toMatchObject({ code: 0 });
+    expect(readFileSync(env.path("to/a.txt"), "utf8")).toBe("one");
+  });
+
+  it("works on as many at a time as it may", async () => {
+    await cp(makeFolder("from"), "s3://reports/x");
+    let now = 0;
+    let most = 0;
+    server.hook = async ({ operation }) => {
+      if (operation !== "GetObject") return;
+      most = Math.max(most, ++now);
+      await new Promise((resolve) => setImmediate(resolve));
+      now--;
+    };
+    expect(await cp("s3://reports/x", env.path("to"), "--concurrency", "2")).toMatchObject({
+      code: 0,
+    });
+    expect(most).toBeLessThanOrEqual(2);
+  });
+
+  it.each([
+    [["-", "s3://reports/x"], "- is one file"],
+    [["s3://reports/x", "a", "--force", "--skip-existing"], "exclude each other"],
+    [["a", "s3://reports/x", "--skip-existing"], "--skip-existing is for"],
+    [["s3://reports/x", "a", "--concurrency", "0"], "is not a whole number"],
+  ])("says what is wrong with %j", async (args, problem) => {
+    const { code, stderr } = await cp(...args);
+    expect([code, stderr]).toEqual([2, expect.stringContaining(problem)]);
   });
 });
 
