@@ -1,8 +1,8 @@
 /**
  * The mistake it stops: input from an attacker that crashes a reader, hangs it, is read in two ways,
  * or is accepted though nobody would write it. Mutates the test vectors and checks what must hold for
- * any bytes: `fuzz/targets.ts` for the parsers, `fuzz/streams.ts` for whole messages, `fuzz/decisions.ts` for
- * requests that the local KMS is slow to decide.
+ * any bytes: `fuzz/targets.ts` for the parsers, `fuzz/streams.ts` for whole messages, `fuzz/objects.ts` for what S3
+ * says beside an object, `fuzz/decisions.ts` for requests that the local KMS is slow to decide.
  *
  * A finding is printed with its input in hex and ends the run with exit code 1. The same seed mutates
  * the same way; `--input` tries one input again on every target.
@@ -16,6 +16,7 @@ import { parseArgs } from "node:util";
 import { command } from "./command.ts";
 import { decisions, engine } from "./fuzz/decisions.ts";
 import { mutate, type Bytes } from "./fuzz/mutate.ts";
+import { Objects } from "./fuzz/objects.ts";
 import { Random } from "./fuzz/random.ts";
 import { Messages } from "./fuzz/streams.ts";
 import { Finding, readers, targets } from "./fuzz/targets.ts";
@@ -77,11 +78,14 @@ async function fuzz(random: Random, deadline: number): Promise<Run> {
   const run: Run = { execs: 0, slowestMs: 0 };
   const corpus = vectorSeeds();
   const messages = await Messages.create();
+  const objects = await Objects.create();
   for (let i = 0; performance.now() < deadline; i++) {
     if (i % (PARSED_PER_MESSAGE + 1) === PARSED_PER_MESSAGE) {
       const [first = new Uint8Array(0), ...rest] = messages.seeds;
       const input = mutate(random.pick([first, ...rest]), [first, ...rest], random);
       await caught(input, "messages", () => attempt(run, () => messages.check(input, random)));
+      const object = objects.mutated(random);
+      await caught(object, "objects", () => attempt(run, () => objects.check(object)));
       const seed = random.bytes(SEED_BYTES);
       // Measures by itself, in time of the processor.
       await caught(seed, "decisions", async () => decisions(seed, engine));
@@ -127,6 +131,8 @@ async function replay(input: Bytes): Promise<Run> {
   for (const [name, target] of Object.entries(targets)) {
     await caught(input, name, () => attempt(run, () => target(input, readers)));
   }
+  const objects = await Objects.create();
+  await caught(input, "objects", () => attempt(run, () => objects.check(input)));
   // The pieces that a message comes in are chosen anew each time.
   for (let seed = 0; seed < 100; seed++) {
     const random = new Random(seed);

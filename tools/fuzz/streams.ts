@@ -129,7 +129,7 @@ async function verdict<T>(what: string, reading: Promise<T>): Promise<Verdict<T>
 }
 
 /** Wraps with AES-256-GCM: `nonce(12) || tag(16) || ciphertext`, the context as AAD. */
-function stubDriver(keyId: string, calls: { count: number }): CmkDriver {
+export function stubDriver(keyId: string, calls: { count: number }): CmkDriver {
   return {
     provider: "fuzz",
     keyId,

@@ -1,12 +1,29 @@
 import { Envelope, EnvelopeError } from "@env/core";
 import { headerLength, parseHeader } from "@env/core/message";
+import { encryptedS3 } from "@env/s3";
+import { s3EncryptionClient } from "@env/s3/s3ec";
 import { afterEach, describe, expect, it, onTestFinished, vi } from "vitest";
 import { attempt, vectorSeeds } from "../fuzz.ts";
 import { decisions, engine, limits, type Engine } from "../fuzz/decisions.ts";
 import { layoutOf, mutate, type Bytes } from "../fuzz/mutate.ts";
+import { Objects, type Stores } from "../fuzz/objects.ts";
 import { Random } from "../fuzz/random.ts";
 import { Messages } from "../fuzz/streams.ts";
 import { Finding, readers, targets, type Readers } from "../fuzz/targets.ts";
+
+/** Fuzzes objects of S3 for a fixed number of inputs; gives what was found first. */
+async function firstFindingOfObjects(stores: Stores, inputs: number): Promise<string | undefined> {
+  const random = new Random(1);
+  const objects = await Objects.create(stores);
+  try {
+    for (const seed of objects.seeds) await objects.check(seed);
+    for (let i = 0; i < inputs; i++) await objects.check(objects.mutated(random));
+    return undefined;
+  } catch (error) {
+    if (error instanceof Finding) return error.message;
+    throw error;
+  }
+}
 
 /** Fuzzes all targets for a fixed number of inputs; gives what was found first. */
 function firstFinding(read: Readers, inputs = 3000): string | undefined {
@@ -25,6 +42,34 @@ function firstFinding(read: Readers, inputs = 3000): string | undefined {
   }
   return undefined;
 }
+
+describe("objects of S3", () => {
+  const stores: Stores = { encryptedS3, s3EncryptionClient };
+
+  it("are opened as they were written, or refused", async () => {
+    expect(await firstFindingOfObjects(stores, 300)).toBeUndefined();
+  });
+
+  it("are found where a reader gives other bytes, or fails without a code", async () => {
+    const giving = await firstFindingOfObjects(
+      {
+        ...stores,
+        s3EncryptionClient: (options) =>
+          Object.assign(s3EncryptionClient(options), { get: async () => ({ body: Buffer.of(1) }) }),
+      },
+      0,
+    );
+    expect(giving).toBe("get of s3ec gave what nobody encrypted");
+    const copy = async (): Promise<never> => {
+      throw new RangeError("Invalid typed array length");
+    };
+    const failing = await firstFindingOfObjects(
+      { ...stores, encryptedS3: (options) => Object.assign(encryptedS3(options), { copy }) },
+      0,
+    );
+    expect(failing).toBe("copy threw RangeError: Invalid typed array length");
+  });
+});
 
 describe("the targets", () => {
   it("find nothing in the readers as they are", () => {

@@ -223,7 +223,7 @@ describe("reencrypt", () => {
     await s3.put({ ...name, Body: plaintext });
     const { body = Buffer.alloc(0) } = server.object(Bucket, name.Key) ?? {};
     const altered = Buffer.from(body);
-    altered[90_000] ^= 1;
+    altered[90_000] = (altered[90_000] ?? 0) ^ 1;
     server.alter(Bucket, name.Key, { body: altered });
     await refuses("ERR_ENVELOPE_DECRYPT", () => s3.reencrypt({ from: name, Bucket, Key: "copy" }));
     expect(server.keys(Bucket)).toEqual([name.Key]);

@@ -60,6 +60,8 @@ describe("the layout", () => {
 
   it.each([
     ["no version", { "env-h": "10" }],
+    ["a name that is unknown", { "env-v": "1", "env-h": "10", "env-x": "1" }],
+    ["a name in capitals", { "env-v": "1", "env-h": "10", "Env-K": "AAA" }],
     ["no length", { "env-v": "1" }],
     ["a length that is none", { "env-v": "1", "env-h": "010" }],
     ["two places", { "env-v": "1", "env-h": "10", "env-k": "AAA", "env-s": "a".repeat(16) }],

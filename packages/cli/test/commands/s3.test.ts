@@ -173,7 +173,7 @@ describe("envelope s3 cp --recursive", () => {
     expect(stderr).toContain("s3://reports/x/b/c.txt: S3 denies access");
     expect(stderr).toContain("s3://reports/x/plain: not an envelope message");
     expect(stderr.match(/is not the path of a file/g)).toHaveLength(4);
-    expect(new Set(readdirSync(env.path("to"), { recursive: true }))).toEqual(
+    expect(new Set(readdirSync(env.path("to"), { recursive: true, encoding: "utf8" }))).toEqual(
       new Set(["a.txt", "b", join("b", "d"), join("b", "d", "e")]),
     );
     expect(existsSync(env.path("out"))).toBe(false);
