@@ -1,6 +1,6 @@
 import type { KmsClient } from "@env/kms";
 import { servedOperations } from "@env/kms/server";
-import { knownCalls } from "../../kms/test/support/calls.ts";
+import { knownKeystore } from "../../kms/test/support/calls.ts";
 import { rejection } from "@env/testkit/refusal";
 import { expect, it } from "vitest";
 import { sdk, strictServer } from "./support/server.ts";
@@ -8,8 +8,9 @@ import { sdk, strictServer } from "./support/server.ts";
 it.each([...servedOperations.values()])(
   "serves $name to AWS's SDK, and logs the request by the id that it answers",
   async ({ name, method }) => {
-    const { keystore, url, credentials } = await strictServer();
-    const known = (await knownCalls(keystore))[method];
+    const { keystore, calls } = await knownKeystore();
+    const { url, credentials } = await strictServer({}, keystore);
+    const known = calls[method];
     if (known === undefined) throw new Error(`there is no call of ${method}`);
     // The SDK's client has the methods of ours.
     const call = known.call(sdk(url, { credentials }) as unknown as KmsClient);

@@ -13,13 +13,16 @@ export interface Started {
   readonly owner: KmsClient;
 }
 
-/** A server that ends with the test. */
-export async function startedServer(options: KmsServerOptions = {}): Promise<Started> {
-  const { keystore, client } = await tempKeystore();
+/** A server over a new keystore, or the one given, that ends with the test. */
+export async function startedServer(
+  options: KmsServerOptions = {},
+  given?: Keystore,
+): Promise<Started> {
+  const keystore = given ?? (await tempKeystore()).keystore;
   const server = createKmsServer(keystore, { port: 0, ...options });
   const url = await server.listen();
   onTestFinished(() => server.close());
-  return { server, url, keystore, owner: client };
+  return { server, url, keystore, owner: keystore.as() };
 }
 
 /** Credentials as the SDK wants them. */
@@ -31,8 +34,9 @@ export interface Credentials {
 /** A server whose callers sign, and an access key of the account's root. */
 export async function strictServer(
   options: KmsServerOptions = {},
+  given?: Keystore,
 ): Promise<Started & { readonly credentials: Credentials }> {
-  const started = await startedServer({ auth: "strict", ...options });
+  const started = await startedServer({ auth: "strict", ...options }, given);
   return { ...started, credentials: await started.keystore.iam.accessKeys.create("root") };
 }
 

@@ -4,8 +4,7 @@ import { actionRows, defaultOf, grantOperations } from "../../src/catalogue/acti
 import { membersOf, operationRows, operations } from "../../src/catalogue/operations.ts";
 import { isKmsError } from "../../src/catalogue/errors.ts";
 import { awsModel } from "../support/aws-model.ts";
-import { knownCalls } from "../support/calls.ts";
-import { tempKeystore } from "../support/keystore.ts";
+import { knownKeystore } from "../support/calls.ts";
 
 const offered = Object.entries(operationRows);
 const words = (text: string | undefined): string[] => text?.split(" ") ?? [];
@@ -98,8 +97,9 @@ describe("the catalogue", () => {
 it("lists every condition key that a call has beside those of all calls on the same", async () => {
   const asked = vi.spyOn(Access.prototype, "accessRequest");
   onTestFinished(() => asked.mockRestore());
-  const { keystore, client } = await tempKeystore();
-  for (const { call } of Object.values(await knownCalls(keystore))) {
+  const { keystore, calls } = await knownKeystore();
+  const client = keystore.as();
+  for (const { call } of Object.values(calls)) {
     // One call may leave its key in a state that refuses the next, which asks for permission before.
     await call(client).catch((error: unknown) => expect(isKmsError(error)).toBe(true));
   }

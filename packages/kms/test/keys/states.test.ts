@@ -4,7 +4,7 @@ import { isKeyAction, offeredRow } from "../../src/catalogue/actions.ts";
 import { operations } from "../../src/catalogue/operations.ts";
 import { stateAnswer, type KeyState, type StateRule } from "../../src/catalogue/key-states.ts";
 import { requireState } from "../../src/keys/states.ts";
-import { knownCalls } from "../support/calls.ts";
+import { knownKeystore } from "../support/calls.ts";
 import { arn, newKey, refusal, tempKeystore } from "../support/keystore.ts";
 
 const ARN = "arn:aws:kms:local:000000000000:key/x";
@@ -155,8 +155,9 @@ const onKey: Readonly<Record<string, string>> = {
 };
 
 it.each(Object.entries(onKey))("holds %s to its row", async (method, action) => {
-  const { keystore, client } = await tempKeystore();
-  const { call, asks } = (await knownCalls(keystore))[method] ?? never();
+  const { keystore, calls } = await knownKeystore();
+  const client = keystore.as();
+  const { call, asks } = calls[method] ?? never();
   const [, , , , , key = ""] = (
     asks.find(([, resource]) => resource.includes(":key/"))?.[1] ?? ""
   ).split(":");

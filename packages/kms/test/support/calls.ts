@@ -1,7 +1,17 @@
 /** Every operation of the client, each with a call and with what it has to ask. */
-import type { Keystore, KmsClient, KmsErrorName } from "../../src/index.ts";
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { basename, dirname, join } from "node:path";
+import { tempFolder } from "@env/testkit/folder";
+import { onTestFinished } from "vitest";
+import {
+  createKeystore,
+  openKeystore,
+  type Keystore,
+  type KmsClient,
+  type KmsErrorName,
+} from "../../src/index.ts";
 import { bytes, keyOf } from "./kinds.ts";
-import { arn, newKey, ROOT } from "./keystore.ts";
+import { arn, newKey, ROOT, tempPath } from "./keystore.ts";
 import { wrapMaterial } from "./wrapping.ts";
 
 export interface KnownCall {
@@ -17,8 +27,41 @@ async function multiRegionKey(owner: KmsClient): Promise<string> {
   return KeyMetadata.KeyId;
 }
 
-/** Keys and blobs of the account's root for every operation, and the calls. */
-export async function knownCalls(keystore: Keystore): Promise<Readonly<Record<string, KnownCall>>> {
+type KnownCalls = Readonly<Record<string, KnownCall>>;
+
+/** The files of a keystore with what every call needs, by name, and the calls. */
+let prepared: Promise<{ files: ReadonlyMap<string, Buffer>; calls: KnownCalls }> | undefined;
+
+/**
+ * A keystore with keys and blobs of the account's root for every operation, closed after the test, and the
+ * calls. It is a copy of one that is made once: making the keys takes longer than most calls.
+ */
+export async function knownKeystore(): Promise<{
+  readonly path: string;
+  readonly keystore: Keystore;
+  readonly calls: KnownCalls;
+}> {
+  prepared ??= prepare();
+  const { files, calls } = await prepared;
+  const folder = tempFolder();
+  for (const [name, content] of files) writeFileSync(join(folder, name), content, { mode: 0o600 });
+  const path = join(folder, basename(tempPath()));
+  const keystore = await openKeystore(path, { root: { keyFile: `${path}.key` } });
+  onTestFinished(() => keystore.close());
+  return { path, keystore, calls };
+}
+
+async function prepare(): Promise<{ files: ReadonlyMap<string, Buffer>; calls: KnownCalls }> {
+  const path = tempPath();
+  const keystore = await createKeystore(path, { root: { keyFile: `${path}.key` } });
+  const calls = await knownCalls(keystore);
+  keystore.close();
+  const folder = dirname(path);
+  const read = (name: string) => [name, readFileSync(join(folder, name))] as const;
+  return { files: new Map(readdirSync(folder).map(read)), calls };
+}
+
+async function knownCalls(keystore: Keystore): Promise<KnownCalls> {
   const owner = keystore.as();
   const KeyId = await newKey(owner, "alias/app");
   const other = await newKey(owner);
@@ -49,6 +92,7 @@ export async function knownCalls(keystore: Keystore): Promise<Readonly<Record<st
   const peer = await owner.getPublicKey({ KeyId: agreement });
   const grant = { KeyId, GranteePrincipal: ROOT, RetiringPrincipal: ROOT };
   const { GrantId } = await owner.createGrant({ ...grant, Operations: ["Decrypt"] });
+  const { Policy } = await owner.getKeyPolicy({ KeyId });
 
   const key = arn(KeyId);
   const alias = (name: string): string => `arn:aws:kms:local:000000000000:alias/${name}`;
@@ -163,10 +207,7 @@ export async function knownCalls(keystore: Keystore): Promise<Readonly<Record<st
     rotateKeyOnDemand: on("RotateKeyOnDemand", (client) => client.rotateKeyOnDemand({ KeyId })),
     listKeyRotations: on("ListKeyRotations", (client) => client.listKeyRotations({ KeyId })),
     getKeyPolicy: on("GetKeyPolicy", (client) => client.getKeyPolicy({ KeyId })),
-    putKeyPolicy: on("PutKeyPolicy", async (client) => {
-      const { Policy } = await owner.getKeyPolicy({ KeyId });
-      return client.putKeyPolicy({ KeyId, Policy });
-    }),
+    putKeyPolicy: on("PutKeyPolicy", (client) => client.putKeyPolicy({ KeyId, Policy })),
     listKeyPolicies: on("ListKeyPolicies", (client) => client.listKeyPolicies({ KeyId })),
     tagResource: on("TagResource", (client) =>
       client.tagResource({ KeyId, Tags: [{ TagKey: "a", TagValue: "b" }] }),

@@ -1,0 +1,118 @@
+import { statfsSync } from "node:fs";
+import { availableParallelism } from "node:os";
+import { join } from "node:path";
+import { defineConfig } from "vitest/config";
+import { DefaultReporter, type TestCase, type TestModule, type TestSuite } from "vitest/node";
+
+/** Where a report for `tools/count-tests.ts` is written. */
+const report = process.env["TEST_REPORT"];
+
+const json: ["json", { outputFile: string }][] =
+  report === undefined ? [] : [["json", { outputFile: report }]];
+
+// nx sets it: what is tested would be coloured there and plain elsewhere.
+delete process.env["FORCE_COLOR"];
+
+// Halves the time that a process takes to start: sources are stripped and compiled once. The processes that
+// tests start inherit it. Coverage would be less exact with it.
+if (!process.argv.some((argument) => argument.startsWith("--coverage"))) {
+  process.env["NODE_COMPILE_CACHE"] ??= join(import.meta.dirname, "node_modules/.cache/compile");
+}
+
+// Thousands of keystores are made, and a disk is waited for at every change of one. No test needs a disk: what a
+// killed process has written stays. Where memory has no room, the usual folder for temporary files is used.
+const memory = "/dev/shm";
+if (process.env["TMPDIR"] === undefined && roomIn(memory) > 2 ** 31) process.env["TMPDIR"] = memory;
+
+/** Bytes that a folder can take; 0 where it does not exist. */
+function roomIn(folder: string): number {
+  try {
+    const { bavail, bsize } = statfsSync(folder);
+    return bavail * bsize;
+  } catch {
+    return 0;
+  }
+}
+
+/** Counts the files on their lines, so that a log shows how far the run is. */
+class CountingReporter extends DefaultReporter {
+  #files = 0;
+  #finished = 0;
+
+  override onTestRunStart(...args: Parameters<DefaultReporter["onTestRunStart"]>): void {
+    this.#files = args[0].length;
+    this.#finished = 0;
+    super.onTestRunStart(...args);
+  }
+
+  override onTestModuleEnd(testModule: TestModule): void {
+    this.#finished++;
+    super.onTestModuleEnd(testModule);
+  }
+
+  protected override getEntityPrefix(entity: TestCase | TestModule | TestSuite): string {
+    const prefix = super.getEntityPrefix(entity);
+    return entity.type === "module" ? `${prefix}${this.#finished}/${this.#files} ` : prefix;
+  }
+}
+
+/** @param setup - Files in the package: run before each file of tests, and once before all of them. */
+const project = (dir: string, setup: { readonly each?: string; readonly once?: string } = {}) => {
+  const root = join(import.meta.dirname, "packages", dir);
+  const files = (name: string | undefined) => (name === undefined ? [] : [join(root, name)]);
+  const [setupFiles, globalSetup] = [files(setup.each), files(setup.once)];
+  return { extends: true as const, test: { name: `@env/${dir}`, root, setupFiles, globalSetup } };
+};
+
+export default defineConfig({
+  // Packages are tested from their sources: no build first.
+  ssr: { resolve: { conditions: ["@env/source", "node"] } },
+  test: {
+    coverage: {
+      provider: "v8",
+      include: ["packages/*/src/**"],
+      reporter: ["text-summary", "lcov"],
+    },
+    include: ["test/**/*.test.ts"],
+    // Starting a process for every file would take a third of the time; the setup isolates their modules.
+    isolate: false,
+    setupFiles: [join(import.meta.dirname, "vitest.setup.ts"), "/tmp/cpu-setup.ts"],
+    // One process per core: the tests start processes of their own.
+    maxWorkers: availableParallelism(),
+    // Concurrent tests start processes: more at a time are not quicker, and each takes longer.
+    maxConcurrency: 2,
+    // Nothing here is timed: a slow machine is not a failure, and a test that hangs still ends.
+    testTimeout: process.env["SLOW"] === undefined ? 600_000 : 3_600_000,
+    hookTimeout: 600_000,
+    reporters: [new CountingReporter(), ...json],
+    projects: [
+      project("aws-kms"),
+      project("cli", { once: "test/support/programs.ts" }),
+      project("conformance"),
+      project("core"),
+      {
+        extends: true,
+        resolve: {
+          alias: {
+            "#crypto": `${import.meta.dirname}/packages/core/src/crypto.web.ts`,
+            "#fields": `${import.meta.dirname}/packages/core/src/fields.web.ts`,
+          },
+        },
+        test: { name: "@env/core/web", root: "packages/core", env: { CRYPTO: "web" } },
+      },
+      project("gcp-kms"),
+      project("kms", { each: "test/support/rsa-pairs.ts", once: "test/support/programs.ts" }),
+      project("kms-server"),
+      project("local-file"),
+      project("node-stream", { once: "test/support/programs.ts" }),
+      project("s3"),
+      project("test-servers"),
+      project("testkit"),
+      project("vault-transit"),
+      {
+        extends: true,
+        test: { name: "@env/tools", root: "tools", include: ["test/**/*.test.ts"] },
+      },
+    ],
+  },
+});
