@@ -9,7 +9,7 @@ const update = process.env["UPDATE_TRANSCRIPTS"] === "1";
 const folder = join(import.meta.dirname, "transcripts");
 
 for (const name of readdirSync(folder).toSorted()) {
-  it.concurrent(`goes as written in ${name}`, async ({ onTestFinished }) => {
+  it(`goes as written in ${name}`, async ({ onTestFinished }) => {
     const path = join(folder, name);
     const text = readFileSync(path, "utf8");
     const steps = parseTranscript(text);
