@@ -21,9 +21,9 @@ import {
 } from "./support/worlds.ts";
 
 const times = process.env["SLOW"] === undefined ? 1 : 50;
-const runs = { numRuns: 1500 * times };
+const runs = { numRuns: 500 * times };
 /** Cases for which a precondition holds, which few do: the others are not counted. */
-const filtered = { numRuns: 200 * times };
+const filtered = { numRuns: 100 * times };
 
 describe("decide", () => {
   it("allows nothing more for one more Deny", () => {
