@@ -89,6 +89,7 @@ export default defineConfig({
       project("aws-kms"),
       project("cli", { once: "test/support/programs.ts" }),
       project("conformance"),
+      project("console", { once: "test/support/build.ts" }),
       project("core"),
       {
         extends: true,

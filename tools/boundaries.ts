@@ -28,6 +28,8 @@ interface Layer {
   readonly uses: readonly string[] | "all";
   /** What only its tests may import, besides the testkit. */
   readonly tests?: readonly string[];
+  /** What it publishes is a bundle, so what its sources use is not among its dependencies. */
+  readonly bundled?: true;
   /** An application brings its own core. Libraries take their user's, or there would be two `Cmk`. */
   readonly application?: true;
 }
@@ -57,6 +59,8 @@ const layers: Readonly<Record<string, Layer>> = {
   "@env/vault-transit": adapter,
   // core is not its own arrow but the peer that kms asks for.
   "@env/kms-server": { uses: ["@env/core", "@env/kms"] },
+  // Its pages run in a browser. What they have of others is types, and the catalogue of the KMS.
+  "@env/console": { uses: ["@env/kms", "@env/kms-server"], bundled: true },
   "@env/s3": {
     uses: ["@env/core", "@env/node-stream"],
     tests: ["@env/aws-kms", "@env/kms", "@env/kms-server", "@env/test-servers"],
@@ -94,7 +98,7 @@ export function violations(packages: readonly CheckedPackage[]): string[] {
     const { name } = each.manifest;
     const layer = Object.hasOwn(layers, name) ? layers[name] : undefined;
     if (layer === undefined) return [`${name} has no layer; give it one in tools/boundaries.ts`];
-    return [...inManifest(each.manifest, layer), ...inFiles(each)];
+    return [...inManifest(each.manifest, layer), ...inFiles(each, layer)];
   });
 }
 
@@ -131,10 +135,11 @@ function mayUse({ uses }: Layer, name: string): boolean {
   return uses === "all" || uses.includes(name);
 }
 
-function inFiles({ dir, manifest, files }: CheckedPackage): string[] {
+function inFiles({ dir, manifest, files }: CheckedPackage, layer: Layer): string[] {
   const { name } = manifest;
   const shipped = new Set(shippedDependencies(manifest));
   const declared = new Set([...shipped, ...Object.keys(manifest.devDependencies ?? {})]);
+  const forSources = layer.bundled === true ? declared : shipped;
   const found: string[] = [];
   for (const [file, text] of Object.entries(files)) {
     const inSources = file.startsWith("src/");
@@ -142,7 +147,7 @@ function inFiles({ dir, manifest, files }: CheckedPackage): string[] {
     found.push(...trespasses(name, file, specifiers).map((problem) => `${dir}/${file} ${problem}`));
     for (const specifier of specifiers) {
       const used = packageOf(specifier);
-      if (isOurs(used) && used !== name && !(inSources ? shipped : declared).has(used)) {
+      if (isOurs(used) && used !== name && !(inSources ? forSources : declared).has(used)) {
         found.push(`${dir}/${file} imports ${used}, which its package.json does not declare`);
       }
       const isSupport = !inSources && declared.has(supporter(dir, file, specifier) ?? "");
@@ -199,7 +204,7 @@ function packageOf(specifier: string): string {
 await command(import.meta, () => {
   const examples: Package = { dir: "examples", manifest: readRoot() };
   const packages = [...readWorkspace(), examples].map(({ dir, manifest }) => {
-    const paths = findFiles(`${dir}/**/*.ts`);
+    const paths = findFiles(`${dir}/**/*.{ts,tsx}`);
     const files = paths.map((path) => [path.slice(dir.length + 1), readText(path)] as const);
     return { dir, manifest, files: Object.fromEntries(files) };
   });

@@ -30,7 +30,8 @@ export function brokenEntries(
     ...Object.entries(manifest.imports ?? {}),
   ];
   for (const [subpath, target] of entries) {
-    if (subpath === "./package.json" || isInternal(target)) continue;
+    // Pages are built from more than one file.
+    if (/\.(?:json|html)$/.test(subpath) || isInternal(target)) continue;
     const files = filesOf(target);
     const sources = files.filter((file) => file.startsWith("./src/"));
     const products = files.filter((file) => file.startsWith("./dist/"));

@@ -9,7 +9,7 @@ import type { Consumer } from "./consumer.ts";
 /** What a program imports to get a package's entries: `@env/core`, `@env/core/message`. */
 export function entriesOf({ name, exports = {} }: Manifest): string[] {
   return Object.entries(exports)
-    .filter(([subpath, target]) => subpath !== "./package.json" && !isInternal(target))
+    .filter(([subpath, target]) => !/\.(?:json|html)$/.test(subpath) && !isInternal(target))
     .map(([subpath]) => name + subpath.slice(1));
 }
 

@@ -1,0 +1,68 @@
+/** A browser for tests: one for all tests of a file, and a page of its own for each. */
+import { existsSync } from "node:fs";
+import { chromium, type Browser, type BrowserContext, type Page } from "playwright-core";
+
+/** Where CI and Debian install it. */
+export const CHROMIUM = "/usr/bin/chromium";
+
+/** Why tests are skipped; `undefined`: there is a browser. */
+export const noBrowser = existsSync(CHROMIUM) ? undefined : `there is no ${CHROMIUM}`;
+
+const args = [
+  "--headless",
+  "--no-sandbox",
+  "--disable-gpu",
+  "--disable-quic",
+  "--no-first-run",
+  "--disable-background-networking",
+  "--disable-component-update",
+  "--disable-sync",
+];
+
+export function startBrowser(): Promise<Browser> {
+  return chromium.launch({ executablePath: CHROMIUM, args });
+}
+
+export interface Visit {
+  readonly context: BrowserContext;
+  readonly page: Page;
+  /** What the browser complained about: errors of scripts, and breaches of the policy for content. */
+  readonly complaints: readonly string[];
+}
+
+export async function visit(
+  browser: Browser,
+  options: { readonly width?: number; readonly dark?: boolean } = {},
+): Promise<Visit> {
+  const { width = 1280, dark = false } = options;
+  const context = await browser.newContext({
+    viewport: { width, height: 820 },
+    colorScheme: dark ? "dark" : "light",
+    reducedMotion: "reduce",
+    permissions: ["clipboard-read", "clipboard-write"],
+  });
+  const page = await context.newPage();
+  const complaints: string[] = [];
+  page.on("pageerror", ({ message }) => complaints.push(message));
+  page.on("console", (message) => {
+    // A refused or failed call is part of many tests, and the page says it.
+    if (message.type() === "error" && !message.text().startsWith("Failed to load resource")) {
+      complaints.push(message.text());
+    }
+  });
+  return { context, page, complaints };
+}
+
+/** Signs in on the page that is shown. */
+export async function signIn(
+  page: Page,
+  {
+    accessKeyId,
+    secretAccessKey,
+  }: { readonly accessKeyId: string; readonly secretAccessKey: string },
+): Promise<void> {
+  await page.getByLabel("Access key ID").fill(accessKeyId);
+  await page.getByLabel("Secret access key").fill(secretAccessKey);
+  await page.getByRole("button", { name: "Sign in" }).click();
+  await page.locator("main#content").waitFor();
+}
