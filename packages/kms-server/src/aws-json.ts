@@ -20,6 +20,9 @@ export interface Answer {
   readonly status: number;
   readonly contentType: string;
   readonly body: string;
+  /** Sent in place of `body`. */
+  readonly bytes?: Uint8Array;
+  readonly headers?: Readonly<Record<string, string>>;
   /** The name of the error; undefined for a success. */
   readonly error?: string;
 }
@@ -33,14 +36,19 @@ type Members = Record<string, unknown>;
  * @throws {@link WireError} `SerializationException`
  */
 export function decodeRequest({ members }: ServedOperation, body: Buffer): Members {
-  const value = body.length === 0 ? {} : parse(body);
-  if (typeof value !== "object" || value === null || Array.isArray(value)) throw unreadable();
   const request: Members = {};
-  for (const [name, given] of Object.entries(value)) {
+  for (const [name, given] of Object.entries(objectOf(body))) {
     if (!members.has(name) || given === null) continue;
     request[name] = valueOf(name, memberKinds.get(name), given);
   }
   return request;
+}
+
+/** Reads an object, which an empty body is as well. @throws {@link WireError} `SerializationException` */
+export function objectOf(body: Buffer): object {
+  const value = body.length === 0 ? {} : parse(body);
+  if (typeof value !== "object" || value === null || Array.isArray(value)) throw unreadable();
+  return value;
 }
 
 const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });

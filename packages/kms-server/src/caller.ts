@@ -24,6 +24,11 @@ export function strict(verifier: SignatureVerifier): Authenticate {
 const CLAIM =
   /Credential=([\w-]{1,128})\/[0-9]{8}\/([a-z0-9-]{1,32})\/([a-z0-9-]{1,64})\/aws4_request/;
 
+/** Requests of browsers, which cannot hide their origin, are answered by one, and all others by another. */
+export function withBrowsers(browsers: Authenticate, others: Authenticate): Authenticate {
+  return (request) => (headersOf(request).has("origin") ? browsers(request) : others(request));
+}
+
 /**
  * Callers are believed. An access key id that is known gives its principal, any other one the root of the account.
  *

@@ -3,10 +3,11 @@
  *
  * @module
  */
-import type { Keystore, SessionOptions } from "@env/kms";
+import { principalArn, type Keystore, type SessionOptions } from "@env/kms";
 import { servedOperations, type ServedOperation } from "@env/kms/server";
-import { answerOf, answerOfError, decodeRequest, type Answer } from "./aws-json.ts";
+import { answerOf, answerOfError, decodeRequest, objectOf, type Answer } from "./aws-json.ts";
 import type { Authenticate, Caller } from "./caller.ts";
+import type { ConsoleCaller, ConsoleOperations } from "./console/calls.ts";
 import type { ReceivedRequest } from "./signed-request.ts";
 import {
   answerQuery,
@@ -46,6 +47,8 @@ export interface CallsOptions {
   readonly keystore: Keystore;
   readonly authenticate: Authenticate;
   readonly webIdentity: WebIdentity;
+  /** The calls of the console, where there is one. */
+  readonly own: ConsoleOperations | undefined;
   /** Counts a call of a principal. @throws {@link WireError} `ThrottlingException` */
   readonly count: (principal: string) => void;
 }
@@ -103,7 +106,7 @@ export class Calls {
     headers: TargetHeaders,
     origin: Origin,
   ): Promise<Outcome> {
-    let operation: ServedOperation | undefined;
+    let operation: Pick<ServedOperation, "name"> | undefined;
     let caller: Outcome["caller"];
     let input: Record<string, unknown> | undefined;
     const about = (): Omit<Outcome, "answer"> => ({
@@ -117,9 +120,16 @@ export class Calls {
       caller = toLogged(signer);
       this.#options.count(signer.credential.principal);
       requireService(signer, "kms");
-      operation = operationOf(headers.target);
-      input = decodeRequest(operation, request.body);
-      return { answer: await this.#call(operation, input, signer, origin), ...about() };
+      const own = this.#options.own?.find(headers.target);
+      if (own !== undefined) {
+        operation = own;
+        const by = consoleCaller(signer, origin, this.#options.keystore);
+        return { answer: answerOf(await own.call(objectOf(request.body), by)), ...about() };
+      }
+      const served = operationOf(headers.target);
+      operation = served;
+      input = decodeRequest(served, request.body);
+      return { answer: await this.#call(served, input, signer, origin), ...about() };
     } catch (error) {
       const answer = answerOfError(error);
       return { answer, ...about(), ...(answer.status >= 500 ? { fault: error } : {}) };
@@ -161,8 +171,21 @@ function sessionOf({ credential }: Caller, origin: Origin): SessionOptions {
   return { ...credential.session, ...placeOf(origin) };
 }
 
+function consoleCaller(
+  caller: Caller,
+  origin: Origin,
+  { facts }: Pick<Keystore, "facts">,
+): ConsoleCaller {
+  const { credential, region } = caller;
+  return {
+    principal: principalArn(credential.principal, facts),
+    session: { ...sessionOf(caller, origin), region },
+    requestId: origin.requestId,
+  };
+}
+
 /** What policies see of where a request came from. */
-function placeOf({ sourceIp, userAgent, secure }: Origin): SessionOptions {
+export function placeOf({ sourceIp, userAgent, secure }: Origin): SessionOptions {
   return {
     ...(sourceIp === undefined ? {} : { sourceIp }),
     ...(userAgent === undefined ? {} : { userAgent }),

@@ -8,3 +8,4 @@ export type { KmsServerOptions, LogEntry, ServerLimits, TlsFiles } from "./optio
 export { localCertificate } from "./local-authority.ts";
 export type { LocalCertificate } from "./local-authority.ts";
 export type * from "./console/api.ts";
+export type { ConsoleOptions } from "./console/console.ts";

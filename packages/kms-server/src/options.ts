@@ -4,6 +4,7 @@
  * @module
  */
 import { checkOptions, isLoopback } from "@env/core/driver";
+import { MIN_IDLE, type ConsoleOptions } from "./console/console.ts";
 
 export interface KmsServerOptions {
   /** The address to listen on. Default: `127.0.0.1`. */
@@ -23,6 +24,8 @@ export interface KmsServerOptions {
    */
   readonly jwksFiles?: Readonly<Record<string, string>>;
   readonly limits?: ServerLimits;
+  /** Serves the console under `/console`. Default: there is none. */
+  readonly console?: ConsoleOptions;
   /** Also answers `GET /_localstack/health`, as LocalStack does. Default: false. */
   readonly localstack?: boolean;
   /** Who may read `GET /metrics`: callers on this machine, or everybody. Default: `loopback`. */
@@ -105,6 +108,7 @@ const DEFAULT_LIMITS: Required<ServerLimits> = {
 
 const KNOWN: ReadonlySet<string> = new Set<keyof KmsServerOptions>([
   "auth",
+  "console",
   "host",
   "jwksFiles",
   "limits",
@@ -117,6 +121,11 @@ const KNOWN: ReadonlySet<string> = new Set<keyof KmsServerOptions>([
 ]);
 
 const KNOWN_LIMITS: ReadonlySet<string> = new Set(Object.keys(DEFAULT_LIMITS));
+const KNOWN_CONSOLE: ReadonlySet<string> = new Set<keyof ConsoleOptions>([
+  "folder",
+  "idleTimeout",
+  "longestSession",
+]);
 const KNOWN_TLS: ReadonlySet<string> = new Set<keyof TlsFiles>(["certFile", "keyFile"]);
 
 /**
@@ -139,6 +148,7 @@ export function settingsOf(options: KmsServerOptions): Settings {
       throw new RangeError(`limits.${name} must be a number above 0`);
     }
   }
+  if (options.console !== undefined) requireConsole(options.console);
   const local = isLoopback(host);
   const { auth = local ? "lenient" : "strict" } = options;
   if (auth !== "strict" && auth !== "lenient")
@@ -152,4 +162,18 @@ export function settingsOf(options: KmsServerOptions): Settings {
     );
   }
   return { ...options, host, port, auth, limits };
+}
+
+function requireConsole(options: ConsoleOptions): void {
+  checkOptions(options, KNOWN_CONSOLE, "console");
+  const { folder, idleTimeout = MIN_IDLE, longestSession = idleTimeout } = options;
+  if (typeof folder !== "string") throw new TypeError("console.folder must be a path");
+  if (!(idleTimeout >= MIN_IDLE)) {
+    throw new RangeError(`console.idleTimeout must be a number of at least ${MIN_IDLE}`);
+  }
+  if (!(longestSession >= idleTimeout)) {
+    throw new RangeError(
+      "console.longestSession must be a number, and at least console.idleTimeout",
+    );
+  }
 }

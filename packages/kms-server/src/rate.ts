@@ -1,5 +1,5 @@
 /**
- * How many calls a principal may make per second. A bucket holds one second's worth and fills all the time.
+ * How many calls a principal may make per second. A bucket fills all the time.
  *
  * @module
  */
@@ -16,19 +16,28 @@ interface Bucket {
 
 export class Rate {
   readonly #perSecond: number;
+  readonly #burst: number;
   readonly #now: () => number;
   readonly #buckets = new Map<string, Bucket>();
 
-  /** @param now - Milliseconds. Default: since the process started. */
-  constructor(perSecond: number, now: () => number = () => performance.now()) {
+  /**
+   * @param now - Milliseconds. Default: since the process started.
+   * @param burst - What a full bucket holds. Default: one second's worth.
+   */
+  constructor(
+    perSecond: number,
+    now: () => number = () => performance.now(),
+    burst: number = Math.max(1, perSecond),
+  ) {
     this.#perSecond = perSecond;
+    this.#burst = burst;
     this.#now = now;
   }
 
   /** @throws {@link WireError} `ThrottlingException` */
   count(principal: string): void {
     const now = this.#now();
-    const most = Math.max(1, this.#perSecond);
+    const most = this.#burst;
     const { calls, filled } = this.#buckets.get(principal) ?? { calls: most, filled: now };
     const left = Math.min(most, calls + ((now - filled) / 1000) * this.#perSecond);
     // The one used last is the newest.

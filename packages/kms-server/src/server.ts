@@ -13,7 +13,9 @@ import type { Socket } from "node:net";
 import type { Keystore } from "@env/kms";
 import { answerOfError, type Answer } from "./aws-json.ts";
 import { announcesMore, readBody } from "./body.ts";
-import { lenient, strict } from "./caller.ts";
+import { lenient, strict, withBrowsers } from "./caller.ts";
+import { ConsoleOperations } from "./console/calls.ts";
+import { Console } from "./console/console.ts";
 import { Calls, type Outcome } from "./calls.ts";
 import { Metrics } from "./metrics.ts";
 import { settingsOf, type KmsServerOptions, type LogEntry, type Settings } from "./options.ts";
@@ -21,6 +23,7 @@ import { pageAt } from "./pages.ts";
 import { Rate, throttled } from "./rate.ts";
 import { RotationAge } from "./rotation-age.ts";
 import { WebIdentity } from "./query/web-identity.ts";
+import { headersOf } from "./signed-request.ts";
 import { SignatureVerifier, type FindCredential } from "./verify-signature.ts";
 import { readTls, watchTls } from "./tls-files.ts";
 import { WireError } from "./wire-error.ts";
@@ -46,6 +49,7 @@ export class KmsServer implements AsyncDisposable {
   readonly #metrics = new Metrics();
   readonly #rotationAge: RotationAge;
   readonly #calls: Calls;
+  readonly #console: Console | undefined;
   readonly #server: Server | TlsServer;
   #unwatch: (() => void) | undefined;
   #inWork = 0;
@@ -61,12 +65,18 @@ export class KmsServer implements AsyncDisposable {
     const { auth, limits } = settings;
     const credential: FindCredential = (id, token) => keystore.iam.credential(id, token);
     const rate = new Rate(limits.callsPerSecond);
+    this.#console = settings.console && new Console(keystore, settings.console);
+    const proven = strict(new SignatureVerifier({ credential, services: SERVICES }));
+    const believed = lenient(credential, keystore.facts.region);
     this.#calls = new Calls({
       keystore,
+      own: settings.console && new ConsoleOperations(keystore),
       authenticate:
         auth === "strict"
-          ? strict(new SignatureVerifier({ credential, services: SERVICES }))
-          : lenient(credential, keystore.facts.region),
+          ? proven
+          : this.#console === undefined
+            ? believed
+            : withBrowsers(proven, believed),
       webIdentity: new WebIdentity(keystore, {
         jwksFiles: settings.jwksFiles ?? {},
         perSecond: limits.tokensPerSecond,
@@ -170,7 +180,7 @@ export class KmsServer implements AsyncDisposable {
     try {
       const outcome = await this.#outcome(request, requestId);
       this.#send(request, response, requestId, outcome.answer);
-      if (request.method === "POST")
+      if (outcome.operation !== undefined || request.method === "POST")
         this.#note(request, requestId, outcome, performance.now() - started);
     } catch {
       // The client has gone. Nobody is there to be answered.
@@ -205,23 +215,29 @@ export class KmsServer implements AsyncDisposable {
       });
       if (page !== undefined) return { answer: page };
     }
+    const ours = this.#console?.serves(target) === true ? this.#console : undefined;
     try {
-      if (method !== "POST") throw new WireError("UnknownOperationException", "", 404);
+      if (method !== "POST" && ours === undefined) {
+        throw new WireError("UnknownOperationException", "", 404);
+      }
       if (this.#closing !== undefined) throw new WireError("ServiceUnavailableException", "", 503);
       if (this.#isBusy(socket)) throw throttled();
       const body = await readBody(request, limits.bodyBytes);
       const contentType = headers["content-type"];
       const named = headers["x-amz-target"];
+      const received = { method, target, rawHeaders, body };
+      const origin = {
+        requestId,
+        sourceIp,
+        // The longest that a session may have.
+        userAgent: headers["user-agent"]?.slice(0, 1024),
+        secure: this.#settings.tls !== undefined,
+      };
+      if (ours !== undefined) return await ours.answer(received, headersOf(received), origin);
       return await this.#calls.answer(
-        { method, target, rawHeaders, body },
+        received,
         { contentType, target: typeof named === "string" ? named : undefined },
-        {
-          requestId,
-          sourceIp,
-          // The longest that a session may have.
-          userAgent: headers["user-agent"]?.slice(0, 1024),
-          secure: this.#settings.tls !== undefined,
-        },
+        origin,
       );
     } catch (error) {
       if (!(error instanceof WireError)) throw error;
@@ -233,15 +249,19 @@ export class KmsServer implements AsyncDisposable {
     request: IncomingMessage,
     response: ServerResponse,
     requestId: string,
-    { status, contentType, body }: Answer,
+    { status, contentType, body: text, bytes, headers = {} }: Answer,
   ): void {
+    const body = bytes ?? text;
     // What was not read would be taken for the next request.
     const isWhole = request.complete;
     response.shouldKeepAlive &&= isWhole && this.#closing === undefined;
     response.writeHead(status, {
       "x-amzn-RequestId": requestId,
-      "Content-Type": contentType,
-      "Content-Length": Buffer.byteLength(body),
+      ...headers,
+      // Without a body, these two would speak of one.
+      ...(status === 204 || status === 304
+        ? {}
+        : { "Content-Type": contentType, "Content-Length": Buffer.byteLength(body) }),
     });
     response.end(body, () => {
       if (!isWhole) request.destroy();

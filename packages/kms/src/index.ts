@@ -51,6 +51,13 @@ export { lintPolicy } from "./policy/lint.ts";
 export type { Finding as PolicyFinding, FindingCode } from "./policy/lint.ts";
 export type { Severity } from "./policy/find.ts";
 export type { Decision, NamedPolicy } from "./policy/request.ts";
+export type {
+  AllowedAction,
+  EffectiveAccessRequest,
+  EffectiveAccessResponse,
+  PrincipalAccess,
+} from "./access/effective-access.ts";
+export type { KeySummariesResponse, KeySummary } from "./operations/key-summaries.ts";
 export type { ExplainRequest, NewGrant } from "./access/explain-request.ts";
 export type { Addition, Suggestion } from "./policy/additions.ts";
 export type {

@@ -6,6 +6,11 @@
  * @module
  */
 import { principalArn, type Realm } from "./arn.ts";
+import {
+  effectiveAccess,
+  type EffectiveAccessRequest,
+  type EffectiveAccessResponse,
+} from "./access/effective-access.ts";
 import { explainCall, type ExplainRequest } from "./access/explain-request.ts";
 import { Iam } from "./access/iam.ts";
 import { Quotas, type QuotaOptions } from "./access/quotas.ts";
@@ -196,6 +201,21 @@ export class Keystore implements Disposable {
   explain(request: ExplainRequest): Promise<Explanation> {
     const { store, descriptor } = this.#file;
     return explainCall({ store, lastUse: (arn) => this.audit.lastUse(arn) }, descriptor, request);
+  }
+
+  /**
+   * Lists who may do what with a key, and through which statement or grant, one page of principals at a time.
+   *
+   * @param region - Where the key is. Default: the keystore's own.
+   * @throws {@link KmsError} `ValidationException`, `NotFoundException`, `InvalidMarkerException`.
+   */
+  effectiveAccess(
+    request: EffectiveAccessRequest,
+    region: string = this.facts.region,
+  ): Promise<EffectiveAccessResponse> {
+    const { store, descriptor } = this.#file;
+    const source = { store, lastUse: (arn: string) => this.audit.lastUse(arn) };
+    return effectiveAccess(source, { ...descriptor, region }, request);
   }
 
   /**

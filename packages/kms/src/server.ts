@@ -15,6 +15,7 @@ export { checkPrincipal } from "./access/principal-input.ts";
 export { issuerName, providerArn } from "./access/provider-input.ts";
 export { defaultText } from "./store/iam-records.ts";
 export type { PolicyRecord, PrincipalRecord, ProviderRecord } from "./store/iam-records.ts";
+export { keySummaries } from "./operations/key-summaries.ts";
 export { memberKinds, type MemberKind } from "./requests/member-kinds.ts";
 export type { KmsOperations } from "./requests/operations.ts";
 

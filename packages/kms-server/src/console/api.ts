@@ -14,29 +14,44 @@ import type {
   AuditEntry,
   AuditReport,
   Decision,
+  EffectiveAccessRequest,
+  EffectiveAccessResponse,
   Explanation,
   ExplainRequest,
-  KeyMetadata,
+  KeySummariesResponse,
   Page,
   PageRequest,
   PolicyFinding,
-  Tag,
+} from "@env/kms";
+
+export type {
+  AllowedAction,
+  EffectiveAccessRequest,
+  EffectiveAccessResponse,
+  KeySummariesResponse,
+  KeySummary,
+  PrincipalAccess,
 } from "@env/kms";
 
 /** The calls by the name after `EnvelopeConsole.`: what each takes and answers. */
 export interface ConsoleCalls {
   readonly Explain: readonly [ExplainCallRequest, ExplainCallResponse];
+  /** Needs `kms:GetKeyPolicy` on the key, and `iam:SimulatePrincipalPolicy` on `*`. */
   readonly EffectiveAccess: readonly [EffectiveAccessRequest, EffectiveAccessResponse];
   readonly QueryAudit: readonly [QueryAuditRequest, QueryAuditResponse];
   readonly CountAudit: readonly [CountAuditRequest, CountAuditResponse];
   readonly VerifyAudit: readonly [VerifyAuditRequest, VerifyAuditResponse];
   readonly LintKeyPolicy: readonly [LintKeyPolicyRequest, LintKeyPolicyResponse];
+  /** Needs `kms:ListKeys`, and for each member of a key the permission that is named there. */
   readonly KeySummaries: readonly [PageRequest, KeySummariesResponse];
 }
 
 /** Asks what would be decided. Whatever it is, nothing is done. */
 export interface ExplainCallRequest {
-  /** 1 to 64 questions. A question without a principal is about the caller, with the caller's session. */
+  /**
+   * 1 to 64 questions. A question without a principal is about the caller, with the caller's session. One about another principal
+   * needs `iam:SimulatePrincipalPolicy` on that principal.
+   */
   readonly Requests: readonly ExplainRequest[];
 }
 
@@ -49,36 +64,13 @@ export interface ExplainCallResponse {
 export type ExplainAnswer =
   | {
       readonly Decision: Decision;
-      /** Absent unless the caller may see policies: `iam:SimulatePrincipalPolicy` on the principal. */
+      /**
+       * Absent unless the caller may see policies: `iam:SimulatePrincipalPolicy` on the principal, and `kms:GetKeyPolicy` on the key
+       * or `iam:GetRole` on the role in question.
+       */
       readonly Explanation?: Explanation;
     }
   | { readonly Error: { readonly Code: string; readonly Message: string } };
-
-/** Asks what each principal of the account may do with a key: needs `kms:GetKeyPolicy` and `iam:SimulatePrincipalPolicy`. */
-export interface EffectiveAccessRequest extends PageRequest {
-  /** Key id, key ARN, alias or alias ARN. */
-  readonly KeyId: string;
-}
-
-export interface EffectiveAccessResponse extends Page {
-  /** Principals that are allowed anything, and the grantees that are not of this account. */
-  readonly Principals: readonly PrincipalAccess[];
-}
-
-export interface PrincipalAccess {
-  /** ARN, or a service's name. */
-  readonly Principal: string;
-  readonly Allowed: readonly AllowedAction[];
-}
-
-export interface AllowedAction {
-  /** `kms:Decrypt` */
-  readonly Action: string;
-  /** {@link Decision.deciding}: the statement or grant. */
-  readonly Through: string;
-  /** Present where it holds only under conditions, which were taken to be met. */
-  readonly Conditional?: true;
-}
 
 /** Which records are meant. A record must match everything that is given. */
 export interface AuditFilter {
@@ -95,7 +87,10 @@ export interface AuditFilter {
   readonly ErrorCode?: string;
 }
 
-/** Reads records, the newest first. */
+/**
+ * Reads records, the newest first unless `First` says otherwise: needs `envelope:QueryAudit`. A page may have fewer records than
+ * `Limit`, even none, and still not be the last. Records that do not verify are left out, and VerifyAudit names them.
+ */
 export interface QueryAuditRequest extends AuditFilter, PageRequest {
   readonly First?: "oldest" | "newest";
 }
@@ -104,7 +99,7 @@ export interface QueryAuditResponse extends Page {
   readonly Entries: readonly AuditEntry[];
 }
 
-/** Counts records in groups: calls per day, per principal and key, and so on. */
+/** Counts the newest records in groups: calls per day, per principal and key, and so on. Needs `envelope:QueryAudit`. */
 export interface CountAuditRequest extends AuditFilter {
   /** What the records of a group have in common. At most 4. */
   readonly GroupBy: readonly CountedMember[];
@@ -129,7 +124,7 @@ export interface CountedGroup {
   readonly Count: number;
 }
 
-/** Verifies the log, from an anchor that was noted earlier where one is given. */
+/** Verifies the log, from an anchor that was noted earlier where one is given: needs `envelope:VerifyAudit`. */
 export interface VerifyAuditRequest {
   readonly Anchor?: { readonly Sequence: number; readonly Digest: string };
 }
@@ -148,35 +143,6 @@ export interface LintKeyPolicyRequest {
 
 export interface LintKeyPolicyResponse {
   readonly Findings: readonly PolicyFinding[];
-}
-
-export interface KeySummariesResponse extends Page {
-  readonly Keys: readonly KeySummary[];
-}
-
-/** A key in the list: needs `kms:ListKeys`, and what the caller may not see of a key is absent. */
-export interface KeySummary {
-  readonly KeyId: string;
-  readonly KeyArn: string;
-  /** Needs `kms:DescribeKey`. */
-  readonly Metadata?: KeyMetadata;
-  /** Names, such as `alias/app`: needs `kms:ListAliases`. */
-  readonly Aliases?: readonly string[];
-  /** Needs `kms:ListResourceTags`. */
-  readonly Tags?: readonly Tag[];
-  /** Needs `kms:GetKeyRotationStatus`. */
-  readonly Rotation?: {
-    readonly Enabled: boolean;
-    readonly PeriodInDays?: number;
-    readonly NextDate?: Date;
-  };
-  /** Needs `kms:GetKeyLastUsage`. `null`: it has never been used. */
-  readonly LastUse?: {
-    readonly Operation: string;
-    readonly Time: Date;
-    /** Absent where the record is no longer in the log. */
-    readonly Principal?: string;
-  } | null;
 }
 
 /**

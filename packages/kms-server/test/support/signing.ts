@@ -76,7 +76,7 @@ export async function signed({
 }
 
 /** The digest that the signer asks for. */
-class Sha256 {
+export class Sha256 {
   readonly #hash: Hash | Hmac;
 
   constructor(secret?: Uint8Array) {

@@ -45,15 +45,17 @@ export interface AccessSource {
 /** One caller's way to keys, within one transaction. */
 export class Access {
   readonly caller: Caller;
+  /** The account, and the region in which the caller is. */
+  readonly realm: Realm;
+  /** The last use of a key, by its ARN. */
+  readonly lastUse: AccessSource["lastUse"];
   readonly #store: Store;
-  readonly #lastUse: AccessSource["lastUse"];
-  readonly #realm: Realm;
   readonly #ambient: ConditionValues;
 
   constructor({ store, session, lastUse }: AccessSource) {
     this.#store = store;
-    this.#lastUse = lastUse;
-    this.#realm = session.realm;
+    this.lastUse = lastUse;
+    this.realm = session.realm;
     this.caller = session.caller(store);
     this.#ambient = session.ambient;
   }
@@ -111,7 +113,7 @@ export class Access {
     if (question.region !== undefined) conditions.set("aws:requestedregion", question.region);
     for (const [name, value] of usual) conditions.set(name, value);
     if (record !== undefined && has(question, "kms:TrailingDaysWithoutKeyUsage")) {
-      const use = this.#lastUse(arnOf(record, this.#realm));
+      const use = this.lastUse(arnOf(record, this.realm));
       const days = daysWithoutUse(record, use?.time, this.#store.now());
       conditions.set("kms:trailingdayswithoutkeyusage", String(days));
     }
@@ -138,7 +140,7 @@ export class Access {
       caller: this.caller,
       action: `kms:${action}`,
       resource: this.#resource(question, record),
-      resourceAccount: this.#realm.accountId,
+      resourceAccount: this.realm.accountId,
       ...(key === undefined
         ? {}
         : { key: grant === undefined ? key : { ...key, grants: [grant] } }),
@@ -166,7 +168,7 @@ export class Access {
   }
 
   #realmOf({ region }: { readonly region?: string | undefined }): Realm {
-    return region === undefined ? this.#realm : { ...this.#realm, region };
+    return region === undefined ? this.realm : { ...this.realm, region };
   }
 
   #named({
@@ -207,7 +209,7 @@ export class Access {
   }
 
   #granted({ action, grant: wanted }: GrantQuestion): Pick<Resolved, "record" | "grant"> {
-    if ("token" in wanted) return grantOfToken(this.#store, this.#realm, wanted.token);
+    if ("token" in wanted) return grantOfToken(this.#store, this.realm, wanted.token);
     const { record } = this.#named({ action, ...wanted });
     const grant = record?.grants.find(({ grantId }) => grantId === wanted.grantId);
     if (grant === undefined) throw this.#missing(action, notFoundGrant(wanted.grantId));
@@ -216,7 +218,7 @@ export class Access {
 
   #keyOfBlob({ named }: BlobQuestion): KeyRecord {
     if (named === undefined) throw invalidCiphertext();
-    const record = keyOfUuid(this.#store, this.#realm, named);
+    const record = keyOfUuid(this.#store, this.realm, named);
     if (record !== undefined) return record;
     // Not "not found": whoever holds a blob may not learn which keys exist.
     throw new KmsError(
@@ -226,17 +228,17 @@ export class Access {
   }
 
   #aliasTarget({ action, name }: AliasTargetQuestion): KeyRecord {
-    const record = this.#store.keys.byAlias(this.#realm.region, name);
-    if (record === undefined) throw this.#missing(action, notFoundAlias(this.#realm, name));
+    const record = this.#store.keys.byAlias(this.realm.region, name);
+    if (record === undefined) throw this.#missing(action, notFoundAlias(this.realm, name));
     return record;
   }
 
   #requireThisAccount(action: string, reference: KeyReference, text: string): void {
     const { accountId } = reference;
-    if (accountId === this.#realm.accountId) return;
+    if (accountId === this.realm.accountId) return;
     if (text.startsWith("arn:")) throw foreign(this.caller, `kms:${action}`);
     // A bare name of a caller from elsewhere is one of the caller's own account, which is not here.
-    const own = { ...this.#realm, accountId };
+    const own = { ...this.realm, accountId };
     throw reference.kind === "key"
       ? notFoundKey(own, reference.keyId)
       : notFoundAlias(own, reference.name);
@@ -244,7 +246,7 @@ export class Access {
 
   /** Callers of other accounts do not learn what there is. */
   #missing(action: string, error: KmsError): KmsError {
-    if (this.caller.accountId === this.#realm.accountId) return error;
+    if (this.caller.accountId === this.realm.accountId) return error;
     return foreign(this.caller, `kms:${action}`);
   }
 }

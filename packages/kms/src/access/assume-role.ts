@@ -124,7 +124,7 @@ function withInherited(
  */
 export function sessionToken(call: IamCall, duration?: number): TemporaryCredentials {
   const { caller, directory } = call;
-  if (caller.type !== "user" && caller.type !== "root") {
+  if (call.isTemporary || (caller.type !== "user" && caller.type !== "root")) {
     throw new KmsError(
       "AccessDeniedException",
       "Cannot call GetSessionToken with session credentials",

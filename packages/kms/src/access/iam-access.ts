@@ -9,10 +9,12 @@ import { principalArn, type Realm } from "../arn.ts";
 import type { AuditEvent, AuditSink } from "../audit/event.ts";
 import { isKmsError, KmsError } from "../catalogue/errors.ts";
 import { decide } from "../policy/decide.ts";
-import type { AccessRequest, Caller, ConditionValues } from "../policy/request.ts";
+import type { AccessRequest, Caller, ConditionValues, ServiceOfOthers } from "../policy/request.ts";
 import { conditionValues } from "../policy/values.ts";
 import type { ProviderRecord } from "../store/iam-records.ts";
 import type { Store } from "../store/store.ts";
+import { Access, type AccessSource } from "./access.ts";
+import type { Asked, Question } from "./question.ts";
 import type { Directory } from "./directory.ts";
 import { IamError } from "./iam-error.ts";
 import {
@@ -48,8 +50,8 @@ export interface FederatedCaller {
 
 /** What is called. */
 export interface IamOperation {
-  readonly source: "iam" | "sts";
-  /** `CreateUser`, `AssumeRole`, … */
+  readonly source: ServiceOfOthers;
+  /** `CreateUser`, `AssumeRole`, `QueryAudit`, … */
   readonly operation: string;
   readonly readOnly: boolean;
   /** The parameters; what spec/audit-v1.md lists is kept of them. */
@@ -75,13 +77,24 @@ export class IamCall {
   readonly transitiveTags: readonly string[];
   readonly #ambient: ConditionValues;
   readonly #decisions: AuditEvent["decisions"][number][] = [];
+  readonly #accessTo: Begun["access"];
+  #access: Access | undefined;
 
-  constructor(directory: Directory, { caller, ambient, federated, transitiveTags = [] }: Begun) {
+  constructor(
+    directory: Directory,
+    { caller, ambient, federated, transitiveTags = [], access }: Begun,
+  ) {
+    this.#accessTo = access;
     this.directory = directory;
     this.caller = caller;
     this.federated = federated;
     this.transitiveTags = transitiveTags;
     this.#ambient = ambient;
+  }
+
+  /** Whether the caller has temporary credentials. */
+  get isTemporary(): boolean {
+    return this.#ambient.has("aws:tokenissuetime");
   }
 
   /** What was decided, for the record. */
@@ -91,20 +104,49 @@ export class IamCall {
 
   /** @throws {@link KmsError} `AccessDeniedException` in AWS's words. */
   authorize(
-    action: `${"iam" | "sts"}:${string}`,
+    action: `${ServiceOfOthers}:${string}`,
     resource: string,
     facts: ResourceFacts = {},
   ): void {
     const begun = { caller: this.caller, ambient: this.#ambient };
     const request = requestOn(this.directory, begun, action, resource, facts);
-    const { allowed, because, deciding, reason } = decide(request);
-    const what = { action, resource, allowed, because };
-    this.#decisions.push(deciding === undefined ? what : { ...what, deciding });
-    if (allowed) return;
+    const decision = decide(request);
+    this.#note({ request, decision });
+    if (decision.allowed) return;
     throw new KmsError(
       "AccessDeniedException",
-      `User: ${this.caller.arn} is not authorized to perform: ${action} on resource: ${resource} ${reason}`,
+      `User: ${this.caller.arn} is not authorized to perform: ${action} on resource: ${resource} ${decision.reason}`,
     );
+  }
+
+  /**
+   * Asks what an operation of the KMS would ask.
+   *
+   * @returns ARN of the key, or `*`.
+   * @throws {@link KmsError} `AccessDeniedException`, `NotFoundException`
+   */
+  authorizeOn(question: Question): string {
+    const asked = this.keys.ask(this.keys.resolve(question), [], []);
+    this.#note(asked);
+    this.keys.requireAllowed(asked);
+    return asked.request.resource;
+  }
+
+  /**
+   * The caller's way to keys.
+   *
+   * @throws TypeError where the caller has a token of an identity provider.
+   */
+  get keys(): Access {
+    this.#access ??= this.#accessTo?.();
+    if (this.#access === undefined) throw new TypeError("the caller has no way to keys");
+    return this.#access;
+  }
+
+  #note({ request: { action, resource }, decision }: Asked): void {
+    const { allowed, because, deciding } = decision;
+    const what = { action, resource, allowed, because };
+    this.#decisions.push(deciding === undefined ? what : { ...what, deciding });
   }
 }
 
@@ -135,15 +177,19 @@ interface Begun {
   readonly ambient: ConditionValues;
   readonly federated?: FederatedCaller;
   readonly transitiveTags?: readonly string[] | undefined;
+  readonly access?: () => Access;
 }
+
+/** Where calls are recorded, and what the log knows of uses of keys. */
+export interface CallLog extends AuditSink, Pick<AccessSource, "lastUse"> {}
 
 /** The way of all calls. */
 export class IamAccess {
   readonly #directory: Directory;
-  readonly #audit: AuditSink;
+  readonly #audit: CallLog;
 
   /** Not for applications: servers take `keystore.iam.access`. */
-  constructor(directory: Directory, audit: AuditSink) {
+  constructor(directory: Directory, audit: CallLog) {
     this.#directory = directory;
     this.#audit = audit;
   }
@@ -160,7 +206,8 @@ export class IamAccess {
   ): Promise<T> {
     const { store, realm } = this.#directory;
     const { requestId } = by;
-    const { identity, callerIn } = "provider" in by ? vouched(by, realm) : signed(by, realm);
+    const { identity, callerIn } =
+      "provider" in by ? vouched(by, realm) : signed(by, realm, this.#audit);
     const begin = (): IamCall => new IamCall(this.#directory, callerIn(store));
     const attempt = (): Outcome<T> => {
       const call = begin();
@@ -208,13 +255,22 @@ interface Introduced {
   readonly callerIn: (store: Store) => Begun;
 }
 
-function signed({ principal, session: options }: IamCaller, realm: Realm): Introduced {
+function signed(
+  { principal, session: options }: IamCaller,
+  realm: Realm,
+  log: CallLog,
+): Introduced {
   const session = new Session(principalArn(principal, realm), realm, options);
   const { identity, ambient } = session;
   const transitiveTags = options?.transitiveTags;
   return {
     identity,
-    callerIn: (store) => ({ caller: session.caller(store), ambient, transitiveTags }),
+    callerIn: (store) => ({
+      caller: session.caller(store),
+      ambient,
+      transitiveTags,
+      access: () => new Access({ store, session, lastUse: (arn) => log.lastUse(arn) }),
+    }),
   };
 }
 

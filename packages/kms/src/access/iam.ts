@@ -17,7 +17,7 @@ import type { Page, PageRequest } from "../requests/shapes.ts";
 import type { Store } from "../store/store.ts";
 import { AccessKeys } from "./access-keys.ts";
 import { findCredential, type AwsCredential } from "./credential.ts";
-import { IamAccess } from "./iam-access.ts";
+import { IamAccess, type CallLog } from "./iam-access.ts";
 import { Directory, type Change } from "./directory.ts";
 import { checkPrincipal, type CheckedPrincipal, type PrincipalInput } from "./principal-input.ts";
 
@@ -56,7 +56,7 @@ export class Iam {
   readonly access: IamAccess;
 
   /** Not for applications: they take `keystore.iam`. */
-  constructor(store: Store, realm: Realm, audit: AuditSink) {
+  constructor(store: Store, realm: Realm, audit: CallLog) {
     this.#directory = new Directory(store, realm);
     this.#audit = audit;
     this.access = new IamAccess(this.#directory, audit);

@@ -12,8 +12,8 @@ export interface AuditEvent {
   readonly eventId?: string;
   /** Milliseconds since 1970. */
   readonly time: number;
-  /** The service that was called. Default: `kms`. */
-  readonly source?: "kms" | "iam" | "sts";
+  /** The service that was called. `envelope`: what AWS does not have. Default: `kms`. */
+  readonly source?: "kms" | "iam" | "sts" | "envelope";
   /** Default: the keystore's own. */
   readonly region?: string;
   /** `Decrypt`, `CreateKey`, … */

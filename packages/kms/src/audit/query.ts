@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { setImmediate } from "node:timers/promises";
 import type { AuditRecord } from "./record.ts";
 import { decodeRecord } from "./record.ts";
 import { malformed, type AuditStore, type Rows } from "./rows.ts";
@@ -32,6 +33,11 @@ export interface AuditQuery {
 export interface AuditPageQuery extends AuditQuery {
   /** The most records to return: 1 to 1000. Default: 100. */
   readonly limit?: number;
+  /**
+   * About how many records are opened at most: a page that ends before it is full has `next`, where the search goes on.
+   * Default: all.
+   */
+  readonly effort?: number;
   /** `next` of the previous page of the same query. */
   readonly marker?: string;
 }
@@ -62,7 +68,9 @@ export async function* query(
   rows: Rows,
   filter: AuditQuery,
 ): AsyncGenerator<AuditEntry, void, undefined> {
-  for await (const { entry } of scan(store, rows, filter, undefined)) yield entry;
+  for await (const { entry } of scan(store, rows, filter, undefined)) {
+    if (entry !== undefined) yield entry;
+  }
 }
 
 /** @throws as {@link query}. */
@@ -71,23 +79,33 @@ export async function page(
   rows: Rows,
   filter: AuditPageQuery,
 ): Promise<AuditPage> {
-  const { limit = 100, marker } = filter;
+  const { limit = 100, effort = Infinity, marker } = filter;
   if (!Number.isInteger(limit) || limit < 1 || limit > 1000) {
     throw new RangeError("limit must be an integer from 1 to 1000");
   }
-  const found: Found[] = [];
-  for await (const one of scan(store, rows, filter, marker)) {
-    found.push(one);
-    if (found.length > limit) break;
+  if (!(effort > 0)) throw new RangeError("effort must be a number above 0");
+  const entries: AuditEntry[] = [];
+  const until = ({ time, sequence }: TimePlace): AuditPage => ({
+    entries,
+    next: `${time}-${sequence}`,
+  });
+  let last: TimePlace | undefined;
+  let opened = 0;
+  for await (const { entry, place } of scan(store, rows, filter, marker)) {
+    if (entry === undefined) {
+      opened += ROWS;
+      if (opened >= effort) return until(place);
+    } else if (entries.length < limit) {
+      entries.push(entry);
+      last = place;
+    } else if (last !== undefined) return until(last);
   }
-  const entries = found.slice(0, limit).map(({ entry }) => entry);
-  const last = found[limit - 1]?.place;
-  if (found.length <= limit || last === undefined) return { entries };
-  return { entries, next: `${last.time}-${last.sequence}` };
+  return { entries };
 }
 
 interface Found {
-  readonly entry: AuditEntry;
+  /** Absent for the last of some rows that were read, after which there may be more. */
+  readonly entry?: AuditEntry;
   readonly place: TimePlace;
 }
 
@@ -106,20 +124,23 @@ async function* scan(
     (first === "oldest" ? { time: from, sequence: -1 } : { time: end, sequence: -1 });
   let last: number | undefined;
   for (;;) {
-    const found = await store.read(() => {
+    const some = await store.read(() => {
       // Later records are left out, so that a query ends.
       last ??= rows.head().last.sequence;
       return first === "oldest"
         ? store.auditRows.forwards(place, end, last, ROWS)
         : store.auditRows.backwards(place, from, last, ROWS);
     });
-    for (const row of found) {
+    for (const row of some) {
       const record = isMatch(rows, row);
       if (record !== undefined) yield { entry: { sequence: row.sequence, record }, place: row };
     }
-    const reached = found.at(-1);
-    if (reached === undefined || found.length < ROWS) return;
+    const reached = some.at(-1);
+    if (reached === undefined || some.length < ROWS) return;
+    yield { place: reached };
     place = reached;
+    // Others may work in between, however long the search takes.
+    await setImmediate();
   }
 }
 

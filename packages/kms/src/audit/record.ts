@@ -35,7 +35,8 @@ export interface AuditRecord {
   readonly eventVersion: "1.11";
   /** ISO 8601 with milliseconds, in UTC. */
   readonly eventTime: string;
-  readonly eventSource: `${"kms" | "iam" | "sts"}.amazonaws.com`;
+  /** `envelope`: a call that AWS does not have. */
+  readonly eventSource: `${"kms" | "iam" | "sts"}.amazonaws.com` | "envelope";
   readonly eventName: string;
   /** `AwsServiceEvent`: the keystore did it by itself. */
   readonly eventType: "AwsApiCall" | "AwsServiceEvent";
@@ -147,7 +148,7 @@ export function toRecord(event: AuditEvent, realm: Realm): AuditRecord {
     eventCategory: "Management",
     eventID: event.eventId ?? randomUUID(),
     eventName: word(operation),
-    eventSource: `${source}.amazonaws.com`,
+    eventSource: source === "envelope" ? source : `${source}.amazonaws.com`,
     eventTime: new Date(event.time).toISOString(),
     eventType: event.principal === ITSELF ? "AwsServiceEvent" : "AwsApiCall",
     eventVersion: "1.11",
@@ -155,7 +156,10 @@ export function toRecord(event: AuditEvent, realm: Realm): AuditRecord {
     readOnly: event.readOnly,
     recipientAccountId: realm.accountId,
     requestID: boundText(event.requestId),
-    requestParameters: source === "kms" ? requestMembers(operation, request) : formMembers(request),
+    requestParameters:
+      source === "iam" || source === "sts"
+        ? formMembers(request)
+        : requestMembers(operation, request),
     resources: event.resources.slice(0, MAX_RESOURCES).map(toResource),
     responseElements: response === undefined ? null : responseMembers(operation, response),
     sourceIPAddress: boundText(event.sourceIp),
@@ -193,11 +197,18 @@ export function usesIn({
   eventType,
   requestID: requestId,
   resources,
+  userIdentity: { arn: principal, invokedBy },
 }: AuditRecord): readonly KeyUse[] {
   const deletes = eventName === "DeleteKey" && eventType === "AwsServiceEvent";
   const uses = eventSource === "kms.amazonaws.com" && usesKeys(eventName);
   if (errorCode !== undefined || !(uses || deletes)) return [];
-  const facts = { operation: eventName, time: Date.parse(eventTime), eventId, requestId };
+  const facts = {
+    operation: eventName,
+    time: Date.parse(eventTime),
+    eventId,
+    requestId,
+    principal: principal ?? invokedBy,
+  };
   return resources
     .filter(({ type }) => type === "AWS::KMS::Key")
     .map(({ ARN: arn }) => ({ arn, use: deletes ? undefined : { arn, ...facts } }));

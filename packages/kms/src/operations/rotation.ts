@@ -16,6 +16,7 @@ import { newVersion, rotate } from "../keys/lifecycle.ts";
 import { keyRotation } from "./key-metadata.ts";
 import { fromMarker, toPage } from "../requests/page.ts";
 import { unsupportedOrigin } from "../keys/states.ts";
+import type { GetKeyRotationStatusResponse } from "../requests/shapes.ts";
 import { onKey, operation, type Implementations } from "./operation.ts";
 
 /** Rotates the key every period from now on. A repeated request with the same period keeps the next date. */
@@ -64,18 +65,22 @@ const getKeyRotationStatus = operation("GetKeyRotationStatus", {
   run: ({ store, realm }, _, { key }) => {
     const KeyId = keyArn(realm, key.keyId);
     if (key.origin === "EXTERNAL") throw unsupportedOrigin(KeyId, key.origin);
-    const { rotation } = primaryOf(key, store);
-    if (rotation === undefined || key.deletion !== undefined) {
-      return { KeyId, KeyRotationEnabled: false };
-    }
-    return {
-      KeyId,
-      KeyRotationEnabled: true,
-      RotationPeriodInDays: rotation.periodInDays,
-      NextRotationDate: new Date(rotation.next),
-    };
+    return { KeyId, ...rotationStatus(key, store) };
   },
 });
+
+export function rotationStatus(
+  key: KeyRecord,
+  store: Store,
+): Omit<GetKeyRotationStatusResponse, "KeyId"> {
+  const { rotation } = primaryOf(key, store);
+  if (rotation === undefined || key.deletion !== undefined) return { KeyRotationEnabled: false };
+  return {
+    KeyRotationEnabled: true,
+    RotationPeriodInDays: rotation.periodInDays,
+    NextRotationDate: new Date(rotation.next),
+  };
+}
 
 /** Rotates at once, and does not move the next automatic rotation. */
 const rotateKeyOnDemand = operation("RotateKeyOnDemand", {

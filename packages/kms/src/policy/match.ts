@@ -23,6 +23,9 @@ export function matches(statement: CompiledStatement, request: AccessRequest, me
   if (how === undefined) return undefined;
   if (!matchesResource(statement, request, meter)) return undefined;
   if (!hasVariables(statement, request, meter)) return undefined;
+  if (request.supposed === true && statement.conditions.length > 0) {
+    return statement.effect === "Allow" ? how : undefined;
+  }
   for (const condition of statement.conditions) {
     if (!holds(condition, statement, request, meter)) return undefined;
   }

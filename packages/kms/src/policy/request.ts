@@ -45,10 +45,16 @@ export interface NamedPolicy {
  */
 export type ConditionValues = ReadonlyMap<string, string | readonly string[]>;
 
+/** The services beside the KMS. */
+export type ServiceOfOthers = "iam" | "sts" | "envelope";
+
 export interface AccessRequest {
   readonly caller: Caller;
-  /** `kms:Decrypt`, … ReEncrypt asks for `kms:ReEncryptFrom` and `kms:ReEncryptTo`. Also `iam:…` and `sts:…`. */
-  readonly action: `${"kms" | "iam" | "sts"}:${string}`;
+  /**
+   * `kms:Decrypt`, … ReEncrypt asks for `kms:ReEncryptFrom` and `kms:ReEncryptTo`. Also `iam:…` and `sts:…`, and `envelope:…`
+   * for what AWS does not have.
+   */
+  readonly action: `${"kms" | ServiceOfOthers}:${string}`;
   /** ARN of a key, alias, role or other record of IAM; `*` for operations on none. */
   readonly resource: string;
   /** The account that owns the resource. */
@@ -73,6 +79,11 @@ export interface AccessRequest {
    * `caller`, `key` and `encryptionContext`, which the decision derives itself.
    */
   readonly conditions?: ConditionValues;
+  /**
+   * Whether conditions are supposed: those of what allows are met, those of what denies are not, and so are the constraints of
+   * grants. For who may do something under some circumstances.
+   */
+  readonly supposed?: true;
   /** Milliseconds since 1970: `aws:CurrentTime`, `aws:EpochTime`, and whether a grant is effective. */
   readonly now: number;
 }

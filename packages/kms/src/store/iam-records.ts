@@ -120,6 +120,8 @@ export interface LastUseRecord {
   readonly eventId: string;
   /** The id of the request of a server in front, if there was one. */
   readonly requestId: string | undefined;
+  /** ARN of the caller, or the name of a service. */
+  readonly principal: string | undefined;
 }
 
 const PREFIXES = {
