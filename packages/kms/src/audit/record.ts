@@ -26,6 +26,9 @@ export const MAX_RECORD_BYTES = 262_144;
 // Together they stay below that, even if every character is an escape of six bytes.
 const MAX_DECISIONS = 8;
 const MAX_RESOURCES = 8;
+const encoder = new TextEncoder();
+const decoder = new TextDecoder("utf-8", { fatal: true });
+
 const boundWord = textUpTo(128);
 const boundText = textUpTo(1024);
 const boundMessage = textUpTo(2048);
@@ -217,7 +220,7 @@ export function usesIn({
 /** Reads a record from authentic bytes. `undefined`: {@link encodeRecord} would not write them. */
 export function decodeRecord(bytes: Uint8Array): AuditRecord | undefined {
   try {
-    const value: unknown = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
+    const value: unknown = JSON.parse(decoder.decode(bytes));
     return isAuditRecord(value) ? value : undefined;
   } catch {
     return undefined;
@@ -225,7 +228,7 @@ export function decodeRecord(bytes: Uint8Array): AuditRecord | undefined {
 }
 
 function utf8(record: AuditRecord): Bytes {
-  return new TextEncoder().encode(canonicalJson(record));
+  return encoder.encode(canonicalJson(record));
 }
 
 type Decision = AuditRecord["additionalEventData"]["decisions"][number];

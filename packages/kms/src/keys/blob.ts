@@ -10,10 +10,10 @@
  *
  * @module
  */
-import { randomFillSync } from "node:crypto";
 import { encodeEncryptionContext, type Bytes, type Context } from "@env/core";
 import { keyIdFromBytes, keyIdToBytes, uuidOf } from "../arn.ts";
 import type { UsableVersion } from "./key.ts";
+import { fillSalt } from "../material/salt.ts";
 import { label, open, SALT_BYTES, seal, TAG_BYTES } from "../material/seal.ts";
 
 const VERSION = 1;
@@ -48,8 +48,8 @@ export function sealBlob(
   out[0] = VERSION;
   out.set(keyIdToBytes(keyId), 1);
   new DataView(out.buffer).setUint32(17, keyVersion);
-  randomFillSync(out, 21, SALT_BYTES);
   const header = out.subarray(0, HEADER_BYTES);
+  fillSalt(header.subarray(21));
   const binding = { label: LABEL, header, aad: encodeEncryptionContext(context) };
   out.set(seal(key, binding, plaintext), HEADER_BYTES);
   return out;

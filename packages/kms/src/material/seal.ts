@@ -20,6 +20,7 @@ import {
   type KeyObject,
 } from "node:crypto";
 import type { Bytes } from "@env/core";
+import { fillSalt } from "./salt.ts";
 
 export const KEY_BYTES = 32;
 export const SALT_BYTES = 24;
@@ -85,8 +86,8 @@ export function sealRow(
 ): Bytes {
   const out = new Uint8Array(OVERHEAD_BYTES + plaintext.length);
   const header = out.subarray(0, HEADER_BYTES);
-  randomFillSync(header);
   header[0] = VERSION;
+  fillSalt(header.subarray(1));
   sealInto(out.subarray(HEADER_BYTES), key, { label: name, header, aad }, plaintext);
   return out;
 }
@@ -126,6 +127,7 @@ function sealInto(out: Uint8Array, key: KeyObject, binding: Binding, plaintext: 
   out.set(cipher.getAuthTag(), plaintext.length);
 }
 
+/** As a KeyObject: node:crypto takes much longer to make a cipher of a key in bytes. */
 function deriveKey(key: KeyObject, { label: name, header }: Binding): KeyObject {
   const block = createHmac("sha512", key).update(name).update(header).update(BLOCK_1).digest();
   try {
