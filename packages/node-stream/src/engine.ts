@@ -2,25 +2,27 @@
  * Seals or opens the chunks of one message as its bytes arrive, in the pool's threads and in the calling
  * one.
  *
- * Bytes arrive in any pieces and are cut into whole chunks; an incomplete chunk waits for more. Large runs
- * go to threads, which start once a message has proved long. While the threads have as much as they may,
- * the calling thread works on the steps that follow. Results are given in order, however they finish.
+ * Bytes arrive in any pieces, and are copied at once into the run that is being filled, so that the pieces are
+ * garbage before they are old. A full run of a long message goes to a thread, and its buffer comes back with the
+ * output, which is given as it is. While the threads have as much as they may, the calling thread works on
+ * the runs that follow. What does not fill a run is worked on once nothing more arrives. Results are given in
+ * order, however they finish.
  *
  * What must stay true: each index is sealed once. If a thread dies, its run is not sealed again; the
  * message fails.
  *
  * @module
  */
-/// <reference lib="es2024.arraybuffer" />
 import { setImmediate as turn } from "node:timers/promises";
 import type { Bytes } from "@env/core";
 import {
+  CHUNK_BYTES,
   endsBeforeFinalChunk,
   SEALED_CHUNK_BYTES,
   TAG_BYTES,
   type PayloadCodec,
 } from "@env/core/message";
-import type { PoolShare, WorkerPool } from "./pool.ts";
+import type { PoolShare } from "./pool.ts";
 import {
   apply,
   inputChunkBytes,
@@ -34,29 +36,27 @@ import {
 /** The length in bytes from which a message is long: starting threads for it pays off. */
 export const LONG_BYTES: number = 16 * 2 ** 20;
 
-/** The most bytes that are given at a time. */
-const STEP_BYTES = STEP_CHUNKS * SEALED_CHUNK_BYTES;
+/** The least output of a full run. */
+const RUN_BYTES = RUN_CHUNKS * CHUNK_BYTES;
+
+/** The most runs of the calling thread (4 MiB) that may wait for a thread's: as many as it can do while that waits for its core. */
+const MOST_AHEAD = 4;
 
 /**
- * The most steps of the calling thread (4 MiB) that may wait for a thread's run: as many as it can do while
- * a thread waits for its core.
- */
-const MOST_AHEAD = 16;
-
-/**
- * Elements (120 KiB) of an array that is allocated and dropped with each run of a thread. Outputs are
+ * Elements (480 KiB) of an array that is allocated and dropped with each run of a thread. Outputs are
  * outside of the heap, and a minor collection starts after enough has been allocated on the heap, which is
  * almost nothing while threads do the work. Without this, outputs pile up until a major collection: a
- * process that encrypts 256 MiB in pieces of 64 KiB with two threads then has a peak of 216 MiB instead of
- * 204 and 35,900 page faults instead of 30,700 on Node 24; on Node 26 it is 197 instead of 186, and 34,500
- * instead of 30,500 (`process.resourceUsage()`, medians of three, Linux, two cores).
+ * process that encrypts 256 MiB in pieces of 64 KiB then has a peak of 177 MB; with 120 KiB it is 152 MB, and
+ * with 480 KiB 139 MB (`process.resourceUsage()`, Node 24, Linux, two cores).
  */
-const BALLAST = 15 * 1024;
+const BALLAST = 60 * 1024;
 
 export interface EngineOptions {
   readonly operation: Operation;
   readonly codec: PayloadCodec;
   readonly share: PoolShare | undefined;
+  /** Chunks that are collected at most before they are worked on. */
+  readonly mostChunks?: number;
   /**
    * Takes results, in order and one at a time: the next one follows when the promise has resolved. Each
    * is a new array that belongs to the callee.
@@ -66,31 +66,33 @@ export interface EngineOptions {
   readonly failed: (error: unknown) => void;
 }
 
-/** A run or a step whose output has not been given yet. */
+/** Chunks whose output has not been given yet. */
 interface Pending {
-  /** Whether a thread has it. */
+  /** Whether a thread has them. */
   readonly away: boolean;
-  /** The output that is left to give; absent until the work is done. */
-  output?: Bytes[];
+  /** Absent until they are done. */
+  output?: Bytes;
   failure?: { readonly error: unknown };
 }
 
 export class Engine {
   readonly #options: EngineOptions;
   readonly #chunkBytes: number;
-  /** The incomplete chunk at the end of the input. */
-  readonly #partial: Bytes;
+  /** Input that is not worked on yet is at the front of this buffer. A thread leaves the output there. */
+  #run: Bytes;
+  /** The most bytes of input in the run. */
+  #capacity = 0;
   #filled = 0;
   #index = 0;
   #bytes = 0;
-  /** Chunks done in this thread since the last turn of the event loop. */
-  #sinceTurn = 0;
-  /** Runs and steps in the order of the message. */
+  /** Runs in the order of the message. */
   readonly #queue: Pending[] = [];
-  /** Runs of threads in the queue. */
+  /** Those of threads in the queue. */
   #away = 0;
   /** Whether `give` has not resolved yet. */
   #held = false;
+  /** Whether {@link #workSoon} waits for its turn. */
+  #soon = false;
   #failure: { readonly error: unknown } | undefined;
   #stopped = false;
   #moved: (() => void) | undefined;
@@ -98,41 +100,30 @@ export class Engine {
   constructor(options: EngineOptions) {
     this.#options = options;
     this.#chunkBytes = inputChunkBytes(options.operation);
-    this.#partial = new Uint8Array(this.#chunkBytes);
+    this.#run = this.#runOf(1); // Most messages are short.
   }
 
-  /** Ends the work early: nothing more is given, and slots are returned as their runs end. */
+  /** Ends the work early: nothing more is given. */
   stop(): void {
     this.#stopped = true;
-    this.#partial.fill(0);
-    for (const { output = [] } of this.#queue.splice(0)) for (const bytes of output) bytes.fill(0);
+    this.#run.fill(0);
+    for (const { output } of this.#queue.splice(0)) output?.fill(0);
     this.#moved?.();
   }
 
   /**
-   * Takes more of the message. When this resolves, its whole chunks are done or in a thread.
+   * Takes more of the message.
    *
-   * @param pieces - Borrowed until this resolves.
+   * @param piece - Borrowed until this returns or resolves.
+   * @returns Nothing where there was room for the piece.
    * @throws what the codec and `give` throw, even for earlier pieces.
    */
-  async write(pieces: readonly Uint8Array[]): Promise<void> {
-    const input = new Input([this.#partial.subarray(0, this.#filled), ...pieces]);
-    this.#bytes += input.left - this.#filled;
-    while (this.#goesOn()) {
-      const chunks = Math.floor(input.left / this.#chunkBytes);
-      if (chunks === 0) break;
-      // A small run is not worth a message to a thread.
-      const share = chunks < STEP_CHUNKS ? undefined : this.#readyShare();
-      if (this.#held || this.#queue.length - this.#away >= MOST_AHEAD) await this.#movement();
-      else if (share === undefined || !this.#sendAway(share, input, chunks)) {
-        const some = Math.min(chunks, STEP_CHUNKS);
-        await this.#doHere(input, some);
-        await this.#letOthersRun(some);
-      }
-    }
-    if (this.#stopped) return;
-    this.#filled = input.left;
-    input.copyTo(this.#partial.subarray(0, this.#filled));
+  write(piece: Uint8Array): Promise<void> | undefined {
+    this.#bytes += piece.length;
+    const rest = this.#goesOn() ? this.#take(piece) : EMPTY;
+    if (rest.length > 0) return this.#takeRest(rest);
+    this.#workSoon();
+    return undefined;
   }
 
   /**
@@ -141,23 +132,62 @@ export class Engine {
    * @throws what {@link write} throws; `ERR_ENVELOPE_TRUNCATED` if a message ends without its final chunk.
    */
   async end(): Promise<void> {
-    const final = this.#partial.subarray(0, this.#filled);
-    const cut = this.#options.operation === "open" && final.length < TAG_BYTES;
-    if (!cut) await this.#doLast(final);
-    this.#partial.fill(0);
+    const final = this.#filled % this.#chunkBytes;
+    const cut = this.#options.operation === "open" && final < TAG_BYTES;
+    if (this.#goesOn()) {
+      // A full run has no room for the tag of an empty final chunk.
+      if (cut || final === 0) this.#doHere(this.#filled - final, false);
+      if (!cut) this.#doHere(this.#filled, true);
+      this.#run.fill(0);
+    }
     while (this.#goesOn() && (this.#queue.length > 0 || this.#held)) await this.#movement();
     if (cut && !this.#stopped) throw endsBeforeFinalChunk();
   }
 
-  /**
-   * Waits for a turn of the event loop after some work. With a source and a sink in memory, nothing else
-   * could run otherwise; also, threads may have answered.
-   */
-  async #letOthersRun(chunks: number): Promise<void> {
-    this.#sinceTurn += chunks;
-    if (this.#sinceTurn < (this.#away > 0 ? STEP_CHUNKS : RUN_CHUNKS)) return;
-    this.#sinceTurn = 0;
-    await turn();
+  /** Takes what is left of a piece as there is room for it. */
+  async #takeRest(piece: Uint8Array): Promise<void> {
+    for (let rest = piece; this.#goesOn();) {
+      rest = this.#take(rest);
+      if (rest.length === 0) break;
+      if (this.#mustWait()) await this.#movement();
+      else {
+        this.#doHere(this.#filled, false);
+        // With a source and a sink in memory, nothing else could run otherwise; also, threads may have answered.
+        await turn();
+      }
+    }
+    this.#workSoon();
+  }
+
+  /** Fills the run and sends it to a thread as often as it can. Returns the rest. */
+  #take(piece: Uint8Array): Uint8Array {
+    let rest = piece;
+    while (rest.length > 0 && !this.#held && (this.#filled < this.#capacity || this.#sendAway())) {
+      const part = rest.subarray(0, this.#capacity - this.#filled);
+      this.#run.set(part, this.#filled);
+      this.#filled += part.length;
+      rest = rest.subarray(part.length);
+    }
+    return rest;
+  }
+
+  /** Works on whole chunks that do not fill a run, unless more arrives in this turn of the event loop. */
+  #workSoon(): void {
+    if (this.#soon || this.#filled < this.#chunkBytes) return;
+    this.#soon = true;
+    setImmediate(() => {
+      this.#soon = false;
+      const whole = this.#filled - (this.#filled % this.#chunkBytes);
+      // While a thread works, the run may still become full. Its answer, or the reader, calls this again.
+      if (whole === 0 || this.#away > 0 || this.#mustWait()) return;
+      if (this.#filled < this.#capacity / 2 || !this.#sendAway()) this.#doHere(whole, false);
+    });
+  }
+
+  /** Whether the calling thread has worked ahead as far as it may, or has ended. */
+  #mustWait(): boolean {
+    const ahead = this.#queue.length - this.#away;
+    return this.#held || ahead >= MOST_AHEAD || this.#stopped || this.#failure !== undefined;
   }
 
   /**
@@ -178,86 +208,54 @@ export class Engine {
     return undefined;
   }
 
-  async #doHere(input: Input, chunks: number): Promise<void> {
+  /** Seals or opens `bytes` at the front of the run, behind everything that was begun before. */
+  #doHere(bytes: number, last: boolean): void {
     const { operation, codec } = this.#options;
-    const out = uninitialised(outputLength(operation, chunks * this.#chunkBytes, false));
-    await this.#inTurn(out, async () => {
-      let left = chunks * this.#chunkBytes;
-      for (let at = 0; left > 0;) {
-        const view = this.#nextChunks(input, left);
-        left -= view.length;
-        const end = at + outputLength(operation, view.length, false);
-        const index = this.#advance(view.length);
-        const done = apply(codec, { operation, index, last: false }, view, out.subarray(at, end));
-        if (done instanceof Promise) await done;
-        at = end;
-      }
-    });
-  }
-
-  async #doLast(final: Uint8Array): Promise<void> {
-    const { operation, codec } = this.#options;
-    const out = uninitialised(outputLength(operation, final.length, true));
-    await this.#inTurn(out, async () => {
-      await apply(codec, { operation, index: this.#index, last: true }, final, out);
-    });
-  }
-
-  /** Queues `out`, which `work` fills, behind everything that was begun before. */
-  async #inTurn(out: Bytes, work: () => Promise<void>): Promise<void> {
-    const step: Pending = { away: false };
-    this.#queue.push(step);
+    const output = uninitialised(outputLength(operation, bytes, last));
+    const index = this.#advance(bytes);
+    const chunks = { operation, index, last };
     try {
-      await work();
-      step.output = [out];
+      const done = apply(codec, chunks, this.#run.subarray(0, bytes), output);
+      // The run must not change meanwhile.
+      if (done instanceof Promise) throw new TypeError("node:crypto works synchronously");
+      this.#queue.push({ away: false, output });
     } catch (error) {
-      step.failure = { error };
+      this.#queue.push({ away: false, failure: { error } });
     }
+    this.#renew(bytes, this.#run);
     this.#giveDone();
   }
 
-  /** The next whole chunks of one piece, as a view; or, if the next chunk spans pieces, a copy of it. */
-  #nextChunks(input: Input, most: number): Uint8Array {
-    const together = Math.min(input.together, most);
-    if (together >= this.#chunkBytes) return input.view(together - (together % this.#chunkBytes));
-    input.copyTo(this.#partial); // If this buffer is the first piece, its bytes are in place already.
-    return this.#partial;
-  }
-
-  /** Sends a run to a thread. Returns `false` if the share or the slots are used up. */
-  #sendAway({ pool, tasks }: PoolShare, input: Input, most: number): boolean {
-    const slot = this.#away < tasks ? pool.slots.borrow() : undefined;
-    if (slot === undefined) return false;
-    const bytes = Math.min(most, RUN_CHUNKS) * this.#chunkBytes;
-    const lent = slot.subarray(0, bytes);
-    input.copyTo(lent);
+  /** Sends the whole chunks of the run to a thread. Returns `false` if they are few, or the share or the pool is used up. */
+  #sendAway(): boolean {
+    const share = this.#readyShare();
+    const bytes = this.#filled - (this.#filled % this.#chunkBytes);
+    if (share === undefined || bytes < STEP_CHUNKS * this.#chunkBytes) return false;
+    const { pool, tasks } = share;
+    if (this.#away >= tasks || pool.busy) return false;
     const { operation, codec } = this.#options;
-    const chunks = { operation, keys: codec.keys, index: this.#advance(bytes), last: false };
-    const run: Pending = { away: true };
-    this.#queue.push(run);
+    const input = this.#run.subarray(0, bytes);
+    const index = this.#advance(bytes);
+    this.#renew(bytes);
+    const chunks = { operation, keys: codec.keys, index, last: false };
+    const pending: Pending = { away: true };
+    this.#queue.push(pending);
     this.#away++;
-    void this.#receive(run, pool, pool.run({ kind: "run", ...chunks, input: lent }), bytes);
+    void this.#receive(pending, pool.run({ kind: "run", ...chunks, input }), bytes);
     return true;
   }
 
-  async #receive(
-    run: Pending,
-    { slots }: WorkerPool,
-    slot: Promise<Bytes>,
-    bytes: number,
-  ): Promise<void> {
-    const { operation } = this.#options;
+  async #receive(pending: Pending, run: Promise<Bytes>, bytes: number): Promise<void> {
     try {
-      const done = await slot;
-      // Copied at once, so that others can use the slot: the reader may be slow.
-      run.output = this.#stopped
-        ? []
-        : copyOut(done.subarray(0, outputLength(operation, bytes, false)));
+      const done = await run;
       // oxlint-disable-next-line unicorn/no-new-array -- it is never filled
       void new Array(BALLAST);
-      slots.giveBack(done, operation === "open");
+      if (this.#stopped) done.fill(0);
+      const output = done.subarray(0, outputLength(this.#options.operation, bytes, false));
+      // Behind a run that was not full is memory that nobody has written.
+      pending.output = output.length < RUN_BYTES ? output.slice() : output;
     } catch (error) {
-      run.failure = { error };
+      pending.failure = { error };
     }
     this.#giveDone();
   }
@@ -269,19 +267,36 @@ export class Engine {
     return index;
   }
 
+  /** Begins the next run with what follows the first `bytes` of this one, in this buffer if it is still the caller's. */
+  #renew(bytes: number, buffer?: Bytes): void {
+    const rest = this.#run.subarray(bytes, this.#filled);
+    const isLong = this.#index >= STEP_CHUNKS && this.#readyShare() !== undefined;
+    this.#run = this.#runOf(isLong ? RUN_CHUNKS : STEP_CHUNKS, buffer);
+    this.#run.set(rest);
+    this.#filled = rest.length;
+    if (this.#run !== buffer) buffer?.fill(0);
+  }
+
+  /** A buffer for a run of this many chunks. */
+  #runOf(chunks: number, buffer?: Bytes): Bytes {
+    const count = Math.min(chunks, this.#options.mostChunks ?? RUN_CHUNKS);
+    this.#capacity = count * this.#chunkBytes;
+    const length = count * SEALED_CHUNK_BYTES;
+    return buffer?.length === length ? buffer : uninitialised(length);
+  }
+
   /** Gives finished output in order, until `give` makes it wait. */
   #giveDone(): void {
     while (!this.#held && !this.#stopped && this.#failure === undefined) {
       const next = this.#queue[0];
       if (next?.failure !== undefined) this.#fail(next.failure.error);
       if (next?.output === undefined) break;
-      const bytes = next.output.shift();
-      if (bytes === undefined) {
-        this.#queue.shift();
-        if (next.away) this.#away--;
-      } else if (bytes.length > 0) this.#give(bytes);
+      this.#queue.shift();
+      if (next.away) this.#away--;
+      if (next.output.length > 0) this.#give(next.output);
     }
     this.#moved?.();
+    this.#workSoon();
   }
 
   #give(bytes: Bytes): void {
@@ -310,69 +325,6 @@ export class Engine {
     return new Promise((resolve) => {
       this.#moved = resolve;
     });
-  }
-}
-
-/** Copies the bytes into new arrays of at most a step each. */
-function copyOut(bytes: Uint8Array): Bytes[] {
-  const copies: Bytes[] = [];
-  for (let at = 0; at < bytes.length; at += STEP_BYTES) {
-    const part = bytes.subarray(at, at + STEP_BYTES);
-    const copy = uninitialised(part.length);
-    copy.set(part);
-    copies.push(copy);
-  }
-  return copies;
-}
-
-/** Reads pieces from the front, as if they were one array. */
-class Input {
-  readonly #pieces: readonly Uint8Array[];
-  #piece = 0;
-  #at = 0;
-  /** Bytes not read yet. */
-  left = 0;
-
-  constructor(pieces: readonly Uint8Array[]) {
-    this.#pieces = pieces;
-    for (const piece of pieces) this.left += piece.length;
-  }
-
-  /** The number of bytes that are left of the front piece. */
-  get together(): number {
-    return this.#front().length;
-  }
-
-  /** Skips the next bytes, at most {@link together}, and returns a view of them. */
-  view(bytes: number): Uint8Array {
-    const view = this.#front().subarray(0, bytes);
-    this.#skip(bytes);
-    return view;
-  }
-
-  /** Skips as many bytes as fill `out`, and copies them there. The caller checks that there are enough. */
-  copyTo(out: Uint8Array): void {
-    for (let at = 0; at < out.length;) {
-      const part = this.#front().subarray(0, out.length - at);
-      out.set(part, at);
-      at += part.length;
-      this.#skip(part.length);
-    }
-  }
-
-  #front(): Uint8Array {
-    for (;;) {
-      const rest = this.#pieces[this.#piece]?.subarray(this.#at);
-      if (rest === undefined) return EMPTY;
-      if (rest.length > 0) return rest;
-      this.#piece++;
-      this.#at = 0;
-    }
-  }
-
-  #skip(bytes: number): void {
-    this.#at += bytes;
-    this.left -= bytes;
   }
 }
 

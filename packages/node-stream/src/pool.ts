@@ -13,8 +13,6 @@
 import { availableParallelism } from "node:os";
 import { Worker, type Transferable } from "node:worker_threads";
 import type { Bytes } from "@env/core";
-import { SEALED_CHUNK_BYTES } from "@env/core/message";
-import { RUN_CHUNKS } from "./spans.ts";
 import { revive, type Answer, type RunTask, type SegmentTask, type Task } from "./tasks.ts";
 
 /** The part of `Worker` that the pool uses. */
@@ -87,7 +85,7 @@ export function shareBeside(
 
 interface Job {
   readonly task: Task;
-  readonly resolve: (slot: Bytes | undefined) => void;
+  readonly resolve: (output: Bytes | undefined) => void;
   readonly reject: (error: Error) => void;
 }
 
@@ -101,8 +99,6 @@ interface Thread {
 export class WorkerPool {
   /** The most threads that it starts. */
   readonly size: number;
-  /** The buffers of runs. */
-  readonly slots: Slots;
   readonly #spawn: () => PoolThread;
   readonly #threads = new Set<Thread>();
   readonly #waiting: Job[] = [];
@@ -113,7 +109,6 @@ export class WorkerPool {
 
   constructor(size: number, spawn: () => PoolThread) {
     this.size = size;
-    this.slots = new Slots(size * TASKS_PER_THREAD);
     this.#spawn = spawn;
   }
 
@@ -121,6 +116,11 @@ export class WorkerPool {
   get ready(): boolean {
     for (const thread of this.#threads) if (thread.ready) return true;
     return false;
+  }
+
+  /** Whether another task would only wait. */
+  get busy(): boolean {
+    return this.pending >= this.size * TASKS_PER_THREAD;
   }
 
   /** The number of tasks that are not answered yet. */
@@ -153,16 +153,16 @@ export class WorkerPool {
   /**
    * Has a thread perform `task`.
    *
-   * @param task - The input of a run is the front of a borrowed slot, which the caller must not use again.
-   * @returns For a run, a borrowed slot with the output at its front; for a segment, nothing.
+   * @param task - The buffer of a run moves to the thread: the caller cannot use it any longer.
+   * @returns For a run, that buffer with the output at its front; for a segment, nothing.
    * @throws what the codec and the file system throw; {@link ThreadLost} if the thread died or none is
-   * {@link ready}. If it throws, the slot has been returned already.
+   * {@link ready}. If it throws, the buffer has been wiped.
    */
   run(task: RunTask): Promise<Bytes>;
   run(task: SegmentTask): Promise<undefined>;
   run(task: Task): Promise<Bytes | undefined> {
     if (!this.ready) {
-      if (task.kind === "run") this.slots.giveBack(task.input);
+      if (task.kind === "run") task.input.fill(0);
       return Promise.reject(new ThreadLost("no thread is running"));
     }
     return new Promise((resolve, reject) => {
@@ -199,7 +199,7 @@ export class WorkerPool {
     worker.unref();
   }
 
-  #answered(thread: Thread, { id, slot, failure }: Answer): void {
+  #answered(thread: Thread, { id, run, failure }: Answer): void {
     if (id === undefined) {
       thread.ready = true;
       this.#started?.(true);
@@ -207,10 +207,10 @@ export class WorkerPool {
       const job = thread.jobs.get(id);
       thread.jobs.delete(id);
       if (thread.jobs.size === 0) thread.worker.unref();
-      const returned = slot && new Uint8Array(slot);
-      if (failure === undefined) job?.resolve(returned);
+      const output = run && new Uint8Array(run);
+      if (failure === undefined) job?.resolve(output);
       else {
-        if (returned !== undefined) this.slots.giveBack(returned);
+        output?.fill(0);
         job?.reject(revive(failure));
       }
     }
@@ -220,10 +220,7 @@ export class WorkerPool {
   #lost(thread: Thread): void {
     this.#threads.delete(thread);
     const lost = new ThreadLost("a worker thread died", { cause: thread.failure });
-    for (const job of thread.jobs.values()) {
-      if (job.task.kind === "run") this.slots.lose();
-      job.reject(lost);
-    }
+    for (const job of thread.jobs.values()) job.reject(lost);
     if (thread.ready) {
       if (thread.failure !== undefined) this.#addThread();
     } else {
@@ -232,7 +229,7 @@ export class WorkerPool {
     }
     if (this.ready) return;
     for (const job of this.#waiting.splice(0)) {
-      if (job.task.kind === "run") this.slots.giveBack(job.task.input);
+      if (job.task.kind === "run") job.task.input.fill(0);
       job.reject(lost);
     }
   }
@@ -258,58 +255,6 @@ export class WorkerPool {
       if (best === undefined || thread.jobs.size < best.jobs.size) best = thread;
     }
     return best;
-  }
-}
-
-/**
- * The buffers that carry runs to threads, each for one run at a time, allocated as needed. Secrets in
- * them are overwritten by the next run, or wiped as soon as no slot is lent.
- */
-export class Slots {
-  readonly #most: number;
-  readonly #free: Bytes[] = [];
-  readonly #secret = new Set<Bytes>();
-  #made = 0;
-
-  constructor(most: number) {
-    this.#most = most;
-  }
-
-  /** The number of slots that are lent. */
-  get lent(): number {
-    return this.#made - this.#free.length;
-  }
-
-  /** @returns A slot that holds {@link RUN_CHUNKS} chunks, sealed or not; `undefined` if all are lent. */
-  borrow(): Bytes | undefined {
-    const free = this.#free.pop();
-    if (free !== undefined) {
-      this.#secret.delete(free);
-      return free;
-    }
-    if (this.#made === this.#most) return undefined;
-    this.#made++;
-    return new Uint8Array(RUN_CHUNKS * SEALED_CHUNK_BYTES);
-  }
-
-  /** Takes back a slot; `front` may be only its front. */
-  giveBack(front: Bytes, secret = true): void {
-    const slot = new Uint8Array(front.buffer);
-    this.#free.push(slot);
-    if (secret) this.#secret.add(slot);
-    this.#wipe();
-  }
-
-  /** Gives up a slot that was lost with its thread. */
-  lose(): void {
-    this.#made--;
-    this.#wipe();
-  }
-
-  #wipe(): void {
-    if (this.lent > 0) return;
-    for (const slot of this.#secret) slot.fill(0);
-    this.#secret.clear();
   }
 }
 

@@ -3,8 +3,8 @@
  * span of plaintext and its sealed form are the same steps read in opposite directions.
  *
  * Words of this package: a *piece* is bytes as a caller or a stream hands them over, cut anywhere. A
- * *step* is the few chunks that are sealed or opened at a time. A *run* is the chunks that a stream sends to
- * a thread at a time, in a *slot*; a *segment* is the chunks of a file that a thread reads and writes itself;
+ * *step* is the few chunks that are sealed or opened at a time. A *run* is the chunks that a stream collects and
+ * works on, or sends to a thread, at a time; a *segment* is the chunks of a file that a thread reads and writes itself;
  * either is a *task* of the thread. A *read* is the chunks that random access fetches at a time. *Lanes* are
  * loops that work on the spans of one message concurrently.
  *

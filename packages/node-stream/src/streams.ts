@@ -14,7 +14,7 @@ import type {
   EncryptStreamOptions as MessageOptions,
   Envelope,
 } from "@env/core";
-import { messageReader, messageWriter } from "@env/core/message";
+import { CHUNK_BYTES, messageReader, messageWriter } from "@env/core/message";
 import { asError } from "./as-error.ts";
 import { Engine } from "./engine.ts";
 import { shareBeside, sharedPool, type WorkerPool } from "./pool.ts";
@@ -76,25 +76,29 @@ export function encryptStreamOn(
   return new MessageStream(highWaterMark, options.signal, ({ signal, give, failed }) => {
     const writer = messageWriter(envelope, { ...options, signal });
     const share = shareBeside(concurrency, pool);
-    let starting: Promise<Engine> | undefined;
+    const mostChunks = chunksIn(highWaterMark);
+    let engine: Engine | undefined;
     const start = async (): Promise<Engine> => {
       await give(await writer.start());
-      return new Engine({ operation: "seal", codec: writer.codec, share, give, failed });
+      const { codec } = writer;
+      engine = new Engine({ operation: "seal", codec, share, mostChunks, give, failed });
+      if (signal.aborted) engine.stop();
+      return engine;
     };
     return {
-      async write(pieces) {
-        writer.count(total(pieces));
-        const engine = await (starting ??= start());
-        await engine.write(pieces);
+      write(piece) {
+        writer.count(piece.length);
+        return engine === undefined
+          ? start().then((started) => started.write(piece))
+          : engine.write(piece);
       },
       async end() {
         writer.requireAll();
-        const engine = await (starting ??= start());
-        await engine.end();
+        await (engine ?? (await start())).end();
         writer.done();
       },
       stop(error) {
-        starting?.then((engine) => engine.stop()).catch(() => undefined);
+        engine?.stop();
         writer.fail(error);
       },
     };
@@ -110,27 +114,23 @@ export function decryptStreamOn(
   return new MessageStream(highWaterMark, options.signal, ({ signal, give, failed }) => {
     const reader = messageReader(envelope, { ...options, signal });
     const share = shareBeside(concurrency, pool);
+    const mostChunks = chunksIn(highWaterMark);
     let engine: Engine | undefined;
     const count = (output: Bytes): Promise<void> | undefined => {
       reader.count(output.length);
       return give(output);
     };
-    /** Opens the message with the first pieces. Returns what is left of them for the engine. */
-    const open = async (pieces: readonly Uint8Array[]): Promise<readonly Uint8Array[]> => {
-      for (const [i, piece] of pieces.entries()) {
-        const rest = await reader.push(piece);
-        if (rest === undefined) continue;
-        const { codec } = reader;
-        engine = new Engine({ operation: "open", codec, share, give: count, failed });
-        return [rest, ...pieces.slice(i + 1)];
-      }
-      return [];
+    /** Opens the message with its first pieces. */
+    const open = async (piece: Uint8Array): Promise<void> => {
+      const rest = await reader.push(piece);
+      if (rest === undefined) return;
+      const { codec } = reader;
+      engine = new Engine({ operation: "open", codec, share, mostChunks, give: count, failed });
+      if (signal.aborted) engine.stop();
+      await engine.write(rest);
     };
     return {
-      async write(pieces) {
-        const rest = engine === undefined ? await open(pieces) : pieces;
-        await engine?.write(rest);
-      },
+      write: (piece) => (engine === undefined ? open(piece) : engine.write(piece)),
       async end() {
         await reader.requireOpen();
         await engine?.end();
@@ -146,7 +146,7 @@ export function decryptStreamOn(
 
 /** What a stream does with the bytes it receives. Calls do not overlap. */
 interface Steps {
-  write(pieces: readonly Uint8Array[]): Promise<void>;
+  write(piece: Uint8Array): Promise<void> | undefined;
   end(): Promise<void>;
   /** The stream was destroyed: nothing follows. */
   stop(error: unknown): void;
@@ -194,12 +194,11 @@ class MessageStream extends Duplex {
   }
 
   override _write(piece: Uint8Array, _: BufferEncoding, done: Done): void {
-    settle(this.#use().write([piece]), done);
-  }
-
-  override _writev(pieces: { chunk: Uint8Array }[], done: Done): void {
-    const chunks = pieces.map(({ chunk }) => chunk);
-    settle(this.#use().write(chunks), done);
+    try {
+      settle(this.#use().write(piece), done);
+    } catch (error) {
+      done(asError(error));
+    }
   }
 
   override _final(done: Done): void {
@@ -234,17 +233,20 @@ class MessageStream extends Duplex {
   }
 }
 
+/** How much of a message may be collected: no more than a side of the stream holds. */
+function chunksIn(highWaterMark: number = HIGH_WATER_MARK): number {
+  return Math.max(1, Math.floor(highWaterMark / CHUNK_BYTES));
+}
+
 type Done = (error?: Error | null) => void;
 
-function settle(promise: Promise<void>, done: Done): void {
+function settle(promise: Promise<void> | undefined, done: Done): void {
+  if (promise === undefined) {
+    done();
+    return;
+  }
   promise.then(
     () => done(),
     (error: unknown) => done(asError(error)),
   );
-}
-
-function total(pieces: readonly Uint8Array[]): number {
-  let bytes = 0;
-  for (const piece of pieces) bytes += piece.length;
-  return bytes;
 }

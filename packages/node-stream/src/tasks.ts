@@ -6,10 +6,10 @@
 import { EnvelopeError, errorCodes, type Bytes, type EnvelopeErrorCode } from "@env/core";
 import type { Chunks } from "./spans.ts";
 
-/** A run: whole chunks in a slot of the pool, which moves to the thread and returns with the output. */
+/** A run: whole chunks in a buffer, which moves to the thread and returns with the output. */
 export interface RunTask extends Chunks {
   readonly kind: "run";
-  /** The input, at the front of the slot. */
+  /** The input, at the front of a buffer that has room for the output. */
   readonly input: Bytes;
 }
 
@@ -47,8 +47,8 @@ export interface Failure {
 /** An answer of a thread. Without an id, it says that the thread is ready. */
 export interface Answer {
   readonly id?: number;
-  /** The slot of a run, with the output at its front. */
-  readonly slot?: ArrayBuffer;
+  /** The buffer of a run, with the output at its front. */
+  readonly run?: ArrayBuffer;
   readonly failure?: Failure;
 }
 

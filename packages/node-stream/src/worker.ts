@@ -27,13 +27,13 @@ serve(parentPort);
 
 function serve(port: MessagePort): void {
   port.on("message", async ({ id, task }: Request) => {
-    const slot = task.kind === "run" ? { slot: task.input.buffer } : {};
-    const moved = Object.values(slot);
+    const output = task.kind === "run" ? { run: task.input.buffer } : {};
+    const moved = Object.values(output);
     try {
       await perform(task);
-      port.postMessage({ id, ...slot } satisfies Answer, moved);
+      port.postMessage({ id, ...output } satisfies Answer, moved);
     } catch (error) {
-      port.postMessage({ id, ...slot, failure: describe(error) } satisfies Answer, moved);
+      port.postMessage({ id, ...output, failure: describe(error) } satisfies Answer, moved);
     }
   });
   port.postMessage({} satisfies Answer);
@@ -45,7 +45,7 @@ async function perform(task: Task): Promise<void> {
 }
 
 /**
- * Seals or opens a run in place: the slot stays in the cache, and no other memory is needed. A sealed
+ * Seals or opens a run in place: its buffer stays in the cache, and no other memory is needed. A sealed
  * chunk overlaps the plaintext of the next one, so sealing goes from the last chunk to the first.
  */
 async function run(codec: PayloadCodec, { operation, index, input }: RunTask): Promise<void> {

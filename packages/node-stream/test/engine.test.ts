@@ -1,6 +1,7 @@
 import { createSecretKey, randomBytes } from "node:crypto";
 import { CHUNK_BYTES, PayloadCodec, SEALED_CHUNK_BYTES } from "@env/core/message";
 import { boundaryLengths, largeLengths, pattern, pieces, same } from "@env/testkit/bytes";
+import { setImmediate as turn } from "node:timers/promises";
 import { settled, until } from "@env/testkit/turns";
 import fc from "fast-check";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
@@ -46,18 +47,18 @@ describe("Engine", () => {
     async (length) => {
       const plaintext = pattern(length);
       const sealing = engine();
-      await sealing.engine.write([plaintext]);
+      await sealing.engine.write(plaintext);
       await sealing.engine.end();
       const sealed = await codec.sealChunks(0, plaintext, true);
       expect(same(Buffer.concat(sealing.output), sealed)).toBe(true);
       const opening = engine({ operation: "open" });
-      await opening.engine.write([sealed]);
+      await opening.engine.write(sealed);
       await opening.engine.end();
       expect(same(Buffer.concat(opening.output), plaintext)).toBe(true);
     },
   );
 
-  it("takes pieces of any size, any number at a time", async () => {
+  it("takes pieces of any size, any number in a turn of the event loop", async () => {
     const plaintext = pattern(100_000);
     const sealed = await codec.sealChunks(0, plaintext, true);
     const batches = fc.array(fc.array(fc.nat({ max: 30_000 }), { maxLength: 4 }), { maxLength: 8 });
@@ -66,9 +67,12 @@ describe("Engine", () => {
         const sealing = engine();
         let at = 0;
         for (const batch of sizes) {
-          await sealing.engine.write(batch.map((size) => plaintext.subarray(at, (at += size))));
+          for (const size of batch) {
+            await sealing.engine.write(plaintext.subarray(at, (at += size)));
+          }
+          await turn();
         }
-        await sealing.engine.write([plaintext.subarray(at)]);
+        await sealing.engine.write(plaintext.subarray(at));
         await sealing.engine.end();
         expect(same(Buffer.concat(sealing.output), sealed)).toBe(true);
       }),
@@ -81,9 +85,9 @@ describe("Engine", () => {
     await idle.close();
     const start = vi.spyOn(idle, "start").mockResolvedValue(false);
     const { engine: sealing } = engine({ share: shareOf(2, idle) });
-    await sealing.write([long.subarray(0, LONG_BYTES - 1)]);
+    await sealing.write(long.subarray(0, LONG_BYTES - 1));
     expect(start).not.toHaveBeenCalled();
-    await sealing.write([long.subarray(LONG_BYTES - 1)]);
+    await sealing.write(long.subarray(LONG_BYTES - 1));
     expect(start).toHaveBeenCalledWith(1);
   });
 
@@ -95,16 +99,16 @@ describe("Engine", () => {
       return run(task);
     }) as typeof run);
     const { engine: sealing, output } = engine({ share: shareOf(undefined, pool) });
-    await sealing.write([long.subarray(0, STEP_BYTES - 1)]);
+    await sealing.write(long.subarray(0, STEP_BYTES - 1));
     expect(sent).toEqual([]);
-    await sealing.write([...pieces(long.subarray(STEP_BYTES - 1), 70_000)]);
+    for (const piece of pieces(long.subarray(STEP_BYTES - 1), 70_000)) await sealing.write(piece);
     await sealing.end();
     runs.mockRestore();
-    // Its share at once, then whatever the calling thread left over.
-    expect(sent.slice(0, 4)).toEqual([MIB, MIB, MIB, MIB]);
+    expect(sent.length).toBeGreaterThan(4);
     for (const bytes of sent) expect(bytes).toBeGreaterThanOrEqual(STEP_BYTES);
+    expect(sent).toContain(MIB);
     expect(same(Buffer.concat(output), await codec.sealChunks(0, long, true))).toBe(true);
-    expect([pool.pending, pool.slots.lent]).toEqual([0, 0]);
+    expect(pool.pending).toBe(0);
   });
 
   describe("with a thread that takes its time", () => {
@@ -125,10 +129,10 @@ describe("Engine", () => {
     it("works up to 4 MiB ahead of the thread, and gives all output in order", async () => {
       const runs = vi.spyOn(slow, "run");
       const { engine: sealing, output } = engine({ share: shareOf(1, slow) });
-      await sealing.write([long.subarray(0, 5 * MIB)]);
-      expect([output.length, runs.mock.calls.length]).toEqual([0, 1]);
+      await sealing.write(long.subarray(0, 5 * MIB));
+      expect([output.length, runs.mock.calls.length]).toEqual([1, 1]); // A first chunk, and a run.
       let written = false;
-      const writing = sealing.write([long.subarray(5 * MIB)]).then(() => {
+      const writing = Promise.resolve(sealing.write(long.subarray(5 * MIB))).then(() => {
         written = true;
       });
       await settled();
@@ -139,13 +143,15 @@ describe("Engine", () => {
 
     it("gives the output before a corrupted chunk of the calling thread, then fails", async () => {
       const sealed = await codec.sealChunks(0, long, true);
-      const altered = (64 + 20) * SEALED_CHUNK_BYTES;
+      const before = 1 + 16 + 64; // A first chunk, the thread's run, and one of the calling thread.
+      const altered = (before + 3) * SEALED_CHUNK_BYTES;
       sealed[altered] = (sealed[altered] ?? 0) ^ 1;
       const { engine: opening, output } = engine({ operation: "open", share: shareOf(1, slow) });
-      const writing = opening.write([sealed]);
-      await refuses("ERR_ENVELOPE_DECRYPT", () => releasing(writing.then(() => opening.end())));
-      // The thread's run, and the step before the one that failed.
-      const given = long.subarray(0, (64 + 16) * CHUNK_BYTES);
+      const writing = opening.write(sealed);
+      await refuses("ERR_ENVELOPE_DECRYPT", () =>
+        releasing(Promise.resolve(writing).then(() => opening.end())),
+      );
+      const given = long.subarray(0, before * CHUNK_BYTES);
       expect(same(Buffer.concat(output), given)).toBe(true);
     });
 
@@ -153,26 +159,39 @@ describe("Engine", () => {
       const sealed = await codec.sealChunks(0, long, true);
       const { engine: opening } = engine({ operation: "open", share: shareOf(1, slow) });
       const allocated = vi.spyOn(Buffer, "allocUnsafeSlow");
-      await opening.write([sealed.subarray(0, (64 + 16) * SEALED_CHUNK_BYTES)]);
-      const ahead = allocated.mock.results.map(({ value }) => value as Buffer);
+      await opening.write(sealed.subarray(0, (1 + 16 + 64) * SEALED_CHUNK_BYTES + 1));
+      const opened = long.subarray(17 * CHUNK_BYTES, (17 + 64) * CHUNK_BYTES);
+      const ahead = allocated.mock.results
+        .map(({ value }) => value as Buffer)
+        .find((bytes) => same(bytes, opened));
       allocated.mockRestore();
-      const opened = long.subarray(64 * CHUNK_BYTES, (64 + 16) * CHUNK_BYTES);
-      expect(ahead.map((bytes) => same(bytes, opened))).toEqual([true]);
+      expect(ahead).toBeDefined();
       opening.stop();
-      expect(ahead[0]?.every((byte) => byte === 0)).toBe(true);
+      expect(ahead?.every((byte) => byte === 0)).toBe(true);
     });
   });
 
-  it("works in the calling thread while other messages have all slots", async () => {
-    const slots = Array.from({ length: 4 }, () => pool.slots.borrow());
+  it("works in the calling thread while others have all threads", async () => {
+    const busy = vi.spyOn(pool, "busy", "get").mockReturnValue(true);
     const runs = vi.spyOn(pool, "run");
     const { engine: sealing, output } = engine({ share: shareOf(undefined, pool) });
-    await sealing.write([long]);
+    await sealing.write(long);
     await sealing.end();
     expect(runs).not.toHaveBeenCalled();
     runs.mockRestore();
-    for (const slot of slots) if (slot !== undefined) pool.slots.giveBack(slot);
+    busy.mockRestore();
     expect(same(Buffer.concat(output), await codec.sealChunks(0, long, true))).toBe(true);
+  });
+
+  it("works on chunks that fill no run once nothing more arrives", async () => {
+    const { engine: sealing, output } = engine({ share: shareOf(undefined, pool) });
+    for (const from of [0, 3]) {
+      void sealing.write(long.subarray(from * CHUNK_BYTES, (from + 3) * CHUNK_BYTES + 1));
+    }
+    await turn();
+    await turn();
+    const sealed = await codec.sealChunks(0, long.subarray(0, 6 * CHUNK_BYTES), false);
+    expect(Buffer.concat(output).length).toBe(sealed.length);
   });
 
   it("never has more than its share in the pool, even while nobody takes results", async () => {
@@ -180,12 +199,14 @@ describe("Engine", () => {
     const runs = vi.spyOn(pool, "run");
     const { engine: sealing } = engine({
       share: shareOf(2, pool),
-      give: () =>
-        new Promise((resolve) => {
-          goOn = resolve;
-        }),
+      give: ({ length }) =>
+        length < STEP_BYTES
+          ? undefined
+          : new Promise((resolve) => {
+              goOn = resolve;
+            }),
     });
-    const writing = sealing.write([long]);
+    const writing = sealing.write(long);
     await Promise.all(runs.mock.results.map(({ value }) => value as Promise<unknown>));
     await settled();
     expect(runs).toHaveBeenCalledTimes(2);
@@ -208,7 +229,7 @@ describe("Engine", () => {
       failed: (error) => failures.push(error),
     });
     await refuses("ERR_ENVELOPE_DECRYPT", async () => {
-      await opening.write([sealed]);
+      await opening.write(sealed);
       await opening.end();
     });
     const given = Buffer.concat(output);
@@ -218,37 +239,25 @@ describe("Engine", () => {
     expect(failures[0]).toMatchObject({ code: "ERR_ENVELOPE_DECRYPT" });
   });
 
-  it("leaves no plaintext in the pool's slots", async () => {
-    const sealed = await codec.sealChunks(0, long, true);
-    const { engine: opening } = engine({ operation: "open", share: shareOf(undefined, pool) });
-    await opening.write([sealed]);
-    await opening.end();
-    const slots = Array.from({ length: 4 }, () => pool.slots.borrow());
-    for (const slot of slots) {
-      expect(slot?.every((byte) => byte === 0)).toBe(true);
-      if (slot !== undefined) pool.slots.giveBack(slot);
-    }
-  });
-
-  it("gives nothing more once it is stopped, and returns its slots", async () => {
+  it("gives nothing more once it is stopped", async () => {
     const { engine: sealing, output } = engine({ share: shareOf(undefined, pool) });
-    await sealing.write([long.subarray(0, LONG_BYTES)]);
-    const writing = sealing.write([long.subarray(LONG_BYTES)]);
+    await sealing.write(long.subarray(0, LONG_BYTES));
+    const writing = sealing.write(long.subarray(LONG_BYTES));
     sealing.stop();
     const given = output.length;
     await writing;
     await until(() => pool.pending === 0);
     expect(output).toHaveLength(given);
-    expect(pool.slots.lent).toBe(0);
+    expect(pool.pending).toBe(0);
   });
 
   it("fails the message if a thread dies, and never seals that run again", async () => {
     const dead = await startedPool(1, () => relayedThread(() => undefined));
     const { engine: sealing } = engine({ share: shareOf(undefined, dead) });
-    const writing = sealing.write([long]).then(() => sealing.end());
+    const writing = Promise.resolve(sealing.write(long)).then(() => sealing.end());
     await dead.close();
     await expect(writing).rejects.toBeInstanceOf(ThreadLost);
-    expect(dead.slots.lent).toBe(0);
+    expect(dead.pending).toBe(0);
   });
 
   it("continues in the calling thread if no thread can be started", async () => {
@@ -256,15 +265,15 @@ describe("Engine", () => {
     await dead.close();
     const { engine: sealing, output } = engine({ share: shareOf(undefined, dead) });
     vi.spyOn(dead, "start").mockResolvedValue(false);
-    await sealing.write([long]);
+    await sealing.write(long);
     await sealing.end();
     expect(same(Buffer.concat(output), await codec.sealChunks(0, long, true))).toBe(true);
   });
 
   it("refuses a message without its final chunk", async () => {
     const { engine: opening } = engine({ operation: "open" });
-    await opening.write([(await codec.sealChunks(0, pattern(16_384), false)).subarray(0)]);
-    await opening.write([pattern(15)]);
+    await opening.write(await codec.sealChunks(0, pattern(16_384), false));
+    await opening.write(pattern(15));
     await refuses("ERR_ENVELOPE_TRUNCATED", () => opening.end());
   });
 });

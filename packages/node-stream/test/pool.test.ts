@@ -8,7 +8,7 @@ import { CHUNK_BYTES, PayloadCodec, SEALED_CHUNK_BYTES, type ChunkKeys } from "@
 import { pattern, same } from "@env/testkit/bytes";
 import { tempFolder } from "@env/testkit/folder";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { shareBeside, shareOf, Slots, ThreadLost, WorkerPool } from "../src/pool.ts";
+import { shareBeside, shareOf, ThreadLost, WorkerPool } from "../src/pool.ts";
 import { RUN_CHUNKS } from "../src/spans.ts";
 import type { RunTask, SegmentTask } from "../src/tasks.ts";
 import { realThread, startedPool } from "./support/pools.ts";
@@ -18,11 +18,11 @@ const keys = {
   baseNonce: new Uint8Array(randomBytes(12)),
 } satisfies ChunkKeys;
 const codec = new PayloadCodec(keys);
+/** Room for the output of any run. */
+const RUN_BYTES = RUN_CHUNKS * SEALED_CHUNK_BYTES;
 
-function runTask(pool: WorkerPool, bytes: Uint8Array, rest: Partial<RunTask>): RunTask {
-  const slot = pool.slots.borrow();
-  if (slot === undefined) throw new Error("all slots are lent");
-  const input = slot.subarray(0, bytes.length);
+function runTask(bytes: Uint8Array, rest: Partial<RunTask> = {}): RunTask {
+  const input = new Uint8Array(RUN_BYTES).subarray(0, bytes.length);
   input.set(bytes);
   return { kind: "run", operation: "seal", keys, index: 0, last: false, ...rest, input };
 }
@@ -36,19 +36,17 @@ describe("WorkerPool", () => {
   afterAll(() => pool.close());
 
   it.each([1, 5, RUN_CHUNKS])(
-    "seals and opens %d chunks in their slot, as the codec does",
+    "seals and opens %d chunks in their buffer, as the codec does",
     async (count) => {
       const plaintext = pattern(count * CHUNK_BYTES);
-      const slot = await pool.run(runTask(pool, plaintext, { index: 7 }));
-      expect(slot).toHaveLength(RUN_CHUNKS * SEALED_CHUNK_BYTES);
-      const sealed = slot.subarray(0, count * SEALED_CHUNK_BYTES);
+      const output = await pool.run(runTask(plaintext, { index: 7 }));
+      expect(output).toHaveLength(RUN_BYTES);
+      const sealed = output.subarray(0, count * SEALED_CHUNK_BYTES);
       expect(same(sealed, await codec.sealChunks(7, plaintext, false))).toBe(true);
       const task = { kind: "run", operation: "open", keys, index: 7, last: false } as const;
       const opened = await pool.run({ ...task, input: sealed });
       expect(same(opened.subarray(0, plaintext.length), plaintext)).toBe(true);
-      expect(pool.slots.lent).toBe(1);
-      pool.slots.giveBack(opened);
-      expect(pool.slots.lent).toBe(0);
+      expect(pool.pending).toBe(0);
     },
   );
 
@@ -94,7 +92,7 @@ describe("WorkerPool", () => {
   });
 
   it("returns errors with their class, code and members", async () => {
-    const altered = runTask(pool, pattern(SEALED_CHUNK_BYTES), { operation: "open" });
+    const altered = runTask(pattern(SEALED_CHUNK_BYTES), { operation: "open" });
     const refused = await pool.run(altered).catch((error: unknown) => error);
     expect(refused).toMatchObject({ name: "EnvelopeError", code: "ERR_ENVELOPE_DECRYPT" });
     const readOnly = await open(join(folder, "read-only"), "w+");
@@ -105,7 +103,7 @@ describe("WorkerPool", () => {
     const failed = pool.run({ ...task, bytes: 0, source: place, target: place });
     await expect(failed).rejects.toMatchObject({ code: "EBADF", syscall: "write" });
     await file.close();
-    expect([pool.pending, pool.slots.lent]).toEqual([0, 0]);
+    expect(pool.pending).toBe(0);
   });
 
   it("answers every task once, many more than it has threads", async () => {
@@ -170,10 +168,10 @@ describe("WorkerPool", () => {
         source: { fd: sparse.fd, position: 0 },
         target: undefined,
       }),
-      mortal.run(runTask(mortal, pattern(CHUNK_BYTES), {})),
-      mortal.run(runTask(mortal, pattern(CHUNK_BYTES), {})),
+      mortal.run(runTask(pattern(CHUNK_BYTES))),
+      mortal.run(runTask(pattern(CHUNK_BYTES))),
     ].map((run) => run.catch((error: unknown) => error));
-    expect([mortal.pending, mortal.slots.lent]).toEqual([3, 2]);
+    expect([mortal.pending, mortal.busy]).toEqual([3, true]);
     threads[0]?.emit("error", new Error("out of memory"));
     await threads[0]?.terminate();
     await sparse.close();
@@ -181,10 +179,10 @@ describe("WorkerPool", () => {
       expect(outcome).toBeInstanceOf(ThreadLost);
       expect((outcome as Error).cause).toMatchObject({ message: "out of memory" });
     }
-    expect([mortal.pending, mortal.slots.lent]).toEqual([0, 0]);
+    expect(mortal.pending).toBe(0);
     expect(threads).toHaveLength(2);
     expect(await mortal.start()).toBe(true);
-    const again = await mortal.run(runTask(mortal, pattern(CHUNK_BYTES), {}));
+    const again = await mortal.run(runTask(pattern(CHUNK_BYTES)));
     const sealed = again.subarray(0, SEALED_CHUNK_BYTES);
     expect(same(await codec.openChunks(0, sealed), pattern(CHUNK_BYTES))).toBe(true);
     await mortal.close();
@@ -198,9 +196,10 @@ describe("WorkerPool", () => {
     });
     expect([await denied.start(), await denied.start()]).toEqual([false, false]);
     expect(spawned).toBe(1);
-    const task = runTask(denied, pattern(16), {});
+    const task = runTask(pattern(16));
     await expect(denied.run(task)).rejects.toBeInstanceOf(ThreadLost);
-    expect(denied.slots.lent).toBe(0);
+    expect(denied.pending).toBe(0);
+    expect(task.input.every((byte) => byte === 0)).toBe(true);
   });
 
   it("gives up on threads that die before they are ready", async () => {
@@ -229,45 +228,6 @@ describe("WorkerPool", () => {
     const file = new URL("support/pool-process.ts", import.meta.url).pathname;
     const run = promisify(execFile)(process.execPath, ["--conditions=@env/source", file]);
     expect((await run).stdout).toBe("done\n");
-  });
-});
-
-describe("Slots", () => {
-  it("are lent up to their number, each for one run at a time", () => {
-    const slots = new Slots(2);
-    const [one, two] = [slots.borrow(), slots.borrow()];
-    expect(two).toHaveLength(RUN_CHUNKS * SEALED_CHUNK_BYTES);
-    expect(slots.borrow()).toBeUndefined();
-    expect(slots.lent).toBe(2);
-    slots.giveBack((one ?? new Uint8Array()).subarray(0, 5));
-    const again = slots.borrow();
-    expect(again?.buffer).toBe(one?.buffer);
-    expect(again).toHaveLength(RUN_CHUNKS * SEALED_CHUNK_BYTES);
-    expect(slots.borrow()).toBeUndefined();
-    slots.lose();
-    expect(slots.lent).toBe(1);
-    expect(slots.borrow()).toHaveLength(RUN_CHUNKS * SEALED_CHUNK_BYTES);
-    expect(slots.borrow()).toBeUndefined();
-  });
-
-  it("are wiped of secrets as soon as none is lent, and not before", () => {
-    const slots = new Slots(3);
-    const [one, two, three] = [slots.borrow(), slots.borrow(), slots.borrow()];
-    const wiped = (): (boolean | undefined)[] =>
-      [one, two, three].map((slot) => slot?.every((byte) => byte === 0));
-    for (const slot of [one, two, three]) slot?.fill(1);
-    const unknown = new Uint8Array();
-    slots.giveBack(one ?? unknown);
-    slots.giveBack((two ?? unknown).subarray(0, 5), false);
-    expect(wiped()).toEqual([false, false, false]);
-    slots.giveBack(three ?? unknown);
-    expect(wiped()).toEqual([true, false, true]);
-    slots.borrow()?.fill(1);
-    const other = slots.borrow();
-    slots.giveBack(three ?? unknown);
-    expect(wiped()).toEqual([true, false, false]);
-    if (other !== undefined) slots.lose();
-    expect(wiped()).toEqual([true, false, true]);
   });
 });
 
