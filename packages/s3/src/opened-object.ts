@@ -6,7 +6,8 @@
  *
  * @module
  */
-import { pipeline, Readable } from "node:stream";
+import type { Readable, Writable } from "node:stream";
+import { pipeline } from "node:stream/promises";
 import { GetObjectCommand, type GetObjectCommandOutput } from "@aws-sdk/client-s3";
 import { EnvelopeError, type DecryptOptions, type Envelope } from "@env/core";
 import { plaintextLength } from "@env/core/message";
@@ -65,10 +66,10 @@ async function openOnce(
     const layout = readLayout(output.Metadata);
     const keyBlock = options.keyBlock ?? (await keyBlockOf(client, input, layout, signal));
     const opened = decryptStream(envelope, { ...options, keyBlock });
-    const source = Readable.from(resumed(client, input, answer, first, signal), {
-      objectMode: false,
+    opened.on("error", () => undefined); // It is seen by whoever reads the body.
+    deliver(client, input, answer, first, opened, signal).catch((error: unknown) => {
+      opened.destroy(error instanceof Error ? error : new Error(String(error)));
     });
-    pipeline(source, opened, () => undefined); // A failure is seen by whoever reads the body.
     return {
       ...withoutChecksums(output),
       Metadata: userMetadata(output.Metadata),
@@ -99,21 +100,24 @@ export function replaced({ Key }: ObjectInput, cause: Error): EnvelopeError {
   );
 }
 
-async function* resumed(
+/** Writes a body to `opened`, and goes on where a connection broke. Rejects where `opened` fails or is destroyed. */
+async function deliver(
   client: Sender,
   input: ObjectInput,
   { ETag, VersionId }: GetObjectCommandOutput,
   first: Readable,
+  opened: Writable,
   signal: AbortSignal | undefined,
-): AsyncGenerator<Uint8Array> {
+): Promise<void> {
   let position = 0;
   let body = first;
   for (let left = RESUMPTIONS; ; left--) {
+    body.on("data", ({ length }: Uint8Array) => {
+      position += length;
+    });
     try {
-      for await (const piece of body as AsyncIterable<Uint8Array>) {
-        position += piece.length;
-        yield piece;
-      }
+      await pipeline(body, opened, { end: false });
+      opened.end();
       return;
     } catch (error) {
       signal?.throwIfAborted();
