@@ -68,6 +68,7 @@ const layers: Readonly<Record<string, Layer>> = {
   "@env/cli": {
     uses: [
       "@env/aws-kms",
+      "@env/console",
       "@env/core",
       "@env/gcp-kms",
       "@env/kms",

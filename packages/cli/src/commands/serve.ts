@@ -4,6 +4,7 @@
  * @module
  */
 import { resolve } from "node:path";
+import { fileURLToPath } from "node:url";
 import { setFlagsFromString } from "node:v8";
 import type { Keystore } from "@env/kms";
 import type { KmsServerOptions, LogEntry, TlsFiles } from "@env/kms-server";
@@ -30,6 +31,7 @@ interface ServeOptions {
   readonly jwks?: Pairs | undefined;
   readonly rate?: number | undefined;
   readonly localstack?: true | undefined;
+  readonly console?: true | undefined;
   readonly metrics: "loopback" | "everybody";
   readonly logContexts?: true | undefined;
 }
@@ -75,12 +77,14 @@ export function addServe(program: Program, ui: Ui): void {
         .default("loopback" as const),
     )
     .option("--log-contexts", "show encryption contexts")
+    .option("--console", "serve the console under /console")
     .option("--localstack", "listen on port 4566, and answer GET /_localstack/health")
     .addHelpText(
       "after",
       examples(
         "envelope init && envelope serve dev.kms",
         "envelope serve dev.kms --tls auto",
+        "envelope serve dev.kms --console",
         "envelope serve prod.kms --host 0.0.0.0 --tls-cert tls.pem --tls-key tls.key --json",
       ),
     )
@@ -119,6 +123,7 @@ async function serve(ui: Ui, keystore: Keystore, options: ServeOptions): Promise
       ...(options.rate === undefined ? {} : { callsPerSecond: options.rate }),
     },
     ...(options.auth === undefined ? {} : { auth: options.auth }),
+    ...(options.console === undefined ? {} : { console: { folder: consoleFolder() } }),
     ...(certificate === undefined ? {} : { tls: certificate }),
     log(entry) {
       if (!ui.quiet) ui.line(lineOf(entry), entry).catch((error: unknown) => broken.abort(error));
@@ -133,11 +138,17 @@ async function serve(ui: Ui, keystore: Keystore, options: ServeOptions): Promise
     accountId,
     region,
     auth: server.auth,
+    ...(options.console === undefined ? {} : { console: `${url}/console/` }),
     ...(made && { caFile: made.caFile }),
   };
   await ui.line(greeting(data), data);
   await untilAborted(AbortSignal.any([signal, broken.signal]));
   broken.signal.throwIfAborted();
+}
+
+/** Where the built pages are. */
+function consoleFolder(): string {
+  return fileURLToPath(new URL(".", import.meta.resolve("@env/console/index.html")));
 }
 
 /** Settles when somebody wants the command to end, which therefore is not an error. */
@@ -192,9 +203,10 @@ function greeting(facts: {
   readonly accountId: string;
   readonly region: string;
   readonly auth: "strict" | "lenient";
+  readonly console?: string;
   readonly caFile?: string;
 }): string {
-  const { url, keystore, accountId, region, auth, caFile } = facts;
+  const { url, keystore, accountId, region, auth, caFile, console: pages } = facts;
   const believed = auth === "lenient" ? " (callers are believed: for tests)" : "";
   const ca = caFile && shellWord(caFile);
   const accessKey =
@@ -205,6 +217,9 @@ function greeting(facts: {
     `keystore   ${keystore}`,
     `account    ${accountId}, region ${region}`,
     `listening  ${url}${believed}`,
+    ...(pages === undefined
+      ? []
+      : [`console    ${pages}  (sign in with an access key: envelope access-keys create)`]),
     "",
     "Point a client at it:",
     `  export AWS_ENDPOINT_URL_KMS=${url} AWS_REGION=${region} AWS_DEFAULT_REGION=${region}`,

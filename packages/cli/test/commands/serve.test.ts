@@ -1,4 +1,5 @@
 import { once } from "node:events";
+import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { tempFolder } from "@env/testkit/folder";
@@ -6,7 +7,7 @@ import { describe, expect, it } from "vitest";
 import { project, run, start } from "../support/command.ts";
 
 interface Serving {
-  readonly facts: { readonly url: string; readonly caFile?: string };
+  readonly facts: { readonly url: string; readonly console?: string; readonly caFile?: string };
   /** The next line of stdout, as JSON. */
   readonly next: () => Promise<unknown>;
   /** Interrupts the command. @returns Its exit code. */
@@ -67,6 +68,28 @@ describe("envelope serve", () => {
     const { facts, stop } = await serving(folder, "--tls", "auto", "--tls-name", "kms.test");
     expect(facts).toMatchObject({ caFile: join(folder, "dev.kms.tls", "ca.pem") });
     expect(facts.url).toMatch(/^https:/);
+    expect(await stop()).toBe(0);
+  });
+
+  it("serves the console where that is asked for, and says what is missing where it is not built", async () => {
+    const { folder } = await project();
+    const { facts: plain, stop: stopPlain } = await serving(folder);
+    expect((await fetch(`${plain.url}/console/`)).status).toBe(404);
+    expect(await stopPlain()).toBe(0);
+    if (!existsSync(new URL(import.meta.resolve("@env/console/index.html")))) {
+      const args = ["serve", join(folder, "dev.kms"), "--port", "0", "--console"];
+      const refused = await run(args);
+      expect([refused.code, refused.stderr]).toEqual([
+        2,
+        expect.stringContaining("does not have the files of the console"),
+      ]);
+      return;
+    }
+    const { facts, stop } = await serving(folder, "--console");
+    expect(facts.console).toBe(`${facts.url}/console/`);
+    const page = await fetch(`${facts.console}keys/alias/app`);
+    expect(page.headers.get("content-security-policy")).toContain("default-src 'none'");
+    expect(await page.text()).toContain("<script");
     expect(await stop()).toBe(0);
   });
 

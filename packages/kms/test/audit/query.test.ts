@@ -137,6 +137,26 @@ describe("pages", () => {
   );
 });
 
+describe("a page that is to open few records", () => {
+  it("ends early, and the next ones find the rest", async () => {
+    const { log } = await filledLog(600);
+    await log.append(event({ principal: BOB, time: NOON + 1e7 }));
+    const first = await log.page({ principal: BOB, effort: 1 });
+    expect(first.entries).toEqual([]);
+    const found: number[] = [];
+    let pages = 0;
+    let marker = first.next;
+    while (marker !== undefined) {
+      const page = await log.page({ principal: BOB, effort: 1, marker });
+      found.push(...page.entries.map(({ sequence }) => sequence));
+      marker = page.next;
+      pages++;
+    }
+    expect([found, pages]).toEqual([[601], 2]);
+    await expect(log.page({ effort: 0 })).rejects.toThrow(RangeError);
+  });
+});
+
 describe("a record that was altered", () => {
   it("ends a query with an error that names it", async () => {
     const { log, attack } = await filledLog(20);
