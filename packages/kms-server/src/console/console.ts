@@ -169,8 +169,9 @@ export class Console {
   }
 
   async #begin(request: ReceivedRequest, origin: Origin): Promise<Begun> {
-    this.#count("all", "");
+    // First, so that one address cannot use up the attempts of all.
     this.#count("address", origin.sourceIp ?? "");
+    this.#count("all", "");
     const { credential } = await this.#verified(request, origin);
     const { accessKeyId } = credential;
     const person = {
