@@ -6,7 +6,7 @@
 import { actionRows } from "@env/kms/catalogue";
 import type { ExplainRequest } from "@env/kms";
 import { useState } from "preact/hooks";
-import { useLocation } from "wouter-preact";
+import { useLocation, useSearch } from "wouter-preact";
 import { own } from "../../aws/calls.ts";
 import { CallError } from "../../aws/errors.ts";
 import { Form } from "../../parts/dialog.tsx";
@@ -35,7 +35,7 @@ const conditionKeys = [
 
 export function WhoCanPage() {
   const [, go] = useLocation();
-  const search = location.search;
+  const search = useSearch();
   const asked = questionOf(search);
   const [principal, setPrincipal] = useState(asked.principal ?? session.value?.principal ?? "");
   const [action, setAction] = useState(asked.action);
