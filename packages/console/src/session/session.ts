@@ -78,13 +78,20 @@ function renew(): Promise<void> {
 }
 
 async function renewNow(): Promise<void> {
-  const { token } = session.peek() ?? { token: "" };
   try {
-    use(await ask("PUT", { "x-console-token": token }));
+    await renewWith(session.peek()?.token).catch(async (error: unknown) => {
+      // Another tab has renewed the session: both share the cookie, and the token is asked for.
+      if (!(error instanceof CallError && error.status === 403)) throw error;
+      await renewWith((await ask("GET", {})).token);
+    });
   } catch (error) {
     if (error instanceof CallError) sessionEnded();
     throw error;
   }
+}
+
+async function renewWith(token = ""): Promise<void> {
+  use(await ask("PUT", { "x-console-token": token }));
 }
 
 function use(begun: ConsoleSession): void {

@@ -1,6 +1,6 @@
-import type { Page } from "playwright-core";
+import type { Locator } from "playwright-core";
 import { beforeAll, describe, expect, test } from "vitest";
-import { noBrowser, signIn, visit } from "../support/browser.ts";
+import { noBrowser, signIn } from "../support/browser.ts";
 import { serveConsole, type Served } from "../support/served.ts";
 
 describe.skipIf(noBrowser !== undefined)("the console", () => {
@@ -10,45 +10,39 @@ describe.skipIf(noBrowser !== undefined)("the console", () => {
     return served.close;
   });
 
-  /** Opens a page of the console as somebody, does something there, and has no complaint of the browser. */
-  async function as(
-    who: keyof Served["accessKeys"],
-    path: string,
-    run: (page: Page) => Promise<void>,
-  ): Promise<void> {
-    const { page, context, complaints } = await visit(served.browser);
-    await page.goto(`${served.url}/console${path}`);
-    await signIn(page, served.accessKeys[who]);
-    await run(page);
-    expect(complaints).toEqual([]);
-    await context.close();
-  }
+  /** Fails where something does not come to be seen. */
+  const sees = (what: Locator): Promise<void> => what.waitFor();
+
+  const as: Served["as"] = (...what) => served.as(...what);
 
   test("a key that nobody has does not sign in, and the secret is gone from the page", async () => {
-    const { page, context } = await visit(served.browser);
+    const { page, context } = await served.visit();
     await page.goto(`${served.url}/console`);
     await page.getByLabel("Access key ID").fill("AKIAXXXXXXXXXXXXXXXX");
     await page.getByLabel("Secret access key").fill("not the secret");
     await page.getByRole("button", { name: "Sign in" }).click();
-    await page.getByRole("alert").waitFor();
+    await sees(page.getByRole("alert"));
     expect(await page.getByLabel("Secret access key").inputValue()).toBe("");
     await context.close();
   });
 
-  test("a page that is loaded anew is still signed in, and not after signing out", () =>
-    as("alice", "/keys", async (page) => {
-      await page.reload();
-      await page.getByRole("link", { name: "payments" }).waitFor();
-      await page.getByText("user/alice").first().click();
-      await page.getByRole("button", { name: "Sign out" }).click();
-      await page.getByLabel("Access key ID").waitFor();
-      await page.reload();
-      await page.getByLabel("Access key ID").waitFor();
-    }));
+  test("a page that is loaded anew is still signed in, and not after signing out", async () => {
+    const { page, context } = await served.visit();
+    await page.goto(`${served.url}/console`);
+    await signIn(page, served.accessKeys.alice);
+    await page.reload();
+    await sees(page.getByRole("link", { name: "payments" }));
+    await page.getByText("user/alice").first().click();
+    await page.getByRole("button", { name: "Sign out" }).click();
+    await sees(page.getByLabel("Access key ID"));
+    await page.reload();
+    await sees(page.getByLabel("Access key ID"));
+    await context.close();
+  });
 
   test("neither the secret nor the credentials are kept where a script could find them later", () =>
     as("alice", "/keys", async (page) => {
-      await page.getByRole("link", { name: "payments" }).waitFor();
+      await sees(page.getByRole("link", { name: "payments" }));
       const kept = await page.evaluate<string>(
         "JSON.stringify([{ ...localStorage }, { ...sessionStorage }, document.cookie])",
       );
@@ -59,24 +53,22 @@ describe.skipIf(noBrowser !== undefined)("the console", () => {
   test("a person who may not do something sees why, and the statement that denies it", () =>
     as("bob", "/keys/alias/payments", async (page) => {
       const button = page.getByRole("button", { name: "Disable", exact: true });
-      await page.locator('button[aria-disabled="true"]', { hasText: "Disable" }).waitFor();
+      await sees(page.locator('button[aria-disabled="true"]', { hasText: "Disable" }));
       // It may be pressed to learn why, but not for what it says.
       await button.click({ force: true });
-      await page
-        .getByRole("tooltip")
-        .getByText('Denied by key policy, statement "No developers".')
-        .waitFor();
+      await sees(
+        page.getByRole("tooltip").getByText('Denied by key policy, statement "No developers".'),
+      );
       await page.getByRole("tooltip").getByRole("link", { name: "Explain" }).click();
-      await page
-        .getByRole("region", { name: "Decision" })
-        .getByText("Denied", { exact: true })
-        .waitFor();
+      await sees(
+        page.getByRole("region", { name: "Decision" }).getByText("Denied", { exact: true }),
+      );
     }));
 
   test("a person who may not see something is told so instead of being shown a blank page", () =>
     as("bob", "/principals", async (page) => {
-      await page.getByRole("alert").getByText("You may not see this.").waitFor();
-      await page.getByText(/user\/bob is not authorized to perform: iam:ListUsers/).waitFor();
+      await sees(page.getByRole("alert").getByText("You may not see this."));
+      await sees(page.getByText(/user\/bob is not authorized to perform: iam:ListUsers/));
     }));
 
   test("a session that has ended is begun again over the page, and nothing that was typed is lost", () =>
@@ -93,7 +85,7 @@ describe.skipIf(noBrowser !== undefined)("the console", () => {
       );
       await page.getByRole("button", { name: "Save tags" }).click();
       const dialog = page.getByRole("dialog", { name: "Your session has ended" });
-      await dialog.waitFor();
+      await sees(dialog);
       await page.unroute("**/");
       const { accessKeyId, secretAccessKey } = served.accessKeys.alice;
       await dialog.getByLabel("Access key ID").fill(accessKeyId);
@@ -102,20 +94,20 @@ describe.skipIf(noBrowser !== undefined)("the console", () => {
       await dialog.waitFor({ state: "detached" });
       expect(await page.getByLabel("Tags, key 3").inputValue()).toBe("note");
       await page.getByRole("button", { name: "Save tags" }).click();
-      await page.getByText("The tags are saved.").waitFor();
+      await sees(page.getByText("The tags are saved."));
     }));
 
   test("a server that is gone is waited for, and what is on the page stays", () =>
     as("alice", "/keys/alias/orders", async (page) => {
-      await page.getByRole("heading", { name: "Cryptographic configuration" }).waitFor();
+      await sees(page.getByRole("heading", { name: "Cryptographic configuration" }));
       await served.stop();
       await page.getByLabel("Parts of this page").getByRole("link", { name: "Grants" }).click();
-      await page.getByText("The server does not answer. Trying again…").waitFor();
+      await sees(page.getByText("The server does not answer. Trying again…"));
       await served.start();
       await page
         .getByText("The server does not answer. Trying again…")
         .waitFor({ state: "detached" });
-      await page.getByRole("button", { name: "Create grant" }).waitFor();
+      await sees(page.getByRole("button", { name: "Create grant" }));
     }));
 
   test("of two people who edit one policy, the second is told, and loses nothing", () =>
@@ -130,12 +122,12 @@ describe.skipIf(noBrowser !== undefined)("the console", () => {
       await page.getByRole("button", { name: "Review changes" }).click();
       await page.getByRole("dialog").getByRole("button", { name: "Save policy" }).click();
       const conflict = page.getByRole("dialog", { name: "Somebody else has changed this policy" });
-      await conflict.getByText("Theirs").first().waitFor();
+      await sees(conflict.getByText("Theirs").first());
       await conflict.getByRole("button", { name: "Go on editing mine" }).click();
       expect(await editor.inputValue()).toContain("Mine");
       await page.getByRole("button", { name: "Review changes" }).click();
       await page.getByRole("dialog").getByRole("button", { name: "Save policy" }).click();
-      await page.getByText("The policy is saved.").waitFor();
+      await sees(page.getByText("The policy is saved."));
       const { Policy } = await served.keystore.as().getKeyPolicy({ KeyId });
       expect(Policy).toContain("Mine");
     }));
@@ -161,9 +153,9 @@ describe.skipIf(noBrowser !== undefined)("the console", () => {
       await page.getByLabel("Add to users").fill("arn:aws:iam::111122223333:role/backup");
       await page.getByLabel("Add to users").press("Enter");
       await page.getByRole("button", { name: "Next: Summary" }).click();
-      await page.getByText("aws kms create-key").waitFor();
+      await sees(page.getByText("aws kms create-key"));
       await page.getByRole("button", { name: "Create key" }).click();
-      await page.getByRole("heading", { level: 1, name: "made-here" }).waitFor();
+      await sees(page.getByRole("heading", { level: 1, name: "made-here" }));
       const kms = served.keystore.as();
       const { KeyMetadata } = await kms.describeKey({ KeyId: "alias/made-here" });
       const { Policy } = await kms.getKeyPolicy({ KeyId: KeyMetadata.KeyId });
@@ -177,7 +169,7 @@ describe.skipIf(noBrowser !== undefined)("the console", () => {
       await page.getByLabel("Select alias/experiments").check();
       await page.getByLabel("Select alias/release-signing").check();
       await page.getByRole("button", { name: "Disable", exact: true }).click();
-      await page.getByText("2 keys disabled.").waitFor();
+      await sees(page.getByText("2 keys disabled."));
       const { KeyMetadata } = await served.keystore
         .as()
         .describeKey({ KeyId: "alias/experiments" });
@@ -193,7 +185,7 @@ describe.skipIf(noBrowser !== undefined)("the console", () => {
       await page.getByLabel("Ciphertext in base64").fill(ciphertext);
       await page.getByRole("button", { name: "Decrypt", exact: true }).click();
       await page.getByRole("button", { name: "Show plaintext" }).click();
-      await page.getByText("hello", { exact: true }).waitFor();
+      await sees(page.getByText("hello", { exact: true }));
       await page.getByRole("button", { name: "Wipe now" }).click();
       expect(await page.content()).not.toContain("hello");
     }));
@@ -206,7 +198,7 @@ describe.skipIf(noBrowser !== undefined)("the console", () => {
       expect(secret).toHaveLength(40);
       await page.getByRole("button", { name: "I have kept it" }).click();
       await page.reload();
-      await page.getByRole("heading", { name: "Access keys" }).waitFor();
+      await sees(page.getByRole("heading", { name: "Access keys" }));
       expect(await page.content()).not.toContain(secret);
     }));
 
@@ -218,12 +210,12 @@ describe.skipIf(noBrowser !== undefined)("the console", () => {
       Tags: [{ TagKey: "javascript:alert(1)", TagValue: "<b>bold</b>".slice(0, 256) }],
     });
     await as("alice", `/keys/${KeyMetadata.Arn}`, async (page) => {
-      await page.getByText("<script>globalThis.pwned").waitFor();
+      await sees(page.getByText("<script>globalThis.pwned"));
       await page.goto(`${served.url}/console/keys/${KeyMetadata.Arn}?tab=tags`);
-      await page.getByLabel("Tags, value 1").waitFor();
+      await sees(page.getByLabel("Tags, value 1"));
       expect(await page.getByLabel("Tags, value 1").inputValue()).toBe("<b>bold</b>");
       await page.goto(`${served.url}/console/keys`);
-      await page.getByText("<script>globalThis.pwned").waitFor();
+      await sees(page.getByText("<script>globalThis.pwned"));
       expect(await page.evaluate("globalThis.pwned")).toBeUndefined();
     });
   });

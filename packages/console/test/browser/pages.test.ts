@@ -1,7 +1,7 @@
 import axe, { type AxeResults } from "axe-core";
 import type { Page } from "playwright-core";
 import { beforeAll, describe, expect, test } from "vitest";
-import { noBrowser, signIn, visit } from "../support/browser.ts";
+import { noBrowser, signIn } from "../support/browser.ts";
 import { serveConsole, type Served } from "../support/served.ts";
 
 /** Every page, and every part of the page of a key, with the heading that shows that it is there. */
@@ -39,7 +39,7 @@ describe.skipIf(noBrowser !== undefined)("pages", () => {
   });
 
   test("every page is accessible, light and dark, and not wider than a phone", async () => {
-    const { page, context, complaints } = await visit(served.browser);
+    const { page, context, complaints } = await served.visit();
     const found: Record<string, readonly string[]> = {};
     const look = async (path: string): Promise<void> => {
       await page.setViewportSize({ width: 1280, height: 820 });

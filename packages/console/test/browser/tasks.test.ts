@@ -1,7 +1,7 @@
 /** What somebody does who has never seen the console, each with as few clicks as are counted here. */
 import type { Locator, Page } from "playwright-core";
 import { beforeAll, describe, expect, test } from "vitest";
-import { noBrowser, signIn, visit } from "../support/browser.ts";
+import { noBrowser } from "../support/browser.ts";
 import { serveConsole, type Served } from "../support/served.ts";
 
 /** A person at a page: counts what is pressed. Typing is not counted. */
@@ -19,8 +19,9 @@ class Person {
     this.clicks++;
     if (this.#by === "mouse") return what.click();
     await what.focus();
-    const isReached = await what.evaluate((element) => element.matches(":focus"));
-    expect(isReached, "it takes the focus").toBe(true);
+    if (!(await what.evaluate((element) => element.matches(":focus")))) {
+      throw new Error("what is pressed does not take the focus");
+    }
     const isChecked = (await what.getAttribute("type")) === "checkbox";
     await this.page.keyboard.press(isChecked ? "Space" : "Enter");
   }
@@ -49,14 +50,13 @@ describe.skipIf(noBrowser !== undefined)("tasks", () => {
   describe.each(["mouse", "keyboard"] as const)("by %s", (by) => {
     /** Does a task from the list of keys on. @returns The clicks. */
     async function clicksOf(task: (person: Person) => Promise<void>): Promise<number> {
-      const { page, context, complaints } = await visit(served.browser);
-      await page.goto(`${served.url}/console`);
-      await signIn(page, served.accessKeys.alice);
-      const person = new Person(page, by);
-      await task(person);
-      expect(complaints).toEqual([]);
-      await context.close();
-      return person.clicks;
+      let clicks = 0;
+      await served.as("alice", "/keys", async (page) => {
+        const person = new Person(page, by);
+        await task(person);
+        ({ clicks } = person);
+      });
+      return clicks;
     }
 
     test("find out why somebody is denied: 2 clicks", async () => {

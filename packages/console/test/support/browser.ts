@@ -30,26 +30,21 @@ export interface Visit {
   readonly complaints: readonly string[];
 }
 
-export async function visit(
-  browser: Browser,
-  options: { readonly width?: number; readonly dark?: boolean } = {},
-): Promise<Visit> {
-  const { width = 1280, dark = false } = options;
+export async function visit(browser: Browser): Promise<Visit> {
   const context = await browser.newContext({
-    viewport: { width, height: 820 },
-    colorScheme: dark ? "dark" : "light",
+    viewport: { width: 1280, height: 820 },
     reducedMotion: "reduce",
     permissions: ["clipboard-read", "clipboard-write"],
   });
-  const page = await context.newPage();
   const complaints: string[] = [];
-  page.on("pageerror", ({ message }) => complaints.push(message));
-  page.on("console", (message) => {
+  context.on("weberror", (error) => complaints.push(error.error().message));
+  context.on("console", (message) => {
     // A refused or failed call is part of many tests, and the page says it.
     if (message.type() === "error" && !message.text().startsWith("Failed to load resource")) {
       complaints.push(message.text());
     }
   });
+  const page = await context.newPage();
   return { context, page, complaints };
 }
 

@@ -1,15 +1,25 @@
 /** The console over a keystore that a team has used for a month. */
 import { join } from "node:path";
+import { createKmsServer, type KmsServer } from "@env/kms-server";
 import { tempFolder } from "@env/testkit/folder";
-import type { Browser } from "playwright-core";
-import { startBrowser } from "./browser.ts";
+import type { Page } from "playwright-core";
+import { signIn, startBrowser, visit, type Visit } from "./browser.ts";
 import { seededKeystore, type Seeded } from "./seeded.ts";
-import { standIn } from "./stand-in.ts";
+
+/** Where `vite build` writes. */
+const pages = join(import.meta.dirname, "../../dist");
 
 export interface Served extends Seeded {
   readonly url: string;
-  readonly browser: Browser;
-  /** Stops the server, and starts it again at the same address. */
+  /** A browser that nobody has signed in with. */
+  readonly visit: () => Promise<Visit>;
+  /** Opens a page as somebody, does something there, and fails where the browser complains. */
+  readonly as: (
+    who: keyof Seeded["accessKeys"],
+    path: string,
+    run: (page: Page) => Promise<void>,
+  ) => Promise<void>;
+  /** Stops the server, and starts it again at the same address: sessions end with it. */
   readonly stop: () => Promise<void>;
   readonly start: () => Promise<void>;
   readonly close: () => Promise<void>;
@@ -22,21 +32,39 @@ export async function serveConsole(): Promise<Served> {
     seededKeystore(join(folder, "console.kms")),
     startBrowser(),
   ]);
-  const keys = Object.values(seeded.accessKeys);
-  let server = await standIn(seeded.keystore, keys);
-  const { url } = server;
-  const stop = (): Promise<void> => server.close();
+  let server: KmsServer;
+  const start = async (port: number): Promise<string> => {
+    server = createKmsServer(seeded.keystore, { port, auth: "strict", console: { folder: pages } });
+    return server.listen();
+  };
+  const url = await start(0);
+  // Attempts to sign in are limited: one for each person is enough.
+  const visits = new Map<string, Visit>();
   return {
     ...seeded,
     url,
-    browser,
-    stop,
-    start: async () => {
-      server = await standIn(seeded.keystore, keys, Number(new URL(url).port));
+    visit: () => visit(browser),
+    as: async (who, path, run) => {
+      const known = visits.get(who);
+      const { context, complaints } = known ?? (await visit(browser));
+      const page =
+        known === undefined
+          ? (context.pages()[0] ?? (await context.newPage()))
+          : await context.newPage();
+      await page.goto(`${url}/console${path}`);
+      await page.locator("main").waitFor();
+      if (await page.getByLabel("Access key ID").isVisible())
+        await signIn(page, seeded.accessKeys[who]);
+      visits.set(who, { context, page, complaints });
+      await run(page);
+      await page.close();
+      if (complaints.length > 0) throw new Error(`the browser complains: ${complaints.join(", ")}`);
     },
+    stop: () => server.close(),
+    start: async () => void (await start(Number(new URL(url).port))),
     close: async () => {
       await browser.close();
-      await stop();
+      await server.close();
       seeded.keystore.close();
       for (const remove of removals) remove();
     },
