@@ -52,14 +52,15 @@ const TARGET = "EnvelopeConsole.";
 const QUERY_EFFORT = 20_000;
 const COUNT_EFFORT = 100_000;
 const MAX_GROUPS = 10_000;
-/** Counts in work at once: each one opens many records. */
-const MAX_COUNTS = 2;
+/** Counts that wait for their turn: each one opens many records. */
+const MAX_COUNTS = 32;
 
 type Call = (request: unknown, by: ConsoleCaller) => Promise<unknown>;
 
 export class ConsoleOperations {
   readonly #keystore: Keystore;
   #counts = 0;
+  #lastCount: Promise<unknown> = Promise.resolve();
   #verification: { readonly of: string; readonly report: Promise<AuditReport> } | undefined;
 
   constructor(keystore: Keystore) {
@@ -113,13 +114,7 @@ export class ConsoleOperations {
         const { GroupBy, ...filter } = countRequest(request, "");
         const members = required(GroupBy, "GroupBy");
         await this.#asked("CountAudit", filter, by, mayQuery);
-        if (this.#counts >= MAX_COUNTS) throw throttled();
-        this.#counts++;
-        try {
-          return await this.#count(members, queryOf(filter));
-        } finally {
-          this.#counts--;
-        }
+        return this.#inTurn(() => this.#count(members, queryOf(filter)));
       },
     ],
     [
@@ -195,6 +190,19 @@ export class ConsoleOperations {
     } catch (error) {
       if (!isKmsError(error)) throw error;
       return { Error: { Code: error.name, Message: error.message } };
+    }
+  }
+
+  /** Runs one after the other. */
+  async #inTurn<T>(count: () => Promise<T>): Promise<T> {
+    if (this.#counts >= MAX_COUNTS) throw throttled();
+    this.#counts++;
+    const turn = this.#lastCount.then(count);
+    this.#lastCount = turn.catch(() => undefined);
+    try {
+      return await turn;
+    } finally {
+      this.#counts--;
     }
   }
 
