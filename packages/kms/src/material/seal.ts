@@ -127,7 +127,7 @@ function sealInto(out: Uint8Array, key: KeyObject, binding: Binding, plaintext: 
   out.set(cipher.getAuthTag(), plaintext.length);
 }
 
-/** As a KeyObject: node:crypto takes much longer to make a cipher of a key in bytes. */
+/** The key as a KeyObject, since node:crypto takes much longer to make a cipher from a key in bytes. */
 function deriveKey(key: KeyObject, { label: name, header }: Binding): KeyObject {
   const block = createHmac("sha512", key).update(name).update(header).update(BLOCK_1).digest();
   try {
