@@ -73,8 +73,8 @@ const REWRAP_OPTIONS = new Set([...COMMON, "context", "from", "dryRun", "sidecar
 /**
  * Rewraps every encrypted object of a bucket, as `EncryptedS3.rewrap` does.
  *
- * @throws what listing throws, the signal's reason, and TypeError for a checkpoint of another run. An object that fails
- * is counted and reported, and the run goes on.
+ * @throws what listing throws, the signal's reason, and `ERR_ENVELOPE_FORMAT` for a checkpoint of another run. An object
+ * that fails is counted and reported, and the run goes on.
  */
 export function rewrapBucket(
   s3: EncryptedS3,

@@ -8,6 +8,7 @@
  */
 import { readFile, rm } from "node:fs/promises";
 import { isDeepStrictEqual } from "node:util";
+import { EnvelopeError } from "@env/core";
 import { writeFileWhole } from "@env/node-stream";
 
 /** What a run does, where. A checkpoint is of use to the same run alone. */
@@ -70,7 +71,8 @@ export class Checkpoint {
   /**
    * @param every - Objects between two states that are saved. A killed run repeats at most twice as many, besides those
    * that were in progress.
-   * @throws TypeError for a file that is not a checkpoint of this run; what the file system throws.
+   * @throws {@link EnvelopeError} `ERR_ENVELOPE_FORMAT` for a file that is not a checkpoint of this run; what the file
+   * system throws.
    */
   static async open(
     path: string | undefined,
@@ -124,7 +126,8 @@ async function readState(path: string, identity: RunIdentity): Promise<RunState 
   }
   const state = parseState(text, identity);
   if (state !== undefined) return state;
-  throw new TypeError(
+  throw new EnvelopeError(
+    "ERR_ENVELOPE_FORMAT",
     `${path} is not the checkpoint of a ${identity.run} of this bucket and prefix: name another file, or remove it`,
   );
 }

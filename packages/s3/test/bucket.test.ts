@@ -4,7 +4,7 @@ import { Envelope } from "@env/core";
 import { tempFolder } from "@env/testkit/folder";
 import { describe, expect, it } from "vitest";
 import { reportBucket, rewrapBucket, type EncryptedS3, type Placement } from "../src/index.ts";
-import { Bucket, setUp, type Setup } from "./support/s3.ts";
+import { Bucket, refuses, setUp, type Setup } from "./support/s3.ts";
 
 /** A bucket with objects of all placements, one that is not encrypted, and one that is damaged. */
 async function fill({ server, ...setup }: Setup, count: number): Promise<void> {
@@ -106,11 +106,12 @@ describe("rewrapBucket", () => {
       () => reportBucket(setup.s3, { Bucket }, { checkpoint }),
     ];
     for (const other of others) {
-      await expect(other()).rejects.toThrow(`${checkpoint} is not the checkpoint of a `);
+      const { message } = await refuses("ERR_ENVELOPE_FORMAT", other);
+      expect(message).toContain(`${checkpoint} is not the checkpoint of a `);
     }
     expect(setup.server.requests).toEqual([]);
     writeFileSync(checkpoint, "{}");
-    await expect(rewrapBucket(setup.s3, { Bucket }, { checkpoint })).rejects.toThrow(TypeError);
+    await refuses("ERR_ENVELOPE_FORMAT", () => rewrapBucket(setup.s3, { Bucket }, { checkpoint }));
   });
 
   it("calls again where the store is busy, and goes on after an object that stays so", async () => {

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Command } from "@commander-js/extra-typings";
+import { Option, type Command } from "@commander-js/extra-typings";
 import type { BucketProgress, BucketResult } from "@env/s3";
 import { contextToRead, readAad, withContextToRead, withMessageOptions } from "../context.ts";
 import { CommandError, usageError } from "../errors.ts";
@@ -128,7 +128,7 @@ function addRewrap(parent: Parent, ui: Ui): void {
     )
     .option("--dry-run", "make the same KMS calls, but store nothing")
     .option("--sidecars-only", "rewrap sidecars without looking at their objects")
-    .option("--checkpoint <file>", "where to note how far the run is, and to go on from")
+    .addOption(checkpointOption())
     .addOption(concurrencyOption("objects at a time", 32))
     .addOption(endpointOption())
     .addOption(regionOption())
@@ -175,22 +175,27 @@ function addReport(parent: Parent, ui: Ui): void {
     .summary("Count the objects that depend on each CMK.")
     .description("Count the objects that depend on each CMK. It calls no KMS.")
     .argument("<prefix>", "s3://bucket or s3://bucket/prefix")
+    .addOption(checkpointOption())
     .addOption(concurrencyOption("objects at a time", 32))
     .addOption(endpointOption())
     .addOption(regionOption())
     .addHelpText("after", examples("envelope s3 report s3://reports"))
     .action(async (text, options, command) => {
       const { Bucket, Key } = parseLocation(text);
-      const { concurrency } = options;
+      const { checkpoint, concurrency } = options;
       await withEnvelope(ui, command.optsWithGlobals(), ({ envelope }) =>
         withS3(envelope, options, text, async ({ s3, reportBucket }) => {
           const result = await watched(ui, text, (watch) =>
-            reportBucket(s3, { Bucket, ...prefix(Key) }, { concurrency, ...watch }),
+            reportBucket(s3, { Bucket, ...prefix(Key) }, { checkpoint, concurrency, ...watch }),
           );
           await report(ui, text, result, "");
         }),
       );
     });
+}
+
+function checkpointOption(): Option<"--checkpoint <file>"> {
+  return new Option("--checkpoint <file>", "where to note how far the run is, and to go on from");
 }
 
 /** Shows how far a run is, and names every object that it cannot do. */

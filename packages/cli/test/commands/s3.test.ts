@@ -253,13 +253,20 @@ it("envelope s3 ls, report and rewrap tell what objects depend on", async () => 
     expect.stringContaining("s3://reports/plain  (not encrypted)"),
     "",
   ]);
-  const reported = await s3("report", "s3://reports", "--json");
+  const at = ["--checkpoint", env.path("checkpoint")];
+  const reported = await s3("report", "s3://reports", "--json", ...at);
   expect(JSON.parse(reported.stdout.toString())).toMatchObject({
     objects: 3,
     unencrypted: 1,
     failed: 0,
     cmks: [{ provider: "local-file", objects: 2 }],
   });
+  expect(existsSync(env.path("checkpoint"))).toBe(false);
+  writeFileSync(env.path("checkpoint"), "{}");
+  const other = await s3("report", "s3://reports", ...at);
+  expect(other).toMatchObject({ code: 3 });
+  expect(other.stderr).toContain("is not the checkpoint of a report of this bucket and prefix");
+  rmSync(env.path("checkpoint"));
   await env.run(["keys", "rotate", "alias/app"]);
   const dry = await s3("rewrap", ...context, "s3://reports", "--dry-run");
   expect(dry.stdout.toString()).toContain("2 would be rewrapped");
@@ -274,8 +281,8 @@ it("envelope s3 ls, report and rewrap tell what objects depend on", async () => 
     "3 objects: 2 rewrapped, 1 not encrypted, 0 failed",
   );
   expect(existsSync(env.path("checkpoint"))).toBe(false);
-  const other = await s3("rewrap", "--context", "tenant=other", "s3://reports");
-  expect(other).toMatchObject({
+  const another = await s3("rewrap", "--context", "tenant=other", "s3://reports");
+  expect(another).toMatchObject({
     code: 8,
     stderr: expect.stringContaining("s3://reports: 2 objects failed"),
   });
