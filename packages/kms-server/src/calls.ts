@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { principalArn, type Keystore, type SessionOptions } from "@env/kms";
+import { principalArn, type Keystore, type KmsClient, type SessionOptions } from "@env/kms";
 import { servedOperations, type ServedOperation } from "@env/kms/server";
 import { answerOf, answerOfError, decodeRequest, objectOf, type Answer } from "./aws-json.ts";
 import type { Authenticate, Caller } from "./caller.ts";
@@ -57,6 +57,8 @@ const TARGET = "TrentService.";
 
 export class Calls {
   readonly #options: CallsOptions;
+  /** By everything that they were made of. */
+  readonly #clients = new Map<string, KmsClient>();
 
   constructor(options: CallsOptions) {
     this.#options = options;
@@ -145,9 +147,7 @@ export class Calls {
     caller: Caller,
     origin: Origin,
   ): Promise<Answer> {
-    const client = this.#options.keystore
-      .as(caller.credential.principal, { ...sessionOf(caller, origin), region: caller.region })
-      .forRequest(origin.requestId);
+    const client = this.#clientOf(caller, origin).forRequest(origin.requestId);
     // The operation checks the shape of its request.
     // oxlint-disable-next-line typescript/no-unsafe-type-assertion
     const call = client[method] as (request: object) => Promise<unknown>;
@@ -156,7 +156,27 @@ export class Calls {
     if (typeof response === "object" && response !== null) wipe(response);
     return answer;
   }
+
+  /** A client remembers what its principal's records say as long as those are the same, so one is kept for each caller. */
+  #clientOf(caller: Caller, origin: Origin): KmsClient {
+    const { credential, region } = caller;
+    const session = { ...sessionOf(caller, origin), region };
+    const make = (): KmsClient => this.#options.keystore.as(credential.principal, session);
+    // Sessions of temporary credentials have policies of their own, and end.
+    if (Object.keys(credential.session).length > 0) return make();
+    const name = JSON.stringify([credential.principal, session]);
+    const known = this.#clients.get(name);
+    if (known !== undefined) return known;
+    const client = make();
+    const [oldest] = this.#clients.size >= MAX_CLIENTS ? this.#clients.keys() : [];
+    if (oldest !== undefined) this.#clients.delete(oldest);
+    this.#clients.set(name, client);
+    return client;
+  }
 }
+
+/** An address or a user agent costs a caller nothing. */
+const MAX_CLIENTS = 1000;
 
 /** What a log says of a caller. */
 function toLogged({

@@ -113,6 +113,22 @@ describe("strict callers", () => {
     await expect(sdk(url, { credentials }).listKeys({})).rejects.toMatchObject(refused);
   });
 
+  it("may do at each call what their policies allow by then", async () => {
+    const { url, keystore } = await strictServer();
+    const arn = "arn:aws:iam::000000000000:user/alice";
+    const statement = { Effect: "Allow", Action: "kms:ListKeys", Resource: "*" };
+    const policy = JSON.stringify({ Version: "2012-10-17", Statement: statement });
+    const allow = (texts: readonly string[]): Promise<unknown> =>
+      keystore.iam.put({ arn, policies: texts.map((text) => ({ name: "p", text })) });
+    await allow([policy]);
+    const client = sdk(url, { credentials: await keystore.iam.accessKeys.create(arn) });
+    await client.listKeys({});
+    await allow([]);
+    await expect(client.listKeys({})).rejects.toThrow("not authorized to perform: kms:ListKeys");
+    await allow([policy]);
+    await client.listKeys({});
+  });
+
   it("learn nothing of operations without a signature", async () => {
     const { url } = await strictServer();
     const response = await post(url, "Nonsense", "{");
