@@ -147,10 +147,9 @@ export interface LintKeyPolicyResponse {
 
 /**
  * The paths of a session, under `/console/session`. `POST` begins one: the request is signed with the person's access key for the
- * service `sts`, so the secret key is not sent. `GET` is what a page asks that was loaded anew, and is answered 204 where there is no
- * session. `PUT` renews the session: it takes the cookie and `X-Console-Token`, and changes both. `DELETE` ends the session, takes the
- * same, and answers 204. Without a session, others are answered 401; with attempts beyond the limit, 429; both with a
- * {@link SessionRefusal}.
+ * service `sts`, so the secret key is not sent. `GET` is what a page asks that was loaded anew. `PUT` renews the session:
+ * it takes the cookie and `X-Console-Token`, and changes both. `DELETE` ends the session, takes the same, and answers 204. Without a
+ * session, 401; with attempts beyond the limit, 429; both with a {@link SessionRefusal}.
  *
  * The cookie is HttpOnly, SameSite=Strict, and Secure where TLS is used.
  */

@@ -10,12 +10,13 @@ import { act } from "../../access/act.tsx";
 import { all, own } from "../../aws/calls.ts";
 import { Form } from "../../parts/dialog.tsx";
 import { Field, Select } from "../../parts/field.tsx";
-import { Page } from "../../parts/page.tsx";
+import { Page, useParameter } from "../../parts/page.tsx";
 import { usePrincipals } from "../../policy/principals.ts";
 import { kmsCall } from "../../show-as/call.ts";
 import { quoted } from "../../show-as/shell.ts";
 import { AuditTable } from "./audit-table.tsx";
 import { DayChart } from "./day-chart.tsx";
+import { interests, isInterest, type Interest } from "./interest.ts";
 import { save } from "./save.ts";
 import { Verify } from "./verify.tsx";
 
@@ -26,19 +27,22 @@ interface Wanted {
   readonly resource: string;
   readonly operation: string;
   readonly outcome: string;
+  readonly interest: Interest;
 }
 
 const DAY = 86_400_000;
 const isoDay = (time: number): string => new Date(time).toISOString().slice(0, 10);
 
 export function AuditPage() {
+  const key = useParameter("key") ?? "";
   const [wanted, setWanted] = useState<Wanted>(() => ({
     from: isoDay(Date.now() - 29 * DAY),
     to: "",
     principal: "",
-    resource: "",
+    resource: key,
     operation: "",
     outcome: "",
+    interest: key === "" ? "uses and changes" : "everything",
   }));
   const principals = usePrincipals();
   const filter = filterOf(wanted);
@@ -71,6 +75,12 @@ export function AuditPage() {
           onDay={(day) => set({ from: day, to: isoDay(Date.parse(day) + DAY) })}
         />
         <Form class="filters" onSubmit={() => undefined}>
+          <Select
+            label="Show"
+            value={wanted.interest}
+            onChange={(interest) => isInterest(interest) && set({ interest })}
+            options={Object.keys(interests)}
+          />
           <Field label="From" type="date" value={wanted.from} onChange={(from) => set({ from })} />
           <Field label="Before" type="date" value={wanted.to} onChange={(to) => set({ to })} />
           <Field
@@ -106,13 +116,22 @@ export function AuditPage() {
   );
 }
 
-function filterOf({ from, to, principal, resource, operation, outcome }: Wanted): AuditFilter {
+function filterOf({
+  from,
+  to,
+  principal,
+  resource,
+  operation,
+  outcome,
+  interest,
+}: Wanted): AuditFilter {
+  const operations = operation === "" ? interests[interest] : [operation];
   return {
     ...(from === "" ? {} : { From: new Date(from) }),
     ...(to === "" ? {} : { To: new Date(to) }),
     ...(principal === "" ? {} : { Principal: principal }),
     ...(resource === "" ? {} : { Resource: resource }),
-    ...(operation === "" ? {} : { Operations: [operation] }),
+    ...(operations === undefined ? {} : { Operations: operations }),
     ...(outcome === "succeeded" || outcome === "refused" ? { Outcome: outcome } : {}),
   };
 }

@@ -11,7 +11,7 @@ import { own } from "../../aws/calls.ts";
 import type { Received } from "../../aws/wire.ts";
 import { Code } from "../../parts/code.tsx";
 import { Dialog } from "../../parts/dialog.tsx";
-import { PrincipalName, shortName, State, Time } from "../../parts/format.tsx";
+import { KeyLink, PrincipalName, shortName, State, Time } from "../../parts/format.tsx";
 import { Refused } from "../../parts/loading.tsx";
 import { Table, type TableColumn } from "../../parts/table.tsx";
 import { simulatorAddress } from "../../access/act.tsx";
@@ -155,8 +155,15 @@ function columnsWith(onOpen: (entry: Entry) => void): readonly TableColumn<Entry
     {
       id: "key",
       title: "Key",
-      text: ({ record }) =>
-        record.resources.map(({ ARN }) => ARN.replace(/^.*:(?:key\/)?/, "")).join(" "),
+      text: ({ record }) => record.resources.map(({ ARN }) => shortResource(ARN)).join(" "),
+      cell: ({ record }) =>
+        record.resources.map(({ ARN, type }) =>
+          type === "AWS::KMS::Key" ? (
+            <KeyLink key={ARN} id={ARN} name={shortResource(ARN)} />
+          ) : (
+            <bdi key={ARN}>{shortResource(ARN)} </bdi>
+          ),
+        ),
     },
     {
       id: "outcome",
@@ -179,4 +186,9 @@ function columnsWith(onOpen: (entry: Entry) => void): readonly TableColumn<Entry
     },
     { id: "agent", title: "Client", text: ({ record }) => record.userAgent ?? "", optional: true },
   ];
+}
+
+/** What follows the account in an ARN of KMS: the id of a key, the name of an alias. */
+function shortResource(arn: string): string {
+  return arn.replace(/^.*:(?:key\/)?/, "");
 }

@@ -52,7 +52,9 @@ function Bars({
         preserveAspectRatio="none"
       >
         {days.map(({ day, succeeded, refused }, index) => {
-          const [good, bad] = [scale(succeeded), scale(refused)];
+          // A single refusal is seen too.
+          const bad = refused === 0 ? 0 : Math.max(scale(refused), 3);
+          const good = scale(succeeded);
           const label = `${day}: ${count(succeeded + refused, "call")}, ${refused} refused`;
           return (
             <a

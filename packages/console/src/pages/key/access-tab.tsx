@@ -3,10 +3,11 @@
  *
  * @module
  */
+import { actionRows } from "@env/kms/catalogue";
 import { Link } from "wouter-preact";
 import { simulatorAddress } from "../../access/act.tsx";
 import { all, own } from "../../aws/calls.ts";
-import { PrincipalName, shortName } from "../../parts/format.tsx";
+import { count, PrincipalName, shortName } from "../../parts/format.tsx";
 import { Show, useLoaded } from "../../parts/loading.tsx";
 import { Table, type TableColumn } from "../../parts/table.tsx";
 import type { TabProps } from "./key.ts";
@@ -73,6 +74,40 @@ function rowsOf(
   }));
 }
 
+/** The uses first; all that only manages the key is one press away. */
+function Actions({ actions }: { readonly actions: readonly string[] }) {
+  const [uses, others] = [actions.filter(isUse), actions.filter((action) => !isUse(action))];
+  return (
+    <div>
+      <Names names={uses} />
+      {others.length > 0 && (
+        <details>
+          <summary>{count(others.length, "action")} to see and manage it</summary>
+          <Names names={others} />
+        </details>
+      )}
+    </div>
+  );
+}
+
+function Names({ names }: { readonly names: readonly string[] }) {
+  return (
+    <>
+      {names.map((name) => (
+        <span class="tag" key={name}>
+          {name}
+        </span>
+      ))}
+    </>
+  );
+}
+
+/** Whether an action uses the key for cryptography. */
+function isUse(action: string): boolean {
+  const row = actionRows.get(action);
+  return row !== undefined && "usage" in row;
+}
+
 const columns: readonly TableColumn<AccessRow>[] = [
   {
     id: "principal",
@@ -89,15 +124,7 @@ const columns: readonly TableColumn<AccessRow>[] = [
     id: "actions",
     title: "May",
     text: ({ actions }) => actions.join(" "),
-    cell: ({ actions }) => (
-      <span>
-        {actions.map((action) => (
-          <span class="tag" key={action}>
-            {action}
-          </span>
-        ))}
-      </span>
-    ),
+    cell: ({ actions }) => <Actions actions={actions} />,
   },
   {
     id: "through",

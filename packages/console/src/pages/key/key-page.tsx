@@ -12,10 +12,10 @@ import { State } from "../../parts/format.tsx";
 import { Show, useLoaded } from "../../parts/loading.tsx";
 import { Page, Tabs, useParameter } from "../../parts/page.tsx";
 import { kmsCall } from "../../show-as/call.ts";
-import { AuditTable } from "../audit/audit-table.tsx";
 import type { Summary } from "../keys/summaries.ts";
 import { AccessTab } from "./access-tab.tsx";
 import { AliasesTab } from "./aliases-tab.tsx";
+import { AuditTab } from "./audit-tab.tsx";
 import { DeleteKeys } from "./delete-keys.tsx";
 import { GeneralTab } from "./general-tab.tsx";
 import { GrantsTab } from "./grants-tab.tsx";
@@ -35,7 +35,7 @@ const tabs = {
   import: ["Key material", ImportTab],
   aliases: ["Aliases", AliasesTab],
   tags: ["Tags", TagsTab],
-  audit: ["Audit", ({ metadata }: TabProps) => <AuditTable filter={{ Resource: metadata.Arn }} />],
+  audit: ["Audit", AuditTab],
 } as const;
 
 function isTab(name: string): name is keyof typeof tabs {

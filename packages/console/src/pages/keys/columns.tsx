@@ -38,6 +38,12 @@ export function columnsWith(
         );
       },
     },
+    {
+      id: "description",
+      title: "Description",
+      text: ({ Metadata }) => Metadata?.Description ?? "",
+      optional: true,
+    },
     { id: "id", title: "Key ID", text: ({ KeyId }) => KeyId, optional: true },
     {
       id: "state",
