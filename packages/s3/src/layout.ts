@@ -35,7 +35,7 @@ const VERSION = "env-v";
 const HEADER_BYTES = "env-h";
 const KEY_BLOCK = "env-k";
 const SIDECAR = "env-s";
-const NAMES: readonly string[] = [VERSION, HEADER_BYTES, KEY_BLOCK, SIDECAR];
+const NAMES: ReadonlySet<string> = new Set([VERSION, HEADER_BYTES, KEY_BLOCK, SIDECAR]);
 
 /** The end of a sidecar's name. */
 const SIDECAR_SUFFIX = ".envelope-keys";
@@ -96,7 +96,7 @@ export function readLayout(metadata: Metadata = {}): Layout | undefined {
       `the object's metadata has version ${JSON.stringify(version.slice(0, 16))}, this build reads 1`,
     );
   }
-  if (!names.every((name) => NAMES.includes(name))) throw malformed("a name env-* is unknown");
+  if (!names.every((name) => NAMES.has(name))) throw malformed("a name env-* is unknown");
   const headerBytes = metadata[HEADER_BYTES] ?? "";
   if (!/^[1-9][0-9]{0,4}$/.test(headerBytes)) throw malformed(`${HEADER_BYTES} is not a length`);
   const { [KEY_BLOCK]: encoded, [SIDECAR]: sidecarId } = metadata;
