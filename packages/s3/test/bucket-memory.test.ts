@@ -13,7 +13,7 @@ import {
   type S3Client,
 } from "@aws-sdk/client-s3";
 import { Cmk, Envelope } from "@env/core";
-import { MemoryKms } from "@env/core/testing";
+import type { CmkDriver } from "@env/core/driver";
 import { tempFolder } from "@env/testkit/folder";
 import { expect, it } from "vitest";
 import {
@@ -53,6 +53,17 @@ function endless(sealed: () => SealedObject): S3Client {
   return { send } as unknown as S3Client;
 }
 
+/** A KMS that costs nothing, and protects nothing. */
+function unsafeDriver(keyId: string): CmkDriver {
+  return {
+    provider: "unsafe",
+    keyId,
+    wrap: async ({ plaintext }) => ({ wrapped: plaintext.slice(), keyId }),
+    unwrap: async ({ wrapped }) => ({ plaintext: wrapped.slice() }),
+    classify: () => "ERR_ENVELOPE_KMS_ERROR",
+  };
+}
+
 function page(token = "0"): object {
   const from = Number(token);
   const end = Math.min(from + PAGE, OBJECTS);
@@ -71,8 +82,7 @@ const collectGarbage = runInNewContext("gc") as () => void;
 it.each(["rewrap", "report"] as const)(
   "a %s of a large bucket needs memory for what is in progress alone",
   async (run) => {
-    const kms = new MemoryKms();
-    const cmks = [kms.createKey(), kms.createKey()].map((id) => new Cmk(kms.driver(id)));
+    const cmks = ["old", "new"].map((keyId) => new Cmk(unsafeDriver(keyId)));
     let sealed: SealedObject | undefined;
     const client = endless(() => sealed ?? expect.unreachable());
     const by = (all: Cmk[]) =>
