@@ -42,6 +42,11 @@ export function App() {
           The server does not answer. Trying again…
         </p>
       )}
+      {state === "unknown" && (
+        <header class="top">
+          <span class="brand">Env console</span>
+        </header>
+      )}
       {state === "none" && <SignInPage />}
       {(state === "active" || state === "over") && <Shell />}
       {state === "over" && <SignInAgain />}

@@ -2,8 +2,8 @@
 import { existsSync } from "node:fs";
 import { chromium, type Browser, type BrowserContext, type Page } from "playwright-core";
 
-/** Where CI and Debian install it. */
-export const CHROMIUM = "/usr/bin/chromium";
+/** Debian installs it there; `CHROMIUM` names another one. */
+export const CHROMIUM: string = process.env["CHROMIUM"] ?? "/usr/bin/chromium";
 
 /** Why tests are skipped; `undefined`: there is a browser. */
 export const noBrowser = existsSync(CHROMIUM) ? undefined : `there is no ${CHROMIUM}`;
