@@ -23,33 +23,39 @@ export type Json =
  * @throws TypeError for anything else, such as bytes.
  */
 export function canonicalJson(value: unknown): string {
-  if (typeof value === "string") return quoted(value);
+  return isCanonical(value) ? JSON.stringify(value) : textOf(value);
+}
+
+/** Whether JSON.stringify makes the canonical text: members are sorted, and text is well-formed, as in most records. */
+function isCanonical(value: unknown): boolean {
+  if (typeof value === "string") return value.isWellFormed();
+  if (typeof value === "boolean" || value === null) return true;
+  if (typeof value === "number") return Number.isFinite(value);
+  if (Array.isArray(value)) return value.every(isCanonical);
+  if (!isMap(value)) return false;
+  let before = "";
+  for (const name of Object.keys(value)) {
+    if (name < before || !name.isWellFormed()) return false;
+    before = name;
+    const member = value[name];
+    if (member !== undefined && !isCanonical(member)) return false;
+  }
+  return true;
+}
+
+function textOf(value: unknown): string {
+  if (typeof value === "string") return JSON.stringify(value.toWellFormed());
   if (typeof value === "boolean" || value === null) return String(value);
   if (typeof value === "number" && Number.isFinite(value)) return JSON.stringify(value);
-  if (Array.isArray(value)) return `[${value.map((item) => canonicalJson(item)).join(",")}]`;
+  if (Array.isArray(value)) return `[${value.map(textOf).join(",")}]`;
   if (!isMap(value)) throw new TypeError("not a JSON value");
   let text = "";
-  for (const name of sorted(Object.keys(value))) {
+  for (const name of Object.keys(value).toSorted()) {
     const member = value[name];
     if (member === undefined) continue;
-    text += `${text === "" ? "" : ","}${quoted(name)}:${canonicalJson(member)}`;
+    text += `${text === "" ? "" : ","}${textOf(name)}:${textOf(member)}`;
   }
   return `{${text}}`;
-}
-
-/** Sorts by UTF-16 code units, as RFC 8785 requires and as JavaScript compares. Most lists are sorted already. */
-function sorted(names: string[]): string[] {
-  for (let i = 1; i < names.length; i++) {
-    if ((names[i - 1] ?? "") > (names[i] ?? "")) return names.toSorted();
-  }
-  return names;
-}
-
-/** Text that needs no escapes, as most text. */
-const PLAIN = /^[\w .,:;/+=@*()-]*$/;
-
-function quoted(text: string): string {
-  return PLAIN.test(text) ? `"${text}"` : JSON.stringify(text.toWellFormed());
 }
 
 /** Whether it is a plain object, and not bytes or a date. */

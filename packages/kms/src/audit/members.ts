@@ -154,10 +154,20 @@ interface Kept {
 }
 
 /** Members that are kept, by operation. Of one that is not listed nothing is kept. */
-const keptOf: ReadonlyMap<string, Kept> = new Map([
-  ...Object.entries(ownRecords),
-  ...Object.entries<Row>(operations).map(([name, row]) => [name, membersKept(row)] as const),
-]);
+const keptOf: ReadonlyMap<string, Kept> = new Map(
+  [
+    ...Object.entries(ownRecords),
+    ...Object.entries<Row>(operations).map(([name, row]) => [name, membersKept(row)] as const),
+  ].map(([name, { request, response = [] }]) => [
+    name,
+    // In the order of the canonical form, as in record.ts.
+    { request: byLogName(request), response: byLogName(response) },
+  ]),
+);
+
+function byLogName(members: readonly string[]): readonly string[] {
+  return members.toSorted((a, b) => (logName(a) < logName(b) ? -1 : 1));
+}
 
 /** All members of the request that have a shape, also those that the call is refused for. */
 function membersKept({ request, refused, logged }: Row): Kept {
@@ -169,7 +179,7 @@ function membersKept({ request, refused, logged }: Row): Kept {
 }
 
 /** Members that name the key material that was used. CloudTrail has them beside the answer. */
-const materials = ["KeyMaterialId", "SourceKeyMaterialId", "DestinationKeyMaterialId"];
+const materials = ["DestinationKeyMaterialId", "KeyMaterialId", "SourceKeyMaterialId"];
 
 /** What is kept of a request; `null` if nothing. */
 export function requestMembers(

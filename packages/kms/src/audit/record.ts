@@ -263,12 +263,12 @@ function userIdentity(event: AuditEvent): UserIdentity {
   const { principal, principalId, accountId, invokedBy, roleArn } = event;
   const arn = bounded(principal);
   const [, account, kind = "", path = ""] = PRINCIPAL.exec(principal) ?? [];
-  if (account === undefined) return { type: "AWSService", accountId, invokedBy: arn };
+  if (account === undefined) return { accountId, invokedBy: arn, type: "AWSService" };
   const identity = {
-    arn,
     accountId: account,
-    principalId: boundText(principalId),
+    arn,
     invokedBy: boundText(invokedBy),
+    principalId: boundText(principalId),
   };
   const userName = bounded(path.slice(path.lastIndexOf("/") + 1));
   switch (kind) {
@@ -282,25 +282,25 @@ function userIdentity(event: AuditEvent): UserIdentity {
       return { ...identity, type: "FederatedUser", userName };
     case "oidc-provider":
       return {
-        type: "WebIdentityUser",
         accountId: account,
         identityProvider: arn,
         principalId: boundText(principalId),
+        type: "WebIdentityUser",
         userName: boundText(event.userName),
       };
     case "assumed-role": {
       const role = bounded(path.split("/")[0] ?? "");
       return {
         ...identity,
-        type: "AssumedRole",
         sessionContext: {
           sessionIssuer: {
-            type: "Role",
-            arn: bounded(roleArn ?? `arn:aws:iam::${account}:role/${role}`),
             accountId: account,
+            arn: bounded(roleArn ?? `arn:aws:iam::${account}:role/${role}`),
+            type: "Role",
             userName: role,
           },
         },
+        type: "AssumedRole",
       };
     }
     default:
