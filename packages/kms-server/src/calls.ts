@@ -57,7 +57,7 @@ const TARGET = "TrentService.";
 
 export class Calls {
   readonly #options: CallsOptions;
-  /** By everything that they were made of. */
+  /** Clients by all that they were made from. */
   readonly #clients = new Map<string, KmsClient>();
 
   constructor(options: CallsOptions) {
