@@ -136,6 +136,7 @@ const questionMembers = structure({
     multiFactorAuth: flag,
     tokenIssued: time,
     federatedProvider: text,
+    sourceIdentity: text,
   }),
   action: text,
   role: text,

@@ -32,10 +32,13 @@ export const stsActions: ReadonlyMap<string, Action> = new Map([
   ],
   [
     "AssumeRole",
-    reads(`${SESSION} Tags TransitiveTagKeys ExternalId`, (call, form) => {
+    reads(`${SESSION} Tags TransitiveTagKeys ExternalId SourceIdentity`, (call, form) => {
       const tags = { tags: form.tags(), transitiveTags: form.list("TransitiveTagKeys") };
-      const externalId = form.get("ExternalId");
-      return assumed(assumeRole(call, { ...sessionOf(form), ...tags, externalId }));
+      const others = {
+        externalId: form.get("ExternalId"),
+        sourceIdentity: form.get("SourceIdentity"),
+      };
+      return assumed(assumeRole(call, { ...sessionOf(form), ...tags, ...others }));
     }),
   ],
   [
@@ -69,11 +72,18 @@ function sessionOf(form: Form): AssumeRoleInput {
   };
 }
 
-function assumed({ credentials, arn, assumedRoleId, packedPercent }: AssumedRole): Result {
+function assumed({
+  credentials,
+  arn,
+  assumedRoleId,
+  packedPercent,
+  sourceIdentity,
+}: AssumedRole): Result {
   return {
     Credentials: credentialsOf(credentials),
     AssumedRoleUser: { AssumedRoleId: assumedRoleId, Arn: arn },
     PackedPolicySize: packedPercent === 0 ? undefined : packedPercent,
+    SourceIdentity: sourceIdentity,
   };
 }
 

@@ -39,7 +39,7 @@ export interface WebIdentityOptions {
 /** What a token says of its bearer. */
 export type Bearer = Pick<
   FederatedCaller,
-  "provider" | "subject" | "audience" | "claims" | "tags" | "transitiveTags"
+  "provider" | "subject" | "audience" | "claims" | "sourceIdentity" | "tags" | "transitiveTags"
 >;
 
 export class WebIdentity {
@@ -107,8 +107,9 @@ function bearerOf(payload: JWTPayload, { arn, issuer, clientIds }: ProviderRecor
   if (typeof sub !== "string" || sub === "" || sub.length > MAX_CLAIM_CHARS) {
     throw rejected("The subject must have 1 to 2,048 characters");
   }
-  if (payload[SOURCE_IDENTITY_CLAIM] !== undefined) {
-    throw rejected("Source identities are not supported");
+  const sourceIdentity = payload[SOURCE_IDENTITY_CLAIM];
+  if (sourceIdentity !== undefined && typeof sourceIdentity !== "string") {
+    throw rejected(`The claim ${SOURCE_IDENTITY_CLAIM} must be text`);
   }
   const audience = [aud].flat().find((each) => clientIds.includes(each)) ?? "";
   const name = issuerName(issuer);
@@ -123,6 +124,7 @@ function bearerOf(payload: JWTPayload, { arn, issuer, clientIds }: ProviderRecor
     subject: sub,
     audience,
     claims: Object.fromEntries(claims),
+    sourceIdentity,
     ...tagsOf(payload[TAGS_CLAIM]),
   };
 }

@@ -58,7 +58,7 @@ async function setup(choose: (keys: string) => Choices = () => ({})): Promise<Se
   const statement = {
     Effect: "Allow",
     Principal: { Federated: provider },
-    Action: ["sts:AssumeRoleWithWebIdentity", "sts:TagSession"],
+    Action: ["sts:AssumeRoleWithWebIdentity", "sts:TagSession", "sts:SetSourceIdentity"],
     Condition: condition ?? {
       StringEquals: { [`${name}:aud`]: "sts.amazonaws.com" },
       StringLike: { [`${name}:sub`]: "repo:acme/*" },
@@ -98,6 +98,22 @@ async function refused(call: Promise<unknown>): Promise<[string, unknown]> {
   if (error instanceof STSServiceException) return [error.name, error.$metadata.httpStatusCode];
   throw error;
 }
+
+it("gives the session the source identity of the token", async () => {
+  const { issuer, enter, url, keystore } = await setup();
+  const token = await issuer.token({ "https://aws.amazon.com/source_identity": "alice" });
+  const { SourceIdentity, Credentials } = await enter(token);
+  expect(SourceIdentity).toBe("alice");
+  const { AccessKeyId = "", SecretAccessKey = "", SessionToken = "" } = Credentials ?? {};
+  const credentials = {
+    accessKeyId: AccessKeyId,
+    secretAccessKey: SecretAccessKey,
+    sessionToken: SessionToken,
+  };
+  await sdk(url, { credentials }).listKeys();
+  const { userIdentity } = (await auditRecords(keystore)).at(-1) ?? {};
+  expect(userIdentity?.sessionContext?.sourceIdentity).toBe("alice");
+});
 
 it("gives credentials of a role to whom a provider vouches for", async () => {
   const { issuer, provider, role, enter, url } = await setup();
@@ -259,7 +275,8 @@ it("refuses tokens that are forged, of others, for others, or not of now", async
     [{ exp: now - 120 }, "ExpiredTokenException"],
     [{ nbf: now + 120 }, "IDPRejectedClaimException"],
     [{ sub: "" }, "IDPRejectedClaimException"],
-    [{ "https://aws.amazon.com/source_identity": "x" }, "IDPRejectedClaimException"],
+    [{ "https://aws.amazon.com/source_identity": 7 }, "IDPRejectedClaimException"],
+    [{ "https://aws.amazon.com/source_identity": "x" }, "ValidationError"],
   ] as const) {
     expect((await refused(enter(await issuer.token(claim))))[0], JSON.stringify(claim)).toBe(code);
   }

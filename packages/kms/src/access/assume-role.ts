@@ -39,6 +39,8 @@ export interface AssumeRoleInput {
   /** Keys of session tags that later sessions of the chain have as well. */
   readonly transitiveTags?: readonly string[];
   readonly externalId?: string | undefined;
+  /** 2 to 64 letters, digits or characters of `_+=,.@-`; not another one than that of the session that assumes the role. */
+  readonly sourceIdentity?: string | undefined;
 }
 
 export interface AssumedRole {
@@ -47,6 +49,7 @@ export interface AssumedRole {
   readonly arn: string;
   /** `AROA…:session`. */
   readonly assumedRoleId: string;
+  readonly sourceIdentity?: string | undefined;
   /** How much of the room for policies and tags is used. */
   readonly packedPercent: number;
 }
@@ -82,23 +85,29 @@ export const NOT_FOR_ROOT = "Roles may not be assumed by root accounts.";
 /** AssumeRoleWithWebIdentity, for a caller whose token was verified. Throws as {@link assumeRole}. */
 export function assumeRoleWithWebIdentity(
   call: IamCall,
-  input: Omit<AssumeRoleInput, "tags" | "transitiveTags" | "externalId">,
+  input: Omit<AssumeRoleInput, "tags" | "transitiveTags" | "externalId" | "sourceIdentity">,
 ): AssumedRole {
   const { federated } = call;
   if (federated === undefined) throw new TypeError("the caller has no identity token");
-  const { provider, tags, transitiveTags } = federated;
-  const whole = { ...input, tags, transitiveTags };
+  const { provider, tags, transitiveTags, sourceIdentity } = federated;
+  const whole = { ...input, tags, transitiveTags, sourceIdentity };
   return enter(call, "AssumeRoleWithWebIdentity", whole, undefined, {
     federatedProvider: provider,
   });
 }
 
-/** A tag that is passed on keeps its value. */
+/** A tag that is passed on keeps its value, and so does a source identity. */
 function withInherited(
   input: AssumeRoleInput,
-  { caller, transitiveTags: inherited }: IamCall,
+  { caller, transitiveTags: inherited, sourceIdentity }: IamCall,
 ): AssumeRoleInput {
   const { tags = {}, transitiveTags = [] } = input;
+  if (sourceIdentity !== undefined && (input.sourceIdentity ?? sourceIdentity) !== sourceIdentity) {
+    throw new IamError(
+      "InvalidParameterCombination",
+      "The source identity of the session that assumes the role cannot be changed.",
+    );
+  }
   const again = Object.keys(tags).find((name) => inherited.includes(name));
   if (again !== undefined) {
     throw new IamError(
@@ -114,6 +123,7 @@ function withInherited(
     ...input,
     tags: { ...tags, ...Object.fromEntries(passed) },
     transitiveTags: [...transitiveTags, ...passed.map(([name]) => name)],
+    sourceIdentity: input.sourceIdentity ?? sourceIdentity,
   };
 }
 
@@ -172,7 +182,7 @@ function enter(
     );
   }
   const { store, realm } = call.directory;
-  const { policy, policyArns, tags, transitiveTags } = checked;
+  const { policy, policyArns, tags, transitiveTags, sourceIdentity } = checked;
   for (const each of policyArns) {
     if (store.policies.get(each) !== undefined) continue;
     throw new IamError(
@@ -193,6 +203,7 @@ function enter(
       ...(policyArns.length === 0 ? {} : { policyArns }),
       ...(Object.keys(tags).length === 0 ? {} : { tags }),
       ...(transitiveTags.length === 0 ? {} : { transitiveTags }),
+      ...(sourceIdentity === undefined ? {} : { sourceIdentity }),
       ...more,
     },
     issued,
@@ -206,6 +217,7 @@ function enter(
     credentials,
     arn,
     assumedRoleId: `${role.userId}:${checked.sessionName}`,
+    ...(sourceIdentity === undefined ? {} : { sourceIdentity }),
     packedPercent: Math.ceil((100 * packed) / MAX_TOKEN_BYTES),
   };
 }
@@ -224,6 +236,13 @@ function checkInput({
 }: AssumeRoleInput): Checked {
   if (!SESSION_NAME.test(sessionName)) {
     throw check.constraint("roleSessionName", "satisfy regular expression pattern: [\\w+=,.@-]*");
+  }
+  const { sourceIdentity } = input;
+  if (
+    sourceIdentity !== undefined &&
+    !(SESSION_NAME.test(sourceIdentity) && !/^aws:/i.test(sourceIdentity))
+  ) {
+    throw check.constraint("sourceIdentity", "satisfy regular expression pattern: [\\w+=,.@-]*");
   }
   if (policy !== undefined) {
     check.text(policy, "policy", 1, MAX_POLICY_CHARS);
@@ -258,7 +277,7 @@ function checkInput({
 function roleFor(
   call: IamCall,
   operation: string,
-  { roleArn, sessionName, externalId, tags, transitiveTags }: Checked,
+  { roleArn, sessionName, externalId, tags, transitiveTags, sourceIdentity }: Checked,
 ): PrincipalRecord {
   const { store, realm } = call.directory;
   const record = store.principals.get(roleArn);
@@ -267,6 +286,7 @@ function roleFor(
   const conditions = {
     "sts:RoleSessionName": sessionName,
     "sts:ExternalId": externalId,
+    "sts:SourceIdentity": sourceIdentity,
     ...Object.fromEntries(
       Object.entries(tags).map(([name, value]) => [`aws:RequestTag/${name}`, value]),
     ),
@@ -276,6 +296,7 @@ function roleFor(
   const facts = { ...trustOf(isHere ? record : undefined), conditions };
   call.authorize(`sts:${operation}`, roleArn, facts);
   if (names.length > 0) call.authorize("sts:TagSession", roleArn, facts);
+  if (sourceIdentity !== undefined) call.authorize("sts:SetSourceIdentity", roleArn, facts);
   if (!isHere) throw new RangeError("a role that does not exist trusts nobody");
   return record;
 }

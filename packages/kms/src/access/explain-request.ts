@@ -41,7 +41,8 @@ export interface ExplainRequest {
   readonly session?: SessionOptions | undefined;
   /**
    * `kms:Decrypt`, or without `kms:`. ReEncrypt is `ReEncryptFrom` and `ReEncryptTo`, asked one at a time. Also
-   * `sts:AssumeRole`, and `sts:TagSession` for a role that is assumed with session tags.
+   * `sts:AssumeRole`, and `sts:TagSession` or `sts:SetSourceIdentity` for a role that is assumed with session tags or a source
+   * identity.
    */
   readonly action: string;
   /** ARN of the role that is to be assumed. Tags, an external id and a session's name are among `conditions`. */

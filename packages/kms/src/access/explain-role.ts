@@ -16,7 +16,10 @@ import { requestOn } from "./iam-access.ts";
 import { Session } from "./session.ts";
 
 const actions: ReadonlyMap<string, `sts:${string}`> = new Map(
-  (["sts:AssumeRole", "sts:TagSession"] as const).map((name) => [name.toLowerCase(), name]),
+  (["sts:AssumeRole", "sts:TagSession", "sts:SetSourceIdentity"] as const).map((name) => [
+    name.toLowerCase(),
+    name,
+  ]),
 );
 
 /** Whether an action, in any case, is one on a role. */

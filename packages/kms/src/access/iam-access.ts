@@ -41,6 +41,8 @@ export interface FederatedCaller {
   readonly audience: string;
   /** Claims as condition keys. */
   readonly claims: Readonly<Record<string, string | readonly string[]>>;
+  /** Who the token says that the session is of, whatever role it is of. */
+  readonly sourceIdentity?: string | undefined;
   /** Session tags that the token asks for, and the keys of those that are passed on. */
   readonly tags: Readonly<Record<string, string>>;
   readonly transitiveTags: readonly string[];
@@ -75,6 +77,8 @@ export class IamCall {
   readonly federated: FederatedCaller | undefined;
   /** Keys of the caller's session tags that are passed on. */
   readonly transitiveTags: readonly string[];
+  /** `aws:SourceIdentity` of the caller. */
+  readonly sourceIdentity: string | undefined;
   readonly #ambient: ConditionValues;
   readonly #decisions: AuditEvent["decisions"][number][] = [];
   readonly #accessTo: Begun["access"];
@@ -82,13 +86,14 @@ export class IamCall {
 
   constructor(
     directory: Directory,
-    { caller, ambient, federated, transitiveTags = [], access }: Begun,
+    { caller, ambient, federated, transitiveTags = [], sourceIdentity, access }: Begun,
   ) {
     this.#accessTo = access;
     this.directory = directory;
     this.caller = caller;
     this.federated = federated;
     this.transitiveTags = transitiveTags;
+    this.sourceIdentity = sourceIdentity;
     this.#ambient = ambient;
   }
 
@@ -177,6 +182,7 @@ interface Begun {
   readonly ambient: ConditionValues;
   readonly federated?: FederatedCaller;
   readonly transitiveTags?: readonly string[] | undefined;
+  readonly sourceIdentity?: string | undefined;
   readonly access?: () => Access;
 }
 
@@ -262,13 +268,14 @@ function signed(
 ): Introduced {
   const session = new Session(principalArn(principal, realm), realm, options);
   const { identity, ambient } = session;
-  const transitiveTags = options?.transitiveTags;
+  const { transitiveTags, sourceIdentity } = options ?? {};
   return {
     identity,
     callerIn: (store) => ({
       caller: session.caller(store),
       ambient,
       transitiveTags,
+      sourceIdentity,
       access: () => new Access({ store, session, lastUse: (arn) => log.lastUse(arn) }),
     }),
   };

@@ -52,6 +52,8 @@ export interface SessionOptions {
   readonly multiFactorAuth?: boolean;
   /** `aws:FederatedProvider`: ARN of the provider whose token began the session. */
   readonly federatedProvider?: string;
+  /** `aws:SourceIdentity`: who began the session, or the first one of its chain. It stays the same along the chain. */
+  readonly sourceIdentity?: string;
   /** `aws:TokenIssueTime`. */
   readonly tokenIssued?: Date;
   /**
@@ -72,6 +74,7 @@ export interface Identity {
   readonly userName?: string;
   /** ARN of the role of a session. */
   readonly roleArn?: string;
+  readonly sourceIdentity?: string;
   /** The service that made the call for the principal. */
   readonly invokedBy?: string;
   readonly sourceIp?: string;
@@ -282,6 +285,7 @@ export function ambientValues(realm: Realm, options: SessionOptions): ConditionV
     ["aws:multifactorauthpresent", multiFactorAuth?.toString()],
     ["aws:tokenissuetime", tokenIssued?.toISOString()],
     ["aws:federatedprovider", options.federatedProvider],
+    ["aws:sourceidentity", options.sourceIdentity],
     ["aws:sourcearn", options.sourceArn],
     ["aws:sourceaccount", options.sourceAccount],
     ["kms:viaservice", service === undefined ? undefined : viaService(service, realm)],
@@ -301,9 +305,14 @@ const MAX_VALUE_CHARS = 2048;
 export function identityOf(
   { principal, accountId }: Pick<Session, "principal" | "accountId">,
   roleArn: string | undefined,
-  { sourceIp, userAgent, viaService: service }: SessionOptions,
+  { sourceIp, userAgent, viaService: service, sourceIdentity }: SessionOptions,
 ): Identity {
-  const who = { principal, accountId, ...(roleArn === undefined ? {} : { roleArn }) };
+  const who = {
+    principal,
+    accountId,
+    ...(roleArn === undefined ? {} : { roleArn }),
+    ...(sourceIdentity === undefined ? {} : { sourceIdentity }),
+  };
   if (service !== undefined) {
     // CloudTrail has the service in place of the caller's address and agent.
     const invokedBy = `${service}.amazonaws.com`;

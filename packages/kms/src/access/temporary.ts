@@ -25,6 +25,7 @@ export interface TemporarySession {
     | "transitiveTags"
     | "multiFactorAuth"
     | "federatedProvider"
+    | "sourceIdentity"
   >;
   /** Milliseconds since 1970. */
   readonly issued: number;

@@ -27,6 +27,8 @@ export interface AuditEvent {
   readonly userName?: string;
   /** ARN of the role of a session. Default: the role without a path that the session's ARN names. */
   readonly roleArn?: string;
+  /** `aws:SourceIdentity` of a session. */
+  readonly sourceIdentity?: string;
   /** The service that called for the principal: `s3.amazonaws.com`. */
   readonly invokedBy?: string;
   readonly readOnly: boolean;

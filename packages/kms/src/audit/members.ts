@@ -206,6 +206,7 @@ const formShapes: ReadonlyMap<string, Shape> = new Map([
     "RoleArn",
     "RoleName",
     "RoleSessionName",
+    "SourceIdentity",
     "Status",
     "Url",
     "UserName",

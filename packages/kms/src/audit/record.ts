@@ -107,6 +107,8 @@ export interface UserIdentity {
       readonly accountId: string;
       readonly userName: string;
     };
+    /** Who began the session, or the first one of its chain. */
+    readonly sourceIdentity?: string | undefined;
   };
 }
 
@@ -299,6 +301,7 @@ function userIdentity(event: AuditEvent): UserIdentity {
             type: "Role",
             userName: role,
           },
+          sourceIdentity: boundText(event.sourceIdentity),
         },
         type: "AssumedRole",
       };

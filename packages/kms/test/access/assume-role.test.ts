@@ -10,6 +10,7 @@ import {
 } from "../../src/access/assume-role.ts";
 import {
   openKeystore,
+  type AwsCredential,
   type Keystore,
   type SessionOptions,
   type TemporaryCredentials,
@@ -164,6 +165,54 @@ describe("a role", () => {
     expect((await rejection(assume(keystore, input))).name).toBe("MalformedPolicyDocument");
     for (const policyArns of [["x"], Array.from({ length: 11 }, () => arn)]) {
       expect((await rejection(assume(keystore, { policyArns }))).name).toBe("ValidationException");
+    }
+  });
+
+  it("keeps its source identity along a chain, in policies and in the audit log", async () => {
+    const Action = ["sts:AssumeRole", "sts:SetSourceIdentity"];
+    const Condition = { StringEquals: { "sts:SourceIdentity": "alice" } };
+    const { keystore, path, root } = await setup(
+      trust({ AWS: [ALICE, APP] }, { Action, Condition }),
+    );
+    const sessionOf = async ({ credentials }: AssumedRole): Promise<AwsCredential | undefined> =>
+      keystore.iam.credential(credentials.accessKeyId, credentials.sessionToken);
+    const first = await assume(keystore, { sourceIdentity: "alice" });
+    expect(first.sourceIdentity).toBe("alice");
+    const begun = await sessionOf(first);
+    const second = await assume(keystore, {}, begun?.principal, begun?.session);
+    expect(second.sourceIdentity).toBe("alice");
+    const changed = assume(keystore, { sourceIdentity: "bob" }, begun?.principal, begun?.session);
+    expect((await rejection(changed)).name).toBe("InvalidParameterCombination");
+
+    const condition = { StringEquals: { "aws:SourceIdentity": "alice" } };
+    await keystore.iam.putPolicy(APP, {
+      name: "use",
+      text: document(allow("kms:ListKeys", { Condition: condition })),
+    });
+    const later = await sessionOf(second);
+    await keystore.as(later?.principal, later?.session).listKeys();
+    expect(await refusal(keystore.as(later?.principal, { role: APP }).listKeys())).toMatch(
+      /no identity/,
+    );
+    const records = (await auditRecords(keystore)).slice(-2);
+    expect(records.map(({ userIdentity }) => userIdentity.sessionContext?.sourceIdentity)).toEqual([
+      "alice",
+      undefined,
+    ]);
+    keystore.close();
+    using again = await openKeystore(path, { root });
+    expect((await again.audit.verify()).intact).toBe(true);
+  });
+
+  it("has a source identity only by permission of its trust policy, and of a valid form", async () => {
+    const { keystore } = await setup(trust({ AWS: ALICE }));
+    expect(await refusal(assume(keystore, { sourceIdentity: "alice" }))).toContain(
+      "not authorized to perform: sts:SetSourceIdentity",
+    );
+    for (const sourceIdentity of ["a", "a b", "aws:alice", "a".repeat(65)]) {
+      expect((await rejection(assume(keystore, { sourceIdentity }))).name).toBe(
+        "ValidationException",
+      );
     }
   });
 
