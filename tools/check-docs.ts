@@ -93,7 +93,7 @@ await command(import.meta, ([option, ...places]) => {
   const markdown = findFiles("**/*.md", ".changeset/*.md").filter(
     (file) => !file.endsWith("CHANGELOG.md"),
   );
-  const sources = findFiles("packages/*/src/**/*.ts");
+  const sources = findFiles("packages/*/src/**/*.{ts,tsx}");
   // Tests are left out: their names follow other rules, and those of this check quote the list.
   const tools = findFiles("tools/**/*.ts", "examples/**/*.ts").filter(
     (file) => !file.startsWith("tools/test/"),

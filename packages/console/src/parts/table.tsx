@@ -19,7 +19,7 @@ export interface TableProps<Row> {
   readonly filters?: Readonly<Record<string, string>>;
   /** What is ahead of the column menu. */
   readonly tools?: ComponentChildren;
-  /** With it, rows can be selected. */
+  /** Makes rows selectable, and is told which are selected. */
   readonly onSelect?: (selected: ReadonlySet<string>) => void;
   readonly selected?: ReadonlySet<string>;
   /** More rows are being loaded. */

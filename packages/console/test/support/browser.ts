@@ -1,6 +1,10 @@
 /** A browser for tests: one for all tests of a file, and a page of its own for each. */
 import { existsSync } from "node:fs";
+import { join } from "node:path";
 import { chromium, type Browser, type BrowserContext, type Page } from "playwright-core";
+
+/** Where the pages are built for tests. */
+export const pages: string = join(import.meta.dirname, "../../node_modules/.cache/pages");
 
 /** Debian installs it there; `CHROMIUM` names another one. */
 export const CHROMIUM: string = process.env["CHROMIUM"] ?? "/usr/bin/chromium";

@@ -3,11 +3,8 @@ import { join } from "node:path";
 import { createKmsServer, type KmsServer } from "@env/kms-server";
 import { tempFolder } from "@env/testkit/folder";
 import type { Page } from "playwright-core";
-import { signIn, startBrowser, visit, type Visit } from "./browser.ts";
+import { pages, signIn, startBrowser, visit, type Visit } from "./browser.ts";
 import { seededKeystore, type Seeded } from "./seeded.ts";
-
-/** Where `vite build` writes. */
-const pages = join(import.meta.dirname, "../../dist");
 
 export interface Served extends Seeded {
   readonly url: string;

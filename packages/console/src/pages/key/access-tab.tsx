@@ -14,7 +14,7 @@ import type { TabProps } from "./key.ts";
 
 interface AccessRow {
   readonly principal: string;
-  /** Without `kms:`. */
+  /** Names of actions, without `kms:`. */
   readonly actions: readonly string[];
   readonly through: string;
   readonly conditional: boolean;
