@@ -14,7 +14,7 @@ import { bytes, keyOf } from "./kinds.ts";
 import { arn, newKey, ROOT, tempPath } from "./keystore.ts";
 import { wrapMaterial } from "./wrapping.ts";
 
-export interface KnownCall {
+interface KnownCall {
   readonly call: (client: KmsClient) => Promise<unknown>;
   /** The call is always refused with this error. Absent: it succeeds. */
   readonly refused?: KmsErrorName;
