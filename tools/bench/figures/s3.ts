@@ -129,9 +129,10 @@ export const s3Sides: Sides = {
         const keys = Contents.flatMap(({ Key = "" }) => (SIDECAR.test(Key) ? [Key] : [])).values();
         const lane = async (): Promise<void> => {
           for (const Key of keys) {
-            const { Body, ETag } = await client.send(new GetObjectCommand({ Bucket, Key }));
-            const bytes = await Body?.transformToByteArray();
-            await client.send(new PutObjectCommand({ Bucket, Key, Body: bytes, IfMatch: ETag }));
+            const read = await client.send(new GetObjectCommand({ Bucket, Key }));
+            const Body = (await read.Body?.transformToByteArray()) ?? new Uint8Array();
+            const IfMatch = read.ETag ?? "*";
+            await client.send(new PutObjectCommand({ Bucket, Key, Body, IfMatch }));
             count++;
           }
         };
