@@ -4,7 +4,8 @@
  *
  *     node tools/join.ts        in the folder of a package, after `tsc -b`
  *
- * The files of the package's entries are replaced, so a package that was only compiled works as well.
+ * The files of the package's entries are replaced, so whoever compiles it again has to join it again. A package that was
+ * only compiled works as well.
  *
  * @module
  */
