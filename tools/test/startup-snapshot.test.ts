@@ -26,12 +26,12 @@ it.each([
   ],
 ])(
   "processes that start from one snapshot of Node draw different salts: %s",
-  async (name, imports, salt) => {
+  async (name, imports, draw) => {
     const folder = tempFolder();
     const [script, blob] = [join(folder, "entry.cjs"), join(folder, "snapshot.blob")];
     await build({
       stdin: {
-        contents: program(imports, salt),
+        contents: program(imports, draw),
         resolveDir: dirname(fileURLToPath(import.meta.resolve(`@env/${name}`))),
       },
       conditions: ["@env/source"],
