@@ -16,7 +16,15 @@ interface Labelled {
 type InputProps = Labelled &
   Pick<
     InputHTMLAttributes,
-    "type" | "required" | "placeholder" | "pattern" | "min" | "max" | "maxLength" | "autofocus"
+    | "type"
+    | "required"
+    | "placeholder"
+    | "pattern"
+    | "title"
+    | "min"
+    | "max"
+    | "maxLength"
+    | "autofocus"
   > & {
     readonly autocomplete?: "username" | "current-password" | "off";
     readonly suggestions?: readonly string[];

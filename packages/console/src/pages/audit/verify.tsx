@@ -7,17 +7,21 @@ import type { AuditReport } from "@env/kms";
 import { useState } from "preact/hooks";
 import { own } from "../../aws/calls.ts";
 import { Code } from "../../parts/code.tsx";
-import { Dialog } from "../../parts/dialog.tsx";
+import { Dialog, Form } from "../../parts/dialog.tsx";
+import { Field } from "../../parts/field.tsx";
 import { count } from "../../parts/format.tsx";
 import { toastError } from "../../parts/toast.tsx";
 
 export function Verify() {
   const [report, setReport] = useState<AuditReport>();
   const [busy, setBusy] = useState(false);
-  const run = async (): Promise<void> => {
+  const run = async (anchor = ""): Promise<void> => {
     setBusy(true);
     try {
-      setReport((await own("VerifyAudit", {})).Report);
+      const [sequence, Digest] = anchor.split(":");
+      const request =
+        Digest === undefined ? {} : { Anchor: { Sequence: Number(sequence), Digest } };
+      setReport((await own("VerifyAudit", request)).Report);
     } catch (error) {
       toastError(error);
     } finally {
@@ -32,6 +36,7 @@ export function Verify() {
       {report !== undefined && (
         <Dialog title="Verification of the audit log" onClose={() => setReport(undefined)}>
           <Report report={report} />
+          <Compare busy={busy} onCompare={run} />
         </Dialog>
       )}
     </>
@@ -39,7 +44,7 @@ export function Verify() {
 }
 
 function Report({
-  report: { intact, base, last, verified, problems },
+  report: { intact, base, last, verified, problems, anchor },
 }: {
   readonly report: AuditReport;
 }) {
@@ -51,6 +56,7 @@ function Report({
           ? `Intact: ${count(records, "record")}, ${base.sequence + 1} to ${last.sequence}, unaltered and complete.`
           : `${count(problems.length, "problem")} found. ${count(records, "record")} verified.`}
       </p>
+      {anchor !== undefined && <p role="status">{comparisons[anchor]}</p>}
       <ul>
         {problems.map(({ kind, first, last: end, message }) => (
           <li key={`${kind} ${first}`}>
@@ -58,11 +64,50 @@ function Report({
           </li>
         ))}
       </ul>
-      <p>
-        Keep this anchor elsewhere: a later verification with it also notices that the whole file
-        was replaced by an older one.
-      </p>
-      <Code text={`${last.sequence}:${last.digest}`} label="anchor" />
+      {/* The anchor of an altered log would vouch for the alteration. */}
+      {intact && (
+        <>
+          <p>
+            Keep this anchor elsewhere: a later verification with it also notices that the whole
+            file was replaced by an older one.
+          </p>
+          <Code text={`${last.sequence}:${last.digest}`} label="anchor" />
+        </>
+      )}
     </>
+  );
+}
+
+const comparisons: Readonly<Record<NonNullable<AuditReport["anchor"]>, string>> = {
+  confirmed: "The anchor is confirmed: the log still contains its record.",
+  contradicted: "The anchor is contradicted: the log does not contain its record.",
+  "cut off":
+    "The anchor is older than the log, whose first records were pruned: its record is in the archive.",
+};
+
+/** Takes an anchor as an earlier verification printed it, here or by `envelope audit verify`. */
+function Compare({
+  busy,
+  onCompare,
+}: {
+  readonly busy: boolean;
+  readonly onCompare: (anchor: string) => Promise<void>;
+}) {
+  const [anchor, setAnchor] = useState("");
+  return (
+    <Form class="asking" onSubmit={() => onCompare(anchor)}>
+      <Field
+        label="Earlier anchor"
+        value={anchor}
+        onChange={(text) => setAnchor(text.trim())}
+        placeholder="sequence number:digest"
+        title="A sequence number, a colon and a digest of 64 hexadecimal digits"
+        pattern="[0-9]{1,15}:[0-9a-f]{64}"
+        required
+      />
+      <button type="submit" disabled={busy}>
+        Compare
+      </button>
+    </Form>
   );
 }

@@ -73,7 +73,9 @@ export function CostPage() {
               />
               <p class="notice">
                 List prices of us-east-1: {toDollars(keyPrice)} a month for each key that you
-                manage, $0.03 per 10,000 calls, more for asymmetric keys. The free{" "}
+                manage, $0.03 per 10,000 calls, more for asymmetric keys. Data key pairs are counted
+                at the price for elliptic curves, $0.10 per 10,000: pairs of RSA keys cost $12 per
+                10,000, but the counts of the log do not say which they were. The free{" "}
                 {freeCalls.toLocaleString("en")} calls of an account are not taken off, and neither
                 are further versions of rotated keys added.
               </p>
