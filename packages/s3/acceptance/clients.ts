@@ -6,7 +6,14 @@
 import { execFileSync } from "node:child_process";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import { objects, type Keyring, type ObjectKind, type Placement, type Version } from "./objects.ts";
+import {
+  objects,
+  type Keyring,
+  type ObjectKind,
+  type Placement,
+  type Upload,
+  type Version,
+} from "./objects.ts";
 
 /** Where `install.sh` puts them. */
 const installed: string = process.env["S3EC_CLIENTS"] ?? join(import.meta.dirname, ".clients");
@@ -28,6 +35,7 @@ export interface Client {
 const every: readonly Keyring[] = ["kms", "aes", "rsa"];
 const both: readonly Placement[] = ["metadata", "instruction-file"];
 const current: readonly Version[] = ["V2", "V3"];
+const streaming: readonly Upload[] = ["put", "parts", "whole"];
 
 export const clients: readonly Client[] = [
   {
@@ -45,8 +53,8 @@ export const clients: readonly Client[] = [
     name: "S3 Encryption Client for Java 4.0.0",
     command: java("acceptance.Current"),
     missing: missingJars,
-    writes: objects({ versions: current, keyrings: every, placements: both }),
-    reads: objects({ versions: current, keyrings: every, placements: both }),
+    writes: objects({ versions: current, keyrings: every, placements: both, uploads: streaming }),
+    reads: objects({ versions: current, keyrings: every, placements: both, uploads: streaming }),
   },
   {
     name: "encryption clients of AWS SDK for Java 1.12.441",

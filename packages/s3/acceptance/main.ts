@@ -164,7 +164,7 @@ function ourClients(options: ConstructorParameters<typeof S3Client>[0]) {
     },
     async write(kind: ObjectKind): Promise<void> {
       const bytes = plaintextOf(kind);
-      const Body = kind.upload === "parts" ? Readable.from([bytes]) : bytes;
+      const Body = kind.upload === "put" ? bytes : Readable.from([bytes]);
       const instructionFile = kind.placement === "instruction-file";
       await clientFor(kind).put(
         { Bucket, Key: kind.key, Body },

@@ -8,7 +8,8 @@
 export type Version = "V1" | "V1-GCM" | "V2" | "V3";
 export type Keyring = "kms" | "aes" | "rsa";
 export type Placement = "metadata" | "instruction-file";
-export type Upload = "put" | "parts";
+/** `whole`: the client divides it by itself, and gives plaintext out before all of it has verified. */
+export type Upload = "put" | "parts" | "whole";
 
 export interface ObjectKind {
   readonly key: string;
@@ -24,6 +25,7 @@ const MIB = 2 ** 20;
 const sizes: Readonly<Record<Upload, readonly number[]>> = {
   put: [0, 1, 15, 16, 17, 100_000],
   parts: [5 * MIB, 11 * MIB + 1],
+  whole: [100_000, 5 * MIB, 11 * MIB + 1],
 };
 
 /** All combinations. */
@@ -31,11 +33,14 @@ export function objects(choice: {
   readonly versions: readonly Version[];
   readonly keyrings: readonly Keyring[];
   readonly placements: readonly Placement[];
+  /** Default: `put` and `parts`. */
+  readonly uploads?: readonly Upload[];
 }): ObjectKind[] {
+  const { uploads = ["put", "parts"] } = choice;
   return choice.versions.flatMap((version) =>
     choice.keyrings.flatMap((keyring) =>
       choice.placements.flatMap((placement) =>
-        (["put", "parts"] as const).flatMap((upload) =>
+        uploads.flatMap((upload) =>
           sizes[upload].map((size) => ({
             key: `${version}/${keyring}/${placement}/${upload}/${size}`,
             version,

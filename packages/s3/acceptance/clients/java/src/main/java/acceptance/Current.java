@@ -27,7 +27,6 @@ final class Current extends Tasks {
     private static final URI STORE = URI.create(System.getenv("S3_URL"));
     private static final Region REGION = Region.of(System.getenv("AWS_REGION"));
 
-    private final S3Client s3 = S3Client.builder().endpointOverride(STORE).region(REGION).forcePathStyle(true).build();
     private final S3AsyncClient s3Async =
         S3AsyncClient.builder().endpointOverride(STORE).region(REGION).forcePathStyle(true).build();
     private final KmsClient kms =
@@ -38,12 +37,16 @@ final class Current extends Tasks {
     }
 
     private S3EncryptionClient clientFor(Task task) {
+        // A new one each time: the client leaves the connection of every instruction file open, and there are 50.
+        var s3 = S3Client.builder().endpointOverride(STORE).region(REGION).forcePathStyle(true).build();
         boolean committing = task.version().equals("V3");
         boolean file = task.placement().equals("instruction-file");
         return S3EncryptionClient.builderV4()
             .wrappedClient(s3)
             .wrappedAsyncClient(s3Async)
             .keyring(keyringOf(task))
+            .enableMultipartPutObject(task.whole())
+            .enableDelayedAuthenticationMode(task.whole())
             .encryptionAlgorithm(
                 committing
                     ? AlgorithmSuite.ALG_AES_256_GCM_HKDF_SHA512_COMMIT_KEY

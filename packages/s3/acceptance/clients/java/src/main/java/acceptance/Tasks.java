@@ -14,7 +14,16 @@ import javax.crypto.spec.SecretKeySpec;
 
 /** Handles the objects that are named on the standard input: one line each, as main.ts writes it. */
 abstract class Tasks {
-    record Task(String key, String version, String keyring, String placement, boolean parts, int size) {}
+    record Task(String key, String version, String keyring, String placement, String upload, int size) {
+        boolean parts() {
+            return upload.equals("parts");
+        }
+
+        /** The client divides the object by itself, and gives plaintext out before all of it has verified. */
+        boolean whole() {
+            return upload.equals("whole");
+        }
+    }
 
     final String bucket = System.getenv("BUCKET");
     final String keyArn = System.getenv("KEY_ARN");
@@ -30,7 +39,7 @@ abstract class Tasks {
         for (String line; (line = input.readLine()) != null; ) {
             String[] words = line.split("\t");
             var task = new Task(
-                words[1], words[2], words[3], words[4], words[5].equals("parts"), Integer.parseInt(words[6]));
+                words[1], words[2], words[3], words[4], words[5], Integer.parseInt(words[6]));
             try {
                 byte[] expected = plaintext(task.size());
                 if (words[0].equals("write")) write(task, expected);
