@@ -42,10 +42,16 @@ export function Copy({ text, label }: { readonly text: string; readonly label: s
   );
 }
 
-/** JSON as people read it; other text as it is. */
+/**
+ * JSON as people read it; other text as it is. Characters that AWS does not take in policies stay escaped, so that what is shown can
+ * be saved.
+ */
 export function pretty(json: string): string {
   try {
-    return JSON.stringify(JSON.parse(json), undefined, 2);
+    return JSON.stringify(JSON.parse(json), undefined, 2).replaceAll(
+      /[\u0100-\uffff]/g,
+      (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`,
+    );
   } catch {
     return json;
   }
