@@ -18,15 +18,20 @@ type Request<Name extends keyof KmsOperations> = Sent<
 >;
 type Answer<Name extends keyof KmsOperations> = Received<Awaited<ReturnType<KmsOperations[Name]>>>;
 
-/** Calls an operation of the KMS. */
+/**
+ * Calls an operation of the KMS.
+ *
+ * @param at - The Region. Default: the session's.
+ */
 export async function kms<Name extends keyof KmsOperations>(
   method: Name,
   request: Request<Name>,
+  at = region(),
 ): Promise<Answer<Name>> {
   const operation = `${method.charAt(0).toUpperCase()}${method.slice(1)}`;
   // The server answers what the types of the operation say.
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion
-  return (await json(`TrentService.${operation}`, request)) as Answer<Name>;
+  return (await json(`TrentService.${operation}`, request, at)) as Answer<Name>;
 }
 
 /** Calls what the console has beyond AWS. */
@@ -54,9 +59,9 @@ export async function iam(
   throw failed(new CallError(error?.code ?? "ServiceFailure", error?.message ?? "", status));
 }
 
-async function json(target: string, request: object): Promise<unknown> {
+async function json(target: string, request: object, at = region()): Promise<unknown> {
   const headers = { "content-type": "application/x-amz-json-1.1", "x-amz-target": target };
-  const { status, text } = await send("kms", headers, toJson(request));
+  const { status, text } = await send("kms", headers, toJson(request), at);
   const answer = fromJson(text);
   if (status < 300) return answer;
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- Errors have this shape.
@@ -68,9 +73,10 @@ async function send(
   service: string,
   headers: Readonly<Record<string, string>>,
   body: string,
+  at = region(),
 ): Promise<{ status: number; text: string }> {
   const url = new URL("/", location.href);
-  const request = { url, method: "POST", headers, body, service, region: region() };
+  const request = { url, method: "POST", headers, body, service, region: at };
   const signed = await sign(request, await credentials());
   try {
     const response = await fetch(url, { method: "POST", headers: signed, body });

@@ -1,4 +1,4 @@
-import { constants, publicEncrypt, randomBytes } from "node:crypto";
+import { constants, createPublicKey, publicEncrypt, randomBytes } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import type { Locator } from "playwright-core";
 import { beforeAll, describe, expect, test } from "vitest";
@@ -59,9 +59,11 @@ describe.skipIf(noBrowser !== undefined)("the console", () => {
       const [, wrappingKey = ""] = /<<< '([^']+)'/.exec(command) ?? [];
       const wrapped = publicEncrypt(
         {
-          key: Buffer.from(wrappingKey, "base64"),
-          format: "der",
-          type: "spki",
+          key: createPublicKey({
+            key: Buffer.from(wrappingKey, "base64"),
+            format: "der",
+            type: "spki",
+          }),
           padding: constants.RSA_PKCS1_OAEP_PADDING,
           oaepHash: "sha256",
         },
@@ -186,6 +188,34 @@ describe.skipIf(noBrowser !== undefined)("the console", () => {
       await page.goto(`${served.url}/console/keys/${KeyMetadata.Arn}?tab=access`);
       await sees(page.getByText("user/alice").last());
       expect(await page.evaluate("globalThis.pwned")).toBeUndefined();
+    });
+  });
+
+  test("a multi-Region key is replicated, and its replica is made the primary key and back", async () => {
+    const kms = served.keystore.as();
+    const { KeyMetadata } = await kms.createKey({ MultiRegion: true });
+    const { Arn: KeyId } = KeyMetadata;
+    const primary = async (): Promise<string | undefined> =>
+      (await kms.describeKey({ KeyId })).KeyMetadata.MultiRegionConfiguration?.PrimaryKey.Region;
+    await as("alice", `/keys/${KeyId}`, async (page) => {
+      const regions = page.getByRole("region", { name: "Regions" });
+      const makePrimary = async (region: string): Promise<void> => {
+        await regions.getByRole("button", { name: "Make primary…" }).click();
+        await page.getByRole("dialog").getByRole("button", { name: "Make primary" }).click();
+        await sees(regions.getByRole("listitem").filter({ hasText: `${region} primary` }));
+      };
+      await regions.getByRole("button", { name: "Replicate…" }).click();
+      await page.getByRole("dialog").getByLabel("Region").fill("us-west-2");
+      await page.getByRole("dialog").getByRole("button", { name: "Replicate" }).click();
+      await sees(page.getByText("The key is replicated into us-west-2."));
+      await makePrimary("us-west-2");
+      expect(await primary()).toBe("us-west-2");
+      await makePrimary("eu-central-1");
+      expect(await primary()).toBe("eu-central-1");
+    });
+    await as("bob", `/keys/${KeyId}`, async (page) => {
+      await sees(page.locator('button[aria-disabled="true"]', { hasText: "Replicate…" }));
+      await sees(page.locator('button[aria-disabled="true"]', { hasText: "Make primary…" }));
     });
   });
 

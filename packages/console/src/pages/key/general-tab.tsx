@@ -13,6 +13,7 @@ import { TextArea } from "../../parts/field.tsx";
 import { day, Facts, keyAddress, PrincipalName, Time, words } from "../../parts/format.tsx";
 import { Show, useLoaded } from "../../parts/loading.tsx";
 import { lastUseOf, type Key, type TabProps } from "./key.ts";
+import { Regions } from "./regions.tsx";
 
 export function GeneralTab({ metadata, aliases }: TabProps) {
   const { Arn, KeyId, Description, KeyManager } = metadata;
@@ -47,7 +48,7 @@ export function GeneralTab({ metadata, aliases }: TabProps) {
             ["Managed by", KeyManager === "AWS" ? "AWS service" : "You"],
             ["Last used", <Show of={use}>{(value) => <LastUse {...value} />}</Show>],
             ...deletionOf(metadata),
-            ...regionsOf(metadata),
+            ["Regionality", regionalityOf(metadata)],
           ]}
         />
       </section>
@@ -66,6 +67,9 @@ export function GeneralTab({ metadata, aliases }: TabProps) {
         />
         {isAsymmetric(metadata) && <PublicKey KeyId={Arn} />}
       </section>
+      {metadata.MultiRegionConfiguration !== undefined && (
+        <Regions family={metadata.MultiRegionConfiguration} />
+      )}
     </div>
   );
 }
@@ -91,16 +95,10 @@ function deletionOf({ DeletionDate }: Key) {
   return DeletionDate === undefined ? [] : ([["To be deleted", day(DeletionDate)]] as const);
 }
 
-function regionsOf({ MultiRegion, MultiRegionConfiguration }: Key) {
-  if (!MultiRegion || MultiRegionConfiguration === undefined) {
-    return [["Regionality", "Single Region"]] as const;
-  }
-  const { MultiRegionKeyType, PrimaryKey, ReplicaKeys } = MultiRegionConfiguration;
-  return [
-    ["Regionality", words(MultiRegionKeyType.toLowerCase())],
-    ["Primary Region", PrimaryKey.Region],
-    ["Replicas", ReplicaKeys.map(({ Region }) => Region).join(", ") || "none"],
-  ] as const;
+function regionalityOf({ MultiRegionConfiguration: family }: Key): string {
+  return family === undefined
+    ? "Single Region"
+    : `Multi-Region, ${family.MultiRegionKeyType.toLowerCase()}`;
 }
 
 export function algorithmsOf(key: Key): readonly string[] {
