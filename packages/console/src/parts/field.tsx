@@ -13,7 +13,7 @@ interface Labelled {
   readonly onChange: (value: string) => void;
 }
 
-type InputProps = Labelled &
+export type InputProps = Labelled &
   Pick<
     InputHTMLAttributes,
     | "type"

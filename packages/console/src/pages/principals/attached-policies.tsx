@@ -3,22 +3,19 @@
  *
  * @module
  */
-import { useState } from "preact/hooks";
 import { Link } from "wouter-preact";
 import { act } from "../../access/act.tsx";
 import { iam } from "../../aws/calls.ts";
 import { listOf, textOf } from "../../aws/xml.ts";
-import { Form } from "../../parts/dialog.tsx";
-import { Field } from "../../parts/field.tsx";
 import { Show, useLoaded } from "../../parts/loading.tsx";
 import { listIam } from "../../policy/principals.ts";
 import { kinds } from "./kinds.ts";
+import { NameForm } from "./name-form.tsx";
 import type { PartProps } from "./principal-page.tsx";
 
 export function AttachedPolicies({ kind, name }: PartProps) {
   const { type, name: member } = kinds[kind];
   const named = { [member]: name };
-  const [arn, setArn] = useState("");
   const loaded = useLoaded(`attached to ${type} ${name}`, async () =>
     listOf((await iam(`ListAttached${type}Policies`, named))["AttachedPolicies"]).map(
       ({ PolicyArn }) => textOf(PolicyArn),
@@ -55,27 +52,14 @@ export function AttachedPolicies({ kind, name }: PartProps) {
           </ul>
         )}
       </Show>
-      <Form
-        class="asking"
-        onSubmit={async () => {
-          if (
-            await act("The policy is attached.", () =>
-              iam(`Attach${type}Policy`, { ...named, PolicyArn: arn }),
-            )
-          )
-            setArn("");
-        }}
-      >
-        <Field
-          label="Attach"
-          value={arn}
-          onChange={setArn}
-          suggestions={known.map(({ Arn }) => textOf(Arn))}
-          placeholder="ARN of a managed policy"
-          required
-        />
-        <button type="submit">Attach</button>
-      </Form>
+      <NameForm
+        label="Attach"
+        button="Attach"
+        done="The policy is attached."
+        run={(PolicyArn) => iam(`Attach${type}Policy`, { ...named, PolicyArn })}
+        suggestions={known.map(({ Arn }) => textOf(Arn))}
+        placeholder="ARN of a managed policy"
+      />
     </section>
   );
 }

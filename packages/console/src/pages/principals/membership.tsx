@@ -3,20 +3,17 @@
  *
  * @module
  */
-import { useState } from "preact/hooks";
 import { Link } from "wouter-preact";
 import { act } from "../../access/act.tsx";
 import { iam } from "../../aws/calls.ts";
 import { isList, listOf, textOf } from "../../aws/xml.ts";
-import { Form } from "../../parts/dialog.tsx";
-import { Field } from "../../parts/field.tsx";
 import { Show, useLoaded } from "../../parts/loading.tsx";
 import { listIam } from "../../policy/principals.ts";
 import { kinds } from "./kinds.ts";
+import { NameForm } from "./name-form.tsx";
 import type { PartProps } from "./principal-page.tsx";
 
 export function Membership({ name: UserName }: PartProps) {
-  const [group, setGroup] = useState("");
   const loaded = useLoaded(`groups of ${UserName}`, async () =>
     listOf((await iam("ListGroupsForUser", { UserName }))["Groups"]),
   );
@@ -49,27 +46,14 @@ export function Membership({ name: UserName }: PartProps) {
           </ul>
         )}
       </Show>
-      <Form
-        class="asking"
-        onSubmit={async () => {
-          if (
-            await act("The user is in the group.", () =>
-              iam("AddUserToGroup", { UserName, GroupName: group }),
-            )
-          )
-            setGroup("");
-        }}
-      >
-        <Field
-          label="Join"
-          value={group}
-          onChange={setGroup}
-          suggestions={known.map(({ GroupName }) => textOf(GroupName))}
-          placeholder="name of a group"
-          required
-        />
-        <button type="submit">Join</button>
-      </Form>
+      <NameForm
+        label="Join"
+        button="Join"
+        done="The user is in the group."
+        run={(GroupName) => iam("AddUserToGroup", { UserName, GroupName })}
+        suggestions={known.map(({ GroupName }) => textOf(GroupName))}
+        placeholder="name of a group"
+      />
     </section>
   );
 }
@@ -82,7 +66,6 @@ export function Boundary({ kind, name, record }: PartProps) {
     typeof boundary === "object" && !isList(boundary)
       ? textOf(boundary["PermissionsBoundaryArn"])
       : "";
-  const [arn, setArn] = useState("");
   return (
     <section class="card" aria-label="Permissions boundary">
       <header>
@@ -106,25 +89,15 @@ export function Boundary({ kind, name, record }: PartProps) {
       ) : (
         <bdi>{known}</bdi>
       )}
-      <Form
-        class="asking"
-        onSubmit={async () => {
-          const request = { ...named, PermissionsBoundary: arn };
-          if (
-            await act("The boundary is set.", () => iam(`Put${type}PermissionsBoundary`, request))
-          )
-            setArn("");
-        }}
-      >
-        <Field
-          label="Set"
-          value={arn}
-          onChange={setArn}
-          placeholder="ARN of a managed policy"
-          required
-        />
-        <button type="submit">Set boundary</button>
-      </Form>
+      <NameForm
+        label="Set"
+        button="Set boundary"
+        done="The boundary is set."
+        run={(PermissionsBoundary) =>
+          iam(`Put${type}PermissionsBoundary`, { ...named, PermissionsBoundary })
+        }
+        placeholder="ARN of a managed policy"
+      />
     </section>
   );
 }
