@@ -54,6 +54,13 @@ const DEFAULT_MAX_ENTRIES = 1000;
 /** The fraction of a limit after which a replacement is fetched while the key is still in use. */
 const REFRESH_AT = 0.8;
 
+/** The limits of data keys that are held in advance, where the caller has set none. */
+export const DEFAULT_LIMITS: DataKeyCacheOptions = {
+  maxAge: 300_000,
+  maxMessages: 2 ** 20,
+  maxBytes: 2 ** 36,
+};
+
 /** @throws TypeError, RangeError */
 export function checkCacheOptions(options: DataKeyCacheOptions): void {
   checkOptions(options, LIMITS, "dataKeyCache");

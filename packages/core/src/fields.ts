@@ -10,6 +10,7 @@
 import { byteName, concat, requireBytes, type Bytes } from "./bytes.ts";
 import {
   checkCacheOptions,
+  DEFAULT_LIMITS,
   type DataKeyCache,
   type DataKeyCacheOptions,
   type HeldKey,
@@ -76,11 +77,6 @@ export interface Fields extends Disposable {
 }
 
 const OPTIONS = new Set(["context", "dataKeyCache", "signal"]);
-const DEFAULT_LIMITS: DataKeyCacheOptions = {
-  maxAge: 300_000,
-  maxMessages: 2 ** 20,
-  maxBytes: 2 ** 36,
-};
 /** The number of concurrent unwraps in {@link Fields.prepare}. */
 const PARALLEL = 16;
 

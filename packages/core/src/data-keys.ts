@@ -1,0 +1,255 @@
+/**
+ * Data keys that an application keeps as messages of its own, such as rows of a table, and payloads under
+ * them: for formats in which many small values share a data key and name it by a reference.
+ *
+ * A data key is kept as a message with an empty plaintext. Its commitment binds the data key to context and
+ * aad, its key block can be rewrapped, and `inspect` reads it. Unwrapped data keys are held outside the
+ * JavaScript heap, under a name that the caller chooses, within the limits of a data-key cache.
+ *
+ * @module
+ */
+import { backend } from "#crypto";
+import { concat, requireBytes, type Bytes } from "./bytes.ts";
+import {
+  checkCacheOptions,
+  DEFAULT_LIMITS,
+  type DataKeyCache,
+  type DataKeyCacheOptions,
+} from "./cache.ts";
+import { bindContext, type Aad, type Context } from "./context.ts";
+import { andThen, type Awaitable, type HmacKey } from "./crypto.ts";
+import { fitTo, requireEntries, resolveContext } from "./decrypting.ts";
+import { startMessage } from "./encrypting.ts";
+import { keysOf, type Envelope } from "./envelope.ts";
+import { EnvelopeError, errorFacts, isEnvelopeError } from "./error.ts";
+import { deriveMessageKeys, hashAad, hashContext, SALT_BYTES } from "./kdf.ts";
+import type { KeySource } from "./key-source.ts";
+import { openedLength, PayloadCodec, plaintextLength, PREFIX_BYTES } from "./payload.ts";
+
+/** A data key outside the JavaScript heap. Only the functions of this module can use it. */
+export type HeldDataKey = HmacKey;
+
+/** What a kept data key is bound to. */
+export interface DataKeyBinding {
+  /** Authenticated by the KMS, which may log it. */
+  readonly context: Context;
+  /** Only in the key derivation: which row this is. Default: none. */
+  readonly aad?: Aad | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/**
+ * Creates and opens data keys that are kept as messages, and holds them by name. `clearDataKeyCache` and
+ * `close` of the envelope also empty it.
+ */
+export class DataKeys {
+  readonly #source: KeySource;
+  readonly #cache: DataKeyCache;
+
+  /**
+   * @param limits - Limits of held data keys. `maxMessages` and `maxBytes` are the caller's to keep:
+   * opening a data key says nothing about its use. Default: those of the envelope, otherwise 5 minutes.
+   * @throws TypeError, RangeError.
+   */
+  constructor(envelope: Envelope, limits?: DataKeyCacheOptions) {
+    if (limits !== undefined) checkCacheOptions(limits);
+    this.#source = keysOf(envelope);
+    this.#cache = this.#source.openCache(limits ?? this.#source.cacheLimits ?? DEFAULT_LIMITS);
+  }
+
+  /**
+   * Creates a data key.
+   *
+   * @param name - What {@link held} finds it by.
+   * @returns The message to keep, a new array.
+   * @throws like `Envelope.encrypt`.
+   */
+  async create(name: string, { context, aad, signal }: DataKeyBinding): Promise<Bytes> {
+    this.#source.requireOpen();
+    const bound = bindContext(context);
+    const aadHash = await hashAad(aad);
+    let message: Bytes | undefined;
+    await this.#cache.decryption.fetch(
+      name,
+      async (flight) => {
+        const held = await this.#source.cmks.newKey(bound, flight);
+        const { header, prefix, codec } = await startMessage(held, bound, aadHash);
+        message = concat(header, prefix, await codec.sealChunks(0, new Uint8Array(0), true));
+        return held.inputKey;
+      },
+      signal,
+    );
+    if (message === undefined) throw new TypeError("a data key of this name is being opened");
+    return message;
+  }
+
+  /**
+   * Unwraps a kept data key, unless it is held: one KMS call for all concurrent callers.
+   *
+   * @param name - Names this message alone, for as long as this object lives.
+   * @param message - A result of {@link create}, rewrapped or not.
+   * @throws like `Envelope.decrypt`; `ERR_ENVELOPE_FORMAT` for a message with a plaintext.
+   */
+  async open(
+    name: string,
+    message: Uint8Array,
+    { context, aad, signal }: DataKeyBinding,
+  ): Promise<HeldDataKey> {
+    requireBytes(message, "message");
+    const held = this.held(name);
+    if (held !== undefined) return held;
+    const { cmks } = this.#source;
+    const bound = bindContext(context);
+    const header = this.#source.parseHeader(message);
+    resolveContext(header, bound);
+    const entries = requireEntries(header.entries);
+    const payload = message.slice(header.length);
+    if (plaintextLength(payload.length) !== 0) {
+      throw new EnvelopeError("ERR_ENVELOPE_FORMAT", "the message of a data key has a plaintext");
+    }
+    const fit = await fitTo(header.preamble, payload.subarray(0, PREFIX_BYTES), bound, aad);
+    return this.#cache.decryption.fetch(
+      name,
+      async (flight) => {
+        let inputKey: HmacKey | undefined;
+        const check = async (candidate: HmacKey): Promise<PayloadCodec | undefined> => {
+          const codec = await fit(candidate);
+          if (codec !== undefined) inputKey = candidate;
+          return codec;
+        };
+        const codec = await cmks.unwrap(entries, bound, undefined, check, flight);
+        await codec.openChunks(0, payload.subarray(PREFIX_BYTES));
+        if (inputKey === undefined) throw mismatch();
+        return inputKey;
+      },
+      signal,
+    );
+  }
+
+  /** Returns the data key of this name if it is held. */
+  held(name: string): HeldDataKey | undefined {
+    this.#source.requireOpen();
+    return this.#cache.decryption.get(name);
+  }
+
+  /** Forgets all held data keys of this object. */
+  clear(): void {
+    this.#cache.clear();
+  }
+}
+
+/**
+ * Seals a payload: salt, commitment and chunks.
+ *
+ * @param info - What the payload is bound to: Cobblestone's `context`, in parts that are concatenated. It
+ * starts with a label of the caller's format, which no other format uses.
+ * @param plaintext - Borrowed until the result is there.
+ * @returns 72 bytes more than the plaintext, and 16 for each full 16 KiB. A promise only where the
+ * runtime's cryptography is asynchronous.
+ */
+export function sealPayload(
+  dataKey: HeldDataKey,
+  info: readonly Uint8Array[],
+  plaintext: Uint8Array,
+): Awaitable<Bytes> {
+  const salt = backend.randomPublic(SALT_BYTES);
+  return andThen(deriveMessageKeys(dataKey, salt, info), (keys) =>
+    andThen(new PayloadCodec(keys).sealChunks(0, plaintext, true), (chunks) =>
+      concat(salt, keys.commitment, chunks),
+    ),
+  );
+}
+
+/**
+ * Opens a payload. Nothing is decrypted before the commitment has matched.
+ *
+ * @throws {@link EnvelopeError} `ERR_ENVELOPE_TRUNCATED` for an impossible length, `ERR_ENVELOPE_DECRYPT`.
+ */
+export function openPayload(
+  dataKey: HeldDataKey,
+  info: readonly Uint8Array[],
+  payload: Uint8Array,
+): Awaitable<Bytes> {
+  plaintextLength(payload.length);
+  const [salt, commitment] = [
+    payload.subarray(0, SALT_BYTES),
+    payload.slice(SALT_BYTES, PREFIX_BYTES),
+  ];
+  const chunks = payload.subarray(PREFIX_BYTES);
+  return andThen(deriveMessageKeys(dataKey, salt, info), (keys) => {
+    if (!backend.equal(keys.commitment, commitment)) throw mismatch();
+    return new PayloadCodec(keys).openChunks(
+      0,
+      chunks,
+      new Uint8Array(openedLength(chunks.length)),
+    );
+  });
+}
+
+/**
+ * Opens payloads under one data key, such as those of a result set.
+ *
+ * @param infos - What each payload is bound to, as for {@link openPayload}.
+ * @returns One plaintext per payload; `undefined` where {@link openPayload} would throw.
+ */
+export function openPayloads(
+  dataKey: HeldDataKey,
+  infos: readonly (readonly Uint8Array[])[],
+  payloads: readonly Uint8Array[],
+): Awaitable<(Bytes | undefined)[]> {
+  const results: (Bytes | undefined)[] = Array.from({ length: payloads.length });
+  const pending: Promise<void>[] = [];
+  for (const [at, payload] of payloads.entries()) {
+    const opened = openOne(dataKey, infos[at] ?? [], payload);
+    if (opened instanceof Promise) {
+      pending.push(opened.then((plaintext) => void (results[at] = plaintext)));
+    } else results[at] = opened;
+  }
+  return pending.length === 0 ? results : Promise.all(pending).then(() => results);
+}
+
+function openOne(
+  dataKey: HeldDataKey,
+  info: readonly Uint8Array[],
+  payload: Uint8Array,
+): Awaitable<Bytes | undefined> {
+  try {
+    const opened = openPayload(dataKey, info, payload);
+    return opened instanceof Promise ? opened.catch(unlessRefused) : opened;
+  } catch (error) {
+    return unlessRefused(error);
+  }
+}
+
+function unlessRefused(error: unknown): undefined {
+  if (!isEnvelopeError(error)) throw error;
+}
+
+/** Computes the hash of a context that payloads are bound to: spec/envelope-v1.md#key-derivation. */
+export function contextHash(context: Context): Awaitable<Bytes> {
+  return hashContext(bindContext(context));
+}
+
+/** Computes HMAC-SHA-512 with a data key: for subkeys and keyed hashes, with a label in `data`. */
+export function hmacWith(dataKey: HeldDataKey, data: Uint8Array): Awaitable<Bytes> {
+  return backend.hmacSha512(dataKey, data);
+}
+
+/**
+ * Creates a key for {@link hmacWith} from the first 32 bytes of an HMAC with a data key.
+ *
+ * @param label - Separates it from all other uses of the data key.
+ */
+export function deriveHmacKey(dataKey: HeldDataKey, label: Uint8Array): Awaitable<HeldDataKey> {
+  return andThen(backend.hmacSha512(dataKey, label), (bytes) => {
+    const key = backend.hmacKey(bytes.subarray(0, 32));
+    return andThen(key, (derived) => {
+      bytes.fill(0);
+      return derived;
+    });
+  });
+}
+
+function mismatch(): EnvelopeError {
+  return new EnvelopeError("ERR_ENVELOPE_DECRYPT", errorFacts.ERR_ENVELOPE_DECRYPT.meaning);
+}
