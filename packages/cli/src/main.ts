@@ -5,6 +5,7 @@
  */
 import { existsSync, readFileSync } from "node:fs";
 import { CommanderError, type CommandUnknownOpts } from "@commander-js/extra-typings";
+import { addCompletion } from "./commands/completion.ts";
 import { addHelp } from "./commands/help.ts";
 import { usageError, type ExitCode } from "./errors.ts";
 import { createProgram, type Program } from "./program.ts";
@@ -70,6 +71,7 @@ async function buildProgram(ui: Ui, args: readonly string[]): Promise<Program> {
     .helpCommand(false);
   for (const add of await neededFor(args)) add(program, ui);
   addHelp(program, ui);
+  addCompletion(program, ui);
   program.hook("preAction", (_, command) => {
     ui.mode = command.optsWithGlobals();
   });

@@ -1,9 +1,12 @@
 /**
- * `envelope help [command…]`, and `envelope help exit-codes` from the table of exit codes.
+ * `envelope help [command…]`; `envelope help exit-codes` from the table of exit codes, and `envelope help man`, the
+ * man page.
  *
  * @module
  */
 import type { CommandUnknownOpts } from "@commander-js/extra-typings";
+import { manPage } from "../man-page.ts";
+import { outlineOf } from "../outline.ts";
 import { exitCodes, usageError } from "../errors.ts";
 import { examples, type Program } from "../program.ts";
 import type { Ui } from "../ui.ts";
@@ -11,12 +14,24 @@ import type { Ui } from "../ui.ts";
 export function addHelp(program: Program, ui: Ui): void {
   program
     .command("help")
-    .description("Show help for a command, or for exit-codes.")
-    .argument("[topic...]", "a command, or exit-codes")
-    .addHelpText("after", examples("envelope help keys rotate", "envelope help exit-codes"))
+    .description("Show help for a command, the exit-codes, or the man page.")
+    .argument("[topic...]", "a command, exit-codes, or man")
+    .addHelpText(
+      "after",
+      examples(
+        "envelope help keys rotate",
+        "envelope help exit-codes",
+        "envelope help man > envelope.1 && man -l envelope.1",
+      ),
+    )
     .action(async (topic) => {
       if (topic.length === 1 && topic[0] === "exit-codes") {
         await ui.answer(exitCodesText(), exitCodes);
+        return;
+      }
+      if (topic.length === 1 && topic[0] === "man") {
+        const page = manPage(outlineOf(program), program.version() ?? "");
+        await ui.answer(page.trimEnd(), { page });
         return;
       }
       let command: CommandUnknownOpts = program;
