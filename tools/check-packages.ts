@@ -2,9 +2,11 @@
  * The mistake it stops: packages that pass every test and do not start. Tests run sources; users run
  * what was built and packed. So this packs every package, installs the tarballs with npm in an empty
  * folder, and does there what users do: import and require every entry, compile a program against
- * the types, run the `envelope` command and the programs of the READMEs.
+ * the types, bundle one for browsers, run the `envelope` command and the programs of the READMEs.
  *
- *     nx packages        builds them first, if need be
+ *     nx packages                                    builds them first, if need be
+ *     node tools/check-packages.ts --registry URL    what is published there, in the versions of this clone,
+ *                                                    installed with npm and with pnpm
  *
  * It needs npm and the registry. On Linux it brings the Node versions below along; elsewhere only
  * the running one is tried.
@@ -15,14 +17,16 @@ import { spawnSync } from "node:child_process";
 import { mkdtempSync, readFileSync, realpathSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { parseArgs } from "node:util";
 import { NODE_VERSIONS } from "./check-manifests.ts";
 import { command, report } from "./command.ts";
+import { BUNDLE_COUNT, brokenBundles, ROLLDOWN } from "./packages/bundles.ts";
 import { brokenCommand } from "./packages/command.ts";
 import { Consumer } from "./packages/consumer.ts";
 import { wrongContents } from "./packages/contents.ts";
 import { brokenStarts, entriesOf } from "./packages/entries.ts";
 import { brokenPrograms, runnableDocuments } from "./packages/programs.ts";
-import { brokenTypes, OLDEST_TYPESCRIPT } from "./packages/types.ts";
+import { brokenTypes, OLDER_TYPESCRIPTS } from "./packages/types.ts";
 import { packPackages, type Tarball } from "./tarballs.ts";
 import { root, type Manifest } from "./workspace.ts";
 
@@ -36,16 +40,18 @@ export function nodeVersions(engines: string): string[] {
     .concat(NEWEST_NODE);
 }
 
-await command(import.meta, () => {
+await command(import.meta, (args) => {
+  const { values } = parseArgs({ args: [...args], options: { registry: { type: "string" } } });
   const folder = realpathSync(mkdtempSync(join(tmpdir(), "env-packages-")));
   try {
-    return report("check-packages", check(folder), "the packages work where they are installed");
+    const found = check(folder, values.registry);
+    return report("check-packages", found, "the packages work where they are installed");
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
 });
 
-function check(folder: string): string[] {
+function check(folder: string, registry: string | undefined): string[] {
   const started = performance.now();
   const say = (text: string): void => {
     const seconds = Math.round((performance.now() - started) / 1000);
@@ -54,19 +60,27 @@ function check(folder: string): string[] {
   const tarballs = packPackages(join(folder, "tarballs"));
   say(`packed ${tarballs.length} packages; looking at what is in them`);
   const found = tarballs.flatMap((tarball) => wrongTarball(tarball));
+  const manifests = tarballs.map(readManifest);
+  const published = manifests.map(({ name, version = "" }) => [name, version] as const);
+  const packed = tarballs.map(({ name, path }) => [name, `file:${path}`] as const);
+  const packages = {
+    ...Object.fromEntries(registry === undefined ? packed : published),
+    ...versionsOfPeers(manifests),
+  };
 
   say("installing them with npm in an empty folder");
-  const consumer = new Consumer(join(folder, "consumer"));
-  const manifests = tarballs.map(readManifest);
+  const consumer = new Consumer(join(folder, "consumer"), registry);
   consumer.install({
-    ...Object.fromEntries(tarballs.map(({ name, path }) => [name, `file:${path}`])),
-    ...versionsOfPeers(manifests),
+    ...packages,
     "@types/node": installedVersion("@types/node", "."),
     typescript: installedVersion("typescript", "."),
+    esbuild: installedVersion("esbuild", "tools"),
+    vite: installedVersion("vite", "packages/console"),
+    rolldown: ROLLDOWN,
   });
 
   const runtimes = new Consumer(join(folder, "runtimes"));
-  say("installing the versions of Node and the oldest TypeScript");
+  say("installing the versions of Node and older TypeScripts");
   const nodes = installRuntimes(runtimes);
 
   const entries = manifests.flatMap(entriesOf);
@@ -84,14 +98,30 @@ function check(folder: string): string[] {
     );
   }
   const compilers = {
-    [installedVersion("typescript", ".")]: join(consumer.folder, "node_modules/typescript"),
-    [OLDEST_TYPESCRIPT]: join(runtimes.folder, "node_modules/typescript"),
+    [installedVersion("typescript", ".")]: consumer.installed("typescript"),
+    ...Object.fromEntries(
+      OLDER_TYPESCRIPTS.map((version) => [version, runtimes.installed(`typescript-${version}`)]),
+    ),
   };
   for (const [version, compiler] of Object.entries(compilers)) {
     const failures = brokenTypes(consumer, compiler, entries, documents);
     found.push(...failures.map((failure) => `TypeScript ${version}: ${failure}`));
     say(`TypeScript ${version}: a strict consumer of all entries: ${verdict(failures)}`);
   }
+  const broken = brokenBundles(consumer, process.execPath);
+  found.push(...broken);
+  say(`${BUNDLE_COUNT} bundles of an application, run without Node's names: ${verdict(broken)}`);
+  if (registry === undefined) return found;
+
+  say("installing them with pnpm in another empty folder");
+  const other = new Consumer(join(folder, "pnpm"), registry);
+  other.install(packages, "pnpm");
+  const failures = [
+    ...brokenStarts(other, entries, process.execPath),
+    ...brokenCommand(other, process.execPath),
+  ];
+  found.push(...failures.map((failure) => `pnpm: ${failure}`));
+  say(`pnpm: the entries and the envelope command: ${verdict(failures)}`);
   return found;
 }
 
@@ -140,13 +170,15 @@ function installedVersion(name: string, dir: string): string {
   return (JSON.parse(readFileSync(path, "utf8")) as { readonly version: string }).version;
 }
 
-/** Executables of Node by version. Installs the oldest TypeScript beside them. */
+/** Executables of Node by version. Installs the older TypeScripts beside them. */
 function installRuntimes(runtimes: Consumer): Map<string, string> {
   const versions = nodeVersions(NODE_VERSIONS);
   const carried = process.platform === "linux" && ["x64", "arm64"].includes(process.arch);
   const aliases = carried ? versions.map((version) => [`node-${version}`, version] as const) : [];
   runtimes.install({
-    typescript: OLDEST_TYPESCRIPT,
+    ...Object.fromEntries(
+      OLDER_TYPESCRIPTS.map((version) => [`typescript-${version}`, `npm:typescript@${version}`]),
+    ),
     ...Object.fromEntries(
       aliases.map(([alias, version]) => [alias, `npm:node-linux-${process.arch}@${version}`]),
     ),
@@ -158,9 +190,6 @@ function installRuntimes(runtimes: Consumer): Map<string, string> {
     return new Map([[process.versions.node, process.execPath]]);
   }
   return new Map(
-    aliases.map(([alias, version]) => [
-      version,
-      join(runtimes.folder, "node_modules", alias, "bin/node"),
-    ]),
+    aliases.map(([alias, version]) => [version, join(runtimes.installed(alias), "bin/node")]),
   );
 }

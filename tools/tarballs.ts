@@ -2,15 +2,20 @@
  * Builds all packages and packs them into one folder, just as they would be published. It is also how
  * to use the packages without a registry: install the files with npm.
  *
- *     node tools/tarballs.ts [FOLDER]      `tarballs` by default
+ *     node tools/tarballs.ts [--tag v1.2.3] [FOLDER]      `tarballs` by default
+ *
+ * The same sources give the same bytes on every machine and in every folder, so that anybody can find out what a
+ * published package was built from: `SHA512SUMS` beside the tarballs is in each release.
  *
  * @module
  */
 import { spawnSync } from "node:child_process";
-import { globSync, mkdirSync, rmSync } from "node:fs";
-import { join, resolve } from "node:path";
-import { command } from "./command.ts";
-import { readPackages, readRoot, root } from "./workspace.ts";
+import { createHash } from "node:crypto";
+import { globSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { basename, join, resolve } from "node:path";
+import { parseArgs } from "node:util";
+import { command, report } from "./command.ts";
+import { readPackages, readRoot, root, type Package } from "./workspace.ts";
 
 export interface Tarball {
   readonly name: string;
@@ -19,6 +24,9 @@ export interface Tarball {
   /** What it contains, relative to its own root. */
   readonly files: readonly string[];
 }
+
+/** The file with the tarballs' checksums, beside them. */
+export const SUMS = "SHA512SUMS";
 
 /** Builds all packages. Quick where nothing has changed. */
 function buildPackages(): void {
@@ -45,6 +53,22 @@ export function packPackages(folder: string, names: readonly string[] = allNames
   }));
 }
 
+/** What `sha512sum` prints for files, and `sha512sum --check` reads in their folder. */
+export function sumsOf(paths: readonly string[]): string {
+  const sum = (path: string): string =>
+    createHash("sha512").update(readFileSync(path)).digest("hex");
+  return paths.map((path) => `${sum(path)}  ${basename(path)}\n`).join("");
+}
+
+/** Packages whose version is not that of a release's tag, one sentence each. */
+export function otherVersions(tag: string, packages: readonly Package[]): string[] {
+  return packages
+    .filter(({ manifest }) => `v${manifest.version}` !== tag)
+    .map(
+      ({ manifest }) => `${manifest.name} has the version ${manifest.version}, not that of ${tag}`,
+    );
+}
+
 function allNames(): string[] {
   return readPackages().map(({ manifest }) => manifest.name);
 }
@@ -55,13 +79,21 @@ function run(file: string, args: readonly string[]): string {
   throw new Error(`${file} failed\n${error?.message ?? ""}${stdout}${stderr}`);
 }
 
-await command(import.meta, ([target = "tarballs"]) => {
-  const folder = resolve(target);
+await command(import.meta, (args) => {
+  const { values, positionals } = parseArgs({
+    args: [...args],
+    options: { tag: { type: "string" } },
+    allowPositionals: true,
+  });
+  const wrong = values.tag === undefined ? [] : otherVersions(values.tag, readPackages());
+  if (wrong.length > 0) return report("tarballs", wrong, "");
+  const folder = resolve(positionals[0] ?? "tarballs");
   console.log("building");
   buildPackages();
   // Those of an earlier version would match the pattern below too.
   for (const old of globSync("env-*.tgz", { cwd: folder })) rmSync(join(folder, old));
   const tarballs = packPackages(folder);
+  writeFileSync(join(folder, SUMS), sumsOf(tarballs.map(({ path }) => path)));
   for (const { path } of tarballs) console.log(path);
   console.log(`
 With npm, in your project:

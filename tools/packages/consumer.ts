@@ -10,7 +10,7 @@
 import { spawnSync } from "node:child_process";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { delimiter, dirname, join } from "node:path";
-import { root } from "../workspace.ts";
+import { readRoot, root } from "../workspace.ts";
 
 export interface Ran {
   /** `null` where the program could not be started or did not end by itself. */
@@ -26,9 +26,15 @@ const TIMEOUT_MS = 600_000;
 export class Consumer {
   readonly folder: string;
 
-  /** @param folder - Empty, or not there yet. */
-  constructor(folder: string) {
+  readonly #registry: string | undefined;
+
+  /**
+   * @param folder - Empty, or not there yet.
+   * @param registry - Where packages are installed from, if not from where npm gets them here.
+   */
+  constructor(folder: string, registry?: string) {
     this.folder = folder;
+    this.#registry = registry;
     mkdirSync(folder, { recursive: true });
   }
 
@@ -40,17 +46,30 @@ export class Consumer {
   }
 
   /**
-   * Installs dependencies with npm.
+   * Installs dependencies.
    *
    * @param dependencies - Versions, aliases or `file:` addresses by name.
    */
-  install(dependencies: Readonly<Record<string, string>>): void {
+  install(
+    dependencies: Readonly<Record<string, string>>,
+    packageManager: "npm" | "pnpm" = "npm",
+  ): void {
     this.write("package.json", JSON.stringify({ private: true, type: "module", dependencies }));
     // npm waits five minutes for a connection that hangs, which is all the time that it has here.
     const network = ["--fetch-timeout=60000", "--fetch-retries=4", "--prefer-offline"];
-    const flags = ["--no-audit", "--no-fund", "--loglevel=error", ...network];
-    const { status, output } = this.run("npm", ["install", ...flags]);
-    if (status !== 0) throw new Error(`npm install failed\n${output}`);
+    const npm = ["npm", "install", "--no-audit", "--no-fund", "--loglevel=error", ...network];
+    const { packageManager: pnpm = "pnpm" } = readRoot();
+    // What was published a moment ago is younger than pnpm allows by itself.
+    const fresh = ["--config.minimumReleaseAge=0", "--ignore-scripts"];
+    const [file = "", ...args] =
+      packageManager === "npm" ? npm : ["npx", "-y", "--prefer-offline", pnpm, "install", ...fresh];
+    const { status, output } = this.run(file, args);
+    if (status !== 0) throw new Error(`${packageManager} install failed\n${output}`);
+  }
+
+  /** The folder of an installed package. */
+  installed(name: string): string {
+    return join(this.folder, "node_modules", name);
   }
 
   /**
@@ -60,7 +79,8 @@ export class Consumer {
    */
   run(file: string, args: readonly string[], { node, cwd = this.folder }: RunOptions = {}): Ran {
     const installed = join(this.folder, "node_modules/.bin");
-    const env = environment([...(node === undefined ? [] : [dirname(node)]), installed]);
+    const first = [...(node === undefined ? [] : [dirname(node)]), installed];
+    const env = environment(first, this.#registry);
     const options = { cwd, env, encoding: "utf8", timeout: TIMEOUT_MS } as const;
     const { status, stdout, stderr, error } = spawnSync(file, args, options);
     const output = [error?.message, stdout, stderr].filter(Boolean).join("\n");
@@ -74,11 +94,11 @@ export interface RunOptions {
 }
 
 /** This process's environment without the workspace, the package manager and Node's own options. */
-function environment(first: readonly string[]): NodeJS.ProcessEnv {
+function environment(first: readonly string[], ours: string | undefined): NodeJS.ProcessEnv {
   const path = (process.env["PATH"] ?? "").split(delimiter);
   const outside = path.filter((folder) => !folder.startsWith(root));
   const kept = Object.entries(process.env).filter(([name]) => !/^(npm_|pnpm_|NODE_)/i.test(name));
-  const registry = process.env["NPM_CONFIG_REGISTRY"] ?? process.env["npm_config_registry"];
+  const registry = ours ?? process.env["NPM_CONFIG_REGISTRY"] ?? process.env["npm_config_registry"];
   return {
     ...Object.fromEntries(kept),
     ...(registry !== undefined && { NPM_CONFIG_REGISTRY: registry }),

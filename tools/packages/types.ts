@@ -10,6 +10,9 @@ import type { Document } from "./programs.ts";
 /** Generic typed arrays came with it; declarations of core use them. */
 export const OLDEST_TYPESCRIPT = "5.7.3";
 
+/** Tried besides the one of this workspace: the oldest, and the last of each line since. */
+export const OLDER_TYPESCRIPTS: readonly string[] = [OLDEST_TYPESCRIPT, "5.9.3", "6.0.3"];
+
 const onNode = { lib: ["es2023", "esnext.disposable"], types: ["node"] } as const;
 
 /** Ways of resolving modules. In a browser there are no types of Node, and only `@env/core`. */
