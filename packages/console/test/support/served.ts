@@ -35,27 +35,24 @@ export async function serveConsole(): Promise<Served> {
     return server.listen();
   };
   const url = await start(0);
-  // Attempts to sign in are limited: one for each person is enough.
+  // Attempts to sign in are limited, and to open a page takes longer than most tests: one for each person is enough.
   const visits = new Map<string, Visit>();
   return {
     ...seeded,
     url,
     visit: () => visit(browser),
     as: async (who, path, run) => {
-      const known = visits.get(who);
-      const { context, complaints } = known ?? (await visit(browser));
-      const page =
-        known === undefined
-          ? (context.pages()[0] ?? (await context.newPage()))
-          : await context.newPage();
+      const known = visits.get(who) ?? (await visit(browser));
+      // A test that fails leaves its page as it is, and the next one opens another.
+      visits.delete(who);
+      const { page, complaints } = known;
       await page.goto(`${url}/console${path}`);
       await page.locator("main").waitFor();
       if (await page.getByLabel("Access key ID").isVisible())
         await signIn(page, seeded.accessKeys[who]);
-      visits.set(who, { context, page, complaints });
       await run(page);
-      await page.close();
       if (complaints.length > 0) throw new Error(`the browser complains: ${complaints.join(", ")}`);
+      visits.set(who, known);
     },
     stop: () => server.close(),
     start: async () => void (await start(Number(new URL(url).port))),
