@@ -115,7 +115,7 @@ function check(folder: string, registry: string | undefined): string[] {
 
   say("installing them with pnpm in another empty folder");
   const other = new Consumer(join(folder, "pnpm"), registry);
-  other.install(packages, "pnpm");
+  other.install(packages, { packageManager: "pnpm" });
   const failures = [
     ...brokenStarts(other, entries, process.execPath),
     ...brokenCommand(other, process.execPath),

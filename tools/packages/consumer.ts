@@ -10,7 +10,7 @@
 import { spawnSync } from "node:child_process";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { delimiter, dirname, join } from "node:path";
-import { readRoot, root } from "../workspace.ts";
+import { readRoot, root, type Names } from "../workspace.ts";
 
 export interface Ran {
   /** `null` where the program could not be started or did not end by itself. */
@@ -49,12 +49,17 @@ export class Consumer {
    * Installs dependencies.
    *
    * @param dependencies - Versions, aliases or `file:` addresses by name.
+   * @param overrides - Versions of what dependencies depend on.
    */
   install(
-    dependencies: Readonly<Record<string, string>>,
-    packageManager: "npm" | "pnpm" = "npm",
+    dependencies: Names,
+    {
+      packageManager = "npm",
+      overrides = {},
+    }: { packageManager?: "npm" | "pnpm"; overrides?: Names } = {},
   ): void {
-    this.write("package.json", JSON.stringify({ private: true, type: "module", dependencies }));
+    const manifest = { private: true, type: "module", dependencies, overrides };
+    this.write("package.json", JSON.stringify(manifest));
     // npm waits five minutes for a connection that hangs, which is all the time that it has here.
     const network = ["--fetch-timeout=60000", "--fetch-retries=4", "--prefer-offline"];
     const npm = ["npm", "install", "--no-audit", "--no-fund", "--loglevel=error", ...network];

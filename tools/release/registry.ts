@@ -11,6 +11,8 @@ import { join } from "node:path";
 import { Consumer } from "../packages/consumer.ts";
 
 const VERDACCIO = "6.10.4";
+/** Verdaccio names it by a tag, which not every mirror of the registry has. */
+const NODE_FETCH = "2.7.0";
 
 /** How long Verdaccio may take to listen. */
 const START_MS = 60_000;
@@ -25,11 +27,11 @@ export interface Registry extends AsyncDisposable {
 /** @param folder - For Verdaccio and its packages; empty, or not there yet. */
 export async function startRegistry(folder: string): Promise<Registry> {
   const home = new Consumer(folder);
-  home.install({ verdaccio: VERDACCIO });
+  home.install({ verdaccio: VERDACCIO }, { overrides: { "node-fetch": NODE_FETCH } });
   const upstream = home.run("npm", ["config", "get", "registry"]).stdout.trim();
   const port = await freePort();
   const url = `http://127.0.0.1:${port}`;
-  const config = home.write("config.json", JSON.stringify(configuration(folder, upstream)));
+  const config = home.write("config.yaml", JSON.stringify(configuration(folder, upstream)));
   const bin = join(home.installed("verdaccio"), "bin/verdaccio");
   const child = spawn(process.execPath, [bin, "--config", config, "--listen", url], {
     stdio: ["ignore", "ignore", "inherit"],
@@ -63,7 +65,7 @@ export async function startRegistry(folder: string): Promise<Registry> {
   };
 }
 
-/** Verdaccio's configuration. Source: verdaccio.org/docs/configuration */
+/** Verdaccio's configuration: JSON is YAML too. Source: verdaccio.org/docs/configuration */
 function configuration(folder: string, upstream: string): object {
   const everybody = { access: "$all", publish: "$all" };
   return {
