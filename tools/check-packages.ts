@@ -26,6 +26,7 @@ import { Consumer } from "./packages/consumer.ts";
 import { wrongContents } from "./packages/contents.ts";
 import { brokenStarts, entriesOf } from "./packages/entries.ts";
 import { brokenPrograms, runnableDocuments } from "./packages/programs.ts";
+import { exchangeMessages, OTHER_RUNTIMES } from "./packages/runtimes.ts";
 import { brokenTypes, OLDER_TYPESCRIPTS } from "./packages/types.ts";
 import { packPackages, type Tarball } from "./tarballs.ts";
 import { root, type Manifest } from "./workspace.ts";
@@ -40,18 +41,18 @@ export function nodeVersions(engines: string): string[] {
     .concat(NEWEST_NODE);
 }
 
-await command(import.meta, (args) => {
+await command(import.meta, async (args) => {
   const { values } = parseArgs({ args: [...args], options: { registry: { type: "string" } } });
   const folder = realpathSync(mkdtempSync(join(tmpdir(), "env-packages-")));
   try {
-    const found = check(folder, values.registry);
+    const found = await check(folder, values.registry);
     return report("check-packages", found, "the packages work where they are installed");
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
 });
 
-function check(folder: string, registry: string | undefined): string[] {
+async function check(folder: string, registry: string | undefined): Promise<string[]> {
   const started = performance.now();
   const say = (text: string): void => {
     const seconds = Math.round((performance.now() - started) / 1000);
@@ -80,7 +81,7 @@ function check(folder: string, registry: string | undefined): string[] {
   });
 
   const runtimes = new Consumer(join(folder, "runtimes"));
-  say("installing the versions of Node and older TypeScripts");
+  say("installing the versions of Node, other runtimes and older TypeScripts");
   const nodes = installRuntimes(runtimes);
 
   const entries = manifests.flatMap(entriesOf);
@@ -111,6 +112,14 @@ function check(folder: string, registry: string | undefined): string[] {
   const broken = brokenBundles(consumer, process.execPath);
   found.push(...broken);
   say(`${BUNDLE_COUNT} bundles of an application, run without Node's names: ${verdict(broken)}`);
+  const bin = (name: string): string => runtimes.installed(`.bin/${name}`);
+  const matrix = await exchangeMessages(consumer, {
+    ...Object.fromEntries([...nodes].map(([version, node]) => [`Node ${version}`, [node]])),
+    [`Deno ${OTHER_RUNTIMES.deno}`]: [bin("deno"), "run", "--allow-read"],
+    [`Bun ${OTHER_RUNTIMES.bun}`]: [bin("bun")],
+  });
+  found.push(...matrix.found);
+  say(`messages of each runtime (columns), opened by each (rows):\n\n${matrix.text}\n`);
   if (registry === undefined) return found;
 
   say("installing them with pnpm in another empty folder");
@@ -170,12 +179,13 @@ function installedVersion(name: string, dir: string): string {
   return (JSON.parse(readFileSync(path, "utf8")) as { readonly version: string }).version;
 }
 
-/** Executables of Node by version. Installs the older TypeScripts beside them. */
+/** Executables of Node by version. Installs other runtimes and the older TypeScripts beside them. */
 function installRuntimes(runtimes: Consumer): Map<string, string> {
   const versions = nodeVersions(NODE_VERSIONS);
   const carried = process.platform === "linux" && ["x64", "arm64"].includes(process.arch);
   const aliases = carried ? versions.map((version) => [`node-${version}`, version] as const) : [];
   runtimes.install({
+    ...OTHER_RUNTIMES,
     ...Object.fromEntries(
       OLDER_TYPESCRIPTS.map((version) => [`typescript-${version}`, `npm:typescript@${version}`]),
     ),
