@@ -88,6 +88,7 @@ export default defineConfig({
     projects: [
       project("aws-kms"),
       project("cli", { once: "test/support/programs.ts" }),
+      project("columns", { once: "test/support/postgres.ts" }),
       project("conformance"),
       project("console", { once: "test/support/build.ts" }),
       project("core"),

@@ -65,6 +65,7 @@ const layers: Readonly<Record<string, Layer>> = {
     uses: ["@env/core", "@env/node-stream"],
     tests: ["@env/aws-kms", "@env/kms", "@env/kms-server", "@env/test-servers"],
   },
+  "@env/columns": { uses: ["@env/core"] },
   "@env/cli": {
     uses: [
       "@env/aws-kms",

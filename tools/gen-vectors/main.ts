@@ -15,6 +15,7 @@
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { binding } from "./cases/binding.ts";
 import { contextEncoding } from "./cases/context-encoding.ts";
+import { columnIndexes, columnValues } from "./cases/columns.ts";
 import { context } from "./cases/context.ts";
 import { decrypting } from "./cases/decrypting.ts";
 import { detachedKeyBlock } from "./cases/detached.ts";
@@ -42,6 +43,8 @@ const kinds: Readonly<Record<string, ReadonlyMap<string, Vector>>> = {
   context: collect([contextEncoding], (make) => make()),
   text: collect([textForm], (make) => make()),
   "local-wrap": collect([localWrapCases], (make, name) => make(name)),
+  columns: collect([columnValues], (make, name) => make(name)),
+  "columns-index": collect([columnIndexes], (make, name) => make(name)),
 };
 
 function collect<Make>(
@@ -66,10 +69,11 @@ function escapeUnit(unit: string): string {
   return `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`;
 }
 
-/** GitHub's slug of each heading. */
-function anchors(markdown: string): Set<string> {
+/** GitHub's slug of each heading of a document. */
+function anchors(file: string): string[] {
+  const markdown = readFileSync(new URL(file, root), "utf8");
   const titles = [...markdown.matchAll(/^#+ (.+)$/gm)].map((match) => match[1] ?? "");
-  return new Set(titles.map((title) => `envelope-v1.md#${slug(title)}`));
+  return titles.map((title) => `${file}#${slug(title)}`);
 }
 
 function slug(title: string): string {
@@ -91,7 +95,7 @@ function withExample(markdown: string): string {
 function expected(): Map<string, string | undefined> {
   const files = new Map<string, string | undefined>();
   const markdown = readFileSync(specFile, "utf8");
-  const known = anchors(markdown);
+  const known = new Set(["envelope-v1.md", "columns-v1.md"].flatMap(anchors));
   files.set("envelope-v1.md", withExample(markdown));
   for (const [kind, vectors] of Object.entries(kinds)) {
     mkdirSync(new URL(`vectors/${kind}/`, root), { recursive: true });

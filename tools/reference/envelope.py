@@ -1,4 +1,4 @@
-"""A second reader of Env messages, to be read beside spec/envelope-v1.md.
+"""A second reader of Env messages and encrypted columns, to be read beside envelope-v1.md and columns-v1.md in spec/.
 
 It was written from the specification and shares nothing with the packages or with the generator of
 the vectors, not even the language: where all three agree, the prose is likely to say what they do.
@@ -11,9 +11,11 @@ import base64
 import hashlib
 import hmac
 import json
+import math
 import re
 import struct
 import sys
+import unicodedata
 import uuid
 from collections import Counter
 from pathlib import Path
@@ -264,6 +266,111 @@ def decode_text(text):
     return message
 
 
+# columns-v1.md#value
+
+
+def stored_bytes(stored):
+    if "bytes" in stored:
+        return bytes.fromhex(stored["bytes"])
+    text = stored["text"]
+    need(re.fullmatch("~[A-Za-z0-9_-]*", text) and len(text) % 4 != 2)
+    data = base64.urlsafe_b64decode(text[1:] + "=" * (-len(text[1:]) % 4))
+    need(base64.urlsafe_b64encode(data).rstrip(b"=") == text[1:].encode())
+    return data
+
+
+def open_value(vector):
+    data = stored_bytes(vector["stored"])
+    need(data[:1] == b"\xc1" and len(data) >= 80)
+    need(data[1:7].hex() == vector["keyId"], DECRYPT)
+    context_hash = hashlib.sha256(b"env/1/context\0" + encode({**vector["scope"], "columns": "values"}))
+    place_hash = hashlib.sha256(b"env/columns/1/place\0" + encode(vector["place"]))
+    label = b"c2sp.org/chunked-encryption@v1+AEAD_AES_256_GCM\0"
+    bound = b"env/columns/1/value\0" + data[:7] + context_hash.digest() + place_hash.digest()
+    okm = expand(bytes.fromhex(vector["dataKey"]), label + data[7:31] + bound, 76)
+    need(hmac.compare_digest(okm[44:], data[31:63]), DECRYPT)
+    plaintext = bytearray()
+    open_chunks(okm[:32], okm[32:44], data[63:], plaintext)
+    return decode_plaintext(vector["type"], bytes(plaintext))
+
+
+# columns-v1.md#plaintext
+
+TYPES = {"text": 1, "bytes": 2, "number": 3, "bigint": 4, "boolean": 5, "date": 6, "json": 7}
+
+
+def integer(number):
+    return number.to_bytes(1 + (~number if number < 0 else number).bit_length() // 8, "big", signed=True)
+
+
+def decode_plaintext(kind, plaintext):
+    tag, body = plaintext[0], plaintext[1:]
+    if tag & 0x80:
+        body = body.rstrip(b"\0")
+        need(body[-1:] == b"\x80")
+        body = body[:-1]
+    need(tag & 0x7F == TYPES[kind])
+    try:
+        if kind == "text":
+            return body.decode("utf-8")
+        if kind == "json":
+            return json.loads(body.decode("utf-8"))
+    except ValueError:
+        raise Refused(FORMAT) from None
+    if kind == "bytes":
+        return body.hex()
+    if kind == "bigint":
+        number = int.from_bytes(body, "big", signed=True)
+        need(body == integer(number))
+        return str(number)
+    if kind == "boolean":
+        need(body in (b"\0", b"\1"))
+        return body == b"\1"
+    need(len(body) == 8)
+    if kind == "number":
+        number = struct.unpack(">d", body)[0]
+        need(math.isfinite(number))
+        return number
+    date = int.from_bytes(body, "big", signed=True)
+    need(abs(date) <= 8_640_000_000_000_000)
+    return date
+
+
+# columns-v1.md#blind-index
+
+
+def normalise(rule, text):
+    def nfkc(text):
+        return unicodedata.normalize("NFKC", text)
+
+    if rule == "nfc":
+        return unicodedata.normalize("NFC", text)
+    if rule in ("caseless", "email"):
+        return nfkc(nfkc(text.strip("\t\n\f\r ") if rule == "email" else text).lower())
+    if rule == "phone":
+        kept = re.sub("[^0-9+]", "", nfkc(text))
+        digits = kept.replace("+", "")
+        if kept.startswith("+"):
+            return "+" + digits
+        return "+" + digits[2:] if kept.startswith("00") else digits
+    return text
+
+
+def index_hash(vector):
+    kind, value = vector["type"], vector["value"]
+    body = {
+        "text": lambda: normalise(vector["place"]["rule"], value).encode(),
+        "bigint": lambda: integer(int(value)),
+        "number": lambda: struct.pack(">d", value or 0.0),
+        "boolean": lambda: bytes([value]),
+    }[kind]()
+    data_key, label = bytes.fromhex(vector["dataKey"]), b"env/columns/1/index-key\0"
+    key = hmac.new(data_key, label + encode(vector["place"]), hashlib.sha512).digest()[:32]
+    message = bytes([vector["partition"], TYPES[kind]]) + body
+    bits = int.from_bytes(hmac.new(key, message, hashlib.sha512).digest(), "big") >> (512 - vector["bits"])
+    return (bits << (-vector["bits"] % 8)).to_bytes((vector["bits"] + 7) // 8, "big").hex()
+
+
 # The vectors: each of these returns the outcome, and what else the vector states about it.
 
 
@@ -311,11 +418,25 @@ def check_local_wrap(vector):
     return None if code == {"rejected": REJECTED}.get(vector["expect"], "ok") else code
 
 
+def check_columns(vector):
+    code, value = outcome(lambda: open_value(vector))
+    if code == "ok" and value != vector.get("value"):
+        return value
+    return None if code == vector["expect"] else code
+
+
+def check_columns_index(vector):
+    found = index_hash(vector)
+    return None if found == vector["hash"] else found
+
+
 CHECKS = {
     "envelope": check_envelope,
     "context": check_context_encoding,
     "text": check_text,
     "local-wrap": check_local_wrap,
+    "columns": check_columns,
+    "columns-index": check_columns_index,
 }
 
 

@@ -55,6 +55,7 @@ const byCode = {
   ERR_ENVELOPE_KEYSTORE_IO: 6,
   ERR_ENVELOPE_KEYSTORE_SQLITE: 6,
   ERR_ENVELOPE_NOT_HELD: 1,
+  ERR_ENVELOPE_SHREDDED: 1,
   ERR_ENVELOPE_DRIVER: 1,
   ERR_ENVELOPE_CLOSED: 1,
 } as const satisfies Record<EnvelopeErrorCode, ExitCode>;

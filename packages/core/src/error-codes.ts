@@ -57,6 +57,10 @@ const rows: Rows = {
     meaning: "A synchronous call needs a data key that is not held.",
     next: "Await `prepare()` with the values, or `refresh()` before encrypting.",
   },
+  ERR_ENVELOPE_SHREDDED: {
+    meaning: "The data was shredded: its data key was destroyed on purpose.",
+    next: "Treat it as deleted. The receipt of its shredding says when that was.",
+  },
   ERR_ENVELOPE_KMS_REJECTED: { next: "Check that the context equals the one used to encrypt." },
   ERR_ENVELOPE_KMS_KEY_NOT_FOUND: { next: "Check the key's name, region and account." },
   ERR_ENVELOPE_KMS_KEY_STATE: { next: "Enable the key, or cancel its deletion." },

@@ -1,0 +1,38 @@
+/**
+ * Encrypted database columns that can be searched, rotated and forgotten.
+ *
+ * @module
+ */
+export { Columns } from "./columns.ts";
+export type { ColumnsOptions } from "./columns.ts";
+export { fileFences, sqlFences } from "./fences.ts";
+export type { FenceStore } from "./fences.ts";
+export type { IndexRule } from "./normalise.ts";
+export { schemaSql } from "./schema.ts";
+export { pg, postgres, sqlite } from "./sql.ts";
+export type {
+  Dialect,
+  PgPool,
+  PostgresSql,
+  SqlClient,
+  SqliteDatabase,
+  SqlRow,
+  SqlValue,
+} from "./sql.ts";
+export type { ColumnConverter, TableColumns } from "./table-columns.ts";
+export { defineTables, json } from "./tables.ts";
+export type {
+  ColumnDefinition,
+  IndexColumns,
+  IndexDefinition,
+  JsonColumn,
+  Opened,
+  Plain,
+  PlaintextSource,
+  Sealed,
+  StoredOf,
+  TableDefinition,
+  TableDefinitions,
+  ValueOf,
+} from "./tables.ts";
+export type { ColumnType, ValueTypes } from "./value-type.ts";

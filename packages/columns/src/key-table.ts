@@ -1,0 +1,148 @@
+/**
+ * The rows of the key table. Every change of a row is one statement that names the state that it expects.
+ *
+ * Source: spec/columns-v1.md#tables
+ *
+ * @module
+ */
+import { EnvelopeError } from "@env/core";
+import { sha256, toScope, type Purpose, type Scope } from "./place.ts";
+import { bytesOf, type SqlClient, type SqlRow, type SqlValue } from "./sql.ts";
+import { bufferOf } from "./value.ts";
+
+/**
+ * - `active`: writes and reads.
+ * - `retired`: only reads.
+ * - `destroyed`: nothing; the data key is gone.
+ */
+type KeyState = "active" | "retired" | "destroyed";
+
+export interface KeyRow {
+  /** 12 lower-case hex digits. */
+  readonly id: string;
+  readonly purpose: Purpose;
+  /** `undefined` once the scope was shredded: only its hash is kept. */
+  readonly scope: Scope | undefined;
+  readonly scopeHash: string;
+  readonly state: KeyState;
+  /** The data key as a message; `undefined` once it was destroyed. */
+  readonly message: Uint8Array | undefined;
+  /** Milliseconds since 1970. */
+  readonly created: number;
+  /** How many values it may have encrypted, at most. */
+  readonly used: number;
+  /** Whether the scope has a fence in the same database. */
+  readonly fenced: boolean;
+}
+
+const COLUMNS =
+  "k.id, k.purpose, k.scope, k.scope_hash, k.state, k.key_message, k.created, k.used, f.fenced";
+const FROM = "FROM envelope_keys k LEFT JOIN envelope_fences f ON f.scope_hash = k.scope_hash";
+const FENCE = Buffer.from("env/columns/1/fence\0");
+
+/** The text of a scope in the table: JSON with sorted names. */
+function scopeText({ pairs }: Scope): string {
+  const sorted = Object.entries(pairs).toSorted(([a], [b]) => (a < b ? -1 : 1));
+  return JSON.stringify(Object.fromEntries(sorted));
+}
+
+/** The name of a scope in the database: a hash, since what was forgotten must not be named. */
+export function scopeHash({ name }: Scope): string {
+  return bufferOf(sha256(FENCE, Buffer.from(name, "hex"))).toString("hex");
+}
+
+/** Reads keys by their ids, with their fences. Ids that do not exist are left out. */
+export async function readKeys(client: SqlClient, ids: readonly string[]): Promise<KeyRow[]> {
+  const places = ids.map((_, at) => `$${at + 1}`).join(", ");
+  return rows(await client.query(`SELECT ${COLUMNS} ${FROM} WHERE k.id IN (${places})`, ids));
+}
+
+/** Reads the keys of a scope that were not destroyed, the newest first. */
+export async function readableKeys(
+  client: SqlClient,
+  purpose: Purpose,
+  scope: Scope,
+): Promise<KeyRow[]> {
+  const sql = `SELECT ${COLUMNS} ${FROM} WHERE k.scope_hash = $1 AND k.purpose = $2 AND k.state <> 'destroyed' ORDER BY k.created DESC, k.id`;
+  return rows(await client.query(sql, [scopeHash(scope), purpose]));
+}
+
+/** @returns `false` if the id exists already. */
+export async function insertKey(
+  client: SqlClient,
+  key: {
+    readonly id: string;
+    readonly purpose: Purpose;
+    readonly scope: Scope;
+    readonly message: Uint8Array;
+  },
+): Promise<boolean> {
+  const values: SqlValue[] = [
+    key.id,
+    key.purpose,
+    scopeText(key.scope),
+    scopeHash(key.scope),
+    key.message,
+    Date.now(),
+  ];
+  const inserted = await client.query(
+    `INSERT INTO envelope_keys (id, purpose, scope, scope_hash, key_message, created, state)
+     VALUES ($1, $2, $3, $4, $5, $6, 'active') ON CONFLICT (id) DO NOTHING RETURNING id`,
+    values,
+  );
+  return inserted.length > 0;
+}
+
+/**
+ * Reserves uses of an active key.
+ *
+ * @returns `false` if it is not active, or has no room for them.
+ */
+export async function reserveUses(
+  client: SqlClient,
+  id: string,
+  uses: number,
+  most: number,
+): Promise<boolean> {
+  const reserved = await client.query(
+    `UPDATE envelope_keys SET used = used + $2 WHERE id = $1 AND state = 'active' AND used + $2 <= $3 RETURNING id`,
+    [id, uses, most],
+  );
+  return reserved.length > 0;
+}
+
+function rows(found: readonly SqlRow[]): KeyRow[] {
+  return found.map((row) => ({
+    id: String(row["id"]),
+    purpose: row["purpose"] === "index" ? "index" : "values",
+    scope: typeof row["scope"] === "string" ? readScope(row["scope"]) : undefined,
+    scopeHash: String(row["scope_hash"]),
+    state: readState(row["state"]),
+    message: row["key_message"] === null ? undefined : bytesOf(row["key_message"]),
+    created: Number(row["created"]),
+    used: Number(row["used"]),
+    fenced: row["fenced"] !== null,
+  }));
+}
+
+function readState(state: unknown): KeyState {
+  return state === "active" || state === "retired" ? state : "destroyed";
+}
+
+/** What the row says is checked where its data key is opened: the key is bound to its scope. */
+function readScope(text: string): Scope {
+  try {
+    const pairs: unknown = JSON.parse(text);
+    if (typeof pairs === "object" && pairs !== null && !Array.isArray(pairs)) {
+      return toScope(
+        Object.fromEntries(Object.entries(pairs).map(([name, value]) => [name, String(value)])),
+      );
+    }
+  } catch {
+    // Not JSON, or not a scope.
+  }
+  throw new EnvelopeError(
+    "ERR_ENVELOPE_FORMAT",
+    "the key table has a row whose scope is malformed",
+  );
+}
