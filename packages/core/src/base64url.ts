@@ -7,6 +7,17 @@
  */
 import type { Bytes } from "./bytes.ts";
 
+/** What a runtime may do faster than the table here. */
+export interface Base64Url {
+  encode(bytes: Uint8Array): string;
+  /**
+   * Returns `undefined` for text that {@link encode} would not produce.
+   *
+   * @param pooled - Allows a result in a pool of the runtime, next to unrelated bytes, which is faster.
+   */
+  decode(text: string, pooled: boolean): Bytes | undefined;
+}
+
 const ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 const INVALID = 0xff;
 /** The value of each character, indexed by its code. */

@@ -80,6 +80,16 @@ export function isBytes(value: unknown): value is Uint8Array {
   );
 }
 
+/** Whether no other thread can change these bytes. */
+export function isUnshared(bytes: Uint8Array): bytes is Bytes {
+  return bytes.buffer instanceof ArrayBuffer;
+}
+
+/** Returns the bytes themselves, or a copy if another thread could change them. */
+export function unshared(bytes: Uint8Array): Bytes {
+  return isUnshared(bytes) ? bytes : new Uint8Array(bytes);
+}
+
 /** Asserts that `value` is a byte array. The TypeError contains the argument's name. */
 export function requireBytes(value: unknown, name: string): asserts value is Uint8Array {
   if (!isBytes(value)) {

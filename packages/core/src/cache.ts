@@ -11,8 +11,9 @@
  *
  * @module
  */
+import type { Awaitable } from "./awaitable.ts";
 import type { Bytes } from "./bytes.ts";
-import type { Awaitable, HmacKey } from "./crypto.ts";
+import type { HmacKey } from "./crypto-backend.ts";
 import type { Entry } from "./key-block.ts";
 import { notify, type CacheEvent, type Observer, type Wrapping } from "./observer.ts";
 import { checkOptions, requireInteger } from "./options.ts";

@@ -6,7 +6,7 @@
  *
  * @module
  */
-import { backend } from "#crypto";
+import { cryptoBackend } from "./backend.ts";
 import { kmsContext, type BoundContext } from "./context.ts";
 import { DATA_KEY_BYTES, DataKey } from "./data-key.ts";
 import type { CmkDriver } from "./driver.ts";
@@ -67,7 +67,7 @@ export class CmkCalls {
     this.requireOpen();
     const { generate } = this.#calls;
     if (generate !== undefined) return generate(kmsContext(context), options);
-    const dataKey = new DataKey(backend.random(DATA_KEY_BYTES));
+    const dataKey = new DataKey(cryptoBackend().random(DATA_KEY_BYTES));
     try {
       return { dataKey, ...(await this.wrap(dataKey, context, options)) };
     } catch (error) {

@@ -9,13 +9,14 @@
  *
  * @module
  */
-import { backend } from "#crypto";
 import { Attempts, isAttempt, summary } from "./attempts.ts";
+import { andThen, type Awaitable } from "./awaitable.ts";
+import { toHmacKey } from "./backend.ts";
 import { byteName, concat } from "./bytes.ts";
 import { callsOf, type Cmk } from "./cmk.ts";
 import type { CmkCalls } from "./cmk-calls.ts";
 import type { BoundContext } from "./context.ts";
-import { andThen, type Awaitable, type HmacKey } from "./crypto.ts";
+import type { HmacKey } from "./crypto-backend.ts";
 import type { DecryptionKeys, HeldKey } from "./cache.ts";
 import type { DataKey } from "./data-key.ts";
 import { EnvelopeError, isEnvelopeError } from "./error.ts";
@@ -63,7 +64,7 @@ export class CmkSet {
     this.#tellWrapped(entries.length);
     try {
       return {
-        inputKey: await dataKey.use((bytes) => backend.hmacKey(bytes)),
+        inputKey: await toHmacKey(dataKey),
         entries,
         wrapping: { wrapped: entries.length, cmks: this.size },
         header: concat(encodeFront(undefined), encodeKeyBlock(entries)),
@@ -292,7 +293,7 @@ export class CmkSet {
   ): Promise<HmacKey> {
     const dataKey = await this.#unwrap(candidate, context, signal);
     try {
-      return await dataKey.use((bytes) => backend.hmacKey(bytes));
+      return await toHmacKey(dataKey);
     } finally {
       dataKey[Symbol.dispose]();
     }

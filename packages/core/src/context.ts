@@ -22,7 +22,7 @@ import {
   utf8,
   type Bytes,
 } from "./bytes.ts";
-import type { Awaitable } from "./crypto.ts";
+import type { Awaitable } from "./awaitable.ts";
 import { EnvelopeError } from "./error.ts";
 import { Recent } from "./recent.ts";
 

@@ -17,11 +17,12 @@ import {
   type KeyObject,
 } from "node:crypto";
 import v8 from "node:v8";
-import { decodeByTable, isExact } from "./base64url.ts";
+import { decodeByTable, isExact, type Base64Url } from "./base64url.ts";
 import type { Bytes } from "./bytes.ts";
-import type { AeadKey, CryptoBackend, HmacKey } from "./crypto.ts";
+import { TAG_BYTES } from "./chunks.ts";
+import type { ChunkKeys, CryptoBackend, HmacKey } from "./crypto-backend.ts";
+import { PortableBackend, type AeadKey } from "./portable.ts";
 
-const TAG_BYTES = 16;
 // Without it, a shorter tag, which is easier to guess, would be accepted (Node's DEP0182).
 const GCM = { authTagLength: TAG_BYTES } as const;
 
@@ -46,30 +47,54 @@ if (v8.startupSnapshot?.isBuildingSnapshot?.()) {
   });
 }
 
-export const backend: CryptoBackend = {
-  synchronous: true,
-  random: (length) => randomFillSync(new Uint8Array(length)),
-  randomPublic(length) {
+class NodeBackend extends PortableBackend {
+  readonly name = "node";
+  readonly version = `OpenSSL ${process.versions.openssl}`;
+  readonly synchronous = true;
+
+  random(length: number): Bytes {
+    return randomFillSync(new Uint8Array(length));
+  }
+
+  randomPublic(length: number): Bytes {
     if (drawn.length - used < length) {
       drawn = randomFillSync(new Uint8Array(AT_ONCE * length));
       used = 0;
     }
     used += length;
     return drawn.slice(used - length, used);
-  },
-  sha256: (data) => own(hash("sha256", data, "buffer")),
-  hmacKey: (raw) => createSecretKey(raw) as unknown as HmacKey,
-  hmacSha512: (key, data) => own(createHmac("sha512", keyObject(key)).update(data).digest()),
-  aeadKey: (raw) => createSecretKey(raw) as unknown as AeadKey,
-  seal(key, nonce, plaintext, out) {
+  }
+
+  sha256(data: Bytes): Bytes {
+    return own(hash("sha256", data, "buffer"));
+  }
+
+  equal(a: Uint8Array, b: Uint8Array): boolean {
+    return a.length === b.length && timingSafeEqual(a, b);
+  }
+
+  hmacKey(raw: Bytes): HmacKey {
+    return createSecretKey(raw) as unknown as HmacKey;
+  }
+
+  hmacSha512(key: HmacKey, data: Bytes): Bytes {
+    return own(createHmac("sha512", keyObject(key)).update(data).digest());
+  }
+
+  protected aeadKey(raw: Bytes): AeadKey {
+    return createSecretKey(raw) as unknown as AeadKey;
+  }
+
+  protected seal(key: AeadKey, nonce: Bytes, plaintext: Bytes, out: Bytes): void {
     const cipher = createCipheriv("aes-256-gcm", keyObject(key), nonce);
     const ciphertext = cipher.update(plaintext);
     out.set(ciphertext);
     free(ciphertext);
     cipher.final(); // In GCM this returns no bytes.
     out.set(cipher.getAuthTag(), plaintext.length);
-  },
-  open(key, nonce, sealed, out) {
+  }
+
+  protected open(key: AeadKey, nonce: Bytes, sealed: Bytes, out: Bytes): boolean {
     const end = sealed.length - TAG_BYTES;
     const decipher = createDecipheriv("aes-256-gcm", keyObject(key), nonce, GCM);
     decipher.setAuthTag(sealed.subarray(end));
@@ -83,21 +108,32 @@ export const backend: CryptoBackend = {
     out.set(plaintext);
     free(plaintext);
     return true;
-  },
-  equal: (a, b) => a.length === b.length && timingSafeEqual(a, b),
-  base64url: {
-    encode: (bytes) => view(bytes).toString("base64url"),
-    decode(text, pooled) {
-      // For a small message, the fixed cost of Buffer exceeds the whole work.
-      if (text.length < SMALL_TEXT) return decodeByTable(text);
-      // Buffer accepts both alphabets, and reads a wide character as its low byte. The pattern costs
-      // nothing on a string that the engine stores in one byte per character.
-      if (text.includes("+") || text.includes("/") || WIDE.test(text)) return undefined;
-      const bytes = Buffer.from(text, "base64url");
-      if (!isExact(text, bytes)) return undefined;
-      const asItIs = pooled || bytes.length === bytes.buffer.byteLength;
-      return asItIs ? own(bytes) : new Uint8Array(bytes);
-    },
+  }
+
+  // A KeyObject can be sent to a thread as it is.
+  share(keys: ChunkKeys): unknown {
+    return keys;
+  }
+
+  adopt(shared: unknown): ChunkKeys {
+    return shared as ChunkKeys;
+  }
+}
+
+export const backend: CryptoBackend = new NodeBackend();
+
+export const base64url: Base64Url = {
+  encode: (bytes) => view(bytes).toString("base64url"),
+  decode(text, pooled) {
+    // For a small message, the fixed cost of Buffer exceeds the whole work.
+    if (text.length < SMALL_TEXT) return decodeByTable(text);
+    // Buffer accepts both alphabets, and reads a wide character as its low byte. The pattern costs
+    // nothing on a string that the engine stores in one byte per character.
+    if (text.includes("+") || text.includes("/") || WIDE.test(text)) return undefined;
+    const bytes = Buffer.from(text, "base64url");
+    if (!isExact(text, bytes)) return undefined;
+    const asItIs = pooled || bytes.length === bytes.buffer.byteLength;
+    return asItIs ? own(bytes) : new Uint8Array(bytes);
   },
 };
 

@@ -4,36 +4,62 @@
  * @module
  */
 // oxlint-disable typescript/no-unsafe-type-assertion -- opaque keys are this file's own to open
+import type { Base64Url } from "./base64url.ts";
 import { byteName, type Bytes } from "./bytes.ts";
-import type { AeadKey, CryptoBackend, HmacKey } from "./crypto.ts";
+import type { CryptoBackend, HmacKey } from "./crypto-backend.ts";
+import { PortableBackend, type AeadKey } from "./portable.ts";
 
 type CryptoKey = Awaited<ReturnType<typeof crypto.subtle.importKey>>;
 
+const GCM = { name: "AES-GCM" } as const;
 const HMAC = { name: "HMAC", hash: "SHA-512" } as const;
 
-export const backend: CryptoBackend = {
-  synchronous: false,
-  random: (length) => crypto.getRandomValues(new Uint8Array(length)),
-  randomPublic: (length) => crypto.getRandomValues(new Uint8Array(length)),
-  sha256: async (data) => new Uint8Array(await crypto.subtle.digest("SHA-256", narrow(data))),
-  hmacKey: async (raw) =>
-    (await crypto.subtle.importKey("raw", narrow(raw), HMAC, false, [
-      "sign",
-    ])) as unknown as HmacKey,
-  hmacSha512: async (key, data) =>
-    new Uint8Array(await crypto.subtle.sign("HMAC", cryptoKey(key), narrow(data))),
-  aeadKey: async (raw) =>
-    (await crypto.subtle.importKey("raw", narrow(raw), "AES-GCM", false, [
-      "encrypt",
-      "decrypt",
-    ])) as unknown as AeadKey,
-  async seal(key, nonce, plaintext, out) {
-    const sealed = await crypto.subtle.encrypt(gcm(nonce), cryptoKey(key), narrow(plaintext));
+class WebBackend extends PortableBackend {
+  readonly name = "web";
+  readonly version = "WebCrypto";
+  readonly synchronous = false;
+
+  random(length: number): Bytes {
+    return crypto.getRandomValues(new Uint8Array(length));
+  }
+
+  randomPublic(length: number): Bytes {
+    return this.random(length);
+  }
+
+  async sha256(data: Bytes): Promise<Bytes> {
+    return new Uint8Array(await crypto.subtle.digest("SHA-256", data));
+  }
+
+  equal(a: Uint8Array, b: Uint8Array): boolean {
+    if (a.length !== b.length) return false;
+    let difference = 0;
+    for (let i = 0; i < a.length; i++) difference |= (a[i] ?? 0) ^ (b[i] ?? 0);
+    return difference === 0;
+  }
+
+  async hmacKey(raw: Bytes): Promise<HmacKey> {
+    const key = await crypto.subtle.importKey("raw", raw, HMAC, false, ["sign"]);
+    return key as unknown as HmacKey;
+  }
+
+  async hmacSha512(key: HmacKey, data: Bytes): Promise<Bytes> {
+    return new Uint8Array(await crypto.subtle.sign("HMAC", cryptoKey(key), data));
+  }
+
+  protected async aeadKey(raw: Bytes): Promise<AeadKey> {
+    const key = await crypto.subtle.importKey("raw", raw, "AES-GCM", false, ["encrypt", "decrypt"]);
+    return key as unknown as AeadKey;
+  }
+
+  protected async seal(key: AeadKey, iv: Bytes, plaintext: Bytes, out: Bytes): Promise<void> {
+    const sealed = await crypto.subtle.encrypt({ ...GCM, iv }, cryptoKey(key), plaintext);
     out.set(new Uint8Array(sealed));
-  },
-  async open(key, nonce, sealed, out) {
+  }
+
+  protected async open(key: AeadKey, iv: Bytes, sealed: Bytes, out: Bytes): Promise<boolean> {
     try {
-      const plaintext = await crypto.subtle.decrypt(gcm(nonce), cryptoKey(key), narrow(sealed));
+      const plaintext = await crypto.subtle.decrypt({ ...GCM, iv }, cryptoKey(key), sealed);
       out.set(new Uint8Array(plaintext));
       return true;
     } catch (error) {
@@ -41,15 +67,12 @@ export const backend: CryptoBackend = {
       if (error instanceof Error && error.name === "OperationError") return false;
       throw error;
     }
-  },
-  equal(a, b) {
-    if (a.length !== b.length) return false;
-    let difference = 0;
-    for (let i = 0; i < a.length; i++) difference |= (a[i] ?? 0) ^ (b[i] ?? 0);
-    return difference === 0;
-  },
-  base64url: { encode: encodeBase64Url, decode: decodeBase64Url },
-};
+  }
+}
+
+export const backend: CryptoBackend = new WebBackend();
+
+export const base64url: Base64Url = { encode: encodeBase64Url, decode: decodeBase64Url };
 
 /** Fewer than an engine takes as arguments of one call. */
 const PIECE_BYTES = 8192;
@@ -75,15 +98,6 @@ function decodeBase64Url(text: string): Bytes | undefined {
   return encodeBase64Url(bytes) === text ? bytes : undefined;
 }
 
-function gcm(nonce: Uint8Array): { name: "AES-GCM"; iv: Bytes } {
-  return { name: "AES-GCM", iv: narrow(nonce) };
-}
-
 function cryptoKey(key: HmacKey | AeadKey): CryptoKey {
   return key as unknown as CryptoKey;
-}
-
-/** WebCrypto's types reject a view that may be over shared memory; such a view is copied. */
-function narrow(bytes: Uint8Array): Bytes {
-  return bytes.buffer instanceof ArrayBuffer ? (bytes as Bytes) : new Uint8Array(bytes);
 }

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { backend } from "#crypto";
+import { cryptoBackend } from "./backend.ts";
 import type { Bytes } from "./bytes.ts";
 import { EnvelopeError } from "./error.ts";
 
@@ -49,7 +49,7 @@ export class DataKey implements Disposable {
 
   /** Whether `other` is the same key, in constant time. */
   equals(other: DataKey): boolean {
-    return this.use((a) => other.use((b) => backend.equal(a, b)));
+    return this.use((a) => other.use((b) => cryptoBackend().equal(a, b)));
   }
 
   /** Wipes the bytes. Idempotent. */

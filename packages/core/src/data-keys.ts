@@ -8,23 +8,25 @@
  *
  * @module
  */
-import { backend } from "#crypto";
-import { concat, requireBytes, type Bytes } from "./bytes.ts";
+import { andThen, type Awaitable } from "./awaitable.ts";
+import { cryptoBackend } from "./backend.ts";
+import { requireBytes, unshared, type Bytes } from "./bytes.ts";
 import {
   checkCacheOptions,
   DEFAULT_LIMITS,
   type DataKeyCache,
   type DataKeyCacheOptions,
 } from "./cache.ts";
+import { plaintextLength, PREFIX_BYTES, SALT_BYTES, sealedLength } from "./chunks.ts";
 import { bindContext, type Aad, type Context } from "./context.ts";
-import { andThen, type Awaitable, type HmacKey } from "./crypto.ts";
-import { fitTo, requireEntries, resolveContext } from "./decrypting.ts";
-import { startMessage } from "./encrypting.ts";
+import type { HmacKey } from "./crypto-backend.ts";
+import { bindPayload, requireEntries, resolveContext } from "./decrypting.ts";
+import { sealMessage } from "./encrypting.ts";
 import { keysOf, type Envelope } from "./envelope.ts";
 import { EnvelopeError, errorFacts, isEnvelopeError } from "./error.ts";
-import { deriveMessageKeys, hashAad, hashContext, SALT_BYTES } from "./kdf.ts";
+import { hashAad, hashContext, payloadInfo } from "./kdf.ts";
 import type { KeySource } from "./key-source.ts";
-import { openedLength, PayloadCodec, plaintextLength, PREFIX_BYTES } from "./payload.ts";
+import { openPayload as tryPayload } from "./payload.ts";
 
 /** A data key outside the JavaScript heap. Only the functions of this module can use it. */
 export type HeldDataKey = HmacKey;
@@ -73,8 +75,7 @@ export class DataKeys {
       name,
       async (flight) => {
         const held = await this.#source.cmks.newKey(bound, flight);
-        const { header, prefix, codec } = await startMessage(held, bound, aadHash);
-        message = concat(header, prefix, await codec.sealChunks(0, new Uint8Array(0), true));
+        message = await sealMessage(held, bound, aadHash, {}, new Uint8Array(0));
         return held.inputKey;
       },
       signal,
@@ -107,21 +108,12 @@ export class DataKeys {
     if (plaintextLength(payload.length) !== 0) {
       throw new EnvelopeError("ERR_ENVELOPE_FORMAT", "the message of a data key has a plaintext");
     }
-    const fit = await fitTo(header.preamble, payload.subarray(0, PREFIX_BYTES), bound, aad);
+    const info = await bindPayload(header.preamble, payload, bound, aad);
+    const check = (candidate: HmacKey): Awaitable<HmacKey | undefined> =>
+      andThen(tryPayload(candidate, info, payload), (plaintext) => plaintext && candidate);
     return this.#cache.decryption.fetch(
       name,
-      async (flight) => {
-        let inputKey: HmacKey | undefined;
-        const check = async (candidate: HmacKey): Promise<PayloadCodec | undefined> => {
-          const codec = await fit(candidate);
-          if (codec !== undefined) inputKey = candidate;
-          return codec;
-        };
-        const codec = await cmks.unwrap(entries, bound, undefined, check, flight);
-        await codec.openChunks(0, payload.subarray(PREFIX_BYTES));
-        if (inputKey === undefined) throw mismatch();
-        return inputKey;
-      },
+      async (flight) => cmks.unwrap(entries, bound, undefined, check, flight),
       signal,
     );
   }
@@ -152,11 +144,14 @@ export function sealPayload(
   info: readonly Uint8Array[],
   plaintext: Uint8Array,
 ): Awaitable<Bytes> {
+  const backend = cryptoBackend();
   const salt = backend.randomPublic(SALT_BYTES);
-  return andThen(deriveMessageKeys(dataKey, salt, info), (keys) =>
-    andThen(new PayloadCodec(keys).sealChunks(0, plaintext, true), (chunks) =>
-      concat(salt, keys.commitment, chunks),
-    ),
+  const payload = new Uint8Array(PREFIX_BYTES + sealedLength(plaintext.length, true));
+  payload.set(salt);
+  const sealed = payload.subarray(SALT_BYTES);
+  return andThen(
+    backend.sealPayload(dataKey, payloadInfo(salt, ...info), unshared(plaintext), sealed),
+    () => payload,
   );
 }
 
@@ -171,18 +166,10 @@ export function openPayload(
   payload: Uint8Array,
 ): Awaitable<Bytes> {
   plaintextLength(payload.length);
-  const [salt, commitment] = [
-    payload.subarray(0, SALT_BYTES),
-    payload.slice(SALT_BYTES, PREFIX_BYTES),
-  ];
-  const chunks = payload.subarray(PREFIX_BYTES);
-  return andThen(deriveMessageKeys(dataKey, salt, info), (keys) => {
-    if (!backend.equal(keys.commitment, commitment)) throw mismatch();
-    return new PayloadCodec(keys).openChunks(
-      0,
-      chunks,
-      new Uint8Array(openedLength(chunks.length)),
-    );
+  const bound = payloadInfo(payload.subarray(0, SALT_BYTES), ...info);
+  return andThen(tryPayload(dataKey, bound, payload), (plaintext) => {
+    if (plaintext !== undefined) return plaintext;
+    throw new EnvelopeError("ERR_ENVELOPE_DECRYPT", errorFacts.ERR_ENVELOPE_DECRYPT.meaning);
   });
 }
 
@@ -232,7 +219,7 @@ export function contextHash(context: Context): Awaitable<Bytes> {
 
 /** Computes HMAC-SHA-512 with a data key: for subkeys and keyed hashes, with a label in `data`. */
 export function hmacWith(dataKey: HeldDataKey, data: Uint8Array): Awaitable<Bytes> {
-  return backend.hmacSha512(dataKey, data);
+  return cryptoBackend().hmacSha512(dataKey, unshared(data));
 }
 
 /**
@@ -241,15 +228,11 @@ export function hmacWith(dataKey: HeldDataKey, data: Uint8Array): Awaitable<Byte
  * @param label - Separates it from all other uses of the data key.
  */
 export function deriveHmacKey(dataKey: HeldDataKey, label: Uint8Array): Awaitable<HeldDataKey> {
-  return andThen(backend.hmacSha512(dataKey, label), (bytes) => {
-    const key = backend.hmacKey(bytes.subarray(0, 32));
+  return andThen(hmacWith(dataKey, label), (bytes) => {
+    const key = cryptoBackend().hmacKey(bytes.subarray(0, 32));
     return andThen(key, (derived) => {
       bytes.fill(0);
       return derived;
     });
   });
-}
-
-function mismatch(): EnvelopeError {
-  return new EnvelopeError("ERR_ENVELOPE_DECRYPT", errorFacts.ERR_ENVELOPE_DECRYPT.meaning);
 }

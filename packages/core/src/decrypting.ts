@@ -1,6 +1,6 @@
 /**
- * Opens a message: takes its header and the first bytes of its payload, and returns the codec for its
- * chunks.
+ * Checks what a reader passes against the header of a message: the context, the key block, and what the
+ * keys of the message are derived from.
  *
  * The specification prescribes the order of the steps: whatever can be refused without a KMS is refused
  * before one is called, and no chunk is decrypted before the commitment has matched.
@@ -9,16 +9,15 @@
  *
  * @module
  */
-import { backend } from "#crypto";
-import { compareBytes, requireBytes } from "./bytes.ts";
+import { andThen, type Awaitable } from "./awaitable.ts";
+import { compareBytes, requireBytes, type Bytes } from "./bytes.ts";
+import { SALT_BYTES } from "./chunks.ts";
 import { bindContext, BoundContext, type Aad, type Context } from "./context.ts";
-import { andThen, type Awaitable, type HmacKey } from "./crypto.ts";
 import { EnvelopeError } from "./error.ts";
 import type { Header } from "./header.ts";
-import { bind, deriveMessageKeys, hashAad, hashContext, SALT_BYTES } from "./kdf.ts";
+import { hashAad, hashContext, messageInfo } from "./kdf.ts";
 import { decodeKeyBlock, type Entry } from "./key-block.ts";
 import { checkOptions } from "./options.ts";
-import { PayloadCodec } from "./payload.ts";
 
 const fromHeaderBrand: unique symbol = Symbol("fromHeader");
 
@@ -134,33 +133,20 @@ export function requireEntries(entries: readonly Entry[] | undefined): readonly 
 }
 
 /**
- * Turns an unwrapped data key into the codec of one message, or `undefined` if it is not the message's
- * data key.
- */
-export type Fit = (inputKey: HmacKey) => Awaitable<PayloadCodec | undefined>;
-
-/**
- * Returns a function that tries a data key on a message.
+ * Returns what the keys of a message are derived from.
  *
- * @param prefix - The first 56 bytes of the payload: salt and commitment.
+ * @param payload - Its beginning, with the salt.
  */
-export function fitTo(
+export function bindPayload(
   preamble: Uint8Array,
-  prefix: Uint8Array,
+  payload: Uint8Array,
   context: BoundContext,
   aad: Aad | undefined,
-): Awaitable<Fit> {
-  // These are copies: Buffer.slice would return a view, and the caller may reuse its buffer.
-  const salt = new Uint8Array(prefix.subarray(0, SALT_BYTES));
-  const commitment = new Uint8Array(prefix.subarray(SALT_BYTES));
+): Awaitable<Bytes> {
   return andThen(hashContext(context), (contextHash) =>
-    andThen(hashAad(aad), (aadHash): Fit => {
-      const bound = bind(preamble, contextHash, aadHash);
-      return (inputKey) =>
-        andThen(deriveMessageKeys(inputKey, salt, bound), (keys) =>
-          backend.equal(keys.commitment, commitment) ? new PayloadCodec(keys) : undefined,
-        );
-    }),
+    andThen(hashAad(aad), (aadHash) =>
+      messageInfo(payload.subarray(0, SALT_BYTES), preamble, contextHash, aadHash),
+    ),
   );
 }
 

@@ -18,7 +18,7 @@
  */
 import type { Bytes } from "./bytes.ts";
 import type { KmsContext } from "./context.ts";
-import type { Awaitable } from "./crypto.ts";
+import type { Awaitable } from "./awaitable.ts";
 import type { KmsFailureCode } from "./error.ts";
 
 /** The part that all requests to a KMS have. */

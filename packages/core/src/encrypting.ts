@@ -8,13 +8,14 @@
  *
  * @module
  */
-import { backend } from "#crypto";
-import { concat, type Bytes } from "./bytes.ts";
+import { andThen, type Awaitable } from "./awaitable.ts";
+import { cryptoBackend } from "./backend.ts";
+import { concat, unshared, type Bytes } from "./bytes.ts";
 import type { HeldKey } from "./cache.ts";
 import type { Aad, BoundContext, Context } from "./context.ts";
-import { andThen, type Awaitable } from "./crypto.ts";
+import { PREFIX_BYTES, SALT_BYTES, sealedLength } from "./chunks.ts";
 import { encodeFront, PREAMBLE_BYTES } from "./header.ts";
-import { bind, deriveMessageKeys, SALT_BYTES } from "./kdf.ts";
+import { messageInfo } from "./kdf.ts";
 import { encodeKeyBlock, keyBlockLimits } from "./key-block.ts";
 import type { Wrapping } from "./observer.ts";
 import { checkOptions, requireInteger } from "./options.ts";
@@ -59,6 +60,8 @@ export interface StartedMessage extends Wrapping {
   readonly codec: PayloadCodec;
 }
 
+type HeaderOptions = Pick<EncryptOptions, "storeContext" | "headerAlignment">;
+
 const OPTIONS = new Set([
   "context",
   "aad",
@@ -84,30 +87,55 @@ export function startMessage(
   held: HeldKey,
   context: BoundContext,
   aadHash: Bytes,
-  options: Pick<EncryptOptions, "storeContext" | "headerAlignment"> = {},
+  options: HeaderOptions,
 ): Awaitable<StartedMessage> {
-  const header = encodeHeader(held, context, options);
-  const preamble = header.subarray(0, PREAMBLE_BYTES);
-  const salt = backend.randomPublic(SALT_BYTES);
-  return andThen(
-    deriveMessageKeys(held.inputKey, salt, bind(preamble, held.contextHash, aadHash)),
-    (keys) => ({
-      header,
-      prefix: concat(salt, keys.commitment),
-      codec: new PayloadCodec(keys),
-      wrapped: held.wrapping.wrapped,
-      cmks: held.wrapping.cmks,
-    }),
+  const { header, salt, info } = bindMessage(held, context, aadHash, options);
+  return andThen(cryptoBackend().messageKeys(held.inputKey, info), ({ keys, commitment }) => ({
+    header,
+    prefix: concat(salt, commitment),
+    codec: new PayloadCodec(keys),
+    ...held.wrapping,
+  }));
+}
+
+/** Encrypts a whole message under a held data key, into a new array. Synchronous if the backend is. */
+export function sealMessage(
+  held: HeldKey,
+  context: BoundContext,
+  aadHash: Bytes,
+  options: HeaderOptions,
+  plaintext: Uint8Array,
+): Awaitable<Bytes> {
+  const { header, salt, info } = bindMessage(held, context, aadHash, options);
+  const message = new Uint8Array(
+    header.length + PREFIX_BYTES + sealedLength(plaintext.length, true),
   );
+  message.set(header);
+  message.set(salt, header.length);
+  const sealed = message.subarray(header.length + SALT_BYTES);
+  return andThen(
+    cryptoBackend().sealPayload(held.inputKey, info, unshared(plaintext), sealed),
+    () => message,
+  );
+}
+
+/** Chooses the salt of a message, and what its keys are derived from. */
+function bindMessage(
+  held: HeldKey,
+  context: BoundContext,
+  aadHash: Bytes,
+  options: HeaderOptions,
+): { header: Bytes; salt: Bytes; info: Bytes } {
+  const header = encodeHeader(held, context, options);
+  const salt = cryptoBackend().randomPublic(SALT_BYTES);
+  const preamble = header.subarray(0, PREAMBLE_BYTES);
+  return { header, salt, info: messageInfo(salt, preamble, held.contextHash, aadHash) };
 }
 
 function encodeHeader(
   { header, entries }: HeldKey,
   context: BoundContext,
-  {
-    storeContext = false,
-    headerAlignment = 1,
-  }: Pick<EncryptOptions, "storeContext" | "headerAlignment">,
+  { storeContext = false, headerAlignment = 1 }: HeaderOptions,
 ): Bytes {
   if (!storeContext && header.length % headerAlignment === 0) return header;
   const front = encodeFront(storeContext ? context.bytes : undefined);

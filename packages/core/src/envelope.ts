@@ -6,6 +6,7 @@
 import { openFields } from "#fields";
 import { requireBytes, type Bytes } from "./bytes.ts";
 import { checkCacheOptions, type DataKeyCacheOptions } from "./cache.ts";
+import { plaintextLength } from "./chunks.ts";
 import { Cmk } from "./cmk.ts";
 import { CmkSet } from "./cmk-set.ts";
 import { bindContext, type Context } from "./context.ts";
@@ -17,6 +18,7 @@ import {
 } from "./decrypting.ts";
 import {
   checkEncryptOptions,
+  sealMessage,
   type EncryptOptions,
   type EncryptStreamOptions,
 } from "./encrypting.ts";
@@ -24,9 +26,9 @@ import type { Fields, FieldsOptions } from "./fields.ts";
 import { EnvelopeForContext } from "./for-context.ts";
 import { keyBlockLimits } from "./key-block.ts";
 import { KeySource } from "./key-source.ts";
-import { Watch, type Observer } from "./observer.ts";
+import { Watch, type Observer, type Wrapping } from "./observer.ts";
 import { checkOptions, requireInteger } from "./options.ts";
-import { plaintextLength, PREFIX_BYTES, sealedLength } from "./payload.ts";
+import { openPayload } from "./payload.ts";
 import { decodePlaintext, encodePlaintext } from "./plaintext.ts";
 import { rewrapMessage, type RewrapOptions, type RewrapResult } from "./rewrap.ts";
 import { decryptStream, encryptStream } from "./stream.ts";
@@ -116,16 +118,13 @@ export class Envelope {
     const watch = new Watch(this.#keys.observer, "encrypt");
     try {
       const context = this.#keys.bindContext(options.context);
-      const starting = this.#keys.start(context, options, plaintext.length);
-      const started = starting instanceof Promise ? await starting : starting;
-      const { header, prefix, codec } = started;
-      const front = header.length + prefix.length;
-      const message = new Uint8Array(front + sealedLength(plaintext.length, true));
-      const sealing = codec.sealChunks(0, plaintext, true, message.subarray(front));
-      if (sealing instanceof Promise) await sealing;
-      message.set(header);
-      message.set(prefix, header.length);
-      watch.done(plaintext.length, started);
+      let wrapping: Wrapping | undefined;
+      const sealing = this.#keys.encrypt(context, options, plaintext.length, (held, aadHash) => {
+        ({ wrapping } = held);
+        return sealMessage(held, context, aadHash, options, plaintext);
+      });
+      const message = sealing instanceof Promise ? await sealing : sealing;
+      watch.done(plaintext.length, wrapping);
       return message;
     } catch (error) {
       watch.failed(plaintext.length, error, options.signal);
@@ -152,10 +151,15 @@ export class Envelope {
       const context = resolveContext(header, given);
       const payload = message.subarray(header.length);
       plaintextLength(payload.length);
-      const prefix = payload.subarray(0, PREFIX_BYTES);
-      const opening = this.#keys.open(header.preamble, prefix, entries, context, options);
-      const codec = opening instanceof Promise ? await opening : opening;
-      const plaintext = await codec.openChunks(0, payload.subarray(PREFIX_BYTES));
+      const opening = this.#keys.decrypt(
+        header.preamble,
+        payload,
+        entries,
+        context,
+        options,
+        (inputKey, info) => openPayload(inputKey, info, payload),
+      );
+      const plaintext = opening instanceof Promise ? await opening : opening;
       watch.done(plaintext.length);
       return plaintext;
     } catch (error) {

@@ -7,7 +7,7 @@
  *
  * @module
  */
-import { byteName, concat, requireBytes, type Bytes } from "./bytes.ts";
+import { byteName, requireBytes, type Bytes } from "./bytes.ts";
 import {
   checkCacheOptions,
   DEFAULT_LIMITS,
@@ -15,17 +15,18 @@ import {
   type DataKeyCacheOptions,
   type HeldKey,
 } from "./cache.ts";
+import { plaintextLength } from "./chunks.ts";
 import { bindContext, type Aad, type BoundContext, type Context } from "./context.ts";
-import type { Awaitable } from "./crypto.ts";
-import { fitTo, requireEntries, resolveContext } from "./decrypting.ts";
-import { startMessage } from "./encrypting.ts";
+import type { Awaitable } from "./awaitable.ts";
+import { bindPayload, requireEntries, resolveContext } from "./decrypting.ts";
+import { sealMessage } from "./encrypting.ts";
 import { checkOptions } from "./options.ts";
 import { EnvelopeError, errorFacts } from "./error.ts";
 import { hashAad } from "./kdf.ts";
 import type { Entry } from "./key-block.ts";
 import type { KeySource } from "./key-source.ts";
 import { decodePlaintext, encodePlaintext } from "./plaintext.ts";
-import { plaintextLength, PREFIX_BYTES } from "./payload.ts";
+import { openPayload } from "./payload.ts";
 import { encodeText, readText } from "./text.ts";
 
 export interface FieldsOptions {
@@ -118,8 +119,7 @@ class FieldCipher implements Fields {
         "no data key with room for this value is held: await refresh() first",
       );
     }
-    const start = now(startMessage(held, this.#context, now(hashAad(aad))));
-    return concat(start.header, start.prefix, now(start.codec.sealChunks(0, plaintext, true)));
+    return now(sealMessage(held, this.#context, now(hashAad(aad)), {}, plaintext));
   }
 
   decrypt(message: Uint8Array, { aad }: FieldOptions = {}): Bytes {
@@ -133,12 +133,12 @@ class FieldCipher implements Fields {
         "the data key of this value is not held: await prepare() with it first",
       );
     }
-    const fit = now(fitTo(preamble, payload.subarray(0, PREFIX_BYTES), this.#context, aad));
+    const info = now(bindPayload(preamble, payload, this.#context, aad));
     for (const inputKey of held) {
-      const codec = now(fit(inputKey));
-      if (codec === undefined) continue;
+      const plaintext = now(openPayload(inputKey, info, payload));
+      if (plaintext === undefined) continue;
       this.#keys.decryption.hit();
-      return now(codec.openChunks(0, payload.subarray(PREFIX_BYTES)));
+      return plaintext;
     }
     throw new EnvelopeError("ERR_ENVELOPE_DECRYPT", errorFacts.ERR_ENVELOPE_DECRYPT.meaning);
   }

@@ -25,7 +25,7 @@ export type { GeneratedDataKey, RewrappedEntry, WrappedDataKey } from "./cmk-cal
 export type { Bytes } from "./bytes.ts";
 export { encodeAad, encodeContext, encodeEncryptionContext } from "./context.ts";
 export type { Aad, Context } from "./context.ts";
-export type { Awaitable } from "./crypto.ts";
+export type { Awaitable } from "./awaitable.ts";
 export { DataKey } from "./data-key.ts";
 export { closest, didYouMean } from "./closest.ts";
 export { errorCodes, type ErrorCodeRow } from "./error-codes.ts";

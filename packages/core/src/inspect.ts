@@ -8,7 +8,7 @@ import type { Context } from "./context.ts";
 import { EnvelopeError, isEnvelopeError } from "./error.ts";
 import { parseHeader } from "./header.ts";
 import { decodeKeyBlock, encodeKeyBlock, type Entry } from "./key-block.ts";
-import { plaintextLength } from "./payload.ts";
+import { plaintextLength } from "./chunks.ts";
 import { readText } from "./text.ts";
 
 /**

@@ -4,20 +4,20 @@
  *
  * @module
  */
+import { andThen, type Awaitable } from "./awaitable.ts";
 import type { Bytes } from "./bytes.ts";
 import { DataKeyCache, type DataKeyCacheOptions, type HeldKey } from "./cache.ts";
 import type { Cmk } from "./cmk.ts";
 import type { CmkSet } from "./cmk-set.ts";
 import { rememberContexts, type bindContext, type BoundContext } from "./context.ts";
-import { andThen, type Awaitable } from "./crypto.ts";
-import { fitTo, requireEntries, type DecryptOptions } from "./decrypting.ts";
-import { startMessage, type EncryptOptions, type StartedMessage } from "./encrypting.ts";
+import type { HmacKey } from "./crypto-backend.ts";
+import { bindPayload, requireEntries, type DecryptOptions } from "./decrypting.ts";
+import type { EncryptOptions } from "./encrypting.ts";
 import { EnvelopeError } from "./error.ts";
 import { rememberHeader, type parseHeader } from "./header.ts";
 import { hashAad } from "./kdf.ts";
 import type { Entry } from "./key-block.ts";
 import type { Observer } from "./observer.ts";
-import type { PayloadCodec } from "./payload.ts";
 
 export class KeySource {
   readonly cmks: CmkSet;
@@ -47,39 +47,47 @@ export class KeySource {
   }
 
   /**
-   * Starts a message of `bytes` of plaintext; `undefined` means that the length is not known yet.
-   * Synchronous if a data key is held and the backend is synchronous.
+   * Uses a data key for a message of `bytes` of plaintext; `undefined` means that the length is not known yet.
+   * Synchronous if a data key is held and `use` is synchronous.
    */
-  start(
+  encrypt<T>(
     context: BoundContext,
-    options: Omit<EncryptOptions, "context">,
+    { aad, signal }: Pick<EncryptOptions, "aad" | "signal">,
     bytes: number | undefined,
-  ): Awaitable<StartedMessage> {
+    use: (held: HeldKey, aadHash: Bytes) => Awaitable<T>,
+  ): Awaitable<T> {
     this.requireOpen();
-    const hashing = hashAad(options.aad); // Hashed now, because the caller may change the bytes during the KMS call.
-    return andThen(this.#heldKey(context, bytes, options.signal), (held) =>
-      andThen(hashing, (aadHash) => startMessage(held, context, aadHash, options)),
+    const hashing = hashAad(aad); // Hashed now, because the caller may change the bytes during the KMS call.
+    return andThen(this.#heldKey(context, bytes, signal), (held) =>
+      andThen(hashing, (aadHash) => use(held, aadHash)),
     );
   }
 
   /**
-   * Unwraps the data key of a message and verifies that it belongs to the message. Synchronous if the
-   * data key is held and the backend is synchronous.
+   * Unwraps the data key of a message. Synchronous if the data key is held and `open` is synchronous.
    *
-   * @param prefix - The first 56 bytes of the payload.
+   * @param payload - Its beginning, with the salt.
+   * @param open - Returns `undefined` if the data key does not belong to the message.
    * @throws {@link EnvelopeError} as steps 4 to 6 of spec/envelope-v1.md#decrypting say.
    */
-  open(
+  decrypt<T>(
     preamble: Bytes,
-    prefix: Uint8Array,
+    payload: Uint8Array,
     entries: readonly Entry[] | undefined,
     context: BoundContext,
-    options: Pick<DecryptOptions, "aad" | "signal">,
-  ): Awaitable<PayloadCodec> {
+    { aad, signal }: Pick<DecryptOptions, "aad" | "signal">,
+    open: (inputKey: HmacKey, info: Bytes) => Awaitable<T | undefined>,
+  ): Awaitable<T> {
     this.requireOpen();
     const candidates = requireEntries(entries);
-    return andThen(fitTo(preamble, prefix, context, options.aad), (fit) =>
-      this.cmks.unwrap(candidates, context, this.#cache?.decryption, fit, options.signal),
+    return andThen(bindPayload(preamble, payload, context, aad), (info) =>
+      this.cmks.unwrap(
+        candidates,
+        context,
+        this.#cache?.decryption,
+        (inputKey) => open(inputKey, info),
+        signal,
+      ),
     );
   }
 

@@ -18,14 +18,13 @@ import { headerLength, MAX_HEADER_BYTES, parseHeader, type Header } from "./head
 import type { KeySource } from "./key-source.ts";
 import { Watch } from "./observer.ts";
 import {
-  endsBeforeChunks,
-  endsBeforeFinalChunk,
   plaintextLength,
   PREFIX_BYTES,
+  SALT_BYTES,
   SEALED_CHUNK_BYTES,
   TAG_BYTES,
-  type PayloadCodec,
-} from "./payload.ts";
+} from "./chunks.ts";
+import { endsBeforeChunks, endsBeforeFinalChunk, openCodec, type PayloadCodec } from "./payload.ts";
 import { WholeChunks } from "./whole-chunks.ts";
 
 /** The maximum length of the part of a message that precedes its chunks. */
@@ -74,8 +73,16 @@ export class MessageReader {
     if (messageBytes !== undefined) plaintextLength(messageBytes - header.length);
     const prefix = front.subarray(header.length, header.length + PREFIX_BYTES);
     if (prefix.length < PREFIX_BYTES) throw endsBeforeChunks();
-    const { preamble } = header;
-    this.#codec = await this.#keys.open(preamble, prefix, entries, context, this.#options);
+    // A copy: Buffer.slice would return a view, and the caller may reuse its buffer.
+    const commitment = new Uint8Array(prefix.subarray(SALT_BYTES));
+    this.#codec = await this.#keys.decrypt(
+      header.preamble,
+      prefix,
+      entries,
+      context,
+      this.#options,
+      (inputKey, info) => openCodec(inputKey, info, commitment),
+    );
     return header;
   }
 

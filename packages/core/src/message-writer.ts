@@ -10,6 +10,7 @@ import { concat, requireBytes, type Bytes } from "./bytes.ts";
 import type { BoundContext } from "./context.ts";
 import {
   checkEncryptOptions,
+  startMessage,
   type EncryptStreamOptions,
   type StartedMessage,
 } from "./encrypting.ts";
@@ -17,7 +18,8 @@ import { EnvelopeError } from "./error.ts";
 import type { KeySource } from "./key-source.ts";
 import { Watch, type Wrapping } from "./observer.ts";
 import { requireInteger } from "./options.ts";
-import { CHUNK_BYTES, type PayloadCodec } from "./payload.ts";
+import { CHUNK_BYTES } from "./chunks.ts";
+import type { PayloadCodec } from "./payload.ts";
 import { WholeChunks } from "./whole-chunks.ts";
 
 /**
@@ -58,7 +60,12 @@ export class MessageWriter {
    */
   async start(plaintextBytes: number | undefined = this.#options.plaintextBytes): Promise<Bytes> {
     this.#begin();
-    this.#started = await this.#keys.start(this.#context, this.#options, plaintextBytes);
+    this.#started = await this.#keys.encrypt(
+      this.#context,
+      this.#options,
+      plaintextBytes,
+      (held, aadHash) => startMessage(held, this.#context, aadHash, this.#options),
+    );
     return concat(this.#started.header, this.#started.prefix);
   }
 

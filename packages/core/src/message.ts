@@ -22,18 +22,17 @@ export type { Watch } from "./observer.ts";
 export {
   CHUNK_BYTES,
   chunkOffset,
-  endsBeforeFinalChunk,
   MAX_CHUNKS,
   openedLength,
-  PayloadCodec,
   payloadLength,
   plaintextLength,
   PREFIX_BYTES,
   SEALED_CHUNK_BYTES,
   sealedLength,
   TAG_BYTES,
-} from "./payload.ts";
-export type { ChunkKeys } from "./payload.ts";
+} from "./chunks.ts";
+export { endsBeforeFinalChunk, PayloadCodec } from "./payload.ts";
+export { adoptKeys, shareKeys, type SharedKeys } from "./shared-keys.ts";
 export { untilAborted } from "./until-aborted.ts";
 
 /**

@@ -7,7 +7,7 @@
  *
  * @module
  */
-import { backend } from "#crypto";
+import { base64url } from "#crypto";
 import { requireBytes, type Bytes } from "./bytes.ts";
 import { EnvelopeError } from "./error.ts";
 
@@ -29,7 +29,7 @@ export function encodeText(message: Uint8Array): string {
   if (message.length > MAX_TEXT_MESSAGE_BYTES) {
     throw new EnvelopeError("ERR_ENVELOPE_LIMIT", TOO_LONG);
   }
-  return PREFIX + backend.base64url.encode(message);
+  return PREFIX + base64url.encode(message);
 }
 
 /**
@@ -48,7 +48,7 @@ export function readText(text: string, pooled = true): Bytes {
   if (!text.startsWith(PREFIX)) throw malformed('it does not start with "env1."');
   const body = text.slice(PREFIX.length);
   if ((body.length - 1) * 3 > MAX_TEXT_MESSAGE_BYTES * 4) throw malformed(TOO_LONG);
-  const message = backend.base64url.decode(body, pooled);
+  const message = base64url.decode(body, pooled);
   if (message?.length) return message;
   if (FOREIGN.test(body)) throw malformed("it has a character that base64url does not use");
   // The remaining case is an impossible end: nothing, a single character, or bits of a missing byte.

@@ -9,7 +9,7 @@ import { messageWriter, parseHeader } from "@env/core/message";
 import { pattern, pieces } from "@env/testkit/bytes";
 import { until } from "@env/testkit/turns";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { backend } from "#crypto";
+import { cryptoBackend } from "../src/backend.ts";
 import { concat } from "../src/bytes.ts";
 import { encodeKeyBlock } from "../src/key-block.ts";
 import { pump } from "./support/pump.ts";
@@ -314,7 +314,7 @@ describe("limits", () => {
     const { cmk } = new StubKey("one");
     expect(() => new Envelope({ cmks: [cmk], dataKeyCache })).toThrow(type);
     expect(() => new Envelope({ cmks: [cmk], dataKeyCache })).toThrow(/dataKeyCache/);
-    if (!backend.synchronous) return; // There are no fields().
+    if (!cryptoBackend().synchronous) return; // There are no fields().
     const fields = new Envelope({ cmks: [cmk] }).fields({ context, dataKeyCache });
     await expect(fields).rejects.toThrow(type);
   });

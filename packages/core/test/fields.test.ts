@@ -2,7 +2,7 @@ import { Envelope, inspect, type Fields } from "@env/core";
 import { pattern } from "@env/testkit/bytes";
 import { until } from "@env/testkit/turns";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { backend } from "#crypto";
+import { cryptoBackend } from "../src/backend.ts";
 import { refuses } from "./support/refuses.ts";
 import { StubKey } from "./support/stub-kms.ts";
 
@@ -14,7 +14,7 @@ function single(): { key: StubKey; envelope: Envelope; open: () => Promise<Field
   return { key, envelope, open: () => envelope.fields({ context }) };
 }
 
-describe.skipIf(backend.synchronous)("fields() where cryptography is asynchronous", () => {
+describe.skipIf(cryptoBackend().synchronous)("fields() where cryptography is asynchronous", () => {
   it("says so and names the way out, before any KMS call", async () => {
     const { key, open } = single();
     const error = await refuses("ERR_ENVELOPE_UNSUPPORTED", open);
@@ -23,7 +23,7 @@ describe.skipIf(backend.synchronous)("fields() where cryptography is asynchronou
   });
 });
 
-describe.runIf(backend.synchronous)("fields()", () => {
+describe.runIf(cryptoBackend().synchronous)("fields()", () => {
   it("encrypts at once, after one KMS call, what Envelope can read", async () => {
     const { key, envelope, open } = single();
     const fields = await open();

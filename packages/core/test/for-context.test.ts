@@ -2,7 +2,7 @@ import { Envelope, fromHeader } from "@env/core";
 import { memoryCmk } from "@env/core/testing";
 import { pattern } from "@env/testkit/bytes";
 import { describe, expect, it } from "vitest";
-import { backend } from "#crypto";
+import { cryptoBackend } from "../src/backend.ts";
 import { pump } from "./support/pump.ts";
 import { refuses } from "./support/refuses.ts";
 
@@ -36,7 +36,7 @@ describe("envelope.for", () => {
     expect((await acme.rewrap(await acme.encryptText("x"))).message).toMatch(/^env1\./);
   });
 
-  it.runIf(backend.synchronous)("binds the context of fields", async () => {
+  it.runIf(cryptoBackend().synchronous)("binds the context of fields", async () => {
     const { envelope, acme } = both();
     using fields = await acme.fields();
     expect(await envelope.decryptText(fields.encryptText("x"), { context })).toBe("x");

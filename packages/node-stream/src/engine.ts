@@ -3,8 +3,8 @@
  * one.
  *
  * Bytes arrive in any pieces, and are copied at once into the run that is being filled, so that the pieces are
- * garbage before they are old. A full run of a long message goes to a thread, and its buffer comes back with the
- * output, which is given as it is. While the threads have as much as they may, the calling thread works on
+ * garbage before they are old. A full run of a long message goes to a thread, and another buffer comes back with
+ * the output, which is given as it is. While the threads have as much as they may, the calling thread works on
  * the runs that follow. What does not fill a run is worked on once nothing more arrives. Results are given in
  * order, however they finish.
  *
@@ -15,10 +15,12 @@
  */
 import { setImmediate as turn } from "node:timers/promises";
 import type { Bytes } from "@env/core";
+import { cryptoBackend } from "@env/core/crypto";
 import {
   CHUNK_BYTES,
   endsBeforeFinalChunk,
   SEALED_CHUNK_BYTES,
+  shareKeys,
   TAG_BYTES,
   type PayloadCodec,
 } from "@env/core/message";
@@ -78,7 +80,7 @@ interface Pending {
 export class Engine {
   readonly #options: EngineOptions;
   readonly #chunkBytes: number;
-  /** Input that is not worked on yet is at the front of this buffer. A thread leaves the output there. */
+  /** Input that is not worked on yet is at the front of this buffer. */
   #run: Bytes;
   /** The most bytes of input in the run. */
   #capacity = 0;
@@ -217,7 +219,10 @@ export class Engine {
     try {
       const done = apply(codec, chunks, this.#run.subarray(0, bytes), output);
       // The run must not change meanwhile.
-      if (done instanceof Promise) throw new TypeError("node:crypto works synchronously");
+      if (done instanceof Promise)
+        throw new TypeError(
+          `the crypto backend ${cryptoBackend().name} is not synchronous: streams of Node need one that is`,
+        );
       this.#queue.push({ away: false, output });
     } catch (error) {
       this.#queue.push({ away: false, failure: { error } });
@@ -237,7 +242,7 @@ export class Engine {
     const input = this.#run.subarray(0, bytes);
     const index = this.#advance(bytes);
     this.#renew(bytes);
-    const chunks = { operation, keys: codec.keys, index, last: false };
+    const chunks = { operation, keys: shareKeys(codec), index, last: false };
     const pending: Pending = { away: true };
     this.#queue.push(pending);
     this.#away++;

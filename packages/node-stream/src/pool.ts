@@ -13,6 +13,7 @@
 import { availableParallelism } from "node:os";
 import { Worker, type Transferable } from "node:worker_threads";
 import type { Bytes } from "@env/core";
+import { cryptoBackend } from "@env/core/crypto";
 import { revive, type Answer, type RunTask, type SegmentTask, type Task } from "./tasks.ts";
 
 /** The part of `Worker` that the pool uses. */
@@ -39,10 +40,13 @@ const MOST_THREADS = 8;
 
 let shared: WorkerPool | undefined;
 
-/** The pool of the process; `undefined` on a single core, where the calling thread is as fast alone. */
+/**
+ * The pool of the process; `undefined` on a single core, where the calling thread is as fast alone, and with a
+ * crypto backend that works in one thread.
+ */
 export function sharedPool(): WorkerPool | undefined {
   const cores = availableParallelism();
-  if (cores < 2) return undefined;
+  if (cores < 2 || cryptoBackend().share === undefined) return undefined;
   shared ??= new WorkerPool(Math.min(cores, MOST_THREADS), startWorker);
   return shared;
 }
@@ -154,7 +158,7 @@ export class WorkerPool {
    * Has a thread perform `task`.
    *
    * @param task - The buffer of a run moves to the thread: the caller cannot use it any longer.
-   * @returns For a run, that buffer with the output at its front; for a segment, nothing.
+   * @returns For a run, a buffer with the output at its front; for a segment, nothing.
    * @throws what the codec and the file system throw; {@link ThreadLost} if the thread died or none is
    * {@link ready}. If it throws, the buffer has been wiped.
    */
@@ -207,12 +211,8 @@ export class WorkerPool {
       const job = thread.jobs.get(id);
       thread.jobs.delete(id);
       if (thread.jobs.size === 0) thread.worker.unref();
-      const output = run && new Uint8Array(run);
-      if (failure === undefined) job?.resolve(output);
-      else {
-        output?.fill(0);
-        job?.reject(revive(failure));
-      }
+      if (failure === undefined) job?.resolve(run && new Uint8Array(run));
+      else job?.reject(revive(failure));
     }
     this.#assign();
   }

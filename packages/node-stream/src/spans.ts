@@ -17,8 +17,8 @@ import {
   SEALED_CHUNK_BYTES,
   sealedLength,
   TAG_BYTES,
-  type ChunkKeys,
   type PayloadCodec,
+  type SharedKeys,
 } from "@env/core/message";
 
 /** `seal` turns plaintext into chunks, `open` chunks into plaintext. */
@@ -27,7 +27,7 @@ export type Operation = "seal" | "open";
 /** Consecutive chunks of one message, in a form that can be sent to a thread. */
 export interface Chunks {
   readonly operation: Operation;
-  readonly keys: ChunkKeys;
+  readonly keys: SharedKeys;
   /** The number of the first chunk. */
   readonly index: number;
   /** Whether the message ends here. If so, the last of these chunks is the final one, which may be empty. */

@@ -6,10 +6,10 @@
 import { EnvelopeError, errorCodes, type Bytes, type EnvelopeErrorCode } from "@env/core";
 import type { Chunks } from "./spans.ts";
 
-/** A run: whole chunks in a buffer, which moves to the thread and returns with the output. */
+/** A run: whole chunks in a buffer, which moves to the thread; another one returns with the output. */
 export interface RunTask extends Chunks {
   readonly kind: "run";
-  /** The input, at the front of a buffer that has room for the output. */
+  /** The input, at the front of a buffer that has room for the output of another run like this. */
   readonly input: Bytes;
 }
 
@@ -47,7 +47,7 @@ export interface Failure {
 /** An answer of a thread. Without an id, it says that the thread is ready. */
 export interface Answer {
   readonly id?: number;
-  /** The buffer of a run, with the output at its front. */
+  /** A buffer with the output of a run at its front. */
   readonly run?: ArrayBuffer;
   readonly failure?: Failure;
 }

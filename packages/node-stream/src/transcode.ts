@@ -11,6 +11,7 @@ import {
   CHUNK_BYTES,
   openedLength,
   SEALED_CHUNK_BYTES,
+  shareKeys,
   type PayloadCodec,
 } from "@env/core/message";
 import { LONG_BYTES } from "./engine.ts";
@@ -172,7 +173,7 @@ async function sendAway(job: Transcoding, cursor: Cursor, { pool }: PoolShare): 
     await pool.run({
       kind: "segment",
       operation,
-      keys: codec.keys,
+      keys: shareKeys(codec),
       index,
       last,
       bytes,

@@ -2,16 +2,17 @@
  * A thread of the pool. It seals and opens the runs that it is sent, and segments of files, which it reads
  * and writes itself, so that their bytes never cross threads.
  *
- * From one task to the next it keeps only two wiped buffers: each task brings its keys, as KeyObjects,
- * and they are dropped with it.
+ * From one task to the next it keeps only three buffers without plaintext: each task brings its keys, as
+ * something that the crypto backend recognises, and they are dropped with it.
  *
  * @module
  */
 import { parentPort, type MessagePort } from "node:worker_threads";
 import type { Bytes } from "@env/core";
-import { CHUNK_BYTES, PayloadCodec, SEALED_CHUNK_BYTES } from "@env/core/message";
+import { useCryptoBackend, type CryptoBackend } from "@env/core/crypto";
+import { adoptKeys, type PayloadCodec } from "@env/core/message";
 import { readFullySync, writeFullySync } from "./file-system.ts";
-import { apply, inputChunkBytes, stepBytes, steps, uninitialised } from "./spans.ts";
+import { apply, outputLength, stepBytes, steps, uninitialised } from "./spans.ts";
 import {
   describe,
   type Answer,
@@ -27,50 +28,61 @@ serve(parentPort);
 
 function serve(port: MessagePort): void {
   port.on("message", async ({ id, task }: Request) => {
-    const output = task.kind === "run" ? { run: task.input.buffer } : {};
-    const moved = Object.values(output);
     try {
-      await perform(task);
-      port.postMessage({ id, ...output } satisfies Answer, moved);
+      const run = await perform(task);
+      if (run === undefined) port.postMessage({ id } satisfies Answer);
+      else port.postMessage({ id, run } satisfies Answer, [run]);
     } catch (error) {
-      port.postMessage({ id, ...output, failure: describe(error) } satisfies Answer, moved);
+      port.postMessage({ id, failure: describe(error) } satisfies Answer);
     }
   });
   port.postMessage({} satisfies Answer);
 }
 
-async function perform(task: Task): Promise<void> {
-  const codec = new PayloadCodec(task.keys);
-  await (task.kind === "run" ? run(codec, task) : segment(codec, task));
+interface BackendModule {
+  readonly default: CryptoBackend;
 }
 
-/**
- * Seals or opens a run in place: its buffer stays in the cache, and no other memory is needed. A sealed
- * chunk overlaps the plaintext of the next one, so sealing goes from the last chunk to the first.
- */
-async function run(codec: PayloadCodec, { operation, index, input }: RunTask): Promise<void> {
-  const size = inputChunkBytes(operation);
-  const count = input.length / size;
-  const { buffer } = input;
-  for (let i = 0; i < count; i++) {
-    const k = operation === "seal" ? count - 1 - i : i;
-    const chunk = input.subarray(k * size, (k + 1) * size);
-    const done =
-      operation === "seal"
-        ? codec.sealChunk(
-            index + k,
-            chunk,
-            new Uint8Array(buffer, k * SEALED_CHUNK_BYTES, SEALED_CHUNK_BYTES),
-          )
-        : codec.openChunk(index + k, chunk, new Uint8Array(buffer, k * CHUNK_BYTES, CHUNK_BYTES));
-    if (done instanceof Promise) await done;
+/** The module of the crypto backend that this thread uses. */
+let module: string | undefined;
+
+async function perform(task: Task): Promise<ArrayBuffer | undefined> {
+  const { keys } = task;
+  if (keys.module !== undefined && keys.module !== module) {
+    const loaded: BackendModule = await import(keys.module);
+    useCryptoBackend(loaded.default);
+    module = keys.module;
   }
+  const codec = adoptKeys(keys);
+  return task.kind === "run" ? applyToRun(codec, task) : applyToSegment(codec, task);
+}
+
+/** Receives the output of the next run. */
+let spare: Bytes | undefined;
+
+/** Seals or opens a run into the buffer of the run before it, so that none has to be allocated. */
+async function applyToRun(codec: PayloadCodec, task: RunTask): Promise<ArrayBuffer> {
+  const { operation, input, last } = task;
+  const length = outputLength(operation, input.length, last);
+  // A new buffer is zeroed, because the caller also sees what is behind the output.
+  const buffer =
+    spare !== undefined && spare.length >= length ? spare : new Uint8Array(input.buffer.byteLength);
+  spare = new Uint8Array(input.buffer);
+  try {
+    await apply(codec, task, input, buffer.subarray(0, length));
+  } catch (error) {
+    buffer.fill(0);
+    throw error;
+  } finally {
+    if (operation === "seal") input.fill(0);
+  }
+  return buffer.buffer;
 }
 
 let plaintext: Bytes | undefined;
 let sealed: Bytes | undefined;
 
-async function segment(codec: PayloadCodec, task: SegmentTask): Promise<void> {
+async function applyToSegment(codec: PayloadCodec, task: SegmentTask): Promise<undefined> {
   const { operation, bytes, source, target } = task;
   plaintext ??= uninitialised(stepBytes.plaintext);
   sealed ??= uninitialised(stepBytes.sealed);

@@ -1,5 +1,4 @@
-import { createSecretKey, randomBytes } from "node:crypto";
-import { CHUNK_BYTES, PayloadCodec, SEALED_CHUNK_BYTES } from "@env/core/message";
+import { CHUNK_BYTES, SEALED_CHUNK_BYTES } from "@env/core/message";
 import { boundaryLengths, largeLengths, pattern, pieces, same } from "@env/testkit/bytes";
 import { setImmediate as turn } from "node:timers/promises";
 import { settled, until } from "@env/testkit/turns";
@@ -8,15 +7,13 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } 
 import { Engine, LONG_BYTES, type EngineOptions } from "../src/engine.ts";
 import { ThreadLost, shareOf, type WorkerPool } from "../src/pool.ts";
 import type { RunTask } from "../src/tasks.ts";
+import { newCodec } from "./support/codec.ts";
 import { relayedThread, startedPool } from "./support/pools.ts";
 import { refuses } from "./support/refuses.ts";
 
 const MIB = 2 ** 20;
 const STEP_BYTES = MIB / 4;
-const codec = new PayloadCodec({
-  key: createSecretKey(randomBytes(32)) as never,
-  baseNonce: new Uint8Array(randomBytes(12)),
-});
+const codec = await newCodec();
 const long = pattern(LONG_BYTES + 5 * MIB + 99);
 
 function engine(options: Partial<EngineOptions> = {}): { engine: Engine; output: Uint8Array[] } {

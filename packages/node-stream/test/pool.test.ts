@@ -1,23 +1,20 @@
 import { execFile } from "node:child_process";
-import { createSecretKey, randomBytes } from "node:crypto";
 import { EventEmitter } from "node:events";
 import { open } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import { CHUNK_BYTES, PayloadCodec, SEALED_CHUNK_BYTES, type ChunkKeys } from "@env/core/message";
+import { CHUNK_BYTES, SEALED_CHUNK_BYTES, shareKeys } from "@env/core/message";
 import { pattern, same } from "@env/testkit/bytes";
 import { tempFolder } from "@env/testkit/folder";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { shareBeside, shareOf, ThreadLost, WorkerPool } from "../src/pool.ts";
 import { RUN_CHUNKS } from "../src/spans.ts";
 import type { RunTask, SegmentTask } from "../src/tasks.ts";
+import { newCodec } from "./support/codec.ts";
 import { realThread, startedPool } from "./support/pools.ts";
 
-const keys = {
-  key: createSecretKey(randomBytes(32)) as never,
-  baseNonce: new Uint8Array(randomBytes(12)),
-} satisfies ChunkKeys;
-const codec = new PayloadCodec(keys);
+const codec = await newCodec();
+const keys = shareKeys(codec);
 /** Room for the output of any run. */
 const RUN_BYTES = RUN_CHUNKS * SEALED_CHUNK_BYTES;
 
@@ -35,20 +32,17 @@ describe("WorkerPool", () => {
   });
   afterAll(() => pool.close());
 
-  it.each([1, 5, RUN_CHUNKS])(
-    "seals and opens %d chunks in their buffer, as the codec does",
-    async (count) => {
-      const plaintext = pattern(count * CHUNK_BYTES);
-      const output = await pool.run(runTask(plaintext, { index: 7 }));
-      expect(output).toHaveLength(RUN_BYTES);
-      const sealed = output.subarray(0, count * SEALED_CHUNK_BYTES);
-      expect(same(sealed, await codec.sealChunks(7, plaintext, false))).toBe(true);
-      const task = { kind: "run", operation: "open", keys, index: 7, last: false } as const;
-      const opened = await pool.run({ ...task, input: sealed });
-      expect(same(opened.subarray(0, plaintext.length), plaintext)).toBe(true);
-      expect(pool.pending).toBe(0);
-    },
-  );
+  it.each([1, 5, RUN_CHUNKS])("seals and opens %d chunks, as the codec does", async (count) => {
+    const plaintext = pattern(count * CHUNK_BYTES);
+    const output = await pool.run(runTask(plaintext, { index: 7 }));
+    expect(output).toHaveLength(RUN_BYTES);
+    const sealed = output.subarray(0, count * SEALED_CHUNK_BYTES);
+    expect(same(sealed, await codec.sealChunks(7, plaintext, false))).toBe(true);
+    const task = { kind: "run", operation: "open", keys, index: 7, last: false } as const;
+    const opened = await pool.run({ ...task, input: sealed });
+    expect(same(opened.subarray(0, plaintext.length), plaintext)).toBe(true);
+    expect(pool.pending).toBe(0);
+  });
 
   it("processes segments of files at positions past 4 GiB and indexes past 2^18", async () => {
     const index = 300_000;

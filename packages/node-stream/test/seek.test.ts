@@ -300,9 +300,7 @@ async function syntheticSource(
       const index = Math.floor((at - chunks) / SEALED_CHUNK_BYTES);
       for (let i = index; i <= full && chunks + i * SEALED_CHUNK_BYTES < end; i++) {
         const plaintext = chunk(i);
-        const sealed = new Uint8Array(plaintext.length + TAG_BYTES);
-        await codec.sealChunk(i, plaintext, sealed);
-        parts.push(sealed);
+        parts.push(await codec.sealChunks(i, plaintext, i === full));
       }
       const skip = start === 0 ? 0 : start - chunks - index * SEALED_CHUNK_BYTES;
       return new Uint8Array(Buffer.concat(parts).subarray(skip, skip + end - start));

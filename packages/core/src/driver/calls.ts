@@ -5,7 +5,7 @@
  */
 import { concatAll } from "../bytes.ts";
 import type { KmsCallFacts } from "./call-error.ts";
-import type { Awaitable } from "../crypto.ts";
+import type { Awaitable } from "../awaitable.ts";
 import { withDeadline } from "./deadline.ts";
 import { memberOf } from "./members.ts";
 

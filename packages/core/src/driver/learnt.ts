@@ -7,7 +7,7 @@
  * @module
  */
 
-import type { Awaitable } from "../crypto.ts";
+import type { Awaitable } from "../awaitable.ts";
 
 export interface LearntOptions<T> {
   /** Asks the KMS. */

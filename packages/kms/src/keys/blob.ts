@@ -11,9 +11,9 @@
  * @module
  */
 import { encodeEncryptionContext, type Bytes, type Context } from "@env/core";
+import { cryptoBackend } from "@env/core/crypto";
 import { keyIdFromBytes, keyIdToBytes, uuidOf } from "../arn.ts";
 import type { UsableVersion } from "./key.ts";
-import { fillSalt } from "../material/salt.ts";
 import { label, open, SALT_BYTES, seal, TAG_BYTES } from "../material/seal.ts";
 
 const VERSION = 1;
@@ -49,7 +49,7 @@ export function sealBlob(
   out.set(keyIdToBytes(keyId), 1);
   new DataView(out.buffer).setUint32(17, keyVersion);
   const header = out.subarray(0, HEADER_BYTES);
-  fillSalt(header.subarray(21));
+  header.set(cryptoBackend().randomPublic(SALT_BYTES), 21);
   const binding = { label: LABEL, header, aad: encodeEncryptionContext(context) };
   out.set(seal(key, binding, plaintext), HEADER_BYTES);
   return out;

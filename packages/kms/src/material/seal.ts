@@ -20,7 +20,7 @@ import {
   type KeyObject,
 } from "node:crypto";
 import type { Bytes } from "@env/core";
-import { fillSalt } from "./salt.ts";
+import { cryptoBackend } from "@env/core/crypto";
 
 export const KEY_BYTES = 32;
 export const SALT_BYTES = 24;
@@ -87,7 +87,7 @@ export function sealRow(
   const out = new Uint8Array(OVERHEAD_BYTES + plaintext.length);
   const header = out.subarray(0, HEADER_BYTES);
   header[0] = VERSION;
-  fillSalt(header.subarray(1));
+  header.set(cryptoBackend().randomPublic(SALT_BYTES), 1);
   sealInto(out.subarray(HEADER_BYTES), key, { label: name, header, aad }, plaintext);
   return out;
 }
