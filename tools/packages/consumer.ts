@@ -36,6 +36,8 @@ export class Consumer {
     this.folder = folder;
     this.#registry = registry;
     mkdirSync(folder, { recursive: true });
+    // npm takes the variable below before a file, and pnpm knows only the file.
+    if (registry !== undefined) this.write(".npmrc", `registry=${registry}\n`);
   }
 
   write(name: string, text: string): string {
