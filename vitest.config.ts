@@ -2,7 +2,14 @@ import { statfsSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { defineConfig } from "vitest/config";
-import { DefaultReporter, type TestCase, type TestModule, type TestSuite } from "vitest/node";
+import {
+  BaseSequencer,
+  DefaultReporter,
+  type TestCase,
+  type TestModule,
+  type TestSpecification,
+  type TestSuite,
+} from "vitest/node";
 
 /** Where a report for `tools/count-tests.ts` is written. */
 const report = process.env["TEST_REPORT"];
@@ -56,6 +63,24 @@ class CountingReporter extends DefaultReporter {
   }
 }
 
+/**
+ * Spreads the tests in a browser over the run. They wait for it most of the time, and one after another they would leave
+ * the cores idle.
+ */
+class SpreadingSequencer extends BaseSequencer {
+  override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
+    // oxlint-disable-next-line unicorn/no-array-sort -- This is Vitest's sort of files.
+    const sorted = await super.sort(files);
+    const { waiting = [], computing = [] } = Object.groupBy(sorted, ({ moduleId }) =>
+      moduleId.includes("/test/browser/") ? "waiting" : "computing",
+    );
+    waiting.forEach((file, index) => {
+      computing.splice(Math.floor((index * sorted.length) / waiting.length), 0, file);
+    });
+    return computing;
+  }
+}
+
 /** @param setup - Files in the package: run before each file of tests, and once before all of them. */
 const project = (dir: string, setup: { readonly each?: string; readonly once?: string } = {}) => {
   const root = join(import.meta.dirname, "packages", dir);
@@ -77,8 +102,9 @@ export default defineConfig({
     // Starting a process for every file would take a third of the time; the setup isolates their modules.
     isolate: false,
     setupFiles: [join(import.meta.dirname, "vitest.setup.ts")],
-    // One process per core: the tests start processes of their own.
-    maxWorkers: availableParallelism(),
+    // One process more than there are cores: tests also wait for processes of their own.
+    maxWorkers: availableParallelism() + 1,
+    sequence: { sequencer: SpreadingSequencer },
     // Concurrent tests start processes: more at a time are not quicker, and each takes longer.
     maxConcurrency: 2,
     // Nothing here is timed: a slow machine is not a failure, and a test that hangs still ends.

@@ -208,13 +208,15 @@ async function open(
   const server = await startGcpKmsServer();
   onTestFinished(() => server.close());
   const key = server.createKey();
-  const rest = restClient(server.restPort);
-  onTestFinished(() => rest.close());
   const maxAttempts = 2;
-  const cmk =
-    transport === "rest"
-      ? gcpKms({ client: rest, key, maxAttempts, timeout })
-      : gcpKms({ key, endpoint: server.endpoint, maxAttempts, timeout });
+  let cmk: Setup["cmk"];
+  if (transport === "rest") {
+    const client = restClient(server.restPort);
+    onTestFinished(() => client.close());
+    cmk = gcpKms({ client, key, maxAttempts, timeout });
+  } else {
+    cmk = gcpKms({ key, endpoint: server.endpoint, maxAttempts, timeout });
+  }
   onTestFinished(() => cmk.close());
   await using writer = gcpKms({ key, endpoint: server.endpoint });
   const { dataKey, entry } = await writer.generateDataKey({ context });
