@@ -6,7 +6,7 @@
  * differs from run to run is written as `<uuid>`, `<date>`, `<folder>`, `<access key>`, `<secret>`.
  *
  * A command that needs nothing of a shell runs in this process, in that folder and environment, which takes
- * a tenth of the time; pipes, redirections and lists of commands start processes.
+ * a tenth of the time; pipes and redirections start processes, and so do lists in which variables or `||` are used.
  */
 import { spawn } from "node:child_process";
 import { mkdirSync } from "node:fs";
@@ -37,13 +37,27 @@ export async function play(steps: readonly Step[], folder: string): Promise<Step
   mkdirSync(work);
   const played: Step[] = [];
   for (const { command } of steps) {
-    const args = argumentsIn(command);
-    const { code, output } = await (args === undefined ? inShell(command, work) : here(args, work));
+    const { code, output } = await run(command, work);
     const exit = code === 0 ? [] : [`[exit ${code}]`];
     const lines = [output.toString().trimEnd(), ...exit].filter((line) => line !== "");
     played.push({ command, output: normalise(lines.join("\n").trimEnd(), work) });
   }
   return played;
+}
+
+/** Runs the commands of a list one after another until one fails. */
+async function run(list: string, work: string): Promise<Output> {
+  const commands = /\$|\|\|/.test(list)
+    ? [list]
+    : list.split(/ && (?=(?:[^'"]|'[^']*'|"[^"]*")*$)/);
+  const outputs: Buffer[] = [];
+  for (const command of commands) {
+    const args = argumentsIn(command);
+    const { code, output } = await (args === undefined ? inShell(command, work) : here(args, work));
+    outputs.push(output);
+    if (code !== 0) return { code, output: Buffer.concat(outputs) };
+  }
+  return { code: 0, output: Buffer.concat(outputs) };
 }
 
 /** The arguments of a command that is `envelope` and words, some in quotes; undefined for anything else. */
