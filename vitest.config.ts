@@ -137,10 +137,8 @@ export default defineConfig({
       project("test-servers"),
       project("testkit"),
       project("vault-transit"),
-      {
-        extends: true,
-        test: { name: "@env/tools", root: "tools", include: ["test/**/*.test.ts"] },
-      },
+      { extends: true, test: { name: "@env/site", root: "docs" } },
+      { extends: true, test: { name: "@env/tools", root: "tools" } },
     ],
   },
 });

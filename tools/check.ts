@@ -137,7 +137,7 @@ await command(import.meta, ([option, seconds]) => {
   const results = runChecks();
   if (seconds !== undefined) results.push(fuzz(seconds));
 
-  const files = findFiles("packages/*/test/**/*.test.ts", "tools/test/**/*.test.ts");
+  const files = findFiles("{packages/*,docs,tools}/test/**/*.test.ts");
   const count = countTests(files, findFiles(".reports/@env/*.json").map(readText));
   const failures = repeated(results, outputOf);
   const lines = [...failures, "--- summary", ...results.map(summaryLine), ...summary(count)];

@@ -57,16 +57,20 @@ export function headingsOf(markdown: string): Heading[] {
 export function anchorsOf(markdown: string): Set<string> {
   const anchors = new Set<string>();
   for (const { text } of headingsOf(markdown)) {
-    const slug = text
-      .replaceAll(/\[([^\]]*)\]\([^)]*\)/g, "$1")
-      .toLowerCase()
-      .replaceAll(/[^\p{L}\p{M}\p{N}\p{Pc} -]/gu, "")
-      .replaceAll(" ", "-");
+    const slug = slugOf(text.replaceAll(/\[([^\]]*)\]\([^)]*\)/g, "$1"));
     let anchor = slug;
     for (let n = 1; anchors.has(anchor); n++) anchor = `${slug}-${n}`;
     anchors.add(anchor);
   }
   return anchors;
+}
+
+/** The anchor that GitHub gives a heading without links, if none before it has the same. */
+export function slugOf(text: string): string {
+  return text
+    .toLowerCase()
+    .replaceAll(/[^\p{L}\p{M}\p{N}\p{Pc} -]/gu, "")
+    .replaceAll(" ", "-");
 }
 
 /** Targets of links and images outside of code. */

@@ -83,7 +83,7 @@ export function repositoryPage({ repository }: Manifest = readRoot()): string {
 
 /** Files by glob, relative to the repository, without what was installed, built or generated. */
 export function findFiles(...patterns: readonly string[]): string[] {
-  const skip = new Set(["node_modules", "dist", "coverage", ".git", ".nx"]);
+  const skip = new Set(["node_modules", "dist", "coverage", "generated", ".git", ".nx"]);
   const files = globSync([...patterns], {
     cwd: root,
     // Gets names in one version of Node and paths in another.

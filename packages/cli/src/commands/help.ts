@@ -1,11 +1,12 @@
 /**
- * `envelope help [command…]`; `envelope help exit-codes` from the table of exit codes, and `envelope help man`, the
- * man page.
+ * `envelope help [command…]`; `envelope help exit-codes` from the table of exit codes; and all commands as one page,
+ * `envelope help man` and `envelope help markdown`.
  *
  * @module
  */
 import type { CommandUnknownOpts } from "@commander-js/extra-typings";
 import { manPage } from "../man-page.ts";
+import { markdownPage } from "../markdown-page.ts";
 import { outlineOf } from "../outline.ts";
 import { exitCodes, usageError } from "../errors.ts";
 import { examples, type Program } from "../program.ts";
@@ -14,8 +15,10 @@ import type { Ui } from "../ui.ts";
 export function addHelp(program: Program, ui: Ui): void {
   program
     .command("help")
-    .description("Show help for a command, the exit-codes, or the man page.")
-    .argument("[topic...]", "a command, exit-codes, or man")
+    .description(
+      "Show help for a command, the exit-codes, or all commands as a man or markdown page.",
+    )
+    .argument("[topic...]", "a command, exit-codes, man, or markdown")
     .addHelpText(
       "after",
       examples(
@@ -29,8 +32,10 @@ export function addHelp(program: Program, ui: Ui): void {
         await ui.answer(exitCodesText(), exitCodes);
         return;
       }
-      if (topic.length === 1 && topic[0] === "man") {
-        const page = manPage(outlineOf(program), program.version() ?? "");
+      if (topic.length === 1 && (topic[0] === "man" || topic[0] === "markdown")) {
+        const outline = outlineOf(program);
+        const page =
+          topic[0] === "man" ? manPage(outline, program.version() ?? "") : markdownPage(outline);
         await ui.answer(page.trimEnd(), { page });
         return;
       }

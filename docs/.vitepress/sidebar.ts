@@ -1,0 +1,65 @@
+/**
+ * The order of the pages. A document that is missing here, or here twice, fails the build.
+ *
+ * @module
+ */
+import type { DefaultTheme } from "vitepress";
+import { headingsOf } from "../../tools/markdown.ts";
+import { readText } from "../../tools/workspace.ts";
+import { apiEntries } from "./api.ts";
+import { addressOf, documents } from "./pages.ts";
+
+const start = "Start";
+
+const sections: Readonly<Record<string, readonly string[]>> = {
+  [start]: ["README.md"],
+  Operations: ["docs/kms-server.md", "docs/console/README.md"],
+  "How it decides": [
+    "docs/backends.md",
+    "docs/defaults.md",
+    "docs/requirements.md",
+    "docs/works-with.md",
+    "docs/benchmarks/README.md",
+    "SECURITY.md",
+  ],
+  Packages: within("packages/"),
+  Specifications: [
+    "spec/README.md",
+    ...within("spec/").filter((file) => file !== "spec/README.md"),
+  ],
+  Project: ["examples/README.md", "ARCHITECTURE.md", "CONTRIBUTING.md"],
+  Reference: ["docs/errors.md"],
+};
+
+/** Pages that are not documents of the repository. */
+const generated: readonly DefaultTheme.SidebarItem[] = [
+  { text: "Commands", link: "/commands" },
+  {
+    text: "API",
+    collapsed: true,
+    items: apiEntries().map(({ name }) => ({ text: name, link: `/api/${name}` })),
+  },
+];
+
+export function sidebar(): DefaultTheme.SidebarItem[] {
+  const shown = Object.values(sections).flat();
+  const wrong = [
+    ...documents.filter((document) => !shown.includes(document)),
+    ...shown.filter((document, index) => shown.indexOf(document) !== index),
+  ];
+  if (wrong.length > 0) throw new Error(`not once in the sidebar: ${wrong.join(", ")}`);
+  return Object.entries(sections).map(([text, files]) => ({
+    text,
+    collapsed: text !== start,
+    items: [...files.map(item), ...(text === "Reference" ? generated : [])],
+  }));
+}
+
+function within(folder: string): string[] {
+  return documents.filter((file) => file.startsWith(folder));
+}
+
+/** A document's title is its first heading. */
+function item(document: string): DefaultTheme.SidebarItem {
+  return { text: headingsOf(readText(document))[0]?.text ?? document, link: addressOf(document) };
+}
