@@ -71,9 +71,9 @@ class SpreadingSequencer extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
     // oxlint-disable-next-line unicorn/no-array-sort -- This is Vitest's sort of files.
     const sorted = await super.sort(files);
-    const { waiting = [], computing = [] } = Object.groupBy(sorted, ({ moduleId }) =>
-      moduleId.includes("/test/browser/") ? "waiting" : "computing",
-    );
+    const waits = ({ moduleId }: TestSpecification): boolean => moduleId.includes("/test/browser/");
+    const waiting = sorted.filter(waits);
+    const computing = sorted.filter((file) => !waits(file));
     waiting.forEach((file, index) => {
       computing.splice(Math.floor((index * sorted.length) / waiting.length), 0, file);
     });
