@@ -2,6 +2,7 @@ import { EnvelopeError } from "@env/core";
 import { uriFault } from "@env/core/driver";
 import { expect, it } from "vitest";
 import { faultsOf, type Adapter } from "../check-adapters.ts";
+import { findFiles, readText } from "../workspace.ts";
 
 const open = (): Promise<never> =>
   Promise.reject(uriFault("example")("it must start with example:"));
@@ -58,3 +59,19 @@ it.each([
     ]);
   },
 );
+
+// Requirements: E6
+it("is the only kind of provider whose name is not a reversed domain name", () => {
+  const providers = (...patterns: readonly string[]): string[] =>
+    findFiles(...patterns).flatMap((file) =>
+      [...readText(file).matchAll(/\bprovider: "([^"]+)",/g)].map(([, name = ""]) => name),
+    );
+  const [, taken = ""] =
+    /The names ([^.]+) are taken\./.exec(readText("spec/envelope-v1.md").replaceAll(/\s+/g, " ")) ??
+    [];
+  const names = [...taken.matchAll(/`([^`]+)`/g)].map(([, name = ""]) => name);
+  expect(providers("packages/*/src/driver.ts").toSorted()).toEqual(names.toSorted());
+  const ofOthers = providers("examples/*.ts");
+  expect(ofOthers.length).toBeGreaterThan(0);
+  for (const name of ofOthers) expect(name).toMatch(/^[a-z]{2,}(?:\.[a-z0-9-]+)+$/);
+});

@@ -41,6 +41,7 @@ const administration = JSON.stringify({
 });
 
 describe("awsKmsDriver keeps the contract of CmkDriver", () => {
+  // Requirements: E13, E15
   it.for(cmkCases(harness))("$name", async (c, { skip }) => {
     skip(c.skip !== undefined, c.skip);
     await c.run();

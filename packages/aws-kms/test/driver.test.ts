@@ -58,6 +58,7 @@ describe("what is sent", () => {
     expect(opened).toEqual(new Uint8Array(1));
   });
 
+  // Requirements: E7
   it("is Decrypt with the configured key, never the entry's word", async () => {
     const { endpoint, client } = await testEndpoint();
     const key = await endpoint.newKey("alias/app");
@@ -129,6 +130,7 @@ describe("what is sent", () => {
 });
 
 describe("a key by ARN, id, alias or alias ARN", () => {
+  // Requirements: E8
   it("labels entries with the key ARN, and reads what the others wrote", async () => {
     const { endpoint, client } = await testEndpoint();
     const key = await endpoint.newKey("alias/app");

@@ -9,7 +9,7 @@
 import { randomBytes } from "node:crypto";
 import { EnvelopeError } from "@env/core";
 import type { DataKeys, HeldDataKey } from "@env/core/data-keys";
-import type { FenceStore } from "./fences.ts";
+import { sqlFences, type FenceStore } from "./fences.ts";
 import {
   insertKey,
   readableKeys,
@@ -181,7 +181,8 @@ export class ScopeKeys {
   }
 
   async #create(scope: Scope, purpose: Purpose): Promise<{ id: string; dataKey: HeldDataKey }> {
-    await this.#requireNoFence(scopeHash(scope), false);
+    const hash = scopeHash(scope);
+    await this.#requireNoFence(hash, await sqlFences(this.#client).has(hash));
     for (;;) {
       const id = randomBytes(KEY_ID_BYTES).toString("hex");
       const message = await this.#held.create(id, {

@@ -1,4 +1,8 @@
-import { Columns, defineTables } from "@env/columns";
+import { createHash } from "node:crypto";
+import { join } from "node:path";
+import { Columns, defineTables, fileFences, sqlFences } from "@env/columns";
+import { encodeContext } from "@env/core";
+import { tempFolder } from "@env/testkit/folder";
 import { beforeEach, expect, it } from "vitest";
 import { describeDatabases, type TestDatabase } from "./support/databases.ts";
 import { FixedCmk } from "./support/fixed-cmk.ts";
@@ -123,5 +127,59 @@ describeDatabases("Columns", (database: () => TestDatabase) => {
     ]);
     expect((await users.openAll(rows)).map(({ id }) => Number(id))).toEqual([1]);
     expect(Object.keys((await users.openAll(rows))[0] ?? {})).not.toContain("email_index");
+  });
+
+  // Requirements: C6
+  it("spreads the values of an index over partitions by their rows, whatever the values are", async () => {
+    const index = { column: "email_index", rule: "email", partitions: 4 } as const;
+    const partitioned = open({
+      tables: defineTables({
+        users: { ...tables.users, columns: { email: { type: "text", index } } },
+      }),
+    }).table("users");
+    const partitionOf = async (id: number, email: string): Promise<number> => {
+      const sealed = await partitioned.seal({ ...ada, id, email });
+      const hashes = (await partitioned.find("email", email)).map((hash) => Buffer.from(hash));
+      return hashes.findIndex((hash) => hash.equals(sealed.email_index ?? new Uint8Array()));
+    };
+    const found = new Set<number>();
+    for (let id = 1; id <= 20; id++) {
+      const place = encodeContext({ table: "users", column: "email", "row.id": `${id}` });
+      const hash = createHash("sha256").update("env/columns/1/place\0").update(place).digest();
+      const expected = hash.readUInt32BE() % 4;
+      expect(await partitionOf(id, "ada@example.com")).toBe(expected);
+      expect(await partitionOf(id, `${id}@example.com`)).toBe(expected);
+      found.add(expected);
+    }
+    expect(found.size).toBe(4);
+  });
+
+  // Requirements: C7
+  it("neither creates nor opens a data key of a scope that is fenced anywhere", async () => {
+    const { client } = database();
+    const file = fileFences(join(tempFolder(), "fences"));
+    const fresh = () => open({ fences: [file] }).table("users");
+    const fenceOf = (tenant: string): string =>
+      createHash("sha256")
+        .update("env/columns/1/fence\0")
+        .update(encodeContext({ tenant }))
+        .digest("hex");
+    const keys = async (): Promise<number> =>
+      (await client.query("SELECT id FROM envelope_keys")).length;
+    for (const [tenant, fences] of [
+      ["acme", sqlFences(client)],
+      ["umbrella", file],
+    ] as const) {
+      const row = { ...ada, tenant };
+      const sealed = await fresh().seal(row);
+      const before = await keys();
+      await fences.add(fenceOf(tenant));
+      await refuses("ERR_ENVELOPE_SHREDDED", () => fresh().open(sealed));
+      await refuses("ERR_ENVELOPE_SHREDDED", () => fresh().seal(row));
+      await fences.add(fenceOf(`${tenant} without a key`));
+      const keyless = { ...row, tenant: `${tenant} without a key` };
+      await refuses("ERR_ENVELOPE_SHREDDED", () => fresh().seal(keyless));
+      expect(await keys()).toBe(before);
+    }
   });
 });

@@ -109,12 +109,14 @@ describe("Cmk", () => {
     expect(error.message).toContain(clause);
   });
 
+  // Requirements: E15
   it("takes an unwrapped 16 bytes for somebody else's, not for a broken driver", async () => {
     const cmk = broken({ unwrap: async () => ({ plaintext: pattern(16) }) });
     const entry: Entry = { provider: "stub", keyId: "one", wrapped: pattern(10) };
     await refuses("ERR_ENVELOPE_KMS_REJECTED", () => cmk.unwrapDataKey(entry, { context }));
   });
 
+  // Requirements: E7, E25
   it("calls only configured keys, whatever an entry says", async () => {
     const called: string[] = [];
     const { driver } = new StubKey("own");
@@ -296,6 +298,7 @@ describe("DataKey", () => {
     await refuses("ERR_ENVELOPE_CLOSED", () => dataKey.use((bytes) => bytes));
   });
 
+  // Requirements: E15
   it("has 32 bytes", () => {
     expect(() => new DataKey(pattern(31))).toThrow(RangeError);
   });

@@ -129,6 +129,7 @@ describe("rememberContexts", () => {
 });
 
 describe("decodeContext", () => {
+  // Requirements: E46
   it("refuses every byte string that encodeContext does not write", () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 40 }), (bytes) => {
@@ -149,6 +150,7 @@ describe("encodeAad", () => {
     expect(encodeAad(undefined)).toHaveLength(0);
   });
 
+  // Requirements: E14
   it("encodes a record as a context is, reserved keys included", () => {
     expect(encodeAad({ "env:x": "1" })).toEqual(encodeEncryptionContext({ "env:x": "1" }));
   });

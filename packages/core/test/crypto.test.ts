@@ -37,6 +37,7 @@ describe.each([node, web])("$name", (backend) => {
   const keys = async (): Promise<ChunkKeys> =>
     (await backend.messageKeys(await backend.hmacKey(pattern(32)), pattern(100))).keys;
 
+  // Requirements: E16
   it.each(["random", "randomPublic"] as const)("%s never gives the same bytes twice", (method) => {
     const all = Array.from({ length: 1000 }, () => backend[method](24));
     expect(new Set(all.map(hex)).size).toBe(1000);

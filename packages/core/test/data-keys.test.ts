@@ -52,6 +52,7 @@ describe("DataKeys", () => {
     expect(key.calls).toEqual(["unwrap"]);
   });
 
+  // Requirements: C2
   it("refuses a data key in another context, of another place, and a message with a plaintext", async () => {
     const { envelope, keys } = open();
     const message = await keys.create("k", { context, aad });

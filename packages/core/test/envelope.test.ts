@@ -51,6 +51,49 @@ describe("encrypt and decrypt", () => {
     expect(a).not.toEqual(b);
   });
 
+  // Requirements: E2
+  it("begins with the fixed fields, and the flag of a stored context", async () => {
+    const { envelope } = single();
+    const preamble = async (storeContext: boolean): Promise<string> => {
+      const message = await envelope.encrypt(pattern(9), { context, storeContext });
+      return Buffer.from(message).toString("hex", 0, 8);
+    };
+    expect(await preamble(false)).toBe("8e454e5601010000");
+    expect(await preamble(true)).toBe("8e454e5601010100");
+  });
+
+  // Requirements: E16
+  it("has a fresh salt in each message, also under one data key", async () => {
+    const key = new StubKey("one");
+    const dataKeyCache = { maxAge: 60_000, maxMessages: 100, maxBytes: 2 ** 20 };
+    const envelope = new Envelope({ cmks: [key.cmk], dataKeyCache });
+    const salts = new Set<string>();
+    for (let i = 0; i < 20; i++) {
+      const message = await envelope.encrypt(pattern(9), { context });
+      const { headerBytes } = inspect(message);
+      salts.add(Buffer.from(message).toString("hex", headerBytes, headerBytes + 24));
+    }
+    expect(key.calls).toEqual(["generate"]);
+    expect(salts.size).toBe(20);
+    // None of the 24 bytes is fixed.
+    for (let at = 0; at < 48; at += 2) {
+      expect(new Set([...salts].map((salt) => salt.slice(at, at + 2))).size).toBeGreaterThan(1);
+    }
+  });
+
+  // Requirements: E28
+  it.each(["salt", "nonce", "baseNonce", "dataKey", "suite"])(
+    "does not let a caller set the %s",
+    async (name) => {
+      const { key, envelope } = single();
+      const options = { context, [name]: new Uint8Array(32) };
+      await expect(envelope.encrypt(pattern(3), options)).rejects.toThrow(/unknown option/);
+      await expect(envelope.encryptText("x", options)).rejects.toThrow(/unknown option/);
+      expect(() => envelope.encryptStream(options)).toThrow(/unknown option/);
+      expect(key.calls).toEqual([]);
+    },
+  );
+
   it("takes the context in any order", async () => {
     const { envelope } = single();
     const message = await envelope.encrypt(pattern(3), { context });
@@ -58,6 +101,7 @@ describe("encrypt and decrypt", () => {
     expect(await envelope.decrypt(message, { context: other })).toEqual(pattern(3));
   });
 
+  // Requirements: E21
   it("refuses another context with ERR_ENVELOPE_DECRYPT and tells what the CMK answered", async () => {
     const { envelope } = single();
     const message = await envelope.encrypt(pattern(3), { context });
@@ -283,6 +327,7 @@ describe("encrypt and decrypt", () => {
 });
 
 describe("stored context", () => {
+  // Requirements: E18
   it("is used only on the reader's word", async () => {
     const { envelope } = single();
     const message = await envelope.encrypt(pattern(3), { context, storeContext: true });
@@ -292,6 +337,7 @@ describe("stored context", () => {
     expect(await envelope.decrypt(message, { context })).toEqual(pattern(3));
   });
 
+  // Requirements: E18
   it("must have each required pair, before any KMS call", async () => {
     const { key, envelope } = single();
     const message = await envelope.encrypt(pattern(3), { context, storeContext: true });
@@ -334,6 +380,7 @@ describe("several CMKs", () => {
     }
   });
 
+  // Requirements: E19
   it("tries in the reader's order, one call per CMK, until one fits", async () => {
     const keys = three();
     const message = await new Envelope({ cmks: cmks(keys) }).encrypt(pattern(3), { context });
@@ -346,6 +393,16 @@ describe("several CMKs", () => {
     expect([c.calls, a.calls, b.calls]).toEqual([["unwrap"], ["unwrap"], []]);
   });
 
+  // Requirements: E19
+  it("calls a CMK once, however many entries it goes by", async () => {
+    const message = await new Envelope({ cmks: cmks(three()) }).encrypt(pattern(3), { context });
+    const key = new StubKey("one");
+    const reader = new Envelope({ cmks: [new Cmk({ ...key.driver, matches: () => true })] });
+    await refuses("ERR_ENVELOPE_DECRYPT", () => reader.decrypt(message, { context }));
+    expect(key.calls).toEqual(["unwrap"]);
+  });
+
+  // Requirements: E25
   it("says ERR_ENVELOPE_NO_KEY, and which keys the message names, where no CMK is one of them", async () => {
     const message = await new Envelope({ cmks: cmks(three()) }).encrypt(pattern(3), { context });
     const other = new StubKey("other");
@@ -356,6 +413,7 @@ describe("several CMKs", () => {
     expect(other.calls).toEqual([]);
   });
 
+  // Requirements: E21
   it.each([
     [["ERR_ENVELOPE_KMS_REJECTED", "ERR_ENVELOPE_KMS_KEY_STATE"], "ERR_ENVELOPE_KEY_UNUSABLE"],
     [["ERR_ENVELOPE_KMS_REJECTED", "ERR_ENVELOPE_KMS_ERROR"], "ERR_ENVELOPE_KMS_ERROR"],
@@ -381,6 +439,7 @@ describe("several CMKs", () => {
     expect(error.retryable).toBe(expected === "ERR_ENVELOPE_KMS_UNAVAILABLE");
   });
 
+  // Requirements: E26
   it("writes nothing unless all wrap", async () => {
     const keys = three();
     const [, b] = keys;
@@ -393,6 +452,7 @@ describe("several CMKs", () => {
     ]);
   });
 
+  // Requirements: E26
   it.each([0, 1, 2])("is content with minWrapped where CMK %d fails", async (failing) => {
     const keys = three();
     const key = keys[failing];
@@ -423,6 +483,7 @@ describe("several CMKs", () => {
     expect(error.attempts.map(({ keyId }) => keyId)).toEqual(["b", "c"]);
   });
 
+  // Requirements: E29
   it("refuses two CMKs that turn out to be one key", async () => {
     const key = new StubKey("canonical");
     const alias = (name: string): Cmk => new Cmk({ ...key.driver, keyId: name });
@@ -446,6 +507,7 @@ describe("several CMKs", () => {
     expect(await envelope.decrypt(message, { context })).toEqual(pattern(3));
   });
 
+  // Requirements: E27, E29
   it("refuses what cannot work when it is made", () => {
     const [a] = cmks(three());
     if (!a) throw new Error("a key");
@@ -453,6 +515,7 @@ describe("several CMKs", () => {
     expect(() => new Envelope({ cmks: [a, a] })).toThrow(TypeError);
     expect(() => new Envelope({ cmks: [{}] as never })).toThrow(TypeError);
     expect(() => new Envelope({ cmks: [a], minWrapped: 2 })).toThrow(RangeError);
+    expect(() => new Envelope({ cmks: [a], minWrapped: 0 })).toThrow(RangeError);
     expect(() => new Envelope({ cmks: [a], cache: {} } as never)).toThrow(/unknown option "cache"/);
     const many = Array.from({ length: 17 }, (_, i) => new StubKey(`k${i}`).cmk);
     expect(() => new Envelope({ cmks: many })).toThrow(RangeError);
@@ -523,6 +586,7 @@ describe("header alignment", () => {
 });
 
 describe("events and errors", () => {
+  // Requirements: E22
   it("tell calls, sizes and codes, and no secret", async () => {
     const secret = "sentinel-secret-value";
     const key = new StubKey("one");

@@ -36,6 +36,7 @@ describe("parseHeader", () => {
     );
   });
 
+  // Requirements: E5
   it("refuses every proper prefix, and headerLength waits for more", () => {
     const list: Entry[] = [{ provider: "stub", keyId: "one", wrapped: pattern(60) }];
     const context = encodeContext({ tenant: "acme" });
@@ -51,6 +52,17 @@ describe("parseHeader", () => {
       else known = length + 1;
     }
     expect(known).toBe(bytes.length - encodeKeyBlock(list).length + 2);
+  });
+
+  // Requirements: E1
+  it.each([
+    ["stored context", "8e454e5601010100", 4096],
+    ["key block", "8e454e5601010000", 16_384],
+  ])("refuses a %s beyond its limit as soon as its length is there", async (_, preamble, limit) => {
+    const claiming = (bytes: number): Buffer =>
+      Buffer.concat([Buffer.from(preamble, "hex"), Buffer.of(bytes >> 8, bytes & 0xff)]);
+    await refuses("ERR_ENVELOPE_FORMAT", () => headerLength(claiming(limit + 1)));
+    expect(() => headerLength(claiming(limit))).not.toThrow();
   });
 
   it("fails with a code on any bytes, in bounded time", () => {
@@ -84,6 +96,7 @@ describe("parseHeader", () => {
     await refuses("ERR_ENVELOPE_LIMIT", () => encodeKeyBlock(list));
   });
 
+  // Requirements: E4
   it.each([
     ["env1.jkVOVg", "decryptText"],
     ["jkVOVgEBAAA", "base64"],

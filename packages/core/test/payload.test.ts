@@ -15,6 +15,7 @@ async function newCodec(): Promise<PayloadCodec> {
 }
 
 describe("PayloadCodec", () => {
+  // Requirements: E17
   it.each([0, 1, 255, 256, 2 ** 31, 2 ** 32 - 1, 2 ** 32, 2 ** 32 + 1, 2 ** 38 - 1])(
     "uses the base nonce XOR the index as 12 bytes for chunk %d",
     async (index) => {
@@ -35,6 +36,7 @@ describe("PayloadCodec", () => {
     },
   );
 
+  // Requirements: E17
   it("refuses chunk 2^38, for writing and for reading", async () => {
     const codec = await newCodec();
     await refuses("ERR_ENVELOPE_LIMIT", () => codec.sealChunks(2 ** 38, pattern(1), true));

@@ -10,6 +10,7 @@ const payloadOf = (message: Uint8Array): Uint8Array =>
   message.subarray(inspect(message).headerBytes);
 
 describe("rewrap", () => {
+  // Requirements: E31
   it.each([
     [
       "inside the KMS, verified by one more rewrap",
@@ -155,6 +156,7 @@ describe("rewrap", () => {
     await refuses("ERR_ENVELOPE_NO_KEY", () => other.rewrap(message, { context }));
   });
 
+  // Requirements: E32
   it("notices a KMS that does not give back what it wrapped, before the old entry is dropped", async () => {
     const key = new StubKey("one");
     const faulty = new Cmk({
@@ -168,6 +170,7 @@ describe("rewrap", () => {
     );
   });
 
+  // Requirements: E32
   it("notices a KMS that rewraps to what does not open, before the old entry is dropped", async () => {
     const key = new StubKey("one", { withRewrap: true });
     const faulty = new Cmk({
@@ -185,6 +188,7 @@ describe("rewrap", () => {
     await refuses("ERR_ENVELOPE_KMS_REJECTED", () => envelope.rewrap(message, { context }));
   });
 
+  // Requirements: E31
   it.each([
     ["from a further key", "old", true, ["decline", "unwrap", "wrap", "unwrap"]],
     ["within its key", "new", false, ["rewrap", "rewrap"]],
@@ -224,6 +228,7 @@ describe("rewrap", () => {
     },
   );
 
+  // Requirements: E31
   it("does not say that the data key was not here after a try that failed", async () => {
     const keys = { old: new StubKey("old"), new: new StubKey("new", { withRewrap: true }) };
     const both = new Envelope({ cmks: [keys.old.cmk, keys.new.cmk] });

@@ -65,6 +65,7 @@ describe("encryptStream and decryptStream", () => {
     expect(key.calls).toEqual(["generate"]);
   });
 
+  // Requirements: E24
   it("error, and do not just end, where the final chunk is missing", async () => {
     const { envelope } = single();
     const plaintext = pattern(40_000);
@@ -146,6 +147,7 @@ describe("encryptStream and decryptStream", () => {
     },
   );
 
+  // Requirements: E24
   it("pass a failing KMS on to both sides", async () => {
     const { key, envelope, events } = single();
     key.fails = "ERR_ENVELOPE_KMS_ACCESS_DENIED";

@@ -14,6 +14,7 @@ describe("text form", () => {
     );
   });
 
+  // Requirements: E46
   it("has one text per message: whatever is accepted is written the same", () => {
     const character = fc.constantFrom(...Array.from("ABCDabcd0123-_=+/ \n\u00E9."));
     /** `undefined` where the text is refused, with one of its two codes. */
@@ -76,6 +77,7 @@ describe("text form", () => {
     expect(decodeText(encodeText(new Uint8Array(length))).buffer.byteLength).toBe(length);
   });
 
+  // Requirements: E41, E44
   it("ends at 1 MiB of message, for writers and readers", async () => {
     const most = new Uint8Array(2 ** 20);
     expect(decodeText(encodeText(most))).toHaveLength(2 ** 20);

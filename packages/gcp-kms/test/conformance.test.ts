@@ -37,6 +37,7 @@ function harness(transport: "grpc" | "rest"): CmkHarness {
 describe.each(["grpc", "rest"] as const)(
   "over %s, gcpKmsDriver keeps the contract",
   (transport) => {
+    // Requirements: E13, E15
     it.for(cmkCases(harness(transport)))("$name", async (c, { skip }) => {
       skip(c.skip !== undefined, c.skip);
       await c.run();

@@ -324,6 +324,7 @@ describe("versions of a key", () => {
 describe("a project's number", () => {
   const keyOf = (name: string): string => name.replace("test-project", "111122223333");
 
+  // Requirements: E8
   it("writes the name that Cloud KMS answers", async () => {
     const { server, client } = await testServer();
     const name = server.createKey();

@@ -56,6 +56,7 @@ describe("opening read-only", () => {
     expect(readdirSync(dirname(path))).not.toContain("test.kms.key2");
   });
 
+  // Requirements: A4
   it("gives the record of every call to the sink, before the call is answered", async () => {
     const { path, root, CiphertextBlob } = await closed();
     const records: AuditRecord[] = [];
@@ -71,6 +72,7 @@ describe("opening read-only", () => {
     ]);
   });
 
+  // Requirements: A4
   it("refuses the call whose record the sink does not take", async () => {
     const { path, root, CiphertextBlob } = await closed();
     const cause = new Error("the collector is down");
@@ -82,6 +84,7 @@ describe("opening read-only", () => {
     });
   });
 
+  // Requirements: A4
   it.each<[string, Omit<OpenKeystoreOptions, "root">]>([
     ["no sink", { readOnly: true }],
     ["other audit options only", { readOnly: true, audit: { durability: "synced" } }],
@@ -176,6 +179,7 @@ describe("on a read-only mount", () => {
     expect(output).toBe("32 []");
   });
 
+  // Requirements: F10
   it("refuses a log that cannot be read, rather than show the file without its changes", async (ctx) => {
     const { path, keystore, client } = await tempKeystore();
     await newKey(client, "alias/app");
@@ -190,33 +194,56 @@ describe("on a read-only mount", () => {
   });
 });
 
-it.runIf(process.platform === "linux" && process.getuid?.() === 0)(
-  "opens in a folder where its user may write nothing, as a mounted secret is",
-  async () => {
-    const { path, CiphertextBlob } = await closed();
+describe.runIf(process.platform !== "win32")("in a folder where its user may write nothing", () => {
+  const index = JSON.stringify(join(import.meta.dirname, "../src/index.ts"));
+  const root = process.getuid?.() === 0;
+
+  /** Opens a copy of a keystore there, in a process of that user; gives what it says. */
+  function openedThere(path: string, suffixes: readonly string[], blob: Uint8Array): string {
     const folder = join(tempFolder(), "secret");
     mkdirSync(folder);
-    for (const suffix of ["", ".key"]) {
-      copyFileSync(path + suffix, join(folder, `dev.kms${suffix}`));
-      chownSync(join(folder, `dev.kms${suffix}`), 65_534, 65_534);
-      chmodSync(join(folder, `dev.kms${suffix}`), 0o400);
+    for (const suffix of [...suffixes, ".key"]) {
+      const copy = join(folder, `dev.kms${suffix}`);
+      copyFileSync(path + suffix, copy);
+      if (root) chownSync(copy, 65_534, 65_534);
+      chmodSync(copy, 0o400);
     }
     chmodSync(dirname(folder), 0o755);
     chmodSync(folder, 0o555);
-    const index = JSON.stringify(join(import.meta.dirname, "../src/index.ts"));
-    const file = join(folder, "..", "child.mjs");
+    onTestFinished(() => chmodSync(folder, 0o755));
     const mounted = join(folder, "dev.kms");
+    const file = join(folder, "..", "child.mjs");
     writeFileSync(
       file,
       `import { openKeystore } from ${index};
        const options = { root: { keyFile: ${JSON.stringify(`${mounted}.key`)} }, ...${JSON.stringify(none)} };
-       const keystore = await openKeystore(${JSON.stringify(mounted)}, options);
-       const CiphertextBlob = Uint8Array.from(${JSON.stringify([...CiphertextBlob])});
-       console.log((await keystore.as().decrypt({ CiphertextBlob })).Plaintext.length);`,
+       const opened = openKeystore(${JSON.stringify(mounted)}, options);
+       console.log(await opened.then(async (keystore) => {
+         const CiphertextBlob = Uint8Array.from(${JSON.stringify([...blob])});
+         return (await keystore.as().decrypt({ CiphertextBlob })).Plaintext.length;
+       }, (error) => error.code + " " + error.message));`,
     );
-    const command = ["--conditions=@env/source", file];
-    const run = { encoding: "utf8", uid: 65_534, gid: 65_534 } as const;
-    expect(execFileSync(process.execPath, command, run).trim()).toBe("32");
-    expect(readdirSync(folder).toSorted()).toEqual(["dev.kms", "dev.kms.key"]);
-  },
-);
+    const user = root ? { uid: 65_534, gid: 65_534 } : {};
+    const before = readdirSync(folder);
+    const output = execFileSync(process.execPath, ["--conditions=@env/source", file], {
+      encoding: "utf8",
+      ...user,
+    });
+    expect(readdirSync(folder)).toEqual(before);
+    return output.trim();
+  }
+
+  it("opens, as a mounted secret does", async () => {
+    const { path, CiphertextBlob } = await closed();
+    expect(openedThere(path, [""], CiphertextBlob)).toBe("32");
+  });
+
+  // Requirements: F10
+  it("refuses a log that cannot be read, rather than show the file without its changes", async () => {
+    const { path, keystore, client } = await tempKeystore();
+    await newKey(client, "alias/app");
+    const output = openedThere(path, ["", "-wal"], new Uint8Array(1));
+    keystore.close();
+    expect(output).toMatch(/^ERR_ENVELOPE_KEYSTORE_IO .*changes in its write-ahead log/);
+  });
+});

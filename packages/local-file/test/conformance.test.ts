@@ -78,6 +78,7 @@ const harness: CmkHarness = {
 };
 
 describe("localFileDriver keeps the contract of CmkDriver", () => {
+  // Requirements: E13, E15
   it.for(cmkCases(harness))("$name", async (c, { skip }) => {
     skip(c.skip !== undefined, c.skip);
     await c.run();

@@ -41,6 +41,7 @@ describe("a key by id, ARN, alias or alias ARN", () => {
     "arn:aws:kms:local:000000000000:alias/app",
   ];
 
+  // Requirements: E8
   it("labels entries with the lower-case UUID, and reads what the others wrote", async () => {
     const { client, keyId } = await tempKeystore();
     const cmks = names(keyId).map((key) => localFile({ client, key }));

@@ -79,6 +79,7 @@ describe("encryptFile and decryptFile", () => {
     await expectOnly(["again", "plain", "sealed"]);
   });
 
+  // Requirements: E10
   it("pad the header for a rewrap in place, and pass aad and stored context on", async () => {
     await writeFile(path("plain"), "hello");
     const aad = { row: "1" };

@@ -62,6 +62,7 @@ describe("a journal", () => {
     expect(decodeJournal(bytes)).toEqual(journal);
   });
 
+  // Requirements: E40
   it("is torn if any bit is altered, except for a later version, which is refused", async () => {
     const { journal } = await interruptedRewrap(path);
     for (let at = 0; at < encodeJournal(journal).length; at++) {
@@ -90,6 +91,7 @@ describe("findJournal", () => {
     reason: expect.stringContaining(reason),
   });
 
+  // Requirements: E39
   it("believes a journal beside the old header, the new one, and what a torn write leaves", async () => {
     const { journal, message } = await interruptedRewrap(path);
     const { oldHeader, newHeader } = journal;
@@ -105,6 +107,7 @@ describe("findJournal", () => {
     }
   });
 
+  // Requirements: E39
   it("does not believe a journal of an earlier rewrap", async () => {
     const { journal, message } = await interruptedRewrap(path);
     const later = new Envelope({ cmks: [rotatingCmk("one", 3).cmk] });
@@ -113,6 +116,7 @@ describe("findJournal", () => {
     expect(await find()).toEqual(misfit("the header is another"));
   });
 
+  // Requirements: E38
   it("does not believe a journal whose two headers belong to different messages", async () => {
     const { journal, message } = await interruptedRewrap(path);
     const { newHeader } = journal;
@@ -136,6 +140,7 @@ describe("findJournal", () => {
     }
   });
 
+  // Requirements: E37
   it("does not believe a journal if the file has another size, another payload, or is gone", async () => {
     const { message } = await interruptedRewrap(path);
     await writeFile(path, Buffer.concat([message, Buffer.of(0)]));
@@ -151,6 +156,7 @@ describe("findJournal", () => {
     expect(await findJournal(nodeFileSystem, path, undefined)).toEqual(misfit("gone"));
   });
 
+  // Requirements: E35, E36
   it.each<[string, (journal: string) => Promise<unknown>]>([
     ["a pipe", async (name) => execFileSync("mkfifo", [name])],
     ["a folder", (name) => mkdir(name)],
@@ -176,6 +182,7 @@ describe("findJournal", () => {
     expect(opened).toBe(0);
   });
 
+  // Requirements: E36
   it("checks again what it has opened, and does not block", async () => {
     await interruptedRewrap(path);
     const fifo = join(folder, "fifo");
@@ -188,6 +195,7 @@ describe("findJournal", () => {
     expect(await findJournal(exchanged, path, file)).toEqual({ kind: "foreign" });
   });
 
+  // Requirements: E35
   it.skipIf(process.geteuid?.() !== 0)(
     "believes the owner of the file, and no other user",
     async () => {

@@ -80,6 +80,7 @@ describe("recoverFile", () => {
     expect(await readFile(journalPath(path))).toEqual(Buffer.from(torn));
   });
 
+  // Requirements: E37
   it.each([
     ["a file of another size", (m: Uint8Array) => Buffer.concat([m, Buffer.of(0)]), "DECRYPT"],
     ["a file with another payload", (m: Uint8Array) => m.with(567, (m[567] ?? 0) ^ 1), "DECRYPT"],
@@ -120,6 +121,7 @@ describe("recoverFile", () => {
     expect(await readFile(path)).toEqual(now);
   });
 
+  // Requirements: E37
   it("never applies a journal that was moved beside another file", async () => {
     await interruptedRewrap(path);
     const other = join(folder, "other.envelope");
@@ -129,6 +131,7 @@ describe("recoverFile", () => {
     expect(await recoverFile(path)).toBe("none");
   });
 
+  // Requirements: E40
   it("never applies a journal of a later version", async () => {
     const { journal, message } = await interruptedRewrap(path);
     const later = encodeJournal(journal);
@@ -139,6 +142,7 @@ describe("recoverFile", () => {
     expect(await readFile(journalPath(path))).toEqual(Buffer.from(later));
   });
 
+  // Requirements: E36
   it.each<[string, () => Promise<unknown>]>([
     ["a pipe", async () => execFileSync("mkfifo", [journalPath(path)])],
     ["a folder", () => mkdir(journalPath(path))],
@@ -218,6 +222,7 @@ describe("a recovery", () => {
     "unlink .data.envelope.envelope-journal",
   ];
 
+  // Requirements: E34
   it("writes, forces to the disk, and only then removes the journal", async () => {
     await interruptedRewrap(path);
     const seen: string[] = [];

@@ -448,6 +448,7 @@ async function stepsOf(envelope: Envelope): Promise<string[]> {
 }
 
 describe("an interrupted rewrap", () => {
+  // Requirements: E33
   it("goes through known steps, so that the tests below reach each of them", async () => {
     expect(await stepsOf(after)).toEqual([
       "unlink .data.envelope.envelope-part", // Of a killed process, were there one.
@@ -489,6 +490,7 @@ describe("an interrupted rewrap", () => {
       expect([...seen].toSorted()).toEqual(["new", "old"]);
     });
 
+    // Requirements: E33
     it("by kill -9 at any step is whole", async () => {
       const steps = await stepsOf(envelope);
       const seen = new Set<string>();

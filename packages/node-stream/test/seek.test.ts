@@ -322,6 +322,7 @@ describe("openEncrypted of an altered message", () => {
     expect(calls()).toBe(before);
   });
 
+  // Requirements: E30
   it.each([
     ["cut within a chunk", -3000],
     ["cut by a byte", -1],
@@ -601,6 +602,7 @@ describe("createReadStream", () => {
     expect(same(await collect(stream), pattern(100 * CHUNK_BYTES))).toBe(true);
   });
 
+  // Requirements: E30
   it("verifies the end of the plaintext before it ends there, and not if the range ends earlier", async () => {
     const length = 8 * CHUNK_BYTES;
     const message = await messageOf(length);

@@ -137,6 +137,7 @@ describe.each(placements)("with placement %s", (placement) => {
   });
 });
 
+// Requirements: E30
 it("verifies the final chunk before it reports a length", async () => {
   const { server, s3 } = await setUp();
   await s3.put({ ...name, Body: pattern(100_000) });

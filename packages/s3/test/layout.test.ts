@@ -39,6 +39,7 @@ describe("the layout", () => {
     );
   });
 
+  // Requirements: S3
   it("has exactly the bytes that S3 takes, and says what does not fit", async () => {
     const free = 2048 - "env-v1env-h10".length;
     const metadata = { a: "x".repeat(free - 1) };
@@ -58,6 +59,7 @@ describe("the layout", () => {
     }
   });
 
+  // Requirements: S1
   it.each([
     ["no version", { "env-h": "10" }],
     ["a name that is unknown", { "env-v": "1", "env-h": "10", "env-x": "1" }],
@@ -72,6 +74,7 @@ describe("the layout", () => {
     await refuses("ERR_ENVELOPE_FORMAT", () => readLayout(metadata));
   });
 
+  // Requirements: S2
   it("of a later version is not guessed", async () => {
     await refuses("ERR_ENVELOPE_UNSUPPORTED", () => readLayout({ "env-v": "2", "env-z": "" }));
   });

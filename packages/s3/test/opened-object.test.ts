@@ -1,6 +1,7 @@
 import { Readable } from "node:stream";
 import { pattern } from "@env/testkit/bytes";
 import { describe, expect, it } from "vitest";
+import { placements } from "../src/layout.ts";
 import { Bucket, refuses, setUp } from "./support/s3.ts";
 
 const name = { Bucket, Key: "object" };
@@ -16,6 +17,7 @@ const reset = (bytes: number, times: number) => {
 };
 
 describe("a body whose connection breaks", () => {
+  // Requirements: S6
   it("is taken up where it broke, from the same version", async () => {
     const { server, s3 } = await setUp();
     await s3.put({ ...name, Body: plaintext });
@@ -100,6 +102,26 @@ describe("an object that was tampered with", () => {
     await refuses("ERR_ENVELOPE_DECRYPT", () => object.bytes());
   });
 
+  // Requirements: S5
+  it.each(placements)(
+    "is read by its own header, whatever its metadata says of it (placement %s)",
+    async (placement) => {
+      const setup = await setUp();
+      const s3 = setup.with({ placement });
+      await s3.put({ ...name, Body: plaintext });
+      for (const claimed of ["1", "99999"]) {
+        const { metadata = {} } = setup.server.object(Bucket, name.Key) ?? {};
+        setup.server.alter(Bucket, name.Key, { metadata: { ...metadata, "env-h": claimed } });
+        expect(Buffer.compare(await (await s3.get(name)).bytes(), plaintext)).toBe(0);
+        await using reader = await s3.open(name);
+        expect(await reader.size()).toBe(plaintext.length);
+        expect(Buffer.from(await reader.read(70_000, 70_100))).toEqual(
+          Buffer.from(plaintext.subarray(70_000, 70_100)),
+        );
+      }
+    },
+  );
+
   it("says what is missing when its metadata is gone, or its sidecar", async () => {
     const setup = await setUp();
     const { server, s3 } = setup;
@@ -145,6 +167,7 @@ it("passes what S3 answers", async () => {
   );
 });
 
+// Requirements: S6
 it("ends a range whose object was replaced between two reads", async () => {
   const { server, s3 } = await setUp();
   await s3.put({ ...name, Body: plaintext });

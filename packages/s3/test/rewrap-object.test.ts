@@ -58,6 +58,7 @@ describe.each(placements)("with placement %s", (placement) => {
     expect((await s3.head(name)).entries).toHaveLength(1);
   });
 
+  // Requirements: S7
   it("a change by somebody else meanwhile is seen, and rewrapped in its turn", async () => {
     const { server, newCmk, cmk, ...setup } = await setUp();
     const s3 = setup.with({ placement });
@@ -117,6 +118,7 @@ it("takes the context from the object where the caller says so", async () => {
   expect(await more.rewrap(name, { context: stored })).toMatchObject({ changed: true });
 });
 
+// Requirements: S3, S4
 it("refuses a key block that would not fit into the metadata, and leaves the object", async () => {
   const { newCmk, cmk, s3, ...setup } = await setUp();
   await s3.put({ ...name, Body: "hello", Metadata: { notes: "x".repeat(1700) } });

@@ -80,6 +80,7 @@ describe("an upload in parts", () => {
   });
 });
 
+// Requirements: S3, S4
 it("is not sent where a key block does not fit beside the user's metadata", async () => {
   const { server, s3 } = await setUp();
   const Metadata = { notes: "x".repeat(1900) };

@@ -63,6 +63,7 @@ describe.each<[VaultTransitMode, TransitFlavour]>([
   ["aad", "openbao-2.4"],
   ["aad", "vault"],
 ])("vaultTransitDriver in mode %s against %s keeps the contract of CmkDriver", (mode, flavour) => {
+  // Requirements: E13, E15
   it.for(cmkCases(harnessOf(mode, flavour)))("$name", async (c, { skip }) => {
     skip(c.skip !== undefined, c.skip);
     await c.run();

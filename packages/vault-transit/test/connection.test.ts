@@ -60,6 +60,7 @@ describe("requests", () => {
     expect(server.calls.at(-1)).toMatchObject({ token: server.rootToken });
   });
 
+  // Requirements: E8
   it("carry the namespace, and so does the label", async () => {
     const server = await testServer({ namespaces: ["team/a"] });
     server.createKey("orders", { derived: true, namespace: "team/a" });

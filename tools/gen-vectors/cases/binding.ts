@@ -55,6 +55,7 @@ function rewritten(kit: Kit, plaintext: Buffer): Sealed {
 
 export const binding: EnvelopeCases = {
   "aad-present": (kit) => aad(kit).opens({ spec: "aad", comment: "six bytes of aad" }),
+  // Requirements: E14
   "aad-record": (kit) =>
     kit
       .seal({ aad: encodeContext({ table: "cards", column: "pan", id: "42" }) })
@@ -127,12 +128,14 @@ export const binding: EnvelopeCases = {
     const comment = "the entry wraps another data key, properly: the commitment refuses it";
     return sealed.refused(DECRYPT, { spec: "binding", calls: 1, comment });
   },
+  // Requirements: E15
   "key-31-bytes": (kit) =>
     rewritten(kit, kit.dataKey.subarray(0, 31)).refused(DECRYPT, {
       spec: "key-derivation",
       calls: 1,
       comment: "the entry wraps a data key of 31 bytes",
     }),
+  // Requirements: E15
   "key-33-bytes": (kit) =>
     rewritten(kit, Buffer.concat([kit.dataKey, Buffer.alloc(1)])).refused(DECRYPT, {
       spec: "key-derivation",

@@ -251,6 +251,7 @@ export const columnValues: Readonly<Record<string, (name: string) => ValueVector
   "value-other-scope": spoiled("ERR_ENVELOPE_DECRYPT", "another scope under the same data key", {
     reader: { scope: { tenant: "other" } },
   }),
+  // Requirements: C1
   "value-other-purpose": spoiled("ERR_ENVELOPE_DECRYPT", "sealed for the purpose index", {
     spec: "columns-v1.md#data-keys",
     purpose: "index",
@@ -277,36 +278,48 @@ export const columnValues: Readonly<Record<string, (name: string) => ValueVector
   "value-cut": spoiled("ERR_ENVELOPE_DECRYPT", "the last byte is missing", {
     spoil: (bytes) => bytes.subarray(0, -1),
   }),
+  // Requirements: C4
   "value-too-short": spoiled("ERR_ENVELOPE_FORMAT", "79 bytes: there is no such plaintext", {
     spoil: (bytes) => bytes.subarray(0, 79),
   }),
+  // Requirements: C4
   "value-format": spoiled("ERR_ENVELOPE_FORMAT", "another format", { spoil: withByte(0) }),
+  // Requirements: C4
   "value-plaintext": spoiled("ERR_ENVELOPE_FORMAT", "plaintext where a value has to be", {
     spoil: () => Buffer.from("16 bytes of text".repeat(8)),
   }),
+  // Requirements: C3
   "value-text-plaintext": spoiled("ERR_ENVELOPE_FORMAT", "plaintext in a column of text", {
     text: () => "16 bytes of text".repeat(8),
   }),
+  // Requirements: C3
   "value-text-no-prefix": spoiled("ERR_ENVELOPE_FORMAT", "no prefix", {
     text: (bytes) => bytes.toString("base64url"),
   }),
+  // Requirements: C3
   "value-text-padding": spoiled("ERR_ENVELOPE_FORMAT", "padding of base64", {
     spoil: (bytes) => cat(bytes, [0]),
     text: (bytes) => `${asText(bytes)}==`,
   }),
+  // Requirements: C3
   "value-text-alphabet": spoiled("ERR_ENVELOPE_FORMAT", "the other alphabet of base64", {
     text: (bytes) => `${asText(bytes).slice(0, 60)}+${asText(bytes).slice(61)}`,
   }),
 
+  // Requirements: C5
   "plaintext-other-type": refused("bytes", TEXT, "text in a column of bytes"),
+  // Requirements: C5
   "plaintext-type-0": refused("text", cat([0], Buffer.from("a")), "no such type"),
+  // Requirements: C5
   "plaintext-not-utf-8": refused("text", typed("text", Buffer.from("c328", "hex")), "not UTF-8"),
+  // Requirements: C5
   "plaintext-integer-long": refused(
     "bigint",
     typed("bigint", Buffer.from("007f", "hex")),
     "a byte too many",
   ),
   "plaintext-integer-empty": refused("bigint", typed("bigint", Buffer.alloc(0)), "no byte"),
+  // Requirements: C5
   "plaintext-boolean-2": refused("boolean", typed("boolean", Buffer.from("02", "hex")), "neither"),
   "plaintext-number-nan": refused(
     "number",
@@ -314,12 +327,14 @@ export const columnValues: Readonly<Record<string, (name: string) => ValueVector
     "not finite",
   ),
   "plaintext-number-short": refused("number", typed("number", Buffer.alloc(7)), "7 bytes"),
+  // Requirements: C5
   "plaintext-date-range": refused(
     "date",
     typed("date", number(8_640_000_000_000_001n)),
     "no date of ECMAScript",
   ),
   "plaintext-json": refused("json", typed("json", "{a:1}"), "not JSON"),
+  // Requirements: C5
   "plaintext-no-padding": refused(
     "text",
     cat([0x81], Buffer.from("ab"), [0, 0]),

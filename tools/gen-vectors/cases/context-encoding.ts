@@ -78,8 +78,10 @@ export const contextEncoding: Readonly<Record<string, () => ContextVector>> = {
   "pairs-32": refuses(numbered(32), "32 pairs", "limits"),
   "bytes-4096": encodes(contextOf(4096), "4096 bytes; kmsContextBytes are 4111", "limits"),
   "bytes-4097": refuses(contextOf(4097), "4097 bytes", "limits"),
+  // Requirements: E12
   "reserved-env": refuses({ "env:format": "1" }, "the reserved pair itself"),
   "reserved-env-other": refuses({ "env:": "" }, "any key that starts with env:"),
+  // Requirements: E12
   "reserved-aws": refuses({ "aws:s3:arn": "x" }, "any key that starts with aws:"),
   "reserved-other-case": encodes(
     { "ENV:format": "1", "Aws:x": "2" },
@@ -96,9 +98,13 @@ export const contextEncoding: Readonly<Record<string, () => ContextVector>> = {
     "a surrogate pair is one character of four bytes",
   ),
   noncharacter: encodes({ "\uffff": "\ufffd" }, "U+FFFF and U+FFFD are Unicode scalar values"),
+  // Requirements: E11
   "lone-high-surrogate-in-value": refuses({ k: "\ud800" }, "an encoder would write EF BF BD"),
+  // Requirements: E11
   "lone-low-surrogate-in-value": refuses({ k: "a\udc00b" }, "an encoder would write EF BF BD"),
+  // Requirements: E11
   "lone-surrogate-in-key": refuses({ "k\udfff": "v" }, "an encoder would write EF BF BD"),
+  // Requirements: E11
   "reversed-surrogates": refuses({ k: "\ude00\ud83d" }, "low before high: two lone surrogates"),
   "value-number": refuses({ id: 42 }, "a number is not the string 42"),
   "value-boolean": refuses({ id: true }, "a boolean is not a string"),

@@ -104,6 +104,7 @@ export const context: EnvelopeCases = {
     return sealed.refused(DECRYPT, { spec: "context", comment });
   },
 
+  // Requirements: E18
   "context-differs-from-stored": (kit) => {
     const sealed = bound(kit, acme, true);
     sealed.context = { purpose: "orders", tenant: "umbrella" };
@@ -128,6 +129,7 @@ export const context: EnvelopeCases = {
     const comment = "the KMS ignores the context, the commitment does not";
     return sealed.refused(DECRYPT, { spec: "binding", calls: 1, comment });
   },
+  // Requirements: E18
   "context-neither-form": (kit) => {
     const sealed = bound(kit, acme, true);
     sealed.context = null;
@@ -230,12 +232,15 @@ export const context: EnvelopeCases = {
   "stored-key-256": (kit) => storedPairs(kit, [["k".repeat(256), ""]], "a key of 256 bytes"),
   "stored-value-1025": (kit) =>
     storedPairs(kit, [["k", "v".repeat(1025)]], "a value of 1025 bytes"),
+  // Requirements: E12
   "stored-reserved-env": (kit) =>
     storedPairs(kit, [["env:format", "1"]], "a key that starts with env:"),
+  // Requirements: E12
   "stored-reserved-aws": (kit) =>
     storedPairs(kit, [["aws:s3:arn", "x"]], "a key that starts with aws:"),
   "stored-utf8-invalid": (kit) =>
     storedPairs(kit, [["k", Buffer.from([0xff])]], "a value that is not UTF-8"),
+  // Requirements: E11
   "stored-utf8-surrogate": (kit) =>
     storedPairs(kit, [[Buffer.from([0xed, 0xa0, 0x80]), ""]], "a key that encodes a surrogate"),
   "stored-removed": (kit) => {

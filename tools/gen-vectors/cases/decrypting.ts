@@ -47,11 +47,13 @@ export const decrypting: EnvelopeCases = {
     const sealed = kit.seal({ keys: [kit.failing("denied", DENIED), kit.table("other")] });
     return sealed.opens({ spec, calls: 2, comment: "the first CMK denies, the second opens" });
   },
+  // Requirements: E19
   "order-mismatch-then-opens": (kit) => {
     const sealed = kit.seal({ keys: [wrongKey(kit), kit.local()] });
     const comment = "the first data key does not fit the commitment, the second does";
     return sealed.opens({ spec, calls: 2, comment });
   },
+  // Requirements: E15
   "order-wrong-length-then-opens": (kit) => {
     const sealed = kit.seal({ keys: [wrongKey(kit, 16), kit.local()] });
     return sealed.opens({

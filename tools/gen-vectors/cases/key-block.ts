@@ -89,6 +89,7 @@ export const keyBlock: EnvelopeCases = {
     const bytes = keyBlockBody([kit.table().entry]);
     return body(kit, bytes.subarray(0, 9), "the block ends inside the key id's length");
   },
+  // Requirements: E1
   "entry-wrapped-beyond-block": (kit) => {
     const bytes = keyBlockBody([kit.table().entry]);
     bytes.writeUInt16BE(25, bytes.length - 26);
@@ -108,11 +109,13 @@ export const keyBlock: EnvelopeCases = {
     const sealed = kit.seal({ keys: [key], body: keyBlockBody([key.entry], length) });
     return sealed.opens({ spec: "key-block", comment: "padding that makes the header 4096 bytes" });
   },
+  // Requirements: E9
   "padding-nonzero-first": (kit) => {
     const bytes = keyBlockBody([kit.table().entry], 32);
     flip(bytes, -32);
     return body(kit, bytes, "the first byte of padding is 01");
   },
+  // Requirements: E9
   "padding-nonzero-last": (kit) => {
     const bytes = keyBlockBody([kit.table().entry], 32);
     flip(bytes, -1, 7);
@@ -124,6 +127,7 @@ export const keyBlock: EnvelopeCases = {
     const sealed = kit.seal({ keys: [key], body: bytes });
     return sealed.opens({ spec: "limits", comment: "a key block of 16384 bytes" });
   },
+  // Requirements: E1
   "key-block-16385": (kit) => {
     const key = kit.local();
     const bytes = keyBlockBody([key.entry], 16385 - 1 - key.entry.length);
@@ -198,6 +202,7 @@ export const keyBlock: EnvelopeCases = {
     kit
       .seal({ keys: [wrappedOf(kit, 0).key] })
       .refused(FORMAT, { spec: "limits", comment: "a wrapped key of length 0" }),
+  // Requirements: E1
   "wrapped-4097": (kit) =>
     kit
       .seal({ keys: [wrappedOf(kit, 4097).key] })

@@ -1,6 +1,6 @@
 /** Mistakes in the first eight bytes, and inputs that end too early to be a message at all. */
 
-import { cat } from "../format.ts";
+import { cat, encodePairs } from "../format.ts";
 import { flip, type EnvelopeCases, type EnvelopeVector, type Kit } from "../testkit.ts";
 
 /** A message whose preamble is bound unchanged, so that only a check of the field refuses it. */
@@ -36,6 +36,7 @@ export const layout: EnvelopeCases = {
     flip(sealed.preamble, 3);
     return sealed.refused(FORMAT, { spec: "layout", comment: "magic is 8E 45 4E 57" });
   },
+  // Requirements: E3
   "magic-before-version": (kit) =>
     withPreamble(kit, "8e454e5702010000", FORMAT, "wrong magic and unknown version: magic decides"),
   "magic-text-form": (kit) => {
@@ -62,6 +63,7 @@ export const layout: EnvelopeCases = {
   "version-0": (kit) => withPreamble(kit, "8e454e5600010000", UNSUPPORTED, "version 0"),
   "version-2": (kit) => withPreamble(kit, "8e454e5602010000", UNSUPPORTED, "version 2"),
   "version-255": (kit) => withPreamble(kit, "8e454e56ff010000", UNSUPPORTED, "version 255"),
+  // Requirements: E3
   "version-2-then-anything": (kit) => {
     const message = cat([0x8e, 0x45, 0x4e, 0x56, 0x02], kit.bytes("unknown", 40));
     const comment = "nothing after an unknown version is interpreted";
@@ -76,6 +78,7 @@ export const layout: EnvelopeCases = {
   "suite-2": (kit) => withPreamble(kit, "8e454e5601020000", UNSUPPORTED, "suite 2"),
   "flags-bit-1": (kit) => withPreamble(kit, "8e454e5601010200", UNSUPPORTED, "flag bit 1 set"),
   "flags-bit-7": (kit) => withPreamble(kit, "8e454e5601018000", UNSUPPORTED, "flag bit 7 set"),
+  // Requirements: E3
   "flags-before-reserved": (kit) =>
     withPreamble(
       kit,
@@ -95,13 +98,28 @@ export const layout: EnvelopeCases = {
   "cut-in-stored-context": (kit) => cutAt(kit, 20, "ends inside the stored context"),
   "cut-after-stored-context": (kit) => cutAt(kit, 26, "ends before the key block's length"),
   "cut-in-key-block-length": (kit) => cutAt(kit, 27, "ends inside the key block's length"),
+  // Requirements: E5
   "cut-in-key-block": (kit) => cutAt(kit, 60, "ends inside the key block"),
+  // Requirements: E5
+  "cut-after-malformed-context": (kit) => {
+    const unsorted = encodePairs([
+      ["tenant", "acme"],
+      ["purpose", "orders"],
+    ]);
+    const sealed = kit.seal({ storedBytes: unsorted, keys: [kit.table()] }).trustHeader();
+    const comment =
+      "an unsorted stored context, and a header that lacks its last byte: cut decides";
+    const message = sealed.header.subarray(0, -1);
+    return sealed.refused(TRUNCATED, { spec: "layout", comment }, message);
+  },
+  // Requirements: E1
   "stored-context-length-beyond-input": (kit) => {
     const sealed = kit.seal({ store: true });
     sealed.stored.writeUInt16BE(4096);
     const comment = "stored context claims 4096 bytes, the input holds fewer";
     return sealed.refused(TRUNCATED, { spec: "layout", comment });
   },
+  // Requirements: E1
   "key-block-length-beyond-input": (kit) => {
     const sealed = kit.seal();
     sealed.keyBlock.writeUInt16BE(16384);

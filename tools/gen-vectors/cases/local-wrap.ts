@@ -103,6 +103,7 @@ export const localWrapCases: LocalWrapCases = {
     wrapped.versions = { "1": wrapped.kit.bytes("version key", 32).toString("hex") };
     return rejected(wrapped, "version 3 of a key that has version 1; its key would even open it");
   },
+  // Requirements: E45
   "version-of-another-key": (name) => {
     const wrapped = wrap(name);
     const other = wrapped.kit.bytes("version key 2", 32).toString("hex");

@@ -130,6 +130,7 @@ export const payload: EnvelopeCases = {
       released: 16384,
       comment: "ends after a full chunk: what follows is missing, whatever it was",
     }),
+  // Requirements: E23
   "truncated-final-empty-chunk": (kit) =>
     cut(kit, 16384, 56 + 16400, {
       code: TRUNCATED,
@@ -235,6 +236,7 @@ export const payload: EnvelopeCases = {
     altered(kit, 20000, (m) => flipChunk(m, 0, 0), "one bit of chunk 0 of 2"),
   "flipped-first-tag": (kit) =>
     altered(kit, 20000, (m) => flipChunk(m, 0, -1, 7), "one bit of the tag of chunk 0 of 2"),
+  // Requirements: E23
   "flipped-last-chunk": (kit) =>
     altered(kit, 20000, (m) => flipChunk(m, 1, 0), "one bit of the final chunk", 16384),
   "flipped-last-tag": (kit) =>
@@ -244,6 +246,7 @@ export const payload: EnvelopeCases = {
   "flipped-only-tag": (kit) =>
     altered(kit, 0, (m) => flipChunk(m, 0, 3), "one bit of an empty message's tag"),
 
+  // Requirements: E17
   "writer-counter-little-endian": (kit) =>
     written(
       kit,
@@ -261,6 +264,7 @@ export const payload: EnvelopeCases = {
         comment: "the chunk number goes into the nonce reversed",
       },
     ),
+  // Requirements: E17
   "writer-counter-from-one": (kit) =>
     written(
       kit,
@@ -282,6 +286,7 @@ export const payload: EnvelopeCases = {
       },
       { spec: "key-derivation", comment: "HKDF with an Extract step: the commitment differs" },
     ),
+  // Requirements: E20
   "writer-commitment-of-another-key": (kit) =>
     written(
       kit,

@@ -70,22 +70,30 @@ export const textForm: TextCases = {
     return ok(bytes, "long enough to use - and _");
   },
   "prefix-missing": () => bad(encode(message(0)).slice(5), "no prefix"),
+  // Requirements: E41
   "prefix-upper-case": () =>
     bad(encode(message(0)).replace("env1", "ENV1"), "ENV1. is not the prefix"),
   "prefix-without-dot": () => bad(encode(message(0)).replace(".", ""), "env1 without a dot"),
   "prefix-colon": () => bad(encode(message(0)).replace(".", ":"), "env1: is not the prefix"),
+  // Requirements: E41
   "prefix-env2": () => bad(encode(message(0)).replace("env1", "env2"), "another text form"),
+  // Requirements: E43
   "prefix-only": () => cut("env1.", "nothing after the prefix"),
   "prefix-twice": () => bad(`env1.${encode(message(0))}`, "the prefix twice"),
   empty: () => bad("", "the empty string"),
+  // Requirements: E42
   "padding-1": () => bad(`${encode(message(2))}=`, "one padding character"),
   "padding-2": () => bad(`${encode(message(1))}==`, "two padding characters"),
   "padding-needless": () => bad(`${encode(message(0))}=`, "padding where none is due"),
+  // Requirements: E42
   plus: () => bad(replaced("+"), "+ of the standard alphabet"),
   slash: () => bad(replaced("/"), "/ of the standard alphabet"),
+  // Requirements: E43
   "trailing-bits-4": () => cut(trailingBits(1), "a nonzero bit among the four unused ones"),
   "trailing-bits-2": () => cut(trailingBits(2), "a nonzero bit among the two unused ones"),
+  // Requirements: E43
   "length-impossible": () => cut(`${encode(message(0))}A`, "one character more than whole groups"),
+  // Requirements: E42
   "length-impossible-and-a-blank": () =>
     bad(`${encode(message(0)).slice(0, -4)} `, "a character outside the alphabet decides"),
   "cut-inside-a-group": () => {
@@ -97,6 +105,7 @@ export const textForm: TextCases = {
     bad(encode(message(0)).replace(".", ". "), "a blank after the prefix"),
   "space-inside": () => bad(inserted(" "), "a blank inside"),
   "newline-inside": () => bad(inserted("\n"), "a line break inside, as mail and PEM have them"),
+  // Requirements: E42
   "newline-trailing": () => bad(`${encode(message(0))}\n`, "a line break at the end"),
   "tab-trailing": () => bad(`${encode(message(0))}\t`, "a tab at the end"),
   "nul-trailing": () => bad(`${encode(message(0))}\0`, "NUL at the end"),
@@ -104,6 +113,7 @@ export const textForm: TextCases = {
   "not-ascii": () => bad(replaced("\u00e9"), "a letter beyond ASCII"),
   "full-width": () =>
     bad(replaced("\uff21"), "a full-width A, whose low byte is an exclamation mark"),
+  // Requirements: E42
   "low-byte-in-alphabet": () => bad(replaced("\u0141"), "U+0141, whose low byte is A"),
   "dot-inside": () => bad(replaced("."), "a second dot, as in other token formats"),
   "percent-encoded": () => bad(encode(message(0)).replace(".", "%2E"), "the dot percent-encoded"),

@@ -128,6 +128,7 @@ describe("access keys", () => {
     ]);
   });
 
+  // Requirements: F11
   it("do not change hands by an edited row", async () => {
     const { path, keystore, root } = await setup();
     const { accessKeyId } = await keystore.iam.accessKeys.create(ALICE);

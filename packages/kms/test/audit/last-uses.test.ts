@@ -104,6 +104,7 @@ describe("the last use of a key", () => {
     expect(await written(one)).toEqual([]);
   });
 
+  // Requirements: A1
   it("is refused where a recent record was altered or removed", async () => {
     for (const sql of ["SET sealed = zeroblob(99)", "SET seq = -3"]) {
       const one = await tempLog();

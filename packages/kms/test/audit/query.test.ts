@@ -158,6 +158,7 @@ describe("a page that is to open few records", () => {
 });
 
 describe("a record that was altered", () => {
+  // Requirements: A2
   it("ends a query with an error that names it", async () => {
     const { log, attack } = await filledLog(20);
     attack("UPDATE audit SET sealed = x'00' WHERE seq = 7");

@@ -9,6 +9,7 @@ vi.mock(import("../../src/audit/retention.ts"), async (original) => ({
   defaultRetention: { maxRecords: 100 },
 }));
 
+// Requirements: A6
 it("keeps the last million records", async () => {
   const { defaultRetention } = await vi.importActual<typeof RetentionModule>(
     "../../src/audit/retention.ts",
@@ -16,6 +17,7 @@ it("keeps the last million records", async () => {
   expect(defaultRetention).toEqual({ maxRecords: 1_000_000 });
 });
 
+// Requirements: A7
 it("warns once when it cuts off records that nobody limited", async () => {
   const warn = vi.spyOn(process, "emitWarning").mockReturnValue();
   const { log } = await filledLog(150);

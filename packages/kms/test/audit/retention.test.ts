@@ -313,6 +313,7 @@ describe("an archive", () => {
 });
 
 describe("a log that does not verify", () => {
+  // Requirements: A5
   it.each<[string, string, string]>([
     ["altered", "UPDATE audit SET sealed = x'00' WHERE seq = 7", "record 7 was altered"],
     [
@@ -330,6 +331,7 @@ describe("a log that does not verify", () => {
     expect((await log.verify()).base.sequence).toBe(0);
   });
 
+  // Requirements: A5
   it("with a record of another history is not cut", async () => {
     const { path, log, close } = await tempLog();
     await fill(log, 6);

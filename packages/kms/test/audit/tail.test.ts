@@ -113,6 +113,7 @@ describe("following the log", () => {
     expect(await next).toEqual({ done: true, value: undefined });
   });
 
+  // Requirements: A2
   it("ends with an error at a record that was altered or removed", async () => {
     const altered = await filledLog(3);
     altered.attack("UPDATE audit SET sealed = x'00' WHERE seq = 2");

@@ -212,6 +212,7 @@ describe("what is done to the rows of 20 records is found and named", () => {
     expect(found(await log.verify())).toEqual([["hidden", 7, 7]]);
   });
 
+  // Requirements: A3
   it("a record longer than any, though it is well sealed", async () => {
     const { log, store } = await tempLog();
     const chain = new Chain(rootKey(), FACTS.keystoreId);
@@ -223,6 +224,9 @@ describe("what is done to the rows of 20 records is found and named", () => {
       store.setHead("audit", encodeHead({ base: ORIGIN, last: link }));
     });
     expect(found(await log.verify())).toEqual([["altered", 1, 1]]);
+    // SQLite kept it: what was read of the row has no bytes.
+    const rows = await store.read(() => store.auditRows.after(0, 1, 1));
+    expect(rows).toEqual([{ sequence: 1, time: NOON, sealed: new Uint8Array(0) }]);
   });
 
   it("an invalid record that is correctly sealed", async () => {

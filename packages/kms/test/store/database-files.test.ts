@@ -9,6 +9,7 @@ import {
   mkdirSync,
   readFileSync,
   renameSync,
+  statSync,
   symlinkSync,
   unlinkSync,
   writeFileSync,
@@ -74,6 +75,7 @@ describe("a planted file", () => {
       },
     ],
   ];
+  // Requirements: F5
   it.each(plant)("%s is refused before SQLite sees it: %s", async (suffix, problem, make) => {
     const { path, root } = await closed();
     const before = readFileSync(path);
@@ -86,6 +88,7 @@ describe("a planted file", () => {
     expect(readFileSync(path)).toEqual(before);
   });
 
+  // Requirements: F5
   it.runIf(process.getuid?.() === 0)("of another user is refused", async () => {
     const { path, root } = await closed();
     writeFileSync(`${path}-wal`, "", { mode: 0o600 });
@@ -151,53 +154,85 @@ async function seenByAnother(path: string, root: { keyFile: string }): Promise<S
   return new Set(ids);
 }
 
-describe.runIf(tool !== undefined)(`with the sqlite3 command (${tool}) beside it`, () => {
-  it.each<[string, (path: string, root: { keyFile: string }) => Promise<unknown>]>([
-    ["inspected", (path) => inspectKeystore(path)],
-    [
-      "opened a second time and closed",
-      async (path, root) => (await openKeystore(path, { root })).close(),
-    ],
-    [
-      "verified and backed up",
-      async (path, root) => {
-        using second = await openKeystore(path, { root });
-        await second.verify();
-        await second.backup(`${path}.backup`);
-      },
-    ],
-    [
-      "opened in a worker thread",
-      (path, root) =>
-        new Promise((resolve, reject) => {
-          const source = `
+/** What a process may do with a keystore that it has open already. */
+const again: readonly [string, (path: string, root: { keyFile: string }) => Promise<unknown>][] = [
+  ["inspected", (path) => inspectKeystore(path)],
+  [
+    "opened a second time and closed",
+    async (path, root) => (await openKeystore(path, { root })).close(),
+  ],
+  [
+    "verified and backed up",
+    async (path, root) => {
+      using second = await openKeystore(path, { root });
+      await second.verify();
+      await second.backup(`${path}.backup`);
+    },
+  ],
+  [
+    "opened in a worker thread",
+    (path, root) =>
+      new Promise((resolve, reject) => {
+        const source = `
             import { workerData } from "node:worker_threads";
             const { openKeystore } = await import(workerData.index);
             const keystore = await openKeystore(workerData.path, { root: workerData.root });
             await keystore.as().createKey();
             keystore.close();`;
-          const index = pathToFileURL(join(import.meta.dirname, "../../src/index.ts")).href;
-          const url = new URL(`data:text/javascript,${encodeURIComponent(source)}`);
-          const execArgv = ["--conditions=@env/source"];
-          const worker = new Worker(url, { workerData: { index, path, root }, execArgv });
-          worker.on("error", reject).on("exit", resolve);
-        }),
-    ],
-  ])("nothing is lost where a keystore in use is %s in the same process", async (_, again) => {
+        const index = pathToFileURL(join(import.meta.dirname, "../../src/index.ts")).href;
+        const url = new URL(`data:text/javascript,${encodeURIComponent(source)}`);
+        const execArgv = ["--conditions=@env/source"];
+        const worker = new Worker(url, { workerData: { index, path, root }, execArgv });
+        worker.on("error", reject).on("exit", resolve);
+      }),
+  ],
+];
+
+/** Locks of all processes on a file, as Linux lists them. */
+function locksOn(path: string): string[] {
+  const inode = `:${statSync(path).ino} `;
+  return readFileSync("/proc/locks", "utf8")
+    .split("\n")
+    .filter((line) => line.includes(inode))
+    .map((line) => line.replace(/^\d+: /, ""))
+    .toSorted();
+}
+
+// Requirements: F3
+it.runIf(existsSync("/proc/locks")).each(again)(
+  "a keystore in use keeps its locks where it is %s in the same process",
+  async (_, use) => {
     const { path, keystore, client, root } = await tempKeystore();
-    const acknowledged = [await newKey(client)];
-    for (let round = 0; round < 3; round++) {
-      await again(path, root);
-      if (existsSync(`${path}.backup`)) unlinkSync(`${path}.backup`);
-      lookInside(path);
-      acknowledged.push(await newKey(client));
+    onTestFinished(() => keystore.close());
+    await newKey(client);
+    const files = [path, `${path}-shm`];
+    const before = files.map(locksOn);
+    expect(before.every((locks) => locks.length > 0)).toBe(true);
+    await use(path, root);
+    expect(files.map(locksOn)).toEqual(before);
+  },
+);
+
+describe.runIf(tool !== undefined)(`with the sqlite3 command (${tool}) beside it`, () => {
+  // Requirements: F3
+  it.each(again)(
+    "nothing is lost where a keystore in use is %s in the same process",
+    async (_, use) => {
+      const { path, keystore, client, root } = await tempKeystore();
+      const acknowledged = [await newKey(client)];
+      for (let round = 0; round < 3; round++) {
+        await use(path, root);
+        if (existsSync(`${path}.backup`)) unlinkSync(`${path}.backup`);
+        lookInside(path);
+        acknowledged.push(await newKey(client));
+        const seen = await seenByAnother(path, root);
+        expect(acknowledged.filter((id) => !seen.has(id))).toEqual([]);
+      }
+      keystore.close();
       const seen = await seenByAnother(path, root);
       expect(acknowledged.filter((id) => !seen.has(id))).toEqual([]);
-    }
-    keystore.close();
-    const seen = await seenByAnother(path, root);
-    expect(acknowledged.filter((id) => !seen.has(id))).toEqual([]);
-  });
+    },
+  );
 
   it("nothing is acknowledged and lost where the program itself closes a descriptor of the file", async () => {
     const { path, keystore, client, root } = await tempKeystore();
@@ -221,6 +256,7 @@ describe("a file that is exchanged while it is open", () => {
     return rejection(client.createKey());
   }
 
+  // Requirements: F7
   it.each<[string, (path: string) => void]>([
     ["the log is removed", (path) => unlinkSync(`${path}-wal`)],
     ["the file is removed", (path) => unlinkSync(path)],

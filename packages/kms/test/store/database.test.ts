@@ -3,6 +3,7 @@ import { once } from "node:events";
 import {
   chmodSync,
   chownSync,
+  copyFileSync,
   existsSync,
   mkdirSync,
   readdirSync,
@@ -77,6 +78,7 @@ describe("a file that is not a keystore", () => {
     );
   });
 
+  // Requirements: F1
   it.each([
     ["random bytes", Buffer.alloc(5000, 0xa5)],
     ["text", Buffer.from("hello")],
@@ -88,6 +90,7 @@ describe("a file that is not a keystore", () => {
     expect(readFileSync(path)).toEqual(content);
   });
 
+  // Requirements: F1
   it("is another application's database, which is not touched", async () => {
     const path = tempPath();
     const db = new DatabaseSync(path);
@@ -100,12 +103,33 @@ describe("a file that is not a keystore", () => {
     db.close();
   });
 
+  // Requirements: F1, F2
+  it("is another application's database after a crash, whose log is left to that application", async () => {
+    const path = tempPath();
+    const db = new DatabaseSync(path);
+    db.exec("PRAGMA journal_mode = WAL; CREATE TABLE t (a); INSERT INTO t VALUES (1)");
+    const copy = tempPath();
+    for (const suffix of ["", "-wal"]) copyFileSync(path + suffix, copy + suffix);
+    db.close();
+    const files = (): Map<string, Buffer> =>
+      new Map(
+        readdirSync(dirname(copy)).map((name) => [name, readFileSync(join(dirname(copy), name))]),
+      );
+    const before = files();
+    expect(await problem(copy)).toBe(
+      format(copy, "the file is another application's SQLite database"),
+    );
+    expect(files()).toEqual(before);
+  });
+
+  // Requirements: F1
   it("is a keystore of another version", async () => {
     const path = await closed();
     sql(path, "PRAGMA user_version = 2");
     expect(await problem(path)).toBe(format(path, "format version 2; this build reads version 1"));
   });
 
+  // Requirements: F4
   it.each([
     "CREATE VIEW v AS SELECT * FROM alias",
     "CREATE TRIGGER t AFTER UPDATE ON cmk BEGIN DELETE FROM alias; END",
@@ -125,6 +149,7 @@ describe("a file that is not a keystore", () => {
     expect(await problem(path)).toBe(format(path, "its descriptor is missing or malformed"));
   });
 
+  // Requirements: F13
   it("has a descriptor too large to read", async () => {
     const path = await closed();
     sql(path, "UPDATE descriptor SET facts = printf('%.*c', 20000, ' ') || facts");
@@ -166,6 +191,7 @@ describe("creating", () => {
     db.close();
   });
 
+  // Requirements: F8
   it.each(["", "-wal", "-shm", "-journal"])(
     "overwrites nothing: a file%s is there",
     async (suffix) => {

@@ -51,6 +51,7 @@ it.each<Descriptor["root"]>([
   expect(parseDescriptor(sealDescriptor(made, key, root).facts)).toEqual(made);
 });
 
+// Requirements: F13
 it("reads nothing else", () => {
   const text = (change: object): string => JSON.stringify({ ...descriptor, ...change });
   for (const facts of [

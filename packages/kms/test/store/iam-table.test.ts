@@ -127,6 +127,7 @@ it("keeps policies and tags from whoever reads the file", async () => {
 describe("rows that were tampered with", () => {
   const PUT_BACK = "an older row of it was put back";
 
+  // Requirements: F11
   it("do not give a principal another name", async () => {
     const open = await setup();
     attack(open.path, `UPDATE principal SET name = 'x' WHERE arn = '${ALICE}'`);
@@ -135,6 +136,7 @@ describe("rows that were tampered with", () => {
     expect(await problem(open, () => open.store.principals.get(ALICE))).toBe(renamed);
   });
 
+  // Requirements: F11
   it("are errors that name the principal", async () => {
     const open = await setup();
     const rows = (sql: string): void => attack(open.path, sql);

@@ -59,6 +59,7 @@ async function makeAgain(path: string): Promise<void> {
 }
 
 describe("a creation that is killed", () => {
+  // Requirements: F9
   it("at any change of the file system leaves nothing or all of it, and can be repeated", async () => {
     let published = 0;
     for (let n = 1; ; n++) {

@@ -25,6 +25,7 @@ const openWith = async (path: string, root: RootKeySource): Promise<void> => {
 };
 
 describe("a key file", () => {
+  // Requirements: F14
   it("is made with mode 0600 and one line of text", async () => {
     const keyFile = `${tempPath()}.key`;
     await createWith({ keyFile });
@@ -32,6 +33,7 @@ describe("a key file", () => {
     expect(readFileSync(keyFile, "utf8")).toMatch(/^env-root-1\.[A-Za-z0-9_-]{43}\n$/);
   });
 
+  // Requirements: F14
   it("is never overwritten, and then no keystore is made", async () => {
     const path = tempPath();
     writeFileSync(`${path}.key`, "precious");
@@ -50,6 +52,7 @@ describe("a key file", () => {
     expect(existsSync(`${path}.key`)).toBe(false);
   });
 
+  // Requirements: F15
   it.runIf(process.platform !== "win32")("is refused while others may read it", async () => {
     const keyFile = `${tempPath()}.key`;
     const path = await createWith({ keyFile });
@@ -138,6 +141,7 @@ describe("a passphrase", () => {
     expect(passphrase).toEqual(Uint8Array.of(1, 2, 3));
   });
 
+  // Requirements: F13
   it("takes only N from 2^15 to 2^20, before any memory is spent", async () => {
     for (const scryptN of [2 ** 14, 2 ** 21, 2 ** 15 + 1, 0, -1, Number.NaN, Infinity]) {
       expect(await code(createWith({ passphrase: "x", scryptN }))).toBe("RangeError");

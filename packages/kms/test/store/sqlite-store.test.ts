@@ -90,6 +90,7 @@ const ALTERED = "it was altered, or belongs to another row or keystore";
 const OTHER_ALIASES = "the alias rows that point at it are not those it contains";
 
 describe("a row that was altered is an error that names it", () => {
+  // Requirements: F11
   it.each<[string, (keys: Setup) => string, (keys: Setup) => string]>([
     [
       "an alias that points at another key",
@@ -222,6 +223,7 @@ describe("a row that was altered is an error that names it", () => {
     expect(await problem(keys, list)).toBe("a row contains a number out of bounds");
   });
 
+  // Requirements: F11
   it("a row of another keystore is not this one's", async () => {
     const keys = await setup();
     const other = await setup();
@@ -251,6 +253,7 @@ describe("a row that was altered is an error that names it", () => {
 describe("an older row that is put back", () => {
   const PUT_BACK = "an older row of it was put back";
 
+  // Requirements: F18
   it("is noticed, with its alias rows or without", async () => {
     const keys = await setup();
     const { path, a } = keys;
@@ -281,6 +284,7 @@ describe("an older row that is put back", () => {
     );
   });
 
+  // Requirements: F17
   it("is noticed with the bucket that lists it", async () => {
     const keys = await setup();
     const { path, a } = keys;
@@ -299,6 +303,7 @@ describe("an older row that is put back", () => {
     }
   });
 
+  // Requirements: F16
   it("is noticed with bucket and state by every process that has the file open, and by no other", async () => {
     // The one thing that a file cannot tell from within: spec/kms-store-v1.md says so.
     const keys = await setup();
@@ -329,6 +334,7 @@ describe("an older row that is put back", () => {
     );
   });
 
+  // Requirements: F18
   it("is noticed when the key was deleted", async () => {
     vi.useFakeTimers({ toFake: ["Date"] });
     const keys = await setup();
@@ -372,6 +378,7 @@ describe("an older row that is put back", () => {
 });
 
 describe("a row that is removed", () => {
+  // Requirements: F19, F20, F21
   it("is missed by its key id, in lists, and when the key is to be made again", async () => {
     const keys = await setup();
     const { path, store, a } = keys;
@@ -391,6 +398,7 @@ describe("a row that is removed", () => {
     ]);
   });
 
+  // Requirements: F19, F20, F21
   it("is missed by its alias, in lists, and when the alias is to be made again", async () => {
     const keys = await setup();
     const { path, store, a, b } = keys;
@@ -421,6 +429,7 @@ describe("a row that is removed", () => {
     );
   });
 
+  // Requirements: F21
   it.each(["0", "-1", "-9007199254740991"])(
     "is missed in lists where it is only hidden from them, by seq %s",
     async (seq) => {
@@ -437,6 +446,7 @@ describe("a row that is removed", () => {
     },
   );
 
+  // Requirements: F21
   it("is missed in lists where another row is added for one that is hidden", async () => {
     const keys = await setup();
     const { path, store, a } = keys;
@@ -453,6 +463,7 @@ describe("a row that is removed", () => {
     ).toMatch(/^key .* does not verify: it was altered/);
   });
 
+  // Requirements: F16, F17
   it("is missed where it is a bucket's or the state's", async () => {
     const keys = await setup();
     attack(keys.path, "CREATE TEMP TABLE t AS SELECT * FROM bucket; DELETE FROM bucket");
@@ -469,6 +480,7 @@ describe("a row that is removed", () => {
   });
 });
 
+// Requirements: F16, F17
 it("names a bucket or a state that was altered", async () => {
   const keys = await setup();
   attack(

@@ -66,6 +66,7 @@ describe("a keystore with a SQLite that can lose writes", () => {
     problem: `version ${version} can lose committed changes when several processes write. Use Node 22.22.3, 24.15.0, 25.9.0 or later, unless this library has the fix under an older version number`,
   });
 
+  // Requirements: F6
   it("is neither opened nor made nor inspected, unless it is said to be patched", async () => {
     const { path, root, keystore } = await tempKeystore();
     keystore.close();

@@ -153,6 +153,7 @@ function keyBytes(keyId: string): Buffer {
   return Buffer.from(keyId.replaceAll("-", ""), "hex");
 }
 
+// Requirements: F12
 it.each<[string, string, string]>([
   ["a key id", "UPDATE cmk SET uuid = zeroblob(64000000)", "uuid of cmk"],
   ["a key id of an alias", "UPDATE alias SET uuid = zeroblob(64000000)", "uuid of alias"],
