@@ -89,6 +89,18 @@ const project = (dir: string, setup: { readonly each?: string; readonly once?: s
   return { extends: true as const, test: { name: `@env/${dir}`, root, setupFiles, globalSetup } };
 };
 
+/** Tests of a package where core has WebCrypto. */
+const web = (dir: string, include: string[]) => ({
+  extends: true as const,
+  resolve: {
+    alias: {
+      "#crypto": `${import.meta.dirname}/packages/core/src/crypto.web.ts`,
+      "#fields": `${import.meta.dirname}/packages/core/src/fields.web.ts`,
+    },
+  },
+  test: { name: `@env/${dir}/web`, root: `packages/${dir}`, include, env: { CRYPTO: "web" } },
+});
+
 export default defineConfig({
   // Packages are tested from their sources: no build first.
   ssr: { resolve: { conditions: ["@env/source", "node"] } },
@@ -116,18 +128,10 @@ export default defineConfig({
       project("cli", { once: "test/support/programs.ts" }),
       project("columns", { once: "test/support/postgres.ts" }),
       project("conformance"),
+      web("conformance", ["test/crypto/*.test.ts"]),
       project("console", { once: "test/support/build.ts" }),
       project("core"),
-      {
-        extends: true,
-        resolve: {
-          alias: {
-            "#crypto": `${import.meta.dirname}/packages/core/src/crypto.web.ts`,
-            "#fields": `${import.meta.dirname}/packages/core/src/fields.web.ts`,
-          },
-        },
-        test: { name: "@env/core/web", root: "packages/core", env: { CRYPTO: "web" } },
-      },
+      web("core", ["test/**/*.test.ts"]),
       project("gcp-kms"),
       project("kms", { each: "test/support/rsa-pairs.ts", once: "test/support/programs.ts" }),
       project("kms-server"),
