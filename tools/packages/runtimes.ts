@@ -108,7 +108,7 @@ globalThis.exchange = async (all) => {
 };
 `;
 
-/** For runtimes with Node's modules: reads what all have written from a file, and prints the answer. */
+/** Reads what all have written from a file, and prints the answer, where there are modules of Node. */
 const printing = `
 import { readFileSync } from "node:fs";
 import process from "node:process";
