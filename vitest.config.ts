@@ -1,4 +1,4 @@
-import { statfsSync } from "node:fs";
+import { existsSync, statfsSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { defineConfig } from "vitest/config";
@@ -81,12 +81,26 @@ class SpreadingSequencer extends BaseSequencer {
   }
 }
 
-/** @param setup - Files in the package: run before each file of tests, and once before all of them. */
-const project = (dir: string, setup: { readonly each?: string; readonly once?: string } = {}) => {
+/** @param setup - Files in the package: run before each file of tests, once before all of them, and those to leave out. */
+const project = (
+  dir: string,
+  setup: { readonly each?: string; readonly once?: string; readonly except?: string } = {},
+) => {
   const root = join(import.meta.dirname, "packages", dir);
   const files = (name: string | undefined) => (name === undefined ? [] : [join(root, name)]);
   const [setupFiles, globalSetup] = [files(setup.each), files(setup.once)];
-  return { extends: true as const, test: { name: `@env/${dir}`, root, setupFiles, globalSetup } };
+  const exclude = setup.except === undefined ? [] : [setup.except];
+  return {
+    extends: true as const,
+    test: { name: `@env/${dir}`, root, setupFiles, globalSetup, exclude },
+  };
+};
+
+/** A project whose tests start PostgreSQL: none where it is not installed. */
+const postgres = <Project>(one: Project): Project[] => {
+  if (existsSync("/usr/lib/postgresql")) return [one];
+  console.warn("PostgreSQL is not installed: the tests of @env/kms on it are skipped");
+  return [];
 };
 
 /** Tests of a package where core has WebCrypto. */
@@ -133,7 +147,31 @@ export default defineConfig({
       project("core"),
       web("core", ["test/**/*.test.ts"]),
       project("gcp-kms"),
-      project("kms", { each: "test/support/rsa-pairs.ts", once: "test/support/programs.ts" }),
+      project("kms", {
+        each: "test/support/rsa-pairs.ts",
+        once: "test/support/programs.ts",
+        except: "test/store/postgres/**",
+      }),
+      ...postgres({
+        extends: true,
+        test: {
+          name: "@env/kms/postgres",
+          root: join(import.meta.dirname, "packages/kms"),
+          setupFiles: [join(import.meta.dirname, "packages/kms/test/support/rsa-pairs.ts")],
+          globalSetup: ["test/support/programs.ts", "test/support/postgres.ts"].map((name) =>
+            join(import.meta.dirname, "packages/kms", name),
+          ),
+          // What knows nothing of the store is tested once, and most of the rest only where time does not matter.
+          exclude: [
+            "test/{audit,catalogue,keys,material,policy,requests,seed}/**",
+            "test/store/*.test.ts",
+            "test/{arn,keystore,moto,property,read-only}.test.ts",
+            ...(process.env["SLOW"] === undefined
+              ? ["test/access/**", "test/operations/!(operation).test.ts"]
+              : []),
+          ],
+        },
+      }),
       project("kms-server"),
       project("local-file"),
       project("node-stream", { once: "test/support/programs.ts" }),

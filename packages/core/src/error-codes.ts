@@ -98,6 +98,11 @@ const rows: Rows = {
       "The keystore cannot be read or written: missing, a folder, read-only, or a full disk.",
     next: "Check the path, its permissions and the free space. Nothing was changed.",
   },
+  ERR_ENVELOPE_KEYSTORE_UNKNOWN_OUTCOME: {
+    meaning:
+      "The connection to PostgreSQL was cut while it committed a change, and it could not be asked in time whether it did.",
+    next: "Look at what the change was about before you try again: it was made as a whole, or not at all.",
+  },
   ERR_ENVELOPE_KEYSTORE_SQLITE: {
     meaning:
       "This version of SQLite can lose committed changes when several processes use one keystore.",

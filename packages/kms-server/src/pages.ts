@@ -57,7 +57,7 @@ function isLocal(address = ""): boolean {
 
 async function canRead(keystore: Keystore): Promise<boolean> {
   try {
-    await keystore.audit.anchor();
+    await keystore.requireReady();
     return true;
   } catch {
     return false;

@@ -24,10 +24,19 @@ import type { Explanation } from "./policy/explain.ts";
 import { Seeding } from "./seed/seeding.ts";
 import type { Descriptor } from "./store/descriptor.ts";
 import {
-  KeystoreFile,
+  createFile,
+  inspectFile,
+  openFile,
   type CreateFileOptions,
   type OpenFileOptions,
 } from "./store/keystore-file.ts";
+import type { OpenKeystore } from "./store/open-keystore.ts";
+import {
+  createInPostgres,
+  inspectInPostgres,
+  isPostgresUrl,
+  openInPostgres,
+} from "./store/keystore-database.ts";
 import type { RootKeyKind, RootKeySource } from "./store/root-key.ts";
 import { sqliteVersion } from "./store/sqlite-version.ts";
 import type { Finding } from "./store/verify.ts";
@@ -82,12 +91,12 @@ export async function createKeystore(
   options: CreateKeystoreOptions,
 ): Promise<Keystore> {
   const { prepare } = options;
-  const fill = async (file: KeystoreFile): Promise<void> => {
-    using keystore = await start(file, options);
+  const fill = async (open: OpenKeystore): Promise<void> => {
+    using keystore = await start(open, options);
     await prepare?.(keystore);
   };
-  const file = await KeystoreFile.create(path, options, prepare === undefined ? undefined : fill);
-  return start(file, options);
+  const create = isPostgresUrl(path) ? createInPostgres : createFile;
+  return start(await create(path, options, prepare === undefined ? undefined : fill), options);
 }
 
 /**
@@ -106,7 +115,8 @@ export async function openKeystore(path: string, options: OpenKeystoreOptions): 
         : "audit.sink is only for a keystore that is opened with readOnly",
     );
   }
-  return start(await KeystoreFile.open(path, options), options);
+  const open = isPostgresUrl(path) ? openInPostgres : openFile;
+  return start(await open(path, options), options);
 }
 
 /**
@@ -119,23 +129,24 @@ export async function inspectKeystore(
   path: string,
   options: Pick<OpenKeystoreOptions, "patchedSqlite" | "readOnly"> = {},
 ): Promise<KeystoreFacts> {
-  return facts(await KeystoreFile.inspect(path, options));
+  const inspect = isPostgresUrl(path) ? inspectInPostgres : inspectFile;
+  return facts(await inspect(path, options));
 }
 
-async function start(file: KeystoreFile, options: ServiceOptions): Promise<Keystore> {
+async function start(open: OpenKeystore, options: ServiceOptions): Promise<Keystore> {
   try {
-    const keystore = new Keystore(file, options);
-    if (!file.store.readOnly) await keystore.purge();
+    const keystore = new Keystore(open, options);
+    if (!open.store.readOnly) await keystore.purge();
     return keystore;
   } catch (error) {
-    file.close();
+    open.close();
     throw error;
   }
 }
 
 /** An open keystore. It has the root key, and does not reveal key material to anybody. */
 export class Keystore implements Disposable {
-  readonly #file: KeystoreFile;
+  readonly #open: OpenKeystore;
   readonly #quotas: Quotas | undefined;
   readonly #grantDelay: number;
   /** The record of every call, including refused ones. */
@@ -146,9 +157,9 @@ export class Keystore implements Disposable {
   readonly seeding: Seeding;
 
   /** Not for applications: they call {@link openKeystore}. */
-  constructor(file: KeystoreFile, options: ServiceOptions) {
-    const { store, root, descriptor } = file;
-    this.#file = file;
+  constructor(open: OpenKeystore, options: ServiceOptions) {
+    const { store, root, descriptor } = open;
+    this.#open = open;
     this.#quotas = Quotas.from(options.quotas);
     this.#grantDelay = grantDelay(options);
     this.audit = new AuditLog(store, root, descriptor, options.audit);
@@ -162,7 +173,7 @@ export class Keystore implements Disposable {
   }
 
   get path(): string {
-    return this.#file.path;
+    return this.#open.path;
   }
 
   /** The version of SQLite in use. */
@@ -171,7 +182,7 @@ export class Keystore implements Disposable {
   }
 
   get facts(): KeystoreFacts {
-    return facts(this.#file.descriptor);
+    return facts(this.#open.descriptor);
   }
 
   /**
@@ -182,7 +193,7 @@ export class Keystore implements Disposable {
    * @throws TypeError if it is not a principal, RangeError for session options out of bounds.
    */
   as(principal: string = "root", session: SessionOptions = {}): KmsClient {
-    const { store, descriptor: realm } = this.#file;
+    const { store, descriptor: realm } = this.#open;
     return new KmsClient({
       store,
       session: new Session(principalArn(principal, realm), realm, session),
@@ -199,7 +210,7 @@ export class Keystore implements Disposable {
    * @throws {@link KmsError} `ValidationException`, `NotFoundException`.
    */
   explain(request: ExplainRequest): Promise<Explanation> {
-    const { store, descriptor } = this.#file;
+    const { store, descriptor } = this.#open;
     return explainCall({ store, lastUse: (arn) => this.audit.lastUse(arn) }, descriptor, request);
   }
 
@@ -213,7 +224,7 @@ export class Keystore implements Disposable {
     request: EffectiveAccessRequest,
     region: string = this.facts.region,
   ): Promise<EffectiveAccessResponse> {
-    const { store, descriptor } = this.#file;
+    const { store, descriptor } = this.#open;
     const source = { store, lastUse: (arn: string) => this.audit.lastUse(arn) };
     return effectiveAccess(source, { ...descriptor, region }, request);
   }
@@ -226,7 +237,7 @@ export class Keystore implements Disposable {
    * @throws RangeError
    */
   unusedKeys(days: number = 90): Promise<readonly UnusedKey[]> {
-    const { store, descriptor } = this.#file;
+    const { store, descriptor } = this.#open;
     return unusedKeys(store, descriptor, (arn) => this.audit.lastUse(arn), days);
   }
 
@@ -235,14 +246,14 @@ export class Keystore implements Disposable {
    * with automatic rotation count; `undefined` if there is none. Reads all keys.
    */
   oldestRotation(): Promise<Date | undefined> {
-    return oldestRotation(this.#file.store);
+    return oldestRotation(this.#open.store);
   }
 
   /**
    * Seals the root key under another source. The keys do not change. Copies of the file still open with the old source.
    */
   changeRoot(source: RootKeySource): Promise<void> {
-    return this.#file.changeRoot(source);
+    return this.#open.changeRoot(source);
   }
 
   /**
@@ -254,7 +265,7 @@ export class Keystore implements Disposable {
    * @throws EnvelopeError `ERR_ENVELOPE_KEYSTORE_FORMAT` if the file is too damaged to read its records.
    */
   verify(): Promise<readonly Finding[]> {
-    return this.#file.verify(async ({ store, root, descriptor }) => {
+    return this.#open.verify(async ({ store, root, descriptor }) => {
       const { problems } = await new AuditLog(store, root, descriptor).verify();
       return problems.map(({ message }) => ({ record: "the audit log", problem: message }));
     });
@@ -268,7 +279,7 @@ export class Keystore implements Disposable {
    * @throws EnvelopeError `ERR_ENVELOPE_KEYSTORE_IO` and what reading throws. Then nothing is left behind.
    */
   backup(path: string): Promise<void> {
-    return this.#file.backup(path);
+    return this.#open.backup(path);
   }
 
   /**
@@ -276,13 +287,18 @@ export class Keystore implements Disposable {
    * Keys that had expired because of it are pending deletion again, unless the clock was wrong for more than a day.
    */
   async resetClock(): Promise<void> {
-    const { store } = this.#file;
+    const { store } = this.#open;
     await store.write(() => store.resetClock());
+  }
+
+  /** Reads the state as it is now. Rejects while that is not possible, for example because the database does not answer. */
+  async requireReady(): Promise<void> {
+    await this.#open.store.read(() => undefined);
   }
 
   /** Deletes keys whose deletion date has passed. Opening and every change also do so. */
   async purge(): Promise<void> {
-    const { store } = this.#file;
+    const { store } = this.#open;
     if (await store.read(() => store.hasExpired())) await store.write(() => undefined);
   }
 
@@ -291,7 +307,7 @@ export class Keystore implements Disposable {
     try {
       this.audit.close();
     } finally {
-      this.#file.close();
+      this.#open.close();
     }
   }
 

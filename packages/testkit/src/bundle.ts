@@ -53,7 +53,7 @@ async function bundle(
     format: "esm",
     platform: "node",
     conditions: ["@env/source"],
-    external: ["@aws-sdk/*", "@google-cloud/*", "node-vault"],
+    external: ["@aws-sdk/*", "@google-cloud/*", "node-vault", "pg"],
     // Packages in CommonJS call it. A name that no source imports: esbuild does not look into the banner.
     banner: {
       js: 'import { createRequire as requireIn } from "node:module"; const require = requireIn(import.meta.url);',

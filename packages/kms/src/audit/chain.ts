@@ -12,7 +12,7 @@ import { createHmac, createSecretKey, type KeyObject } from "node:crypto";
 import type { Bytes } from "@env/core";
 import { keyIdToBytes } from "../arn.ts";
 import { KEY_BYTES, label, openRow, sealRow } from "../material/seal.ts";
-import type { AuditRow } from "../store/store.ts";
+import { CHAIN_NUMBERS, type AuditRow } from "../store/store.ts";
 
 export const DIGEST_BYTES = 32;
 
@@ -36,7 +36,7 @@ export interface Opened {
   readonly record: Uint8Array;
 }
 
-/** Where a chain begins. */
+/** Where the first chain begins. */
 export const ORIGIN: Link = { sequence: 0, digest: new Uint8Array(DIGEST_BYTES) };
 
 export class Chain {
@@ -126,9 +126,12 @@ export function encodeHead({ base, last }: Head): Bytes {
   return bytes;
 }
 
-/** Reads a head. `undefined`: {@link encodeHead} would not write it. A keystore without a head has an empty log. */
-export function decodeHead(bytes: Uint8Array | undefined): Head | undefined {
-  if (bytes === undefined) return { base: ORIGIN, last: ORIGIN };
+/** Reads a chain's head. `undefined`: {@link encodeHead} would not write it. A chain without a head is empty. */
+export function decodeHead(bytes: Uint8Array | undefined, chain: number = 0): Head | undefined {
+  if (bytes === undefined) {
+    const origin = { ...ORIGIN, sequence: chain * CHAIN_NUMBERS };
+    return { base: origin, last: origin };
+  }
   if (bytes.length !== HEAD_BYTES) return undefined;
   const base = { sequence: fromU64(bytes, 0), digest: bytes.slice(8, 40) };
   const last = { sequence: fromU64(bytes, 40), digest: bytes.slice(48) };

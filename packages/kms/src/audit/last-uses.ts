@@ -1,5 +1,5 @@
 /**
- * The last use of each key, as the log has it.
+ * The last use of each key, as a chain of the log has it.
  *
  * Writing it down with every record would double the cost of a call, so the table `last_use` follows the log at a distance. The
  * head `last-uses` is a place in the log, and a use before that place is in the table unless the key was used again after it.
@@ -13,6 +13,7 @@
  * @module
  */
 import type { LastUseRecord } from "../store/iam-records.ts";
+import { CHAIN_NUMBERS } from "../store/store.ts";
 import { fromU64, u64, type Link } from "./chain.ts";
 import { usesIn, type EncodedRecord, type KeyUse } from "./record.ts";
 import { malformed, type AuditStore, type Rows } from "./rows.ts";
@@ -36,23 +37,28 @@ interface Known {
 export class LastUses {
   readonly #store: AuditStore;
   readonly #rows: Rows;
+  readonly #chain: number;
   /** The uses after the head, with the numbers of their records. The key that was used least recently is the first. */
   #recent = new Map<string, { readonly use: LastUseRecord; readonly sequence: number }>();
   /** How far in the log they are known, in which epoch of the store. */
   #known: Known = { epoch: -1, place: 0 };
 
-  constructor(store: AuditStore, rows: Rows) {
+  /** @param chain - The number of the chain whose rows these are. */
+  constructor(store: AuditStore, rows: Rows, chain: number) {
     this.#store = store;
     this.#rows = rows;
+    this.#chain = chain;
   }
 
   /**
+   * The last use that the chain has after its head; `undefined`: there is none, or it was written down.
+   *
    * @param arn - ARN of a key.
    * @throws EnvelopeError `ERR_ENVELOPE_KEYSTORE_FORMAT` for a recent record that does not verify.
    */
-  get(arn: string): LastUseRecord | undefined {
+  recent(arn: string): LastUseRecord | undefined {
     this.#catchUp(Infinity);
-    return this.#recent.get(arn)?.use ?? this.#store.lastUses.get(arn);
+    return this.#recent.get(arn)?.use;
   }
 
   /** Notes what records say that were just written. */
@@ -100,7 +106,11 @@ export class LastUses {
     const begin = this.#head();
     const left = [...this.#recent.values()].filter(({ sequence }) => sequence > begin);
     const due = left.filter(({ sequence }) => sequence <= end).slice(0, limit);
-    for (const { use } of due) this.#store.lastUses.put(use);
+    for (const { use } of due) {
+      const written = this.#store.lastUses.get(use.arn);
+      // Another chain may have a later use.
+      if (written === undefined || written.time <= use.time) this.#store.lastUses.put(use);
+    }
     // Several keys may have been used by the call of the next one.
     const next = left[due.length]?.sequence ?? this.#rows.head().last.sequence + 1;
     this.#store.setHead(HEAD, u64(next - 1));
@@ -108,8 +118,8 @@ export class LastUses {
   }
 
   #head(): number {
-    const bytes = this.#store.head(HEAD);
-    return bytes === undefined ? 0 : fromU64(bytes, 0);
+    const bytes = this.#store.head(HEAD, this.#chain);
+    return bytes === undefined ? this.#chain * CHAIN_NUMBERS : fromU64(bytes, 0);
   }
 
   /** Begins again at the head if others have written, or a change was taken back. */

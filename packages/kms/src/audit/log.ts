@@ -15,7 +15,7 @@ import { verifyArchive, type ArchiveReport } from "./archive.ts";
 import type { LastUseRecord } from "../store/iam-records.ts";
 import { Chain, type Link } from "./chain.ts";
 import type { AuditEvent, AuditSink } from "./event.ts";
-import { LastUses } from "./last-uses.ts";
+import { Chains } from "./chains.ts";
 import { Pending, type AuditDurability, type AuditFailure } from "./pending.ts";
 import {
   page,
@@ -33,9 +33,17 @@ import {
   type AuditRetention,
   type RetentionReport,
 } from "./retention.ts";
-import { Rows, type AuditStore } from "./rows.ts";
+import type { AuditStore } from "./rows.ts";
 import { tail, type AuditTailOptions } from "./tail.ts";
-import { verify, type AuditAnchor, type AuditReport, type AuditVerifyOptions } from "./verify.ts";
+import {
+  ANCHORED,
+  toAnchor,
+  toPlace,
+  verify,
+  type AuditAnchor,
+  type AuditReport,
+  type AuditVerifyOptions,
+} from "./verify.ts";
 
 export interface AuditOptions {
   /** Default: `synced`. */
@@ -70,8 +78,7 @@ export class AuditLog implements AuditSink {
   readonly #store: AuditStore;
   readonly #realm: Realm;
   readonly #chain: Chain;
-  readonly #rows: Rows;
-  readonly #lastUses: LastUses;
+  readonly #chains: Chains;
   readonly #pending: Pending;
   readonly #retention: Retention;
   /** What is kept; `undefined`: everything. */
@@ -102,17 +109,22 @@ export class AuditLog implements AuditSink {
     this.#realm = facts;
     this.#keystoreId = facts.keystoreId;
     this.#chain = new Chain(root, facts.keystoreId);
-    this.#rows = new Rows(store, this.#chain);
-    this.#lastUses = new LastUses(store, this.#rows);
+    if (store.isShared && (durability !== "synced" || onFailure !== "refuse")) {
+      throw new TypeError(
+        "a keystore that several machines write records every call in the transaction that answers it: audit.durability must be synced and audit.onFailure refuse",
+      );
+    }
+    this.#chains = new Chains(store, this.#chain);
     this.#limits = retention === "none" ? undefined : parseRetention(retention);
     this.#retention = new Retention({
       store,
-      rows: this.#rows,
+      chains: this.#chains,
       chain: this.#chain,
       keystoreId: facts.keystoreId,
       cut: (end, cut) => {
-        this.#lastUses.keep(end.sequence);
-        this.#rows.cut(end);
+        const { rows, lastUses } = this.#chains.own;
+        lastUses.keep(end.sequence);
+        rows.cut(end);
         this.#write([this.#serviceRecord("RotateAuditLog", cut)]);
       },
     });
@@ -151,7 +163,7 @@ export class AuditLog implements AuditSink {
    * @param arn - ARN of the key.
    */
   lastUse(arn: string): LastUseRecord | undefined {
-    return this.#lastUses.get(arn);
+    return this.#chains.lastUse(arn);
   }
 
   /** The number of this process's records that are not known to be on disk. */
@@ -166,12 +178,12 @@ export class AuditLog implements AuditSink {
 
   /** Streams the records that match `filter`, without those that are written in the meantime. */
   query(filter: AuditQuery = {}): AsyncGenerator<AuditEntry, void, undefined> {
-    return query(this.#store, this.#rows, filter);
+    return query(this.#store, this.#chains, filter);
   }
 
   /** Returns the records that match `filter`, one page at a time. */
   page(filter: AuditPageQuery = {}): Promise<AuditPage> {
-    return page(this.#store, this.#rows, filter);
+    return page(this.#store, this.#chains, filter);
   }
 
   /** Yields records as they are written, including those of other processes. Ends with `signal`, or when the keystore closes. */
@@ -179,7 +191,7 @@ export class AuditLog implements AuditSink {
     return tail(
       {
         store: this.#store,
-        rows: this.#rows,
+        chains: this.#chains,
         onWritten: (listener) => this.#listen(listener),
         isClosed: () => this.#closed,
       },
@@ -189,16 +201,22 @@ export class AuditLog implements AuditSink {
 
   /** Checks every record, and names those that were removed, altered, moved or put back. */
   verify(options: AuditVerifyOptions = {}): Promise<AuditReport> {
-    return verify(this.#store, this.#rows, this.#chain, options);
+    return verify(this.#store, this.#chains, this.#chain, options);
   }
 
   /**
    * The place of the newest record. Keep it where those who can write the file cannot write: `verify({ anchor })` then also
-   * detects that the whole file was replaced by an older one.
+   * detects that the whole file was replaced by an older one. Where several machines write, it is that of a new record, which
+   * contains the places of all chains.
    */
-  async anchor(): Promise<AuditAnchor> {
-    const { last } = await this.#store.read(() => this.#rows.head());
-    return { sequence: last.sequence, digest: Buffer.from(last.digest).toString("hex") };
+  anchor(): Promise<AuditAnchor> {
+    const chains = this.#chains;
+    if (!this.#store.isShared)
+      return this.#store.read(() => toAnchor(chains.of(0).rows.head().last));
+    return this.#store.write(() => {
+      const Places = chains.all().map(({ rows }) => toPlace(rows.head().last));
+      return toAnchor(this.#write([this.#serviceRecord(ANCHORED, { Places })]));
+    });
   }
 
   /**
@@ -249,15 +267,16 @@ export class AuditLog implements AuditSink {
   }
 
   #write(records: readonly EncodedRecord[]): Link {
-    this.#rows.append(records);
-    this.#lastUses.note(records);
-    return this.#rows.head().last;
+    const { rows, lastUses } = this.#chains.own;
+    rows.append(records);
+    lastUses.note(records);
+    return rows.head().last;
   }
 
   #holds(link: Link): boolean {
     const [row] = this.#store.auditRows.after(link.sequence - 1, link.sequence, 1);
     if (row === undefined) return false;
-    const { previous, record } = this.#rows.open(row);
+    const { previous, record } = this.#chains.own.rows.open(row);
     const found = this.#chain.next({ sequence: link.sequence - 1, digest: previous }, record);
     return Buffer.compare(found.digest, link.digest) === 0;
   }
@@ -275,7 +294,8 @@ export class AuditLog implements AuditSink {
 
   async #upkeep(): Promise<void> {
     if (this.#limits !== undefined) this.#warnOfDefault((await this.applyRetention()).removed);
-    await this.#lastUses.writeDown();
+    const { lastUses } = await this.#chains.current();
+    await lastUses.writeDown();
   }
 
   /** A limit that nobody chose must not delete records in silence. */

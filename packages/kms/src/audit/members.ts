@@ -143,6 +143,7 @@ const ownRecords: Readonly<Record<string, Kept>> = {
   AuditRecordsLost: { request: ["Count"] },
   DeleteExpiredKeyMaterial: { request: ["KeyId", "KeyMaterialId"] },
   DeleteKey: { request: ["KeyId"] },
+  AnchorAuditLog: { request: ["Places"] },
   RotateAuditLog: { request: ["FirstRecord", "LastRecord", "Digest", "Archive"] },
   RotateKey: { request: ["KeyId", "KeyMaterialId"] },
   SynchronizeMultiRegionKey: { request: ["KeyId"] },

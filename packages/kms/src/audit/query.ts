@@ -7,7 +7,8 @@ import { setImmediate } from "node:timers/promises";
 import type { AuditRecord } from "./record.ts";
 import { decodeRecord } from "./record.ts";
 import { malformed, type AuditStore, type Rows } from "./rows.ts";
-import { MAX_TIME, type AuditRow, type TimePlace } from "../store/store.ts";
+import type { Chains } from "./chains.ts";
+import { chainOf, MAX_TIME, type AuditRow, type TimePlace } from "../store/store.ts";
 
 /** A record must match everything that is given. */
 export interface AuditQuery {
@@ -65,10 +66,10 @@ const MARKER = /^([0-9]{1,16})-([0-9]{1,16})$/;
  */
 export async function* query(
   store: AuditStore,
-  rows: Rows,
+  log: Chains,
   filter: AuditQuery,
 ): AsyncGenerator<AuditEntry, void, undefined> {
-  for await (const { entry } of scan(store, rows, filter, undefined)) {
+  for await (const { entry } of scan(store, log, filter, undefined)) {
     if (entry !== undefined) yield entry;
   }
 }
@@ -76,7 +77,7 @@ export async function* query(
 /** @throws as {@link query}. */
 export async function page(
   store: AuditStore,
-  rows: Rows,
+  log: Chains,
   filter: AuditPageQuery,
 ): Promise<AuditPage> {
   const { limit = 100, effort = Infinity, marker } = filter;
@@ -91,7 +92,7 @@ export async function page(
   });
   let last: TimePlace | undefined;
   let opened = 0;
-  for await (const { entry, place } of scan(store, rows, filter, marker)) {
+  for await (const { entry, place } of scan(store, log, filter, marker)) {
     if (entry === undefined) {
       opened += ROWS;
       if (opened >= effort) return until(place);
@@ -111,7 +112,7 @@ interface Found {
 
 async function* scan(
   store: AuditStore,
-  rows: Rows,
+  log: Chains,
   filter: AuditQuery,
   marker: string | undefined,
 ): AsyncGenerator<Found, void, undefined> {
@@ -122,17 +123,21 @@ async function* scan(
   let place: TimePlace =
     fromMarker(marker) ??
     (first === "oldest" ? { time: from, sequence: -1 } : { time: end, sequence: -1 });
-  let last: number | undefined;
+  let lasts: ReadonlyMap<number, number> | undefined;
   for (;;) {
     const some = await store.read(() => {
       // Later records are left out, so that a query ends.
-      last ??= rows.head().last.sequence;
+      lasts ??= new Map(
+        log.all().map(({ number, rows }) => [number, rows.head().last.sequence] as const),
+      );
       return first === "oldest"
-        ? store.auditRows.forwards(place, end, last, ROWS)
-        : store.auditRows.backwards(place, from, last, ROWS);
+        ? store.auditRows.forwards(place, end, ROWS)
+        : store.auditRows.backwards(place, from, ROWS);
     });
     for (const row of some) {
-      const record = isMatch(rows, row);
+      const last = lasts?.get(chainOf(row.sequence));
+      if (last === undefined || row.sequence > last) continue;
+      const record = isMatch(log.of(chainOf(row.sequence)).rows, row);
       if (record !== undefined) yield { entry: { sequence: row.sequence, record }, place: row };
     }
     const reached = some.at(-1);

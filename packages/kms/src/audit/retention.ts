@@ -14,7 +14,8 @@ import { basename } from "node:path";
 import { setImmediate } from "node:timers/promises";
 import { ArchiveWriter } from "./archive.ts";
 import type { Chain, Link } from "./chain.ts";
-import { malformed, type AuditStore, type Rows } from "./rows.ts";
+import type { Chains, LogChain } from "./chains.ts";
+import { malformed, type AuditStore } from "./rows.ts";
 
 /** What is kept. If both limits are given, whatever exceeds either of them is cut off. */
 export interface AuditRetention {
@@ -38,7 +39,7 @@ export const defaultRetention: AuditRetention = { maxRecords: 1_000_000 };
 
 interface RetentionSource {
   readonly store: AuditStore;
-  readonly rows: Rows;
+  readonly chains: Chains;
   readonly chain: Chain;
   readonly keystoreId: string;
   /** Cuts off all records up to a place, and records the cut with these facts. */
@@ -99,19 +100,21 @@ export class Retention {
     const archives: string[] = [];
     let removed = 0;
     for (;;) {
-      const piece = await this.#nextPiece(limits);
+      const own = await this.#source.chains.current();
+      const piece = await this.#nextPiece(own, limits);
       if (piece === undefined) return { removed, archives };
       const { base, end } = piece;
       const path = this.#archive(piece, limits.archive);
-      if (!(await this.#cut(base, end, path))) continue;
+      if (!(await this.#cut(own, base, end, path))) continue;
       removed += end.sequence - base.sequence;
       if (path !== undefined) archives.push(path);
     }
   }
 
   /** The next piece to cut off, verified. */
-  async #nextPiece(limits: AuditRetention): Promise<Piece | undefined> {
-    const { store, rows, chain } = this.#source;
+  async #nextPiece(of: LogChain, limits: AuditRetention): Promise<Piece | undefined> {
+    const { store, chain } = this.#source;
+    const { rows } = of;
     const { maxRecords = Number.MAX_SAFE_INTEGER, maxAgeDays = Infinity, archive } = limits;
     const begun = await store.read(() => ({ head: rows.head(), now: store.now() }));
     const { base, last } = begun.head;
@@ -129,7 +132,7 @@ export class Retention {
         isCut: rows.head().base.sequence !== base.sequence,
       }));
       // Another process was first.
-      if (isCut) return this.#nextPiece(limits);
+      if (isCut) return this.#nextPiece(of, limits);
       if (page.length === 0) throw malformed(`record ${sequence + 1} is missing`);
       for (const row of page) {
         const isKept = row.sequence > most && row.time >= oldest;
@@ -160,11 +163,12 @@ export class Retention {
     }
   }
 
-  /** Cuts off a piece. `false`: another process has cut off some of it. */
-  #cut(base: Link, end: Link, path: string | undefined): Promise<boolean> {
-    const { store, rows, cut } = this.#source;
+  /** Cuts off a piece. `false`: another process has cut off some of it, or has taken the chain over. */
+  #cut(of: LogChain, base: Link, end: Link, path: string | undefined): Promise<boolean> {
+    const { store, cut } = this.#source;
     return store.write(() => {
-      if (rows.head().base.sequence !== base.sequence) return false;
+      const isOwn = store.chain === of.number;
+      if (!isOwn || of.rows.head().base.sequence !== base.sequence) return false;
       cut(end, {
         FirstRecord: base.sequence + 1,
         LastRecord: end.sequence,

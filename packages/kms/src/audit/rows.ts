@@ -1,5 +1,6 @@
 /**
- * Opens and seals what is in the log's rows, and keeps its two ends. For use inside the store's `read` and `write`.
+ * Opens and seals what is in the rows of one chain of the log, and keeps its two ends. For use inside the store's `read` and
+ * `write`.
  *
  * The store keeps the head fresh, so rows cannot be cut off unnoticed. Which rows belong between the two ends follows from
  * the chain.
@@ -21,6 +22,9 @@ export type AuditStore = Pick<
   | "writeSync"
   | "writing"
   | "epoch"
+  | "isShared"
+  | "chain"
+  | "chains"
   | "now"
   | "head"
   | "setHead"
@@ -39,15 +43,18 @@ const HEAD = "audit";
 export class Rows {
   readonly #store: AuditStore;
   readonly #chain: Chain;
+  readonly #number: number;
 
-  constructor(store: AuditStore, chain: Chain) {
+  /** @param number - Which of the {@link Store.chains}. */
+  constructor(store: AuditStore, chain: Chain, number: number) {
     this.#store = store;
     this.#chain = chain;
+    this.#number = number;
   }
 
   /** @throws EnvelopeError `ERR_ENVELOPE_KEYSTORE_FORMAT`. */
   head(): Head {
-    const head = decodeHead(this.#store.head(HEAD));
+    const head = decodeHead(this.#store.head(HEAD, this.#number), this.#number);
     if (head === undefined) throw malformed("its head is malformed");
     return head;
   }

@@ -5,11 +5,18 @@
  */
 import type { Link } from "./chain.ts";
 import type { AuditEntry } from "./query.ts";
-import type { AuditStore, Rows } from "./rows.ts";
+import type { Chains } from "./chains.ts";
+import type { AuditStore, Step } from "./rows.ts";
+import { chainOf, CHAIN_NUMBERS } from "../store/store.ts";
 
 export interface AuditTailOptions {
-  /** Number of the record to continue after; 0 for all records. Default: only new records. */
+  /**
+   * Number of the record to continue after; 0 for all records. Default: only new records. Where several machines write, the
+   * log is continued after it in that record's chain, and with new records in the others.
+   */
   readonly after?: number;
+  /** Begins with so many of the records that there are. Not together with `after`. Default: 0. */
+  readonly latest?: number;
   /** How often to look for records of other processes, in ms: 10 to 60,000. Default: 250. */
   readonly pollMs?: number;
   /** Ends the iteration, without an error. */
@@ -18,7 +25,7 @@ export interface AuditTailOptions {
 
 export interface TailSource {
   readonly store: AuditStore;
-  readonly rows: Rows;
+  readonly chains: Chains;
   /** Calls the listener when this process has written. Returns a function that stops it. */
   readonly onWritten: (listener: () => void) => () => void;
   readonly isClosed: () => boolean;
@@ -29,36 +36,83 @@ const ROWS = 256;
 /**
  * If retention cuts off records that were not yielded yet, the iteration continues after the cut: numbers then have a gap.
  *
- * @yields Records in the order of their numbers.
+ * @yields Records in the order of their numbers, those of several chains by their times as they are found.
  * @throws RangeError; EnvelopeError `ERR_ENVELOPE_KEYSTORE_FORMAT` for a record that does not verify or
  * does not follow the one before it.
  */
 export async function* tail(
   source: TailSource,
-  { after, pollMs = 250, signal }: AuditTailOptions,
+  { after, latest = 0, pollMs = 250, signal }: AuditTailOptions,
 ): AsyncGenerator<AuditEntry, void, undefined> {
   if (!(pollMs >= 10 && pollMs <= 60_000)) throw new RangeError("pollMs must be 10 to 60,000");
   if (after !== undefined && !(Number.isSafeInteger(after) && after >= 0)) {
     throw new RangeError("after must be the number of a record");
   }
-  const { store, rows, isClosed } = source;
+  if (!(Number.isSafeInteger(latest) && latest >= 0) || (after !== undefined && latest > 0)) {
+    throw new RangeError("latest must be a number of records, and without after");
+  }
+  const { store, chains, isClosed } = source;
   const doorbell = new Doorbell(source, pollMs, signal);
   const isOver = (): boolean => isClosed() || signal?.aborted === true;
   try {
-    let place: number | Link = after ?? (await store.read(() => rows.head().last));
+    const places = new Map<number, number | Link>();
+    const begun = await store.read(() => {
+      for (const { number, rows } of chains.all()) {
+        const { base, last } = rows.head();
+        const isMeant = after !== undefined && (after === 0 || chainOf(after) === number);
+        const from = Math.max(last.sequence - latest, base.sequence);
+        places.set(
+          number,
+          isMeant ? Math.max(after, number * CHAIN_NUMBERS) : latest > 0 ? from : last,
+        );
+      }
+      return chains.all().map(({ rows, number }) => rows.after(places.get(number) ?? 0, latest));
+    });
+    const first = latest === 0 ? [] : [...merged(begun)];
+    for (const { link } of first) places.set(chainOf(link.sequence), link);
+    for (const { record, link } of first.slice(-latest)) {
+      yield { sequence: link.sequence, record };
+      if (isOver()) return;
+    }
     while (!isOver()) {
-      const start: number | Link = place;
-      const steps = await store.read(() => rows.after(start, ROWS));
-      for (const { record, link } of steps) {
-        place = link;
+      const pages = await store.read(() =>
+        chains
+          .all()
+          .map(({ number, rows }) =>
+            rows.after(places.get(number) ?? number * CHAIN_NUMBERS, ROWS),
+          ),
+      );
+      for (const { record, link } of merged(pages)) {
+        places.set(chainOf(link.sequence), link);
         yield { sequence: link.sequence, record };
         if (isOver()) return;
       }
-      if (steps.length < ROWS) await doorbell.wait();
+      if (pages.every((page) => page.length < ROWS)) await doorbell.wait();
     }
   } finally {
     doorbell.close();
   }
+}
+
+/**
+ * Joins the chains by the times of their records.
+ *
+ * @yields The records of each chain in its own order, also where a clock went back.
+ */
+function* merged(pages: readonly (readonly Step[])[]): Generator<Step, void, undefined> {
+  const rest = pages.map((page) => [...page].toReversed());
+  for (;;) {
+    const [first] = rest
+      .filter((page) => page.length > 0)
+      .toSorted((a, b) => ((timeOf(a) ?? "") < (timeOf(b) ?? "") ? -1 : 1));
+    const step = first?.pop();
+    if (step === undefined) return;
+    yield step;
+  }
+}
+
+function timeOf(page: readonly Step[]): string | undefined {
+  return page.at(-1)?.record.eventTime;
 }
 
 /** Rings when there may be new records, and remembers it while nobody waits. */

@@ -12,9 +12,10 @@
  */
 import { setImmediate } from "node:timers/promises";
 import type { Chain, Head, Link } from "./chain.ts";
-import { decodeRecord } from "./record.ts";
-import type { AuditStore, Rows } from "./rows.ts";
-import type { AuditRow } from "../store/store.ts";
+import { decodeRecord, type AuditRecord } from "./record.ts";
+import type { Chains, LogChain } from "./chains.ts";
+import type { AuditStore } from "./rows.ts";
+import { chainOf, type AuditRow } from "../store/store.ts";
 
 /** A record's number and its digest, 64 hex digits, which represents that record and all records before it. */
 export interface AuditAnchor {
@@ -29,7 +30,10 @@ export interface AuditProgress {
 }
 
 export interface AuditVerifyOptions {
-  /** The result of an earlier `anchor()` or report: the log must still contain that record. */
+  /**
+   * The result of an earlier `anchor()` or report: the log must still contain that record, and what that record says of other
+   * chains.
+   */
   readonly anchor?: AuditAnchor;
   readonly signal?: AbortSignal;
   /** Called every few hundred records, and waited for. */
@@ -70,6 +74,8 @@ export interface AuditReport {
   readonly base: AuditAnchor;
   /** The last record when verification began. */
   readonly last: AuditAnchor;
+  /** Where several machines have written, the other chains' ends. */
+  readonly chains?: readonly Pick<AuditReport, "base" | "last">[];
   /** Ranges of records without a problem, in order. */
   readonly verified: readonly { readonly first: number; readonly last: number }[];
   /** Problems in the order of the records, then those outside the log's ends. */
@@ -83,27 +89,73 @@ const ROWS = 256;
 /** Verifies the log, which may grow, and be cut by retention, in the meantime. */
 export async function verify(
   store: AuditStore,
-  rows: Rows,
+  chains: Chains,
   chain: Chain,
   { anchor, signal, onProgress }: AuditVerifyOptions = {},
 ): Promise<AuditReport> {
-  const begun = await store.read(() => {
-    const head = rows.head();
-    return { head, outside: store.auditRows.outside(head.base.sequence, head.last.sequence) };
-  });
-  const { last } = begun.head;
-  const walk = new Walk(store, chain, begun.head, anchor);
-  while (walk.sequence < last.sequence) {
-    signal?.throwIfAborted();
-    await store.read(() => {
-      walk.begin(rows.head());
-      walk.page(store.auditRows.after(walk.sequence, last.sequence, ROWS));
-    });
-    const { sequence } = walk.base;
-    await onProgress?.({ done: walk.sequence - sequence, total: last.sequence - sequence });
-    await setImmediate();
+  const begun = await store.read(() =>
+    chains.all().map((one): Begun => {
+      const { base, last } = one.rows.head();
+      const outside = store.auditRows.outside(base.sequence, last.sequence);
+      return { number: one.number, rows: one.rows, head: { base, last }, outside };
+    }),
+  );
+  const total = begun.reduce((sum, { head }) => sum + head.last.sequence - head.base.sequence, 0);
+  const of = anchor === undefined ? 0 : chainOf(anchor.sequence);
+  const reports = new Map<number, AuditReport>();
+  const anchors = anchor === undefined ? [] : [anchor];
+  let done = 0;
+  // The anchor's chain first: its record may contain places of the others.
+  for (const one of begun.toSorted((a, b) => Number(b.number === of) - Number(a.number === of))) {
+    const { number, head, rows, outside } = one;
+    const own = anchors.find(({ sequence }) => chainOf(sequence) === number);
+    const walk = new Walk(store, chain, head, own);
+    while (walk.sequence < head.last.sequence) {
+      signal?.throwIfAborted();
+      await store.read(() => {
+        walk.begin(rows.head());
+        walk.page(store.auditRows.after(walk.sequence, head.last.sequence, ROWS));
+      });
+      await onProgress?.({ done: done + walk.sequence - walk.base.sequence, total });
+      await setImmediate();
+    }
+    done += walk.sequence - walk.base.sequence;
+    reports.set(number, walk.report(outside));
+    if (number === of) anchors.push(...walk.places);
   }
-  return walk.report(begun.outside);
+  return joined(
+    begun.flatMap(({ number }) => reports.get(number) ?? []),
+    anchor !== undefined && !reports.has(of) ? anchor : undefined,
+  );
+}
+
+/** A chain when verification began. */
+interface Begun extends Pick<LogChain, "number" | "rows"> {
+  readonly head: Head;
+  readonly outside: readonly (readonly [number, number])[];
+}
+
+/** @param lost - An anchor in a chain that does not exist. */
+function joined(reports: readonly AuditReport[], lost: AuditAnchor | undefined): AuditReport {
+  const [first, ...others] = reports;
+  if (first === undefined) throw new RangeError("a log has at least one chain");
+  const problems = reports.flatMap((report) => report.problems);
+  if (lost !== undefined) problems.push(problemOf("anchor", lost.sequence, lost.sequence));
+  const found = new Set(reports.map(({ anchor }) => anchor));
+  const anchor =
+    lost === undefined
+      ? (["contradicted", "cut off", "confirmed"] as const).find((one) => found.has(one))
+      : "contradicted";
+  const ends = others.map(({ base, last }) => ({ base, last }));
+  return {
+    intact: problems.length === 0,
+    base: first.base,
+    last: first.last,
+    ...(ends.length === 0 ? {} : { chains: ends }),
+    verified: reports.flatMap(({ verified }) => verified),
+    problems,
+    ...(anchor === undefined ? {} : { anchor }),
+  };
 }
 
 /** One pass over the records from the base to the last. */
@@ -118,6 +170,8 @@ class Walk {
   /** What the next record must follow; `undefined` after a record that cannot be read. */
   #before: Link | undefined;
   #atAnchor: Link | undefined;
+  /** What the anchor's record says of other chains. */
+  #places: readonly AuditAnchor[] = [];
 
   constructor(
     store: AuditStore,
@@ -142,6 +196,10 @@ class Walk {
 
   get base(): Link {
     return this.#base;
+  }
+
+  get places(): readonly AuditAnchor[] {
+    return this.#places;
   }
 
   /** Continues after the cut if retention has cut off records that were not checked yet. */
@@ -203,7 +261,9 @@ class Walk {
       // The two records do not show which of them is the older one.
       this.#add("replaced", Math.max(sequence - 1, this.#base.sequence + 1), sequence);
     }
-    if (decodeRecord(record) === undefined) this.#add("altered", sequence, sequence);
+    const decoded = decodeRecord(record);
+    if (decoded === undefined) this.#add("altered", sequence, sequence);
+    else if (sequence === this.#anchor?.sequence) this.#places = placesIn(decoded);
     if (!this.#store.auditRows.isIndexed(row)) this.#add("hidden", sequence, sequence);
     this.#before = this.#chain.next({ sequence: sequence - 1, digest: previous }, record);
     this.#note(this.#before);
@@ -229,9 +289,31 @@ class Walk {
       this.#add(kind, before.first, last);
       return;
     }
-    const which = first === last ? `record ${first}` : `records ${first} to ${last}`;
-    this.#problems.push({ kind, first, last, message: `${which}: ${meanings[kind]}` });
+    this.#problems.push(problemOf(kind, first, last));
   }
+}
+
+function problemOf(kind: AuditProblemKind, first: number, last: number): AuditProblem {
+  const which = first === last ? `record ${first}` : `records ${first} to ${last}`;
+  return { kind, first, last, message: `${which}: ${meanings[kind]}` };
+}
+
+/** The operation of a record that contains the places of all chains. */
+export const ANCHORED = "AnchorAuditLog";
+
+/** A place as such a record has it. */
+export function toPlace(link: Link): string {
+  const { sequence, digest } = toAnchor(link);
+  return `${sequence}:${digest}`;
+}
+
+function placesIn({ eventName, requestParameters }: AuditRecord): readonly AuditAnchor[] {
+  const places = requestParameters?.["places"];
+  if (eventName !== ANCHORED || !Array.isArray(places)) return [];
+  return places.map((place) => {
+    const [sequence, digest = ""] = String(place).split(":");
+    return { sequence: Number(sequence), digest };
+  });
 }
 
 const meanings: Readonly<Record<AuditProblemKind, string>> = {
@@ -267,6 +349,6 @@ function isSame(a: Uint8Array, b: Uint8Array): boolean {
   return Buffer.compare(a, b) === 0;
 }
 
-function toAnchor({ sequence, digest }: Link): AuditAnchor {
+export function toAnchor({ sequence, digest }: Link): AuditAnchor {
   return { sequence, digest: Buffer.from(digest).toString("hex") };
 }

@@ -175,7 +175,8 @@ async function perform<Request extends object, Input, Q extends Questions, Made,
     };
 
     const made = await makeAhead(definition, input, () => store.read(() => enter(entry, false)));
-    if (operationRows[name].mode === "read") {
+    // Where others may change something at any moment, the transaction that records the call also confirms its answer.
+    if (operationRows[name].mode === "read" && !store.isShared) {
       const read = await store.read(() => {
         const entered = enter(entry, false);
         return entered.due ? undefined : { response: run(entered, made) };

@@ -6,7 +6,7 @@
  * @module
  */
 import type { StatementSync } from "node:sqlite";
-import type { Database } from "./database.ts";
+import type { Engine } from "./engine.ts";
 import { Fault } from "./file-errors.ts";
 import { MAX_TIME, type AuditRow, type AuditRows, type TimePlace } from "./store.ts";
 
@@ -21,7 +21,7 @@ const columns = `
 export class AuditTable implements AuditRows {
   readonly #statements: Readonly<Record<StatementName, StatementSync>>;
 
-  constructor(database: Database) {
+  constructor(database: Engine) {
     this.#statements = prepareAll(database);
   }
 
@@ -37,14 +37,12 @@ export class AuditTable implements AuditRows {
     return this.#statements.after.all(sequence, last, limit).map(toRow);
   }
 
-  forwards(start: TimePlace, end: number, last: number, limit: number): readonly AuditRow[] {
-    const { time, sequence } = start;
-    return this.#statements.forwards.all(time, sequence, end, last, limit).map(toRow);
+  forwards({ time, sequence }: TimePlace, end: number, limit: number): readonly AuditRow[] {
+    return this.#statements.forwards.all(time, sequence, end, limit).map(toRow);
   }
 
-  backwards(start: TimePlace, from: number, last: number, limit: number): readonly AuditRow[] {
-    const { time, sequence } = start;
-    return this.#statements.backwards.all(time, sequence, from, last, limit).map(toRow);
+  backwards({ time, sequence }: TimePlace, from: number, limit: number): readonly AuditRow[] {
+    return this.#statements.backwards.all(time, sequence, from, limit).map(toRow);
   }
 
   outside(base: number, last: number): readonly (readonly [first: number, last: number])[] {
@@ -69,7 +67,7 @@ function toRow({ seq, time, sealed }: Record<string, unknown>): AuditRow {
 
 type StatementName = keyof ReturnType<typeof prepareAll>;
 
-function prepareAll(database: Database) {
+function prepareAll(database: Engine) {
   const { MIN_SAFE_INTEGER: min, MAX_SAFE_INTEGER: max } = Number;
   // Numbers that JavaScript cannot hold would end the statement; no row between the ends has one.
   const within = (seq: string): string => `max(min(${seq}, ${max}), ${min})`;
@@ -83,12 +81,12 @@ function prepareAll(database: Database) {
     ),
     forwards: database.prepare(
       `SELECT ${columns} FROM audit
-       WHERE (audit.time, seq) > (?, ?) AND audit.time < ? AND seq <= ?
+       WHERE (audit.time, seq) > (?, ?) AND audit.time < ?
        ORDER BY audit.time, seq LIMIT ?`,
     ),
     backwards: database.prepare(
       `SELECT ${columns} FROM audit
-       WHERE (audit.time, seq) < (?, ?) AND audit.time >= ? AND seq <= ?
+       WHERE (audit.time, seq) < (?, ?) AND audit.time >= ?
        ORDER BY audit.time DESC, seq DESC LIMIT ?`,
     ),
     below: database.prepare(`${range} WHERE seq <= ?`),

@@ -26,6 +26,8 @@ import {
   type DatabaseFile,
 } from "./database-files.ts";
 import { format, io, isNotADatabase, named } from "./file-errors.ts";
+import { backupDatabase } from "./backup.ts";
+import type { KeystoreEngine } from "./open-keystore.ts";
 import { iamSchema } from "./iam-table.ts";
 import { removeAbandoned } from "./partial-file.ts";
 import { requireSafeSqlite, sqliteVersion } from "./sqlite-version.ts";
@@ -45,7 +47,8 @@ const SYNC_WAIT_MS = 20;
 /** SQLite takes an int. */
 const MAX_TIMEOUT_MS = 2 ** 31 - 1;
 
-const schema = [
+/** The statements that make the tables, without the audit log. */
+export const recordSchema: readonly string[] = [
   "CREATE TABLE descriptor (id INTEGER PRIMARY KEY CHECK (id = 1), facts TEXT NOT NULL, root BLOB NOT NULL) STRICT",
   "CREATE TABLE state (id INTEGER PRIMARY KEY CHECK (id = 1), revision INTEGER NOT NULL, sealed BLOB NOT NULL) STRICT",
   "CREATE TABLE bucket (number INTEGER PRIMARY KEY, sealed BLOB NOT NULL) STRICT",
@@ -55,6 +58,10 @@ const schema = [
   "CREATE INDEX cmk_by_region ON cmk (region)",
   "CREATE INDEX cmk_by_deletion ON cmk (deletion) WHERE deletion IS NOT NULL",
   ...iamSchema,
+];
+
+const schema: readonly string[] = [
+  ...recordSchema,
   "CREATE TABLE audit (seq INTEGER PRIMARY KEY, time INTEGER NOT NULL, sealed BLOB NOT NULL) STRICT",
   "CREATE INDEX audit_by_time ON audit (time)",
 ];
@@ -70,7 +77,7 @@ export interface DatabaseOptions {
   readonly busyTimeout: number;
 }
 
-export class Database {
+export class Database implements KeystoreEngine {
   /** The path that errors show. */
   readonly path: string;
   /** How long it waits for other processes' locks, in ms. */
@@ -80,6 +87,7 @@ export class Database {
   readonly #db: DatabaseSync;
   readonly #begin: StatementSync;
   readonly #commit: StatementSync;
+  readonly #version: StatementSync;
   #closed = false;
   /** What ended the transaction before its time. */
   #lost: unknown;
@@ -97,6 +105,7 @@ export class Database {
     this.busyTimeout = busyTimeout;
     this.#begin = db.prepare("BEGIN");
     this.#commit = db.prepare("COMMIT");
+    this.#version = db.prepare("PRAGMA data_version");
   }
 
   /**
@@ -179,6 +188,11 @@ export class Database {
 
   prepare(sql: string): StatementSync {
     return this.#db.prepare(sql);
+  }
+
+  /** SQLite's `data_version`. */
+  version(): unknown {
+    return this.#version.get()?.["data_version"];
   }
 
   /** Runs `fn`, which only reads, on one state of the file. `fn` may run more than once. */
@@ -270,6 +284,11 @@ export class Database {
    */
   copyInto(file: string, shownAs: string): Promise<void> {
     return this.#patiently(() => void this.#db.prepare("VACUUM INTO ?").run(file), shownAs);
+  }
+
+  /** Copies the current state into a new file of mode 0600, which appears once it is whole and on disk. */
+  backup(path: string): Promise<void> {
+    return backupDatabase(this, path);
   }
 
   close(): void {

@@ -11,7 +11,7 @@
 import { createHash, type KeyObject } from "node:crypto";
 import type { Bytes } from "@env/core";
 import { isKeyId, isRegion, type Realm } from "../arn.ts";
-import type { Database } from "./database.ts";
+import type { Engine } from "./engine.ts";
 import type { RootKeyFacts } from "./root-key.ts";
 import { KEY_BYTES, label, openRow, OVERHEAD_BYTES, sealRow, secretKey } from "../material/seal.ts";
 
@@ -65,11 +65,11 @@ export function openDescriptor(
 }
 
 /** Writes the row of a new keystore. */
-export function insertDescriptor(database: Database, { facts, root }: SealedDescriptor): void {
+export function insertDescriptor(database: Engine, { facts, root }: SealedDescriptor): void {
   database.prepare("INSERT INTO descriptor (id, facts, root) VALUES (1, ?, ?)").run(facts, root);
 }
 
-export function replaceDescriptor(database: Database, { facts, root }: SealedDescriptor): void {
+export function replaceDescriptor(database: Engine, { facts, root }: SealedDescriptor): void {
   database.prepare("UPDATE descriptor SET facts = ?, root = ? WHERE id = 1").run(facts, root);
 }
 
@@ -78,7 +78,7 @@ export function replaceDescriptor(database: Database, { facts, root }: SealedDes
  *
  * @throws EnvelopeError `ERR_ENVELOPE_KEYSTORE_FORMAT`.
  */
-export function readDescriptor(database: Database): {
+export function readDescriptor(database: Engine): {
   readonly descriptor: Descriptor;
   readonly sealed: SealedDescriptor;
 } {

@@ -63,7 +63,7 @@ export function io(path: string, problem: string): EnvelopeError {
   return keystoreError("ERR_ENVELOPE_KEYSTORE_IO", path, problem);
 }
 
-function keystoreError(
+export function keystoreError(
   code: EnvelopeErrorCode,
   path: string,
   problem: string,

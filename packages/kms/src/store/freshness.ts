@@ -18,7 +18,7 @@ import { hash } from "node:crypto";
 import type { StatementSync } from "node:sqlite";
 import { Bucket } from "./bucket.ts";
 import { advance, newClock, reset, type Clock } from "./clock.ts";
-import type { Database } from "./database.ts";
+import type { Engine } from "./engine.ts";
 import { Fault } from "./file-errors.ts";
 import { RecordName } from "./record-name.ts";
 import { MARK_BYTES, markOf, type RowSealer } from "./row-sealer.ts";
@@ -50,22 +50,26 @@ interface State extends Head {
 }
 
 export class Freshness {
+  readonly #database: Engine;
   readonly #sealer: RowSealer;
   readonly #statements: Readonly<Record<StatementName, StatementSync>>;
   readonly #buckets = new Map<number, { readonly mark: string; readonly bucket: Bucket }>();
   /** The epoch in which the rows of a list were found to be complete. */
   readonly #complete = new Map<string, number>();
-  /** SQLite's `data_version` when the state was last read. */
+  /** {@link Engine.version} when the state was last read. */
   #version: unknown;
   #epoch = 0;
   /** What the file holds. */
   #state: State | undefined;
   /** What it will hold once the transaction commits. */
   #next: State | undefined;
+  /** What it would hold if nothing but the time had changed. */
+  #begun: State | undefined;
   /** Marks that the transaction changes, by encoded name; `undefined`: the record is deleted. */
   #changed = new Map<string, string | undefined>();
 
-  constructor(database: Database, sealer: RowSealer) {
+  constructor(database: Engine, sealer: RowSealer) {
+    this.#database = database;
     this.#sealer = sealer;
     this.#statements = prepareAll(database);
   }
@@ -89,7 +93,7 @@ export class Freshness {
 
   /** Takes note of what other processes have changed. Every transaction calls it first. */
   refresh(): void {
-    const version = this.#statements.version.get()?.["data_version"];
+    const version = this.#database.version();
     if (this.#state !== undefined && version === this.#version) return;
     this.#state = this.#readState();
     this.#next = this.#state;
@@ -165,7 +169,15 @@ export class Freshness {
 
   /** Begins a transaction that changes something, at the machine's `time`. */
   begin(time: number): void {
-    this.#next = { ...this.#current, clock: advance(this.#current.clock, time) };
+    const clock = advance(this.#current.clock, time);
+    const isSettling = clock.checkpoint !== this.#current.clock.checkpoint;
+    this.#next = { ...this.#current, clock };
+    this.#begun = isSettling ? undefined : this.#next;
+  }
+
+  /** Whether the transaction has changed more than the time. */
+  get isChanged(): boolean {
+    return this.#next !== this.#begun || this.#changed.size > 0;
   }
 
   /** @param mark - `undefined`: the record is deleted. */
@@ -334,10 +346,9 @@ function isHead(value: unknown): value is Head {
 
 type StatementName = keyof ReturnType<typeof prepareAll>;
 
-function prepareAll(database: Database) {
+function prepareAll(database: Engine) {
   const bounded = `CASE WHEN length(sealed) <= ${MAX_SEALED_BYTES} THEN sealed END AS sealed`;
   return {
-    version: database.prepare("PRAGMA data_version"),
     state: database.prepare(`SELECT revision, ${bounded} FROM state WHERE id = 1`),
     setState: database.prepare(
       "INSERT INTO state VALUES (1, ?, ?) ON CONFLICT (id) DO UPDATE SET revision = excluded.revision, sealed = excluded.sealed",

@@ -9,7 +9,7 @@
  */
 import { setImmediate } from "node:timers/promises";
 import { isEnvelopeError } from "@env/core";
-import type { Database } from "./database.ts";
+import type { Engine } from "./engine.ts";
 
 /** Bounds how long the event loop is blocked. */
 const MAX_BATCH = 64;
@@ -37,12 +37,12 @@ type Outcome = { readonly fulfil: () => void } | { readonly error: unknown };
 const NOTHING = Symbol("nothing");
 
 export class GroupCommit {
-  readonly #database: Database;
+  readonly #database: Engine;
   readonly #frame: Frame;
   #waiting: Change[] = [];
   #running = false;
 
-  constructor(database: Database, frame: Frame) {
+  constructor(database: Engine, frame: Frame) {
     this.#database = database;
     this.#frame = frame;
   }
@@ -101,15 +101,21 @@ export class GroupCommit {
   }
 
   async #retry(batch: readonly Change[], error: unknown): Promise<void> {
-    const waited =
-      isEnvelopeError(error, "ERR_ENVELOPE_KEYSTORE_BUSY") ||
-      isEnvelopeError(error, "ERR_ENVELOPE_CLOSED");
-    if (batch.length === 1 || waited) {
+    if (batch.length === 1 || isFinal(error)) {
       for (const { reject } of batch) reject(error);
       return;
     }
     for (const change of batch) await this.#commit([change]);
   }
+}
+
+/** Whether trying again would be as long a wait in vain, or might make a change twice. */
+function isFinal(error: unknown): boolean {
+  return (
+    isEnvelopeError(error, "ERR_ENVELOPE_KEYSTORE_BUSY") ||
+    isEnvelopeError(error, "ERR_ENVELOPE_KEYSTORE_UNKNOWN_OUTCOME") ||
+    isEnvelopeError(error, "ERR_ENVELOPE_CLOSED")
+  );
 }
 
 function outcomeOf({ make }: Change): Outcome {

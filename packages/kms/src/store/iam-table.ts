@@ -11,7 +11,7 @@
  */
 import type { StatementSync } from "node:sqlite";
 import type { Bytes } from "@env/core";
-import type { Database } from "./database.ts";
+import type { Engine } from "./engine.ts";
 import { Fault } from "./file-errors.ts";
 import type { Freshness } from "./freshness.ts";
 import {
@@ -91,7 +91,7 @@ export class IamTable<Kind extends IamKind> implements Records<IamRecords[Kind]>
   readonly #rows: SealedRows<IamRecords[Kind]>;
   readonly #statements: Readonly<Record<StatementName, StatementSync>>;
 
-  constructor(kind: Kind, database: Database, freshness: Freshness, sealer: RowSealer) {
+  constructor(kind: Kind, database: Engine, freshness: Freshness, sealer: RowSealer) {
     const form: Form<IamRecords[Kind]> = forms[kind];
     this.#kind = kind;
     this.#form = form;
@@ -177,10 +177,7 @@ const NO_COLUMN = { column: "", of: () => "" };
 
 type StatementName = keyof ReturnType<typeof prepareAll>;
 
-function prepareAll(
-  database: Database,
-  { table, id, by }: Pick<Form<never>, "table" | "id" | "by">,
-) {
+function prepareAll(database: Engine, { table, id, by }: Pick<Form<never>, "table" | "id" | "by">) {
   const found = by === undefined ? "''" : bounded(by.column);
   const columns = `${bounded(id)} AS id, ${found} AS found, CASE WHEN length(sealed) <= ${MAX_RECORD_BYTES} THEN sealed END AS sealed`;
   const from = `SELECT ${columns} FROM ${table} WHERE ${table}`;

@@ -11,7 +11,7 @@
 import type { StatementSync } from "node:sqlite";
 import type { Bytes } from "@env/core";
 import { keyIdFromBytes, keyIdToBytes } from "../arn.ts";
-import type { Database } from "./database.ts";
+import type { Engine } from "./engine.ts";
 import { Fault } from "./file-errors.ts";
 import type { Freshness } from "./freshness.ts";
 import {
@@ -59,7 +59,7 @@ export class KeyTable implements Keys {
   readonly #now: () => number;
 
   /** @param now - The time of the transaction. */
-  constructor(database: Database, freshness: Freshness, sealer: RowSealer, now: () => number) {
+  constructor(database: Engine, freshness: Freshness, sealer: RowSealer, now: () => number) {
     this.#freshness = freshness;
     this.#rows = new SealedRows(sealer, freshness, { decode, compare });
     this.#statements = prepareAll(database);
@@ -265,7 +265,7 @@ function compare(record: KeyRecord, clear: string): void {
 
 type StatementName = keyof ReturnType<typeof prepareAll>;
 
-function prepareAll(database: Database) {
+function prepareAll(database: Engine) {
   return {
     key: database.prepare(`SELECT ${columns} FROM cmk WHERE uuid = ? AND region = ?`),
     keys: database.prepare(

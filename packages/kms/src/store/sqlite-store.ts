@@ -13,7 +13,7 @@ import type { KeyObject } from "node:crypto";
 import type { Bytes } from "@env/core";
 import { AuditTable } from "./audit-table.ts";
 import { isDayLater } from "./clock.ts";
-import type { Database } from "./database.ts";
+import type { Engine, SharedLog } from "./engine.ts";
 import { Freshness } from "./freshness.ts";
 import { GroupCommit } from "./group-commit.ts";
 import { IamTable } from "./iam-table.ts";
@@ -21,18 +21,20 @@ import { KeyTable } from "./key-table.ts";
 import type { KeyRecord } from "./key-record.ts";
 import type { IamKind } from "./record-name.ts";
 import { RowSealer } from "./row-sealer.ts";
-import type { Store } from "./store.ts";
+import type { AuditRows, Store } from "./store.ts";
 
 /** There must be only one store on a connection: SQLite tells it when another connection has changed something. */
 export class SqliteStore implements Store {
   readonly keys: KeyTable;
   readonly iam: { readonly [Kind in IamKind]: IamTable<Kind> };
-  readonly auditRows: AuditTable;
+  readonly auditRows: AuditRows;
   /** What the face does not show: only files of this room use it. */
   readonly freshness: Freshness;
-  readonly #database: Database;
+  readonly #database: Engine;
   readonly #sealer: RowSealer;
   readonly #commits: GroupCommit;
+  /** Where several processes write the audit log at once. */
+  readonly #log: SharedLog | undefined;
   /** The latest time that this process has used, and the resets of the clock that it knows of. */
   #latest = { time: 0, resets: 0 };
   /** The time of the current transaction. */
@@ -42,7 +44,7 @@ export class SqliteStore implements Store {
   #onDelete: (record: KeyRecord) => void = () => undefined;
 
   /** @param root - The 32-byte root key of the keystore. */
-  constructor(database: Database, root: KeyObject, keystoreId: string) {
+  constructor(database: Engine, root: KeyObject, keystoreId: string) {
     const sealer = new RowSealer(root, keystoreId);
     this.#database = database;
     this.#sealer = sealer;
@@ -55,10 +57,14 @@ export class SqliteStore implements Store {
       "last use": new IamTable("last use", database, this.freshness, sealer),
     };
     this.keys = new KeyTable(database, this.freshness, sealer, () => this.now());
-    this.auditRows = new AuditTable(database);
+    this.#log = database.openLog?.(sealer, (name) => {
+      this.freshness.refresh();
+      return this.freshness.head(name);
+    });
+    this.auditRows = this.#log?.rows ?? new AuditTable(database);
     this.#commits = new GroupCommit(database, {
       begin: () => this.#begin(),
-      save: () => this.freshness.save(),
+      save: () => this.#save(),
       flush: () => this.#flush(),
       settle: (committed) => this.#settle(committed),
     });
@@ -91,6 +97,7 @@ export class SqliteStore implements Store {
         this.#begin();
         const result = fn();
         this.freshness.flush();
+        this.#writing = false;
         return result;
       },
       (committed) => this.#settle(committed),
@@ -149,12 +156,24 @@ export class SqliteStore implements Store {
     this.freshness.resetClock(Date.now());
   }
 
-  head(name: string): Uint8Array<ArrayBuffer> | undefined {
-    return this.freshness.head(name);
+  get isShared(): boolean {
+    return this.#log !== undefined;
+  }
+
+  get chain(): number | undefined {
+    return this.#log === undefined ? 0 : this.#log.chain;
+  }
+
+  chains(): readonly number[] {
+    return this.#log?.chains() ?? [0];
+  }
+
+  head(name: string, chain: number): Uint8Array<ArrayBuffer> | undefined {
+    return this.#log === undefined ? this.freshness.head(name) : this.#log.head(name, chain);
   }
 
   setHead(name: string, bytes: Uint8Array): void {
-    this.freshness.setHead(name, bytes);
+    (this.#log ?? this.freshness).setHead(name, bytes);
   }
 
   sealToken(name: string, plaintext: Uint8Array): Bytes {
@@ -182,11 +201,32 @@ export class SqliteStore implements Store {
     this.#writing = true;
   }
 
+  #save(): () => void {
+    const [freshness, log] = [this.freshness.save(), this.#log?.save()];
+    return () => {
+      freshness();
+      log?.();
+    };
+  }
+
   #flush(): void {
     const deleted = this.keys.purge(this.settled());
     for (const record of deleted) this.#onDelete(record);
     this.#destroyed ||= deleted.length > 0;
-    this.freshness.flush();
+    this.#flushState();
+    // The transaction may take a while to end, in which others ask.
+    this.#writing = false;
+  }
+
+  /** A record of a call alone does not change a state that several processes share. */
+  #flushState(): void {
+    const log = this.#log;
+    if (log === undefined) return this.freshness.flush();
+    log.flush(this.now());
+    const { name, bytes, isDue } = log.pledge();
+    if (!isDue && !this.freshness.isChanged) return undefined;
+    this.freshness.setHead(name, bytes);
+    return this.freshness.flush();
   }
 
   #settle(committed: boolean): void {
@@ -201,7 +241,8 @@ export class SqliteStore implements Store {
   #tick(): number {
     const { latest, resets } = this.freshness.clock;
     const known = resets === this.#latest.resets ? this.#latest.time : 0;
-    this.#latest = { time: Math.max(Date.now(), latest, known), resets };
+    const others = this.#log?.time ?? 0;
+    this.#latest = { time: Math.max(Date.now(), latest, known, others), resets };
     return this.#latest.time;
   }
 }

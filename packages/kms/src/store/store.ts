@@ -74,10 +74,23 @@ export interface Store {
    */
   destroysMaterial(): void;
 
-  /** A copy of bytes that cannot be put back to an older state. */
-  head(name: string): Uint8Array<ArrayBuffer> | undefined;
+  /** Whether several machines write, so that a call may only be answered by the transaction that records it. May be used anywhere. */
+  readonly isShared: boolean;
 
-  /** @param bytes - At most 256. */
+  /** The chain of the audit log that this process writes; `undefined` before its first {@link write}. May be used anywhere. */
+  readonly chain: number | undefined;
+
+  /** All chains of the audit log, in order: one for each process that has written at the same time. In a file: only 0. */
+  chains(): readonly number[];
+
+  /** A copy of bytes that cannot be put back to an older state, one of a chain's heads. */
+  head(name: string, chain: number): Uint8Array<ArrayBuffer> | undefined;
+
+  /**
+   * Changes a head of {@link chain}.
+   *
+   * @param bytes - At most 256.
+   */
   setHead(name: string, bytes: Uint8Array): void;
 
   /**
@@ -143,19 +156,19 @@ interface IndexedRecords<T> extends Records<T> {
 export interface AuditRows {
   insert(row: AuditRow): void;
 
-  /** Deletes all rows up to a number, including that one. */
+  /** Deletes all rows of {@link Store.chain} up to a number, including that one. */
   cut(sequence: number): void;
 
   /** Rows after `sequence`, up to `last`, in the order of their numbers. */
   after(sequence: number, last: number, limit: number): readonly AuditRow[];
 
-  /** Rows after `start` and before the time `end`, with numbers up to `last`, oldest first. */
-  forwards(start: TimePlace, end: number, last: number, limit: number): readonly AuditRow[];
+  /** Rows of all chains after `start` and before the time `end`, oldest first. */
+  forwards(start: TimePlace, end: number, limit: number): readonly AuditRow[];
 
-  /** Rows before `start` and not before the time `from`, with numbers up to `last`, newest first. */
-  backwards(start: TimePlace, from: number, last: number, limit: number): readonly AuditRow[];
+  /** Rows of all chains before `start` and not before the time `from`, newest first. */
+  backwards(start: TimePlace, from: number, limit: number): readonly AuditRow[];
 
-  /** The numbers of the rows up to `base` and of those after `last`, as ranges. */
+  /** The numbers of the chain's rows up to `base` and of those after `last`, as ranges. */
   outside(base: number, last: number): readonly (readonly [first: number, last: number])[];
 
   /** Whether the index of times leads to a row. */
@@ -173,6 +186,14 @@ export interface AuditRow {
 
 /** A place in the order of time. */
 export type TimePlace = Pick<AuditRow, "time" | "sequence">;
+
+/** The records of chain n have the numbers after n times this, which is more than any chain will reach. */
+export const CHAIN_NUMBERS: number = 2 ** 36;
+
+/** The chain of a record, or of the place before its first one, by the number. */
+export function chainOf(sequence: number): number {
+  return Math.floor(sequence / CHAIN_NUMBERS);
+}
 
 export const DAY_MS = 86_400_000;
 

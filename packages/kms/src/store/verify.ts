@@ -8,7 +8,7 @@
  */
 import type { SQLOutputValue } from "node:sqlite";
 import { setImmediate } from "node:timers/promises";
-import type { Database } from "./database.ts";
+import type { Engine } from "./engine.ts";
 import { Fault } from "./file-errors.ts";
 import { BUCKETS } from "./freshness.ts";
 import { MAX_ALIAS_BYTES, MAX_REGION_BYTES } from "./key-table.ts";
@@ -41,7 +41,7 @@ export function verifyLibrary(): Finding[] {
 
 /** @param more - Further checks, inside a `read`, which may throw {@link Fault}. */
 export async function verifyStore(
-  database: Database,
+  database: Engine,
   store: SqliteStore,
   more: () => unknown,
 ): Promise<readonly Finding[]> {
@@ -134,7 +134,7 @@ const bounds: readonly (readonly [table: string, column: string, condition: stri
 ];
 
 /** `NOT INDEXED`: an index would have to compare what must not be read. */
-function outOfBounds(database: Database): Finding[] {
+function outOfBounds(database: Engine): Finding[] {
   return bounds.flatMap(([table, column, condition]) => {
     const found = database.prepare(
       `SELECT count(*) AS n FROM ${table} NOT INDEXED WHERE ${condition}`,
@@ -165,7 +165,7 @@ function requireListed(store: SqliteStore, name: RecordName): void {
   throw name.fault("its row was added");
 }
 
-function integrity(database: Database): Finding[] {
+function integrity(database: Engine): Finding[] {
   const rows = database.prepare("PRAGMA integrity_check(10)").all();
   const problems = rows.map((row) => String(row["integrity_check"]));
   if (problems[0] === "ok") return [];

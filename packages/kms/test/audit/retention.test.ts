@@ -132,11 +132,14 @@ describe("cutting off by number", () => {
       write: (fn) => store.write(fn),
       writeSync: (fn) => store.writeSync(fn),
       writing: false,
+      isShared: false,
+      chain: 0,
+      chains: () => [0],
       get epoch() {
         return store.epoch;
       },
       now: () => store.now(),
-      head: (name) => store.head(name),
+      head: (name, chain) => store.head(name, chain),
       setHead: (name, bytes) => store.setHead(name, bytes),
       lastUses: store.lastUses,
       auditRows: store.auditRows,

@@ -9,7 +9,15 @@ import { fingerprint } from "../../src/material/unwrap.ts";
 import { keySpecs, type KeySpec } from "../../src/catalogue/key-specs.ts";
 import { encodeMaterial, generateMaterial } from "../../src/material/material.ts";
 import { bytes, denying } from "../support/kinds.ts";
-import { arn, auditRecords, newKey, NOWHERE, refusal, tempKeystore } from "../support/keystore.ts";
+import {
+  arn,
+  auditRecords,
+  newKey,
+  NOWHERE,
+  refusal,
+  tempKeystore,
+  onFiles,
+} from "../support/keystore.ts";
 import { allSpecs, flipped, sample, utf8 } from "../support/material.ts";
 import { copyOf, openStore } from "../support/store.ts";
 import { importInto, wrapMaterial } from "../support/wrapping.ts";
@@ -709,23 +717,26 @@ describe("material that is destroyed", () => {
     return { path, keystore, client, KeyId, KeyMaterialId, note, left };
   }
 
-  it("is left neither in the file nor in its log once it was deleted", async () => {
+  it.runIf(onFiles)("is left neither in the file nor in its log once it was deleted", async () => {
     const { client, KeyId, left } = await sealedKey();
     await client.deleteImportedKeyMaterial({ KeyId });
     expect(left()).toEqual([]);
   });
 
-  it("is left neither there once material that was pending was deleted", async () => {
-    const { client, KeyId, note, left } = await sealedKey();
-    const { KeyMaterialId } = await importInto(client, KeyId, other, {
-      ImportType: "NEW_KEY_MATERIAL",
-    });
-    note();
-    await client.deleteImportedKeyMaterial({ KeyId, KeyMaterialId });
-    expect(left()).toEqual([]);
-  });
+  it.runIf(onFiles)(
+    "is left neither there once material that was pending was deleted",
+    async () => {
+      const { client, KeyId, note, left } = await sealedKey();
+      const { KeyMaterialId } = await importInto(client, KeyId, other, {
+        ImportType: "NEW_KEY_MATERIAL",
+      });
+      note();
+      await client.deleteImportedKeyMaterial({ KeyId, KeyMaterialId });
+      expect(left()).toEqual([]);
+    },
+  );
 
-  it.each(["current", "pending"])(
+  it.runIf(onFiles).each(["current", "pending"])(
     "is left neither there once %s material has expired",
     async (which) => {
       vi.useFakeTimers({ toFake: ["Date"] });

@@ -89,7 +89,7 @@ describe("a change that fails", () => {
       }),
       open.store.write(() => {
         open.store.keys.insert(c);
-        return [open.store.keys.byAlias("local", "alias/x")?.keyId, open.store.head("log")];
+        return [open.store.keys.byAlias("local", "alias/x")?.keyId, open.store.head("log", 0)];
       }),
     ]);
     expect(outcomes).toEqual([

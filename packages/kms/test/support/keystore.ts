@@ -1,9 +1,14 @@
 /** Keystores in folders that go away with the test. */
+import { randomUUID } from "node:crypto";
 import { join } from "node:path";
 import { tempFolder } from "@env/testkit/folder";
 import { rejection } from "@env/testkit/refusal";
-import { onTestFinished } from "vitest";
+import { inject, onTestFinished } from "vitest";
 import type { AuditRecord } from "../../src/audit/record.ts";
+import { openFile } from "../../src/store/keystore-file.ts";
+import type { OpenKeystore } from "../../src/store/open-keystore.ts";
+import { isPostgresUrl } from "../../src/store/postgres/address.ts";
+import { openInPostgres } from "../../src/store/keystore-database.ts";
 import {
   createKeystore,
   type CreateKeystoreOptions,
@@ -15,6 +20,29 @@ export const PASSPHRASE = { passphrase: "correct horse", scryptN: 2 ** 15 };
 export const ROOT = "arn:aws:iam::000000000000:root";
 export const NOWHERE = "00000000-0000-4000-8000-000000000000";
 
+/** Where a keystore is, and its root key. */
+export interface Place {
+  readonly path: string;
+  readonly root: { readonly keyFile: string };
+}
+
+/** Whether keystores are files in this run: some tests look into them, or change them past the store. */
+export const onFiles: boolean = inject("keystoreDatabase") === undefined;
+
+/** The store of a keystore, past its operations. */
+export function openPlace({ path, root }: Place): Promise<OpenKeystore> {
+  return isPostgresUrl(path) ? openInPostgres(path, { root }) : openFile(path, { root });
+}
+
+/** Where a new keystore goes: a file, or PostgreSQL in the project whose tests are about that. */
+function tempPlace(): Place {
+  const path = tempPath();
+  const root = { keyFile: `${path}.key` };
+  const url = inject("keystoreDatabase");
+  if (url === undefined) return { path, root };
+  return { path: `${url}?schema=test_${randomUUID().replaceAll("-", "")}`, root };
+}
+
 export function tempPath(): string {
   return join(tempFolder(), "test.kms");
 }
@@ -23,8 +51,7 @@ export function tempPath(): string {
 export async function tempKeystore(
   options: Partial<CreateKeystoreOptions> = {},
 ): Promise<{ path: string; keystore: Keystore; client: KmsClient; root: { keyFile: string } }> {
-  const path = tempPath();
-  const root = { keyFile: `${path}.key` };
+  const { path, root } = tempPlace();
   const keystore = await createKeystore(path, { root, ...options });
   onTestFinished(() => keystore.close());
   return { path, keystore, client: keystore.as(), root };

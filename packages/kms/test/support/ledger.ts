@@ -4,7 +4,7 @@ import { createInterface } from "node:readline";
 import type { Readable } from "node:stream";
 import type { Keystore } from "../../src/index.ts";
 import type { KeyRecord } from "../../src/store/key-record.ts";
-import { openStore } from "./store.ts";
+import { openPlace, type Place } from "./keystore.ts";
 
 /** A change that was answered. */
 export type Acknowledged =
@@ -58,8 +58,9 @@ export class Ledger {
    *
    * @param exactly - That nothing else is there: nobody was killed between a change and its answer.
    */
-  async compare(path: string, keystore: Keystore, exactly: boolean): Promise<void> {
-    const { store } = await openStore(path);
+  async compare(place: Place, keystore: Keystore, exactly: boolean): Promise<void> {
+    using open = await openPlace(place);
+    const { store } = open;
     const records = await store.read(() => store.keys.list("local", 0, 1_000_000).items);
     const principals = await store.read(() => store.principals.list("", 1_000_000).items);
     const byId = new Map(records.map((record) => [record.keyId, record]));

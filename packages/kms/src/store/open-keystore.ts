@@ -1,0 +1,222 @@
+/**
+ * An open keystore, in a file or in PostgreSQL: its root key, and what is done to it as a whole.
+ *
+ * Source: spec/kms-store-v1.md
+ *
+ * @module
+ */
+import { randomUUID, type KeyObject } from "node:crypto";
+import { isRegion, type Realm } from "../arn.ts";
+import { KEY_BYTES, random, secretKey } from "../material/seal.ts";
+import {
+  descriptorDigest,
+  insertDescriptor,
+  isAccountId,
+  openDescriptor,
+  readDescriptor,
+  replaceDescriptor,
+  sealDescriptor,
+  type Descriptor,
+} from "./descriptor.ts";
+import type { Engine } from "./engine.ts";
+import { Fault } from "./file-errors.ts";
+import {
+  newSourceKey,
+  rootKeyError,
+  sourceKey,
+  type NewKeyFile,
+  type RootKeySource,
+} from "./root-key.ts";
+import { SqliteStore } from "./sqlite-store.ts";
+import type { Store } from "./store.ts";
+import { DATABASE, verifyLibrary, verifyStore, type Finding } from "./verify.ts";
+
+/** An engine that a keystore is opened on. */
+export interface KeystoreEngine extends Engine {
+  /** Another one on the same tables, which knows nothing of the past. */
+  openAgain(): Promise<KeystoreEngine>;
+  backup(path: string): Promise<void>;
+  close(): void;
+}
+
+export class OpenKeystore implements Disposable {
+  /** The root key: 32 bytes. */
+  readonly root: KeyObject;
+  readonly #engine: KeystoreEngine;
+  readonly #store: SqliteStore;
+  #descriptor: Descriptor;
+
+  private constructor(
+    engine: KeystoreEngine,
+    store: SqliteStore,
+    root: KeyObject,
+    descriptor: Descriptor,
+  ) {
+    this.root = root;
+    this.#engine = engine;
+    this.#store = store;
+    this.#descriptor = descriptor;
+  }
+
+  /** Opens what is on an engine. Closes the engine if that fails. */
+  static async open(engine: KeystoreEngine, source: RootKeySource): Promise<OpenKeystore> {
+    try {
+      const { descriptor, sealed } = await engine.read(() => readDescriptor(engine));
+      const key = await sourceKey(source, descriptor.root, descriptor.keystoreId);
+      const root = openDescriptor(sealed, key);
+      if (root === undefined) {
+        throw rootKeyError(
+          `keystore ${engine.path}: this ${descriptor.root.kind} is not the one it was made with, or its descriptor was altered`,
+        );
+      }
+      return await OpenKeystore.start(engine, root, descriptor.keystoreId);
+    } catch (error) {
+      engine.close();
+      throw error;
+    }
+  }
+
+  /** Reads the descriptor again, which must be the latest one: until now, only the root key has authenticated it. */
+  static async start(
+    engine: KeystoreEngine,
+    root: KeyObject,
+    keystoreId: string,
+  ): Promise<OpenKeystore> {
+    try {
+      const store = new SqliteStore(engine, root, keystoreId);
+      const descriptor = await store.read(() => latestDescriptor(engine, store));
+      return new OpenKeystore(engine, store, root, descriptor);
+    } catch (error) {
+      engine.close();
+      throw error;
+    }
+  }
+
+  get store(): Store {
+    return this.#store;
+  }
+
+  /** The path or URL that errors show. */
+  get path(): string {
+    return this.#engine.path;
+  }
+
+  get descriptor(): Descriptor {
+    return this.#descriptor;
+  }
+
+  /** Seals the root key under another source. */
+  async changeRoot(source: RootKeySource): Promise<void> {
+    const made = await newSourceKey(source, this.#descriptor.keystoreId);
+    const descriptor = { ...this.#descriptor, root: made.facts };
+    try {
+      const sealed = sealDescriptor(descriptor, made.key, this.root);
+      // Before the change: a keystore whose key file is missing would be worse than a key file too many.
+      made.file?.publish();
+      made.file?.discard();
+      await this.#store.write(() => {
+        replaceDescriptor(this.#engine, sealed);
+        this.#store.freshness.setDescriptor(descriptorDigest(sealed));
+      });
+      this.#engine.checkpoint();
+    } catch (error) {
+      made.file?.withdraw();
+      throw error;
+    } finally {
+      made.file?.discard();
+    }
+    this.#descriptor = descriptor;
+  }
+
+  /**
+   * Checks the SQLite library and every record.
+   *
+   * @param more - Checks what is in the rows of the audit log, if all rows can be read.
+   */
+  async verify(
+    more: (keystore: OpenKeystore) => Promise<readonly Finding[]>,
+  ): Promise<readonly Finding[]> {
+    // First what this process knows of the past, then a reader that knows nothing and reads every row.
+    await this.#store.read(() => undefined);
+    const engine = await this.#engine.openAgain();
+    try {
+      const store = new SqliteStore(engine, this.root, this.#descriptor.keystoreId);
+      const isLatest = (): unknown => latestDescriptor(engine, store);
+      const library = store.isShared ? [] : verifyLibrary();
+      const findings = [...library, ...(await verifyStore(engine, store, isLatest))];
+      if (findings.some(({ record }) => record === DATABASE)) return findings;
+      const again = new OpenKeystore(engine, store, this.root, this.#descriptor);
+      return [...findings, ...(await more(again))];
+    } finally {
+      engine.close();
+    }
+  }
+
+  /** Copies the current state into a new file of mode 0600, which appears once it is whole and on disk. */
+  backup(path: string): Promise<void> {
+    return this.#engine.backup(path);
+  }
+
+  /** Idempotent. */
+  close(): void {
+    this.#engine.close();
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+}
+
+/** What a new keystore says of itself. */
+export interface NewKeystoreOptions {
+  readonly root: RootKeySource;
+  /** Twelve digits that are part of every ARN. Default: `000000000000`. */
+  readonly accountId?: string;
+  /** Lower-case letters, digits and dashes that are part of every ARN. Default: `local`. */
+  readonly region?: string;
+}
+
+/** A keystore that is about to be written. */
+export interface NewKeystore {
+  readonly keystoreId: string;
+  readonly root: KeyObject;
+  /** The key file, which does not have its name yet. */
+  readonly keyFile: NewKeyFile | undefined;
+  /** Writes the descriptor and the first state into empty tables. */
+  readonly fill: (engine: Engine) => void;
+}
+
+/** @throws RangeError for options out of bounds. */
+export function realmOf({
+  accountId = "000000000000",
+  region = "local",
+}: Omit<NewKeystoreOptions, "root">): Realm {
+  if (!isAccountId(accountId)) throw new RangeError("accountId must be twelve digits");
+  if (!isRegion(region)) throw new RangeError("region must be 1 to 32 of a-z, 0-9 and dashes");
+  return { accountId, region };
+}
+
+/** @throws as {@link newSourceKey}. */
+export async function newKeystore(source: RootKeySource, realm: Realm): Promise<NewKeystore> {
+  const keystoreId = randomUUID();
+  const root = secretKey(random(KEY_BYTES));
+  const made = await newSourceKey(source, keystoreId);
+  const facts = { ...realm, keystoreId, created: Date.now(), root: made.facts };
+  const sealed = sealDescriptor(facts, made.key, root);
+  return {
+    keystoreId,
+    root,
+    keyFile: made.file,
+    fill: (engine) => {
+      insertDescriptor(engine, sealed);
+      new SqliteStore(engine, root, keystoreId).create(descriptorDigest(sealed));
+    },
+  };
+}
+
+/** @throws Fault if an older row was put back. */
+function latestDescriptor(engine: Engine, store: SqliteStore): Descriptor {
+  const { descriptor, sealed } = readDescriptor(engine);
+  if (descriptorDigest(sealed) === store.freshness.descriptor) return descriptor;
+  throw new Fault("the descriptor", "an older row of it was put back");
+}

@@ -1,0 +1,472 @@
+/**
+ * The tables of a keystore in PostgreSQL, for any number of processes on any number of machines.
+ *
+ * Each process has a replica of the tables, on which the functions of transactions run. A transaction of PostgreSQL then
+ * writes what they have changed and recorded, but only if the replica was current: the revision of the state is compared in
+ * the same statement. If another process has changed something, nothing is written, the replica takes over what is new, and
+ * the functions run again. So whoever is answered was answered by the latest state, at the price of one round trip for all
+ * calls that share the transaction.
+ *
+ * Transactions of one process follow each other. Where others always come first, the third run holds the lock of the state.
+ *
+ * Source: spec/kms-store-v1.md#postgresql
+ *
+ * @module
+ */
+import { randomUUID } from "node:crypto";
+import type { StatementSync } from "node:sqlite";
+import { EnvelopeError } from "@env/core";
+import type { Engine, SharedLog } from "../engine.ts";
+import { format, keystoreError } from "../file-errors.ts";
+import type { KeystoreEngine } from "../open-keystore.ts";
+import { MARK_BYTES, markOf, type RowSealer } from "../row-sealer.ts";
+import { commitStatement } from "./commit.ts";
+import { Connection, type ResultRow } from "./connection.ts";
+import { ConnectionLost, isConflict, keystoreProblem } from "./errors.ts";
+import { Replica, type TableChanges } from "./replica.ts";
+import { PostgresLog, type Question } from "./shared-log.ts";
+import { createTables, removeTables, requireTables } from "./schema.ts";
+import { Source } from "./source.ts";
+
+/** Runs of one transaction. Each has fetched something that the last one lacked, or lost against others. */
+const MAX_RUNS = 1000;
+/** Lost runs after which a transaction holds the lock. */
+const MAX_LOST = 2;
+/** How long a chain must not have been written for another process to take it over, in seconds. */
+const IDLE_SECONDS = 60;
+
+interface Reader {
+  /** Runs the function, which may throw. Returns what answers its caller. */
+  readonly serve: () => () => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/** What a run of a transaction has come to. Nothing was written, except where it is `committed`. */
+type Run<T> =
+  | { readonly outcome: "committed"; readonly value: T }
+  /** It has asked for something that is here now. */
+  | { readonly outcome: "fetched" }
+  /** Others have changed something. */
+  | { readonly outcome: "lost" };
+
+export class PostgresEngine implements KeystoreEngine {
+  readonly path: string;
+  readonly readOnly = false;
+  readonly #connection: Connection;
+  readonly #source: Source;
+  readonly #replica = new Replica();
+  readonly #schema: string;
+  #log: PostgresLog | undefined;
+  /** Who owns the chain. */
+  #owner = randomUUID();
+  /** The state that the replica has: its revision and mark. */
+  #state: { readonly revision: number; readonly mark: Buffer } | undefined;
+  #isOutdated = true;
+  /** The last of the transactions that follow each other. */
+  #turn: Promise<unknown> = Promise.resolve();
+  #readers: Reader[] = [];
+  #closed = false;
+
+  constructor(connection: Connection) {
+    const { shownAs, schema } = connection.address;
+    this.path = shownAs;
+    this.#connection = connection;
+    this.#schema = schema;
+    this.#source = new Source(connection, this.#replica.tables);
+  }
+
+  prepare(sql: string): StatementSync {
+    return this.#replica.prepare(sql);
+  }
+
+  version(): unknown {
+    return this.#replica.version;
+  }
+
+  openLog(sealer: RowSealer, pledged: (name: string) => Uint8Array | undefined): SharedLog {
+    this.#log = new PostgresLog(sealer, this.#schema, pledged);
+    return this.#log;
+  }
+
+  /**
+   * Makes the tables, and writes what `fill` writes into empty ones. Writes nothing where there is a keystore.
+   *
+   * @throws EnvelopeError `ERR_ENVELOPE_KEYSTORE_IO`
+   */
+  async create(fill: (engine: Engine) => void): Promise<void> {
+    this.#replica.begin();
+    fill(this);
+    const rows = this.#replica.changes();
+    this.#replica.rollback();
+    const number = 0;
+    const sealed = this.#requireLog().seal({ number, commits: 0, heads: new Map(), time: 0 });
+    await this.#inTurn(() => createTables(this.#connection, this.#replica.tables, rows, sealed));
+  }
+
+  /** Removes the tables. */
+  async destroy(): Promise<void> {
+    await this.#inTurn(() => removeTables(this.#connection, this.#replica.tables));
+  }
+
+  /** Another replica of the same tables, which begins with nothing. */
+  openAgain(): Promise<PostgresEngine> {
+    const { address, patience } = this.#connection;
+    return Promise.resolve(new PostgresEngine(new Connection(address, patience)));
+  }
+
+  backup(): Promise<never> {
+    const problem =
+      "it is backed up with its database: pg_dump, or pg_basebackup and the archived log for a restore to any moment";
+    return Promise.reject(keystoreError("ERR_ENVELOPE_KEYSTORE_IO", this.path, problem));
+  }
+
+  read<T>(fn: () => T): Promise<T> {
+    return new Promise((resolve, reject) => {
+      const serve = (): (() => void) => {
+        const value = fn();
+        return () => resolve(value);
+      };
+      this.#readers.push({ serve, reject });
+      if (this.#readers.length === 1) void this.#inTurn(() => this.#serveReaders());
+    });
+  }
+
+  write<T>(fn: () => T, settle: (committed: boolean) => void = () => undefined): Promise<T> {
+    return this.#inTurn(async () => {
+      try {
+        return await this.#transaction(fn, settle);
+      } finally {
+        this.#log?.end();
+      }
+    });
+  }
+
+  writeSync(): never {
+    throw closed();
+  }
+
+  savepoint<T>(fn: () => T): T {
+    return this.#replica.savepoint(fn);
+  }
+
+  /** PostgreSQL decides when it removes what was overwritten. */
+  checkpoint(): void {
+    // Nothing to do here: see the specification.
+  }
+
+  malformed(problem: string): EnvelopeError {
+    return format(this.path, problem);
+  }
+
+  named(error: unknown): unknown {
+    return keystoreProblem(error, this.path);
+  }
+
+  /** Ends once the transactions that have begun are over. */
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    void this.#turn.then(async () => {
+      if (this.#log?.own !== undefined) await this.#release().catch(() => undefined);
+      await this.#connection.close();
+      this.#replica.close();
+    });
+  }
+
+  #inTurn<T>(fn: () => Promise<T>): Promise<T> {
+    const result = this.#turn.then(() => {
+      if (this.#closed) throw closed();
+      return fn();
+    });
+    this.#turn = result.catch(() => undefined);
+    return result;
+  }
+
+  /** Serves all who have asked until now: the database is asked once whether the replica is current. */
+  async #serveReaders(): Promise<void> {
+    const readers = this.#readers;
+    this.#readers = [];
+    try {
+      await this.#connection.patiently(() => this.#update());
+    } catch (error) {
+      for (const { reject } of readers) reject(error);
+      return;
+    }
+    for (const { serve, reject } of readers) {
+      try {
+        await this.#serve(serve);
+      } catch (error) {
+        reject(this.named(error));
+      } finally {
+        this.#log?.end();
+      }
+    }
+  }
+
+  async #serve(serve: Reader["serve"]): Promise<void> {
+    const log = this.#log;
+    for (let runs = 0; runs < MAX_RUNS; runs++) {
+      log?.begin();
+      try {
+        const answer = serve();
+        if (log?.missing === undefined) return answer();
+      } catch (error) {
+        if (log?.missing === undefined) throw error;
+      }
+      await this.#connection.patiently(() => this.#fetchMore(log));
+    }
+    throw endless();
+  }
+
+  /**
+   * Runs `fn` until what it did was written, or it refuses by the latest state.
+   *
+   * @param settle - Called after each run.
+   */
+  async #transaction<T>(fn: () => T, settle: (committed: boolean) => void): Promise<T> {
+    let lost = 0;
+    for (let runs = 0; runs < MAX_RUNS; runs++) {
+      const isLocked = lost >= MAX_LOST;
+      const run = await this.#connection.patiently(() => this.#run(fn, settle, isLocked));
+      if (run.outcome === "committed") return run.value;
+      if (run.outcome === "lost") lost++;
+    }
+    throw endless();
+  }
+
+  /** @param isLocked - Holds the lock of the state meanwhile. */
+  async #run<T>(
+    fn: () => T,
+    settle: (committed: boolean) => void,
+    isLocked: boolean,
+  ): Promise<Run<T>> {
+    if (!isLocked) return this.#runOnce(fn, settle, isLocked);
+    await this.#connection.begin("BEGIN");
+    try {
+      await this.#connection.query(`SELECT 1 FROM ${this.#schema}.state FOR UPDATE`);
+      const run = await this.#runOnce(fn, settle, isLocked);
+      if (run.outcome !== "committed") await this.#connection.finish("ROLLBACK");
+      return run;
+    } catch (error) {
+      await this.#connection.finish("ROLLBACK").catch(() => undefined);
+      throw error;
+    }
+  }
+
+  async #runOnce<T>(
+    fn: () => T,
+    settle: (committed: boolean) => void,
+    isLocked: boolean,
+  ): Promise<Run<T>> {
+    if (isLocked || this.#isOutdated) await this.#update();
+    const log = this.#requireLog();
+    if (log.own === undefined) await this.#claim(log);
+    const undo = (): void => {
+      this.#replica.rollback();
+      settle(false);
+    };
+    log.begin();
+    this.#replica.begin();
+    let value: T;
+    try {
+      value = fn();
+    } catch (error) {
+      undo();
+      if (log.missing !== undefined) return this.#fetchMore(log);
+      // It may have been refused by an older state.
+      if (await this.#update()) return { outcome: "lost" };
+      throw error;
+    }
+    if (log.missing !== undefined) {
+      undo();
+      return this.#fetchMore(log);
+    }
+    try {
+      const changes = this.#replica.changes();
+      if (!(await this.#commit(log, changes, isLocked))) {
+        undo();
+        this.#isOutdated = true;
+        return { outcome: "lost" };
+      }
+      this.#replica.commit();
+      const hasState = changes.length > 0;
+      if (hasState) this.#noteState();
+      log.committed(hasState);
+    } catch (error) {
+      undo();
+      this.#isOutdated = true;
+      throw error;
+    }
+    settle(true);
+    return { outcome: "committed", value };
+  }
+
+  async #fetchMore(log: PostgresLog): Promise<{ readonly outcome: "fetched" }> {
+    await this.#connection.snapshot(async () => {
+      const answers: (readonly [Question, readonly ResultRow[]])[] = [];
+      for (const question of log.missing ?? []) {
+        const { sql, values } = question;
+        answers.push([question, await this.#connection.query(sql, values)]);
+      }
+      log.answer(answers);
+    });
+    return { outcome: "fetched" };
+  }
+
+  /** Writes what a run has changed. `false`: the run has not seen the latest state, and nothing was written. */
+  async #commit(
+    log: PostgresLog,
+    changes: readonly TableChanges[],
+    isLocked: boolean,
+  ): Promise<boolean> {
+    const { number: chain, commits } = log.requireOwn();
+    const { revision, mark } = this.#requireState();
+    const expected = { revision, mark, chain, owner: this.#owner, commits };
+    const { text, values, name } = commitStatement(this.#schema, expected, changes, log.changes());
+    try {
+      const [row] = await this.#connection.query(text, values, name);
+      const isDone = row?.["done"] === 1;
+      if (isLocked && isDone) await this.#connection.finish("COMMIT");
+      return isDone;
+    } catch (error) {
+      if (isConflict(error)) return false;
+      if (!(error instanceof ConnectionLost)) throw error;
+      return this.#findOut(log, chain, commits + 1);
+    }
+  }
+
+  /**
+   * Whether a transaction has happened whose answer was lost. The chain's row says so, once nobody can write it any more for
+   * this process: PostgreSQL may still be busy with the transaction.
+   */
+  async #findOut(log: PostgresLog, chain: number, commits: number): Promise<boolean> {
+    const [before, after] = [this.#owner, randomUUID()];
+    let found: readonly ResultRow[];
+    try {
+      found = await this.#connection.patiently(() =>
+        this.#connection.query(
+          `UPDATE ${this.#schema}.chain SET owner = $1, touched = now() WHERE number = $2 AND owner IN ($1, $3) RETURNING commits`,
+          [after, chain, before],
+        ),
+      );
+    } catch (cause) {
+      log.release();
+      throw unknownOutcome(this.path, cause);
+    }
+    this.#owner = after;
+    const written = found[0]?.["commits"];
+    if (written === commits) return true;
+    log.release();
+    if (written === commits - 1) return false;
+    throw unknownOutcome(this.path);
+  }
+
+  /** Brings the replica up to date. Returns whether it was not. */
+  async #update(): Promise<boolean> {
+    const isOwn = "number = $1 AND owner = $2 AND commits = $3";
+    const log = this.#log;
+    const own = log?.own;
+    const [found] = await this.#connection.query(
+      `SELECT revision, substring(sealed FROM 2 FOR ${MARK_BYTES}) AS mark, (SELECT count(*) FROM ${this.#schema}.chain WHERE ${isOwn}) AS own FROM ${this.#schema}.state`,
+      own === undefined ? [-1, "", 0] : [own.number, this.#owner, own.commits],
+    );
+    if (own !== undefined && found?.["own"] !== 1) log?.release();
+    const known = this.#state;
+    if (known === undefined) await requireTables(this.#connection);
+    const { revision, mark } = found ?? {};
+    if (
+      known !== undefined &&
+      revision === known.revision &&
+      mark instanceof Uint8Array &&
+      known.mark.equals(mark)
+    ) {
+      this.#isOutdated = false;
+      return false;
+    }
+    const { changes, isEverything } = await this.#connection.snapshot(() =>
+      this.#source.load(known?.revision),
+    );
+    this.#replica.apply(changes, isEverything);
+    // What was fetched of the log may be older than this.
+    log?.end();
+    this.#noteState();
+    this.#isOutdated = false;
+    return true;
+  }
+
+  /** Takes over a chain that nobody writes, or begins another. */
+  async #claim(log: PostgresLog): Promise<void> {
+    const connection = this.#connection;
+    const rows = await connection.query(
+      `SELECT number, commits, sealed, owner, (owner IS NULL OR owner = $1 OR touched < now() - interval '${IDLE_SECONDS} seconds') AS free FROM ${this.#schema}.chain ORDER BY number`,
+      [this.#owner],
+    );
+    const chains = rows.map((row) => ({
+      row: log.open(row),
+      owner: row["owner"],
+      isFree: row["free"] === true,
+    }));
+    for (const { row, owner, isFree } of chains) {
+      if (!isFree) continue;
+      const taken = await connection.query(
+        `UPDATE ${this.#schema}.chain SET owner = $1, touched = now() WHERE number = $2 AND owner IS NOT DISTINCT FROM $3 AND commits = $4 RETURNING 1`,
+        [this.#owner, row.number, owner, row.commits],
+      );
+      if (taken.length === 1) return log.claim(row);
+    }
+    const number = Math.max(-1, ...chains.map(({ row }) => row.number)) + 1;
+    const row = { number, commits: 0, heads: new Map(), time: 0 };
+    const made = await connection.query(
+      `INSERT INTO ${this.#schema}.chain (number, owner, commits, touched, sealed) VALUES ($1, $2, 0, now(), $3) ON CONFLICT (number) DO NOTHING RETURNING 1`,
+      [number, this.#owner, log.seal(row)],
+    );
+    // Others begin theirs at the same moment.
+    return made.length === 1 ? log.claim(row) : this.#claim(log);
+  }
+
+  /** Lets another process continue the chain at once. */
+  async #release(): Promise<void> {
+    await this.#connection.query(`UPDATE ${this.#schema}.chain SET owner = NULL WHERE owner = $1`, [
+      this.#owner,
+    ]);
+  }
+
+  /** Notes which state the replica has. */
+  #noteState(): void {
+    const row = this.#replica.prepare("SELECT revision, sealed FROM state").get();
+    const sealed = row?.["sealed"];
+    if (!(sealed instanceof Uint8Array))
+      throw this.malformed("its state is missing or out of bounds");
+    this.#state = {
+      revision: Number(row?.["revision"]),
+      mark: Buffer.from(markOf(sealed), "latin1"),
+    };
+  }
+
+  #requireState(): { readonly revision: number; readonly mark: Buffer } {
+    if (this.#state === undefined) throw new TypeError("there is no state before the first update");
+    return this.#state;
+  }
+
+  #requireLog(): PostgresLog {
+    if (this.#log === undefined) throw new TypeError("openLog must be called before write");
+    return this.#log;
+  }
+}
+
+function closed(): EnvelopeError {
+  return new EnvelopeError("ERR_ENVELOPE_CLOSED", "the keystore is closed");
+}
+
+function endless(): RangeError {
+  return new RangeError("a transaction reads more and more of the audit log");
+}
+
+function unknownOutcome(path: string, cause?: unknown): EnvelopeError {
+  return keystoreError(
+    "ERR_ENVELOPE_KEYSTORE_UNKNOWN_OUTCOME",
+    path,
+    "the connection to PostgreSQL was cut while it committed, and it could not be asked in time; the change was made, or not. Look at the key or the audit log before you try again",
+    cause,
+  );
+}

@@ -1,0 +1,97 @@
+/**
+ * The tables in PostgreSQL: those of a file with its columns, and four more.
+ *
+ * Source: spec/kms-store-v1.md#postgresql
+ *
+ * @module
+ */
+import { format, keystoreError } from "../file-errors.ts";
+import type { Connection } from "./connection.ts";
+import type { Table, TableChanges } from "./replica.ts";
+import { changeTable, definition, Parameters } from "./sql.ts";
+
+/** The version of the specification's section. */
+const FORMAT_VERSION = 1;
+
+/** What a file does not have, without the schema. */
+const ownTables: Readonly<Record<string, string>> = {
+  keystore: "version BIGINT NOT NULL PRIMARY KEY",
+  change: "revision BIGINT NOT NULL PRIMARY KEY, keys TEXT NOT NULL",
+  chain:
+    "number BIGINT NOT NULL PRIMARY KEY, owner TEXT, commits BIGINT NOT NULL, touched TIMESTAMPTZ NOT NULL, sealed BYTEA NOT NULL",
+  audit: "seq BIGINT NOT NULL PRIMARY KEY, time BIGINT NOT NULL, sealed BYTEA NOT NULL",
+};
+
+/** The statements that make the tables. */
+function definitions(schema: string, tables: readonly Table[]): readonly string[] {
+  return [
+    ...tables.map((table) => definition(schema, table)),
+    ...Object.entries(ownTables).map(
+      ([name, columns]) => `CREATE TABLE ${schema}.${name} (${columns})`,
+    ),
+    `CREATE INDEX audit_by_time ON ${schema}.audit (time, seq)`,
+  ];
+}
+
+/**
+ * Makes the tables and fills them, in one transaction. A schema that exists is used.
+ *
+ * @param chain - The row of the first chain.
+ * @throws EnvelopeError `ERR_ENVELOPE_KEYSTORE_IO` if there is a keystore.
+ */
+export async function createTables(
+  connection: Connection,
+  tables: readonly Table[],
+  rows: readonly TableChanges[],
+  chain: Uint8Array,
+): Promise<void> {
+  const { schema, shownAs } = connection.address;
+  await connection.transaction("BEGIN", async () => {
+    const found = await connection.query(
+      "SELECT nspname, (SELECT count(*) FROM pg_tables WHERE schemaname = nspname AND tablename = 'keystore') AS tables FROM pg_namespace WHERE nspname = $1",
+      [schema],
+    );
+    if (found[0]?.["tables"] === 1) {
+      throw keystoreError(
+        "ERR_ENVELOPE_KEYSTORE_IO",
+        shownAs,
+        "there is a keystore, and a keystore is never overwritten; choose another schema",
+      );
+    }
+    if (found.length === 0) await connection.query(`CREATE SCHEMA ${schema}`);
+    for (const statement of definitions(schema, tables)) await connection.query(statement);
+    for (const one of rows) {
+      const parameters = new Parameters();
+      for (const statement of changeTable(schema, one, parameters, "true")) {
+        await connection.query(statement, parameters.values);
+      }
+    }
+    await connection.query(
+      `INSERT INTO ${schema}.chain (number, commits, touched, sealed) VALUES (0, 0, now(), $1)`,
+      [chain],
+    );
+    await connection.query(`INSERT INTO ${schema}.keystore VALUES (${FORMAT_VERSION})`);
+  });
+}
+
+/** Removes the tables. The schema stays, since it may have been there before. */
+export async function removeTables(
+  connection: Connection,
+  tables: readonly Table[],
+): Promise<void> {
+  const { schema } = connection.address;
+  const names = [...tables.map(({ name }) => name), ...Object.keys(ownTables)];
+  await connection.query(`DROP TABLE ${names.map((name) => `${schema}.${name}`).join(", ")}`);
+}
+
+/** @throws EnvelopeError `ERR_ENVELOPE_KEYSTORE_FORMAT` for tables of another version; PostgreSQL's error where there are none. */
+export async function requireTables(connection: Connection): Promise<void> {
+  const { schema, shownAs } = connection.address;
+  const rows = await connection.query(`SELECT version FROM ${schema}.keystore`);
+  const version = rows[0]?.["version"];
+  if (version === FORMAT_VERSION && rows.length === 1) return;
+  throw format(
+    shownAs,
+    `format version ${String(version)}; this build reads version ${FORMAT_VERSION}`,
+  );
+}

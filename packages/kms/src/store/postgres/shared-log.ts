@@ -1,0 +1,342 @@
+/**
+ * The audit log in PostgreSQL: rows that are not in the replica, and a chain for each process that writes at the same time.
+ *
+ * A chain has a row with its heads, sealed with the number of times that it was written. Only the process that owns the row
+ * writes it, in each of its transactions. So the row says whether a transaction has happened, and a process whose chain was
+ * taken over notices before it records anything. The state keeps numbers of an earlier time, and this process those that it
+ * has seen: an older row is not believed.
+ *
+ * Reading is synchronous, in functions that may run more than once. What they ask for is not here yet, so they are ended,
+ * and run again when it has been fetched.
+ *
+ * Source: spec/kms-store-v1.md#chains
+ *
+ * @module
+ */
+import { MAX_SEALED_BYTES } from "../audit-table.ts";
+import type { SharedLog } from "../engine.ts";
+import { Fault } from "../file-errors.ts";
+import type { RowSealer } from "../row-sealer.ts";
+import {
+  CHAIN_NUMBERS,
+  chainOf,
+  MAX_TIME,
+  type AuditRow,
+  type AuditRows,
+  type TimePlace,
+} from "../store.ts";
+import type { ResultRow } from "./connection.ts";
+
+export interface Question {
+  readonly sql: string;
+  readonly values: readonly number[];
+}
+
+/** A row of the table `chain`. */
+export interface ChainRow {
+  readonly number: number;
+  /** How often it was written. */
+  readonly commits: number;
+  readonly heads: ReadonlyMap<string, Uint8Array<ArrayBuffer>>;
+  /** The latest time that its writer has used. */
+  readonly time: number;
+}
+
+/** What a transaction writes. */
+export interface LogChanges {
+  readonly rows: readonly AuditRow[];
+  /** The number up to which the rows of the chain are deleted. */
+  readonly cut: number | undefined;
+  /** The chain's row. */
+  readonly sealed: Uint8Array;
+}
+
+interface Pending {
+  readonly rows: readonly AuditRow[];
+  readonly cut: number | undefined;
+  readonly heads: ChainRow["heads"];
+  readonly time: number;
+}
+
+/** How long the newest number of a chain may be nowhere but in its own row, in ms. */
+const PLEDGE_MS = 60_000;
+const MAX_CHAIN_BYTES = 4096;
+
+/** Ends a run that asked for something that is not here. The log remembers it, whoever catches this. */
+class Missing extends Error {}
+
+export class PostgresLog implements SharedLog {
+  readonly rows: AuditRows;
+  readonly #sealer: RowSealer;
+  readonly #schema: string;
+  readonly #pledged: (name: string) => Uint8Array | undefined;
+  /** The most commits that were seen of each chain. */
+  readonly #seen = new Map<number, number>();
+  #own: ChainRow | undefined;
+  #time = 0;
+  #pledgeDue = 0;
+  #pending: Pending = NOTHING;
+  /** What the current run has asked for, and what was fetched for the runs of this transaction. */
+  #asked = new Map<string, Question>();
+  #answers: ReadonlyMap<string, readonly ResultRow[]> = new Map();
+  #isMissing = false;
+
+  /**
+   * @param schema - Of the tables.
+   * @param pledged - What the state has kept of {@link PostgresLog.pledge}.
+   */
+  constructor(
+    sealer: RowSealer,
+    schema: string,
+    pledged: (name: string) => Uint8Array | undefined,
+  ) {
+    this.#sealer = sealer;
+    this.#schema = schema;
+    this.#pledged = pledged;
+    this.rows = {
+      insert: (row) => this.#insert(row),
+      cut: (sequence) => void (this.#pending = { ...this.#pending, cut: sequence }),
+      after: (sequence, last, limit) => this.#after(sequence, last, limit),
+      forwards: (start, end, limit) => this.#forwards(start, end, limit),
+      backwards: (start, from, limit) => this.#backwards(start, from, limit),
+      outside: (base, last) => this.#outside(base, last),
+      // PostgreSQL keeps its indexes; what it does not return cannot be told from what it does not have.
+      isIndexed: () => true,
+    };
+  }
+
+  get time(): number {
+    return this.#time;
+  }
+
+  get chain(): number | undefined {
+    return this.#own?.number;
+  }
+
+  /** The row of {@link PostgresLog.chain}. */
+  get own(): Pick<ChainRow, "number" | "commits"> | undefined {
+    return this.#own;
+  }
+
+  chains(): readonly number[] {
+    return [...this.#all().keys()];
+  }
+
+  head(name: string, chain: number): Uint8Array<ArrayBuffer> | undefined {
+    const isOwn = chain === this.#own?.number;
+    const heads = isOwn ? this.#pending.heads : this.#all().get(chain)?.heads;
+    return heads?.get(name)?.slice();
+  }
+
+  setHead(name: string, bytes: Uint8Array): void {
+    const heads = new Map(this.#pending.heads).set(name, new Uint8Array(bytes));
+    this.#pending = { ...this.#pending, heads };
+  }
+
+  save(): () => void {
+    const pending = this.#pending;
+    return () => {
+      this.#pending = pending;
+    };
+  }
+
+  pledge(): { readonly name: string; readonly bytes: Uint8Array; readonly isDue: boolean } {
+    const { number, commits } = this.requireOwn();
+    const bytes = Buffer.alloc(8);
+    bytes.writeBigUInt64BE(BigInt(commits + 1));
+    return { name: pledgeName(number), bytes, isDue: performance.now() >= this.#pledgeDue };
+  }
+
+  flush(time: number): void {
+    this.#pending = { ...this.#pending, time };
+  }
+
+  /** Begins a run of a transaction, again if the last one has asked for something. */
+  begin(): void {
+    const { heads, time } = this.#own ?? NOTHING;
+    this.#pending = { rows: [], cut: undefined, heads, time };
+    this.#asked = new Map();
+    this.#isMissing = false;
+  }
+
+  /** What has to be fetched before the transaction can run again; `undefined`: it is complete. */
+  get missing(): readonly Question[] | undefined {
+    // All of it, so that it is of one state of the log.
+    return this.#isMissing ? [...this.#asked.values()] : undefined;
+  }
+
+  answer(answers: readonly (readonly [Question, readonly ResultRow[]])[]): void {
+    this.#answers = new Map(answers.map(([question, rows]) => [keyOf(question), rows]));
+  }
+
+  /** Forgets what was fetched. */
+  end(): void {
+    this.#answers = new Map();
+  }
+
+  /** What the transaction writes. */
+  changes(): LogChanges {
+    const { rows, cut, heads, time } = this.#pending;
+    const { number, commits } = this.requireOwn();
+    return { rows, cut, sealed: this.seal({ number, commits: commits + 1, heads, time }) };
+  }
+
+  /** @param hasPledged - Whether the state was written. */
+  committed(hasPledged: boolean): void {
+    const { number, commits } = this.requireOwn();
+    const { heads, time } = this.#pending;
+    this.#own = { number, commits: commits + 1, heads, time };
+    this.#note(this.#own);
+    if (hasPledged) this.#pledgeDue = performance.now() + PLEDGE_MS;
+  }
+
+  /** Takes a chain over. */
+  claim(row: ChainRow): void {
+    this.#own = row;
+    this.#pledgeDue = performance.now() + PLEDGE_MS;
+  }
+
+  /** Gives the chain up, until another is claimed. */
+  release(): void {
+    this.#own = undefined;
+  }
+
+  /** Reads a row of the table, which must not be older than what is known. Throws a {@link Fault}. */
+  open({ number, commits, sealed }: ResultRow): ChainRow {
+    const title = `chain ${String(number)} of the audit log`;
+    if (typeof number !== "number" || typeof commits !== "number") {
+      throw new Fault(title, "its row is out of bounds");
+    }
+    const isWhole = sealed instanceof Uint8Array && sealed.length <= MAX_CHAIN_BYTES;
+    const plaintext = isWhole ? this.#sealer.open(nameOf(number, commits), sealed) : undefined;
+    if (plaintext === undefined) throw new Fault(title, "its row was altered");
+    const pledge = this.#pledged(pledgeName(number));
+    const pledged = pledge === undefined ? 0 : Number(Buffer.from(pledge).readBigUInt64BE());
+    if (commits < Math.max(pledged, this.#seen.get(number) ?? 0)) {
+      throw new Fault(title, "an older row of it was put back");
+    }
+    const row = { number, commits, ...decode(plaintext) };
+    this.#note(row);
+    return row;
+  }
+
+  seal({ number, commits, heads, time }: ChainRow): Uint8Array {
+    const texts = Object.fromEntries(
+      [...heads].map(([name, bytes]) => [
+        name,
+        Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString("base64"),
+      ]),
+    );
+    const plaintext = Buffer.from(JSON.stringify({ time, heads: texts }));
+    return this.#sealer.seal(nameOf(number, commits), plaintext);
+  }
+
+  #note({ number, commits, time }: ChainRow): void {
+    this.#seen.set(number, commits);
+    this.#time = Math.max(this.#time, time);
+  }
+
+  /** {@link PostgresLog.own}, inside of a transaction that writes. */
+  requireOwn(): ChainRow {
+    if (this.#own === undefined) throw new TypeError("must be called inside write");
+    return this.#own;
+  }
+
+  #all(): ReadonlyMap<number, ChainRow> {
+    const sql = `SELECT number, commits, sealed FROM ${this.#schema}.chain ORDER BY number`;
+    const rows = this.#ask(sql, []).map((row) => this.open(row));
+    return new Map(rows.map((row) => [row.number, row]));
+  }
+
+  #insert(row: AuditRow): void {
+    this.#pending = { ...this.#pending, rows: [...this.#pending.rows, row] };
+  }
+
+  /** Also what this transaction has written. */
+  #after(sequence: number, last: number, limit: number): readonly AuditRow[] {
+    const written = this.#pending.rows.filter(
+      (row) => row.sequence > sequence && row.sequence <= last,
+    );
+    const end = Math.min(last, (written[0]?.sequence ?? Infinity) - 1);
+    const sql = `SELECT ${COLUMNS} FROM ${this.#schema}.audit WHERE seq > $1 AND seq <= $2 ORDER BY seq LIMIT $3`;
+    const found = end > sequence ? this.#ask(sql, [sequence, end, limit]).map(toRow) : [];
+    return [...found, ...written].slice(0, limit);
+  }
+
+  #forwards({ time, sequence }: TimePlace, end: number, limit: number): readonly AuditRow[] {
+    const sql = `SELECT ${COLUMNS} FROM ${this.#schema}.audit WHERE (time, seq) > ($1, $2) AND time < $3 ORDER BY time, seq LIMIT $4`;
+    return this.#ask(sql, [time, sequence, end, limit]).map(toRow);
+  }
+
+  #backwards({ time, sequence }: TimePlace, from: number, limit: number): readonly AuditRow[] {
+    const sql = `SELECT ${COLUMNS} FROM ${this.#schema}.audit WHERE (time, seq) < ($1, $2) AND time >= $3 ORDER BY time DESC, seq DESC LIMIT $4`;
+    return this.#ask(sql, [time, sequence, from, limit]).map(toRow);
+  }
+
+  #outside(base: number, last: number): readonly (readonly [number, number])[] {
+    const chain = chainOf(last);
+    // Rows of chains that do not exist are outside of the last one.
+    const isLast = chain === Math.max(...this.chains());
+    const start = chain === 0 ? -MAX_NUMBER : chain * CHAIN_NUMBERS;
+    const end = isLast ? MAX_NUMBER : (chain + 1) * CHAIN_NUMBERS;
+    const sql = `SELECT min(seq) AS first, max(seq) AS last FROM ${this.#schema}.audit WHERE seq > $1 AND seq <= $2`;
+    const ranges = [this.#ask(sql, [start, base])[0], this.#ask(sql, [last, end])[0]];
+    return ranges.flatMap((row): (readonly [number, number])[] => {
+      const [first, until] = [row?.["first"], row?.["last"]];
+      return typeof first === "number" && typeof until === "number" ? [[first, until]] : [];
+    });
+  }
+
+  #ask(sql: string, values: readonly number[]): readonly ResultRow[] {
+    const question = { sql, values };
+    const key = keyOf(question);
+    this.#asked.set(key, question);
+    const answer = this.#answers.get(key);
+    if (answer !== undefined) return answer;
+    this.#isMissing = true;
+    throw new Missing();
+  }
+}
+
+const NOTHING: Pending = { rows: [], cut: undefined, heads: new Map(), time: 0 };
+const MAX_NUMBER = Number.MAX_SAFE_INTEGER;
+const COLUMNS = `seq, time, CASE WHEN octet_length(sealed) <= ${MAX_SEALED_BYTES} THEN sealed END AS sealed`;
+
+function keyOf({ sql, values }: Question): string {
+  return `${sql} ${values.join(" ")}`;
+}
+
+function pledgeName(chain: number): string {
+  return `chain ${chain}`;
+}
+
+function nameOf(chain: number, commits: number): string {
+  return `h${chain}/${commits}`;
+}
+
+function toRow({ seq, time, sealed }: ResultRow): AuditRow {
+  const isTime = typeof time === "number" && time >= 0 && time <= MAX_TIME;
+  return {
+    sequence: Number(seq),
+    time: isTime ? time : -1,
+    sealed: sealed instanceof Uint8Array ? sealed : new Uint8Array(),
+  };
+}
+
+/** The row was sealed under the root key, so its form is what this build or another has written. */
+function decode(plaintext: Uint8Array): Pick<ChainRow, "heads" | "time"> {
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion
+  const { time, heads } = JSON.parse(Buffer.from(plaintext).toString()) as {
+    time: number;
+    heads: Record<string, string>;
+  };
+  return {
+    time,
+    heads: new Map(
+      Object.entries(heads).map(([name, text]) => [
+        name,
+        new Uint8Array(Buffer.from(text, "base64")),
+      ]),
+    ),
+  };
+}
