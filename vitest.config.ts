@@ -174,6 +174,7 @@ export default defineConfig({
       }),
       project("kms-server"),
       project("local-file"),
+      project("native"),
       project("node-stream", { once: "test/support/programs.ts" }),
       project("s3", { once: "test/support/programs.ts" }),
       project("test-servers"),

@@ -47,6 +47,7 @@ const layers: Readonly<Record<string, Layer>> = {
   "@env/core": { uses: [] },
   "@env/conformance": { uses: ["@env/core"] },
   "@env/node-stream": { uses: ["@env/core"] },
+  "@env/native": { uses: ["@env/core"], tests: ["@env/conformance"] },
   "@env/kms": { uses: ["@env/core"] },
   "@env/local-file": { uses: ["@env/core", "@env/kms"], tests: ["@env/conformance"] },
   "@env/test-servers": { uses: ["@env/core", TESTKIT], application: true },

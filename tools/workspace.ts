@@ -35,6 +35,12 @@ export interface Manifest {
   readonly dependencies?: Names;
   readonly devDependencies?: Names;
   readonly optionalDependencies?: Names;
+  /** Platforms that there is an addon for, and the name of each in Rust. */
+  readonly addons?: Names;
+  readonly files?: readonly string[];
+  readonly os?: readonly string[];
+  readonly cpu?: readonly string[];
+  readonly libc?: readonly string[];
   readonly peerDependencies?: Names;
 }
 
@@ -83,7 +89,7 @@ export function repositoryPage({ repository }: Manifest = readRoot()): string {
 
 /** Files by glob, relative to the repository, without what was installed, built or generated. */
 export function findFiles(...patterns: readonly string[]): string[] {
-  const skip = new Set(["node_modules", "dist", "coverage", "generated", ".git", ".nx"]);
+  const skip = new Set(["node_modules", "dist", "target", "coverage", "generated", ".git", ".nx"]);
   const files = globSync([...patterns], {
     cwd: root,
     // Gets names in one version of Node and paths in another.

@@ -1,0 +1,38 @@
+/**
+ * Rust, where it is installed. Nothing else in the repository needs it, so that what does is left out elsewhere.
+ *
+ * @module
+ */
+import { spawnSync } from "node:child_process";
+import { homedir } from "node:os";
+import { delimiter, join } from "node:path";
+import { root } from "../workspace.ts";
+
+/** The crates: a workspace of cargo. */
+export const crates: string = join(root, "packages/native");
+
+/** Where rustup installs, which is often not in the path of a process that a shell did not start. */
+const env: NodeJS.ProcessEnv = {
+  ...process.env,
+  PATH: [process.env["PATH"], join(homedir(), ".cargo/bin")].join(delimiter),
+};
+
+/** Whether a command of cargo is there, such as `fmt` or `deny`. */
+export function hasCargo(subcommand?: string): boolean {
+  const args = subcommand === undefined ? ["--version"] : [subcommand, "--version"];
+  return spawnSync("cargo", args, { env, stdio: "ignore" }).status === 0;
+}
+
+/**
+ * Runs cargo in the workspace of the crates, and shows what it prints.
+ *
+ * @returns Whether it ended well.
+ */
+export function cargo(args: readonly string[], variables: NodeJS.ProcessEnv = {}): boolean {
+  const { status } = spawnSync("cargo", args, {
+    cwd: crates,
+    env: { ...env, ...variables },
+    stdio: ["ignore", "inherit", "inherit"],
+  });
+  return status === 0;
+}
