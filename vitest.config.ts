@@ -140,7 +140,7 @@ export default defineConfig({
     projects: [
       project("aws-kms"),
       project("cli", { once: "test/support/programs.ts" }),
-      project("columns", { once: "test/support/postgres.ts" }),
+      project("columns", { once: "test/support/setup.ts" }),
       project("conformance"),
       web("conformance", ["test/crypto/*.test.ts"]),
       project("console", { once: "test/support/build.ts" }),

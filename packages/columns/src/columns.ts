@@ -56,6 +56,22 @@ const OPTIONS = new Set([
 const ROTATION = new Set(["maxAge", "maxValues"]);
 const DAY = 86_400_000;
 
+/** What the modules of this package share of a {@link Columns}. */
+export interface ColumnsParts {
+  readonly envelope: Envelope;
+  readonly client: SqlClient;
+  readonly keys: ScopeKeys;
+  /** Those besides the database of the key table. */
+  readonly fences: readonly FenceStore[];
+  readonly writeLease: number;
+}
+
+/** Encrypted columns of any tables. */
+export type AnyColumns = Columns<TableDefinitions>;
+
+/** Gives this package's own modules access to the internals of a {@link Columns}. */
+export let partsOf: (columns: AnyColumns) => ColumnsParts;
+
 /**
  * The encrypted columns of a database.
  *
@@ -77,8 +93,7 @@ const DAY = 86_400_000;
  */
 export class Columns<const T extends TableDefinitions> {
   readonly tables: T;
-  readonly #client: SqlClient;
-  readonly #keys: ScopeKeys;
+  readonly #parts: ColumnsParts;
   readonly #scope = new AsyncLocalStorage<Scope>();
   readonly #tables = new Map<string, object>();
   readonly #plaintextReads = new Map<string, number>();
@@ -107,13 +122,16 @@ export class Columns<const T extends TableDefinitions> {
     });
     const keys = new ScopeKeys(client, held, { maxAge, maxValues, lease: writeLease }, fences);
     this.tables = tables;
-    this.#client = client;
-    this.#keys = keys;
+    this.#parts = { envelope, client, keys, fences, writeLease };
+  }
+
+  static {
+    partsOf = (columns) => columns.#parts;
   }
 
   /** Creates the tables of this package, where they are missing: `schemaSql` has the statements. */
   async migrate(): Promise<void> {
-    await migrate(this.#client);
+    await migrate(this.#parts.client);
   }
 
   /** The encrypted columns of one table. */
@@ -127,7 +145,7 @@ export class Columns<const T extends TableDefinitions> {
         const place = `${name}.${column}`;
         this.#plaintextReads.set(place, (this.#plaintextReads.get(place) ?? 0) + 1);
       };
-      table = new TableColumns(name, definition, this.#keys, this.#scope, count);
+      table = new TableColumns(name, definition, this.#parts.keys, this.#scope, count);
       this.#tables.set(name, table);
     }
     // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- made from this table's definition
@@ -140,7 +158,7 @@ export class Columns<const T extends TableDefinitions> {
    */
   async within<R>(pairs: Context, work: () => R | Promise<R>): Promise<R> {
     const scope = toScope(pairs);
-    await this.#keys.hold(scope);
+    await this.#parts.keys.hold(scope);
     return this.#scope.run(scope, work);
   }
 

@@ -7,6 +7,23 @@ export { Columns } from "./columns.ts";
 export type { ColumnsOptions } from "./columns.ts";
 export { fileFences, sqlFences } from "./fences.ts";
 export type { FenceStore } from "./fences.ts";
+export type { KeyState } from "./key-table.ts";
+export type { Purpose } from "./place.ts";
+export { reencrypt, reindex } from "./reencrypt.ts";
+export type {
+  PassOptions,
+  PassProgress,
+  PassResult,
+  ReencryptOptions,
+  ReindexOptions,
+} from "./reencrypt.ts";
+export { report } from "./report.ts";
+export type { CmkReport, ColumnReport, KeyReport, PassScope, Report } from "./report.ts";
+export { rewrapKeys } from "./rewrap.ts";
+export type { RewrapCounts, RewrapKeysOptions, RewrapKeysResult } from "./rewrap.ts";
+export { SubjectKeys, verifyReceipt } from "./shred.ts";
+export type { Receipt, SubjectKeysOptions } from "./shred.ts";
+export type { PaceOptions, SweepCounts } from "./sweep.ts";
 export type { IndexRule } from "./normalise.ts";
 export { schemaSql } from "./schema.ts";
 export { pg, postgres, sqlite } from "./sql.ts";

@@ -15,7 +15,7 @@ import { bufferOf } from "./value.ts";
  * - `retired`: only reads.
  * - `destroyed`: nothing; the data key is gone.
  */
-type KeyState = "active" | "retired" | "destroyed";
+export type KeyState = "active" | "retired" | "destroyed";
 
 export interface KeyRow {
   /** 12 lower-case hex digits. */
@@ -41,7 +41,7 @@ const FROM = "FROM envelope_keys k LEFT JOIN envelope_fences f ON f.scope_hash =
 const FENCE = Buffer.from("env/columns/1/fence\0");
 
 /** The text of a scope in the table: JSON with sorted names. */
-function scopeText({ pairs }: Scope): string {
+export function scopeText({ pairs }: Scope): string {
   const sorted = Object.entries(pairs).toSorted(([a], [b]) => (a < b ? -1 : 1));
   return JSON.stringify(Object.fromEntries(sorted));
 }
@@ -75,6 +75,7 @@ export async function insertKey(
     readonly purpose: Purpose;
     readonly scope: Scope;
     readonly message: Uint8Array;
+    readonly created: number;
   },
 ): Promise<boolean> {
   const values: SqlValue[] = [
@@ -83,7 +84,7 @@ export async function insertKey(
     scopeText(key.scope),
     scopeHash(key.scope),
     key.message,
-    Date.now(),
+    key.created,
   ];
   const inserted = await client.query(
     `INSERT INTO envelope_keys (id, purpose, scope, scope_hash, key_message, created, state)
@@ -109,6 +110,67 @@ export async function reserveUses(
     [id, uses, most],
   );
   return reserved.length > 0;
+}
+
+/** Reads all keys, in the order of their ids, at most `limit` after the one given. */
+export async function keysAfter(client: SqlClient, id: string, limit: number): Promise<KeyRow[]> {
+  const sql = `SELECT ${COLUMNS} ${FROM} WHERE k.id > $1 ORDER BY k.id LIMIT ${limit}`;
+  return rows(await client.query(sql, [id]));
+}
+
+/** Replaces the message of a key that still has the old one. */
+export async function replaceMessage(
+  client: SqlClient,
+  key: KeyRow,
+  message: Uint8Array,
+): Promise<boolean> {
+  const replaced = await client.query(
+    "UPDATE envelope_keys SET key_message = $3 WHERE id = $1 AND key_message = $2 RETURNING id",
+    [key.id, key.message ?? null, message],
+  );
+  return replaced.length > 0;
+}
+
+/** Which keys a statement is about. */
+export interface KeySelection {
+  readonly purpose: Purpose;
+  readonly scope?: Scope | undefined;
+  readonly ids?: readonly string[] | undefined;
+  /** Those created up to this time, in milliseconds since 1970. */
+  readonly until?: number | undefined;
+}
+
+/** Makes active keys readable only. Returns how many there were. */
+export async function retireKeys(client: SqlClient, selection: KeySelection): Promise<number> {
+  const { sql, params } = conditions(selection, 2);
+  const retired = await client.query(
+    `UPDATE envelope_keys SET state = 'retired', retired = $1 WHERE state = 'active' AND ${sql} RETURNING id`,
+    [Date.now(), ...params],
+  );
+  return retired.length;
+}
+
+/** Destroys keys that are retired: values that still depend on them cannot be read. Returns their ids. */
+export async function destroyKeys(client: SqlClient, selection: KeySelection): Promise<string[]> {
+  const { sql, params } = conditions(selection, 1);
+  const destroyed = await client.query(
+    `UPDATE envelope_keys SET state = 'destroyed', key_message = NULL WHERE state = 'retired' AND ${sql} RETURNING id`,
+    params,
+  );
+  return destroyed.map(({ id }) => String(id));
+}
+
+function conditions(
+  { purpose, scope, ids, until }: KeySelection,
+  first: number,
+): { sql: string; params: SqlValue[] } {
+  const params: SqlValue[] = [];
+  const next = (value: SqlValue): string => `$${first - 1 + params.push(value)}`;
+  const parts = [`purpose = ${next(purpose)}`];
+  if (scope !== undefined) parts.push(`scope_hash = ${next(scopeHash(scope))}`);
+  if (until !== undefined) parts.push(`created <= ${next(until)}`);
+  if (ids !== undefined) parts.push(`id IN (${ids.map(next).join(", ") || "NULL"})`);
+  return { sql: parts.join(" AND "), params };
 }
 
 function rows(found: readonly SqlRow[]): KeyRow[] {

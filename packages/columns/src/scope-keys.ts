@@ -145,6 +145,21 @@ export class ScopeKeys {
     return Promise.all(rows.map(async (row) => ({ id: row.id, dataKey: await this.#open(row) })));
   }
 
+  /** Creates a key for a scope, unless there is one that was created after `since`, in milliseconds since 1970. */
+  async renew(scope: Scope, purpose: Purpose, since: number): Promise<void> {
+    const known = await readableKeys(this.#client, purpose, scope);
+    if (!known.some((row) => isActive(row) && row.created > since))
+      await this.#create(scope, purpose, since);
+    this.forgetLeases();
+  }
+
+  /** Forgets data keys that were destroyed, in this process. */
+  forget(ids: readonly string[]): void {
+    if (ids.length === 0) return;
+    this.#held.clear();
+    this.#leases.clear();
+  }
+
   /** Asks the database again before the next value is written. */
   forgetLeases(): void {
     this.#leases.clear();
@@ -180,16 +195,22 @@ export class ScopeKeys {
     return { id, header: headerOf(id), dataKey, left, until: asked + lease };
   }
 
-  async #create(scope: Scope, purpose: Purpose): Promise<{ id: string; dataKey: HeldDataKey }> {
+  async #create(
+    scope: Scope,
+    purpose: Purpose,
+    since = 0,
+  ): Promise<{ id: string; dataKey: HeldDataKey }> {
     const hash = scopeHash(scope);
     await this.#requireNoFence(hash, await sqlFences(this.#client).has(hash));
+    // Clocks of machines differ, and what is newer must be newer.
+    const created = Math.max(Date.now(), since + 1);
     for (;;) {
       const id = randomBytes(KEY_ID_BYTES).toString("hex");
       const message = await this.#held.create(id, {
         context: contextOf(scope, purpose),
         aad: { key: id },
       });
-      if (!(await insertKey(this.#client, { id, purpose, scope, message }))) continue;
+      if (!(await insertKey(this.#client, { id, purpose, scope, message, created }))) continue;
       const [row] = await readKeys(this.#client, [id]);
       if (row === undefined) throw noKey(id);
       return { id, dataKey: await this.#open(row) };

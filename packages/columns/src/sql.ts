@@ -59,32 +59,40 @@ export function pg(pool: PgPool): SqlClient {
   };
 }
 
-/** A client of the package `postgres`. */
-export interface PostgresSql {
+interface PostgresQueries {
   unsafe(sql: string, params?: never[]): PromiseLike<readonly SqlRow[]>;
-  begin(work: (sql: PostgresSql) => Promise<unknown>): Promise<unknown>;
+}
+
+/** A client of the package `postgres`. */
+export interface PostgresSql extends PostgresQueries {
+  begin(work: (sql: PostgresQueries) => Promise<unknown>): Promise<unknown>;
 }
 
 /** Uses a client of `postgres`. It stays the caller's to end. */
 export function postgres(sql: PostgresSql): SqlClient {
-  const over =
-    (inner: PostgresSql) =>
-    async (text: string, params: readonly SqlValue[]): Promise<readonly SqlRow[]> => [
-      // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the library's own type has no name here
-      ...(await inner.unsafe(text, params.map(forPg) as never[])),
-    ];
   return {
     dialect: "postgres",
-    query: (text, params = []) => over(sql)(text, params),
+    query: (text, params = []) => unsafe(sql, text, params),
     async transaction<T>(work: (client: SqlClient) => Promise<T>): Promise<T> {
       let result: { readonly value: T } | undefined;
       await sql.begin(async (inner) => {
-        result = { value: await work(nested("postgres", over(inner))) };
+        result = {
+          value: await work(nested("postgres", (text, params) => unsafe(inner, text, params))),
+        };
       });
       if (result === undefined) throw new TypeError("the transaction did not run");
       return result.value;
     },
   };
+}
+
+async function unsafe(
+  sql: PostgresQueries,
+  text: string,
+  params: readonly SqlValue[],
+): Promise<readonly SqlRow[]> {
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the library's own type has no name here
+  return [...(await sql.unsafe(text, params.map(forPg) as never[]))];
 }
 
 /** A database of `better-sqlite3`, or a `DatabaseSync` of `node:sqlite`. */
@@ -173,6 +181,14 @@ function nested(
 function forPg(value: SqlValue): unknown {
   if (value instanceof Uint8Array) return bufferOf(value);
   return typeof value === "bigint" ? value.toString() : value;
+}
+
+/** Quotes a name; a table may be preceded by its schema. The definition of tables has checked its characters. */
+export function quote(name: string): string {
+  return name
+    .split(".")
+    .map((part) => `"${part}"`)
+    .join(".");
 }
 
 /** Reads a column of bytes of our own tables. */

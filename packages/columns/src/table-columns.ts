@@ -31,10 +31,9 @@ const INDEX_KEYS = 1000;
 /** What an ORM's converter of one column needs. Synchronous, for values that are not bound to their row. */
 export interface ColumnConverter<C extends ColumnDefinition> {
   /** Encrypts in the scope of {@link Columns.within}. `null` stays `null`. */
-  seal(value: ValueOf<C>): StoredOf<C>;
-  seal(value: ValueOf<C> | null): StoredOf<C> | null;
+  readonly seal: <V extends ValueOf<C> | null>(value: V) => StoredOf<C> | Extract<V, null>;
   /** Decrypts. `null` stays `null`. */
-  open(stored: unknown): ValueOf<C>;
+  readonly open: <S>(stored: S) => ValueOf<C> | Extract<S, null>;
   /** The type of the column in the database. */
   readonly sqlType: Readonly<Record<"postgres" | "sqlite", string>>;
 }
@@ -386,21 +385,20 @@ function encode(
 function asItIs(stored: unknown, type: ColumnType): unknown {
   if (type === "bytes") return stored;
   const value = stored instanceof Uint8Array ? new TextDecoder().decode(stored) : stored;
-  if (typeof value !== "string") return value;
   switch (type) {
     case "number":
       return Number(value);
     case "bigint":
-      return BigInt(value);
+      return BigInt(String(value));
     case "boolean":
-      return value === "true" || value === "t" || value === "1";
+      return [true, 1, 1n, "1", "t", "true"].some((yes) => yes === value);
     case "date":
-      return new Date(value);
+      return value instanceof Date ? value : new Date(String(value));
     case "json":
-      return JSON.parse(value);
+      return typeof value === "string" ? JSON.parse(value) : value;
     case "text":
     default:
-      return value;
+      return String(value);
   }
 }
 

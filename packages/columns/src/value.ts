@@ -10,7 +10,7 @@ import { EnvelopeError, type Bytes } from "@env/core";
 /** The length of a key's id in bytes. */
 export const KEY_ID_BYTES = 6;
 /** The length of what precedes the payload: format and key id. */
-const HEADER_BYTES: number = 1 + KEY_ID_BYTES;
+export const HEADER_BYTES: number = 1 + KEY_ID_BYTES;
 /** Does not occur in UTF-8, so text is never mistaken for a value. */
 const FORMAT = 0xc1;
 /** A payload of an empty plaintext has 72 bytes, and a plaintext starts with its type. */

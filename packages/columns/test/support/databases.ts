@@ -17,10 +17,10 @@ export interface TestDatabase {
 
 const found = inject("postgres");
 /** Why tests on PostgreSQL are skipped. */
-const noPostgres: string | undefined = "missing" in found ? found.missing : undefined;
+export const noPostgres: string | undefined = "missing" in found ? found.missing : undefined;
 
 /** Creates a database in the PostgreSQL of the tests, and returns its URL. */
-async function newPostgresDatabase(): Promise<string> {
+export async function newPostgresDatabase(): Promise<string> {
   if ("missing" in found) throw new Error(found.missing);
   const name = `t${randomBytes(8).toString("hex")}`;
   const admin = new Pool({ connectionString: found.url, max: 1 });

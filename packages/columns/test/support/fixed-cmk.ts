@@ -32,6 +32,7 @@ export class FixedCmk {
         return {
           wrapped: new Uint8Array(Buffer.concat([nonce, sealed, cipher.getAuthTag()])),
           keyId,
+          keyVersion: "1",
         };
       },
       async unwrap({ wrapped, context }) {
@@ -42,6 +43,7 @@ export class FixedCmk {
           const sealed = wrapped.subarray(12, -16);
           return {
             plaintext: new Uint8Array(Buffer.concat([decipher.update(sealed), decipher.final()])),
+            keyVersion: "1",
           };
         } catch {
           throw new MemoryKmsError("ERR_ENVELOPE_KMS_REJECTED");
