@@ -8,6 +8,7 @@ import { CommanderError, type CommandUnknownOpts } from "@commander-js/extra-typ
 import { addCompletion } from "./commands/completion.ts";
 import { addHelp } from "./commands/help.ts";
 import { usageError, type ExitCode } from "./errors.ts";
+import { cryptoInUse } from "./native-crypto.ts";
 import { createProgram, type Program } from "./program.ts";
 import { Ui, type Host } from "./ui.ts";
 
@@ -21,6 +22,12 @@ const USAGE: ExitCode = 2;
 export async function main(args: readonly string[], host: Host): Promise<ExitCode> {
   const ui = new Ui(host, modeOf(args));
   const program = await buildProgram(ui, args);
+  const { cryptoProblem } = host;
+  if (cryptoProblem !== undefined) {
+    ui.warn(
+      `@env/native is installed but does not load, so ${cryptoInUse()} is used: ${cryptoProblem}`,
+    );
+  }
   try {
     await program.parseAsync([...args], { from: "user" });
     return 0;
@@ -61,7 +68,7 @@ function neededFor([name = ""]: readonly string[]): Promise<AddCommand[]> {
 
 async function buildProgram(ui: Ui, args: readonly string[]): Promise<Program> {
   const { stdout, stderr } = ui.host;
-  const program = createProgram(version())
+  const program = createProgram(`${version()}\ncrypto: ${cryptoInUse()}`)
     .exitOverride()
     .configureOutput({
       writeOut: (text) => stdout.write(text),

@@ -20,7 +20,7 @@ export type Program = Command<[], GlobalOptions>;
 export function createProgram(version: string): Program {
   return new Command("envelope")
     .description("Encrypt files under customer master keys (CMKs) of any KMS.")
-    .version(version, "-V, --version", "show the version")
+    .version(version, "-V, --version", "show the version, and which cryptography is used")
     .option("--config <file>", "the configuration file (default: envelope.config.json)")
     .option(
       "--environment <name>",

@@ -6,6 +6,7 @@
 import { removeTemporaries } from "@env/node-stream";
 import { interrupted } from "./errors.ts";
 import { main } from "./main.ts";
+import { useNativeCrypto } from "./native-crypto.ts";
 import { SHOW_CURSOR } from "./status-line.ts";
 
 /** How long an interrupted command may take to clean up, in ms: it may be waiting for a pipe or a KMS. */
@@ -37,6 +38,7 @@ process.exitCode = await main(process.argv.slice(2), {
   stdout,
   stderr,
   signal: controller.signal,
+  cryptoProblem: await useNativeCrypto(),
 });
 // An unread stdin would keep the process alive.
 stdin.destroy();

@@ -23,6 +23,8 @@ export interface Host {
   readonly stderr: Writable & { readonly isTTY?: boolean; readonly columns?: number };
   /** Aborted when the user interrupts. */
   readonly signal: AbortSignal;
+  /** Why `@env/native` is not used although it is installed. */
+  readonly cryptoProblem?: string | undefined;
 }
 
 export interface Mode {

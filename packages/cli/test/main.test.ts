@@ -6,8 +6,10 @@ import manifest from "../package.json" with { type: "json" };
 import { ended, run, start } from "./support/command.ts";
 
 describe("main", () => {
-  it.each(["--version", "-V"])("shows the version for %s", async (option) => {
-    expect((await run([option])).stdout.toString()).toBe(`${manifest.version}\n`);
+  it.each(["--version", "-V"])("shows the version and the cryptography for %s", async (option) => {
+    expect((await run([option])).stdout.toString()).toBe(
+      `${manifest.version}\ncrypto: node (OpenSSL ${process.versions.openssl})\n`,
+    );
   });
 
   it("shows an example in the help of every command", async () => {

@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { cryptoBackend } from "./backend.ts";
 import { isEnvelopeError, type EnvelopeErrorCode } from "./error.ts";
 
 /** One call to a KMS. */
@@ -44,6 +45,8 @@ export interface EnvelopeMessageEvent extends Partial<Wrapping> {
   readonly bytes: number;
   readonly outcome: "ok" | "aborted" | EnvelopeErrorCode | "error";
   readonly durationMs: number;
+  /** The name of the crypto backend at work. */
+  readonly crypto: string;
 }
 
 export type EnvelopeEvent = KmsCallEvent | CacheEvent | EnvelopeMessageEvent;
@@ -105,6 +108,7 @@ export class Watch {
       bytes,
       outcome,
       durationMs,
+      crypto: cryptoBackend().name,
       ...(wrapped === undefined || cmks === undefined ? {} : { wrapped, cmks }),
     });
   }

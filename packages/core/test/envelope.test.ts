@@ -11,6 +11,7 @@ import {
 } from "@env/core";
 import { boundaryLengths, pattern } from "@env/testkit/bytes";
 import { describe, expect, it, vi } from "vitest";
+import { cryptoBackend } from "../src/backend.ts";
 import { pump } from "./support/pump.ts";
 import { refuses } from "./support/refuses.ts";
 import { StubKey } from "./support/stub-kms.ts";
@@ -613,7 +614,12 @@ describe("events and errors", () => {
       "kms-call",
       "decrypt",
     ]);
-    expect(events[2]).toMatchObject({ type: "encrypt", bytes: secret.length, outcome: "ok" });
+    expect(events[2]).toMatchObject({
+      type: "encrypt",
+      bytes: secret.length,
+      outcome: "ok",
+      crypto: cryptoBackend().name,
+    });
     expect(events.at(-1)).toMatchObject({ type: "decrypt", outcome: "ERR_ENVELOPE_DECRYPT" });
     const shown = show([events, error, envelope, key.cmk], { depth: 20, showHidden: true });
     expect(shown).not.toContain(secret);

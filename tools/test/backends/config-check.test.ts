@@ -99,7 +99,7 @@ it("finds all well with every KMS, in the configured order, and shows no credent
       ["4", "local-file", local.label],
     ].map((row) => row.concat(["yes", "yes", "yes", "yes", "yes"])),
   );
-  expect(ran.stdout).toMatch(/\n\nproduction: no problems\n$/);
+  expect(ran.stdout).toMatch(/\n\nproduction: no problems\ncrypto: node .*\n$/);
 
   const json = await check({ cmks: uris }, ["--json"]);
   expect(JSON.parse(json.stdout)).toEqual({

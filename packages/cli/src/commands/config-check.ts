@@ -11,6 +11,7 @@ import {
   type Context,
   type OpenCmkOptions,
 } from "@env/core";
+import { cryptoBackend } from "@env/core/crypto";
 import { doctor, type DoctorReport } from "@env/core/driver";
 import type { EnvelopeConfig } from "@env/core/config";
 import { checkedContext, collectPair } from "../context.ts";
@@ -99,7 +100,9 @@ async function check(ui: Ui, config: EnvelopeConfig, call: Call): Promise<Checke
     // Who wraps how often is a question for a configuration that can work.
     const problems = fatal === undefined ? wrapProblems(config, cmks) : settings;
     const ok = problems.length === 0 && cmks.every((cmk) => cmk.problems.length === 0);
-    return { report: { environment: config.environment, ok, cmks, problems }, fatal };
+    const { name, version } = cryptoBackend();
+    const crypto = { name, version, problem: ui.host.cryptoProblem ?? null };
+    return { report: { environment: config.environment, ok, cmks, problems, crypto }, fatal };
   } finally {
     await closeAll(openings.flatMap((opening) => ("cmk" in opening ? [opening.cmk] : [])));
   }

@@ -42,11 +42,20 @@ export interface CheckedConfig {
   /** The CMKs in the configured order. */
   readonly cmks: readonly CheckedCmk[];
   readonly problems: readonly ConfigProblem[];
+  readonly crypto: UsedCrypto;
+}
+
+/** The crypto backend of this process. */
+export interface UsedCrypto {
+  readonly name: string;
+  readonly version: string;
+  /** Why `@env/native` is not used although it is installed; `null` without that problem. */
+  readonly problem: string | null;
 }
 
 /** @param columns - The width of the terminal; `undefined` for a pipe, which has no limit. */
 export function drawReport(report: CheckedConfig, columns: number | undefined): string {
-  const { cmks, environment, problems, ok } = report;
+  const { cmks, environment, problems, ok, crypto } = report;
   return [
     drawCmks(cmks, columns),
     ...cmks.flatMap((cmk, index) => drawProblems(cmk, index, columns)),
@@ -54,7 +63,13 @@ export function drawReport(report: CheckedConfig, columns: number | undefined): 
     ...problems.map(({ check, message }) => problemLine(check, message, columns)),
     "",
     printableLine(`${environment}: ${ok ? "no problems" : "problems found"}`),
+    printableLine(cryptoLine(crypto)),
   ].join("\n");
+}
+
+function cryptoLine({ name, version, problem }: UsedCrypto): string {
+  const used = `crypto: ${name} (${version})`;
+  return problem === null ? used : `${used}; @env/native does not load: ${problem}`;
 }
 
 const HEAD = [

@@ -78,7 +78,7 @@ it("finds all well, and leaves nothing open", async () => {
   const { code, stdout, stderr } = await check({ cmks: [local] });
   expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
   expect(stdout.toString()).toMatch(
-    /^CMK {2}PROVIDER .*\n1 {4}local-file {2}alias\/app( +yes){5} +1 +[0-9.]+ ms\n\nproduction: no problems\n$/,
+    /^CMK {2}PROVIDER .*\n1 {4}local-file {2}alias\/app( +yes){5} +1 +[0-9.]+ ms\n\nproduction: no problems\ncrypto: node \(OpenSSL .*\)\n$/,
   );
   expect(vi.getTimerCount()).toBe(0);
   // SQLite removes its log when the last connection closes.
@@ -135,6 +135,7 @@ it("is one line of JSON, whose shape stays", async () => {
           "a message must be wrapped by 2 of 2 CMKs, but only 1 can wrap, so nothing can be encrypted; fix the others, or lower minWrapped",
       },
     ],
+    crypto: { name: "node", version: `OpenSSL ${process.versions.openssl}`, problem: null },
   });
 });
 

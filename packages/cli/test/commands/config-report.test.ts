@@ -28,8 +28,9 @@ const poor: CheckedCmk = {
     message: "denied; allow update on transit/decrypt/orders",
   })),
 };
+const crypto = { name: "node", version: "OpenSSL 3.5.8", problem: null };
 const draw = (columns?: number, cmks: readonly CheckedCmk[] = [well, poor]): string =>
-  drawReport({ environment: "production", ok: false, cmks, problems: [] }, columns);
+  drawReport({ environment: "production", ok: false, cmks, problems: [], crypto }, columns);
 const widest = (text: string): number =>
   Math.max(...(text.split("\n\n")[0] ?? "").split("\n").map((line) => line.length));
 
@@ -44,7 +45,8 @@ CMK  PROVIDER       KEY${" ".repeat(72)}  REACHABLE  GENERATE  WRAP  UNWRAP  REW
 CMK 2 vault-transit transit/orders
   unwrap, rewrap: denied; allow update on transit/decrypt/orders (ERR_ENVELOPE_KMS_ACCESS_DENIED)
 
-production: problems found`);
+production: problems found
+crypto: node (OpenSSL 3.5.8)`);
   });
 
   it("leaves out the beginning of keys where the terminal has no room for them", () => {
@@ -76,12 +78,12 @@ CMK 1
     const problems = [{ check: "key", code: "C", message: "\u001b[2J\nx" }];
     const drawn = draw(undefined, [{ ...poor, keyId: "a\u001b[2J\nb", problems }]);
     expect(drawn).not.toContain("\u001b");
-    expect(drawn.split("\n")).toHaveLength(7);
+    expect(drawn.split("\n")).toHaveLength(8);
   });
 
   it("says what is wrong with the configuration as a whole", () => {
     const problems = [{ check: "minWrapped", message: "too few" } as const];
-    const report = { environment: "e", ok: false, cmks: [well], problems };
+    const report = { environment: "e", ok: false, cmks: [well], problems, crypto };
     expect(drawReport(report, undefined)).toMatch(
       /\n\nconfiguration\n {2}minWrapped: too few\n\ne: problems/,
     );

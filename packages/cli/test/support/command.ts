@@ -35,7 +35,15 @@ export interface Ran {
 /** Runs `main` here. `input` is stdin. */
 export async function run(
   args: readonly string[],
-  { input, signal }: { input?: Uint8Array | Readable; signal?: AbortSignal } = {},
+  {
+    input,
+    signal,
+    cryptoProblem,
+  }: {
+    input?: Uint8Array | Readable;
+    signal?: AbortSignal;
+    cryptoProblem?: string | undefined;
+  } = {},
 ): Promise<Ran> {
   const [stdout, stderr] = [capture(), capture()];
   const stdin =
@@ -45,6 +53,7 @@ export async function run(
     stdout: stdout.stream,
     stderr: stderr.stream,
     signal: signal ?? new AbortController().signal,
+    cryptoProblem,
   });
   return { code, stdout: stdout.bytes(), stderr: stderr.bytes().toString() };
 }
