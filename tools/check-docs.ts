@@ -6,7 +6,8 @@
  * package's README is read on npm as well, so its links out of the package are whole addresses. Documents,
  * sources and tools keep to the style list of `style.ts`.
  *
- * Code that is not a whole program uses names that a comment in its document declares:
+ * Of a document with the comment `<!-- s3: bucket -->`, the code runs with a store in place of Amazon S3, which has
+ * that bucket. Code that is not a whole program uses names that a comment in its document declares:
  *
  *     <!-- ts
  *     declare const envelope: import("@env/core").Envelope;
@@ -89,7 +90,7 @@ export function references(text: string): { file: string; anchor: string | undef
   });
 }
 
-await command(import.meta, ([option, ...places]) => {
+await command(import.meta, async ([option, ...places]) => {
   const markdown = findFiles("**/*.md", ".changeset/*.md").filter(
     (file) => !file.endsWith("CHANGELOG.md"),
   );
@@ -109,9 +110,9 @@ await command(import.meta, ([option, ...places]) => {
   const found = [
     ...written.flatMap((file) => bannedForms(file, readText(file))),
     ...brokenLinks({ repository: repositoryPage(), markdown, sources, read: readText, exists }),
-    ...markdown.flatMap((file) => brokenCode(file, readText(file))),
-    ...brokenExamples(EXAMPLES, readText(EXAMPLES), examples),
   ];
+  for (const file of markdown) found.push(...(await brokenCode(file, readText(file))));
+  found.push(...(await brokenExamples(EXAMPLES, readText(EXAMPLES), examples)));
   const good = `${markdown.length} documents and ${examples.length} examples are good`;
   return report("check-docs", found, good);
 });

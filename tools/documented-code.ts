@@ -3,10 +3,11 @@
  *
  * @module
  */
-import { spawnSync } from "node:child_process";
+import { execFile, spawnSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, posix } from "node:path";
+import { startS3Server } from "@env/test-servers/s3";
 import { fencesOf, preludeOf, type Fence } from "./markdown.ts";
 import { root } from "./workspace.ts";
 
@@ -15,7 +16,7 @@ const RUN_TIMEOUT_MS = 60_000;
 const SOURCES = "--conditions=@env/source";
 
 /** Type errors and failed runs of a document's code, one paragraph each. */
-export function brokenCode(document: string, markdown: string): string[] {
+export async function brokenCode(document: string, markdown: string): Promise<string[]> {
   const fences = fencesOf(markdown);
   const modules = fences.filter(({ info }) => /^ts\b/.test(info));
   if (modules.length === 0 && !fences.some(({ info }) => info === "sh run")) return [];
@@ -28,7 +29,8 @@ export function brokenCode(document: string, markdown: string): string[] {
     symlinkSync(join(root, "tools/node_modules"), join(folder, "node_modules"));
     writeProject(folder, modules, preludeOf(markdown));
     const errors = typeErrors(document, folder);
-    return errors.length > 0 ? errors : runAll(document, folder, fences);
+    if (errors.length > 0) return errors;
+    return await withServer(markdown, (env) => runAll(document, folder, fences, env));
   } finally {
     rmSync(outer, { recursive: true });
   }
@@ -74,16 +76,40 @@ function typeErrors(document: string, folder: string): string[] {
   });
 }
 
+/** Runs with the variables of a store in place of Amazon S3, if the document has `<!-- s3: bucket -->`. */
+async function withServer<T>(
+  markdown: string,
+  run: (env: NodeJS.ProcessEnv) => Promise<T>,
+): Promise<T> {
+  const bucket = /^<!-- s3: (\S+) -->$/m.exec(markdown)?.[1];
+  if (bucket === undefined) return run({});
+  await using server = await startS3Server({ buckets: [bucket] });
+  const { region, credentials } = server.clientOptions;
+  return await run({
+    AWS_ENDPOINT_URL_S3: server.url,
+    AWS_REGION: region,
+    AWS_ACCESS_KEY_ID: credentials.accessKeyId,
+    AWS_SECRET_ACCESS_KEY: credentials.secretAccessKey,
+  });
+}
+
 /** What a reader runs, in order and in one folder: commands once, programs twice. */
-function runAll(document: string, folder: string, fences: readonly Fence[]): string[] {
+async function runAll(
+  document: string,
+  folder: string,
+  fences: readonly Fence[],
+  env: NodeJS.ProcessEnv,
+): Promise<string[]> {
   const cwd = join(folder, "run");
   mkdirSync(cwd);
   for (const { info, line, code } of fences) {
-    const run = (): Result =>
-      info === "sh run" ? runCommands(code, cwd) : runProgram(join(folder, `${line}.ts`), cwd);
+    const run = (): Promise<Result> =>
+      info === "sh run"
+        ? runCommands(code, cwd, env)
+        : runProgram(join(folder, `${line}.ts`), cwd, env);
     const times = info === "sh run" ? 1 : info === "ts run" ? 2 : 0;
     for (let time = 1; time <= times; time++) {
-      const { problem } = run();
+      const { problem } = await run();
       if (problem !== undefined) {
         return [`${document}:${line}: it failed, run number ${time}\n${problem}`];
       }
@@ -93,11 +119,11 @@ function runAll(document: string, folder: string, fences: readonly Fence[]): str
 }
 
 /** Examples that fail, or whose output is not what the fence `text <file>` of the document shows. */
-export function brokenExamples(
+export async function brokenExamples(
   document: string,
   markdown: string,
   examples: readonly string[],
-): string[] {
+): Promise<string[]> {
   const fences = fencesOf(markdown).filter(({ info }) => info.startsWith("text "));
   const shown = new Map(fences.map(({ info, code }) => [info.slice("text ".length), code]));
   const found: string[] = [];
@@ -109,7 +135,7 @@ export function brokenExamples(
     }
     const cwd = mkdtempSync(join(tmpdir(), "env-docs-"));
     try {
-      const { output, problem } = runProgram(join(root, posix.dirname(document), name), cwd);
+      const { output, problem } = await runProgram(join(root, posix.dirname(document), name), cwd);
       if (problem !== undefined) found.push(`${document}: ${name} failed\n${problem}`);
       else if (output !== expected) {
         found.push(`${document}: the output of ${name} is another now:\n${output.trimEnd()}`);
@@ -126,14 +152,14 @@ interface Result {
   readonly problem?: string;
 }
 
-function runProgram(file: string, cwd: string): Result {
-  return runFile(process.execPath, [SOURCES, file], cwd);
+function runProgram(file: string, cwd: string, env: NodeJS.ProcessEnv = {}): Promise<Result> {
+  return runFile(process.execPath, [SOURCES, file], cwd, env);
 }
 
 /** `envelope` is the command of this workspace. */
-function runCommands(script: string, cwd: string): Result {
+function runCommands(script: string, cwd: string, env: NodeJS.ProcessEnv): Promise<Result> {
   const envelope = `"${process.execPath}" ${SOURCES} "${root}/packages/cli/src/bin.ts"`;
-  return runFile("sh", ["-ec", shellScript(script, envelope)], cwd);
+  return runFile("sh", ["-ec", shellScript(script, envelope)], cwd, env);
 }
 
 /** A script in which `envelope` starts a command, and so does what `npx` finds for it. */
@@ -145,9 +171,18 @@ export function shellScript(script: string, envelope: string): string {
   ].join("\n");
 }
 
-function runFile(file: string, args: readonly string[], cwd: string): Result {
-  const options = { cwd, encoding: "utf8", timeout: RUN_TIMEOUT_MS } as const;
-  const { status, stdout, stderr, error } = spawnSync(file, args, options);
-  if (status === 0) return { output: stdout };
-  return { output: stdout, problem: `${error?.message ?? ""}${stdout}${stderr}`.trim() };
+function runFile(
+  file: string,
+  args: readonly string[],
+  cwd: string,
+  env: NodeJS.ProcessEnv,
+): Promise<Result> {
+  const options = { cwd, timeout: RUN_TIMEOUT_MS, env: { ...process.env, ...env } };
+  return new Promise((resolve) => {
+    const child = execFile(file, args, options, (error, stdout, stderr) => {
+      if (error === null) resolve({ output: stdout });
+      else resolve({ output: stdout, problem: `${error.message}\n${stdout}${stderr}`.trim() });
+    });
+    child.stdin?.end();
+  });
 }

@@ -30,7 +30,7 @@ export default defineConfig({
   },
   themeConfig: {
     nav: [
-      { text: "Start", link: "/tutorials/first-message" },
+      { text: "First message", link: "/tutorials/first-message" },
       { text: "Concepts", link: "/concepts" },
       { text: "API", link: "/api/" },
       { text: "Security", link: "/security" },

@@ -10,25 +10,41 @@ import { apiEntries } from "./api.ts";
 import { addressOf, documents } from "./pages.ts";
 
 const start = "Start";
+const reference = "Reference";
 
 const sections: Readonly<Record<string, readonly string[]>> = {
-  [start]: ["README.md"],
-  Operations: ["docs/kms-server.md", "docs/console/README.md"],
-  "How it decides": [
-    "docs/backends.md",
+  [start]: ["README.md", "docs/concepts.md", "docs/faq.md"],
+  Tutorials: [
+    ...["first-message", "files", "s3", "browser", "multi-cloud", "multi-tenant"].map(
+      (name) => `docs/tutorials/${name}.md`,
+    ),
+    "examples/README.md",
+  ],
+  "How to": ["rotation", "least-privilege", "disaster-recovery", "migrate"].map(
+    (name) => `docs/how-to/${name}.md`,
+  ),
+  Operations: [
+    "docs/operations/cost.md",
+    "docs/operations/monitoring.md",
+    "docs/operations/incidents.md",
+    "docs/kms-server.md",
+    "docs/console/README.md",
+  ],
+  Decisions: [
+    "SECURITY.md",
     "docs/defaults.md",
+    "docs/backends.md",
     "docs/requirements.md",
     "docs/works-with.md",
     "docs/benchmarks/README.md",
-    "SECURITY.md",
   ],
   Packages: within("packages/"),
+  [reference]: ["docs/errors.md"],
   Specifications: [
     "spec/README.md",
     ...within("spec/").filter((file) => file !== "spec/README.md"),
   ],
-  Project: ["examples/README.md", "ARCHITECTURE.md", "CONTRIBUTING.md"],
-  Reference: ["docs/errors.md"],
+  Project: ["ARCHITECTURE.md", "CONTRIBUTING.md"],
 };
 
 /** Pages that are not documents of the repository. */
@@ -51,7 +67,7 @@ export function sidebar(): DefaultTheme.SidebarItem[] {
   return Object.entries(sections).map(([text, files]) => ({
     text,
     collapsed: text !== start,
-    items: [...files.map(item), ...(text === "Reference" ? generated : [])],
+    items: [...files.map(item), ...(text === reference ? generated : [])],
   }));
 }
 
@@ -59,7 +75,8 @@ function within(folder: string): string[] {
   return documents.filter((file) => file.startsWith(folder));
 }
 
-/** A document's title is its first heading. */
+/** A document's title is its first heading; its section is not repeated. */
 function item(document: string): DefaultTheme.SidebarItem {
-  return { text: headingsOf(readText(document))[0]?.text ?? document, link: addressOf(document) };
+  const title = headingsOf(readText(document))[0]?.text ?? document;
+  return { text: title.replace(/^(?:Tutorial|How to)[: ]+/, ""), link: addressOf(document) };
 }

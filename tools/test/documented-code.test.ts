@@ -5,47 +5,57 @@ import { readText } from "../workspace.ts";
 describe("code", () => {
   const fence = (info: string, code: string): string => `# T\n\n\`\`\`${info}\n${code}\n\`\`\`\n`;
 
-  it("is checked against the sources, with the names its document declares", () => {
+  it("is checked against the sources, with the names its document declares", async () => {
     const prelude = `<!-- ts\ndeclare const n: number;\n-->\n`;
     const code = `import { inspect } from "@env/core";\nconst facts = inspect("env1.");\nfacts.bytes + n;`;
-    expect(brokenCode("README.md", prelude + fence("ts", code))).toEqual([
+    expect(await brokenCode("README.md", prelude + fence("ts", code))).toEqual([
       expect.stringMatching(/^README\.md:9: error TS2339: Property 'bytes' does not exist/),
     ]);
     expect(
-      brokenCode("README.md", prelude + fence("ts", code.replace("bytes", "headerBytes"))),
+      await brokenCode("README.md", prelude + fence("ts", code.replace("bytes", "headerBytes"))),
     ).toEqual([]);
   });
 
-  it("runs where it is marked so, in an empty folder", () => {
+  it("runs where it is marked so, in an empty folder", async () => {
     const good = `import { readdirSync } from "node:fs";\nif (readdirSync(".").length > 0) throw new Error("not empty");`;
-    expect(brokenCode("README.md", fence("ts run", good))).toEqual([]);
+    expect(await brokenCode("README.md", fence("ts run", good))).toEqual([]);
     const bad = `import { inspect } from "@env/core";\ninspect("env1.");`;
-    expect(brokenCode("README.md", fence("ts", bad))).toEqual([]);
-    expect(brokenCode("README.md", fence("ts run", bad))).toEqual([
+    expect(await brokenCode("README.md", fence("ts", bad))).toEqual([]);
+    expect(await brokenCode("README.md", fence("ts run", bad))).toEqual([
       expect.stringMatching(
         /^README\.md:4: it failed, run number 1\n[\s\S]*ERR_ENVELOPE_TRUNCATED/,
       ),
     ]);
   });
 
-  it("runs a second time in the folder that the first run left", () => {
+  it("runs a second time in the folder that the first run left", async () => {
     const once = `import { writeFileSync } from "node:fs";\nwriteFileSync("made", "", { flag: "wx" });`;
-    expect(brokenCode("README.md", fence("ts run", once))).toEqual([
+    expect(await brokenCode("README.md", fence("ts run", once))).toEqual([
       expect.stringMatching(/it failed, run number 2\n[\s\S]*EEXIST/),
     ]);
   });
 
-  it("finds what the commands before it made", () => {
+  it("finds what the commands before it made", async () => {
     const program = `import { readFileSync } from "node:fs";\nreadFileSync("envelope.config.json");`;
     const commands = fence("sh run", "npx -y pnpm@12.21.0 envelope init");
-    expect(brokenCode("README.md", commands + fence("ts run", program))).toEqual([]);
-    expect(brokenCode("README.md", fence("sh run", "envelope nothing"))).toEqual([
+    expect(await brokenCode("README.md", commands + fence("ts run", program))).toEqual([]);
+    expect(await brokenCode("README.md", fence("sh run", "envelope nothing"))).toEqual([
       expect.stringMatching(/^README\.md:4: it failed, run number 1\n[\s\S]*unknown command/),
     ]);
   });
 
-  it("of other languages is left alone", () => {
-    expect(brokenCode("README.md", fence("sh", "exit 1") + fence("", "not ( code"))).toEqual([]);
+  it("has a store in place of Amazon S3 where its document asks for one", async () => {
+    const list = `import { ListBucketsCommand, S3Client } from "@aws-sdk/client-s3";
+const { Buckets } = await new S3Client({}).send(new ListBucketsCommand({}));
+if (Buckets?.[0]?.Name !== "photos") throw new Error("no photos");`;
+    const document = `<!-- s3: photos -->\n${fence("ts run", list)}`;
+    expect(await brokenCode("README.md", document)).toEqual([]);
+  });
+
+  it("of other languages is left alone", async () => {
+    expect(await brokenCode("README.md", fence("sh", "exit 1") + fence("", "not ( code"))).toEqual(
+      [],
+    );
   });
 });
 
@@ -53,19 +63,19 @@ describe("examples", () => {
   const document = "examples/README.md";
   const shown = (output: string): string => `\`\`\`text own-driver.ts\n${output}\`\`\`\n`;
 
-  it("print what the document shows", () => {
+  it("print what the document shows", async () => {
     const output = `${/.* cases passed, .*/.exec(readText(document))?.[0]}\n`;
-    expect(brokenExamples(document, shown(output), ["own-driver.ts"])).toEqual([]);
-    expect(brokenExamples(document, shown("all passed\n"), ["own-driver.ts"])).toEqual([
+    expect(await brokenExamples(document, shown(output), ["own-driver.ts"])).toEqual([]);
+    expect(await brokenExamples(document, shown("all passed\n"), ["own-driver.ts"])).toEqual([
       `${document}: the output of own-driver.ts is another now:\n${output.trimEnd()}`,
     ]);
   });
 
-  it("are all shown, and run", () => {
-    expect(brokenExamples(document, shown(""), ["other.ts"])).toEqual([
+  it("are all shown, and run", async () => {
+    expect(await brokenExamples(document, shown(""), ["other.ts"])).toEqual([
       expect.stringContaining("the output of other.ts is not shown"),
     ]);
-    expect(brokenExamples(document, "```text none.ts\n```\n", ["none.ts"])).toEqual([
+    expect(await brokenExamples(document, "```text none.ts\n```\n", ["none.ts"])).toEqual([
       expect.stringMatching(/none\.ts failed\n[\s\S]*MODULE_NOT_FOUND/),
     ]);
   });
