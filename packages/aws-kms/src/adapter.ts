@@ -3,21 +3,18 @@
  *
  * @module
  */
-import type { Cmk, OpenCmkOptions } from "@env/core";
+import type { Cmk } from "@env/core";
 import { adapterOf, type Adapter, type CmkDriver, type Doctor } from "@env/core/driver";
 import { Calls } from "./calls.ts";
 import { driverOf } from "./driver.ts";
-import { checkOptions, type AwsKmsKey, type AwsKmsOptions } from "./options.ts";
+import { checkOptions, table, type AwsKmsOptions, type OpenAwsKmsOptions } from "./options.ts";
 import { parseAwsKmsUri } from "./uri.ts";
-
-export interface OpenAwsKmsOptions
-  extends OpenCmkOptions, Pick<AwsKmsKey, "alsoUnwrap" | "grantTokens" | "timeout"> {}
 
 const adapter: Adapter<AwsKmsOptions, OpenAwsKmsOptions> = adapterOf({
   scheme: "aws-kms",
+  options: table,
   check: checkOptions,
   parse: parseAwsKmsUri,
-  openOptions: ["grantTokens"],
   callsOf: (settings) => new Calls(settings),
   driverOf,
   connect: (calls) => calls.connect(),

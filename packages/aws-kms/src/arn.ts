@@ -47,7 +47,7 @@ export function parseKeyArn(text: string): KeyArn | undefined {
   return name !== undefined && isKeyArn(name) ? name : undefined;
 }
 
-export function isKeyArn(name: KeyName): name is KeyArn {
+function isKeyArn(name: KeyName): name is KeyArn {
   return name.kind === "key" && name.place !== undefined;
 }
 

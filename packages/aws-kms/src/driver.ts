@@ -35,7 +35,7 @@ import { AwsKmsError, classify, failures } from "./errors.ts";
 import type { Settings } from "./options.ts";
 
 export function driverOf(settings: Settings, calls: Calls): CmkDriver {
-  const { keyId } = settings;
+  const { key: keyId } = settings;
   const own = new OwnKey(settings, calls);
 
   return own.watching({
@@ -150,9 +150,9 @@ class OwnKey {
   /** ARN of the key that the alias refers to. */
   readonly #target: Learnt<string>;
 
-  constructor({ keyId, key, connection }: Settings, calls: Calls) {
-    this.#keyId = keyId;
-    this.#name = key;
+  constructor({ key, name, connection }: Settings, calls: Calls) {
+    this.#keyId = key;
+    this.#name = name;
     this.#region = connection.region;
     this.#calls = calls;
     this.#target = new Learnt({

@@ -7,8 +7,13 @@
  * @module
  */
 export { awsKms, awsKmsDriver, doctor, openAwsKms } from "./adapter.ts";
-export type { OpenAwsKmsOptions } from "./adapter.ts";
-export type { AwsKmsConnection, AwsKmsKey, AwsKmsOptions, GrantTokens } from "./options.ts";
+export type {
+  AwsKmsConnection,
+  AwsKmsKey,
+  AwsKmsOptions,
+  GrantTokens,
+  OpenAwsKmsOptions,
+} from "./options.ts";
 export type { AwsKmsClient } from "./client.ts";
 export type { DoctorCheck, DoctorOptions, DoctorProblem, DoctorReport } from "@env/core/driver";
 export { AwsKmsError } from "./errors.ts";

@@ -4,20 +4,23 @@
  *
  * @module
  */
-import type { Awaitable } from "@env/core";
+import type { Awaitable, OpenCmkOptions } from "@env/core";
 import {
   checkOrigin,
   checkSettings,
   flag,
+  list,
   milliseconds,
   misuse,
   oneOf,
   text,
   wholeNumber,
+  type Checked,
+  type Either,
   type Fault,
-  type OptionRules,
+  type OptionTable,
 } from "@env/core/driver";
-import { isKeyArn, isMultiRegion, parseKeyName, type KeyName } from "./arn.ts";
+import { isMultiRegion, parseKeyArn, parseKeyName, type KeyName } from "./arn.ts";
 import { clientMethods, type AwsKmsClient } from "./client.ts";
 
 /** At most 10 tokens, or a function that returns them and is called before every request. */
@@ -62,58 +65,58 @@ export interface AwsKmsConnection {
 }
 
 /** Either a client of your own, which you close, or a connection for a client that the adapter makes and closes. */
-export type AwsKmsOptions =
-  | (AwsKmsKey & {
+export type AwsKmsOptions = AwsKmsKey &
+  Either<
+    {
       /** `new KMS({ … })` of `@aws-sdk/client-kms`. It brings its own credentials, region and retries. */
       readonly client: AwsKmsClient;
-    } & { readonly [K in keyof AwsKmsConnection]?: never })
-  | (AwsKmsKey & AwsKmsConnection & { readonly client?: never });
+    },
+    AwsKmsConnection
+  >;
 
-const DEFAULT_TIMEOUT_MS = 20_000;
+export interface OpenAwsKmsOptions
+  extends OpenCmkOptions, Pick<AwsKmsKey, "alsoUnwrap" | "grantTokens" | "timeout"> {}
+
 const MAX_TIMEOUT_MS = 2 ** 31 - 1; // The limit of setTimeout.
 /** The limits of one request. Source: AWS KMS API reference, GrantTokens */
 const maxGrantTokens = { count: 10, characters: 8192 } as const;
 
-const rules = {
-  key: {
-    key: undefined,
-    alsoUnwrap: undefined,
-    grantTokens: undefined,
-    timeout: milliseconds(MAX_TIMEOUT_MS),
-    insecure: flag,
-  },
+export const table: OptionTable<AwsKmsKey, AwsKmsConnection, AwsKmsClient, OpenAwsKmsOptions> = {
   connection: {
-    region: text(/^[a-z0-9-]{1,63}$/, "the name of a region, like eu-west-1"),
-    profile: text(/./s, "the name of a profile"),
-    endpoint: undefined,
-    useFipsEndpoint: flag,
-    useDualstackEndpoint: flag,
+    region: { ...text(/^[a-z0-9-]{1,63}$/, "the name of a region, like eu-west-1"), uri: true },
+    profile: { ...text(/./s, "the name of a profile"), uri: true },
+    endpoint: { uri: true },
+    useFipsEndpoint: { ...flag, uri: "fips" },
+    useDualstackEndpoint: { ...flag, uri: "dualstack" },
     maxAttempts: wholeNumber(Infinity, "a whole number, at least 1"),
     retryMode: oneOf("standard", "adaptive"),
+  },
+  key: {
+    key: {},
+    insecure: { ...flag, default: false, uri: true },
+    alsoUnwrap: {
+      ...list(
+        (arn) => parseKeyArn(arn) !== undefined,
+        "key ARNs: they are what entries are labelled with",
+      ),
+      default: [],
+      uri: true,
+      opener: true,
+    },
+    grantTokens: { default: [], opener: true },
+    timeout: { ...milliseconds(MAX_TIMEOUT_MS), default: 20_000, opener: true },
   },
   client: {
     methods: clientMethods,
     must: "be a KMS of @aws-sdk/client-kms, with a method per operation; KMSClient has none",
     has: "region, endpoint and retries",
   },
-} as const satisfies OptionRules & {
-  readonly key: Record<keyof AwsKmsKey, unknown>;
-  readonly connection: Record<keyof AwsKmsConnection, unknown>;
 };
 
-/** Checked options. */
-export interface Settings {
-  /** The key as the application named it. */
-  readonly keyId: string;
-  readonly key: KeyName;
-  readonly alsoUnwrap: readonly string[];
-  readonly grantTokens: GrantTokens | undefined;
-  readonly timeout: number;
-  readonly insecure: boolean;
-  /** `undefined` if the adapter makes one for `connection`. */
-  readonly client: AwsKmsClient | undefined;
-  /** Includes the region of the key's ARN, if it has one. */
-  readonly connection: AwsKmsConnection;
+/** Checked options. The connection includes the region of the key's ARN, if it has one. */
+export interface Settings extends Checked<AwsKmsKey, AwsKmsConnection, AwsKmsClient> {
+  /** The parts of `key`. */
+  readonly name: KeyName;
 }
 
 /**
@@ -122,28 +125,34 @@ export interface Settings {
  * @param fault - Creates the error for a problem. A problem never repeats a value.
  */
 export function checkOptions(options: AwsKmsOptions, fault: Fault = misuse): Settings {
-  checkSettings(options, rules, fault);
-  const { client, timeout = DEFAULT_TIMEOUT_MS, grantTokens, alsoUnwrap = [] } = options;
-  const { insecure = false } = options;
-  const key = typeof options.key === "string" ? parseKeyName(options.key) : undefined;
-  if (key === undefined) {
+  const settings = checkSettings(options, table, fault);
+  const { key, alsoUnwrap, grantTokens, insecure } = settings;
+  const name = typeof key === "string" ? parseKeyName(key) : undefined;
+  if (name === undefined) {
     throw fault("key must be a key ARN, a key id, alias/name or an alias ARN");
   }
-  if (grantTokens !== undefined && typeof grantTokens !== "function") {
-    checkGrantTokens(grantTokens, fault);
+  if (typeof grantTokens !== "function") checkGrantTokens(grantTokens, fault);
+  const connection = { region: name.place?.region, ...settings.connection };
+  const { region, endpoint, useFipsEndpoint, useDualstackEndpoint } = connection;
+  if (name.place !== undefined && region !== name.place.region) {
+    throw fault("region is not the one in the key's ARN; leave it out");
   }
-  const connection = checkConnection(options, key, insecure, fault);
-  checkAlsoUnwrap(alsoUnwrap, connection.region, fault);
-  return {
-    keyId: options.key,
-    key,
-    alsoUnwrap: [...alsoUnwrap],
-    grantTokens: Array.isArray(grantTokens) ? [...grantTokens] : grantTokens,
-    timeout,
-    insecure,
-    client,
-    connection,
-  };
+  if (endpoint !== undefined) {
+    checkOrigin("endpoint", endpoint, { insecure, fault, path: true });
+    if (useFipsEndpoint === true || useDualstackEndpoint === true) {
+      throw fault("endpoint says where to call; FIPS and dual-stack choose among AWS's endpoints");
+    }
+  }
+  if (region !== undefined && !alsoUnwrap.every((arn) => isCallable(arn, region))) {
+    throw fault("alsoUnwrap names a key of another region; make a CMK of its own for it");
+  }
+  return { ...settings, name, connection };
+}
+
+/** Whether a key can be called in a region. */
+function isCallable(arn: string, region: string): boolean {
+  const name = parseKeyArn(arn);
+  return name !== undefined && (name.place.region === region || isMultiRegion(name));
 }
 
 /** Copies grant tokens. Throws the fault for anything else. */
@@ -160,50 +169,4 @@ export function checkGrantTokens(tokens: unknown, fault: Fault): string[] {
     throw fault(`grant tokens are at most ${count} texts of 1 to ${characters} characters`);
   }
   return [...tokens];
-}
-
-function checkConnection(
-  options: AwsKmsConnection,
-  key: KeyName,
-  insecure: boolean,
-  fault: Fault,
-): AwsKmsConnection {
-  const { region = key.place?.region, profile, endpoint, maxAttempts, retryMode } = options;
-  const { useFipsEndpoint, useDualstackEndpoint } = options;
-  if (key.place !== undefined && region !== key.place.region) {
-    throw fault("region is not the one in the key's ARN; leave it out");
-  }
-  if (endpoint !== undefined) {
-    checkOrigin("endpoint", endpoint, { insecure, fault, path: true });
-    if (useFipsEndpoint === true || useDualstackEndpoint === true) {
-      throw fault("endpoint says where to call; FIPS and dual-stack choose among AWS's endpoints");
-    }
-  }
-  return {
-    region,
-    profile,
-    endpoint,
-    useFipsEndpoint,
-    useDualstackEndpoint,
-    maxAttempts,
-    retryMode,
-  };
-}
-
-function checkAlsoUnwrap(
-  alsoUnwrap: readonly string[],
-  region: string | undefined,
-  fault: Fault,
-): void {
-  const names = Array.isArray(alsoUnwrap)
-    ? alsoUnwrap.map((arn) => (typeof arn === "string" ? parseKeyName(arn) : undefined))
-    : [undefined];
-  for (const name of names) {
-    if (name === undefined || !isKeyArn(name)) {
-      throw fault("alsoUnwrap must list key ARNs: they are what entries are labelled with");
-    }
-    if (region !== undefined && name.place.region !== region && !isMultiRegion(name)) {
-      throw fault("alsoUnwrap names a key of another region; make a CMK of its own for it");
-    }
-  }
 }

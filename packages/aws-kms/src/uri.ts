@@ -6,28 +6,13 @@
  *
  * @module
  */
-import { decodePart, readUri, uriFault } from "@env/core/driver";
-import { checkOptions, type AwsKmsConnection, type AwsKmsKey } from "./options.ts";
+import { decodePart, readOptions, uriFault } from "@env/core/driver";
+import { checkOptions, table, type AwsKmsConnection, type AwsKmsKey } from "./options.ts";
 
 /** What a URI names: options for `awsKms` and `doctor`. */
-export type AwsKmsUri = Pick<AwsKmsKey, "key" | "alsoUnwrap" | "insecure"> &
-  Pick<
-    AwsKmsConnection,
-    "region" | "profile" | "endpoint" | "useFipsEndpoint" | "useDualstackEndpoint"
-  >;
+export type AwsKmsUri = AwsKmsKey & AwsKmsConnection;
 
-const syntax = {
-  scheme: "aws-kms",
-  parameters: {
-    region: "text",
-    profile: "text",
-    endpoint: "text",
-    fips: "flag",
-    dualstack: "flag",
-    insecure: "flag",
-    alsoUnwrap: "list",
-  },
-} as const;
+const fault = uriFault("aws-kms");
 
 /**
  * Reads `aws-kms:<key>` with the parameters `region`, `profile`, `endpoint`, `fips`, `dualstack` and
@@ -36,18 +21,11 @@ const syntax = {
  * @throws {@link EnvelopeError} `ERR_ENVELOPE_CONFIG`
  */
 export function parseAwsKmsUri(uri: string): AwsKmsUri {
-  const fault = uriFault(syntax.scheme);
-  const { where, parameters } = readUri(uri, syntax);
+  const { where, named } = readOptions(uri, "aws-kms", table);
   if (where.startsWith("/")) throw fault("it starts with a slash; write aws-kms:alias/name");
   const key = decodePart(where, "key", fault);
   if (key === "") throw fault("the key is missing; write aws-kms:alias/name or its ARN");
-  const { fips: useFipsEndpoint, dualstack: useDualstackEndpoint, ...rest } = parameters;
-  const named = {
-    key,
-    ...rest,
-    ...(useFipsEndpoint !== undefined && { useFipsEndpoint }),
-    ...(useDualstackEndpoint !== undefined && { useDualstackEndpoint }),
-  };
-  checkOptions(named, fault);
-  return named;
+  const options = { ...named, key };
+  checkOptions(options, fault);
+  return options;
 }

@@ -3,22 +3,19 @@
  *
  * @module
  */
-import type { Cmk, OpenCmkOptions } from "@env/core";
+import type { Cmk } from "@env/core";
 import { adapterOf, type Adapter, type CmkDriver, type Doctor } from "@env/core/driver";
 import { Calls } from "./calls.ts";
 import { loadSdk } from "./connection.ts";
 import { driverOf } from "./driver.ts";
-import { checkOptions, type GcpKmsKey, type GcpKmsOptions } from "./options.ts";
+import { checkOptions, table, type GcpKmsOptions, type OpenGcpKmsOptions } from "./options.ts";
 import { parseGcpKmsUri } from "./uri.ts";
-
-export interface OpenGcpKmsOptions
-  extends OpenCmkOptions, Pick<GcpKmsKey, "alsoUnwrap" | "timeout" | "maxAttempts"> {}
 
 const adapter: Adapter<GcpKmsOptions, OpenGcpKmsOptions> = adapterOf({
   scheme: "gcp-kms",
+  options: table,
   check: checkOptions,
   parse: parseGcpKmsUri,
-  openOptions: ["maxAttempts"],
   callsOf: (settings) => new Calls(settings),
   driverOf,
   connect: loadSdk,

@@ -30,7 +30,7 @@ import { isKeyOf, parseVersionName, type KeyName } from "./name.ts";
 import type { Settings } from "./options.ts";
 
 export function driverOf(settings: Settings, calls: Calls): CmkDriver {
-  const { keyId } = settings;
+  const { key: keyId } = settings;
   const own = new OwnKey(settings, calls);
 
   return {
@@ -154,9 +154,9 @@ class OwnKey {
   readonly #label: Learnt<string>;
   #primary: { readonly version: string; readonly at: number } | undefined;
 
-  constructor({ keyId, key }: Settings, calls: Calls) {
-    this.#keyId = keyId;
-    this.#name = key;
+  constructor({ key, name }: Settings, calls: Calls) {
+    this.#keyId = key;
+    this.#name = name;
     this.#calls = calls;
     this.#label = new Learnt({
       ask: () => this.#ask(),

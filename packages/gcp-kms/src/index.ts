@@ -7,8 +7,8 @@
  * @module
  */
 export { gcpKms, gcpKmsDriver, doctor, openGcpKms } from "./adapter.ts";
-export type { OpenGcpKmsOptions } from "./adapter.ts";
-export type { GcpKmsConnection, GcpKmsKey, GcpKmsOptions } from "./options.ts";
+
+export type { GcpKmsConnection, GcpKmsKey, GcpKmsOptions, OpenGcpKmsOptions } from "./options.ts";
 export type { GcpKmsClient } from "./client.ts";
 export type { DoctorCheck, DoctorOptions, DoctorProblem, DoctorReport } from "@env/core/driver";
 export { GcpKmsError } from "./errors.ts";

@@ -4,16 +4,20 @@
  *
  * @module
  */
+import type { OpenCmkOptions } from "@env/core";
 import {
   checkOrigin,
   checkSettings,
   flag,
+  list,
   milliseconds,
   misuse,
   text,
   wholeNumber,
+  type Checked,
+  type Either,
   type Fault,
-  type OptionRules,
+  type OptionTable,
 } from "@env/core/driver";
 import { clientMethods, type GcpKmsClient } from "./client.ts";
 import { parseKeyName, parseVersionName, type KeyName } from "./name.ts";
@@ -44,51 +48,56 @@ export interface GcpKmsConnection {
 }
 
 /** Either a client of your own, which you close, or a connection for a client that the adapter makes and closes. */
-export type GcpKmsOptions =
-  | (GcpKmsKey & {
+export type GcpKmsOptions = GcpKmsKey &
+  Either<
+    {
       /** `new KeyManagementServiceClient()` of `@google-cloud/kms`. It brings its own credentials and endpoint. */
       readonly client: GcpKmsClient;
-    } & { readonly [K in keyof GcpKmsConnection]?: never })
-  | (GcpKmsKey & GcpKmsConnection & { readonly client?: never });
+    },
+    GcpKmsConnection
+  >;
 
-const DEFAULT_TIMEOUT_MS = 10_000;
+export interface OpenGcpKmsOptions
+  extends OpenCmkOptions, Pick<GcpKmsKey, "alsoUnwrap" | "timeout" | "maxAttempts"> {}
+
+const FORM = "projects/P/locations/L/keyRings/R/cryptoKeys/K";
 const MAX_TIMEOUT_MS = 2 ** 30; // Half of what setTimeout takes.
-const DEFAULT_MAX_ATTEMPTS = 3;
 
-const rules = {
-  key: {
-    key: undefined,
-    alsoUnwrap: undefined,
-    timeout: milliseconds(MAX_TIMEOUT_MS),
-    maxAttempts: wholeNumber(Infinity, "a whole number, at least 1"),
-    insecure: flag,
-  },
+export const table: OptionTable<GcpKmsKey, GcpKmsConnection, GcpKmsClient, OpenGcpKmsOptions> = {
   connection: {
-    endpoint: undefined,
-    universeDomain: text(/^[a-z0-9.-]{1,253}$/, "a domain, like googleapis.com"),
+    endpoint: { uri: true },
+    universeDomain: {
+      ...text(/^[a-z0-9.-]{1,253}$/, "a domain, like googleapis.com"),
+      uri: true,
+    },
+  },
+  key: {
+    key: {},
+    insecure: { ...flag, default: false, uri: true },
+    alsoUnwrap: {
+      ...list((name) => parseKeyName(name) !== undefined, `names of keys, ${FORM}`),
+      default: [],
+      uri: true,
+      opener: true,
+    },
+    timeout: { ...milliseconds(MAX_TIMEOUT_MS), default: 10_000, opener: true },
+    maxAttempts: {
+      ...wholeNumber(Infinity, "a whole number, at least 1"),
+      default: 3,
+      opener: true,
+    },
   },
   client: {
     methods: clientMethods,
     must: "be a KeyManagementServiceClient of @google-cloud/kms",
     has: "endpoint and universe",
   },
-} as const satisfies OptionRules & {
-  readonly key: Record<keyof GcpKmsKey, unknown>;
-  readonly connection: Record<keyof GcpKmsConnection, unknown>;
 };
 
 /** Checked options. */
-export interface Settings {
-  /** The key as the application named it. */
-  readonly keyId: string;
-  readonly key: KeyName;
-  readonly alsoUnwrap: readonly string[];
-  readonly timeout: number;
-  readonly maxAttempts: number;
-  readonly insecure: boolean;
-  /** `undefined` if the adapter makes one for `connection`. */
-  readonly client: GcpKmsClient | undefined;
-  readonly connection: GcpKmsConnection;
+export interface Settings extends Checked<GcpKmsKey, GcpKmsConnection, GcpKmsClient> {
+  /** The parts of `key`. */
+  readonly name: KeyName;
 }
 
 /**
@@ -97,38 +106,18 @@ export interface Settings {
  * @param fault - Creates the error for a problem. A problem never repeats a value.
  */
 export function checkOptions(options: GcpKmsOptions, fault: Fault = misuse): Settings {
-  checkSettings(options, rules, fault);
-  const { client, alsoUnwrap = [], insecure = false, endpoint, universeDomain } = options;
-  const { timeout = DEFAULT_TIMEOUT_MS, maxAttempts = DEFAULT_MAX_ATTEMPTS } = options;
-  const key = checkKey(options.key, fault);
-  if (!Array.isArray(alsoUnwrap) || alsoUnwrap.some((name) => !isKeyName(name))) {
-    throw fault(`alsoUnwrap must list names of keys, ${FORM}`);
-  }
-  if (endpoint !== undefined) checkOrigin("endpoint", endpoint, { insecure, fault, path: false });
-  const connection = { endpoint, universeDomain };
-  return {
-    keyId: options.key,
-    key,
-    alsoUnwrap: [...alsoUnwrap],
-    timeout,
-    maxAttempts,
-    insecure,
-    client,
-    connection,
-  };
-}
-
-const FORM = "projects/P/locations/L/keyRings/R/cryptoKeys/K";
-
-function checkKey(key: unknown, fault: Fault): KeyName {
+  const settings = checkSettings(options, table, fault);
+  const { key, insecure, connection } = settings;
   const name = typeof key === "string" ? parseKeyName(key) : undefined;
-  if (name !== undefined) return name;
-  if (typeof key === "string" && parseVersionName(key) !== undefined) {
-    throw fault("key must name a key and not one of its versions; the primary version wraps");
+  if (name === undefined) {
+    const isVersion = typeof key === "string" && parseVersionName(key) !== undefined;
+    throw fault(
+      isVersion
+        ? "key must name a key and not one of its versions; the primary version wraps"
+        : `key must be ${FORM}`,
+    );
   }
-  throw fault(`key must be ${FORM}`);
-}
-
-function isKeyName(name: unknown): boolean {
-  return typeof name === "string" && parseKeyName(name) !== undefined;
+  const { endpoint } = connection;
+  if (endpoint !== undefined) checkOrigin("endpoint", endpoint, { insecure, fault, path: false });
+  return { ...settings, name };
 }

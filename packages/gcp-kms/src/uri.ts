@@ -7,16 +7,13 @@
  *
  * @module
  */
-import { decodePart, readUri, uriFault } from "@env/core/driver";
-import { checkOptions, type GcpKmsConnection, type GcpKmsKey } from "./options.ts";
+import { decodePart, readOptions, uriFault } from "@env/core/driver";
+import { checkOptions, table, type GcpKmsConnection, type GcpKmsKey } from "./options.ts";
 
 /** What a URI names: options for `gcpKms` and `doctor`. */
-export type GcpKmsUri = Pick<GcpKmsKey, "key" | "alsoUnwrap" | "insecure"> & GcpKmsConnection;
+export type GcpKmsUri = GcpKmsKey & GcpKmsConnection;
 
-const syntax = {
-  scheme: "gcp-kms",
-  parameters: { endpoint: "text", universeDomain: "text", insecure: "flag", alsoUnwrap: "list" },
-} as const;
+const fault = uriFault("gcp-kms");
 
 /**
  * Reads `gcp-kms:<key>` with the parameters `endpoint`, `universeDomain` and `insecure` (`true` or
@@ -25,12 +22,11 @@ const syntax = {
  * @throws {@link EnvelopeError} `ERR_ENVELOPE_CONFIG`
  */
 export function parseGcpKmsUri(uri: string): GcpKmsUri {
-  const fault = uriFault(syntax.scheme);
-  const { where, parameters } = readUri(uri, syntax);
+  const { where, named } = readOptions(uri, "gcp-kms", table);
   if (where.startsWith("/")) throw fault("it starts with a slash; write gcp-kms:projects/…");
   const key = decodePart(where, "key", fault);
   if (key === "") throw fault("the key is missing; write gcp-kms:projects/…/cryptoKeys/name");
-  const named = { key, ...parameters };
-  checkOptions(named, fault);
-  return named;
+  const options = { ...named, key };
+  checkOptions(options, fault);
+  return options;
 }

@@ -3,29 +3,23 @@
  *
  * @module
  */
-import type { Cmk, OpenCmkOptions } from "@env/core";
+import type { Cmk } from "@env/core";
 import { adapterOf, type Adapter, type CmkDriver, type Doctor } from "@env/core/driver";
 import { Calls } from "./calls.ts";
 import { driverOf } from "./driver.ts";
 import {
   checkOptions,
-  type VaultTransitConnection,
-  type VaultTransitKey,
+  table,
+  type OpenVaultTransitOptions,
   type VaultTransitOptions,
 } from "./options.ts";
 import { parseVaultTransitUri } from "./uri.ts";
 
-export interface OpenVaultTransitOptions
-  extends
-    OpenCmkOptions,
-    Pick<VaultTransitKey, "alsoUnwrap" | "timeout">,
-    Pick<VaultTransitConnection, "auth" | "tls"> {}
-
 const adapter: Adapter<VaultTransitOptions, OpenVaultTransitOptions> = adapterOf({
   scheme: "vault-transit",
+  options: table,
   check: checkOptions,
   parse: parseVaultTransitUri,
-  openOptions: ["auth", "tls"],
   callsOf: (settings) => new Calls(settings),
   driverOf,
   connect: (calls) => calls.connect(),

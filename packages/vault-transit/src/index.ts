@@ -7,8 +7,8 @@
  * @module
  */
 export { vaultTransit, vaultTransitDriver, doctor, openVaultTransit } from "./adapter.ts";
-export type { OpenVaultTransitOptions } from "./adapter.ts";
 export type {
+  OpenVaultTransitOptions,
   VaultAuth,
   VaultTls,
   VaultTransitConnection,

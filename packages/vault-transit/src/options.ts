@@ -4,7 +4,7 @@
  *
  * @module
  */
-import type { Awaitable } from "@env/core";
+import type { Awaitable, OpenCmkOptions } from "@env/core";
 import {
   checkOrigin,
   checkSettings,
@@ -14,8 +14,10 @@ import {
   milliseconds,
   misuse,
   oneOf,
+  type Checked,
+  type Either,
   type Fault,
-  type OptionRules,
+  type OptionTable,
 } from "@env/core/driver";
 import { clientMethods, type VaultTransitClient } from "./client.ts";
 import { hasLabel, isName, isPath, parseLabel, type KeyName } from "./key-name.ts";
@@ -99,22 +101,73 @@ export interface VaultTransitConnection {
 }
 
 /** Either a client of your own, which you close, or a connection for a client that the adapter makes and closes. */
-export type VaultTransitOptions =
-  | (VaultTransitKey & {
+export type VaultTransitOptions = VaultTransitKey &
+  Either<
+    {
       /** A client of `node-vault`, with its own address, namespace, token, TLS and redirects. */
       readonly client: VaultTransitClient;
-    } & { readonly [K in keyof VaultTransitConnection]?: never })
-  | (VaultTransitKey & VaultTransitConnection & { readonly client?: never });
+    },
+    VaultTransitConnection
+  >;
+
+export interface OpenVaultTransitOptions
+  extends
+    OpenCmkOptions,
+    Pick<VaultTransitKey, "alsoUnwrap" | "timeout">,
+    Pick<VaultTransitConnection, "auth" | "tls"> {}
+
+const MAX_TIMEOUT_MS = 2 ** 31 - 1; // The limit of setTimeout.
+
+export const table: OptionTable<
+  VaultTransitKey,
+  VaultTransitConnection,
+  VaultTransitClient,
+  OpenVaultTransitOptions
+> = {
+  connection: {
+    address: {},
+    auth: { opener: true },
+    tls: { opener: true },
+    redirectTo: {
+      must: "be a list of origins",
+      accepts: (value) => Array.isArray(value),
+      kind: "list",
+      uri: true,
+    },
+  },
+  key: {
+    key: {
+      must: "be a name of letters, digits, _, and inside it . and -, without a path",
+      accepts: isName,
+    },
+    mount: {
+      must: "be the path of a Transit engine, like transit",
+      accepts: isPath,
+      default: "transit",
+    },
+    namespace: {
+      must: "be names between slashes, like team/a",
+      accepts: (value) => value === "" || isPath(value),
+      default: "",
+      uri: true,
+    },
+    mode: { ...oneOf("derived", "aad"), default: "derived", uri: true },
+    insecure: { ...flag, default: false, uri: true },
+    alsoUnwrap: { kind: "list", default: [], uri: true, opener: true },
+    timeout: { ...milliseconds(MAX_TIMEOUT_MS), default: 10_000, opener: true },
+  },
+  client: {
+    methods: clientMethods,
+    must: "have the methods read and write",
+    has: "address, token and TLS",
+  },
+};
+
+type CheckedOptions = Checked<VaultTransitKey, VaultTransitConnection, VaultTransitClient>;
 
 /** Checked options. */
-export interface Settings {
+export interface Settings extends Omit<CheckedOptions, "key" | "connection"> {
   readonly key: KeyName;
-  readonly mode: VaultTransitMode;
-  readonly alsoUnwrap: readonly string[];
-  readonly timeout: number;
-  readonly insecure: boolean;
-  /** `undefined` if the adapter makes one for `connection`. */
-  readonly client: VaultTransitClient | undefined;
   readonly connection: CheckedConnection;
 }
 
@@ -126,28 +179,6 @@ export interface CheckedConnection {
   readonly redirectTo: readonly string[];
 }
 
-const DEFAULT_TIMEOUT_MS = 10_000;
-const MAX_TIMEOUT_MS = 2 ** 31 - 1; // The limit of setTimeout.
-const rules = {
-  key: {
-    key: undefined,
-    mount: undefined,
-    namespace: undefined,
-    mode: oneOf("derived", "aad"),
-    alsoUnwrap: undefined,
-    timeout: milliseconds(MAX_TIMEOUT_MS),
-    insecure: flag,
-  },
-  connection: { address: undefined, auth: undefined, tls: undefined, redirectTo: undefined },
-  client: {
-    methods: clientMethods,
-    must: "have the methods read and write",
-    has: "address, token and TLS",
-  },
-} as const satisfies OptionRules & {
-  readonly key: Record<keyof VaultTransitKey, unknown>;
-  readonly connection: Record<keyof VaultTransitConnection, unknown>;
-};
 const tlsOptions = new Set(["ca", "cert", "key", "passphrase", "serverName"]);
 
 /**
@@ -156,20 +187,22 @@ const tlsOptions = new Set(["ca", "cert", "key", "passphrase", "serverName"]);
  * @param fault - Creates the error for a problem. A problem never repeats a value.
  */
 export function checkOptions(options: VaultTransitOptions, fault: Fault = misuse): Settings {
-  checkSettings(options, rules, fault);
-  const { client, mode = "derived", timeout = DEFAULT_TIMEOUT_MS, alsoUnwrap = [] } = options;
-  const { insecure = false } = options;
-  const key = checkKey(options, fault);
+  const settings = checkSettings(options, table, fault);
+  const { key: name, mount, namespace, alsoUnwrap, insecure, client } = settings;
+  const key = { namespace, mount, name };
+  if (!hasLabel(key)) throw fault("namespace, mount and key are too long together");
   if (
     !Array.isArray(alsoUnwrap) ||
-    alsoUnwrap.some((label) => parseLabel(label, key.namespace) === undefined)
+    alsoUnwrap.some((label) => parseLabel(label, namespace) === undefined)
   ) {
     throw fault("alsoUnwrap must list labels of the same namespace, like transit/orders-old");
   }
   if (client !== undefined && !insecure) checkClient(client, fault);
   const connection =
-    client === undefined ? checkConnection(options, key.namespace, insecure, fault) : noConnection;
-  return { key, mode, timeout, insecure, alsoUnwrap: [...alsoUnwrap], client, connection };
+    client === undefined
+      ? checkConnection(settings.connection, namespace, insecure, fault)
+      : noConnection;
+  return { ...settings, key, connection };
 }
 
 const noConnection: CheckedConnection = {
@@ -179,22 +212,6 @@ const noConnection: CheckedConnection = {
   tls: {},
   redirectTo: [],
 };
-
-function checkKey(
-  { key: name, mount = "transit", namespace = "" }: VaultTransitKey,
-  fault: Fault,
-): KeyName {
-  if (!isName(name)) {
-    throw fault("key must be a name of letters, digits, _, and inside it . and -, without a path");
-  }
-  if (!isPath(mount)) throw fault("mount must be the path of a Transit engine, like transit");
-  if (namespace !== "" && !isPath(namespace)) {
-    throw fault("namespace must be names between slashes, like team/a");
-  }
-  const key = { namespace, mount, name };
-  if (!hasLabel(key)) throw fault("namespace, mount and key are too long together");
-  return key;
-}
 
 function checkConnection(
   options: VaultTransitConnection,
@@ -206,7 +223,6 @@ function checkConnection(
   if (address === undefined || address === "")
     throw fault("address is missing, and VAULT_ADDR is not set");
   const origin = checkAddress("address", address, insecure, fault);
-  if (!Array.isArray(redirectTo)) throw fault("redirectTo must be a list of origins");
   const targets = redirectTo.map((target) => checkAddress("redirectTo", target, insecure, fault));
   if (origin.startsWith("https:") && targets.some((target) => !target.startsWith("https:"))) {
     throw fault("redirectTo must be https where the address is");

@@ -7,33 +7,18 @@
  *
  * @module
  */
-import { readUri, uriFault } from "@env/core/driver";
+import { readOptions, uriFault } from "@env/core/driver";
 import {
   checkOptions,
+  table,
   type VaultTransitConnection,
   type VaultTransitKey,
-  type VaultTransitMode,
 } from "./options.ts";
 
 /** What a URI names: options for `vaultTransit` and `doctor`. */
-export type VaultTransitUri = Pick<
-  VaultTransitKey,
-  "key" | "mount" | "namespace" | "mode" | "alsoUnwrap" | "insecure"
-> &
-  Pick<VaultTransitConnection, "address" | "auth" | "redirectTo">;
+export type VaultTransitUri = VaultTransitKey & VaultTransitConnection;
 
-const syntax = {
-  scheme: "vault-transit",
-  parameters: {
-    mode: "text",
-    namespace: "text",
-    kubernetes: "text",
-    kubernetesMount: "text",
-    insecure: "flag",
-    alsoUnwrap: "list",
-    redirectTo: "list",
-  },
-} as const;
+const fault = uriFault("vault-transit");
 
 /**
  * Reads `vault-transit:<address>/<mount>/<key>` with the parameters `mode` (`derived` or `aad`),
@@ -43,31 +28,25 @@ const syntax = {
  * @throws {@link EnvelopeError} `ERR_ENVELOPE_CONFIG`
  */
 export function parseVaultTransitUri(uri: string): VaultTransitUri {
-  const fault = uriFault(syntax.scheme);
-  const { where, parameters } = readUri(uri, syntax);
+  const login = ["kubernetes", "kubernetesMount"] as const;
+  const { where, named, further } = readOptions(uri, "vault-transit", table, login);
   const [, address, path] = /^(https?:\/\/[^/]+)\/(.*)$/s.exec(where) ?? [];
   if (address === undefined || path === undefined) {
     throw fault("write the address, the path of the engine and the key: https://host/transit/key");
   }
   const end = path.lastIndexOf("/");
   if (end === -1) throw fault("the path of the engine is missing: https://host/transit/key");
-  const { kubernetes: role, kubernetesMount: mount, mode, ...rest } = parameters;
+  const { kubernetes: role, kubernetesMount: mount } = further;
   if (mount !== undefined && role === undefined) {
     throw fault("kubernetesMount is given without kubernetes");
   }
-  if (mode !== undefined && !isMode(mode)) throw fault("mode must be derived or aad");
-  const named: VaultTransitUri = {
+  const options = {
     address,
     mount: path.slice(0, end),
     key: path.slice(end + 1),
-    ...rest,
-    ...(mode !== undefined && { mode }),
+    ...named,
     ...(role !== undefined && { auth: { kubernetes: { role, mount } } }),
   };
-  checkOptions(named, fault);
-  return named;
-}
-
-function isMode(text: string): text is VaultTransitMode {
-  return text === "derived" || text === "aad";
+  checkOptions(options, fault);
+  return options;
 }

@@ -10,6 +10,7 @@ import type { OpenCmkOptions } from "../open-cmk.ts";
 import { checkOptions } from "../options.ts";
 import { KmsCallError } from "./call-error.ts";
 import { doctor, type Doctor } from "./doctor.ts";
+import type { AnyOptionTable } from "./settings.ts";
 import { uriFault } from "./uri.ts";
 
 /** The options of every opener, as far as an adapter sees them. */
@@ -19,19 +20,15 @@ export interface OpenOptions extends OpenCmkOptions {
 }
 
 /** The parts of an adapter. `Calls` makes the calls to the KMS, with a client that it keeps. */
-export interface AdapterParts<
-  Given extends OpenOptions,
-  Settings extends { readonly alsoUnwrap: readonly string[] },
-  Calls,
-> {
+export interface AdapterParts<Settings extends { readonly alsoUnwrap: readonly string[] }, Calls> {
   /** The scheme of its URIs, without the colon. */
   readonly scheme: string;
   /** Checks options and copies them. Throws a TypeError or a RangeError for anything but the adapter's options. */
   check(options: object): Settings;
   /** Returns the options that a URI names. Throws `ERR_ENVELOPE_CONFIG`. */
   readonly parse: (uri: string) => object & Pick<OpenOptions, "alsoUnwrap">;
-  /** What the opener accepts beside {@link OpenOptions}. An option replaces what the URI says. */
-  readonly openOptions: readonly Exclude<keyof Given, keyof OpenOptions>[];
+  /** The options, some of which the opener accepts. They replace what the URI says. */
+  readonly options: AnyOptionTable;
   readonly callsOf: (settings: Settings) => Calls;
   readonly driverOf: (settings: Settings, calls: Calls) => CmkDriver;
   /** Makes an opener fail with a {@link KmsCallError} if the SDK is missing, or cannot find its configuration. */
@@ -52,10 +49,13 @@ export function adapterOf<
   Given extends OpenOptions,
   Settings extends { readonly alsoUnwrap: readonly string[] },
   Calls,
->(parts: AdapterParts<Given, Settings, Calls>): Adapter<Options, Given> {
+>(parts: AdapterParts<Settings, Calls>): Adapter<Options, Given> {
   const { scheme, parse, callsOf, driverOf, connect } = parts;
-  const openOptions = new Set<string>(["baseDirectory", "timeout", "alsoUnwrap"]);
-  for (const name of parts.openOptions) openOptions.add(String(name));
+  const opened = new Set(["baseDirectory"]);
+  const { key, connection, client } = parts.options;
+  for (const [name, { opener }] of Object.entries({ ...key, ...connection, client })) {
+    if (opener === true) opened.add(name);
+  }
 
   const cmkOf = (settings: Settings, calls: Calls): Cmk =>
     new Cmk(driverOf(settings, calls), { alsoUnwrap: settings.alsoUnwrap });
@@ -76,7 +76,7 @@ export function adapterOf<
       return await doctor(cmk, doctorOptions);
     },
     async open(uri, given) {
-      checkOptions(given ?? {}, openOptions);
+      checkOptions(given ?? {}, opened);
       const { baseDirectory: _, alsoUnwrap = [], ...own }: OpenOptions = given ?? {};
       const named = parse(uri);
       const all = [...(named.alsoUnwrap ?? []), ...alsoUnwrap];

@@ -48,13 +48,22 @@ export {
   checkOrigin,
   checkSettings,
   flag,
+  list,
   milliseconds,
   misuse,
   oneOf,
   text,
   wholeNumber,
 } from "./settings.ts";
-export type { Fault, OptionRule, OptionRules } from "./settings.ts";
+export type {
+  AnyOptionTable,
+  Checked,
+  Either,
+  Fault,
+  Option,
+  OptionRule,
+  OptionTable,
+} from "./settings.ts";
 export { isLoopback, isPrivateOrigin, unverifiedTls } from "./transport.ts";
-export { decodePart, readUri, uriFault } from "./uri.ts";
-export type { ParameterKind, UriParts, UriSyntax } from "./uri.ts";
+export { decodePart, readOptions, readUri, uriFault } from "./uri.ts";
+export type { ParameterKind, UriOptions, UriParts, UriSyntax } from "./uri.ts";

@@ -7,6 +7,7 @@
  * @module
  */
 import { EnvelopeError } from "../error.ts";
+import type { AnyOptionTable, OptionTable } from "./settings.ts";
 
 /** How a parameter is read. `any` is text that may be empty; a `list` may be given several times. */
 export type ParameterKind = "text" | "any" | "flag" | "list";
@@ -75,6 +76,59 @@ export function readUri(
     else found.set(name, value);
   }
   return { where, parameters: Object.fromEntries(found) };
+}
+
+/** What a URI says: the options that its parameters give, and what the adapter reads itself. */
+export interface UriOptions<Named, Further extends string> {
+  /** The part before the question mark, still percent-encoded. */
+  readonly where: string;
+  readonly named: Partial<Named>;
+  /** The parameters that are not options. */
+  readonly further: Readonly<Partial<Record<Further, string>>>;
+}
+
+/**
+ * Reads a URI whose parameters are in an adapter's table of options.
+ *
+ * @param names - Names of further parameters, which are text.
+ * @throws {@link EnvelopeError} `ERR_ENVELOPE_CONFIG`
+ */
+export function readOptions<
+  Key extends object,
+  Connection extends object,
+  Client extends object,
+  Opened extends object,
+  Further extends string = never,
+>(
+  uri: string,
+  scheme: string,
+  table: OptionTable<Key, Connection, Client, Opened>,
+  names?: readonly Further[],
+): UriOptions<Key & Connection, Further>;
+export function readOptions(
+  uri: string,
+  scheme: string,
+  { connection, key }: AnyOptionTable,
+  names: readonly string[] = [],
+): UriOptions<object, string> {
+  const kinds: Record<string, ParameterKind> = {};
+  const options = new Map<string, string>();
+  for (const [option, { uri: parameter, kind }] of Object.entries({ ...connection, ...key })) {
+    if (parameter === undefined) continue;
+    const name = parameter === true ? option : parameter;
+    kinds[name] = kind === "flag" || kind === "list" ? kind : "text";
+    options.set(name, option);
+  }
+  for (const name of names) kinds[name] = "text";
+  const { where, parameters } = readUri(uri, { scheme, parameters: kinds });
+  const named: Record<string, unknown> = {};
+  const further: Record<string, string> = {};
+  for (const [name, value] of Object.entries(parameters)) {
+    const option = options.get(name);
+    if (option !== undefined) named[option] = value;
+    else if (typeof value === "string") further[name] = value;
+  }
+  return { where, named, further };
 }
 
 /** Decodes a part of a URI; `what` names it in the error. */

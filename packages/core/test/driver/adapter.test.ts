@@ -26,7 +26,11 @@ class Stub {
       return { key: options.key, alsoUnwrap: options.alsoUnwrap ?? [] };
     },
     parse: () => ({ key: "first", region: "here", alsoUnwrap: ["second"] }),
-    openOptions: ["region"],
+    options: {
+      key: { key: {}, alsoUnwrap: { opener: true }, timeout: { opener: true } },
+      connection: { region: { opener: true }, profile: {} },
+      client: { methods: [], must: "", has: "" },
+    },
     callsOf: (settings) => new StubKey(settings.key),
     driverOf: (_, { driver }) => ({
       ...driver,
@@ -59,11 +63,14 @@ describe("an opener", () => {
     await cmk.close();
   });
 
-  it("refuses a misspelt option before it reads the URI", async () => {
+  it("refuses an option that is misspelt, or not for openers, before it reads the URI", async () => {
     const stub = new Stub();
     const misspelt = { regoin: "there" } as object;
     await expect(stub.adapter.open("stub:first", misspelt)).rejects.toThrow(
       new TypeError('unknown option "regoin"'),
+    );
+    await expect(stub.adapter.open("stub:first", { profile: "p" } as object)).rejects.toThrow(
+      new TypeError('unknown option "profile"'),
     );
     expect(stub.checked).toEqual([]);
   });

@@ -2,16 +2,37 @@ import {
   checkOrigin,
   checkSettings,
   flag,
+  list,
   milliseconds,
   misuse,
   oneOf,
   text,
   wholeNumber,
+  type OptionTable,
 } from "@env/core/driver";
 import { expect, it } from "vitest";
 
-const rules = {
-  key: { key: undefined, timeout: milliseconds(100), mode: oneOf("a", "b"), insecure: flag },
+interface Key {
+  readonly key?: unknown;
+  readonly alsoUnwrap?: readonly string[] | undefined;
+  readonly timeout?: number | undefined;
+  readonly mode?: "a" | "b" | undefined;
+  readonly insecure?: boolean | undefined;
+}
+
+const table: OptionTable<
+  Key,
+  { readonly region?: string; readonly maxAttempts?: number },
+  { encrypt(): void },
+  object
+> = {
+  key: {
+    key: { default: 0 },
+    alsoUnwrap: { ...list((name) => name !== "", "names"), default: ["old"] },
+    timeout: { ...milliseconds(100), default: 50 },
+    mode: { ...oneOf("a", "b"), default: "a" },
+    insecure: { ...flag, default: false },
+  },
   connection: {
     region: text(/^[a-z]+$/, "the name of a region"),
     maxAttempts: wholeNumber(Infinity, "a whole number, at least 1"),
@@ -25,7 +46,7 @@ it.each([
   { key: 7, timeout: 100, mode: "b", insecure: false, region: "eu", maxAttempts: 1 },
   { client, timeout: undefined, region: undefined },
 ])("accepts %o", (options) => {
-  expect(() => checkSettings(options, rules, misuse)).not.toThrow();
+  expect(() => checkSettings(options, table, misuse)).not.toThrow();
 });
 
 it.each<[object, Error]>([
@@ -36,13 +57,46 @@ it.each<[object, Error]>([
   [{ timeout: "1" }, new TypeError("timeout must be a whole number of milliseconds, 1 to 100")],
   [{ maxAttempts: 0.5 }, new RangeError("maxAttempts must be a whole number, at least 1")],
   [{ mode: "c" }, new TypeError("mode must be a or b")],
+  [{ mode: null }, new TypeError("mode must be a or b")],
+  [{ alsoUnwrap: "name" }, new TypeError("alsoUnwrap must list names")],
+  [{ alsoUnwrap: [""] }, new TypeError("alsoUnwrap must list names")],
+  [{ alsoUnwrap: [7] }, new TypeError("alsoUnwrap must list names")],
   [{ insecure: 1 }, new TypeError("insecure must be a boolean")],
   [{ region: "EU" }, new TypeError("region must be the name of a region")],
   [{ client: {} }, new TypeError("client must be a client")],
   [{ client: null }, new TypeError("client must be a client")],
   [{ client, region: "eu" }, new TypeError("a client has its own region; pass either, not both")],
 ])("refuses %o", (options, error) => {
-  expect(() => checkSettings(options, rules, misuse)).toThrow(error);
+  expect(() => checkSettings(options, table, misuse)).toThrow(error);
+});
+
+it("requires an option of the key that has no default", () => {
+  const required: OptionTable<{ readonly key: string }, object, object, object> = {
+    connection: {},
+    key: { key: text(/^k/, "a key") },
+    client: { methods: [], must: "", has: "" },
+  };
+  expect(() => checkSettings({}, required, misuse)).toThrow(new TypeError("key must be a key"));
+});
+
+it("fills in the defaults of the key, and copies lists", () => {
+  const alsoUnwrap = ["other"];
+  const settings = checkSettings({ key: 7, alsoUnwrap, region: "eu" }, table, misuse);
+  alsoUnwrap.pop();
+  expect(settings).toEqual({
+    key: 7,
+    alsoUnwrap: ["other"],
+    timeout: 50,
+    mode: "a",
+    insecure: false,
+    client: undefined,
+    connection: { region: "eu" },
+  });
+  expect(checkSettings({ client }, table, misuse)).toMatchObject({
+    client,
+    alsoUnwrap: ["old"],
+    connection: {},
+  });
 });
 
 const secure = { insecure: false, fault: misuse, path: false };

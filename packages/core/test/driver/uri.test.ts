@@ -1,4 +1,4 @@
-import { readUri } from "@env/core/driver";
+import { flag, list, readOptions, readUri, text, type OptionTable } from "@env/core/driver";
 import { describe, expect, it } from "vitest";
 
 const syntax = {
@@ -50,4 +50,40 @@ it("says how a character is written in a path", () => {
   const path = { ...syntax, path: true };
   expect(() => readUri("example:a?b?c", path)).toThrow(/question mark; write %3F in a path$/);
   expect(() => readUri("example:a#b", path)).toThrow(/fragment; write %23 in a path$/);
+});
+
+describe("a URI with an adapter's options", () => {
+  interface Key {
+    readonly key: string;
+    readonly useFips?: boolean | undefined;
+    readonly alsoUnwrap?: readonly string[] | undefined;
+  }
+  interface Connection {
+    readonly region?: string;
+    readonly endpoint?: string;
+  }
+  const table: OptionTable<Key, Connection, object, object> = {
+    connection: { region: { ...text(/^eu/, "European"), uri: true }, endpoint: {} },
+    key: {
+      key: {},
+      useFips: { ...flag, default: false, uri: "fips" },
+      alsoUnwrap: { ...list(() => true, "names"), default: [], uri: true },
+    },
+    client: { methods: [], must: "", has: "" },
+  };
+
+  it("gives those that have a parameter, by their own names", () => {
+    const uri = "example:a?region=x&fips=true&alsoUnwrap=b&alsoUnwrap=c&role=r";
+    expect(readOptions(uri, "example", table, ["role", "mount"])).toEqual({
+      where: "a",
+      named: { region: "x", useFips: true, alsoUnwrap: ["b", "c"] },
+      further: { role: "r" },
+    });
+  });
+
+  it("has no parameter for the others", () => {
+    expect(() => readOptions("example:a?endpoint=x", "example", table)).toThrow(
+      "example URI: it has an unknown parameter; known are region, fips, alsoUnwrap",
+    );
+  });
 });

@@ -3,21 +3,18 @@
  *
  * @module
  */
-import type { Cmk, OpenCmkOptions } from "@env/core";
+import type { Cmk } from "@env/core";
 import { adapterOf, type Adapter, type CmkDriver, type Doctor } from "@env/core/driver";
 import { Calls } from "./calls.ts";
 import { driverOf } from "./driver.ts";
-import { checkOptions, type AcmeKmsOptions } from "./options.ts";
+import { checkOptions, table, type AcmeKmsOptions, type OpenAcmeKmsOptions } from "./options.ts";
 import { parseAcmeKmsUri } from "./uri.ts";
-
-export interface OpenAcmeKmsOptions
-  extends OpenCmkOptions, Pick<AcmeKmsOptions, "alsoUnwrap" | "timeout" | "client"> {}
 
 const adapter: Adapter<AcmeKmsOptions, OpenAcmeKmsOptions> = adapterOf({
   scheme: "acme-kms",
+  options: table,
   check: checkOptions,
   parse: parseAcmeKmsUri,
-  openOptions: ["client"],
   callsOf: (settings) => new Calls(settings),
   driverOf,
   connect: (calls) => calls.connect(),

@@ -34,7 +34,7 @@ export class Calls extends ClientCalls<AcmeKmsClient> {
   }
 }
 
-/** Makes the SDK's client. The SDK is a peer dependency, and is imported here, at the first call. */
+/** Makes the SDK's client, from `connection` of the settings. The SDK is a peer dependency and is imported here. */
 async function connect(): Promise<AcmeKmsClient> {
   throw new AcmeKmsError("Unavailable", { hint: "pass a client: this adapter makes none yet" });
 }

@@ -4,52 +4,72 @@
  *
  * @module
  */
+import type { OpenCmkOptions } from "@env/core";
 import {
   checkSettings,
+  list,
   milliseconds,
   misuse,
   text,
+  type Checked,
+  type Either,
   type Fault,
-  type OptionRules,
+  type OptionTable,
 } from "@env/core/driver";
 import { clientMethods, type AcmeKmsClient } from "./client.ts";
 
-export interface AcmeKmsOptions {
+/** The key, and how the adapter calls it. */
+export interface AcmeKmsKey {
   /** The id of the key. */
   readonly key: string;
   /** Ids of further keys that may unwrap, for example after a move to another key. Default: none. */
   readonly alsoUnwrap?: readonly string[] | undefined;
   /** Milliseconds for one call. Default: 10 000. */
   readonly timeout?: number | undefined;
-  /** A client of your own, which you close. Default: one that is made for the environment. */
-  readonly client?: AcmeKmsClient | undefined;
 }
 
-const DEFAULT_TIMEOUT_MS = 10_000;
+/** How the adapter makes its own client. */
+export interface AcmeKmsConnection {
+  /** Default: what the SDK finds. */
+  readonly region?: string | undefined;
+}
+
+/** Either a client of your own, which you close, or a connection for a client that the adapter makes. */
+export type AcmeKmsOptions = AcmeKmsKey &
+  Either<{ readonly client: AcmeKmsClient }, AcmeKmsConnection>;
+
+export interface OpenAcmeKmsOptions
+  extends OpenCmkOptions, Pick<AcmeKmsKey, "alsoUnwrap" | "timeout"> {
+  readonly client?: AcmeKmsClient;
+}
+
 const MAX_TIMEOUT_MS = 2 ** 30; // Half of what setTimeout takes.
 const KEY_ID = /^[\w/-]{1,256}$/;
 
-const rules = {
-  key: {
-    key: text(KEY_ID, "the id of a key"),
-    alsoUnwrap: {
-      be: "a list of key ids",
-      accepts: (list) =>
-        Array.isArray(list) && list.every((id) => typeof id === "string" && KEY_ID.test(id)),
+/** What the options must be, what a URI gives (`uri`), and what the opener accepts beside it (`opener`). */
+export const table: OptionTable<AcmeKmsKey, AcmeKmsConnection, AcmeKmsClient, OpenAcmeKmsOptions> =
+  {
+    connection: { region: { ...text(/^[a-z0-9-]{1,63}$/, "the name of a region"), uri: true } },
+    key: {
+      key: text(KEY_ID, "the id of a key"),
+      alsoUnwrap: {
+        ...list((id) => KEY_ID.test(id), "key ids"),
+        default: [],
+        uri: true,
+        opener: true,
+      },
+      timeout: { ...milliseconds(MAX_TIMEOUT_MS), default: 10_000, opener: true },
     },
-    timeout: milliseconds(MAX_TIMEOUT_MS),
-  },
-  connection: {},
-  client: { methods: clientMethods, must: "have the methods of AcmeKmsClient", has: "endpoint" },
-} as const satisfies OptionRules;
+    client: {
+      methods: clientMethods,
+      must: "have the methods of AcmeKmsClient",
+      has: "region",
+      opener: true,
+    },
+  };
 
 /** Checked options. */
-export interface Settings {
-  readonly key: string;
-  readonly alsoUnwrap: readonly string[];
-  readonly timeout: number;
-  readonly client: AcmeKmsClient | undefined;
-}
+export type Settings = Checked<AcmeKmsKey, AcmeKmsConnection, AcmeKmsClient>;
 
 /**
  * Checks options and takes a copy.
@@ -57,8 +77,5 @@ export interface Settings {
  * @param fault - Creates the error for a problem. A problem never repeats a value.
  */
 export function checkOptions(options: AcmeKmsOptions, fault: Fault = misuse): Settings {
-  checkSettings(options, rules, fault);
-  const { key, alsoUnwrap = [], timeout = DEFAULT_TIMEOUT_MS, client } = options;
-  if (key === undefined) throw fault("key must be the id of a key");
-  return { key, alsoUnwrap: [...alsoUnwrap], timeout, client };
+  return checkSettings(options, table, fault);
 }

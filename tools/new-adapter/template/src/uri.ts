@@ -3,23 +3,22 @@
  *
  * @module
  */
-import { decodePart, readUri, uriFault } from "@env/core/driver";
-import { checkOptions, type AcmeKmsOptions } from "./options.ts";
+import { decodePart, readOptions, uriFault } from "@env/core/driver";
+import { checkOptions, table, type AcmeKmsConnection, type AcmeKmsKey } from "./options.ts";
 
 /** What a URI names: options for `acmeKms` and `doctor`. */
-export type AcmeKmsUri = Pick<AcmeKmsOptions, "key" | "alsoUnwrap">;
+export type AcmeKmsUri = AcmeKmsKey & AcmeKmsConnection;
 
-const syntax = { scheme: "acme-kms", parameters: { alsoUnwrap: "list" } } as const;
+const fault = uriFault("acme-kms");
 
 /**
- * Reads `acme-kms:<key id>` with any number of parameters `alsoUnwrap`.
+ * Reads `acme-kms:<key id>` with the parameter `region` and any number of `alsoUnwrap`.
  *
  * @throws {@link EnvelopeError} `ERR_ENVELOPE_CONFIG`
  */
 export function parseAcmeKmsUri(uri: string): AcmeKmsUri {
-  const fault = uriFault(syntax.scheme);
-  const { where, parameters } = readUri(uri, syntax);
-  const named = { key: decodePart(where, "key", fault), ...parameters };
-  checkOptions(named, fault);
-  return named;
+  const { where, named } = readOptions(uri, "acme-kms", table);
+  const options = { ...named, key: decodePart(where, "key", fault) };
+  checkOptions(options, fault);
+  return options;
 }
