@@ -10,7 +10,8 @@
  */
 import { realpath } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
-import { parseLocalFileUri } from "@env/local-file";
+import { isPostgresUrl } from "@env/kms";
+import { keystorePath, parseLocalFileUri } from "@env/local-file";
 import { usageError } from "./errors.ts";
 import { identityOf, readFront, readSource, type Reason } from "./files.ts";
 
@@ -40,7 +41,8 @@ export class OwnFiles {
     const keystores = open.flatMap(({ uris, baseDirectory }) =>
       uris
         .filter((uri) => uri.startsWith("local-file:"))
-        .map((uri) => resolve(baseDirectory, parseLocalFileUri(uri).path)),
+        .map((uri) => keystorePath(parseLocalFileUri(uri).path, baseDirectory))
+        .filter((path) => !isPostgresUrl(path)),
     );
     for (const path of new Set(keystores)) {
       await own.#add(path, "a keystore");

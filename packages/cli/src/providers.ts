@@ -18,12 +18,13 @@ import { CONFIG_FILE, loadConfig, openCmks, type EnvelopeConfig } from "@env/cor
 import type * as Gcp from "@env/gcp-kms";
 import {
   inspectKeystore,
+  isPostgresUrl,
   openKeystore,
   type Keystore,
   type RootKeyKind,
   type RootKeySource,
 } from "@env/kms";
-import { keystoreOptions, openLocalFile, parseLocalFileUri } from "@env/local-file";
+import { keystoreOptions, keystorePath, openLocalFile, parseLocalFileUri } from "@env/local-file";
 import type * as Vault from "@env/vault-transit";
 import { CommandError, usageError } from "./errors.ts";
 import { keyFileOf, OwnFiles } from "./own-files.ts";
@@ -89,7 +90,7 @@ export async function withKeystore<T>(
   const { path, options } =
     keystore === undefined
       ? await configuredKeystore(ui, selection)
-      : { path: resolve(keystore), options: trust() };
+      : { path: keystorePath(keystore, process.cwd()), options: trust() };
   using opened = await openKeystore(path, { ...options, root: await rootOf(ui, path, options) });
   return await use(opened);
 }
@@ -229,6 +230,12 @@ export function rootSource(
   path: string,
   purpose: "open" | "create",
 ): RootKeySource {
+  if (kind === "key-file" && isPostgresUrl(path)) {
+    throw usageError(
+      "no key file is beside a database, and every node needs the root key",
+      "choose --root environment or --root passphrase for a keystore in PostgreSQL",
+    );
+  }
   if (kind === "key-file") return { keyFile: keyFileOf(path) };
   if (kind === "environment") return { environment: rootKeyVariable };
   if (kind === "passphrase") return { passphrase: () => readPassphrase(ui, path, purpose) };
@@ -301,5 +308,5 @@ function keystoreOf(
 ): { readonly path: string; readonly options: KeystoreOptions } {
   const parsed = parseLocalFileUri(uri);
   const options = { ...keystoreOptions(parsed, baseDirectory), ...trust() };
-  return { path: resolve(baseDirectory, parsed.path), options };
+  return { path: keystorePath(parsed.path, baseDirectory), options };
 }

@@ -7,6 +7,7 @@
 export { createKeystore, inspectKeystore, Keystore, openKeystore } from "./keystore.ts";
 export type { CreateKeystoreOptions, KeystoreFacts, OpenKeystoreOptions } from "./keystore.ts";
 export type { Finding as KeystoreFinding } from "./store/verify.ts";
+export { isPostgresUrl } from "./store/keystore-database.ts";
 export { canLoseWrites, sqliteVersion } from "./store/sqlite-version.ts";
 export { generateRootKey } from "./store/root-key.ts";
 export type { RootKeyKind, RootKeySource } from "./store/root-key.ts";

@@ -11,6 +11,7 @@ import { Cmk, EnvelopeError, type OpenCmkOptions } from "@env/core";
 import { decodePart, readUri, uriFault } from "@env/core/driver";
 import {
   inspectKeystore,
+  isPostgresUrl,
   openKeystore,
   parsePrincipal,
   principalArn,
@@ -37,7 +38,7 @@ export interface OpenLocalFileOptions extends OpenCmkOptions, KeystoreOptions {
 
 /** What a URI names. */
 export interface LocalFileUri {
-  /** The percent-decoded path, relative or absolute. */
+  /** The percent-decoded path, relative or absolute, or URL of PostgreSQL. */
   readonly path: string;
   /** Key id, key ARN, alias or alias ARN. */
   readonly key: string;
@@ -88,7 +89,7 @@ export async function openLocalFile(uri: string, options: OpenLocalFileOptions =
   const { baseDirectory = process.cwd(), timeout: _, ...own } = options; // Nothing here waits for a network.
   const { root: givenRoot, alsoUnwrap, ...given } = own;
   const parsed = parseLocalFileUri(uri);
-  const path = resolve(baseDirectory, parsed.path);
+  const path = keystorePath(parsed.path, baseDirectory);
   const opened = { ...keystoreOptions(parsed, baseDirectory), ...given };
   const root = givenRoot ?? rootByConvention((await inspectKeystore(path, opened)).rootKind, path);
   const keystore = await openKeystore(path, { ...opened, root });
@@ -102,6 +103,17 @@ export async function openLocalFile(uri: string, options: OpenLocalFileOptions =
     keystore.close();
     throw error;
   }
+}
+
+/**
+ * Where a keystore is: an absolute path, or the URL of PostgreSQL as it is.
+ *
+ * @throws {@link EnvelopeError} `ERR_ENVELOPE_CONFIG` for a URL with a password: it would be shown and kept.
+ */
+export function keystorePath(path: string, baseDirectory: string): string {
+  if (!isPostgresUrl(path)) return resolve(baseDirectory, path);
+  if (!/^\w+:\/\/[^/?#@]*:[^/?#]*@/.test(path)) return path;
+  throw fault("it has a password; set PGPASSWORD, or use a password file");
 }
 
 /**
@@ -135,7 +147,8 @@ function writeToStderr(record: AuditRecord): Promise<void> {
 }
 
 /**
- * Reads `local-file:<path>?key=<key>`, with further parameters separated by `&`.
+ * Reads `local-file:<path>?key=<key>`, with further parameters separated by `&`. Parameters of a URL of PostgreSQL in place of
+ * the path begin with `%3F` and are separated by `%26`.
  *
  * @throws {@link EnvelopeError} `ERR_ENVELOPE_CONFIG`
  */
@@ -211,6 +224,9 @@ function wholeNumber(name: string, text: string | undefined, max: number): numbe
 }
 
 function rootByConvention(kind: RootKeyKind, path: string): RootKeySource {
+  if (kind === "key-file" && isPostgresUrl(path)) {
+    throw fault("no key file is beside a database; pass its path as options.root");
+  }
   if (kind === "key-file") return { keyFile: `${path}.key` };
   if (kind === "environment") return { environment: "ENVELOPE_ROOT_KEY" };
   if (kind === "passphrase") return { passphrase: passphraseInEnvironment() };

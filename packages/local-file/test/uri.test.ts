@@ -7,7 +7,7 @@ import { rejection } from "@env/testkit/refusal";
 import { until } from "@env/testkit/turns";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { openLocalFile } from "../src/index.ts";
-import { parseLocalFileUri } from "../src/uri.ts";
+import { keystorePath, parseLocalFileUri } from "../src/uri.ts";
 import { tempKeystore } from "./support/keystore.ts";
 
 const context = { tenant: "acme" };
@@ -16,11 +16,22 @@ afterEach(() => {
   vi.unstubAllEnvs();
 });
 
+it("a URL of PostgreSQL stays as it is, and must not have a password", () => {
+  const url = "postgres://kms@one:5432,two:5432/keys?schema=a";
+  expect(keystorePath(url, "/etc")).toBe(url);
+  expect(keystorePath("keys.kms", "/etc")).toBe("/etc/keys.kms");
+  expect(() => keystorePath("postgres://kms:secret@one/keys", "/etc")).toThrow("PGPASSWORD");
+});
+
 it.each([
   ["local-file:./dev.kms?key=alias/app", { path: "./dev.kms", key: "alias/app" }],
   ["local-file:dev.kms?key=alias%2Fapp", { path: "dev.kms", key: "alias/app" }],
   ["local-file:/var/lib/app.kms?key=x", { path: "/var/lib/app.kms", key: "x" }],
   ["local-file:///var/lib/app.kms?key=x", { path: "/var/lib/app.kms", key: "x" }],
+  [
+    "local-file:postgres://kms@one,two/keys%3Fschema=a%26sslmode=verify-full?key=x",
+    { path: "postgres://kms@one,two/keys?schema=a&sslmode=verify-full", key: "x" },
+  ],
   ["local-file:a%20b%3F%23%25.kms?key=x", { path: "a b?#%.kms", key: "x" }],
   ["local-file:dev.kms?key=a=b", { path: "dev.kms", key: "a=b" }],
   [

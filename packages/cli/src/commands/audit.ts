@@ -8,6 +8,7 @@ import { Option, type Command } from "@commander-js/extra-typings";
 import {
   principalArn,
   type AuditAnchor,
+  type AuditEntry,
   type AuditReport,
   type AuditRetention,
   type Keystore,
@@ -216,13 +217,19 @@ function parseRecords(text: string): number {
 async function tail(ui: Ui, keystore: Keystore, lines: number, follow: boolean): Promise<void> {
   const { audit, facts } = keystore;
   const { signal } = ui.host;
-  const { sequence: last } = await audit.anchor();
-  if (!follow && (last === 0 || lines === 0)) return;
-  for await (const entry of audit.tail({ after: Math.max(last - lines, 0), signal })) {
-    await ui.line(drawEntry(entry, facts, ui.columns), toJson(entry));
-    if (!follow && entry.sequence >= last) return;
+  const show = (entry: AuditEntry): Promise<void> =>
+    ui.line(drawEntry(entry, facts, ui.columns), toJson(entry));
+  if (follow) {
+    for await (const entry of audit.tail({ latest: lines, signal })) await show(entry);
+    return;
   }
-  if (!follow) signal.throwIfAborted();
+  const latest: AuditEntry[] = [];
+  for await (const entry of audit.query({ first: "newest" })) {
+    signal.throwIfAborted();
+    if (latest.length >= lines) break;
+    latest.push(entry);
+  }
+  for (const entry of latest.toReversed()) await show(entry);
 }
 
 function drawReport({ base, last, problems, anchor }: AuditReport): string {

@@ -11,7 +11,14 @@ import { stat } from "node:fs/promises";
 import { basename, dirname, relative, resolve, sep } from "node:path";
 import { EnvelopeError } from "@env/core";
 import { CONFIG_FILE, jsonErrorPosition } from "@env/core/config";
-import { inspectKeystore, isKmsError, type Keystore, type KmsClient } from "@env/kms";
+import {
+  inspectKeystore,
+  isKmsError,
+  isPostgresUrl,
+  type Keystore,
+  type KmsClient,
+} from "@env/kms";
+import { keystorePath } from "@env/local-file";
 import { CommandError, usageError } from "../errors.ts";
 import { identityOf, readSource, writeOutput, readPieces } from "../files.ts";
 import { gather } from "../inputs.ts";
@@ -51,8 +58,11 @@ export function addInit(program: Program, ui: Ui): void {
       if (globals.cmk !== undefined) throw usageError("init creates a CMK and does not take --cmk");
       const file = resolve(globals.config ?? CONFIG_FILE);
       const environment = globals.environment ?? "development";
-      const path = resolve(keystore);
-      const uri = `local-file:${relativePath(dirname(file), path)}?key=${alias}`;
+      const path = keystorePath(keystore, process.cwd());
+      const place = isPostgresUrl(path)
+        ? path.replaceAll(/[%?&]/g, encodeURIComponent)
+        : relativePath(dirname(file), path);
+      const uri = `local-file:${place}?key=${alias}`;
       const config = await readConfig(file);
       if (config !== undefined && Object.hasOwn(config.environments, environment)) {
         throw new CommandError(
@@ -62,7 +72,7 @@ export function addInit(program: Program, ui: Ui): void {
         );
       }
 
-      const existing = (await identityOf(path)) !== undefined;
+      const existing = !isPostgresUrl(path) && (await identityOf(path)) !== undefined;
       const chosen = command.getOptionValueSource("root") === "cli" ? root : undefined;
       const made = existing
         ? await existingKeystore(ui, path, alias, chosen)
@@ -215,7 +225,7 @@ function nextSteps(data: {
     `config     ${config} (environment ${environment})`,
     "",
     ...(keyFile ? [`Do not commit ${name}.key: anyone who has it and ${name} can decrypt.`] : []),
-    `  echo '${name}*' >> .gitignore`,
+    ...(isPostgresUrl(keystore) ? [] : [`  echo '${name}*' >> .gitignore`]),
     `Keep a backup of ${keyFile ? "both" : "the keystore and the root key"}: without them, what you encrypt is lost.`,
     "Next:",
     "  envelope encrypt --context purpose=try README.md",

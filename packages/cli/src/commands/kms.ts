@@ -12,7 +12,7 @@ import {
   type SeedStep,
   type UnusedKey,
 } from "@env/kms";
-import { resolve } from "node:path";
+import { keystorePath } from "@env/local-file";
 import { InputError, NegativeAnswer, usageError } from "../errors.ts";
 import { readTextInput } from "../inputs.ts";
 import { describeRoot, newKeystore, rootOption } from "../new-keystore.ts";
@@ -60,7 +60,7 @@ export function addKms(program: Program, ui: Ui): void {
       ),
     )
     .action(async ({ keystore: named, root, account: accountId, region }) => {
-      const path = resolve(named);
+      const path = keystorePath(named, process.cwd());
       const facts = { ...(accountId && { accountId }), ...(region && { region }) };
       using keystore = await newKeystore(ui, path, root, facts);
       const { keystoreId } = keystore.facts;

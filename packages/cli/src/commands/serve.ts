@@ -6,7 +6,7 @@
 import { resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { setFlagsFromString } from "node:v8";
-import type { Keystore } from "@env/kms";
+import { isPostgresUrl, type Keystore } from "@env/kms";
 import type { KmsServerOptions, LogEntry, TlsFiles } from "@env/kms-server";
 import { Option } from "@commander-js/extra-typings";
 import { collectPair, type Pairs } from "../context.ts";
@@ -98,6 +98,12 @@ async function serve(ui: Ui, keystore: Keystore, options: ServeOptions): Promise
   setFlagsFromString("--semi-space-growth-factor=1");
   const { createKmsServer, localCertificate } = await import("@env/kms-server");
   const { tls, tlsName = [], host, localstack = false } = options;
+  if (tls !== undefined && isPostgresUrl(keystore.path)) {
+    throw usageError(
+      "--tls auto needs a folder, beside a keystore file",
+      "give --tls-cert and --tls-key",
+    );
+  }
   if (tlsName.length > 0 && tls === undefined) throw usageError("--tls-name needs --tls auto");
   const made =
     tls === undefined
