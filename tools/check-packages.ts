@@ -28,6 +28,7 @@ import { brokenStarts, entriesOf } from "./packages/entries.ts";
 import { brokenPrograms, runnableDocuments } from "./packages/programs.ts";
 import { exchangeMessages, OTHER_RUNTIMES } from "./packages/runtimes.ts";
 import { brokenTypes, OLDER_TYPESCRIPTS } from "./packages/types.ts";
+import { NATIVE, packBuiltAddon } from "./native/addon.ts";
 import { packPackages, type Tarball } from "./tarballs.ts";
 import { root, type Manifest } from "./workspace.ts";
 
@@ -64,9 +65,12 @@ async function check(folder: string, registry: string | undefined): Promise<stri
   const manifests = tarballs.map(readManifest);
   const published = manifests.map(({ name, version = "" }) => [name, version] as const);
   const packed = tarballs.map(({ name, path }) => [name, `file:${path}`] as const);
+  const addon = packBuiltAddon(join(folder, "addon"));
+  if (addon === undefined) say("@env/native is installed and not started: no addon is built");
   const packages = {
     ...Object.fromEntries(registry === undefined ? packed : published),
     ...versionsOfPeers(manifests),
+    ...addon,
   };
 
   say("installing them with npm in an empty folder");
@@ -84,7 +88,9 @@ async function check(folder: string, registry: string | undefined): Promise<stri
   say("installing the versions of Node, other runtimes and older TypeScripts");
   const nodes = installRuntimes(runtimes);
 
-  const entries = manifests.flatMap(entriesOf);
+  const entries = manifests
+    .filter(({ name }) => name !== NATIVE || addon !== undefined)
+    .flatMap(entriesOf);
   const documents = runnableDocuments();
   for (const [version, node] of nodes) {
     const failures = [

@@ -12,7 +12,7 @@
  * @module
  */
 import { spawnSync } from "node:child_process";
-import { copyFileSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { copyFileSync, existsSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { homedir } from "node:os";
 import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
@@ -20,7 +20,8 @@ import { command, report } from "../command.ts";
 import { readPackages, repositoryPage, root, type Manifest, type Package } from "../workspace.ts";
 import { cargo, crates, hasCargo } from "./cargo.ts";
 
-const NATIVE = "@env/native";
+/** The package whose addon it is. */
+export const NATIVE = "@env/native";
 
 /** What cargo calls the library, by operating system. */
 const LIBRARIES: Readonly<Record<string, string>> = {
@@ -56,12 +57,12 @@ export function platformManifest(native: Manifest, platform: string): Manifest &
 }
 
 /** Where the package of a platform is, once it was built. */
-export function platformFolder(platform: string): string {
+function platformFolder(platform: string): string {
   return join(crates, "target/npm", platform);
 }
 
 /** Packs a platform's package. Returns the tarball's path. */
-export function packPlatform(platform: string, folder: string): string {
+function packPlatform(platform: string, folder: string): string {
   mkdirSync(folder, { recursive: true });
   const args = ["pack", "--json", "--pack-destination", folder];
   const { status, stdout, stderr } = spawnSync("npm", args, {
@@ -72,6 +73,19 @@ export function packPlatform(platform: string, folder: string): string {
   if (status !== 0) throw new Error(`npm pack failed\n${stderr}`);
   const [packed] = JSON.parse(stdout) as { readonly filename: string }[];
   return resolve(folder, packed?.filename ?? "");
+}
+
+/** Packs what was built for this machine. Returns the package's name with its address for npm. */
+export function packBuiltAddon(folder: string): Readonly<Record<string, string>> | undefined {
+  const platform = platformOf(nativePackage().manifest, undefined);
+  if (!existsSync(platformFolder(platform))) return undefined;
+  return { [`${NATIVE}-${platform}`]: `file:${packPlatform(platform, folder)}` };
+}
+
+function nativePackage(): Package {
+  const found = readPackages().find(({ manifest }) => manifest.name === NATIVE);
+  if (found === undefined) throw new Error(`there is no ${NATIVE}`);
+  return found;
 }
 
 /** The platform of a target of rustc; by default, that of this machine. */
@@ -160,8 +174,7 @@ await command(import.meta, (args) => {
     console.log("addon: left out, because cargo is not installed; nothing else needs it");
     return 0;
   }
-  const native = readPackages().find(({ manifest }) => manifest.name === NATIVE);
-  if (native === undefined) throw new Error(`there is no ${NATIVE}`);
+  const native = nativePackage();
   const platform = platformOf(native.manifest, values.target);
   if (!build(native, platform, values.target, values.zig)) {
     return report("addon", ["cargo could not build it"], "");

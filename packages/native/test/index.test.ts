@@ -1,7 +1,5 @@
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
-import { Worker } from "node:worker_threads";
-import { once } from "node:events";
 import type { ChunkKeys, CryptoBackend } from "@env/core/crypto";
 import { describe, expect, it } from "vitest";
 import { isBuilt, native } from "./support/native.ts";
@@ -83,19 +81,6 @@ describe.skipIf(!isBuilt)("the native backend", () => {
       expect(out.every((byte) => byte === UNTOUCHED)).toBe(true);
     },
   );
-
-  it("lets another thread use keys that are shared, with the same result", async () => {
-    const keys = await messageKeys(native());
-    const plaintext = array(100);
-    const worker = new Worker(new URL("support/adopter.ts", import.meta.url), {
-      workerData: { shared: native().share?.(keys), plaintext },
-      execArgv: ["--conditions=@env/source"],
-    });
-    const [theirs] = (await once(worker, "message")) as [Bytes];
-    const ours = array(116);
-    await native().sealChunks(keys, 3, plaintext, true, ours);
-    expect(theirs).toEqual(ours);
-  });
 
   it("shares the same keys under the same ticket, which is not one of other keys", async () => {
     const [one, two] = [await messageKeys(native()), await messageKeys(native())];

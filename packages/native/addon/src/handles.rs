@@ -11,8 +11,8 @@ use napi::{Env, ValueType, sys};
 use crate::refusal::type_error;
 use crate::shared::SharedKeys;
 
-/// A data key in native memory.
-pub type DataKey = Handle<cobblestone::DataKey>;
+/// A key of HMAC in native memory, such as a data key.
+pub type HmacKey = Handle<cobblestone::HmacKey>;
 /// The keys of one message in native memory, possibly in use by several threads.
 pub type ChunkKeys = Handle<Arc<SharedKeys>>;
 

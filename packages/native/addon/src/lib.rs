@@ -22,7 +22,7 @@ use std::sync::Arc;
 
 use arrays::{ByteArray, lend};
 use cobblestone::{Commitment, Error, Opened};
-use handles::{ChunkKeys, DataKey};
+use handles::{ChunkKeys, HmacKey};
 use napi::Env;
 use napi::bindgen_prelude::{External, Int32Array, Result};
 use napi_derive::napi;
@@ -57,16 +57,16 @@ pub fn equal(env: Env, a: ByteArray, b: ByteArray) -> Result<bool> {
     Ok(cobblestone::equal(a, b))
 }
 
-/// Copies a data key into native memory.
+/// Copies a key into native memory.
 #[napi(catch_unwind)]
-pub fn hmac_key(env: Env, raw: ByteArray) -> Result<External<cobblestone::DataKey>> {
+pub fn hmac_key(env: Env, raw: ByteArray) -> Result<External<cobblestone::HmacKey>> {
     let ([raw], _) = lend(env, [raw], ByteArray::empty())?;
-    cobblestone::DataKey::new(raw).map(External::new).refuse(env)
+    Ok(External::new(cobblestone::HmacKey::new(raw)))
 }
 
 /// Writes the HMAC-SHA-512 of `data` into `out`.
 #[napi(catch_unwind)]
-pub fn hmac_sha512(env: Env, key: DataKey, data: ByteArray, out: ByteArray) -> Result<()> {
+pub fn hmac_sha512(env: Env, key: HmacKey, data: ByteArray, out: ByteArray) -> Result<()> {
     let ([data], out) = lend(env, [data], out)?;
     key.hmac(data, out).refuse(env)
 }
@@ -75,7 +75,7 @@ pub fn hmac_sha512(env: Env, key: DataKey, data: ByteArray, out: ByteArray) -> R
 #[napi(catch_unwind)]
 pub fn message_keys(
     env: Env,
-    key: DataKey,
+    key: HmacKey,
     info: ByteArray,
     out: ByteArray,
 ) -> Result<External<Arc<SharedKeys>>> {
@@ -117,7 +117,7 @@ pub fn open_chunks(
 #[napi(catch_unwind)]
 pub fn seal_payload(
     env: Env,
-    key: DataKey,
+    key: HmacKey,
     info: ByteArray,
     plaintext: ByteArray,
     out: ByteArray,
@@ -131,7 +131,7 @@ pub fn seal_payload(
 #[napi(catch_unwind)]
 pub fn open_payload(
     env: Env,
-    key: DataKey,
+    key: HmacKey,
     info: ByteArray,
     sealed: ByteArray,
     out: ByteArray,
@@ -144,7 +144,7 @@ pub fn open_payload(
 #[napi(catch_unwind)]
 pub fn seal_payloads(
     env: Env,
-    key: DataKey,
+    key: HmacKey,
     infos: ByteArray,
     info_lengths: ByteArray,
     plaintexts: ByteArray,
@@ -162,7 +162,7 @@ pub fn seal_payloads(
 #[napi(catch_unwind)]
 pub fn open_payloads(
     env: Env,
-    key: DataKey,
+    key: HmacKey,
     infos: ByteArray,
     info_lengths: ByteArray,
     sealed: ByteArray,

@@ -72,7 +72,7 @@ mod tests {
     use super::{SharedKeys, registry};
 
     fn keys() -> std::sync::Arc<SharedKeys> {
-        SharedKeys::new(cobblestone::DataKey::new(&[7; 32]).unwrap().derive(b"").unwrap().0)
+        SharedKeys::new(cobblestone::HmacKey::new(&[7; 32]).derive(b"").unwrap().0)
     }
 
     #[test]

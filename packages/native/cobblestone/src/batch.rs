@@ -1,14 +1,14 @@
 //! Many payloads under one data key in one call: a result set. The values and their `info` come
 //! concatenated, with their lengths beside them.
 
-use crate::{DataKey, Error, Opened, open_payload, payload_len, plaintext_len, seal_payload};
+use crate::{Error, HmacKey, Opened, open_payload, payload_len, plaintext_len, seal_payload};
 
 /// Does what [`seal_payload`] does for each value, into `out` one after the other.
 ///
 /// # Errors
 /// [`Error::Length`] unless the lengths add up to those of the arrays; nothing was written.
 pub fn seal_payloads(
-    data_key: &DataKey,
+    data_key: &HmacKey,
     (infos, info_lens): (&[u8], &[usize]),
     (plaintexts, plaintext_lens): (&[u8], &[usize]),
     out: &mut [u8],
@@ -39,7 +39,7 @@ pub fn seal_payloads(
 /// # Errors
 /// [`Error::Length`] unless the lengths add up to those of the arrays; nothing was written.
 pub fn open_payloads(
-    data_key: &DataKey,
+    data_key: &HmacKey,
     (infos, info_lens): (&[u8], &[usize]),
     (sealed, sealed_lens): (&[u8], &[usize]),
     out: &mut [u8],

@@ -9,8 +9,6 @@ use zeroize::{Zeroize, Zeroizing};
 
 use crate::Error;
 
-/// The length of a data key in bytes.
-pub const DATA_KEY_LEN: usize = 32;
 /// The length of an HMAC-SHA-512 tag in bytes.
 pub const HMAC_LEN: usize = 64;
 /// The length of a key commitment in bytes.
@@ -21,8 +19,8 @@ const AES_KEY_LEN: usize = 32;
 /// A value that only the right data key and `info` derive. Public.
 pub type Commitment = [u8; COMMITMENT_LEN];
 
-/// A data key: the input key of HMAC-SHA-512 and so of HKDF-Expand.
-pub struct DataKey(hmac::Key);
+/// A key of HMAC-SHA-512 and so of HKDF-Expand, such as a data key.
+pub struct HmacKey(hmac::Key);
 
 /// What seals the chunks of one message: an AES-256-GCM key and the base nonce.
 pub struct ChunkKeys {
@@ -30,16 +28,11 @@ pub struct ChunkKeys {
     pub(crate) base_nonce: [u8; NONCE_LEN],
 }
 
-impl DataKey {
-    /// Copies `raw`, which the caller wipes.
-    ///
-    /// # Errors
-    /// [`Error::Length`] unless it has 32 bytes.
-    pub fn new(raw: &[u8]) -> Result<Self, Error> {
-        if raw.len() != DATA_KEY_LEN {
-            return Err(Error::Length("raw"));
-        }
-        Ok(Self(hmac::Key::new(hmac::HMAC_SHA512, raw)))
+impl HmacKey {
+    /// Copies `raw`, which the caller wipes. A data key has 32 bytes.
+    #[must_use]
+    pub fn new(raw: &[u8]) -> Self {
+        Self(hmac::Key::new(hmac::HMAC_SHA512, raw))
     }
 
     /// Computes HMAC-SHA-512.

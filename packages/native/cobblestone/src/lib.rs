@@ -19,7 +19,7 @@ mod primitives;
 
 pub use batch::{open_payloads, seal_payloads};
 pub use chunks::{CHUNK_LEN, MAX_CHUNKS, SEALED_CHUNK_LEN, TAG_LEN, opened_len, sealed_len};
-pub use keys::{COMMITMENT_LEN, ChunkKeys, Commitment, DATA_KEY_LEN, DataKey, HMAC_LEN};
+pub use keys::{COMMITMENT_LEN, ChunkKeys, Commitment, HMAC_LEN, HmacKey};
 pub use payload::{open_payload, payload_len, plaintext_len, seal_payload};
 pub use primitives::{SHA256_LEN, aws_lc_version, equal, random, sha256};
 

@@ -2,7 +2,7 @@
 
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 
-use crate::{COMMITMENT_LEN, Commitment, DataKey, Error, Opened, opened_len, sealed_len};
+use crate::{COMMITMENT_LEN, Commitment, Error, HmacKey, Opened, opened_len, sealed_len};
 
 /// The length of commitment and chunks for `plaintext_len` bytes.
 #[must_use]
@@ -23,7 +23,7 @@ pub fn plaintext_len(payload_len: usize) -> Option<usize> {
 /// # Errors
 /// [`Error::Length`] unless `out` has [`payload_len`] bytes; nothing was written.
 pub fn seal_payload(
-    data_key: &DataKey,
+    data_key: &HmacKey,
     info: &[u8],
     plaintext: &[u8],
     out: &mut [u8],
@@ -38,13 +38,13 @@ pub fn seal_payload(
     Ok(())
 }
 
-/// Compares the commitment, then opens the chunks into `out`. If a chunk does not verify, all of `out`
-/// is overwritten with zeros.
+/// Compares the commitment, then does what [`ChunkKeys::open`](crate::ChunkKeys::open) does. If the
+/// commitment differs, `out` stays as it was.
 ///
 /// # Errors
 /// [`Error::Length`] unless `out` has [`plaintext_len`] bytes; nothing was written.
 pub fn open_payload(
-    data_key: &DataKey,
+    data_key: &HmacKey,
     info: &[u8],
     sealed: &[u8],
     out: &mut [u8],
@@ -59,9 +59,5 @@ pub fn open_payload(
     if verify_slices_are_equal(commitment, &derived).is_err() {
         return Ok(Opened::OtherCommitment);
     }
-    let opened = keys.open(0, chunks, out)?;
-    if opened != Opened::Verified {
-        out.fill(0);
-    }
-    Ok(opened)
+    keys.open(0, chunks, out)
 }

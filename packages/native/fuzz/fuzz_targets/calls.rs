@@ -3,7 +3,7 @@
 #![no_main]
 
 use cobblestone::{
-    DataKey, Opened, open_payload, open_payloads, payload_len, plaintext_len, seal_payload,
+    HmacKey, Opened, open_payload, open_payloads, payload_len, plaintext_len, seal_payload,
     sealed_len,
 };
 use libfuzzer_sys::fuzz_target;
@@ -37,7 +37,7 @@ impl<'a> Input<'a> {
 
 fuzz_target!(|data: &[u8]| {
     let mut input = Input(data);
-    let key = DataKey::new(&[7; 32]).unwrap();
+    let key = HmacKey::new(&[7; 32]);
     let info = input.bytes();
     let first = input.number();
     let plaintext = input.bytes();
