@@ -124,6 +124,7 @@ describe("findJournal", () => {
     const other = (await after.encrypt(new Uint8Array(9), stored)).subarray(0, 512);
     const short = { context, headerAlignment: 256 };
     const shorter = (await after.encrypt(new Uint8Array(9), short)).subarray(0, 256);
+    const none = detached(newHeader).subarray(0, 10);
     const cases: [why: string, journal: Partial<Journal>][] = [
       ["no header", { newHeader: new Uint8Array(512).fill(0x45) }],
       ["no header before", { oldHeader: new Uint8Array(512) }],
@@ -131,6 +132,7 @@ describe("findJournal", () => {
       ["another preamble", { newHeader: other }],
       ["another stored context", { oldHeader: other, newHeader: contextChanged(other) }],
       ["no key block", { newHeader: detached(newHeader) }],
+      ["no key block in either", { oldHeader: none, newHeader: none }],
     ];
     for (const [why, changed] of cases) {
       await putJournal(path, encodeJournal({ ...journal, ...changed }));

@@ -102,6 +102,7 @@ it("describes nothing that is no blob", () => {
   expect(describeCiphertextBlob(Uint8Array.of(...blob, ...new Uint8Array(4096)))).toBeUndefined();
 });
 
+// Requirements: E45
 it("refuses the right bytes under another key's name or version", () => {
   const blob = read(sealBlob(key, random(32), context));
   expect(openBlob(key, blob, context)).toBeDefined();
