@@ -137,6 +137,7 @@ describe("a connection that is cut", () => {
     },
   );
 
+  // Requirements: F26
   it("and does not come back leaves the outcome unknown, and says so", async () => {
     const { keystore, client } = await create();
     const KeyId = await newKey(client);
@@ -159,6 +160,7 @@ describe("a connection that is cut", () => {
 });
 
 describe("a database that is killed under load", () => {
+  // Requirements: F23
   it("loses nothing that was acknowledged, and its nodes go on", async () => {
     const { keystore, client } = await create();
     const nodes = [client, (await open(urlOf(), 30_000)).as(), (await open(urlOf(), 30_000)).as()];
@@ -288,6 +290,7 @@ describe("the database's administrator", () => {
     });
   });
 
+  // Requirements: F25
   it("cannot remove records of the log, or the row of a chain", async () => {
     const { keystore, client } = await create();
     const KeyId = await newKey(client);
@@ -357,6 +360,7 @@ describe("a database that cannot be used", () => {
     await expect(opened).rejects.toThrow(problem);
   });
 
+  // Requirements: F22
   it("of another version is refused, and a keystore is not overwritten", async () => {
     await create();
     await expect(

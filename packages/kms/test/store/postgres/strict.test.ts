@@ -69,6 +69,7 @@ it("the judge finds uses of an older state, and accepts those that overlap a cha
   expect(wrong(changes, [...right, ...older])).toEqual(older);
 });
 
+// Requirements: F24
 it("changes of one node count at once on all others", async () => {
   const { path, root, keystore, client } = await tempKeystore();
   const others = await Promise.all([1, 2].map(() => openKeystore(path, { root })));
