@@ -5,7 +5,7 @@
  * often, and which error results when none of them can open a message. A message can only select among
  * the CMKs that are configured here.
  *
- * Source: spec/envelope-v1.md#encrypting, #decrypting, #rewrap
+ * Source: spec/envelope-v1.md#encrypting, #decrypting
  *
  * @module
  */
@@ -19,24 +19,23 @@ import type { BoundContext } from "./context.ts";
 import type { HmacKey } from "./crypto-backend.ts";
 import type { DecryptionKeys, HeldKey } from "./cache.ts";
 import type { DataKey } from "./data-key.ts";
-import { EnvelopeError, isEnvelopeError } from "./error.ts";
+import { isEnvelopeError, type EnvelopeError } from "./error.ts";
 import type { DriverCallOptions } from "./driver-calls.ts";
 import { encodeFront } from "./header.ts";
 import { hashContext } from "./kdf.ts";
-import { encodeKeyBlock, keyBlockLimits, type Entry } from "./key-block.ts";
+import { encodeKeyBlock, type Entry } from "./key-block.ts";
 import { warn, type Observer } from "./observer.ts";
+import {
+  requireDistinct,
+  rewrapEntries,
+  type Candidate,
+  type RewrapOutcome,
+} from "./rewrap-entries.ts";
 
 export interface CmkSetOptions {
   readonly cmks: readonly Cmk[];
   readonly minWrapped: number;
   readonly observer: Observer | undefined;
-}
-
-/** A message's entry that names one of the CMKs, and the key to call for it. */
-interface Candidate {
-  readonly cmk: CmkCalls;
-  readonly entry: Entry;
-  readonly keyId: string;
 }
 
 export class CmkSet {
@@ -154,72 +153,15 @@ export class CmkSet {
     return this.#last.names;
   }
 
-  /**
-   * Replaces entries. Those of the configured CMKs are wrapped again, and missing ones are added. Those
-   * of `from` may be used to unwrap and are then removed. All others stay as they are.
-   */
-  async rewrap(
+  /** Replaces entries, as {@link rewrapEntries} says. */
+  rewrap(
     entries: readonly Entry[],
     context: BoundContext,
     from: readonly Cmk[],
     signal: AbortSignal | undefined,
   ): Promise<RewrapOutcome> {
-    const options = this.#options(signal);
-    const rest = new Set(entries);
-    const candidates: Candidate[] = [];
-    const made: Entry[] = [];
-    const report: RewrapReport[] = [];
-    const missing: CmkCalls[] = [];
-    let plaintextSeen = false;
-    for (const cmk of this.#cmks) {
-      const own = await selectAll(cmk, rest, options);
-      if (own.length === 0) missing.push(cmk);
-      else {
-        let tries = 0;
-        const result = await firstOf(own, ({ entry, keyId }) => {
-          tries++;
-          return cmk.rewrap(entry, keyId, context, options);
-        });
-        made.push(result.entry);
-        // A failed rewrap may have unwrapped the data key before it failed.
-        plaintextSeen ||= result.plaintextSeen || tries > 1;
-        report.push(row(result.entry, result.changed ? "rewrapped" : "current", result));
-      }
-      for (const { entry } of own) rest.delete(entry);
-      candidates.push(...own);
-    }
-    for (const cmk of from) {
-      const leaving = await selectAll(callsOf(cmk), rest, options);
-      for (const { entry } of leaving) {
-        rest.delete(entry);
-        report.push(row(entry, "removed"));
-      }
-      candidates.push(...leaving);
-    }
-    if (missing.length > 0) {
-      plaintextSeen = true;
-      const dataKey = await this.#unwrapAny(candidates, entries, context, signal);
-      try {
-        for (const cmk of missing) {
-          const { entry, keyVersion } = await cmk.wrapVerified(dataKey, context, options);
-          made.push(entry);
-          report.push(row(entry, "added", { keyVersion }));
-        }
-      } finally {
-        dataKey[Symbol.dispose]();
-      }
-    }
-    for (const entry of rest) report.push(row(entry, "kept"));
-    const result = [...made, ...rest];
-    requireDistinct(result);
-    if (result.length > keyBlockLimits.entries) {
-      throw new EnvelopeError(
-        "ERR_ENVELOPE_LIMIT",
-        `${result.length} entries, at most 16 are allowed`,
-      );
-    }
-    const changed = report.some(({ action }) => action !== "current" && action !== "kept");
-    return { entries: result, wrapped: made.length, changed, plaintextSeen, report };
+    const cmks = { own: this.#cmks, from: from.map(callsOf) };
+    return rewrapEntries(entries, cmks, context, this.#options(signal));
   }
 
   async #wrapNew(
@@ -260,38 +202,12 @@ export class CmkSet {
     throw summary(failures);
   }
 
-  /** Unwraps the data key for a rewrap by any of the candidates, those of the configured CMKs first. */
-  async #unwrapAny(
-    candidates: readonly Candidate[],
-    entries: readonly Entry[],
-    context: BoundContext,
-    signal: AbortSignal | undefined,
-  ): Promise<DataKey> {
-    const attempts = new Attempts();
-    for (const candidate of candidates) {
-      const dataKey = await attempts.run(async () => {
-        attempts.called(candidate);
-        return this.#unwrap(candidate, context, signal);
-      });
-      if (dataKey !== undefined) return dataKey;
-    }
-    throw attempts.outcome(entries);
-  }
-
-  #unwrap(
+  async #inputKey(
     { cmk, entry, keyId }: Candidate,
     context: BoundContext,
     signal: AbortSignal | undefined,
-  ): Promise<DataKey> {
-    return cmk.unwrap(entry, keyId, context, this.#options(signal));
-  }
-
-  async #inputKey(
-    candidate: Candidate,
-    context: BoundContext,
-    signal: AbortSignal | undefined,
   ): Promise<HmacKey> {
-    const dataKey = await this.#unwrap(candidate, context, signal);
+    const dataKey = await cmk.unwrap(entry, keyId, context, this.#options(signal));
     try {
       return await toHmacKey(dataKey);
     } finally {
@@ -342,27 +258,6 @@ export class CmkSet {
   }
 }
 
-/** The result for one entry of a message. */
-export interface RewrapReport {
-  readonly provider: string;
-  readonly keyId: string;
-  /** `current`: the current version had already wrapped it; `kept`: its CMK is not configured. */
-  readonly action: "rewrapped" | "current" | "added" | "removed" | "kept";
-  /** The version that had wrapped the data key before, if the KMS reports versions. */
-  readonly fromVersion: string | undefined;
-  /** The version that wraps it now, if the KMS reports versions. */
-  readonly keyVersion: string | undefined;
-}
-
-interface RewrapOutcome {
-  readonly entries: readonly Entry[];
-  /** How many of the entries belong to configured CMKs. */
-  readonly wrapped: number;
-  readonly changed: boolean;
-  readonly plaintextSeen: boolean;
-  readonly report: readonly RewrapReport[];
-}
-
 /** Returns the result for a data key, or `undefined` if it is not the message's data key. */
 type Fits<T> = (inputKey: HmacKey) => Awaitable<T | undefined>;
 
@@ -375,54 +270,8 @@ function firstThatFits<T>(
   return andThen(fits(first), (found) => found ?? firstThatFits(others, fits, otherwise));
 }
 
-function row(
-  { provider, keyId }: Entry,
-  action: RewrapReport["action"],
-  versions: { fromVersion?: string | undefined; keyVersion?: string | undefined } = {},
-): RewrapReport {
-  const { fromVersion, keyVersion } = versions;
-  return { provider, keyId, action, fromVersion, keyVersion };
-}
-
-/** Returns all entries that name the CMK: more than one if `alsoUnwrap` lists a former key. */
-async function selectAll(
-  cmk: CmkCalls,
-  entries: Iterable<Entry>,
-  options: DriverCallOptions,
-): Promise<Candidate[]> {
-  const own: Candidate[] = [];
-  for (const entry of entries) {
-    const keyId = await cmk.findKeyId(entry, options);
-    if (keyId !== undefined) own.push({ cmk, entry, keyId });
-  }
-  return own;
-}
-
-/** Returns the first result; if every call fails, throws the first error. */
-async function firstOf<T, U>(items: readonly T[], fn: (item: T) => Promise<U>): Promise<U> {
-  const errors: unknown[] = [];
-  for (const item of items) {
-    try {
-      return await fn(item);
-    } catch (error) {
-      errors.push(error);
-    }
-  }
-  throw errors[0];
-}
-
 function cacheKey(cmk: number, entry: Entry, context: BoundContext): string {
   // Lengths come first, so that two different triples never give the same string.
   const { keyId, wrapped } = entry;
   return `${cmk} ${keyId.length} ${wrapped.length} ${keyId}${byteName(wrapped)}${context.name}`;
-}
-
-function requireDistinct(entries: readonly Entry[]): void {
-  const labels = new Set(entries.map(({ provider, keyId }) => `${provider} ${keyId}`));
-  if (labels.size < entries.length) {
-    throw new EnvelopeError(
-      "ERR_ENVELOPE_CONFIG",
-      "two of the configured CMKs are the same key, perhaps by two aliases: name it once",
-    );
-  }
 }

@@ -13,7 +13,7 @@ export { fromHeader } from "./decrypting.ts";
 export type { DecryptOptions, FromHeader } from "./decrypting.ts";
 export type { FieldOptions, Fields, FieldsOptions } from "./fields.ts";
 export type { RewrapOptions, RewrapResult } from "./rewrap.ts";
-export type { RewrapReport } from "./cmk-set.ts";
+export type { RewrapReport } from "./rewrap-entries.ts";
 export { attachKeyBlock, detachKeyBlock, inspect } from "./inspect.ts";
 export type { MessageFacts } from "./inspect.ts";
 export { decodeText, encodeText } from "./text.ts";

@@ -10,7 +10,7 @@
  */
 import { concat, requireBytes, type Bytes } from "./bytes.ts";
 import { Cmk } from "./cmk.ts";
-import type { RewrapReport } from "./cmk-set.ts";
+import type { RewrapReport } from "./rewrap-entries.ts";
 import type { Context } from "./context.ts";
 import {
   bindGiven,
