@@ -70,6 +70,7 @@ const layers: Readonly<Record<string, Layer>> = {
   "@env/cli": {
     uses: [
       "@env/aws-kms",
+      "@env/columns",
       "@env/console",
       "@env/core",
       "@env/gcp-kms",

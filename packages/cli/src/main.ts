@@ -56,6 +56,7 @@ const commands: Readonly<Record<string, () => Promise<AddCommand>>> = {
   policy: async () => (await import("./commands/policy.ts")).addPolicy,
   audit: async () => (await import("./commands/audit.ts")).addAudit,
   s3: async () => (await import("./commands/s3.ts")).addS3,
+  db: async () => (await import("./commands/db.ts")).addDb,
   serve: async () => (await import("./commands/serve.ts")).addServe,
   "access-keys": async () => (await import("./commands/access-keys.ts")).addAccessKeys,
 };

@@ -14,7 +14,7 @@ export interface PassState {
   readonly begun: number;
   /** Milliseconds since 1970, when it began to go over the tables, for the first time or again. */
   readonly round: number;
-  /** By table. */
+  /** The state of each table by its name. */
   readonly tables: Readonly<Record<string, SweepState & { readonly done: boolean }>>;
 }
 

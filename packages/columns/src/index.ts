@@ -4,7 +4,7 @@
  * @module
  */
 export { Columns } from "./columns.ts";
-export type { ColumnsOptions } from "./columns.ts";
+export type { AnyColumns, ColumnsOptions } from "./columns.ts";
 export { fileFences, sqlFences } from "./fences.ts";
 export type { FenceStore } from "./fences.ts";
 export type { KeyState } from "./key-table.ts";
@@ -18,7 +18,7 @@ export type {
   ReindexOptions,
 } from "./reencrypt.ts";
 export { report } from "./report.ts";
-export type { CmkReport, ColumnReport, KeyReport, PassScope, Report } from "./report.ts";
+export type { CmkReport, ColumnReport, ColumnsReport, KeyReport, PassScope } from "./report.ts";
 export { rewrapKeys } from "./rewrap.ts";
 export type { RewrapCounts, RewrapKeysOptions, RewrapKeysResult } from "./rewrap.ts";
 export { SubjectKeys, verifyReceipt } from "./shred.ts";

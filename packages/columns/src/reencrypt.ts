@@ -23,7 +23,7 @@ import { bufferOf, parseStored } from "./value.ts";
 /** How far a pass over tables is. */
 export interface PassProgress {
   readonly table: string;
-  /** Of this table, including what earlier runs did. */
+  /** Counts of this table, including what earlier runs did. */
   readonly counts: SweepCounts;
 }
 

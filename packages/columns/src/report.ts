@@ -31,7 +31,7 @@ export interface ColumnReport {
 export interface KeyReport {
   readonly id: string;
   readonly purpose: Purpose;
-  /** As JSON; `undefined` once it was shredded. */
+  /** The scope as JSON; `undefined` once it was shredded. */
   readonly scope: string | undefined;
   /** `missing`: values name it, but the key table does not have it. */
   readonly state: KeyState | "missing";
@@ -52,7 +52,7 @@ export interface CmkReport {
   readonly values: number;
 }
 
-export interface Report {
+export interface ColumnsReport {
   readonly columns: readonly ColumnReport[];
   readonly keys: readonly KeyReport[];
   readonly cmks: readonly CmkReport[];
@@ -70,7 +70,7 @@ const KEYS_AT_ONCE = 1000;
  *
  * @throws EnvelopeError `ERR_ENVELOPE_CONFIG` for a table that does not fit its definition.
  */
-export async function report(columns: AnyColumns, options: PassScope = {}): Promise<Report> {
+export async function report(columns: AnyColumns, options: PassScope = {}): Promise<ColumnsReport> {
   const { client } = partsOf(columns);
   const scope = options.scope ?? {};
   const found: ColumnReport[] = [];

@@ -261,11 +261,14 @@ export class TableColumns<T extends TableDefinition> {
     const scope = scopeOf(this.name, this.definition.indexScope, row);
     const { id, dataKey } = await this.#keys.forWriting(scope, "index", 1);
     const key = await this.#indexKey(id, dataKey, column, index);
-    const place = this.#isBound
-      ? hashPlace(placeOf(this.name, this.definition, column, row))
-      : randomBytes(4);
-    const partition = partitions === 1 ? 0 : partitionOf(place, partitions);
+    const partition = partitions === 1 ? 0 : partitionOf(this.#spread(column, row), partitions);
     return indexHash(key, index, definition.type, row[column], partition);
+  }
+
+  /** What selects a partition: the row's place, so that a row has the same one each time; else chance. */
+  #spread(column: string, row: Row): Uint8Array {
+    if (!this.#isBound) return randomBytes(4);
+    return hashPlace(placeOf(this.name, this.definition, column, row));
   }
 
   /** Derived once for each data key and index. */

@@ -16,7 +16,7 @@ import { bufferOf, HEADER_BYTES, parseStored } from "./value.ts";
 export interface ReadRow {
   /** The primary key, as text. */
   readonly key: readonly string[];
-  /** By property: what values are bound to, as text; and the columns of this package, as they are. */
+  /** Values by property: what values are bound to, as text; and the columns of this package, as they are. */
   readonly row: Readonly<Record<string, unknown>>;
   /** The columns that still have old values, as text. By property. */
   readonly old: Readonly<Record<string, unknown>>;
