@@ -75,8 +75,7 @@ function within(folder: string): string[] {
   return documents.filter((file) => file.startsWith(folder));
 }
 
-/** A document's title is its first heading; its section is not repeated. */
+/** A document's title is its first heading. */
 function item(document: string): DefaultTheme.SidebarItem {
-  const title = headingsOf(readText(document))[0]?.text ?? document;
-  return { text: title.replace(/^(?:Tutorial|How to)[: ]+/, ""), link: addressOf(document) };
+  return { text: headingsOf(readText(document))[0]?.text ?? document, link: addressOf(document) };
 }
