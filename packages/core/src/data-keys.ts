@@ -23,9 +23,10 @@ import type { HmacKey } from "./crypto-backend.ts";
 import { bindPayload, requireEntries, resolveContext } from "./decrypting.ts";
 import { sealMessage } from "./encrypting.ts";
 import { keysOf, type Envelope } from "./envelope.ts";
-import { EnvelopeError, errorFacts, isEnvelopeError } from "./error.ts";
+import { EnvelopeError, errorFacts } from "./error.ts";
 import { hashAad, hashContext, payloadInfo } from "./kdf.ts";
 import type { KeySource } from "./key-source.ts";
+import { openPayloads as openAll, type BoundPayload } from "./open-payloads.ts";
 import { openPayload as tryPayload } from "./payload.ts";
 
 /** A data key outside the JavaScript heap. Only the functions of this module can use it. */
@@ -184,32 +185,31 @@ export function openPayloads(
   infos: readonly (readonly Uint8Array[])[],
   payloads: readonly Uint8Array[],
 ): Awaitable<(Bytes | undefined)[]> {
-  const results: (Bytes | undefined)[] = Array.from({ length: payloads.length });
-  const pending: Promise<void>[] = [];
+  const results: (Bytes | undefined)[] = payloads.map(() => undefined);
+  const bound: BoundPayload[] = [];
+  const places: number[] = [];
   for (const [at, payload] of payloads.entries()) {
-    const opened = openOne(dataKey, infos[at] ?? [], payload);
-    if (opened instanceof Promise) {
-      pending.push(opened.then((plaintext) => void (results[at] = plaintext)));
-    } else results[at] = opened;
+    if (!isPayloadLength(payload.length)) continue;
+    const salt = payload.subarray(0, SALT_BYTES);
+    bound.push({ info: payloadInfo(salt, ...(infos[at] ?? [])), payload });
+    places.push(at);
   }
-  return pending.length === 0 ? results : Promise.all(pending).then(() => results);
+  return andThen(openAll(dataKey, bound), (opened) => {
+    for (const [i, one] of opened.entries()) {
+      const at = places[i];
+      if (typeof one !== "number" && at !== undefined) results[at] = one;
+    }
+    return results;
+  });
 }
 
-function openOne(
-  dataKey: HeldDataKey,
-  info: readonly Uint8Array[],
-  payload: Uint8Array,
-): Awaitable<Bytes | undefined> {
+function isPayloadLength(bytes: number): boolean {
   try {
-    const opened = openPayload(dataKey, info, payload);
-    return opened instanceof Promise ? opened.catch(unlessRefused) : opened;
-  } catch (error) {
-    return unlessRefused(error);
+    plaintextLength(bytes);
+    return true;
+  } catch {
+    return false;
   }
-}
-
-function unlessRefused(error: unknown): undefined {
-  if (!isEnvelopeError(error)) throw error;
 }
 
 /** Computes the hash of a context that payloads are bound to: spec/envelope-v1.md#key-derivation. */

@@ -7,7 +7,7 @@
  *
  * @module
  */
-import { byteName, requireBytes, type Bytes } from "./bytes.ts";
+import { requireBytes, type Bytes } from "./bytes.ts";
 import {
   checkCacheOptions,
   DEFAULT_LIMITS,
@@ -23,7 +23,7 @@ import { sealMessage } from "./encrypting.ts";
 import { checkOptions } from "./options.ts";
 import { EnvelopeError, errorFacts } from "./error.ts";
 import { hashAad } from "./kdf.ts";
-import type { Entry } from "./key-block.ts";
+import { nameOfEntries, type Entry } from "./key-block.ts";
 import type { KeySource } from "./key-source.ts";
 import { decodePlaintext, encodePlaintext } from "./plaintext.ts";
 import { openPayload } from "./payload.ts";
@@ -159,7 +159,7 @@ class FieldCipher implements Fields {
     const distinct = new Map<string, readonly Entry[]>();
     for (const value of values) {
       const { entries } = this.#parse(typeof value === "string" ? readText(value) : value);
-      distinct.set(entries.map(nameOf).join(""), entries);
+      distinct.set(nameOfEntries(entries), entries);
     }
     const queue = [...distinct.values()];
     const worker = async (): Promise<void> => {
@@ -201,11 +201,6 @@ class FieldCipher implements Fields {
     plaintextLength(payload.length);
     return { preamble: header.preamble, entries: requireEntries(header.entries), payload };
   }
-}
-
-/** Names an entry for a map key. Lengths come first, so that two different lists never give the same name. */
-function nameOf({ provider, keyId, wrapped }: Entry): string {
-  return `${provider} ${keyId.length} ${wrapped.length} ${keyId}${byteName(wrapped)}`;
 }
 
 /** Accepts any data key. The commitment needs the aad, so decrypt() compares it. */

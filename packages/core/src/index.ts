@@ -9,6 +9,8 @@ export type { EnvelopeOptions } from "./envelope.ts";
 export type { EnvelopeForContext } from "./for-context.ts";
 export type { DataKeyCacheOptions } from "./cache.ts";
 export type { EncryptOptions, EncryptStreamOptions } from "./encrypting.ts";
+export { decryptMany } from "./decrypt-many.ts";
+export type { DecryptManyOptions, MessageToDecrypt } from "./decrypt-many.ts";
 export { fromHeader } from "./decrypting.ts";
 export type { DecryptOptions, FromHeader } from "./decrypting.ts";
 export type { FieldOptions, Fields, FieldsOptions } from "./fields.ts";

@@ -13,7 +13,7 @@
  *
  * @module
  */
-import { ByteReader, concat, u16, utf8, type Bytes } from "./bytes.ts";
+import { byteName, ByteReader, concat, u16, utf8, type Bytes } from "./bytes.ts";
 import { EnvelopeError } from "./error.ts";
 
 /** One wrapped copy of the data key. */
@@ -150,4 +150,14 @@ function decodeEntry(reader: ByteReader): Entry {
 
 function malformed(problem: string): EnvelopeError {
   return new EnvelopeError("ERR_ENVELOPE_FORMAT", `the key block is malformed: ${problem}`);
+}
+
+/** Names a list of entries for a map key. Lengths come first, so that two different lists never have the same name. */
+export function nameOfEntries(entries: readonly Entry[]): string {
+  return entries
+    .map(
+      ({ provider, keyId, wrapped }) =>
+        `${provider} ${keyId.length} ${wrapped.length} ${keyId}${byteName(wrapped)}`,
+    )
+    .join("");
 }

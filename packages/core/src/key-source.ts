@@ -81,14 +81,19 @@ export class KeySource {
     this.requireOpen();
     const candidates = requireEntries(entries);
     return andThen(bindPayload(preamble, payload, context, aad), (info) =>
-      this.cmks.unwrap(
-        candidates,
-        context,
-        this.#cache?.decryption,
-        (inputKey) => open(inputKey, info),
-        signal,
-      ),
+      this.unwrap(candidates, context, signal, (inputKey) => open(inputKey, info)),
     );
+  }
+
+  /** Tries the data keys of these entries, held ones first, until one `fits`. */
+  unwrap<T>(
+    entries: readonly Entry[],
+    context: BoundContext,
+    signal: AbortSignal | undefined,
+    fits: (inputKey: HmacKey) => Awaitable<T | undefined>,
+  ): Awaitable<T> {
+    this.requireOpen();
+    return this.cmks.unwrap(entries, context, this.#cache?.decryption, fits, signal);
   }
 
   /** Creates another cache, which {@link clear} and {@link close} also empty. */

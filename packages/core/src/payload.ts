@@ -116,9 +116,14 @@ export function openPayload(
 
 function requireVerified(index: number, bad: number, out: Bytes): Bytes {
   if (bad === VERIFIED) return out;
-  throw new EnvelopeError(
+  throw badChunk(index + bad);
+}
+
+/** Creates the error for a chunk that does not verify. */
+export function badChunk(index: number): EnvelopeError {
+  return new EnvelopeError(
     "ERR_ENVELOPE_DECRYPT",
-    `chunk ${index + bad} is corrupted, out of order, or from another message`,
+    `chunk ${index} is corrupted, out of order, or from another message`,
   );
 }
 
