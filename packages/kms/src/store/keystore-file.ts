@@ -114,7 +114,7 @@ export function requireBusyTimeout(busyTimeout: number = DEFAULT_BUSY_TIMEOUT): 
   return busyTimeout;
 }
 
-function databaseOptions({
+export function databaseOptions({
   busyTimeout,
   readOnly = false,
   patchedSqlite = false,
