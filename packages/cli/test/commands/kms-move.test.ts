@@ -3,7 +3,9 @@ import { generateRootKey } from "@env/kms";
 import { expect, it, onTestFinished, vi } from "vitest";
 import { project } from "../support/command.ts";
 
-it("envelope kms move copies a keystore to PostgreSQL, where the commands find it", async ({ skip }) => {
+it("envelope kms move copies a keystore to PostgreSQL, where the commands find it", async ({
+  skip,
+}) => {
   const server = await startPostgres({ settings: { fsync: "off" } });
   if (typeof server === "string") return skip(server);
   onTestFinished(() => server.stop());
@@ -17,7 +19,10 @@ it("envelope kms move copies a keystore to PostgreSQL, where the commands find i
   vi.stubEnv("ENVELOPE_ROOT_KEY", generateRootKey());
   const moved = await env.run(["kms", "move", ...file, ...to, "--json"]);
   expect(moved.stderr).toBe("");
-  expect(JSON.parse(moved.stdout.toString())).toMatchObject({ to: server.url, root: "environment" });
+  expect(JSON.parse(moved.stdout.toString())).toMatchObject({
+    to: server.url,
+    root: "environment",
+  });
 
   const listed = await env.run(["keys", "list", "--json", "--keystore", server.url]);
   expect(JSON.parse(listed.stdout.toString())).toMatchObject([{ aliases: ["alias/app"] }]);

@@ -17,6 +17,7 @@ import { parsePostgresUrl } from "./postgres/address.ts";
 import { Connection } from "./postgres/connection.ts";
 import { PostgresEngine } from "./postgres/postgres-engine.ts";
 import { HEADS } from "./postgres/shared-log.ts";
+import { RowSealer } from "./row-sealer.ts";
 import { SqliteStore } from "./sqlite-store.ts";
 import type { AuditRow } from "./store.ts";
 
@@ -53,7 +54,7 @@ export async function copyToPostgres(
       }),
     );
     const fill = (): void => {
-      new SqliteStore(engine, root, descriptor.keystoreId);
+      engine.openLog(new RowSealer(root, descriptor.keystoreId), () => undefined);
       engine.copyFrom(database);
     };
     await engine.create(fill, heads, pagesOf(store));
