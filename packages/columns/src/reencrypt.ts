@@ -174,7 +174,7 @@ async function run(
     }
     if (Date.now() < settled) await setTimeout(settled - Date.now() + 1, undefined, { signal });
     // The rows that were written meanwhile; all others have nothing to change.
-    state = { ...state, round: Date.now(), tables: {} };
+    state = { ...state, round: Date.now(), tables: again(state.tables) };
     await writePass(client, pass.name, state);
   }
 }
@@ -395,6 +395,16 @@ async function dry(
     remaining: plaintext + would.reduce((sum, { values }) => sum + values, 0),
     destroyed: [],
   };
+}
+
+/** The state of a pass that goes over its tables once more, and still says what it has changed. */
+function again(tables: PassState["tables"]): PassState["tables"] {
+  return Object.fromEntries(
+    Object.entries(tables).map(([name, { counts }]) => {
+      const start = { rows: 0, changed: counts.changed, failed: 0 };
+      return [name, { position: undefined, counts: start, done: false }];
+    }),
+  );
 }
 
 /** One pass is one set of options: with others, another pass begins. */
