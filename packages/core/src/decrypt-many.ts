@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { andThen, type Awaitable } from "./awaitable.ts";
 import { requireBytes, type Bytes } from "./bytes.ts";
 import { plaintextLength } from "./chunks.ts";
 import type { Aad, BoundContext, Context } from "./context.ts";
@@ -61,6 +62,26 @@ interface Group {
   readonly messages: Pending[];
 }
 
+/** The messages of each wrapped data key. */
+class Groups {
+  readonly #byName = new Map<string, Group>();
+  /** Successive messages tend to have one header, which {@link KeySource} remembers. */
+  #last: Group | undefined;
+
+  of(entries: readonly Entry[], context: BoundContext): Group {
+    if (this.#last?.entries !== entries || this.#last.context !== context) {
+      const name = `${context.name} ${nameOfEntries(entries)}`;
+      this.#last = this.#byName.get(name) ?? { entries, context, messages: [] };
+      this.#byName.set(name, this.#last);
+    }
+    return this.#last;
+  }
+
+  all(): Group[] {
+    return [...this.#byName.values()];
+  }
+}
+
 /**
  * Decrypts many messages. What fails does so alone, since one damaged row must not hide the others: the results
  * are those that `Promise.allSettled` would have for a call of `decrypt` per message.
@@ -90,17 +111,18 @@ export async function decryptMany(
   const given = bindGiven(options.context, keys.bindContext);
   options.signal?.throwIfAborted();
   const results: PromiseSettledResult<Bytes>[] = [];
-  const groups = new Map<string, Group>();
+  const groups = new Groups();
   for (const [at, message] of messages.entries()) {
     checkOptions(message, MEMBERS, `message ${at}`);
     const place = { at, watch: new Watch(keys.observer, "decrypt") };
     try {
-      await addTo(groups, keys, message, given, place);
+      const adding = addTo(groups, keys, message, given, place);
+      if (adding instanceof Promise) await adding;
     } catch (error) {
       fail(results, place, error, options.signal);
     }
   }
-  const queue = [...groups.values()];
+  const queue = groups.all();
   const worker = async (): Promise<void> => {
     for (let group = queue.pop(); group !== undefined; group = queue.pop()) {
       await openGroup(keys, group, results, options.signal);
@@ -112,13 +134,13 @@ export async function decryptMany(
 }
 
 /** Reads what can be read without a data key, and adds the message to those with the same one. */
-async function addTo(
-  groups: Map<string, Group>,
+function addTo(
+  groups: Groups,
   keys: KeySource,
   { message, aad, keyBlock }: MessageToDecrypt,
   given: GivenContext,
   place: Pick<Pending, "at" | "watch">,
-): Promise<void> {
+): Awaitable<void> {
   const bytes = typeof message === "string" ? readText(message) : message;
   requireBytes(bytes, "message");
   const header = keys.parseHeader(bytes);
@@ -126,12 +148,10 @@ async function addTo(
   const context = resolveContext(header, given);
   const payload = bytes.subarray(header.length);
   plaintextLength(payload.length);
-  const binding = bindPayload(header.preamble, payload, context, aad);
-  const info = binding instanceof Promise ? await binding : binding;
-  const name = `${context.name} ${nameOfEntries(entries)}`;
-  const group = groups.get(name) ?? { entries, context, messages: [] };
-  groups.set(name, group);
-  group.messages.push({ ...place, info, payload });
+  const { messages } = groups.of(entries, context);
+  return andThen(bindPayload(header.preamble, payload, context, aad), (info) => {
+    messages.push({ ...place, info, payload });
+  });
 }
 
 /**
