@@ -14,7 +14,7 @@
  * @module
  */
 import { spawnSync } from "node:child_process";
-import { mkdtempSync, readFileSync, realpathSync, rmSync } from "node:fs";
+import { mkdtempSync, realpathSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
@@ -25,12 +25,13 @@ import { brokenCommand } from "./packages/command.ts";
 import { Consumer } from "./packages/consumer.ts";
 import { wrongContents } from "./packages/contents.ts";
 import { brokenStarts, entriesOf } from "./packages/entries.ts";
+import { installedVersion, readManifest, versionsOfPeers } from "./packages/manifests.ts";
 import { brokenPrograms, runnableDocuments } from "./packages/programs.ts";
 import { exchangeMessages, OTHER_RUNTIMES } from "./packages/runtimes.ts";
 import { brokenTypes, OLDER_TYPESCRIPTS } from "./packages/types.ts";
 import { NATIVE, packBuiltAddon } from "./native/addon.ts";
 import { packPackages, type Tarball } from "./tarballs.ts";
-import { root, type Manifest } from "./workspace.ts";
+import { root } from "./workspace.ts";
 
 /** Tried besides the oldest of each release line that the packages allow. */
 const NEWEST_NODE = "26.12.1";
@@ -157,32 +158,6 @@ function wrongTarball(tarball: Tarball): string[] {
     return status === 0 ? [] : [`${tarball.name}: ${tool} refuses it\n${stdout}${stderr}`];
   });
   return [...wrongContents(readManifest(tarball), tarball.files), ...opinions];
-}
-
-function readManifest({ path }: Tarball): Manifest {
-  const { stdout } = spawnSync("tar", ["-xzOf", path, "package/package.json"], {
-    encoding: "utf8",
-  });
-  return JSON.parse(stdout) as Manifest;
-}
-
-/** The SDKs that packages ask for, in the versions this workspace is tested with. */
-function versionsOfPeers(manifests: readonly Manifest[]): Record<string, string> {
-  const versions: Record<string, string> = {};
-  for (const { name, peerDependencies = {} } of manifests) {
-    const dir = `packages/${name.slice("@env/".length)}`;
-    for (const peer of Object.keys(peerDependencies)) {
-      if (peer.startsWith("@env/") || peer in versions) continue;
-      const version = installedVersion(peer, dir);
-      versions[peer] = version;
-    }
-  }
-  return versions;
-}
-
-function installedVersion(name: string, dir: string): string {
-  const path = join(root, dir, "node_modules", name, "package.json");
-  return (JSON.parse(readFileSync(path, "utf8")) as { readonly version: string }).version;
 }
 
 /** Executables of Node by version. Installs other runtimes and the older TypeScripts beside them. */

@@ -3,15 +3,27 @@
  *
  * @module
  */
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import type { Consumer } from "./consumer.ts";
+import type { Consumer, Ran } from "./consumer.ts";
 
-/** What failed, at most one paragraph: a step needs those before it. */
+/** What failed with the command that npm has installed, at most one paragraph. */
 export function brokenCommand(consumer: Consumer, node: string): string[] {
+  const envelope = join(consumer.installed(".bin"), "envelope");
   const folder = mkdtempSync(join(consumer.folder, "command-"));
-  mkdirSync(folder, { recursive: true });
-  const envelope = join(consumer.folder, "node_modules/.bin/envelope");
+  return brokenSteps(folder, (args) => consumer.run(envelope, args, { node, cwd: folder }));
+}
+
+/**
+ * What failed, at most one paragraph: a step needs those before it.
+ *
+ * @param folder - Empty; it is removed.
+ * @param envelope - Runs the command there.
+ */
+export function brokenSteps(
+  folder: string,
+  envelope: (args: readonly string[]) => Pick<Ran, "status" | "output">,
+): string[] {
   const file = join(folder, "report.txt");
   const plaintext = "four pages\n".repeat(10_000);
   writeFileSync(file, plaintext);
@@ -27,7 +39,7 @@ export function brokenCommand(consumer: Consumer, node: string): string[] {
   ];
   try {
     for (const args of steps) {
-      const { status, output } = consumer.run(envelope, args, { node, cwd: folder });
+      const { status, output } = envelope(args);
       if (status !== 0) return [`envelope ${args.join(" ")} ended with ${status}\n${output}`];
     }
     const again = readFileSync(join(folder, "again.txt"), "utf8");
