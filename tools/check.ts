@@ -113,14 +113,14 @@ function runChecks(): Result[] {
   return resultsOf(checks, existsSync(join(root, run)) ? readText(run) : '{"tasks":[]}');
 }
 
-function fuzz(seconds: string): Result {
+function fuzz(name: string, tool: string, ...args: readonly string[]): Result {
   const started = performance.now();
-  const tool = ["--conditions=@env/source", join(import.meta.dirname, "fuzz.ts")];
-  const { status } = spawnSync(process.execPath, [...tool, "--seconds", seconds], {
+  const file = ["--conditions=@env/source", join(import.meta.dirname, tool)];
+  const { status } = spawnSync(process.execPath, [...file, ...args], {
     stdio: ["ignore", "inherit", "inherit"],
   });
   return {
-    name: "fuzzing",
+    name,
     passed: status === 0,
     seconds: (performance.now() - started) / 1000,
   };
@@ -135,7 +135,12 @@ await command(import.meta, ([option, seconds]) => {
   rmSync(REPORTS, { recursive: true, force: true });
   mkdirSync(REPORTS);
   const results = runChecks();
-  if (seconds !== undefined) results.push(fuzz(seconds));
+  if (seconds !== undefined) {
+    results.push(
+      fuzz("fuzzing", "fuzz.ts", "--seconds", seconds),
+      fuzz("fuzzing the native backend", "native/rust.ts", "--fuzz", seconds),
+    );
+  }
 
   const files = findFiles("{packages/*,docs,tools}/test/**/*.test.ts");
   const count = countTests(files, findFiles(".reports/@env/*.json").map(readText));

@@ -21,6 +21,7 @@ import { cores } from "./figures/cores.ts";
 import { files } from "./figures/files.ts";
 import { kms } from "./figures/kms.ts";
 import { memory } from "./figures/memory.ts";
+import { native } from "./figures/native.ts";
 import { ranges } from "./figures/ranges.ts";
 import { rewrap } from "./figures/rewrap.ts";
 import { rss } from "./figures/rss.ts";
@@ -37,6 +38,7 @@ import { textTable } from "./table.ts";
 const figures: readonly Figure[] = [
   memory,
   cores,
+  native,
   files,
   streams,
   rss,

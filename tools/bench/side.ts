@@ -8,6 +8,7 @@
  */
 import { command } from "../command.ts";
 import { memorySides } from "./figures/memory.ts";
+import { nativeSides } from "./figures/native.ts";
 import { s3Sides } from "./figures/s3.ts";
 import { smallSides } from "./figures/small.ts";
 import { streamSides } from "./figures/streams.ts";
@@ -18,6 +19,7 @@ import type { Answer, Sides } from "./sides.ts";
 const figures: Readonly<Record<string, Sides>> = {
   cores: coreSides,
   memory: memorySides,
+  native: nativeSides,
   s3: s3Sides,
   small: smallSides,
   streams: streamSides,

@@ -48,16 +48,20 @@ export class SideProcesses {
     }
   }
 
-  /** Lets them take turns, among each other and with `others`. Gives their values by name, one per round. */
+  /**
+   * Lets them take turns, among each other and with `others`. Gives their values by name, one per round.
+   *
+   * @param names - The sides that have this measure. Default: all.
+   */
   takeTurns(
     bench: Bench,
     measure: string,
     others: readonly Contender[] = [],
+    names: readonly string[] = [...this.#processes.keys()],
   ): Promise<ReadonlyMap<string, readonly number[]>> {
-    const ours = [...this.#processes].map(([name, child]) => ({
-      name,
-      measure: () => ask(name, child, measure),
-    }));
+    const ours = [...this.#processes]
+      .filter(([name]) => names.includes(name))
+      .map(([name, child]) => ({ name, measure: () => ask(name, child, measure) }));
     return bench.takeTurns([...ours, ...others]);
   }
 

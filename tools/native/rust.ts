@@ -1,5 +1,5 @@
 /**
- * The checks of the crates of `@env/native`: format, lints, tests, licences and advisories, and a while of fuzzing.
+ * The checks of the crates of `@env/native`: format, lints, tests, licences and advisories; or a while of fuzzing.
  * Each is run where its tool is installed, and says otherwise that it was left out.
  *
  *     node --conditions=@env/source tools/native/rust.ts [--fuzz SECONDS]
@@ -29,8 +29,10 @@ const CHECKS: readonly Check[] = [
 await command(import.meta, (args) => {
   const { values } = parseArgs({ args: [...args], options: { fuzz: { type: "string" } } });
   if (!hasCargo()) return report("rust", [], "left out, because cargo is not installed");
+  if (values.fuzz !== undefined) {
+    return report("rust", fuzz(values.fuzz) ? [] : ["fuzzing failed"], "fuzzing has ended");
+  }
   const failed = CHECKS.filter((check) => !passes(check)).map(({ args: [name = ""] }) => name);
-  if (values.fuzz !== undefined && !fuzz(values.fuzz)) failed.push("fuzz");
   return report(
     "rust",
     failed.map((name) => `cargo ${name} failed`),

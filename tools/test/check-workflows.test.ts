@@ -87,7 +87,7 @@ describe("a workflow", () => {
     ],
     [
       "publishes what no other job has built",
-      "needs: [build, rebuild]",
+      "needs: [build, rebuild, addon]",
       "if: always()",
       "publish must publish what another job has built",
     ],
@@ -115,7 +115,7 @@ describe("workflows together", () => {
   });
 
   it("stage, and leave publishing to a person", () => {
-    expect(wrongPublishing([changed("npm stage publish", "npm publish")])).toEqual([
+    expect(wrongPublishing([release.replaceAll("npm stage publish", "npm publish")])).toEqual([
       "no job stages the packages",
       "a job publishes without the approval of a person",
     ]);

@@ -138,6 +138,8 @@ async function outcome(
 
 it.skipIf(!isBuilt)(
   `agrees with the other backends on ${CASES} random cases (SEED=${SEED})`,
+  // None: how long a run takes is for who asks for it.
+  { timeout: 0 },
   async () => {
     const all: readonly CryptoBackend[] = [native(), node, web];
     const names = process.env["BACKENDS"]?.split(",");

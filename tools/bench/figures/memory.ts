@@ -22,9 +22,9 @@ import { programVersion, runProgram } from "../peers.ts";
 import type { Comparison, Row } from "../row.ts";
 import { SideProcesses, type Sides } from "../sides.ts";
 
-const OURS = "env";
+export const OURS = "env";
 const OPENSSL = "openssl speed";
-const BARE = "bare createCipheriv, 16 KiB";
+export const BARE = "bare createCipheriv, 16 KiB";
 const RUN = MIB;
 const RUN_CHUNKS = RUN / CHUNK_BYTES;
 const SEALED_RUN = RUN_CHUNKS * SEALED_CHUNK_BYTES;
@@ -205,7 +205,7 @@ class Bare {
 }
 
 /** MiB/s of one core, without Node. */
-function opensslSpeed(direction: "seal" | "open", quick: boolean): number {
+export function opensslSpeed(direction: "seal" | "open", quick: boolean): number {
   const args = ["speed", "-mr", "-elapsed", "-seconds", quick ? "1" : "2", "-bytes"];
   args.push(String(CHUNK_BYTES), ...(direction === "open" ? ["-decrypt"] : []));
   args.push("-evp", "aes-256-gcm");

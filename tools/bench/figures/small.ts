@@ -18,12 +18,13 @@ import { SideProcesses, type Measures, type Sides } from "../sides.ts";
 const BYTES = 256;
 const DIFFERENT = 1000;
 const OURS = "env";
+export const BARE = "bare createCipheriv";
 const HOUR = 3_600_000;
 
 const atLeast = {
   "ESDK, default": 120,
   "ESDK, unsigned, cached": 20,
-  "bare createCipheriv": 0.15,
+  [BARE]: 0.15,
 } as const;
 
 interface Calls {
@@ -66,7 +67,7 @@ export const smallSides: Sides = {
   [OURS]: (quick) => measuresOf(ourCalls(), quick),
   "ESDK, default": (quick) => measuresOf(esdkCalls("default"), quick),
   "ESDK, unsigned, cached": (quick) => measuresOf(esdkCalls("cached"), quick),
-  "bare createCipheriv": (quick) => measuresOf(bareCalls(), quick),
+  [BARE]: (quick) => measuresOf(bareCalls(), quick),
 };
 
 function measuresOf(calls: Calls | undefined, quick: boolean): Measures | undefined {
