@@ -10,11 +10,10 @@
  *
  * @module
  */
-import type { Awaitable, Bytes } from "@env/core";
+import type { Awaitable } from "@env/core";
 import {
   DATA_KEY_BYTES,
   hintIfDenied,
-  keyBlockLimits,
   Learnt,
   wipePlaintext,
   type CmkDriver,
@@ -29,7 +28,7 @@ import {
   type KeyName,
 } from "./arn.ts";
 import type { Calls, Operation } from "./calls.ts";
-import type { DecryptOutput, EncryptOutput } from "./client.ts";
+import type { EncryptOutput } from "./client.ts";
 import { diagnosticsOf } from "./doctor.ts";
 import { AwsKmsError, classify, failures } from "./errors.ts";
 import type { Settings } from "./options.ts";
@@ -56,7 +55,11 @@ export function driverOf(settings: Settings, calls: Calls): CmkDriver {
           throw failures.invalidAnswer(operation, `a data key has ${DATA_KEY_BYTES} bytes`);
         }
         const made = own.wrapped(out, operation);
-        return { plaintext: plaintextOf(out, operation), ...made, ...version(out.KeyMaterialId) };
+        return {
+          plaintext: failures.plaintextIn(operation, out.Plaintext),
+          ...made,
+          ...version(out.KeyMaterialId),
+        };
       } finally {
         wipePlaintext(out);
       }
@@ -83,7 +86,10 @@ export function driverOf(settings: Settings, calls: Calls): CmkDriver {
       );
       try {
         own.requireAnswerOf(asked, out.KeyId, operation);
-        return { plaintext: plaintextOf(out, operation), ...version(out.KeyMaterialId) };
+        return {
+          plaintext: failures.plaintextIn(operation, out.Plaintext),
+          ...version(out.KeyMaterialId),
+        };
       } finally {
         wipePlaintext(out);
       }
@@ -130,8 +136,6 @@ export function driverOf(settings: Settings, calls: Calls): CmkDriver {
   });
 }
 
-/** Limit of an entry, smaller than what KMS may answer. */
-const MAX_WRAPPED_BYTES = keyBlockLimits.wrappedBytes;
 /** An alias is resolved again after this time. */
 const RESOLVE_AGAIN_MS = 60_000;
 
@@ -200,14 +204,12 @@ class OwnKey {
 
   /** Checks what this key wrapped, and takes a copy of it. */
   wrapped({ CiphertextBlob: blob, KeyId: arn }: EncryptOutput, operation: Operation): Wrapped {
-    if (!(blob instanceof Uint8Array) || blob.length < 1 || blob.length > MAX_WRAPPED_BYTES) {
-      throw failures.invalidAnswer(operation, `a wrapped key has 1 to ${MAX_WRAPPED_BYTES} bytes`);
-    }
+    const wrapped = failures.wrappedIn(operation, blob);
     if (typeof arn !== "string" || !isKeyOf(this.#name, arn)) {
       throw failures.invalidAnswer(operation, "another key answered than the one asked");
     }
     if (this.#name.kind === "alias") this.#target.learn(arn);
-    return { wrapped: new Uint8Array(blob), keyId: arn };
+    return { wrapped, keyId: arn };
   }
 
   async #resolve(): Promise<string> {
@@ -237,12 +239,6 @@ const withoutAlias = hintIfDenied(
 function isSame(arn: string, label: string): boolean {
   const name = parseKeyArn(arn);
   return name !== undefined && isKeyOf(name, label);
-}
-
-/** Returns a copy that belongs to the caller. */
-function plaintextOf({ Plaintext }: DecryptOutput, operation: Operation): Bytes {
-  if (Plaintext instanceof Uint8Array) return new Uint8Array(Plaintext);
-  throw failures.invalidAnswer(operation, "there is no plaintext in it");
 }
 
 /** Encrypt does not report the version, and older servers never do. */

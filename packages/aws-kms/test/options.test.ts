@@ -1,8 +1,9 @@
 import { KMSClient } from "@aws-sdk/client-kms";
+import { documentedOptions } from "@env/testkit/options-table";
 import { rejection } from "@env/testkit/refusal";
 import { describe, expect, it } from "vitest";
 import { awsKms, awsKmsDriver, doctor, type AwsKmsOptions } from "../src/index.ts";
-import { checkOptions } from "../src/options.ts";
+import { checkOptions, table } from "../src/options.ts";
 import { fakeClient } from "./support/fake-client.ts";
 
 const uuid = "1234abcd-12ab-34cd-56ef-1234567890ab";
@@ -150,4 +151,10 @@ it("takes the region of the key's ARN, and copies lists", () => {
     connection: { region: "eu-west-1" },
   });
   expect(checkOptions({ key: "alias/a" }).connection.region).toBe(undefined);
+});
+
+it("are all in the README", () => {
+  const documented = documentedOptions(new URL("../README.md", import.meta.url));
+  const known = [...Object.keys({ ...table.key, ...table.connection }), "client"];
+  expect(documented.toSorted()).toEqual(known.toSorted());
 });

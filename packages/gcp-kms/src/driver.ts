@@ -15,7 +15,6 @@
 import type { Awaitable, Bytes } from "@env/core";
 import {
   hintIfDenied,
-  keyBlockLimits,
   Learnt,
   wipePlaintext,
   type CmkDriver,
@@ -66,7 +65,6 @@ export function driverOf(settings: Settings, calls: Calls): CmkDriver {
   };
 }
 
-const MAX_WRAPPED_BYTES = keyBlockLimits.wrappedBytes;
 /** The limit of an HSM key for plaintext and additional data together. Source: service.proto */
 const MAX_REQUEST_BYTES = 8192;
 /** The primary version and the name by which the key answers are trusted for this long. */
@@ -105,12 +103,9 @@ async function encrypt(
   if (verifiedPlaintextCrc32c !== true || verifiedAdditionalAuthenticatedDataCrc32c !== true) {
     throw integrityMismatch(operation, "the checksums that were sent were not verified");
   }
-  const { ciphertext } = out;
-  if (!isBytes(ciphertext) || ciphertext.length < 1 || ciphertext.length > MAX_WRAPPED_BYTES) {
-    throw failures.invalidAnswer(operation, `a wrapped key has 1 to ${MAX_WRAPPED_BYTES} bytes`);
-  }
+  const ciphertext = failures.wrappedIn(operation, out.ciphertext);
   requireChecksum(operation, ciphertext, out.ciphertextCrc32c);
-  return { ...out, ciphertext: new Uint8Array(ciphertext) };
+  return { ...out, ciphertext };
 }
 
 /** Decrypts. The plaintext is a copy that belongs to the caller; the SDK's is wiped. */
@@ -136,10 +131,10 @@ async function decrypt(
     ),
   );
   try {
-    const { plaintext } = out;
-    if (!isBytes(plaintext)) throw failures.invalidAnswer(operation, "there is no plaintext in it");
-    requireChecksum(operation, plaintext, out.plaintextCrc32c);
-    return { plaintext: new Uint8Array(plaintext), usedPrimary: out.usedPrimary === true };
+    const plaintext = failures.plaintextIn(operation, out.plaintext, (bytes) =>
+      requireChecksum(operation, bytes, out.plaintextCrc32c),
+    );
+    return { plaintext, usedPrimary: out.usedPrimary === true };
   } finally {
     wipePlaintext(out);
   }
@@ -243,10 +238,6 @@ function requireChecksum(
   // The value is text, a number, or an object that converts to a number.
   if (Number(checksum?.value ?? NaN) === crc32c(bytes)) return;
   throw integrityMismatch(operation, "the checksum of the answer is missing or wrong");
-}
-
-function isBytes(value: unknown): value is Uint8Array {
-  return value instanceof Uint8Array;
 }
 
 /** Something altered the bytes in transit: the answer is not used, and the call may be repeated. */

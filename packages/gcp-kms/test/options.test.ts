@@ -1,7 +1,8 @@
+import { documentedOptions } from "@env/testkit/options-table";
 import { rejection } from "@env/testkit/refusal";
 import { describe, expect, it } from "vitest";
 import { doctor, gcpKms, gcpKmsDriver, type GcpKmsOptions } from "../src/index.ts";
-import { checkOptions } from "../src/options.ts";
+import { checkOptions, table } from "../src/options.ts";
 import { fakeClient } from "./support/fake-client.ts";
 import { grpcClient } from "./support/sdk.ts";
 
@@ -91,4 +92,10 @@ it("takes a copy of lists", () => {
   const settings = checkOptions({ client, key, alsoUnwrap });
   alsoUnwrap.length = 0;
   expect(settings.alsoUnwrap).toEqual([key]);
+});
+
+it("are all in the README", () => {
+  const documented = documentedOptions(new URL("../README.md", import.meta.url));
+  const known = [...Object.keys({ ...table.key, ...table.connection }), "client"];
+  expect(documented.toSorted()).toEqual(known.toSorted());
 });

@@ -1,5 +1,7 @@
+import { documentedOptions } from "@env/testkit/options-table";
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
 import { vaultTransit, type VaultTransitOptions } from "../src/index.ts";
+import { table } from "../src/options.ts";
 import { withoutConfiguration } from "./support/server.ts";
 
 beforeEach(withoutConfiguration);
@@ -87,4 +89,10 @@ it.each<[object]>([
   [{ address, key: "k", auth: { token: () => "t" } }],
 ])("are taken: %o", (options) => {
   expect(vaultTransit(options as VaultTransitOptions).provider).toBe("vault-transit");
+});
+
+it("are all in the README", () => {
+  const documented = documentedOptions(new URL("../README.md", import.meta.url));
+  const known = [...Object.keys({ ...table.key, ...table.connection }), "client"];
+  expect(documented.toSorted()).toEqual(known.toSorted());
 });

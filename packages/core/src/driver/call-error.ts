@@ -6,7 +6,9 @@
  *
  * @module
  */
+import type { Bytes } from "../bytes.ts";
 import type { KmsFailureCode } from "../error.ts";
+import { keyBlockLimits } from "../key-block.ts";
 import { unverifiedTls } from "./transport.ts";
 
 /** What the errors of all adapters say. Each adapter adds what its KMS reports. */
@@ -66,6 +68,18 @@ export class KmsCallError<
 export interface Failures<Failure extends KmsCallError> {
   /** Returns the error for an answer that breaks a rule: a clause such as "it names no key". */
   readonly invalidAnswer: (operation: string | undefined, rule: string) => Failure;
+  /** Returns a copy of the wrapped key in an answer. Throws `InvalidAnswer` for anything that fits into no entry. */
+  readonly wrappedIn: (operation: string, value: unknown) => Bytes;
+  /**
+   * Returns a copy of the plaintext in an answer, which belongs to the caller. Throws `InvalidAnswer`.
+   *
+   * @param verify - Throws for a plaintext that must not be used, of which there is no copy yet.
+   */
+  readonly plaintextIn: (
+    operation: string,
+    value: unknown,
+    verify?: (plaintext: Uint8Array) => void,
+  ) => Bytes;
   /** Returns the error for a connection that others can read or imitate. */
   readonly insecure: (problem: string) => Failure;
   /** Throws `InsecureTransport` if TLS in this process authenticates nobody. */
@@ -79,9 +93,24 @@ export function failuresOf<Failure extends KmsCallError>(
 ): Failures<Failure> {
   const insecure = (problem: string): Failure =>
     new Failure("InsecureTransport", { hint: `${problem}, or pass insecure: true` });
+  const invalidAnswer = (operation: string | undefined, rule: string): Failure =>
+    new Failure("InvalidAnswer", { operation, hint: `not an answer of ${kms}: ${rule}` });
   return {
-    invalidAnswer: (operation, rule) =>
-      new Failure("InvalidAnswer", { operation, hint: `not an answer of ${kms}: ${rule}` }),
+    invalidAnswer,
+    wrappedIn(operation, value) {
+      const max = keyBlockLimits.wrappedBytes; // Smaller than what a KMS may answer.
+      if (value instanceof Uint8Array && value.length >= 1 && value.length <= max) {
+        return new Uint8Array(value);
+      }
+      throw invalidAnswer(operation, `a wrapped key has 1 to ${max} bytes`);
+    },
+    plaintextIn(operation, value, verify) {
+      if (!(value instanceof Uint8Array)) {
+        throw invalidAnswer(operation, "there is no plaintext in it");
+      }
+      verify?.(value);
+      return new Uint8Array(value);
+    },
     insecure,
     requireVerifiedTls() {
       const problem = unverifiedTls();

@@ -4,6 +4,7 @@ import {
   hintIfDenied,
   codesOf,
   isTlsCode,
+  keyBlockLimits,
   KmsCallError,
   networkCodes,
   type KmsCallFacts,
@@ -93,6 +94,30 @@ describe("the errors that every adapter creates", () => {
     expect(failures.insecure("plain HTTP").message).toBe(
       "InsecureTransport; plain HTTP, or pass insecure: true",
     );
+  });
+
+  it("are thrown for an answer without a wrapped key that fits into an entry, or without a plaintext", () => {
+    const bytes = Uint8Array.of(1, 2);
+    for (const take of [failures.wrappedIn, failures.plaintextIn]) {
+      const copy = take("Decrypt", bytes);
+      expect(copy).toEqual(bytes);
+      expect(copy.buffer).not.toBe(bytes.buffer);
+    }
+    const { wrappedBytes } = keyBlockLimits;
+    for (const value of [undefined, "AQI=", new Uint8Array(0), new Uint8Array(wrappedBytes + 1)]) {
+      expect(() => failures.wrappedIn("Encrypt", value)).toThrow(
+        `Encrypt: InvalidAnswer; not an answer of Example KMS: a wrapped key has 1 to ${wrappedBytes} bytes`,
+      );
+    }
+    expect(failures.wrappedIn("Encrypt", new Uint8Array(wrappedBytes))).toHaveLength(wrappedBytes);
+    expect(() => failures.plaintextIn("Decrypt", "AQI=")).toThrow(
+      "Decrypt: InvalidAnswer; not an answer of Example KMS: there is no plaintext in it",
+    );
+    const altered = new OwnError("InvalidAnswer", {});
+    const refuse = (): never => {
+      throw altered;
+    };
+    expect(() => failures.plaintextIn("Decrypt", bytes, refuse)).toThrow(altered);
   });
 
   it("include one for TLS that authenticates nobody", () => {
