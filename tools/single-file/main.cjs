@@ -20,18 +20,18 @@ if (!isOurs(folder)) unpack();
 process.argv[1] = join(folder, "node_modules/@env/cli/dist/bin.js");
 start(process.argv[1]);
 
-/** Whether the folder was completed by this user, and nobody else can have changed it. */
+/** Whether the folder is there: complete, of this user, and nobody else can have changed it. */
 function isOurs(path) {
-  try {
-    const stats = lstatSync(path);
-    const mine = process.getuid === undefined || stats.uid === process.getuid();
-    if (stats.isDirectory() && mine && (stats.mode & 0o022) === 0) return true;
-    process.stderr.write(`error: ${path} can be changed by other users\nhint: remove it\n`);
-    process.exit(1);
-  } catch (error) {
-    if (error.code !== "ENOENT") throw error;
-    return false;
-  }
+  const stats = lstatSync(path, { throwIfNoEntry: false });
+  if (stats === undefined) return false;
+  const mine = process.getuid === undefined || stats.uid === process.getuid();
+  if (stats.isDirectory() && mine && (stats.mode & 0o022) === 0) return true;
+  return fail(`${path} can be changed by other users`, "remove it");
+}
+
+function fail(problem, hint) {
+  process.stderr.write(`error: ${problem}\nhint: ${hint}\n`);
+  return process.exit(1);
 }
 
 function unpack() {
@@ -50,10 +50,10 @@ function unpack() {
     rmSync(partial, { recursive: true, force: true });
     // Another process was quicker.
     if (["EEXIST", "ENOTEMPTY"].includes(error.code) && isOurs(folder)) return;
-    process.stderr.write(
-      `error: cannot unpack to ${folder}: ${error.message}\nhint: set XDG_CACHE_HOME to a folder that can be written\n`,
+    fail(
+      `cannot unpack to ${folder}: ${error.message}`,
+      "set XDG_CACHE_HOME to a folder that can be written",
     );
-    process.exit(1);
   }
 }
 
