@@ -35,7 +35,7 @@ export interface EncryptOutput {
   readonly KeyId?: string | undefined;
 }
 
-export interface DecryptOutput {
+interface DecryptOutput {
   readonly Plaintext?: Uint8Array | undefined;
   readonly KeyId?: string | undefined;
   readonly KeyMaterialId?: string | undefined;

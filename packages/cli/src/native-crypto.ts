@@ -35,8 +35,17 @@ export function cryptoInUse(): string {
   return `${name} (${version})`;
 }
 
-/** Whether the package itself was not found. One that lacks a part of its own does not load. */
+/**
+ * Whether the package was not found, or its addon for this platform: not every platform has one, and a clone of the
+ * repository has none before it is built. A package that lacks another part does not load.
+ */
 function isMissing(error: unknown): boolean {
-  const { code, message }: NodeJS.ErrnoException = error instanceof Error ? error : new Error();
-  return code === "ERR_MODULE_NOT_FOUND" && message.includes(`'${NAME}'`);
+  const { code, message, cause }: NodeJS.ErrnoException & { readonly cause?: unknown } =
+    error instanceof Error ? error : new Error();
+  if (code === "ERR_MODULE_NOT_FOUND") return message.includes(`'${NAME}'`);
+  return code === "ERR_ENVELOPE_UNSUPPORTED" && codeOf(cause) === "MODULE_NOT_FOUND";
+}
+
+function codeOf(error: unknown): unknown {
+  return error instanceof Error && "code" in error ? error.code : undefined;
 }

@@ -1,3 +1,4 @@
+import { EnvelopeError } from "@env/core";
 import { cryptoBackend } from "@env/core/crypto";
 import { expect, it } from "vitest";
 import { cryptoInUse, useNativeCrypto } from "../src/native-crypto.ts";
@@ -16,6 +17,16 @@ it("says nothing where the package is not installed", async () => {
   };
   expect(await useNativeCrypto(missing("@env/native"))).toBeUndefined();
   expect(await useNativeCrypto(missing("a-part-of-it"))).toContain("a-part-of-it");
+});
+
+it("says nothing where there is no addon for the platform", async () => {
+  const failing = (cause: string) => async (): Promise<never> => {
+    throw new EnvelopeError("ERR_ENVELOPE_UNSUPPORTED", "no addon", {
+      cause: Object.assign(new Error(), { code: cause }),
+    });
+  };
+  expect(await useNativeCrypto(failing("MODULE_NOT_FOUND"))).toBeUndefined();
+  expect(await useNativeCrypto(failing("ERR_DLOPEN_FAILED"))).toBe("no addon");
 });
 
 it("is said once on stderr and by config check where it does not load", async () => {

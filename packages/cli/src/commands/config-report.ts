@@ -46,7 +46,7 @@ export interface CheckedConfig {
 }
 
 /** The crypto backend of this process. */
-export interface UsedCrypto {
+interface UsedCrypto {
   readonly name: string;
   readonly version: string;
   /** Why `@env/native` is not used although it is installed; `null` without that problem. */
