@@ -60,7 +60,7 @@ export type {
   Checked,
   Either,
   Fault,
-  Option,
+  SettingRow,
   OptionRule,
   OptionTable,
 } from "./settings.ts";

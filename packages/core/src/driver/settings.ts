@@ -64,7 +64,7 @@ export function list(accepts: (item: string) => boolean, of: string): OptionRule
 }
 
 /** All that is said about one option of an adapter. An option without a rule is checked by the adapter. */
-export interface Option extends Partial<OptionRule> {
+export interface SettingRow extends Partial<OptionRule> {
   /** The value of an option that is left out. Without one, an option of the key is required. */
   readonly default?: unknown;
   /** The parameter of a URI that gives the option; `true` if it has the option's name. */
@@ -74,7 +74,7 @@ export interface Option extends Partial<OptionRule> {
 }
 
 type Options<T, Opened> = {
-  readonly [K in keyof T]-?: Option &
+  readonly [K in keyof T]-?: SettingRow &
     (K extends keyof Opened ? { readonly opener: true } : { readonly opener?: never });
 };
 
@@ -105,8 +105,8 @@ export interface OptionTable<
 
 /** A table whose options are not known to the compiler. */
 export interface AnyOptionTable {
-  readonly connection: Readonly<Record<string, Option>>;
-  readonly key: Readonly<Record<string, Option>>;
+  readonly connection: Readonly<Record<string, SettingRow>>;
+  readonly key: Readonly<Record<string, SettingRow>>;
   readonly client: Omit<OptionTable<object, object, object, object>["client"], "methods"> & {
     readonly methods: readonly string[];
   };
@@ -153,7 +153,7 @@ export function checkSettings(
   );
   if (unknown !== undefined) throw fault(`unknown option ${JSON.stringify(unknown)}`);
   const given = new Map(Object.entries(options).filter(([, value]) => value !== undefined));
-  const copyOf = (name: string, { accepts, must: rule, kind, ...row }: Option): unknown => {
+  const copyOf = (name: string, { accepts, must: rule, kind, ...row }: SettingRow): unknown => {
     const value: unknown = given.has(name) ? given.get(name) : row.default;
     if (accepts?.(value) === false) {
       const isOutOfRange = kind === "number" && typeof value === "number";
@@ -161,7 +161,7 @@ export function checkSettings(
     }
     return Array.isArray(value) ? [...value] : value;
   };
-  const copy = (part: Readonly<Record<string, Option>>, names: readonly string[]): object =>
+  const copy = (part: Readonly<Record<string, SettingRow>>, names: readonly string[]): object =>
     Object.fromEntries(names.map((name) => [name, copyOf(name, part[name] ?? {})]));
   const connecting = Object.keys(connection).filter((name) => given.has(name));
   const settings = { ...copy(key, Object.keys(key)), connection: copy(connection, connecting) };
