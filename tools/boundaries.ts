@@ -77,6 +77,8 @@ const layers: Readonly<Record<string, Layer>> = {
       "@env/kms",
       "@env/kms-server",
       "@env/local-file",
+      // Where it is installed.
+      "@env/native",
       "@env/node-stream",
       "@env/s3",
       "@env/vault-transit",
