@@ -15,6 +15,9 @@
  */
 export type IndexRule = "exact" | "nfc" | "caseless" | "email" | "phone";
 
+// oxlint-disable-next-line no-control-regex -- all of ASCII
+const ASCII = /^[\u0000-\u007F]*$/;
+
 const rules: Readonly<Record<IndexRule, (text: string) => string>> = {
   exact: (text) => text,
   nfc: (text) => text.normalize("NFC"),
@@ -38,5 +41,7 @@ export function normalise(rule: IndexRule, text: string): string {
 
 /** Lower case by Unicode's default mappings, whatever the locale. */
 function caseless(text: string): string {
+  // Most text is ASCII, which the two normalisations leave as it is.
+  if (ASCII.test(text)) return text.toLowerCase();
   return text.normalize("NFKC").toLowerCase().normalize("NFKC");
 }

@@ -13,7 +13,7 @@ import { checkOptions } from "@env/core/driver";
 import { endPass, readPass, writePass, type PassState } from "./checkpoint.ts";
 import { partsOf, type AnyColumns } from "./columns.ts";
 import { destroyKeys, readKeys, retireKeys, type KeySelection } from "./key-table.ts";
-import { toScope, scopeOf } from "./place.ts";
+import { toScope } from "./place.ts";
 import { report, selectTables, type PassScope } from "./report.ts";
 import { sweep, type PaceOptions, type SweepCounts, type Work } from "./sweep.ts";
 import { TableSql, type ReadRow, type RowChange } from "./table-sql.ts";
@@ -349,7 +349,7 @@ class RowWork {
 
   /** Creates an index key for the scope of a row, unless there is one since the pass began. */
   #renewIndexKey({ row }: ReadRow): Promise<unknown> {
-    const scope = scopeOf(this.#name, this.#definition.indexScope, row);
+    const scope = this.#columns.table(this.#name).indexScopeOf(row);
     let renewing = this.#renewed.get(scope.name);
     if (renewing === undefined) {
       renewing = partsOf(this.#columns).keys.renew(scope, "index", this.#begun);

@@ -8,8 +8,16 @@ import { randomBytes } from "node:crypto";
 import { EnvelopeError, type Awaitable, type Bytes, type Context } from "@env/core";
 import { openPayload, openPayloads, sealPayload, type HeldDataKey } from "@env/core/data-keys";
 import { indexHash, indexKey, indexPlace, partitionOf } from "./blind-index.ts";
-import { hashPlace, placeOf, scopeOf, toScope, type Row, type Scope, valueInfo } from "./place.ts";
-import type { ScopeKeys } from "./scope-keys.ts";
+import {
+  PlaceHasher,
+  ScopeReader,
+  toScope,
+  type Purpose,
+  type Row,
+  type Scope,
+  valueInfo,
+} from "./place.ts";
+import type { ScopeKeys, WritingKey } from "./scope-keys.ts";
 import {
   indexesOf,
   type ColumnDefinition,
@@ -54,6 +62,9 @@ export class TableColumns<T extends TableDefinition> {
   readonly #countPlaintext: (column: string) => void;
   readonly #columns: readonly (readonly [column: string, definition: ColumnDefinition])[];
   readonly #indexColumns: readonly string[];
+  readonly #places: ReadonlyMap<string, PlaceHasher>;
+  readonly #scopes: ScopeReader;
+  readonly #indexScopes: ScopeReader;
   readonly #indexKeys = new Map<
     string,
     { readonly from: HeldDataKey; readonly key: HeldDataKey }
@@ -76,6 +87,11 @@ export class TableColumns<T extends TableDefinition> {
     this.#indexColumns = this.#columns.flatMap(([, column]) =>
       indexesOf(column).map((index) => index.column),
     );
+    this.#places = new Map(
+      this.#columns.map(([column]) => [column, new PlaceHasher(name, definition, column)]),
+    );
+    this.#scopes = new ScopeReader(name, definition.scope);
+    this.#indexScopes = new ScopeReader(name, definition.indexScope);
   }
 
   /**
@@ -92,7 +108,7 @@ export class TableColumns<T extends TableDefinition> {
     const given = this.#columns.filter(([column]) => (row[column] ?? undefined) !== undefined);
     if (given.length > 0) {
       const scope = this.scopeOf(row);
-      const key = await this.#keys.forWriting(scope, "values", given.length);
+      const key = await this.#writingKey(scope, "values", given.length);
       for (const [column, definition] of given) {
         const plaintext = encode(this.name, column, definition, row[column]);
         const info = this.#info(key.header, scope, column, row);
@@ -226,7 +242,12 @@ export class TableColumns<T extends TableDefinition> {
 
   /** The scope of a row's data key. */
   scopeOf(row: Row): Scope {
-    return scopeOf(this.name, this.definition.scope, row);
+    return this.#scopes.read(row);
+  }
+
+  /** The scope of a row's index keys. */
+  indexScopeOf(row: Row): Scope {
+    return this.#indexScopes.read(row);
   }
 
   /**
@@ -258,8 +279,7 @@ export class TableColumns<T extends TableDefinition> {
     row: Row,
   ): Promise<Bytes> {
     const { partitions = 1 } = index;
-    const scope = scopeOf(this.name, this.definition.indexScope, row);
-    const { id, dataKey } = await this.#keys.forWriting(scope, "index", 1);
+    const { id, dataKey } = await this.#writingKey(this.indexScopeOf(row), "index", 1);
     const key = await this.#indexKey(id, dataKey, column, index);
     const partition = partitions === 1 ? 0 : partitionOf(this.#spread(column, row), partitions);
     return indexHash(key, index, definition.type, row[column], partition);
@@ -268,7 +288,7 @@ export class TableColumns<T extends TableDefinition> {
   /** What selects a partition: the row's place, so that a row has the same one each time; else chance. */
   #spread(column: string, row: Row): Uint8Array {
     if (!this.#isBound) return randomBytes(4);
-    return hashPlace(placeOf(this.name, this.definition, column, row));
+    return this.#hashPlace(column, row);
   }
 
   /** Derived once for each data key and index. */
@@ -319,7 +339,17 @@ export class TableColumns<T extends TableDefinition> {
 
   /** What the payload of a value is bound to. */
   #info(header: Uint8Array, scope: Scope, column: string, row: Row): readonly Uint8Array[] {
-    return valueInfo(header, scope, hashPlace(placeOf(this.name, this.definition, column, row)));
+    return valueInfo(header, scope, this.#hashPlace(column, row));
+  }
+
+  #hashPlace(column: string, row: Row): Bytes {
+    // oxlint-disable-next-line typescript/no-non-null-assertion -- there is one for each column
+    return this.#places.get(column)!.hash(row);
+  }
+
+  /** Waits only where the key is not leased yet. */
+  #writingKey(scope: Scope, purpose: Purpose, uses: number): Awaitable<WritingKey> {
+    return this.#keys.writable(scope, purpose, uses) ?? this.#keys.forWriting(scope, purpose, uses);
   }
 
   #decode(column: string, plaintext: Uint8Array | undefined): unknown {
