@@ -34,7 +34,6 @@ export const roomsOf: Readonly<Record<string, Readonly<Record<string, Room>>>> =
         toRooms: ["store.ts", "key-record.ts", "iam-records.ts", "partial-file.ts"],
         toTop: [
           "keystore-file.ts",
-          "move.ts",
           "open-keystore.ts",
           "keystore-database.ts",
           "descriptor.ts",

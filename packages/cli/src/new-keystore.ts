@@ -10,7 +10,6 @@ import {
   type CreateKeystoreOptions,
   type Keystore,
   type RootKeyKind,
-  type RootKeySource,
 } from "@env/kms";
 import { usageError } from "./errors.ts";
 import { companions, keyFileOf } from "./own-files.ts";
@@ -45,18 +44,17 @@ export async function newKeystore(
   root: Root,
   options: Omit<CreateKeystoreOptions, "root"> = {},
 ): Promise<Keystore> {
-  return createKeystore(path, { ...trust(), ...options, root: newRoot(ui, root, path) });
-}
-
-/** @throws CommandError `ERR_CLI_USAGE` */
-export function newRoot(ui: Ui, root: Root, path: string): RootKeySource {
   if (root === "environment" && (process.env[rootKeyVariable] ?? "") === "") {
     throw usageError(
       `--root environment needs the root key in ${rootKeyVariable}`,
       `create it: export ${rootKeyVariable}="env-root-1.$(openssl rand -base64 32 | tr '+/' '-_' | tr -d '=')", and keep it safe`,
     );
   }
-  return rootSource(ui, root, path, "create");
+  return createKeystore(path, {
+    ...trust(),
+    ...options,
+    root: rootSource(ui, root, path, "create"),
+  });
 }
 
 /** Removes a keystore that this command has made and that is of no use. */

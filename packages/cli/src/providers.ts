@@ -21,7 +21,6 @@ import {
   isPostgresUrl,
   openKeystore,
   type Keystore,
-  type OpenKeystoreOptions,
   type RootKeyKind,
   type RootKeySource,
 } from "@env/kms";
@@ -88,22 +87,12 @@ export async function withKeystore<T>(
   keystore: string | undefined,
   use: (keystore: Keystore) => Promise<T>,
 ): Promise<T> {
-  const { path, options } = await placeOf(ui, selection, keystore);
-  using opened = await openKeystore(path, options);
-  return await use(opened);
-}
-
-/** Where that keystore is, and how it is opened. */
-export async function placeOf(
-  ui: Ui,
-  selection: Omit<CmkSelection, "as">,
-  keystore: string | undefined,
-): Promise<{ readonly path: string; readonly options: OpenKeystoreOptions }> {
   const { path, options } =
     keystore === undefined
       ? await configuredKeystore(ui, selection)
       : { path: keystorePath(keystore, process.cwd()), options: trust() };
-  return { path, options: { ...options, root: await rootOf(ui, path, options) } };
+  using opened = await openKeystore(path, { ...options, root: await rootOf(ui, path, options) });
+  return await use(opened);
 }
 
 /** The environment that the options name; with `--cmk` one of their own. */

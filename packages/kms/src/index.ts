@@ -4,13 +4,7 @@
  *
  * @module
  */
-export {
-  createKeystore,
-  inspectKeystore,
-  Keystore,
-  moveKeystore,
-  openKeystore,
-} from "./keystore.ts";
+export { createKeystore, inspectKeystore, Keystore, openKeystore } from "./keystore.ts";
 export type { CreateKeystoreOptions, KeystoreFacts, OpenKeystoreOptions } from "./keystore.ts";
 export type { Finding as KeystoreFinding } from "./store/verify.ts";
 export { isPostgresUrl } from "./store/keystore-database.ts";

@@ -5,7 +5,6 @@
  *
  * @module
  */
-import { EnvelopeError } from "@env/core";
 import { principalArn, type Realm } from "./arn.ts";
 import {
   effectiveAccess,
@@ -31,7 +30,6 @@ import {
   type CreateFileOptions,
   type OpenFileOptions,
 } from "./store/keystore-file.ts";
-import { copyToPostgres } from "./store/move.ts";
 import type { OpenKeystore } from "./store/open-keystore.ts";
 import {
   createInPostgres,
@@ -119,37 +117,6 @@ export async function openKeystore(path: string, options: OpenKeystoreOptions): 
   }
   const open = isPostgresUrl(path) ? openInPostgres : openFile;
   return start(await open(path, options), options);
-}
-
-/**
- * Copies a keystore from a file to PostgreSQL, with everything in it, and verifies the copy. Meanwhile the file can be read
- * and not written. If it fails or is interrupted, nothing is left in PostgreSQL, and it can be tried again. The copy opens with the
- * same root key. The file stays as it was: nobody may use it afterwards, because both would be histories of their own.
- *
- * @returns How many records of the audit log it has.
- * @throws EnvelopeError `ERR_ENVELOPE_KEYSTORE_IO` where PostgreSQL has a keystore in this schema,
- * `ERR_ENVELOPE_KEYSTORE_FORMAT` where the copy or the file does not verify; what opening throws. TypeError for what is not a URL of
- * PostgreSQL.
- */
-export async function moveKeystore(
-  path: string,
-  url: string,
-  options: Omit<OpenFileOptions, "readOnly">,
-): Promise<{ readonly records: number }> {
-  let records = 0;
-  await copyToPostgres(path, url, options, async () => {
-    using copy = await openKeystore(url, options);
-    const [finding] = await copy.verify();
-    if (finding !== undefined) {
-      throw new EnvelopeError(
-        "ERR_ENVELOPE_KEYSTORE_FORMAT",
-        `keystore ${path}: ${finding.record}: ${finding.problem}. Verify the file, and restore it from a backup`,
-      );
-    }
-    const { base, last } = await copy.audit.verify();
-    records = last.sequence - base.sequence;
-  });
-  return { records };
 }
 
 /**

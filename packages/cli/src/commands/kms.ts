@@ -3,11 +3,7 @@
  *
  * @module
  */
-import { Option } from "@commander-js/extra-typings";
 import {
-  isPostgresUrl,
-  moveKeystore,
-  openKeystore,
   parseSeed,
   SeedError,
   type ParseSeedOptions,
@@ -19,9 +15,9 @@ import {
 import { keystorePath } from "@env/local-file";
 import { InputError, NegativeAnswer, usageError } from "../errors.ts";
 import { readTextInput } from "../inputs.ts";
-import { describeRoot, newKeystore, newRoot, rootOption } from "../new-keystore.ts";
+import { describeRoot, newKeystore, rootOption } from "../new-keystore.ts";
 import { examples, type Program } from "../program.ts";
-import { placeOf, withKeystore } from "../providers.ts";
+import { withKeystore } from "../providers.ts";
 import { count, formatDay, formatState, printableLine, table } from "../text.ts";
 import { daysParser } from "../time.ts";
 import type { Ui } from "../ui.ts";
@@ -33,9 +29,7 @@ const MAX_BYTES = 2 ** 26;
 export function addKms(program: Program, ui: Ui): void {
   const kms = program
     .command("kms")
-    .summary(
-      "Create or move a local keystore, apply a seed to it, export one, or find unused CMKs.",
-    )
+    .summary("Create a local keystore, apply a seed to it, export one, or find unused CMKs.")
     .description(
       "Create a local keystore, keep its keys, aliases, policies and principals in a file, the seed, and find the CMKs that nobody uses.",
     )
@@ -72,44 +66,6 @@ export function addKms(program: Program, ui: Ui): void {
       const { keystoreId } = keystore.facts;
       const data = { keystore: path, root, keystoreId, ...facts };
       await ui.result(`keystore   ${path}\nroot key   ${describeRoot(path, root)}`, data);
-    });
-
-  kms
-    .command("move")
-    .summary("Copy a keystore file to PostgreSQL.")
-    .description(
-      "Copy a keystore file to PostgreSQL with its keys, principals and audit log, and verify the copy. Meanwhile nobody can write the file; stop what uses it, and do not use it afterwards. A run that is interrupted leaves nothing and can be repeated.",
-    )
-    .requiredOption("--to <url>", "where to: postgres://user@host/database?schema=name")
-    .option("--keystore <path>", "the keystore file (default: that of the configuration)")
-    .addOption(
-      new Option("--root <kind>", "where the root key is kept from now on, if it was in a key file")
-        .choices(["environment", "passphrase"] as const)
-        .default("environment" as const),
-    )
-    .addHelpText(
-      "after",
-      examples("envelope kms move --keystore prod.kms --to 'postgres://kms@db1,db2/keys'"),
-    )
-    .action(async ({ to, keystore: named, root }, command) => {
-      const url = keystorePath(to, process.cwd());
-      if (!isPostgresUrl(url))
-        throw usageError("--to must be the URL of PostgreSQL: postgres://user@host/database");
-      const { path, options } = await placeOf(ui, command.optsWithGlobals(), named);
-      if (isPostgresUrl(path))
-        throw usageError("a keystore is moved from a file, and this one is not in a file");
-      const isFile = "keyFile" in options.root;
-      const source = isFile ? newRoot(ui, root, url) : undefined;
-      const { records } = await moveKeystore(path, url, options);
-      if (source !== undefined) {
-        using copy = await openKeystore(url, { root: options.root });
-        await copy.changeRoot(source);
-      }
-      const data = { from: path, to: url, records, ...(isFile ? { root } : {}) };
-      await ui.result(
-        `moved      ${path}\nto         ${url}\nverified   ${count(records, "record")} of the audit log, and everything else\nNext: use local-file:${url.replaceAll(/[%?&]/g, encodeURIComponent)} in the configuration, and do not use the file any more.`,
-        data,
-      );
     });
 
   kms

@@ -291,13 +291,6 @@ export class Database implements KeystoreEngine {
     return backupDatabase(this, path);
   }
 
-  /** Keeps everybody from writing until the database is closed. Blocks while another process writes. */
-  lock(): void {
-    this.#db.exec(
-      `PRAGMA busy_timeout = ${Math.min(this.busyTimeout, MAX_TIMEOUT_MS)}; BEGIN IMMEDIATE`,
-    );
-  }
-
   close(): void {
     if (this.#closed) return;
     this.#closed = true;

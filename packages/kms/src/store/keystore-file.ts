@@ -114,7 +114,7 @@ export function requireBusyTimeout(busyTimeout: number = DEFAULT_BUSY_TIMEOUT): 
   return busyTimeout;
 }
 
-export function databaseOptions({
+function databaseOptions({
   busyTimeout,
   readOnly = false,
   patchedSqlite = false,

@@ -7,7 +7,7 @@
  * @module
  */
 import { MARK_BYTES } from "../row-sealer.ts";
-import { CHAIN_NUMBERS, type AuditRow } from "../store.ts";
+import { CHAIN_NUMBERS } from "../store.ts";
 import { KEPT_CHANGES, keyOf } from "./source.ts";
 import type { Row, TableChanges } from "./replica.ts";
 import type { LogChanges } from "./shared-log.ts";
@@ -28,16 +28,11 @@ interface Expected {
   readonly commits: number;
 }
 
-export const auditColumns = [
+const auditColumns = [
   { name: "seq", type: "INTEGER" },
   { name: "time", type: "INTEGER" },
   { name: "sealed", type: "BLOB" },
 ] as const;
-
-/** The rows of the audit log as values of {@link auditColumns}. */
-export function auditValues(rows: readonly AuditRow[]): readonly Row[] {
-  return rows.map(({ sequence, time, sealed }) => [sequence, time, sealed]);
-}
 
 /** Its result is one row, whose `done` is 1 if it has changed something, and 0 if not. */
 export function commitStatement(
@@ -82,7 +77,8 @@ export function commitStatement(
     );
   }
   if (log.rows.length > 0) {
-    const select = selectRows(auditColumns, auditValues(log.rows), parameters);
+    const rows = log.rows.map(({ sequence, time, sealed }) => [sequence, time, sealed]);
+    const select = selectRows(auditColumns, rows, parameters);
     parts.push(
       `recorded AS (INSERT INTO ${schema}.audit (seq, time, sealed) ${select} WHERE ${condition})`,
     );

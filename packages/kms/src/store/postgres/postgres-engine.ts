@@ -20,12 +20,11 @@ import type { Engine, SharedLog } from "../engine.ts";
 import { format, keystoreError } from "../file-errors.ts";
 import type { KeystoreEngine } from "../open-keystore.ts";
 import { MARK_BYTES, markOf, type RowSealer } from "../row-sealer.ts";
-import type { AuditRow } from "../store.ts";
 import { commitStatement } from "./commit.ts";
 import { Connection, type ResultRow } from "./connection.ts";
 import { ConnectionLost, isConflict, keystoreProblem } from "./errors.ts";
 import { Replica, type TableChanges } from "./replica.ts";
-import { PostgresLog, type ChainRow, type Question } from "./shared-log.ts";
+import { PostgresLog, type Question } from "./shared-log.ts";
 import { createTables, removeTables, requireTables } from "./schema.ts";
 import { Source } from "./source.ts";
 
@@ -89,31 +88,19 @@ export class PostgresEngine implements KeystoreEngine {
     return this.#log;
   }
 
-  /** Takes over all rows of a file, inside of the function that {@link create} is given. */
-  copyFrom(source: Pick<Engine, "prepare">): void {
-    this.#replica.copyFrom(source);
-  }
-
   /**
    * Makes the tables, and writes what `fill` writes into empty ones. Writes nothing where there is a keystore.
    *
-   * @param heads - Of the audit log, whose rows are in `pages`. Default: it is empty.
    * @throws EnvelopeError `ERR_ENVELOPE_KEYSTORE_IO`
    */
-  async create(
-    fill: (engine: Engine) => void,
-    heads: ChainRow["heads"] = new Map(),
-    pages: Iterable<readonly AuditRow[]> = [],
-  ): Promise<void> {
+  async create(fill: (engine: Engine) => void): Promise<void> {
     this.#replica.begin();
     fill(this);
     const rows = this.#replica.changes();
     this.#replica.rollback();
     const number = 0;
-    const sealed = this.#requireLog().seal({ number, commits: 0, heads, time: 0 });
-    await this.#inTurn(() =>
-      createTables(this.#connection, this.#replica.tables, { rows, chain: sealed, pages }),
-    );
+    const sealed = this.#requireLog().seal({ number, commits: 0, heads: new Map(), time: 0 });
+    await this.#inTurn(() => createTables(this.#connection, this.#replica.tables, rows, sealed));
   }
 
   /** Removes the tables. */

@@ -115,18 +115,6 @@ export class Replica {
     }
   }
 
-  /** Takes over all rows of a file, inside of a transaction. */
-  copyFrom(source: Pick<Replica, "prepare">): void {
-    for (const { name, columns } of this.tables) {
-      const put = this.#statement(
-        `INSERT INTO ${name} VALUES (${columns.map(() => "?").join(", ")})`,
-      );
-      for (const row of source.prepare(`SELECT * FROM ${name}`).iterate()) {
-        put.run(...columns.map((column) => row[column.name] ?? null));
-      }
-    }
-  }
-
   close(): void {
     this.#db.close();
   }

@@ -8,12 +8,8 @@
 import { format, keystoreError } from "../file-errors.ts";
 import type { Connection } from "./connection.ts";
 import type { Table, TableChanges } from "./replica.ts";
-import type { AuditRow } from "../store.ts";
-import { auditColumns, auditValues } from "./commit.ts";
-import { changeTable, definition, Parameters, selectRows } from "./sql.ts";
+import { changeTable, definition, Parameters } from "./sql.ts";
 
-/** Rows of one statement. */
-const PAGE = 1000;
 /** The version of the specification's section. */
 const FORMAT_VERSION = 1;
 
@@ -25,15 +21,6 @@ const ownTables: Readonly<Record<string, string>> = {
     "number BIGINT NOT NULL PRIMARY KEY, owner TEXT, commits BIGINT NOT NULL, touched TIMESTAMPTZ NOT NULL, sealed BYTEA NOT NULL",
   audit: "seq BIGINT NOT NULL PRIMARY KEY, time BIGINT NOT NULL, sealed BYTEA NOT NULL",
 };
-
-/** What new tables contain. */
-interface NewTables {
-  readonly rows: readonly TableChanges[];
-  /** The row of the first chain. */
-  readonly chain: Uint8Array;
-  /** The rows of the audit log, a few at a time. */
-  readonly pages: Iterable<readonly AuditRow[]>;
-}
 
 /** The statements that make the tables. */
 function definitions(schema: string, tables: readonly Table[]): readonly string[] {
@@ -49,12 +36,14 @@ function definitions(schema: string, tables: readonly Table[]): readonly string[
 /**
  * Makes the tables and fills them, in one transaction. A schema that exists is used.
  *
+ * @param chain - The row of the first chain.
  * @throws EnvelopeError `ERR_ENVELOPE_KEYSTORE_IO` if there is a keystore.
  */
 export async function createTables(
   connection: Connection,
   tables: readonly Table[],
-  { rows, chain, pages }: NewTables,
+  rows: readonly TableChanges[],
+  chain: Uint8Array,
 ): Promise<void> {
   const { schema, shownAs } = connection.address;
   await connection.transaction("BEGIN", async () => {
@@ -71,21 +60,11 @@ export async function createTables(
     }
     if (found.length === 0) await connection.query(`CREATE SCHEMA ${schema}`);
     for (const statement of definitions(schema, tables)) await connection.query(statement);
-    for (const { table, written } of rows) {
-      for (let from = 0; from < written.length; from += PAGE) {
-        const page = { table, written: written.slice(from, from + PAGE), deleted: [] };
-        const parameters = new Parameters();
-        const [statement = ""] = changeTable(schema, page, parameters, "true");
+    for (const one of rows) {
+      const parameters = new Parameters();
+      for (const statement of changeTable(schema, one, parameters, "true")) {
         await connection.query(statement, parameters.values);
       }
-    }
-    for (const page of pages) {
-      const parameters = new Parameters();
-      const select = selectRows(auditColumns, auditValues(page), parameters);
-      await connection.query(
-        `INSERT INTO ${schema}.audit (seq, time, sealed) ${select}`,
-        parameters.values,
-      );
     }
     await connection.query(
       `INSERT INTO ${schema}.chain (number, commits, touched, sealed) VALUES (0, 0, now(), $1)`,

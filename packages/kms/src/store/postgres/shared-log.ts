@@ -58,9 +58,6 @@ interface Pending {
   readonly time: number;
 }
 
-/** What the audit log keeps of a chain: names of heads. */
-export const HEADS: readonly string[] = ["audit", "last-uses"];
-
 /** How long the newest number of a chain may be nowhere but in its own row, in ms. */
 const PLEDGE_MS = 60_000;
 const MAX_CHAIN_BYTES = 4096;
