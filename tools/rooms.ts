@@ -36,6 +36,7 @@ export const roomsOf: Readonly<Record<string, Readonly<Record<string, Room>>>> =
           "keystore-file.ts",
           "open-keystore.ts",
           "keystore-database.ts",
+          "move.ts",
           "descriptor.ts",
           "root-key.ts",
           "sqlite-version.ts",

@@ -10,6 +10,7 @@ import {
   type CreateKeystoreOptions,
   type Keystore,
   type RootKeyKind,
+  type RootKeySource,
 } from "@env/kms";
 import { usageError } from "./errors.ts";
 import { companions, keyFileOf } from "./own-files.ts";
@@ -44,17 +45,18 @@ export async function newKeystore(
   root: Root,
   options: Omit<CreateKeystoreOptions, "root"> = {},
 ): Promise<Keystore> {
+  return createKeystore(path, { ...trust(), ...options, root: newRoot(ui, root, path) });
+}
+
+/** @throws CommandError `ERR_CLI_USAGE` for a root key that is not there, or cannot be at this place. */
+export function newRoot(ui: Ui, root: Root, path: string): RootKeySource {
   if (root === "environment" && (process.env[rootKeyVariable] ?? "") === "") {
     throw usageError(
       `--root environment needs the root key in ${rootKeyVariable}`,
       `create it: export ${rootKeyVariable}="env-root-1.$(openssl rand -base64 32 | tr '+/' '-_' | tr -d '=')", and keep it safe`,
     );
   }
-  return createKeystore(path, {
-    ...trust(),
-    ...options,
-    root: rootSource(ui, root, path, "create"),
-  });
+  return rootSource(ui, root, path, "create");
 }
 
 /** Removes a keystore that this command has made and that is of no use. */
@@ -65,10 +67,11 @@ export async function removeKeystore(path: string, root: Root): Promise<void> {
 }
 
 /** Where the root key is, for people. */
-export function describeRoot(path: string, root: Root): string {
+export function describeRoot(path: string, root: RootKeyKind): string {
   return {
     "key-file": keyFileOf(path),
     environment: `in ${rootKeyVariable}`,
     passphrase: `derived from a passphrase, which is asked for or in ${passphraseVariable}`,
+    cmk: "wrapped by a CMK",
   }[root];
 }

@@ -87,12 +87,19 @@ export async function withKeystore<T>(
   keystore: string | undefined,
   use: (keystore: Keystore) => Promise<T>,
 ): Promise<T> {
-  const { path, options } =
-    keystore === undefined
-      ? await configuredKeystore(ui, selection)
-      : { path: keystorePath(keystore, process.cwd()), options: trust() };
+  const { path, options } = await namedKeystore(ui, selection, keystore);
   using opened = await openKeystore(path, { ...options, root: await rootOf(ui, path, options) });
   return await use(opened);
+}
+
+/** Where that keystore is, and how it is opened. */
+export async function namedKeystore(
+  ui: Ui,
+  selection: Omit<CmkSelection, "as">,
+  keystore: string | undefined,
+): Promise<ReturnType<typeof keystoreOf>> {
+  if (keystore === undefined) return configuredKeystore(ui, selection);
+  return { path: keystorePath(keystore, process.cwd()), options: trust() };
 }
 
 /** The environment that the options name; with `--cmk` one of their own. */
@@ -218,7 +225,11 @@ function openers(ui: Ui): Readonly<Record<string, CmkOpener>> {
 }
 
 /** The root key of the kind that the keystore names. A passphrase that is not in the environment is asked for. */
-async function rootOf(ui: Ui, path: string, options: KeystoreOptions): Promise<RootKeySource> {
+export async function rootOf(
+  ui: Ui,
+  path: string,
+  options: KeystoreOptions,
+): Promise<RootKeySource> {
   const { rootKind } = await inspectKeystore(path, options);
   return rootSource(ui, rootKind, path, "open");
 }

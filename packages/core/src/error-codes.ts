@@ -103,6 +103,10 @@ const rows: Rows = {
       "The connection to PostgreSQL was cut while it committed a change, and it could not be asked in time whether it did.",
     next: "Look at what the change was about before you try again: it was made as a whole, or not at all.",
   },
+  ERR_ENVELOPE_KEYSTORE_MOVED: {
+    meaning: "The keystore was moved to another place, or is on its way there.",
+    next: "Open it at the place that the message names, or complete or cancel the move.",
+  },
   ERR_ENVELOPE_KEYSTORE_SQLITE: {
     meaning:
       "This version of SQLite can lose committed changes when several processes use one keystore.",

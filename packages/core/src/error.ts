@@ -67,6 +67,7 @@ type PlainCode =
   | "ERR_ENVELOPE_KEYSTORE_ROOT_KEY"
   | "ERR_ENVELOPE_KEYSTORE_IO"
   | "ERR_ENVELOPE_KEYSTORE_UNKNOWN_OUTCOME"
+  | "ERR_ENVELOPE_KEYSTORE_MOVED"
   | "ERR_ENVELOPE_KEYSTORE_SQLITE";
 
 /** Codes that this package explains in error messages, or that are retryable. */

@@ -6,6 +6,9 @@
  */
 export { createKeystore, inspectKeystore, Keystore, openKeystore } from "./keystore.ts";
 export type { CreateKeystoreOptions, KeystoreFacts, OpenKeystoreOptions } from "./keystore.ts";
+export { cancelKeystoreMove, moveKeystore } from "./move-keystore.ts";
+export type { MoveKeystoreOptions } from "./move-keystore.ts";
+export type { MoveProgress, MoveReport } from "./store/move.ts";
 export type { Finding as KeystoreFinding } from "./store/verify.ts";
 export { isPostgresUrl } from "./store/keystore-database.ts";
 export { canLoseWrites, sqliteVersion } from "./store/sqlite-version.ts";

@@ -265,10 +265,7 @@ export class Keystore implements Disposable {
    * @throws EnvelopeError `ERR_ENVELOPE_KEYSTORE_FORMAT` if the file is too damaged to read its records.
    */
   verify(): Promise<readonly Finding[]> {
-    return this.#open.verify(async ({ store, root, descriptor }) => {
-      const { problems } = await new AuditLog(store, root, descriptor).verify();
-      return problems.map(({ message }) => ({ record: "the audit log", problem: message }));
-    });
+    return verifyOpen(this.#open);
   }
 
   /**
@@ -314,6 +311,14 @@ export class Keystore implements Disposable {
   [Symbol.dispose](): void {
     this.close();
   }
+}
+
+/** {@link Keystore.verify} */
+export function verifyOpen(open: OpenKeystore): Promise<readonly Finding[]> {
+  return open.verify(async ({ store, root, descriptor }) => {
+    const { problems } = await new AuditLog(store, root, descriptor).verify();
+    return problems.map(({ message }) => ({ record: "the audit log", problem: message }));
+  });
 }
 
 function grantDelay({ grantDelay: given = 0 }: ServiceOptions): number {

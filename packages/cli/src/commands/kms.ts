@@ -21,6 +21,7 @@ import { withKeystore } from "../providers.ts";
 import { count, formatDay, formatState, printableLine, table } from "../text.ts";
 import { daysParser } from "../time.ts";
 import type { Ui } from "../ui.ts";
+import { addKmsMove } from "./kms-move.ts";
 import type * as KmsSeed from "./kms-seed.ts";
 
 /** More than a hundred thousand keys take. */
@@ -29,7 +30,9 @@ const MAX_BYTES = 2 ** 26;
 export function addKms(program: Program, ui: Ui): void {
   const kms = program
     .command("kms")
-    .summary("Create a local keystore, apply a seed to it, export one, or find unused CMKs.")
+    .summary(
+      "Create a local keystore, apply a seed to it, export one, move it, or find unused CMKs.",
+    )
     .description(
       "Create a local keystore, keep its keys, aliases, policies and principals in a file, the seed, and find the CMKs that nobody uses.",
     )
@@ -49,7 +52,7 @@ export function addKms(program: Program, ui: Ui): void {
     .description(
       "Create an empty keystore: no CMK and no configuration. Overwrites nothing. To start with a CMK and a configuration, use init.",
     )
-    .requiredOption("--keystore <path>", "the keystore file")
+    .requiredOption("--keystore <path>", "the keystore: a path, or a URL of PostgreSQL")
     .addOption(rootOption())
     .option("--account <id>", "the account in its ARNs, twelve digits", parseAccount)
     .option("--region <name>", "the region in its ARNs", parseRegion)
@@ -121,6 +124,8 @@ export function addKms(program: Program, ui: Ui): void {
         await ui.answer(seedText(seed), seed);
       }),
     );
+
+  addKmsMove(kms, ui);
 
   kms
     .command("unused")

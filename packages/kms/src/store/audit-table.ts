@@ -8,7 +8,14 @@
 import type { StatementSync } from "node:sqlite";
 import type { Engine } from "./engine.ts";
 import { Fault } from "./file-errors.ts";
-import { MAX_TIME, type AuditRow, type AuditRows, type TimePlace } from "./store.ts";
+import {
+  CHAIN_NUMBERS,
+  chainOf,
+  MAX_TIME,
+  type AuditRow,
+  type AuditRows,
+  type TimePlace,
+} from "./store.ts";
 
 /** Bytes of a sealed record; a longer one is not read into memory. */
 export const MAX_SEALED_BYTES = 262_225;
@@ -21,8 +28,12 @@ const columns = `
 export class AuditTable implements AuditRows {
   readonly #statements: Readonly<Record<StatementName, StatementSync>>;
 
-  constructor(database: Engine) {
+  readonly #chains: () => readonly number[];
+
+  /** @param chains - All chains of the log. */
+  constructor(database: Engine, chains: () => readonly number[]) {
     this.#statements = prepareAll(database);
+    this.#chains = chains;
   }
 
   insert({ sequence, time, sealed }: AuditRow): void {
@@ -46,7 +57,12 @@ export class AuditTable implements AuditRows {
   }
 
   outside(base: number, last: number): readonly (readonly [first: number, last: number])[] {
-    const ranges = [this.#statements.below.get(base), this.#statements.above.get(last)];
+    const { start, end: limit } = boundsOf(chainOf(last), this.#chains());
+    const { between } = this.#statements;
+    const ranges = [
+      between.get(start === -Infinity ? MIN_INTEGER : start + 1, base),
+      between.get(last + 1, limit === Infinity ? MAX_INTEGER : limit),
+    ];
     return ranges.flatMap((row): (readonly [number, number])[] => {
       const [first, end] = [row?.["first"], row?.["last"]];
       return typeof first === "number" && typeof end === "number" ? [[first, end]] : [];
@@ -56,6 +72,21 @@ export class AuditTable implements AuditRows {
   isIndexed({ time, sequence }: TimePlace): boolean {
     return this.#statements.indexed.get(time, sequence) !== undefined;
   }
+}
+
+/** What SQLite takes for an INTEGER. */
+const [MIN_INTEGER, MAX_INTEGER] = [-(2n ** 63n), 2n ** 63n - 1n];
+
+/** The numbers of a chain are after `start`, up to `end`. Those of no chain belong to the first or the last one. */
+export function boundsOf(
+  chain: number,
+  chains: readonly number[],
+): { readonly start: number; readonly end: number } {
+  const isLast = chain === Math.max(...chains);
+  return {
+    start: chain === 0 ? -Infinity : chain * CHAIN_NUMBERS,
+    end: isLast ? Infinity : (chain + 1) * CHAIN_NUMBERS,
+  };
 }
 
 function toRow({ seq, time, sealed }: Record<string, unknown>): AuditRow {
@@ -89,8 +120,7 @@ function prepareAll(database: Engine) {
        WHERE (audit.time, seq) < (?, ?) AND audit.time >= ?
        ORDER BY audit.time DESC, seq DESC LIMIT ?`,
     ),
-    below: database.prepare(`${range} WHERE seq <= ?`),
-    above: database.prepare(`${range} WHERE seq > ?`),
+    between: database.prepare(`${range} WHERE seq BETWEEN ? AND ?`),
     // Only the index is consulted.
     indexed: database.prepare(
       "SELECT 1 FROM audit INDEXED BY audit_by_time WHERE time = ? AND seq = ?",

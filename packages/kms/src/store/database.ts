@@ -30,6 +30,7 @@ import { backupDatabase } from "./backup.ts";
 import type { KeystoreEngine } from "./open-keystore.ts";
 import { iamSchema } from "./iam-table.ts";
 import { removeAbandoned } from "./partial-file.ts";
+import type { AuditRow } from "./store.ts";
 import { requireSafeSqlite, sqliteVersion } from "./sqlite-version.ts";
 
 /** "EnvK" in ASCII, at offset 68 of the file. */
@@ -289,6 +290,27 @@ export class Database implements KeystoreEngine {
   /** Copies the current state into a new file of mode 0600, which appears once it is whole and on disk. */
   backup(path: string): Promise<void> {
     return backupDatabase(this, path);
+  }
+
+  /** A transaction that could write another state waits for the lock of the last one. */
+  fence(): Promise<void> {
+    return Promise.resolve();
+  }
+
+  addAuditRows(rows: readonly AuditRow[]): Promise<void> {
+    return this.write(() => {
+      const add = this.#db.prepare(
+        "INSERT INTO audit (seq, time, sealed) VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
+      );
+      for (const { sequence, time, sealed } of rows) add.run(sequence, time, sealed);
+    });
+  }
+
+  /** Closes the file and removes it. */
+  destroy(): Promise<void> {
+    this.close();
+    removeDatabase(this.#file);
+    return Promise.resolve();
   }
 
   close(): void {

@@ -7,6 +7,7 @@
  */
 import type { StatementSync } from "node:sqlite";
 import type { EnvelopeError } from "@env/core";
+import type { LogEnd } from "./log-ends.ts";
 import type { RowSealer } from "./row-sealer.ts";
 import type { AuditRows } from "./store.ts";
 
@@ -69,6 +70,10 @@ export interface SharedLog {
   readonly chain: number | undefined;
   /** All chains, inside of a transaction. */
   chains(): readonly number[];
+  /** Where all chains end, inside of a transaction. */
+  ends(): readonly LogEnd[];
+  /** The chains with which a keystore from another place begins. */
+  arrive(ends: readonly LogEnd[], time: number): void;
   head(name: string, chain: number): Uint8Array<ArrayBuffer> | undefined;
   setHead(name: string, bytes: Uint8Array): void;
   /** Remembers what was written so far. Returns a function that takes back what came after. */

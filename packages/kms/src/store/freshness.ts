@@ -19,7 +19,7 @@ import type { StatementSync } from "node:sqlite";
 import { Bucket } from "./bucket.ts";
 import { advance, newClock, reset, type Clock } from "./clock.ts";
 import type { Engine } from "./engine.ts";
-import { Fault } from "./file-errors.ts";
+import { Fault, keystoreError } from "./file-errors.ts";
 import { RecordName } from "./record-name.ts";
 import { MARK_BYTES, markOf, type RowSealer } from "./row-sealer.ts";
 
@@ -28,6 +28,19 @@ export const BUCKETS = 256;
 const MAX_SEALED_BYTES = 2 ** 24;
 const MAX_HEAD_BYTES = 256;
 const NO_MARK = "\0".repeat(MARK_BYTES);
+
+/** A keystore that goes from one place to another is unusable at one of them. */
+export interface Move {
+  /**
+   * `moving`: it goes to `place`, and takes no changes here meanwhile. `moved`: it is at `place`. `arriving`: it comes from `place`, and is
+   * not complete here.
+   */
+  readonly phase: "arriving" | "moved" | "moving";
+  /** UUID: the same at both places. */
+  readonly id: string;
+  /** The other place, as errors show it. */
+  readonly place: string;
+}
 
 /** What the state row contains besides the marks of the buckets. */
 interface Head {
@@ -38,13 +51,19 @@ interface Head {
   readonly counts: Readonly<Record<string, number>>;
   /** Bytes in base64, by name. */
   readonly heads: Readonly<Record<string, string>>;
+  /** Absent: it is here. */
+  readonly move?: Move | undefined;
 }
 
-interface State extends Head {
+/** What another place begins with. */
+export interface Snapshot extends Head {
   /** Counts the transactions. */
   readonly revision: number;
   /** The marks of all buckets in order; zeros: the bucket has no row. */
   readonly marks: Buffer;
+}
+
+interface State extends Snapshot {
   /** The row itself. */
   readonly sealed: Uint8Array;
 }
@@ -52,6 +71,8 @@ interface State extends Head {
 export class Freshness {
   readonly #database: Engine;
   readonly #sealer: RowSealer;
+  /** Whether a move goes on here, which may use what others may not. */
+  readonly #isMover: boolean;
   readonly #statements: Readonly<Record<StatementName, StatementSync>>;
   readonly #buckets = new Map<number, { readonly mark: string; readonly bucket: Bucket }>();
   /** The epoch in which the rows of a list were found to be complete. */
@@ -68,23 +89,23 @@ export class Freshness {
   /** Marks that the transaction changes, by encoded name; `undefined`: the record is deleted. */
   #changed = new Map<string, string | undefined>();
 
-  constructor(database: Engine, sealer: RowSealer) {
+  constructor(database: Engine, sealer: RowSealer, isMover: boolean) {
     this.#database = database;
     this.#sealer = sealer;
+    this.#isMover = isMover;
     this.#statements = prepareAll(database);
   }
 
   /** Writes the first state of a new keystore, inside the transaction that makes its tables. */
   create(descriptor: string, time: number): void {
-    this.#state = {
-      revision: 0,
-      clock: newClock(time),
-      descriptor,
-      counts: {},
-      heads: {},
-      marks: Buffer.alloc(BUCKETS * MARK_BYTES),
-      sealed: new Uint8Array(0),
-    };
+    const marks = Buffer.alloc(BUCKETS * MARK_BYTES);
+    const clock = newClock(time);
+    this.adopt({ revision: 0, clock, descriptor, counts: {}, heads: {}, marks }, time);
+  }
+
+  /** Writes the state that follows another place's, whose rows are here, inside the transaction that makes the tables. */
+  adopt(snapshot: Snapshot, time: number): void {
+    this.#state = { ...snapshot, sealed: new Uint8Array(0) };
     this.#next = this.#state;
     this.begin(time);
     this.flush();
@@ -94,11 +115,13 @@ export class Freshness {
   /** Takes note of what other processes have changed. Every transaction calls it first. */
   refresh(): void {
     const version = this.#database.version();
-    if (this.#state !== undefined && version === this.#version) return;
-    this.#state = this.#readState();
-    this.#next = this.#state;
-    this.#version = version;
-    this.#epoch++;
+    if (this.#state === undefined || version !== this.#version) {
+      this.#state = this.#readState();
+      this.#next = this.#state;
+      this.#version = version;
+      this.#epoch++;
+    }
+    if (this.#state.move?.phase !== "moving") this.#requireHere();
   }
 
   /** A number that changes with every transaction of another process, and with every failed one of this process. */
@@ -108,6 +131,15 @@ export class Freshness {
 
   get clock(): Clock {
     return this.#current.clock;
+  }
+
+  /** What another place would begin with. */
+  get snapshot(): Snapshot {
+    return this.#current;
+  }
+
+  get move(): Move | undefined {
+    return this.#current.move;
   }
 
   get descriptor(): string {
@@ -169,6 +201,7 @@ export class Freshness {
 
   /** Begins a transaction that changes something, at the machine's `time`. */
   begin(time: number): void {
+    this.#requireHere();
     const clock = advance(this.#current.clock, time);
     const isSettling = clock.checkpoint !== this.#current.clock.checkpoint;
     this.#next = { ...this.#current, clock };
@@ -202,6 +235,10 @@ export class Freshness {
 
   setDescriptor(descriptor: string): void {
     this.#change({ descriptor });
+  }
+
+  setMove(move: Move | undefined): void {
+    this.#change({ move });
   }
 
   setHead(name: string, bytes: Uint8Array): void {
@@ -260,6 +297,14 @@ export class Freshness {
     return this.#next;
   }
 
+  /** Throws while the keystore is on its way, or at another place. */
+  #requireHere(): void {
+    const { move } = this.#current;
+    if (move === undefined || this.#isMover) return;
+    const problem = PROBLEMS[move.phase](move.place);
+    throw keystoreError("ERR_ENVELOPE_KEYSTORE_MOVED", this.#database.path, problem);
+  }
+
   #change(part: Partial<State>): void {
     this.#next = { ...this.#current, ...part };
   }
@@ -309,13 +354,21 @@ export class Freshness {
   }
 }
 
+const PROBLEMS: Readonly<Record<Move["phase"], (place: string) => string>> = {
+  moving: (place) =>
+    `it is being moved to ${place} and takes no changes meanwhile. If the move was interrupted, run it again, or cancel it with: envelope kms move --cancel`,
+  moved: (place) => `it was moved to ${place}; open it there`,
+  arriving: (place) =>
+    `its move from ${place} is not complete; nothing is lost. Run the move again`,
+};
+
 function bucketOf(name: string): number {
   return Number.parseInt(hash("sha256", Buffer.from(name, "latin1"), "hex").slice(0, 2), 16);
 }
 
 /** u32 length of head || head (JSON) || marks. */
-function encodeState({ clock, descriptor, counts, heads, marks }: State): Buffer {
-  const head: Head = { clock, descriptor, counts, heads };
+function encodeState({ clock, descriptor, counts, heads, move, marks }: State): Buffer {
+  const head: Head = { clock, descriptor, counts, heads, move };
   const text = Buffer.from(JSON.stringify(head));
   const out = Buffer.alloc(4 + text.length + marks.length);
   out.writeUInt32BE(text.length);

@@ -114,6 +114,7 @@ function isFinal(error: unknown): boolean {
   return (
     isEnvelopeError(error, "ERR_ENVELOPE_KEYSTORE_BUSY") ||
     isEnvelopeError(error, "ERR_ENVELOPE_KEYSTORE_UNKNOWN_OUTCOME") ||
+    isEnvelopeError(error, "ERR_ENVELOPE_KEYSTORE_MOVED") ||
     isEnvelopeError(error, "ERR_ENVELOPE_CLOSED")
   );
 }

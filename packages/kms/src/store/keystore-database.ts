@@ -14,6 +14,7 @@ import {
 import { newKeystore, OpenKeystore, realmOf, type NewKeystore } from "./open-keystore.ts";
 import { parsePostgresUrl } from "./postgres/address.ts";
 import { Connection } from "./postgres/connection.ts";
+import { findSchema } from "./postgres/schema.ts";
 import { PostgresEngine } from "./postgres/postgres-engine.ts";
 
 export { isPostgresUrl } from "./postgres/address.ts";
@@ -22,23 +23,24 @@ export { isPostgresUrl } from "./postgres/address.ts";
  * Makes the tables and everything in them in one transaction. A key file has its name before, and loses it if that fails.
  *
  * @param prepare - Fills the keystore. If it fails, the tables are removed again.
+ * @param make - What to begin with. Default: a new keystore.
  */
 export async function createInPostgres(
   url: string,
   options: CreateFileOptions,
   prepare?: (keystore: OpenKeystore) => Promise<void>,
+  make?: () => Promise<NewKeystore>,
 ): Promise<OpenKeystore> {
   const realm = realmOf(options);
   const engine = engineOf(url, options);
   let made: NewKeystore | undefined;
   try {
-    made = await newKeystore(options.root, realm);
+    made = await (make === undefined ? newKeystore(options.root, realm) : make());
     made.keyFile?.publish();
     await engine.create(made.fill);
     if (prepare !== undefined) {
-      const { root, keystoreId } = made;
       try {
-        using filled = await OpenKeystore.start(await engine.openAgain(), root, keystoreId);
+        using filled = await OpenKeystore.start(await engine.openAgain(), made);
         await prepare(filled);
       } catch (error) {
         await engine.destroy();
@@ -52,16 +54,39 @@ export async function createInPostgres(
   } finally {
     made?.keyFile?.discard();
   }
-  return OpenKeystore.start(engine, made.root, made.keystoreId);
+  return OpenKeystore.start(engine, made);
 }
 
-export async function openInPostgres(url: string, options: OpenFileOptions): Promise<OpenKeystore> {
+export async function openInPostgres(
+  url: string,
+  options: OpenFileOptions,
+  isMover = false,
+): Promise<OpenKeystore> {
   if (options.readOnly === true) {
     throw new TypeError(
       "readOnly is for files: a keystore in PostgreSQL records every call, and its nodes need a role that may write",
     );
   }
-  return OpenKeystore.open(engineOf(url, options), options.root);
+  return OpenKeystore.open(engineOf(url, options), options.root, isMover);
+}
+
+/** Whether there is a keystore. */
+export async function isInPostgres(
+  url: string,
+  options: Pick<OpenFileOptions, "busyTimeout">,
+): Promise<boolean> {
+  const connection = connectionTo(url, options);
+  try {
+    return (await connection.patiently(() => findSchema(connection)))?.hasTables === true;
+  } finally {
+    await connection.close();
+  }
+}
+
+/** How a URL is shown to whoever looks for the keystore: without a password, with the schema. */
+export function shownUrl(url: string): string {
+  const { shownAs, schema } = parsePostgresUrl(url);
+  return `${shownAs}?schema=${schema}`;
 }
 
 /** Reads what a keystore says of itself, without its root key: nothing of it is authenticated. */
@@ -77,10 +102,13 @@ export async function inspectInPostgres(
   }
 }
 
-function engineOf(
+function engineOf(url: string, options: Pick<OpenFileOptions, "busyTimeout">): PostgresEngine {
+  return new PostgresEngine(connectionTo(url, options));
+}
+
+function connectionTo(
   url: string,
   { busyTimeout }: Pick<OpenFileOptions, "busyTimeout">,
-): PostgresEngine {
-  const address = parsePostgresUrl(url);
-  return new PostgresEngine(new Connection(address, requireBusyTimeout(busyTimeout)));
+): Connection {
+  return new Connection(parsePostgresUrl(url), requireBusyTimeout(busyTimeout));
 }

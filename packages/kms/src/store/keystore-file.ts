@@ -46,21 +46,23 @@ const DEFAULT_BUSY_TIMEOUT = 5000;
  * Makes a file under another name beside it, which gets its own when it is whole and on disk, and opens it.
  *
  * @param prepare - Fills the file before it has its name. It is closed afterwards.
+ * @param make - What to begin with. Default: a new keystore.
  */
 export async function createFile(
   path: string,
   options: CreateFileOptions,
   prepare?: (file: OpenKeystore) => Promise<void>,
+  make?: () => Promise<NewKeystore>,
 ): Promise<OpenKeystore> {
   const realm = realmOf(options);
   const shown = { ...databaseOptions({ ...options, readOnly: false }), shownAs: path };
   requireNew(path, options.root);
   const partial = new PartialFile(path);
   let made: NewKeystore | undefined;
-  const open = async (file: string, { root, keystoreId }: NewKeystore): Promise<OpenKeystore> =>
-    OpenKeystore.start(await Database.open(file, shown), root, keystoreId);
+  const open = async (file: string, known: NewKeystore): Promise<OpenKeystore> =>
+    OpenKeystore.start(await Database.open(file, shown), known);
   try {
-    made = await newKeystore(options.root, realm);
+    made = await (make === undefined ? newKeystore(options.root, realm) : make());
     Database.create(partial.path, shown, made.fill);
     if (prepare !== undefined) {
       using file = await open(partial.path, made);
@@ -80,8 +82,13 @@ export async function createFile(
   return open(path, made);
 }
 
-export async function openFile(path: string, options: OpenFileOptions): Promise<OpenKeystore> {
-  return OpenKeystore.open(await Database.open(path, databaseOptions(options)), options.root);
+export async function openFile(
+  path: string,
+  options: OpenFileOptions,
+  isMover = false,
+): Promise<OpenKeystore> {
+  const database = await Database.open(path, databaseOptions(options));
+  return OpenKeystore.open(database, options.root, isMover);
 }
 
 /** Reads what a file says of itself, without its root key: nothing of it is authenticated. */

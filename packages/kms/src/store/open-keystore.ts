@@ -28,7 +28,7 @@ import {
   type RootKeySource,
 } from "./root-key.ts";
 import { SqliteStore } from "./sqlite-store.ts";
-import type { Store } from "./store.ts";
+import type { AuditRow, Store } from "./store.ts";
 import { DATABASE, verifyLibrary, verifyStore, type Finding } from "./verify.ts";
 
 /** An engine that a keystore is opened on. */
@@ -36,14 +36,21 @@ export interface KeystoreEngine extends Engine {
   /** Another one on the same tables, which knows nothing of the past. */
   openAgain(): Promise<KeystoreEngine>;
   backup(path: string): Promise<void>;
+  /** Fulfils once no transaction can be under way that has not seen the last change. */
+  fence(): Promise<void>;
+  /** Adds rows of the audit log as they are, unless they are there. */
+  addAuditRows(rows: readonly AuditRow[]): Promise<void>;
+  /** Removes a keystore that is of no use. */
+  destroy(): Promise<void>;
   close(): void;
 }
 
 export class OpenKeystore implements Disposable {
   /** The root key: 32 bytes. */
   readonly root: KeyObject;
-  readonly #engine: KeystoreEngine;
-  readonly #store: SqliteStore;
+  /** What only files of this room use. */
+  readonly inner: { readonly engine: KeystoreEngine; readonly store: SqliteStore };
+  readonly #isMover: boolean;
   #descriptor: Descriptor;
 
   private constructor(
@@ -51,15 +58,24 @@ export class OpenKeystore implements Disposable {
     store: SqliteStore,
     root: KeyObject,
     descriptor: Descriptor,
+    isMover: boolean,
   ) {
     this.root = root;
-    this.#engine = engine;
-    this.#store = store;
+    this.inner = { engine, store };
     this.#descriptor = descriptor;
+    this.#isMover = isMover;
   }
 
-  /** Opens what is on an engine. Closes the engine if that fails. */
-  static async open(engine: KeystoreEngine, source: RootKeySource): Promise<OpenKeystore> {
+  /**
+   * Opens what is on an engine. Closes the engine if that fails.
+   *
+   * @param isMover - Whether it may be on its way to another place: for the move itself.
+   */
+  static async open(
+    engine: KeystoreEngine,
+    source: RootKeySource,
+    isMover = false,
+  ): Promise<OpenKeystore> {
     try {
       const { descriptor, sealed } = await engine.read(() => readDescriptor(engine));
       const key = await sourceKey(source, descriptor.root, descriptor.keystoreId);
@@ -69,7 +85,7 @@ export class OpenKeystore implements Disposable {
           `keystore ${engine.path}: this ${descriptor.root.kind} is not the one it was made with, or its descriptor was altered`,
         );
       }
-      return await OpenKeystore.start(engine, root, descriptor.keystoreId);
+      return await OpenKeystore.start(engine, { root, keystoreId: descriptor.keystoreId, isMover });
     } catch (error) {
       engine.close();
       throw error;
@@ -79,13 +95,12 @@ export class OpenKeystore implements Disposable {
   /** Reads the descriptor again, which must be the latest one: until now, only the root key has authenticated it. */
   static async start(
     engine: KeystoreEngine,
-    root: KeyObject,
-    keystoreId: string,
+    { root, keystoreId, isMover = false }: Pick<NewKeystore, "isMover" | "keystoreId" | "root">,
   ): Promise<OpenKeystore> {
     try {
-      const store = new SqliteStore(engine, root, keystoreId);
+      const store = new SqliteStore(engine, root, keystoreId, isMover);
       const descriptor = await store.read(() => latestDescriptor(engine, store));
-      return new OpenKeystore(engine, store, root, descriptor);
+      return new OpenKeystore(engine, store, root, descriptor, isMover);
     } catch (error) {
       engine.close();
       throw error;
@@ -93,12 +108,12 @@ export class OpenKeystore implements Disposable {
   }
 
   get store(): Store {
-    return this.#store;
+    return this.inner.store;
   }
 
   /** The path or URL that errors show. */
   get path(): string {
-    return this.#engine.path;
+    return this.inner.engine.path;
   }
 
   get descriptor(): Descriptor {
@@ -114,11 +129,11 @@ export class OpenKeystore implements Disposable {
       // Before the change: a keystore whose key file is missing would be worse than a key file too many.
       made.file?.publish();
       made.file?.discard();
-      await this.#store.write(() => {
-        replaceDescriptor(this.#engine, sealed);
-        this.#store.freshness.setDescriptor(descriptorDigest(sealed));
+      await this.inner.store.write(() => {
+        replaceDescriptor(this.inner.engine, sealed);
+        this.inner.store.freshness.setDescriptor(descriptorDigest(sealed));
       });
-      this.#engine.checkpoint();
+      this.inner.engine.checkpoint();
     } catch (error) {
       made.file?.withdraw();
       throw error;
@@ -137,15 +152,16 @@ export class OpenKeystore implements Disposable {
     more: (keystore: OpenKeystore) => Promise<readonly Finding[]>,
   ): Promise<readonly Finding[]> {
     // First what this process knows of the past, then a reader that knows nothing and reads every row.
-    await this.#store.read(() => undefined);
-    const engine = await this.#engine.openAgain();
+    await this.inner.store.read(() => undefined);
+    const engine = await this.inner.engine.openAgain();
+    const isMover = this.#isMover;
     try {
-      const store = new SqliteStore(engine, this.root, this.#descriptor.keystoreId);
+      const store = new SqliteStore(engine, this.root, this.#descriptor.keystoreId, isMover);
       const isLatest = (): unknown => latestDescriptor(engine, store);
       const library = store.isShared ? [] : verifyLibrary();
       const findings = [...library, ...(await verifyStore(engine, store, isLatest))];
       if (findings.some(({ record }) => record === DATABASE)) return findings;
-      const again = new OpenKeystore(engine, store, this.root, this.#descriptor);
+      const again = new OpenKeystore(engine, store, this.root, this.#descriptor, isMover);
       return [...findings, ...(await more(again))];
     } finally {
       engine.close();
@@ -154,12 +170,12 @@ export class OpenKeystore implements Disposable {
 
   /** Copies the current state into a new file of mode 0600, which appears once it is whole and on disk. */
   backup(path: string): Promise<void> {
-    return this.#engine.backup(path);
+    return this.inner.engine.backup(path);
   }
 
   /** Idempotent. */
   close(): void {
-    this.#engine.close();
+    this.inner.engine.close();
   }
 
   [Symbol.dispose](): void {
@@ -182,8 +198,10 @@ export interface NewKeystore {
   readonly root: KeyObject;
   /** The key file, which does not have its name yet. */
   readonly keyFile: NewKeyFile | undefined;
-  /** Writes the descriptor and the first state into empty tables. */
+  /** Writes the descriptor, the first state and what else there is into empty tables. */
   readonly fill: (engine: Engine) => void;
+  /** Whether it comes from another place and is not complete yet. */
+  readonly isMover?: boolean;
 }
 
 /** @throws RangeError for options out of bounds. */

@@ -14,14 +14,23 @@ import type { Bytes } from "@env/core";
 import { AuditTable } from "./audit-table.ts";
 import { isDayLater } from "./clock.ts";
 import type { Engine, SharedLog } from "./engine.ts";
-import { Freshness } from "./freshness.ts";
+import { Freshness, type Move, type Snapshot } from "./freshness.ts";
 import { GroupCommit } from "./group-commit.ts";
 import { IamTable } from "./iam-table.ts";
 import { KeyTable } from "./key-table.ts";
 import type { KeyRecord } from "./key-record.ts";
+import { headName, readEnds, writeEnds, writePledges, type LogEnd } from "./log-ends.ts";
 import type { IamKind } from "./record-name.ts";
 import { RowSealer } from "./row-sealer.ts";
 import type { AuditRows, Store } from "./store.ts";
+
+/** What goes to another place beside the rows. */
+export interface Departure {
+  readonly snapshot: Snapshot;
+  readonly ends: readonly LogEnd[];
+  /** The latest time that was used. */
+  readonly time: number;
+}
 
 /** There must be only one store on a connection: SQLite tells it when another connection has changed something. */
 export class SqliteStore implements Store {
@@ -43,12 +52,15 @@ export class SqliteStore implements Store {
   #destroyed = false;
   #onDelete: (record: KeyRecord) => void = () => undefined;
 
-  /** @param root - The 32-byte root key of the keystore. */
-  constructor(database: Engine, root: KeyObject, keystoreId: string) {
+  /**
+   * @param root - The 32-byte root key of the keystore.
+   * @param isMover - Whether it may be used on its way to another place: by the move itself.
+   */
+  constructor(database: Engine, root: KeyObject, keystoreId: string, isMover = false) {
     const sealer = new RowSealer(root, keystoreId);
     this.#database = database;
     this.#sealer = sealer;
-    this.freshness = new Freshness(database, sealer);
+    this.freshness = new Freshness(database, sealer, isMover);
     this.iam = {
       principal: new IamTable("principal", database, this.freshness, sealer),
       policy: new IamTable("policy", database, this.freshness, sealer),
@@ -61,7 +73,7 @@ export class SqliteStore implements Store {
       this.freshness.refresh();
       return this.freshness.head(name);
     });
-    this.auditRows = this.#log?.rows ?? new AuditTable(database);
+    this.auditRows = this.#log?.rows ?? new AuditTable(database, () => this.chains());
     this.#commits = new GroupCommit(database, {
       begin: () => this.#begin(),
       save: () => this.#save(),
@@ -73,6 +85,25 @@ export class SqliteStore implements Store {
   /** Writes what a new keystore has besides its descriptor, inside the transaction that creates its tables. */
   create(descriptor: string): void {
     this.freshness.create(descriptor, Date.now());
+  }
+
+  /** What another place begins with, besides the rows. Inside of a read. */
+  departure(): Departure {
+    const { snapshot } = this.freshness;
+    return {
+      snapshot,
+      ends: this.#log?.ends() ?? readEnds(snapshot.heads),
+      time: this.now(),
+    };
+  }
+
+  /** Writes what a keystore from another place has besides its descriptor and its rows, which are here. */
+  arrive({ snapshot, ends: left, time }: Departure, descriptor: string, move: Move): void {
+    // One more, so that no row of an earlier stay in PostgreSQL can be put back.
+    const ends = left.map((end) => ({ ...end, commits: end.commits + 1 }));
+    this.#log?.arrive(ends, time);
+    const heads = this.#log === undefined ? writeEnds(ends) : writePledges(ends);
+    this.freshness.adopt({ ...snapshot, descriptor, heads, move }, time);
   }
 
   read<T>(fn: () => T): Promise<T> {
@@ -165,11 +196,13 @@ export class SqliteStore implements Store {
   }
 
   chains(): readonly number[] {
-    return this.#log?.chains() ?? [0];
+    if (this.#log !== undefined) return this.#log.chains();
+    return readEnds(this.freshness.snapshot.heads).map(({ number }) => number);
   }
 
   head(name: string, chain: number): Uint8Array<ArrayBuffer> | undefined {
-    return this.#log === undefined ? this.freshness.head(name) : this.#log.head(name, chain);
+    if (this.#log !== undefined) return this.#log.head(name, chain);
+    return this.freshness.head(headName(name, chain));
   }
 
   setHead(name: string, bytes: Uint8Array): void {

@@ -86,7 +86,7 @@ it("lies in the file as specified", async () => {
 it("looks at the file again only when another connection has written", async () => {
   const open = await tempStore();
   const other = await openStore(open.path);
-  const freshness = new Freshness(other.database, new RowSealer(open.root, open.keystoreId));
+  const freshness = new Freshness(other.database, new RowSealer(open.root, open.keystoreId), false);
   const epochs: number[] = [];
   const look = async (): Promise<void> => {
     await other.database.read(() => freshness.refresh());

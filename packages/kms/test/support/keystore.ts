@@ -35,7 +35,7 @@ export function openPlace({ path, root }: Place): Promise<OpenKeystore> {
 }
 
 /** Where a new keystore goes: a file, or PostgreSQL in the project whose tests are about that. */
-function tempPlace(): Place {
+export function tempPlace(): Place {
   const path = tempPath();
   const root = { keyFile: `${path}.key` };
   const url = inject("keystoreDatabase");

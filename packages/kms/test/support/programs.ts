@@ -7,6 +7,7 @@ export default bundled(join(import.meta.dirname, "../.."), [
   "test/audit/support/appender.ts",
   "test/seed/support/applier.ts",
   "test/support/maker.ts",
+  "test/support/mover.ts",
   "test/support/stress-writer.ts",
   "test/support/writer.ts",
 ]);

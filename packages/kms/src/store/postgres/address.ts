@@ -17,6 +17,7 @@ export interface PostgresAddress {
 const URL_FORM = /^(postgres(?:ql)?):\/\/(?:([^@/?#]*)@)?([^/?#]*)(\/[^?#]*)?(?:\?([^#]*))?$/;
 const SCHEMA = /^[a-z_][a-z0-9_]{0,62}$/;
 
+/** Whether a keystore named like this is in PostgreSQL, and not a file. */
 export function isPostgresUrl(path: string): boolean {
   return /^postgres(?:ql)?:\/\//.test(path);
 }

@@ -7,9 +7,10 @@
  * @module
  */
 import { MARK_BYTES } from "../row-sealer.ts";
-import { CHAIN_NUMBERS } from "../store.ts";
+import { CHAIN_NUMBERS, type AuditRow } from "../store.ts";
 import { KEPT_CHANGES, keyOf } from "./source.ts";
-import type { Row, TableChanges } from "./replica.ts";
+import type { TableChanges } from "./replica.ts";
+import type { Row } from "../tables.ts";
 import type { LogChanges } from "./shared-log.ts";
 import { changeTable, Parameters, selectRows } from "./sql.ts";
 
@@ -77,11 +78,7 @@ export function commitStatement(
     );
   }
   if (log.rows.length > 0) {
-    const rows = log.rows.map(({ sequence, time, sealed }) => [sequence, time, sealed]);
-    const select = selectRows(auditColumns, rows, parameters);
-    parts.push(
-      `recorded AS (INSERT INTO ${schema}.audit (seq, time, sealed) ${select} WHERE ${condition})`,
-    );
+    parts.push(`recorded AS (${insertRows(schema, log.rows, parameters)} WHERE ${condition})`);
   }
   if (log.cut !== undefined) {
     const range = `seq > ${add(chain * CHAIN_NUMBERS, "bigint")} AND seq <= ${add(log.cut, "bigint")}`;
@@ -95,6 +92,18 @@ export function commitStatement(
   const text = `WITH ${parts.join(", ")} ${outcome}`;
   const isUsual = changes.length === 0 && log.cut === undefined && log.rows.length > 0;
   return { text, values: parameters.values, ...(isUsual ? { name: "envelope-record" } : {}) };
+}
+
+/** Adds rows of the audit log that are not there. */
+export function auditStatement(schema: string, rows: readonly AuditRow[]): Statement {
+  const parameters = new Parameters();
+  const text = `${insertRows(schema, rows, parameters)} ON CONFLICT DO NOTHING`;
+  return { text, values: parameters.values };
+}
+
+function insertRows(schema: string, rows: readonly AuditRow[], parameters: Parameters): string {
+  const values = rows.map(({ sequence, time, sealed }) => [sequence, time, sealed]);
+  return `INSERT INTO ${schema}.audit (seq, time, sealed) ${selectRows(auditColumns, values, parameters)}`;
 }
 
 /** The columns of the state, whose first one is always 1. */

@@ -20,7 +20,8 @@ import type { Engine, SharedLog } from "../engine.ts";
 import { format, keystoreError } from "../file-errors.ts";
 import type { KeystoreEngine } from "../open-keystore.ts";
 import { MARK_BYTES, markOf, type RowSealer } from "../row-sealer.ts";
-import { commitStatement } from "./commit.ts";
+import type { AuditRow } from "../store.ts";
+import { auditStatement, commitStatement } from "./commit.ts";
 import { Connection, type ResultRow } from "./connection.ts";
 import { ConnectionLost, isConflict, keystoreProblem } from "./errors.ts";
 import { Replica, type TableChanges } from "./replica.ts";
@@ -98,14 +99,29 @@ export class PostgresEngine implements KeystoreEngine {
     fill(this);
     const rows = this.#replica.changes();
     this.#replica.rollback();
-    const number = 0;
-    const sealed = this.#requireLog().seal({ number, commits: 0, heads: new Map(), time: 0 });
-    await this.#inTurn(() => createTables(this.#connection, this.#replica.tables, rows, sealed));
+    const chains = this.#requireLog().firstRows();
+    await this.#inTurn(() => createTables(this.#connection, this.#replica.tables, rows, chains));
   }
 
   /** Removes the tables. */
   async destroy(): Promise<void> {
     await this.#inTurn(() => removeTables(this.#connection, this.#replica.tables));
+  }
+
+  async fence(): Promise<void> {
+    // A statement that has begun holds the row of its chain, or finds it without its owner.
+    await this.#inTurn(() =>
+      this.#connection.patiently(() =>
+        this.#connection.query(`UPDATE ${this.#schema}.chain SET owner = NULL`),
+      ),
+    );
+  }
+
+  async addAuditRows(rows: readonly AuditRow[]): Promise<void> {
+    const { text, values } = auditStatement(this.#schema, rows);
+    await this.#inTurn(() =>
+      this.#connection.patiently(() => this.#connection.query(text, values)),
+    );
   }
 
   /** Another replica of the same tables, which begins with nothing. */

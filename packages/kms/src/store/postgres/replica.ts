@@ -4,26 +4,10 @@
  *
  * @module
  */
-import { DatabaseSync, type SQLOutputValue, type StatementSync } from "node:sqlite";
+import { DatabaseSync, type StatementSync } from "node:sqlite";
 import { recordSchema } from "../database.ts";
+import { recordTables, toRow, type Row, type Table } from "../tables.ts";
 import { changedRows, type RowKey } from "./changeset.ts";
-
-/** A table, as SQLite describes it. */
-export interface Table {
-  readonly name: string;
-  readonly columns: readonly Column[];
-  /** Names of the columns of its primary key, in the order of the columns. */
-  readonly key: readonly string[];
-}
-
-export interface Column {
-  readonly name: string;
-  readonly type: "INTEGER" | "TEXT" | "BLOB";
-  readonly isOptional: boolean;
-}
-
-/** Values in the order of the columns. */
-export type Row = readonly (number | string | Uint8Array | null)[];
 
 /** What has become of rows of one table. */
 export interface TableChanges {
@@ -42,10 +26,7 @@ export class Replica {
 
   constructor() {
     for (const statement of recordSchema) this.#db.exec(statement);
-    this.tables = this.#db
-      .prepare("SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name")
-      .all()
-      .map(({ name }) => describe(this.#db, String(name)));
+    this.tables = recordTables(this.#db);
   }
 
   get version(): number {
@@ -122,7 +103,7 @@ export class Replica {
   #row(table: Table, key: RowKey): Row | undefined {
     const { name, columns } = table;
     const row = this.#statement(`SELECT * FROM ${name} WHERE ${condition(table)}`).get(...key);
-    return row && columns.map((column) => toValue(row[column.name]));
+    return row && toRow(columns, row);
   }
 
   #statement(sql: string): StatementSync {
@@ -140,26 +121,6 @@ export class Replica {
   }
 }
 
-function toValue(value: SQLOutputValue | undefined): Row[number] {
-  // Numbers are read as numbers.
-  return value === undefined || typeof value === "bigint" ? null : value;
-}
-
 function condition({ key }: Table): string {
   return key.map((name) => `${name} = ?`).join(" AND ");
-}
-
-function describe(db: DatabaseSync, name: string): Table {
-  const found = db.prepare(`PRAGMA table_info(${name})`).all();
-  return {
-    name,
-    columns: found.map((column) => ({
-      name: String(column["name"]),
-      // The tables are strict, and have columns of these types only.
-      // oxlint-disable-next-line typescript/no-unsafe-type-assertion
-      type: column["type"] as Column["type"],
-      isOptional: column["notnull"] === 0 && column["pk"] === 0,
-    })),
-    key: found.filter(({ pk }) => pk !== 0).map((column) => String(column["name"])),
-  };
 }

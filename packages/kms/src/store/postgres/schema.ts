@@ -7,9 +7,12 @@
  */
 import { format, keystoreError } from "../file-errors.ts";
 import type { Connection } from "./connection.ts";
-import type { Table, TableChanges } from "./replica.ts";
+import type { TableChanges } from "./replica.ts";
+import type { Table } from "../tables.ts";
 import { changeTable, definition, Parameters } from "./sql.ts";
 
+/** Rows of one statement. */
+const ROWS = 1000;
 /** The version of the specification's section. */
 const FORMAT_VERSION = 1;
 
@@ -36,42 +39,55 @@ function definitions(schema: string, tables: readonly Table[]): readonly string[
 /**
  * Makes the tables and fills them, in one transaction. A schema that exists is used.
  *
- * @param chain - The row of the first chain.
+ * @param chains - The rows of the first chains.
  * @throws EnvelopeError `ERR_ENVELOPE_KEYSTORE_IO` if there is a keystore.
  */
 export async function createTables(
   connection: Connection,
   tables: readonly Table[],
   rows: readonly TableChanges[],
-  chain: Uint8Array,
+  chains: readonly (readonly [number: number, commits: number, sealed: Uint8Array])[],
 ): Promise<void> {
   const { schema, shownAs } = connection.address;
   await connection.transaction("BEGIN", async () => {
-    const found = await connection.query(
-      "SELECT nspname, (SELECT count(*) FROM pg_tables WHERE schemaname = nspname AND tablename = 'keystore') AS tables FROM pg_namespace WHERE nspname = $1",
-      [schema],
-    );
-    if (found[0]?.["tables"] === 1) {
+    const found = await findSchema(connection);
+    if (found?.hasTables === true) {
       throw keystoreError(
         "ERR_ENVELOPE_KEYSTORE_IO",
         shownAs,
         "there is a keystore, and a keystore is never overwritten; choose another schema",
       );
     }
-    if (found.length === 0) await connection.query(`CREATE SCHEMA ${schema}`);
+    if (found === undefined) await connection.query(`CREATE SCHEMA ${schema}`);
     for (const statement of definitions(schema, tables)) await connection.query(statement);
-    for (const one of rows) {
-      const parameters = new Parameters();
-      for (const statement of changeTable(schema, one, parameters, "true")) {
-        await connection.query(statement, parameters.values);
+    for (const { table, written } of rows) {
+      for (let at = 0; at < written.length; at += ROWS) {
+        const page = { table, written: written.slice(at, at + ROWS), deleted: [] };
+        const parameters = new Parameters();
+        for (const statement of changeTable(schema, page, parameters, "true")) {
+          await connection.query(statement, parameters.values);
+        }
       }
     }
-    await connection.query(
-      `INSERT INTO ${schema}.chain (number, commits, touched, sealed) VALUES (0, 0, now(), $1)`,
-      [chain],
-    );
+    for (const chain of chains) {
+      await connection.query(
+        `INSERT INTO ${schema}.chain (number, commits, touched, sealed) VALUES ($1, $2, now(), $3)`,
+        chain,
+      );
+    }
     await connection.query(`INSERT INTO ${schema}.keystore VALUES (${FORMAT_VERSION})`);
   });
+}
+
+/** Whether there is a keystore in the schema; `undefined`: there is no such schema. */
+export async function findSchema(
+  connection: Connection,
+): Promise<{ readonly hasTables: boolean } | undefined> {
+  const [found] = await connection.query(
+    "SELECT (SELECT count(*) FROM pg_tables WHERE schemaname = nspname AND tablename = 'keystore') AS tables FROM pg_namespace WHERE nspname = $1",
+    [connection.address.schema],
+  );
+  return found && { hasTables: found["tables"] === 1 };
 }
 
 /** Removes the tables. The schema stays, since it may have been there before. */

@@ -13,18 +13,12 @@
  *
  * @module
  */
-import { MAX_SEALED_BYTES } from "../audit-table.ts";
+import { boundsOf, MAX_SEALED_BYTES } from "../audit-table.ts";
 import type { SharedLog } from "../engine.ts";
 import { Fault } from "../file-errors.ts";
+import { decodeCommits, encodeCommits, pledgeName, type LogEnd } from "../log-ends.ts";
 import type { RowSealer } from "../row-sealer.ts";
-import {
-  CHAIN_NUMBERS,
-  chainOf,
-  MAX_TIME,
-  type AuditRow,
-  type AuditRows,
-  type TimePlace,
-} from "../store.ts";
+import { chainOf, MAX_TIME, type AuditRow, type AuditRows, type TimePlace } from "../store.ts";
 import type { ResultRow } from "./connection.ts";
 
 export interface Question {
@@ -33,11 +27,7 @@ export interface Question {
 }
 
 /** A row of the table `chain`. */
-export interface ChainRow {
-  readonly number: number;
-  /** How often it was written. */
-  readonly commits: number;
-  readonly heads: ReadonlyMap<string, Uint8Array<ArrayBuffer>>;
+export interface ChainRow extends LogEnd {
   /** The latest time that its writer has used. */
   readonly time: number;
 }
@@ -75,6 +65,8 @@ export class PostgresLog implements SharedLog {
   #own: ChainRow | undefined;
   #time = 0;
   #pledgeDue = 0;
+  /** The chains with which a new keystore begins. */
+  #first: readonly ChainRow[] = [{ number: 0, commits: 0, heads: new Map(), time: 0 }];
   #pending: Pending = NOTHING;
   /** What the current run has asked for, and what was fetched for the runs of this transaction. */
   #asked = new Map<string, Question>();
@@ -122,6 +114,19 @@ export class PostgresLog implements SharedLog {
     return [...this.#all().keys()];
   }
 
+  ends(): readonly LogEnd[] {
+    return [...this.#all().values()];
+  }
+
+  arrive(ends: readonly LogEnd[], time: number): void {
+    this.#first = ends.map((end) => ({ ...end, time }));
+  }
+
+  /** The rows of a new keystore, sealed. */
+  firstRows(): readonly (readonly [number: number, commits: number, sealed: Uint8Array])[] {
+    return this.#first.map((row) => [row.number, row.commits, this.seal(row)]);
+  }
+
   head(name: string, chain: number): Uint8Array<ArrayBuffer> | undefined {
     const isOwn = chain === this.#own?.number;
     const heads = isOwn ? this.#pending.heads : this.#all().get(chain)?.heads;
@@ -142,8 +147,7 @@ export class PostgresLog implements SharedLog {
 
   pledge(): { readonly name: string; readonly bytes: Uint8Array; readonly isDue: boolean } {
     const { number, commits } = this.requireOwn();
-    const bytes = Buffer.alloc(8);
-    bytes.writeBigUInt64BE(BigInt(commits + 1));
+    const bytes = encodeCommits(commits + 1);
     return { name: pledgeName(number), bytes, isDue: performance.now() >= this.#pledgeDue };
   }
 
@@ -210,8 +214,7 @@ export class PostgresLog implements SharedLog {
     const isWhole = sealed instanceof Uint8Array && sealed.length <= MAX_CHAIN_BYTES;
     const plaintext = isWhole ? this.#sealer.open(nameOf(number, commits), sealed) : undefined;
     if (plaintext === undefined) throw new Fault(title, "its row was altered");
-    const pledge = this.#pledged(pledgeName(number));
-    const pledged = pledge === undefined ? 0 : Number(Buffer.from(pledge).readBigUInt64BE());
+    const pledged = decodeCommits(this.#pledged(pledgeName(number)));
     if (commits < Math.max(pledged, this.#seen.get(number) ?? 0)) {
       throw new Fault(title, "an older row of it was put back");
     }
@@ -274,11 +277,9 @@ export class PostgresLog implements SharedLog {
   }
 
   #outside(base: number, last: number): readonly (readonly [number, number])[] {
-    const chain = chainOf(last);
-    // Rows of chains that do not exist are outside of the last one.
-    const isLast = chain === Math.max(...this.chains());
-    const start = chain === 0 ? -MAX_NUMBER : chain * CHAIN_NUMBERS;
-    const end = isLast ? MAX_NUMBER : (chain + 1) * CHAIN_NUMBERS;
+    const bounds = boundsOf(chainOf(last), this.chains());
+    const start = Math.max(bounds.start, -MAX_NUMBER);
+    const end = Math.min(bounds.end, MAX_NUMBER);
     const sql = `SELECT min(seq) AS first, max(seq) AS last FROM ${this.#schema}.audit WHERE seq > $1 AND seq <= $2`;
     const ranges = [this.#ask(sql, [start, base])[0], this.#ask(sql, [last, end])[0]];
     return ranges.flatMap((row): (readonly [number, number])[] => {
@@ -304,10 +305,6 @@ const COLUMNS = `seq, time, CASE WHEN octet_length(sealed) <= ${MAX_SEALED_BYTES
 
 function keyOf({ sql, values }: Question): string {
   return `${sql} ${values.join(" ")}`;
-}
-
-function pledgeName(chain: number): string {
-  return `chain ${chain}`;
 }
 
 function nameOf(chain: number, commits: number): string {

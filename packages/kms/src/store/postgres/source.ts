@@ -8,7 +8,8 @@
  */
 import type { RowKey } from "./changeset.ts";
 import type { Connection, ResultRow } from "./connection.ts";
-import type { Column, Row, Table, TableChanges } from "./replica.ts";
+import type { TableChanges } from "./replica.ts";
+import type { Column, Row, Table } from "../tables.ts";
 import { keyColumns, Parameters, selectRows } from "./sql.ts";
 
 /** Changes whose lists are kept. A process that was away for longer reads everything. */

@@ -5,7 +5,8 @@
  *
  * @module
  */
-import type { Column, Row, Table, TableChanges } from "./replica.ts";
+import type { TableChanges } from "./replica.ts";
+import type { Column, Row, Table } from "../tables.ts";
 
 type Type = Column["type"];
 
