@@ -31,7 +31,7 @@ import { packPackages } from "./tarballs.ts";
 import { readPackages, root } from "./workspace.ts";
 
 const POSTJECT = "1.0.0-alpha.6";
-/** By which Node recognises that something was injected. Source: Node's documentation */
+/** The mark by which Node recognises that something was injected. Source: Node's documentation */
 const FUSE = "NODE_SEA_FUSE_fce680ab2cc467b6e072b8b5df1996b2";
 
 /** Whether a running program may read a file of `node_modules`, or its licence asks for it. */
