@@ -26,6 +26,7 @@ if (typeof server === "string") {
   process.exit();
 }
 const pool = new Pool({ connectionString: server.url });
+pool.on("error", () => undefined); // The server ends before the last connection has.
 try {
   const cmk = new FixedCmk();
   const columns = new Columns({

@@ -12,7 +12,7 @@ import type { SweepState } from "./sweep.ts";
 export interface PassState {
   /** Milliseconds since 1970, when the pass began: keys that were active until then are its concern. */
   readonly begun: number;
-  /** Milliseconds since 1970, when it began to go over the tables, for the first time or again. */
+  /** Milliseconds since 1970, when it began to go over the tables, for the first time or again; before that, 0. */
   readonly round: number;
   /** The state of each table by its name. */
   readonly tables: Readonly<Record<string, SweepState & { readonly done: boolean }>>;

@@ -138,6 +138,8 @@ export interface KeySelection {
   readonly ids?: readonly string[] | undefined;
   /** Those created up to this time, in milliseconds since 1970. */
   readonly until?: number | undefined;
+  /** Those whose scope also has an active key of the same purpose that is newer than `until`. */
+  readonly replaced?: boolean | undefined;
 }
 
 /** Makes active keys readable only. Returns how many there were. */
@@ -161,7 +163,7 @@ export async function destroyKeys(client: SqlClient, selection: KeySelection): P
 }
 
 function conditions(
-  { purpose, scope, ids, until }: KeySelection,
+  { purpose, scope, ids, until, replaced = false }: KeySelection,
   first: number,
 ): { sql: string; params: SqlValue[] } {
   const params: SqlValue[] = [];
@@ -169,6 +171,10 @@ function conditions(
   const parts = [`purpose = ${next(purpose)}`];
   if (scope !== undefined) parts.push(`scope_hash = ${next(scopeHash(scope))}`);
   if (until !== undefined) parts.push(`created <= ${next(until)}`);
+  if (replaced) {
+    parts.push(`EXISTS (SELECT 1 FROM envelope_keys AS n WHERE n.scope_hash = envelope_keys.scope_hash
+      AND n.purpose = envelope_keys.purpose AND n.state = 'active' AND n.created > ${next(until ?? 0)})`);
+  }
   if (ids !== undefined) parts.push(`id IN (${ids.map(next).join(", ") || "NULL"})`);
   return { sql: parts.join(" AND "), params };
 }

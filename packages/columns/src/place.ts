@@ -126,7 +126,7 @@ export class PlaceHasher {
   readonly #name: string;
   readonly #table: TableDefinition;
   readonly #column: string;
-  /** In the order of the encoding: what precedes the length of a text, and the property that has the text. */
+  /** The texts in the order of the encoding: what precedes the length of each, and the property that has it. */
   readonly #bound: readonly { readonly before: Uint8Array; readonly property: string }[];
   readonly #end: Uint8Array;
 

@@ -39,12 +39,12 @@ export interface ReencryptOptions extends PassOptions {
   readonly keys?: readonly string[] | undefined;
   /** Destroys these data keys at the end, if nothing depends on them: a leaked key could also write. Default: false. */
   readonly destroy?: boolean | undefined;
-  /** Also gives blind indexes new keys. Default: false. */
+  /** Also gives blind indexes new keys: in all tables and scopes. Default: false. */
   readonly newIndexKey?: boolean | undefined;
 }
 
 export interface ReindexOptions extends PassOptions {
-  /** Uses a new index key, and the old one until the pass ends. Default: false. */
+  /** Uses new index keys in all tables and scopes, and the old ones until the pass ends. Default: false. */
   readonly newIndexKey?: boolean | undefined;
 }
 
@@ -95,6 +95,7 @@ export async function reencrypt(
   if (keys !== undefined && !(Array.isArray(keys) && keys.every((id) => KEY_ID.test(id)))) {
     throw new TypeError("keys is a list of ids of data keys, 12 hex digits each");
   }
+  checkNewIndexKey(options);
   if (destroy && options.tables !== undefined) {
     throw new TypeError("data keys are destroyed only after a pass over all tables");
   }
@@ -124,9 +125,7 @@ export async function reindex(
   checkOptions(options, REINDEX);
   checkPace(options);
   const { newIndexKey = false } = options;
-  if (newIndexKey && options.scope !== undefined) {
-    throw new TypeError("a new index key is for all rows: leave out the scope");
-  }
+  checkNewIndexKey(options);
   const indexes = newIndexKey ? "new key" : "all";
   const pass: Pass = { name: nameOf("index", { ...options, newIndexKey }), values: false, indexes };
   return run(columns, pass, options, undefined, false);
@@ -145,7 +144,11 @@ async function run(
   let state = await readPass(client, pass.name);
   if (state === undefined) {
     const now = Date.now();
-    const begun: PassState = { begun: now, round: now, tables: {} };
+    const begun: PassState = {
+      begun: now,
+      round: pass.indexes === "new key" ? 0 : now,
+      tables: {},
+    };
     await client.transaction(async (inner) => {
       if (old !== undefined) await retireKeys(inner, { ...old, until: begun.begun });
       await writePass(inner, pass.name, begun);
@@ -153,14 +156,20 @@ async function run(
     state = begun;
   }
   keys.forgetLeases();
-  // Until then, a writer may not know that its key was retired, or that an index has a new key.
+  // Until then, a writer may not know that its key was retired.
   const settled = state.begun + writeLease;
+  if (state.round === 0) {
+    // Hashes do not say which key they are from. So all writers use the new keys before the first row is read.
+    await keys.renewAll("index", state.begun);
+    await setTimeout(writeLease, undefined, { signal });
+    state = { ...state, round: Date.now() };
+    await writePass(client, pass.name, state);
+  }
   for (;;) {
     state = await sweepAll(columns, pass, options, state);
     const remaining = pass.values ? await dependents(columns, options, old, state.begun) : 0;
     const failed = Object.values(state.tables).reduce((sum, { counts }) => sum + counts.failed, 0);
-    const complete =
-      pass.values && pass.indexes !== "new key" ? remaining === 0 : state.round >= settled;
+    const complete = pass.values ? remaining === 0 : state.round >= settled;
     if (failed > 0 || (complete && Date.now() >= settled)) {
       const destroyed = await end(
         columns,
@@ -190,7 +199,7 @@ async function end(
   const { client } = partsOf(columns);
   return client.transaction(async (inner) => {
     if (pass.indexes === "new key" && whole)
-      await retireKeys(inner, { purpose: "index", until: state.begun });
+      await retireKeys(inner, { purpose: "index", until: state.begun, replaced: true });
     const destroyed =
       destroy && old !== undefined ? await destroyKeys(inner, { ...old, until: state.begun }) : [];
     await endPass(inner, pass.name);
@@ -211,7 +220,7 @@ async function sweepAll(
     const earlier = tables.get(name);
     if (definition === undefined || earlier?.done === true) continue;
     const table = await TableSql.open(client, name, definition);
-    const work = new RowWork(columns, name, definition, pass, from.begun);
+    const work = new RowWork(columns, name, definition, pass);
     const note = async (swept: PassState["tables"][string]): Promise<void> => {
       tables.set(name, swept);
       await writePass(client, pass.name, { ...from, tables: Object.fromEntries(tables) });
@@ -238,24 +247,15 @@ class RowWork {
   readonly #name: string;
   readonly #definition: TableDefinition;
   readonly #pass: Pass;
-  readonly #begun: number;
   /** Whether keys write; asked once for each. */
   readonly #active = new Map<string, boolean>();
-  readonly #renewed = new Map<string, Promise<unknown>>();
   readonly #properties: readonly string[];
 
-  constructor(
-    columns: AnyColumns,
-    name: string,
-    definition: TableDefinition,
-    pass: Pass,
-    begun: number,
-  ) {
+  constructor(columns: AnyColumns, name: string, definition: TableDefinition, pass: Pass) {
     this.#columns = columns;
     this.#name = name;
     this.#definition = definition;
     this.#pass = pass;
-    this.#begun = begun;
     const indexes = Object.values(definition.columns).flatMap((column) => indexesOf(column));
     this.#properties = [
       ...Object.keys(definition.columns),
@@ -291,7 +291,6 @@ class RowWork {
     plain: Readonly<Record<string, unknown>>,
   ): Promise<object | undefined> {
     const table = this.#columns.table(this.#name);
-    if (this.#pass.indexes === "new key") await this.#renewIndexKey(read);
     const stale = this.#pass.values && this.#isStale(read);
     const set: Readonly<Record<string, unknown>> = stale
       ? await table.seal(plain)
@@ -345,17 +344,6 @@ class RowWork {
     for (const { id, state } of await readKeys(partsOf(this.#columns).client, [...ids])) {
       this.#active.set(id, state === "active");
     }
-  }
-
-  /** Creates an index key for the scope of a row, unless there is one since the pass began. */
-  #renewIndexKey({ row }: ReadRow): Promise<unknown> {
-    const scope = this.#columns.table(this.#name).indexScopeOf(row);
-    let renewing = this.#renewed.get(scope.name);
-    if (renewing === undefined) {
-      renewing = partsOf(this.#columns).keys.renew(scope, "index", this.#begun);
-      this.#renewed.set(scope.name, renewing);
-    }
-    return renewing;
   }
 }
 
@@ -446,6 +434,13 @@ function isUnreadable(error: unknown): boolean {
 function isSame(a: unknown, b: unknown): boolean {
   if (a instanceof Uint8Array && b instanceof Uint8Array) return bufferOf(a).equals(b);
   return (a ?? null) === (b ?? null);
+}
+
+/** An index key is that of a scope in all tables, and the scopes of indexes are not those of values. */
+function checkNewIndexKey({ newIndexKey = false, scope, tables }: ReindexOptions): void {
+  if (newIndexKey && (scope !== undefined || tables !== undefined)) {
+    throw new TypeError("a new index key is for all rows: leave out the scope and the tables");
+  }
 }
 
 function checkPace({ batch = 500, concurrency = 2, rowsPerSecond = 1 }: PaceOptions): void {

@@ -12,6 +12,7 @@ import type { DataKeys, HeldDataKey } from "@env/core/data-keys";
 import { sqlFences, type FenceStore } from "./fences.ts";
 import {
   insertKey,
+  keysAfter,
   readableKeys,
   readKeys,
   reserveUses,
@@ -128,11 +129,8 @@ export class ScopeKeys {
     for (let at = 0; at < missing.length; at += KEYS_AT_ONCE) {
       const wanted = missing.slice(at, at + KEYS_AT_ONCE);
       const rows = new Map((await readKeys(this.#client, wanted)).map((row) => [row.id, row]));
-      const queue = wanted.map((id) => rows.get(id) ?? noKey(id));
-      const worker = async (): Promise<void> => {
-        for (let row = queue.pop(); row !== undefined; row = queue.pop()) await this.#open(row);
-      };
-      await Promise.all(Array.from({ length: Math.min(PARALLEL, queue.length) }, worker));
+      const found = wanted.map((id) => rows.get(id) ?? noKey(id));
+      await inParallel(found, (row) => this.#open(row));
     }
   }
 
@@ -145,11 +143,22 @@ export class ScopeKeys {
     return Promise.all(rows.map(async (row) => ({ id: row.id, dataKey: await this.#open(row) })));
   }
 
-  /** Creates a key for a scope, unless there is one that was created after `since`, in milliseconds since 1970. */
-  async renew(scope: Scope, purpose: Purpose, since: number): Promise<void> {
-    const known = await readableKeys(this.#client, purpose, scope);
-    if (!known.some((row) => isActive(row) && row.created > since))
-      await this.#create(scope, purpose, since);
+  /** Creates a key for each scope that has an active one, unless that was created after `since`, in milliseconds since 1970. */
+  async renewAll(purpose: Purpose, since: number): Promise<void> {
+    const newest = new Map<string, KeyRow>();
+    for (let last = ""; ;) {
+      const rows = await keysAfter(this.#client, last, KEYS_AT_ONCE);
+      for (const row of rows.filter((one) => one.purpose === purpose && isActive(one))) {
+        const known = newest.get(row.scopeHash);
+        if (known === undefined || known.created < row.created) newest.set(row.scopeHash, row);
+      }
+      if (rows.length < KEYS_AT_ONCE) break;
+      last = rows.at(-1)?.id ?? last;
+    }
+    await inParallel([...newest.values()], async ({ scope, created, fenced }) => {
+      if (scope !== undefined && !fenced && created <= since)
+        await this.#create(scope, purpose, since);
+    });
     this.forgetLeases();
   }
 
@@ -234,6 +243,18 @@ export class ScopeKeys {
     if (known) throw shredded();
     for (const fences of this.#fences) if (await fences.has(hash)) throw shredded();
   }
+}
+
+/** Does something that calls the KMS for several keys. */
+async function inParallel(
+  rows: readonly KeyRow[],
+  work: (row: KeyRow) => Promise<unknown>,
+): Promise<void> {
+  const queue = [...rows];
+  const worker = async (): Promise<void> => {
+    for (let row = queue.pop(); row !== undefined; row = queue.pop()) await work(row);
+  };
+  await Promise.all(Array.from({ length: Math.min(PARALLEL, queue.length) }, worker));
 }
 
 function isActive({ state }: KeyRow): boolean {

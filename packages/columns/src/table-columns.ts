@@ -245,11 +245,6 @@ export class TableColumns<T extends TableDefinition> {
     return this.#scopes.read(row);
   }
 
-  /** The scope of a row's index keys. */
-  indexScopeOf(row: Row): Scope {
-    return this.#indexScopes.read(row);
-  }
-
   /**
    * Computes the blind indexes of the columns that a row has: what {@link seal} adds, for code that seals its
    * values by a {@link converter}. `null` is not indexed.
@@ -279,7 +274,7 @@ export class TableColumns<T extends TableDefinition> {
     row: Row,
   ): Promise<Bytes> {
     const { partitions = 1 } = index;
-    const { id, dataKey } = await this.#writingKey(this.indexScopeOf(row), "index", 1);
+    const { id, dataKey } = await this.#writingKey(this.#indexScopes.read(row), "index", 1);
     const key = await this.#indexKey(id, dataKey, column, index);
     const partition = partitions === 1 ? 0 : partitionOf(this.#spread(column, row), partitions);
     return indexHash(key, index, definition.type, row[column], partition);

@@ -267,8 +267,27 @@ describeDatabases("reencrypt()", (database: () => TestDatabase) => {
     expect([await count(before), await count(after)]).toEqual([0, 6]);
   });
 
+  it("goes over a table once for new data keys and new index keys, after all writers have them", async () => {
+    const rounds: number[] = [];
+    const onProgress = ({ counts }: { readonly counts: { readonly rows: number } }): void => {
+      rounds.push(counts.rows);
+    };
+    const result = await reencrypt(columns, { newIndexKey: true, onProgress });
+    expect(result).toMatchObject({ remaining: 0, tables: { lines: { rows: 60, changed: 60 } } });
+    expect(rounds).toEqual(rounds.toSorted((a, b) => a - b));
+    const { client } = database();
+    const active = await client.query(
+      "SELECT scope_hash FROM envelope_keys WHERE purpose = 'index' AND state = 'active'",
+    );
+    expect(new Set(active.map((row) => row["scope_hash"])).size).toBe(active.length);
+  });
+
   it("refuses options that cannot work", async () => {
     await expect(reencrypt(columns, { tables: ["none"] })).rejects.toThrow(TypeError);
+    for (const part of [{ tables: ["lines"] }, { scope: { tenant: "t1" } }]) {
+      await expect(reindex(columns, { newIndexKey: true, ...part })).rejects.toThrow(TypeError);
+      await expect(reencrypt(columns, { newIndexKey: true, ...part })).rejects.toThrow(TypeError);
+    }
     await expect(reencrypt(columns, { keys: ["x"] })).rejects.toThrow(TypeError);
     await expect(reencrypt(columns, { batch: 0 })).rejects.toThrow(RangeError);
     await expect(reencrypt(columns, { tables: ["lines"], destroy: true })).rejects.toThrow(
