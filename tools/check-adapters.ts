@@ -2,7 +2,7 @@
  * The mistake it stops: an adapter that has what the others have in name only, so that an application
  * cannot change its KMS by changing a URI.
  *
- * An adapter is a published package whose tests may use the conformance suite.
+ * An adapter is a published package that says "kms" of itself and whose tests may use the conformance suite.
  *
  *     node --conditions=@env/source tools/check-adapters.ts
  *
@@ -75,7 +75,8 @@ function schemesOfCli(): ReadonlySet<string> {
 
 await command(import.meta, async () => {
   const adapters = readPackages().filter(
-    ({ manifest }) => manifest.devDependencies?.["@env/conformance"] !== undefined,
+    ({ manifest: { keywords = [], devDependencies = {} } }) =>
+      keywords.includes("kms") && "@env/conformance" in devDependencies,
   );
   const schemes = schemesOfCli();
   const found: string[] = [];

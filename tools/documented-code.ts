@@ -76,12 +76,17 @@ function typeErrors(document: string, folder: string): string[] {
   });
 }
 
-/** Runs with the variables of a store in place of Amazon S3, if the document has `<!-- s3: bucket -->`. */
+/** The bucket that a document's programs need, in its comment `<!-- s3: bucket -->`. */
+export function bucketOf(markdown: string): string | undefined {
+  return /^<!-- s3: (\S+) -->$/m.exec(markdown)?.[1];
+}
+
+/** Runs with the variables of a store in place of Amazon S3, if the document needs one. */
 async function withServer<T>(
   markdown: string,
   run: (env: NodeJS.ProcessEnv) => Promise<T>,
 ): Promise<T> {
-  const bucket = /^<!-- s3: (\S+) -->$/m.exec(markdown)?.[1];
+  const bucket = bucketOf(markdown);
   if (bucket === undefined) return run({});
   await using server = await startS3Server({ buckets: [bucket] });
   const { region, credentials } = server.clientOptions;

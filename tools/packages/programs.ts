@@ -6,7 +6,7 @@
  */
 import { mkdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import { shellScript } from "../documented-code.ts";
+import { bucketOf, shellScript } from "../documented-code.ts";
 import { fencesOf, type Fence } from "../markdown.ts";
 import { findFiles, readPackages, readText } from "../workspace.ts";
 import type { Consumer } from "./consumer.ts";
@@ -17,12 +17,14 @@ export interface Document {
   readonly programs: readonly Fence[];
 }
 
-/** The documents for users that have programs to run. */
+/** The documents for users that have programs to run, and need no server for it. */
 export function runnableDocuments(): Document[] {
   return findFiles("*.md", "docs/**/*.md", ...readPackages().map(({ dir }) => `${dir}/*.md`))
-    .map((file) => ({
+    .map((file) => ({ file, markdown: readText(file) }))
+    .filter(({ markdown }) => bucketOf(markdown) === undefined)
+    .map(({ file, markdown }) => ({
       file,
-      programs: fencesOf(readText(file)).filter(({ info }) => /^(ts|sh) run$/.test(info)),
+      programs: fencesOf(markdown).filter(({ info }) => /^(ts|sh) run$/.test(info)),
     }))
     .filter(({ programs }) => programs.length > 0);
 }

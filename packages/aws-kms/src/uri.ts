@@ -25,7 +25,7 @@ export function parseAwsKmsUri(uri: string): AwsKmsUri {
   if (where.startsWith("/")) throw fault("it starts with a slash; write aws-kms:alias/name");
   const key = decodePart(where, "key", fault);
   if (key === "") throw fault("the key is missing; write aws-kms:alias/name or its ARN");
-  const options = { ...named, key };
+  const options = { key, ...named };
   checkOptions(options, fault);
   return options;
 }

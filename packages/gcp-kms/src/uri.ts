@@ -26,7 +26,7 @@ export function parseGcpKmsUri(uri: string): GcpKmsUri {
   if (where.startsWith("/")) throw fault("it starts with a slash; write gcp-kms:projects/…");
   const key = decodePart(where, "key", fault);
   if (key === "") throw fault("the key is missing; write gcp-kms:projects/…/cryptoKeys/name");
-  const options = { ...named, key };
+  const options = { key, ...named };
   checkOptions(options, fault);
   return options;
 }

@@ -106,6 +106,7 @@ it("finds all well with every KMS, in the configured order, and shows no credent
     config: expect.stringMatching(/envelope\.config\.json$/),
     environment: "production",
     ok: true,
+    crypto: { name: expect.any(String), version: expect.any(String), problem: null },
     cmks: [
       { ...yes, provider: "aws-kms", keyId: awsKey, label: awsKey, keyVersion: expect.any(String) },
       { ...yes, provider: "gcp-kms", keyId: gcpKey, label: gcpKey, keyVersion: "1" },
