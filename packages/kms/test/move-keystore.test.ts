@@ -119,7 +119,7 @@ async function addOthers(place: Place): Promise<void> {
 async function others(place: Place): Promise<object> {
   using open = await openPlace(place);
   const { store } = open;
-  return store.read(() => ({
+  return await store.read(() => ({
     policies: store.policies.list("", 10).items,
     providers: store.providers.list("", 10).items,
     lastUses: store.lastUses.list("", 100).items,

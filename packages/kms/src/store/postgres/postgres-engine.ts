@@ -143,7 +143,11 @@ export class PostgresEngine implements KeystoreEngine {
         return () => resolve(value);
       };
       this.#readers.push({ serve, reject });
-      if (this.#readers.length === 1) void this.#inTurn(() => this.#serveReaders());
+      if (this.#readers.length > 1) return;
+      // One that was closed meanwhile serves nobody.
+      this.#inTurn(() => this.#serveReaders()).catch((error: unknown) => {
+        for (const reader of this.#readers.splice(0)) reader.reject(error);
+      });
     });
   }
 

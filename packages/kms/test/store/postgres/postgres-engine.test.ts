@@ -361,6 +361,15 @@ describe("a database that cannot be used", () => {
   });
 
   // Requirements: F22
+  it("ends the calls that wait when it is closed", async () => {
+    const { client } = await create();
+    const keystore = await open();
+    const reading = keystore.as().listKeys();
+    keystore.close();
+    await expect(reading).rejects.toMatchObject({ name: expect.any(String) });
+    expect((await client.listKeys()).Keys).toEqual([]);
+  });
+
   it("of another version is refused, and a keystore is not overwritten", async () => {
     await create();
     await expect(
