@@ -18,7 +18,7 @@ import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { command, report } from "../command.ts";
 import { readPackages, repositoryPage, root, type Manifest, type Package } from "../workspace.ts";
-import { cargo, crates, hasCargo } from "./cargo.ts";
+import { cargo, crates, whyNotBuilt } from "./cargo.ts";
 
 /** The package whose addon it is. */
 export const NATIVE = "@env/native";
@@ -170,8 +170,10 @@ await command(import.meta, (args) => {
       pack: { type: "string" },
     },
   });
-  if (!hasCargo()) {
-    console.log("addon: left out, because cargo is not installed; nothing else needs it");
+  const problem = whyNotBuilt();
+  // A release names its target, and needs all of them.
+  if (problem !== undefined && values.target === undefined) {
+    console.log(`addon: left out, because ${problem}; nothing else needs it`);
     return 0;
   }
   const native = nativePackage();

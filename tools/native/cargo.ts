@@ -23,6 +23,17 @@ export function hasCargo(subcommand?: string): boolean {
   return spawnSync("cargo", args, { env, stdio: "ignore" }).status === 0;
 }
 
+/** Why the crates cannot be built here, if they cannot. */
+export function whyNotBuilt(): string | undefined {
+  if (!hasCargo()) return "cargo is not installed";
+  const { status } = spawnSync("cargo", ["fetch", "--locked"], {
+    cwd: crates,
+    env,
+    stdio: "ignore",
+  });
+  return status === 0 ? undefined : "cargo cannot fetch the crates that they depend on";
+}
+
 /**
  * Runs cargo in the workspace of the crates, and shows what it prints.
  *

@@ -11,7 +11,7 @@
  */
 import { parseArgs } from "node:util";
 import { command, report } from "../command.ts";
-import { cargo, hasCargo } from "./cargo.ts";
+import { cargo, hasCargo, whyNotBuilt } from "./cargo.ts";
 
 interface Check {
   readonly args: readonly string[];
@@ -28,7 +28,8 @@ const CHECKS: readonly Check[] = [
 
 await command(import.meta, (args) => {
   const { values } = parseArgs({ args: [...args], options: { fuzz: { type: "string" } } });
-  if (!hasCargo()) return report("rust", [], "left out, because cargo is not installed");
+  const problem = whyNotBuilt();
+  if (problem !== undefined) return report("rust", [], `left out, because ${problem}`);
   if (values.fuzz !== undefined) {
     return report("rust", fuzz(values.fuzz) ? [] : ["fuzzing failed"], "fuzzing has ended");
   }
