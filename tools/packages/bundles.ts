@@ -61,12 +61,17 @@ await build({ logLevel: "error", configFile: false, build: { target: "es2022", o
   fileName: () => basename(process.argv[2]) } } });`,
 };
 
-/** Runs a bundle without Node's names. Whatever a bundle expects of Node is then a ReferenceError. */
+/** JavaScript that takes away the names that only Node has. What needs one of them is a ReferenceError from then on. */
+export const withoutNode = `
+crypto.subtle; // Node makes it when it is first used, and needs its own names for that.
+for (const name of ["process", "Buffer", "global", "setImmediate", "clearImmediate"]) delete globalThis[name];
+`;
+
+/** Runs a bundle without Node's names. */
 const runner = `
 import { readFileSync } from "node:fs";
 const code = readFileSync(process.argv[2], "utf8");
-crypto.subtle; // Node makes it when it is first used, and needs its own names for that.
-for (const name of ["process", "Buffer", "global", "setImmediate", "clearImmediate"]) delete globalThis[name];
+${withoutNode}
 (0, eval)(code);
 if ((await run()) !== true) throw new Error("it gave another plaintext");
 `;

@@ -11,6 +11,7 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { promisify } from "node:util";
+import { withoutNode } from "./bundles.ts";
 import type { Consumer } from "./consumer.ts";
 
 /** Runtimes besides Node, as npm packages. */
@@ -120,9 +121,8 @@ console.log(JSON.stringify(await exchange(JSON.parse(readFileSync(process.argv[2
 const bare = `
 import { readFileSync } from "node:fs";
 const [code, all] = process.argv.slice(2).map((file) => readFileSync(file, "utf8"));
-crypto.subtle;
 const { log } = console;
-for (const name of ["process", "Buffer", "global", "setImmediate", "clearImmediate"]) delete globalThis[name];
+${withoutNode}
 (0, eval)(code);
 log(JSON.stringify(await exchange(JSON.parse(all))));
 `;

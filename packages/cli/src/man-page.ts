@@ -6,11 +6,10 @@
  * @module
  */
 import { exitCodes } from "./errors.ts";
-import { allCommands, type CommandOutline, type OptionOutline } from "./outline.ts";
+import { runnableCommands, type CommandOutline, type OptionOutline } from "./outline.ts";
 
 /** @param program - The whole program, from `outlineOf`. */
 export function manPage(program: CommandOutline, version: string): string {
-  const [, ...commands] = allCommands(program);
   return [
     `.TH ENVELOPE 1 "" "envelope ${version}" "User Commands"`,
     ".SH NAME",
@@ -22,7 +21,7 @@ export function manPage(program: CommandOutline, version: string): string {
     "These may also follow every command.",
     ...program.options.flatMap(optionEntry),
     ".SH COMMANDS",
-    ...commands.filter((command) => command.commands.length === 0).flatMap(commandEntry),
+    ...runnableCommands(program).flatMap(commandEntry),
     ".SH EXIT STATUS",
     ...Object.entries(exitCodes).flatMap(([code, meaning]) => [
       ".TP",
@@ -43,9 +42,7 @@ function commandEntry({
   return [
     `.SS envelope ${plain(`${path} ${usage}`)}`,
     plain(description),
-    ...args
-      .filter((argument) => argument.description !== "")
-      .flatMap(({ name, description: what }) => [".TP", `.I ${plain(name)}`, plain(what)]),
+    ...args.flatMap(({ name, description: what }) => [".TP", `.I ${plain(name)}`, plain(what)]),
     ...options.flatMap(optionEntry),
   ];
 }

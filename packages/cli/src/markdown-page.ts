@@ -4,17 +4,16 @@
  * @module
  */
 import { exitCodes } from "./errors.ts";
-import { allCommands, type CommandOutline, type OptionOutline } from "./outline.ts";
+import { runnableCommands, type CommandOutline, type OptionOutline } from "./outline.ts";
 
 /** @param program - The whole program, from `outlineOf`. */
 export function markdownPage(program: CommandOutline): string {
-  const [, ...commands] = allCommands(program);
   return [
     "# Commands",
     program.description,
     "These options may follow every command:",
     optionTable(program.options),
-    ...commands.filter((command) => command.commands.length === 0).flatMap(commandSection),
+    ...runnableCommands(program).flatMap(commandSection),
     "## Exit codes",
     table(["code", "meaning"], Object.entries(exitCodes)),
   ].join("\n\n");
@@ -27,17 +26,16 @@ function commandSection({
   options,
   arguments: args,
 }: CommandOutline): string[] {
-  const described = args.filter((argument) => argument.description !== "");
   return [
     `## envelope ${path}`,
     plain(description),
     `\`\`\`text\nenvelope ${path} ${usage}\n\`\`\``,
-    ...(described.length === 0
+    ...(args.length === 0
       ? []
       : [
           table(
             ["argument", "meaning"],
-            described.map((one) => [code(one.name), plain(one.description)]),
+            args.map((one) => [code(one.name), plain(one.description)]),
           ),
         ]),
     ...(options.length === 0 ? [] : [optionTable(options)]),

@@ -25,6 +25,7 @@ export interface CommandOutline {
   /** What follows the path: `[options] <paths...>`. */
   readonly usage: string;
   readonly options: readonly OptionOutline[];
+  /** Those that help describes. */
   readonly arguments: readonly { readonly name: string; readonly description: string }[];
   readonly commands: readonly CommandOutline[];
 }
@@ -37,12 +38,17 @@ export function outlineOf(command: CommandUnknownOpts, path = ""): CommandOutlin
     description,
     usage: command.usage(),
     options: command.createHelp().visibleOptions(command).map(optionOutline),
-    arguments: command.registeredArguments.map((argument) => ({
-      name: argument.name(),
-      description: argument.description,
-    })),
+    arguments: command.registeredArguments
+      .filter((argument) => argument.description !== "")
+      .map((argument) => ({ name: argument.name(), description: argument.description })),
     commands: command.commands.map((one) => outlineOf(one, `${path} ${one.name()}`.trimStart())),
   };
+}
+
+/** The commands that do something, and not only have others below them. */
+export function runnableCommands(program: CommandOutline): CommandOutline[] {
+  const [, ...commands] = allCommands(program);
+  return commands.filter((command) => command.commands.length === 0);
 }
 
 /** A command and all below it, each before those below it. */

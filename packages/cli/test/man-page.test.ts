@@ -1,23 +1,12 @@
 import { spawnSync } from "node:child_process";
 import { expect, it } from "vitest";
 import { manPage } from "../src/man-page.ts";
-import type { CommandOutline } from "../src/outline.ts";
 import { run } from "./support/command.ts";
-
-const command = (path: string, more: Partial<CommandOutline> = {}): CommandOutline => ({
-  path,
-  summary: "",
-  description: "",
-  usage: "",
-  options: [],
-  arguments: [],
-  commands: [],
-  ...more,
-});
+import { commandOutline } from "./support/outline.ts";
 
 it("leaves nothing of a text for the formatter to interpret", () => {
-  const one = command("a", { description: ".SH starts with a dot, has a \\ and -x" });
-  const page = manPage(command("", { commands: [one] }), "1.2.3");
+  const one = commandOutline("a", { description: ".SH starts with a dot, has a \\ and -x" });
+  const page = manPage(commandOutline("", { commands: [one] }), "1.2.3");
   expect(page).toContain("\n\\&.SH starts with a dot, has a \\e and \\-x\n");
 });
 

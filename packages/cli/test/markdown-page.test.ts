@@ -1,22 +1,11 @@
 import { expect, it } from "vitest";
 import { markdownPage } from "../src/markdown-page.ts";
-import type { CommandOutline } from "../src/outline.ts";
 import { run } from "./support/command.ts";
-
-const command = (path: string, more: Partial<CommandOutline> = {}): CommandOutline => ({
-  path,
-  summary: "",
-  description: "",
-  usage: "",
-  options: [],
-  arguments: [],
-  commands: [],
-  ...more,
-});
+import { commandOutline } from "./support/outline.ts";
 
 it("shows texts as they are", () => {
-  const one = command("a", { description: "Reads <x> or *.log | `a|b`." });
-  const page = markdownPage(command("", { commands: [one] }));
+  const one = commandOutline("a", { description: "Reads <x> or *.log | `a|b`." });
+  const page = markdownPage(commandOutline("", { commands: [one] }));
   expect(page).toContain("\nReads \\<x\\> or \\*.log \\| `a\\|b`.\n");
 });
 

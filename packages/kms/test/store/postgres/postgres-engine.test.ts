@@ -366,7 +366,7 @@ describe("a database that cannot be used", () => {
     const keystore = await open();
     const reading = keystore.as().listKeys();
     keystore.close();
-    await expect(reading).rejects.toMatchObject({ name: expect.any(String) });
+    await expect(reading).rejects.toMatchObject({ code: "ERR_ENVELOPE_CLOSED" });
     expect((await client.listKeys()).Keys).toEqual([]);
   });
 
