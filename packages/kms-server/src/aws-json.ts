@@ -8,10 +8,9 @@
  *
  * @module
  */
-import { isEnvelopeError } from "@env/core";
 import { isKmsError } from "@env/kms";
 import { memberKinds, type MemberKind, type ServedOperation } from "@env/kms/server";
-import { WireError } from "./wire-error.ts";
+import { unavailability, WireError } from "./wire-error.ts";
 
 const CONTENT_TYPE = "application/x-amz-json-1.1";
 
@@ -169,9 +168,8 @@ function toJson(value: unknown): unknown {
 export function answerOfError(error: unknown): Answer {
   if (error instanceof WireError) return failure(error.status, error.type, error.message);
   if (isKmsError(error)) return failure(400, error.name, error.message);
-  if (isEnvelopeError(error, "ERR_ENVELOPE_KEYSTORE_BUSY")) {
-    return failure(503, "DependencyTimeoutException", "The keystore is busy. Try again.");
-  }
+  const unavailable = unavailability(error);
+  if (unavailable !== undefined) return failure(503, "DependencyTimeoutException", unavailable);
   return failure(500, "KMSInternalException", "");
 }
 

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { isEnvelopeError } from "@env/core";
 
 /** The reason why a request is refused before the KMS hears of it. */
 export class WireError extends Error {
@@ -16,4 +17,14 @@ export class WireError extends Error {
     this.type = type;
     this.status = status;
   }
+}
+
+/** What a client is told with the status 503 while the keystore takes no calls. `undefined`: the error is about something else. */
+export function unavailability(error: unknown): string | undefined {
+  if (isEnvelopeError(error, "ERR_ENVELOPE_KEYSTORE_BUSY"))
+    return "The keystore is busy. Try again.";
+  if (isEnvelopeError(error, "ERR_ENVELOPE_KEYSTORE_MOVED")) {
+    return "The keystore is being moved, or has moved. Try again, or ask who runs this server.";
+  }
+  return undefined;
 }

@@ -9,6 +9,12 @@ import type { KmsOperations } from "./requests/operations.ts";
 
 export { assumeRole, assumeRoleWithWebIdentity, sessionToken } from "./access/assume-role.ts";
 export type { AssumedRole, AssumeRoleInput } from "./access/assume-role.ts";
+export type {
+  ConsoleSession,
+  ConsoleSessions,
+  OpenedSession,
+  SessionTimes,
+} from "./access/console-sessions.ts";
 export type { FederatedCaller, IamAccess, IamCall, IamCaller } from "./access/iam-access.ts";
 export { IamError } from "./access/iam-error.ts";
 export { checkPrincipal } from "./access/principal-input.ts";

@@ -6,6 +6,7 @@
  *
  * @module
  */
+import { createHash, timingSafeEqual } from "node:crypto";
 import type { Answer } from "../aws-json.ts";
 import type { Origin } from "../calls.ts";
 import type { SessionRefusal } from "./api.ts";
@@ -43,6 +44,15 @@ export function requireOwnPage(headers: RequestHeaders, origin: Origin): void {
   const from = headers.get("origin") ?? ownOrigin(headers, origin);
   if (site === "same-origin" && from === ownOrigin(headers, origin)) return;
   throw new Refusal(403, "Only the console's own pages may do this.");
+}
+
+/** Refuses requests without the second secret of a session. The comparison takes a time that says nothing of it. */
+export function requireToken(headers: RequestHeaders, token: string): void {
+  const [given, known] = [headers.get("x-console-token") ?? "", token].map((text) =>
+    createHash("sha256").update(text).digest(),
+  );
+  if (given !== undefined && known !== undefined && timingSafeEqual(given, known)) return;
+  throw new Refusal(403, "The session was renewed elsewhere. Load the page anew.");
 }
 
 function ownOrigin(headers: RequestHeaders, { secure }: Origin): string {

@@ -16,12 +16,17 @@ import {
   type SessionOptions,
   type TemporaryCredentials,
 } from "@env/kms";
-import { sessionToken } from "@env/kms/server";
+import {
+  sessionToken,
+  type ConsoleSession as Session,
+  type ConsoleSessions,
+  type OpenedSession,
+} from "@env/kms/server";
 import { placeOf, type Origin, type Outcome } from "../calls.ts";
 import { Rate } from "../rate.ts";
 import type { ReceivedRequest } from "../signed-request.ts";
 import { SignatureVerifier, type Verified } from "../verify-signature.ts";
-import { WireError } from "../wire-error.ts";
+import { unavailability, WireError } from "../wire-error.ts";
 import type { ConsoleSession } from "./api.ts";
 import { Assets } from "./assets.ts";
 import {
@@ -33,10 +38,10 @@ import {
   Refusal,
   refusal,
   requireOwnPage,
+  requireToken,
   sent,
   type RequestHeaders,
 } from "./browser.ts";
-import { isSame, Sessions, type Opened, type Person, type Session } from "./sessions.ts";
 
 export interface ConsoleOptions {
   /** The folder with the built pages: `dist` of `@env/console`. They are read once. */
@@ -63,7 +68,7 @@ const ATTEMPTS = {
 export class Console {
   readonly #keystore: Keystore;
   readonly #assets: Assets;
-  readonly #sessions: Sessions;
+  readonly #sessions: ConsoleSessions;
   readonly #idle: number;
   readonly #verifier: SignatureVerifier;
   readonly #attempts = {
@@ -80,7 +85,7 @@ export class Console {
     this.#keystore = keystore;
     this.#assets = new Assets(folder);
     this.#idle = idleTimeout;
-    this.#sessions = new Sessions({ idle: idleTimeout, longest: longestSession });
+    this.#sessions = keystore.iam.consoleSessions({ idle: idleTimeout, longest: longestSession });
     this.#verifier = new SignatureVerifier({
       credential: (id, token) => keystore.iam.credential(id, token),
       services: new Set(["sts"]),
@@ -118,7 +123,7 @@ export class Console {
   ): Promise<Outcome> {
     const operation = operations.get(request.method);
     if (operation === undefined) return { answer: refusal(405, "A session begins with POST.") };
-    let person: Person | undefined;
+    let person: Session | undefined;
     const caller = (): Outcome["caller"] =>
       person && { principal: person.principal, accessKeyId: person.accessKeyId };
     try {
@@ -126,22 +131,20 @@ export class Console {
       const name = cookieName(headers, origin);
       if (operation === "ConsoleLogin") {
         const begun = await this.#begin(request, origin);
-        person = begun.opened.session;
+        person = begun.opened;
         return { answer: this.#opened(begun, name, origin), operation, caller: caller() };
       }
       const cookie = cookieOf(headers, name);
-      const found = this.#sessions.find(cookie);
+      const found = await this.#sessions.find(cookie);
       if (found === undefined)
         throw new Refusal(401, "There is no session, or it has ended. Sign in.");
-      person = found.session;
+      person = found;
       if (operation === "ConsoleSession") {
-        return { answer: this.#known(found.session, found.token), operation, caller: caller() };
+        return { answer: json(200, this.#facts(found)), operation, caller: caller() };
       }
-      if (!isSame(headers.get("x-console-token") ?? "", found.token)) {
-        throw new Refusal(403, "The session was renewed elsewhere. Load the page anew.");
-      }
+      requireToken(headers, found.token);
       if (operation === "ConsoleLogout") {
-        this.#sessions.end(cookie);
+        await this.#sessions.end(cookie);
         await this.#record(operation, person.principal, origin);
         return {
           answer: { ...json(204, undefined), headers: cleared(name, origin) },
@@ -149,13 +152,17 @@ export class Console {
           caller: caller(),
         };
       }
-      const renewed = await this.#renew(cookie, found.session, origin);
+      const renewed = await this.#renew(cookie, found, origin);
       return { answer: this.#opened(renewed, name, origin), operation, caller: caller() };
     } catch (error) {
       const isAnswer = error instanceof Refusal || error instanceof WireError || isKmsError(error);
       if (!isAnswer) {
+        const unavailable = unavailability(error);
         return {
-          answer: refusal(500, "The server could not answer."),
+          answer:
+            unavailable === undefined
+              ? refusal(500, "The server could not answer.")
+              : refusal(503, unavailable),
           operation,
           caller: caller(),
           fault: error,
@@ -173,14 +180,12 @@ export class Console {
     this.#count("address", origin.sourceIp ?? "");
     this.#count("all", "");
     const { credential } = await this.#verified(request, origin);
-    const { accessKeyId } = credential;
-    const person = {
-      accessKeyId,
-      principal: principalArn(credential.principal, this.#keystore.facts),
-    };
-    const credentials = await this.#credentials(person, origin, credential.session);
-    await this.#record("ConsoleLogin", person.principal, origin);
-    return { opened: this.#sessions.begin(person), credentials };
+    const { accessKeyId, principal, session } = credential;
+    const credentials = await this.#credentials(principal, origin, session);
+    const opened = await this.#sessions.begin(accessKeyId);
+    if (opened === undefined) throw noLongerValid();
+    await this.#record("ConsoleLogin", principal, origin);
+    return { opened, credentials };
   }
 
   async #verified(request: ReceivedRequest, origin: Origin): Promise<Verified> {
@@ -201,23 +206,16 @@ export class Console {
     }
   }
 
-  async #renew(cookie: string, session: Session, origin: Origin): Promise<Begun> {
-    const { accessKeyId, principal } = session;
-    const known = await this.#keystore.iam.credential(accessKeyId);
-    const isSamePerson =
-      known !== undefined && principalArn(known.principal, this.#keystore.facts) === principal;
-    const credentials = isSamePerson ? await this.#credentials(session, origin) : undefined;
-    const opened = credentials && this.#sessions.renew(cookie);
-    if (opened === undefined || credentials === undefined) {
-      this.#sessions.end(cookie);
-      throw new Refusal(401, "The access key is no longer valid. Sign in with another one.");
-    }
+  async #renew(cookie: string, { principal }: Session, origin: Origin): Promise<Begun> {
+    const credentials = await this.#credentials(principal, origin);
+    const opened = await this.#sessions.renew(cookie);
+    if (opened === undefined) throw noLongerValid();
     return { opened, credentials };
   }
 
   /** Temporary credentials of a person, for as long as a session may be idle. */
   #credentials(
-    { principal }: Person,
+    principal: string,
     origin: Origin,
     session: SessionOptions = {},
   ): Promise<TemporaryCredentials> {
@@ -271,15 +269,10 @@ export class Console {
     });
   }
 
-  #opened(
-    { opened: { session, cookie, token }, credentials }: Begun,
-    name: string,
-    origin: Origin,
-  ): Outcome["answer"] {
+  #opened({ opened, credentials }: Begun, name: string, origin: Origin): Outcome["answer"] {
     const { accessKeyId, secretAccessKey, sessionToken: inHeader, expiration } = credentials;
-    const known = this.#facts(session, token);
     const answer = json(200, {
-      ...known,
+      ...this.#facts(opened),
       credentials: {
         accessKeyId,
         secretAccessKey,
@@ -289,23 +282,23 @@ export class Console {
     } satisfies ConsoleSession);
     return {
       ...answer,
-      headers: { ...answer.headers, "Set-Cookie": cookieText(name, cookie, origin) },
+      headers: { ...answer.headers, "Set-Cookie": cookieText(name, opened.cookie, origin) },
     };
   }
 
-  #known(session: Session, token: string): Outcome["answer"] {
-    return json(200, this.#facts(session, token));
-  }
-
-  #facts({ principal, expires }: Session, token: string): ConsoleSession {
+  #facts({ principal, expires, token }: Session): ConsoleSession {
     const { accountId, region } = this.#keystore.facts;
     return { principal, accountId, region, token, idleTimeout: this.#idle, expires };
   }
 }
 
 interface Begun {
-  readonly opened: Opened;
+  readonly opened: OpenedSession;
   readonly credentials: TemporaryCredentials;
+}
+
+function noLongerValid(): Refusal {
+  return new Refusal(401, "The access key is no longer valid. Sign in with another one.");
 }
 
 /** What the audit log and the metrics call what is done with a session, by the method. */

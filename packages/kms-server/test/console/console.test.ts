@@ -108,7 +108,9 @@ describe("a session", () => {
     const session = await sessionFrom(response);
     const { port } = new URL(page.url);
     expect(response.headers.get("set-cookie")).toMatch(
-      new RegExp(`^envelope-console-${port}=[\\w-]{43}; Path=/; HttpOnly; SameSite=Strict$`),
+      new RegExp(
+        `^envelope-console-${port}=\\w{20}\\.[\\w-]{43}; Path=/; HttpOnly; SameSite=Strict$`,
+      ),
     );
     expect(session).toMatchObject({
       principal: "arn:aws:iam::000000000000:root",
@@ -152,7 +154,7 @@ describe("a session", () => {
     });
     response.resume();
     expect(response.headers["set-cookie"]?.[0]).toMatch(
-      /^__Host-envelope-console-[0-9]+=[\w-]{43}; Path=\/; HttpOnly; SameSite=Strict; Secure$/,
+      /^__Host-envelope-console-[0-9]+=\w{20}\.[\w-]{43}; Path=\/; HttpOnly; SameSite=Strict; Secure$/,
     );
   });
 
@@ -189,7 +191,7 @@ describe("a session", () => {
     expect((await auditRecords(page.keystore)).at(-1)?.eventName).toBe("ConsoleLogout");
   });
 
-  it("is not renewed once its access key is inactive", async () => {
+  it("ends once its access key is inactive", async () => {
     const page = await startedConsole();
     const begun = await page.signIn();
     const cookie = cookieFrom(begun);

@@ -166,7 +166,8 @@ export class Directory {
   }
 
   setAccessKeyActive(accessKeyId: string, active: boolean): AccessKeyRecord {
-    const record = { ...this.accessKey(accessKeyId), active };
+    const { sessions: _ended, ...known } = this.accessKey(accessKeyId);
+    const record = { ...known, active };
     this.store.accessKeys.put(record);
     return record;
   }

@@ -16,6 +16,7 @@ import type { PrincipalRecord, RoleFacts } from "../store/iam-records.ts";
 import type { Page, PageRequest } from "../requests/shapes.ts";
 import type { Store } from "../store/store.ts";
 import { AccessKeys } from "./access-keys.ts";
+import { ConsoleSessions, type SessionTimes } from "./console-sessions.ts";
 import { findCredential, type AwsCredential } from "./credential.ts";
 import { IamAccess, type CallLog } from "./iam-access.ts";
 import { Directory, type Change } from "./directory.ts";
@@ -126,6 +127,11 @@ export class Iam {
    */
   credential(accessKeyId: string, sessionToken?: string): Promise<AwsCredential | undefined> {
     return this.#store.read(() => findCredential(this.#directory, accessKeyId, sessionToken));
+  }
+
+  /** Sessions of a console, for a server that has one. */
+  consoleSessions(times: SessionTimes): ConsoleSessions {
+    return new ConsoleSessions(this.#directory, times);
   }
 
   #update(arn: string, change: (known: Principal) => PrincipalInput): Promise<Principal> {

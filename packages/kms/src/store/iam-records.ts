@@ -106,6 +106,19 @@ export interface AccessKeyRecord {
   readonly active: boolean;
   /** 40 characters of base64. */
   readonly secret: string;
+  /** Sessions of the console, at most ten; the one that was renewed last is the last. Absent: none since the key was made or activated. */
+  readonly sessions?: readonly ConsoleSessionRecord[];
+}
+
+/** Somebody who has signed in to the console with the access key. */
+export interface ConsoleSessionRecord {
+  /** SHA-256 of the secret in the cookie, in base64url. */
+  readonly hash: string;
+  /** What has to come in a header. */
+  readonly token: string;
+  /** Milliseconds since 1970: when the session ends if it is not renewed, and in any case. */
+  readonly idleUntil: number;
+  readonly expires: number;
 }
 
 /** The last call that used a key for cryptography. */
