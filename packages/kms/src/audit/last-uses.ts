@@ -3,8 +3,10 @@
  *
  * Writing it down with every record would double the cost of a call, so the table `last_use` follows the log at a distance. The
  * head `last-uses` is a place in the log, and a use before that place is in the table unless the key was used again after it.
- * The uses since then are remembered as long as nobody else writes, and otherwise read from the log. So a key that is used all the
- * time is never written down, and one that is used rarely is written down once.
+ * The uses since then are read from the log once and remembered. So a key that is used all the time is never written down,
+ * and one that is used rarely is written down once.
+ *
+ * What this process has written is remembered without reading it, but apart until a transaction can no longer take it back.
  *
  * For use inside the store's `read` and `write`, except {@link LastUses.writeDown}.
  *
@@ -28,20 +30,28 @@ const PAGE = 256;
 /** Pages that are read with others in between. If others write all the time, the rest is read at once. */
 const MAX_PAGES = 64;
 
-interface Known {
-  readonly epoch: number;
-  /** A number: nothing was read yet. */
-  readonly place: Link | number;
+interface Recent extends KeyUse {
+  /** The number of the record. */
+  readonly sequence: number;
+}
+
+/** Records that this process has written at once. */
+interface Written {
+  readonly before: Link;
+  readonly uses: readonly Recent[];
+  readonly last: Link;
 }
 
 export class LastUses {
   readonly #store: AuditStore;
   readonly #rows: Rows;
   readonly #chain: number;
-  /** The uses after the head, with the numbers of their records. The key that was used least recently is the first. */
-  #recent = new Map<string, { readonly use: LastUseRecord; readonly sequence: number }>();
-  /** How far in the log they are known, in which epoch of the store. */
-  #known: Known = { epoch: -1, place: 0 };
+  /** The uses after the head. The key that was used least recently is the first. */
+  readonly #recent = new Map<string, Recent>();
+  /** How far in the log those are known. A number: nothing was read yet. */
+  #known: Link | number | undefined;
+  /** What was written since then, and may be taken back. */
+  readonly #written: Written[] = [];
 
   /** @param chain - The number of the chain whose rows these are. */
   constructor(store: AuditStore, rows: Rows, chain: number) {
@@ -58,21 +68,23 @@ export class LastUses {
    */
   recent(arn: string): LastUseRecord | undefined {
     this.#catchUp(Infinity);
+    for (const { uses } of this.#written.toReversed()) {
+      const found = uses.findLast((one) => one.arn === arn);
+      if (found !== undefined) return found.use;
+    }
     return this.#recent.get(arn)?.use;
   }
 
-  /** Notes what records say that were just written. */
-  note(records: readonly EncodedRecord[]): void {
-    const { last } = this.#rows.head();
-    let sequence = last.sequence - records.length;
-    const { epoch, place } = this.#knownNow();
-    const follows = sequenceOf(place) === sequence;
-    for (const { uses } of records) {
-      sequence++;
-      if (follows) this.#remember(uses, sequence);
-      for (const { arn, use } of uses) if (use === undefined) this.#store.lastUses.delete(arn);
-    }
-    if (follows) this.#known = { epoch, place: last };
+  /**
+   * Notes what records say that were just written.
+   *
+   * @param before - The place after which they were written.
+   */
+  note(before: Link, records: readonly EncodedRecord[]): void {
+    this.#forgetAfter(before);
+    const uses = records.flatMap((record, i) => numbered(record.uses, before.sequence + 1 + i));
+    this.#written.push({ before, uses, last: this.#rows.head().last });
+    for (const { arn, use } of uses) if (use === undefined) this.#store.lastUses.delete(arn);
   }
 
   /** Writes down the uses before the most recent records, where there are many. Not for use inside a `write`. */
@@ -87,11 +99,7 @@ export class LastUses {
         const end = this.#rows.head().last.sequence - DISTANCE;
         return this.#writeDown(end, PIECE);
       });
-      const written = await this.#store.read(() => this.#head());
-      for (const [arn, { sequence }] of this.#recent) {
-        if (sequence > written) break;
-        this.#recent.delete(arn);
-      }
+      await this.#store.read(() => this.#catchUp(PAGE));
     }
   }
 
@@ -104,9 +112,12 @@ export class LastUses {
   #writeDown(end: number, limit: number): boolean {
     this.#catchUp(Infinity);
     const begin = this.#head();
-    const left = [...this.#recent.values()].filter(({ sequence }) => sequence > begin);
+    const uses = new Map(this.#recent);
+    for (const written of this.#written) remember(uses, written.uses);
+    const left = [...uses.values()].filter(({ sequence }) => sequence > begin);
     const due = left.filter(({ sequence }) => sequence <= end).slice(0, limit);
     for (const { use } of due) {
+      if (use === undefined) continue;
       const written = this.#store.lastUses.get(use.arn);
       // Another chain may have a later use.
       if (written === undefined || written.time <= use.time) this.#store.lastUses.put(use);
@@ -122,40 +133,62 @@ export class LastUses {
     return bytes === undefined ? this.#chain * CHAIN_NUMBERS : fromU64(bytes, 0);
   }
 
-  /** Begins again at the head if others have written, or a change was taken back. */
-  #knownNow(): Known {
-    const { epoch } = this.#store;
-    if (this.#known.epoch !== epoch) {
-      this.#recent = new Map();
-      this.#known = { epoch, place: this.#head() };
-    }
-    return this.#known;
-  }
-
   /** Reads about so many records after those that are known. `true`: now all of them are. */
   #catchUp(most: number): boolean {
     const { last } = this.#rows.head();
-    const { epoch } = this.#knownNow();
-    for (let read = 0; sequenceOf(this.#known.place) < last.sequence; read += PAGE) {
+    this.#forgetAfter(last);
+    // Whatever is before the first record of ours can no longer be taken back.
+    const end = this.#written[0]?.before ?? last;
+    let known = this.#known ?? this.#head();
+    for (let read = 0; sequenceOf(known) < end.sequence; read += PAGE) {
       if (read >= most) return false;
-      const steps = this.#rows.after(this.#known.place, PAGE);
-      for (const { record, link } of steps) this.#remember(usesIn(record), link.sequence);
+      const steps = this.#rows.after(known, PAGE, end.sequence);
+      for (const { record, link } of steps) {
+        remember(this.#recent, numbered(usesIn(record), link.sequence));
+      }
       const place = steps.at(-1)?.link;
-      const isWhole =
-        place !== undefined && (place.sequence < last.sequence || isSame(place, last));
-      if (!isWhole) throw malformed("its last records are missing, or from another history");
-      this.#known = { epoch, place };
+      if (place === undefined) throw malformed(TORN);
+      known = this.#known = place;
     }
+    if (typeof known !== "number" && !isSame(known, end)) throw malformed(TORN);
+    if (!this.#store.writing) this.#settle(last);
     return true;
   }
 
-  #remember(uses: readonly KeyUse[], sequence: number): void {
-    for (const { arn, use } of uses) {
-      // Set anew, the key becomes the last one.
+  /** Joins what was written to the rest, and forgets what the table has. Outside of `write`, all of it is committed. */
+  #settle(last: Link): void {
+    for (const { uses } of this.#written) remember(this.#recent, uses);
+    if (this.#written.length > 0) this.#known = last;
+    this.#written.length = 0;
+    const head = this.#head();
+    for (const [arn, { sequence }] of this.#recent) {
+      if (sequence > head) break;
       this.#recent.delete(arn);
-      if (use !== undefined) this.#recent.set(arn, { use, sequence });
     }
   }
+
+  /** Forgets what was written after a place: it was taken back, or others have written meanwhile. */
+  #forgetAfter(place: Link): void {
+    for (;;) {
+      const newest = this.#written.at(-1);
+      if (newest === undefined || isSame(newest.last, place)) return;
+      this.#written.pop();
+    }
+  }
+}
+
+const TORN = "its last records are missing, or from another history";
+
+/** Set anew, a key becomes the last one. */
+function remember(uses: Map<string, Recent>, more: readonly Recent[]): void {
+  for (const one of more) {
+    uses.delete(one.arn);
+    if (one.use !== undefined) uses.set(one.arn, one);
+  }
+}
+
+function numbered(uses: readonly KeyUse[], sequence: number): readonly Recent[] {
+  return uses.map(({ arn, use }) => ({ arn, use, sequence }));
 }
 
 function sequenceOf(place: Link | number): number {
@@ -163,5 +196,5 @@ function sequenceOf(place: Link | number): number {
 }
 
 function isSame(a: Link, b: Link): boolean {
-  return Buffer.compare(a.digest, b.digest) === 0;
+  return a.sequence === b.sequence && Buffer.compare(a.digest, b.digest) === 0;
 }

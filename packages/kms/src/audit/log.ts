@@ -268,8 +268,8 @@ export class AuditLog implements AuditSink {
 
   #write(records: readonly EncodedRecord[]): Link {
     const { rows, lastUses } = this.#chains.own;
-    rows.append(records);
-    lastUses.note(records);
+    const before = rows.append(records);
+    lastUses.note(before, records);
     return rows.head().last;
   }
 

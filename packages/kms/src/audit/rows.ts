@@ -21,7 +21,6 @@ export type AuditStore = Pick<
   | "write"
   | "writeSync"
   | "writing"
-  | "epoch"
   | "isShared"
   | "chain"
   | "chains"
@@ -59,8 +58,8 @@ export class Rows {
     return head;
   }
 
-  /** Writes records after the last one. */
-  append(records: readonly EncodedRecord[]): void {
+  /** Writes records after the last one, whose place it returns. */
+  append(records: readonly EncodedRecord[]): Link {
     const { base, last } = this.head();
     let link = last;
     for (const { time, bytes } of records) {
@@ -69,16 +68,18 @@ export class Rows {
       this.#store.auditRows.insert({ sequence: link.sequence, time, sealed: next.sealed });
     }
     this.#store.setHead(HEAD, encodeHead({ base, last: link }));
+    return last;
   }
 
   /**
    * The records after a place, at most `limit`. After a cut, those after the cut.
    *
    * @param place - A number says where to begin, but not what must be there.
+   * @param end - The number of the last one. Default: the newest.
    * @throws EnvelopeError `ERR_ENVELOPE_KEYSTORE_FORMAT` for a record that does not verify or does not follow the one
    * before it.
    */
-  after(place: number | Link, limit: number): readonly Step[] {
+  after(place: number | Link, limit: number, end?: number): readonly Step[] {
     const { base, last } = this.head();
     let before = typeof place === "number" ? undefined : place;
     let sequence = typeof place === "number" ? place : place.sequence;
@@ -86,7 +87,7 @@ export class Rows {
       before = base;
       sequence = base.sequence;
     }
-    return this.#store.auditRows.after(sequence, last.sequence, limit).map((row) => {
+    return this.#store.auditRows.after(sequence, end ?? last.sequence, limit).map((row) => {
       const { previous, record } = this.open(row);
       const expected = before ?? { sequence, digest: previous };
       if (

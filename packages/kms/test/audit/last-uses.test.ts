@@ -1,4 +1,4 @@
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { appendAll, event, fill, KEY, openLog, tempLog, type TestLog } from "./support/log.ts";
 
 const OTHER = KEY.replace(/.$/, "7");
@@ -64,6 +64,32 @@ describe("the last use of a key", () => {
     });
     await expect(change).rejects.toThrow("taken back");
     expect(await last(one)).toBe("Encrypt");
+  });
+
+  it("is found by reading a record once, whoever else writes and whatever was taken back", async () => {
+    const one = await tempLog();
+    const two = await openLog(one.path);
+    const after = vi.spyOn(two.store.auditRows, "after");
+    const read = (): number =>
+      after.mock.results.reduce(
+        (sum, { type, value }) => sum + (type === "return" ? value.length : 0),
+        0,
+      );
+    await fill(one.log, 600);
+    for (let round = 1; round <= 3; round++) {
+      await one.log.append(event());
+      const change = two.store.write(() => {
+        void two.log.append(event({ operation: "Sign" }));
+        expect(two.log.lastUse(KEY)?.operation).toBe("Sign");
+        if (round < 3) throw new Error("taken back");
+      });
+      if (round < 3) await expect(change).rejects.toThrow("taken back");
+      else await change;
+      expect(read()).toBe(600 + round);
+    }
+    expect([await last(one), await last(two)]).toEqual(["Sign", "Sign"]);
+    // What it has written itself is not read at all.
+    expect(read()).toBe(603);
   });
 
   it("is written down in pieces when thousands of calls have used other keys since", async () => {

@@ -135,9 +135,6 @@ describe("cutting off by number", () => {
       isShared: false,
       chain: 0,
       chains: () => [0],
-      get epoch() {
-        return store.epoch;
-      },
       now: () => store.now(),
       head: (name, chain) => store.head(name, chain),
       setHead: (name, bytes) => store.setHead(name, bytes),

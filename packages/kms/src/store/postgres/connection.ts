@@ -97,6 +97,10 @@ export class Connection {
     }
   }
 
+  get isInTransaction(): boolean {
+    return this.#isInTransaction;
+  }
+
   /** Begins a transaction: until {@link finish}, everything is in it or fails. */
   async begin(statement: string): Promise<void> {
     await this.query(statement);

@@ -7,7 +7,10 @@
  * the functions run again. So whoever is answered was answered by the latest state, at the price of one round trip for all
  * calls that share the transaction.
  *
- * Transactions of one process follow each other. Where others always come first, the third run holds the lock of the state.
+ * Transactions of one process follow each other. Where others always come first, the third try holds the lock of the state.
+ *
+ * The audit log is not in the replica. What a function reads of it is fetched, in one transaction of PostgreSQL so that all of
+ * it is of one state, and the function runs again until it lacks nothing.
  *
  * Source: spec/kms-store-v1.md#postgresql
  *
@@ -25,13 +28,15 @@ import { auditStatement, commitStatement } from "./commit.ts";
 import { Connection, type ResultRow } from "./connection.ts";
 import { ConnectionLost, isConflict, keystoreProblem } from "./errors.ts";
 import { Replica, type TableChanges } from "./replica.ts";
-import { PostgresLog, type Question } from "./shared-log.ts";
+import { PostgresLog } from "./shared-log.ts";
 import { createTables, removeTables, requireTables } from "./schema.ts";
 import { Source } from "./source.ts";
 
-/** Runs of one transaction. Each has fetched something that the last one lacked, or lost against others. */
+/** Runs of one function. Each has fetched something that the last one lacked. */
 const MAX_RUNS = 1000;
-/** Lost runs after which a transaction holds the lock. */
+/** Tries of one transaction. Each has lost against others. */
+const MAX_TRIES = 1000;
+/** Lost tries after which a transaction holds the lock. */
 const MAX_LOST = 2;
 /** How long a chain must not have been written for another process to take it over, in seconds. */
 const IDLE_SECONDS = 60;
@@ -41,14 +46,6 @@ interface Reader {
   readonly serve: () => () => void;
   readonly reject: (error: unknown) => void;
 }
-
-/** What a run of a transaction has come to. Nothing was written, except where it is `committed`. */
-type Run<T> =
-  | { readonly outcome: "committed"; readonly value: T }
-  /** It has asked for something that is here now. */
-  | { readonly outcome: "fetched" }
-  /** Others have changed something. */
-  | { readonly outcome: "lost" };
 
 export class PostgresEngine implements KeystoreEngine {
   readonly path: string;
@@ -152,13 +149,7 @@ export class PostgresEngine implements KeystoreEngine {
   }
 
   write<T>(fn: () => T, settle: (committed: boolean) => void = () => undefined): Promise<T> {
-    return this.#inTurn(async () => {
-      try {
-        return await this.#transaction(fn, settle);
-      } finally {
-        this.#log?.end();
-      }
-    });
+    return this.#inTurn(() => this.#transaction(fn, settle));
   }
 
   writeSync(): never {
@@ -214,28 +205,47 @@ export class PostgresEngine implements KeystoreEngine {
     }
     for (const { serve, reject } of readers) {
       try {
-        await this.#serve(serve);
+        const answer = await this.#connection.patiently(() => this.#complete(serve));
+        answer();
       } catch (error) {
         reject(this.named(error));
-      } finally {
-        this.#log?.end();
       }
     }
   }
 
-  async #serve(serve: Reader["serve"]): Promise<void> {
+  /** Runs `fn` until it has all that it asks for of the log, which is then of one state. */
+  async #complete<T>(fn: () => T): Promise<T> {
     const log = this.#log;
-    for (let runs = 0; runs < MAX_RUNS; runs++) {
-      log?.begin();
-      try {
-        const answer = serve();
-        if (log?.missing === undefined) return answer();
-      } catch (error) {
-        if (log?.missing === undefined) throw error;
+    if (log === undefined) return fn();
+    const isWithin = this.#connection.isInTransaction;
+    try {
+      for (let runs = 0; runs < MAX_RUNS; runs++) {
+        log.begin();
+        try {
+          const value = fn();
+          if (log.missing.length === 0) return value;
+        } catch (error) {
+          if (log.missing.length === 0) throw error;
+        }
+        await this.#fetch(log);
       }
-      await this.#connection.patiently(() => this.#fetchMore(log));
+      throw new RangeError("a transaction reads more and more of the audit log");
+    } finally {
+      log.end();
+      if (!isWithin) await this.#connection.finish("ROLLBACK").catch(() => undefined);
     }
-    throw endless();
+  }
+
+  /** Fetches what the last run lacked, and first whatever the replica lacks of the same state. */
+  async #fetch(log: PostgresLog): Promise<void> {
+    const connection = this.#connection;
+    if (!connection.isInTransaction) {
+      await connection.begin("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY");
+      await this.#update();
+    }
+    for (const question of log.missing) {
+      log.answer(question, await connection.query(question.sql, question.values));
+    }
   }
 
   /**
@@ -244,40 +254,38 @@ export class PostgresEngine implements KeystoreEngine {
    * @param settle - Called after each run.
    */
   async #transaction<T>(fn: () => T, settle: (committed: boolean) => void): Promise<T> {
-    let lost = 0;
-    for (let runs = 0; runs < MAX_RUNS; runs++) {
+    for (let lost = 0; lost < MAX_TRIES; lost++) {
       const isLocked = lost >= MAX_LOST;
-      const run = await this.#connection.patiently(() => this.#run(fn, settle, isLocked));
-      if (run.outcome === "committed") return run.value;
-      if (run.outcome === "lost") lost++;
+      const done = await this.#connection.patiently(() => this.#try(fn, settle, isLocked));
+      if (done !== undefined) return done.value;
     }
-    throw endless();
+    throw new RangeError("other processes always change the keystore first");
   }
 
-  /** @param isLocked - Holds the lock of the state meanwhile. */
-  async #run<T>(
+  /** @param isLocked - Holds the lock of the state meanwhile. `undefined`: others have changed something. */
+  async #try<T>(
     fn: () => T,
     settle: (committed: boolean) => void,
     isLocked: boolean,
-  ): Promise<Run<T>> {
-    if (!isLocked) return this.#runOnce(fn, settle, isLocked);
-    await this.#connection.begin("BEGIN");
+  ): Promise<{ readonly value: T } | undefined> {
+    const connection = this.#connection;
+    if (!isLocked) return this.#tryOnce(fn, settle, isLocked);
+    await connection.begin("BEGIN ISOLATION LEVEL REPEATABLE READ");
     try {
-      await this.#connection.query(`SELECT 1 FROM ${this.#schema}.state FOR UPDATE`);
-      const run = await this.#runOnce(fn, settle, isLocked);
-      if (run.outcome !== "committed") await this.#connection.finish("ROLLBACK");
-      return run;
-    } catch (error) {
-      await this.#connection.finish("ROLLBACK").catch(() => undefined);
-      throw error;
+      // It has the state of its first query, which must come after the lock.
+      await connection.query(`LOCK TABLE ${this.#schema}.state IN SHARE ROW EXCLUSIVE MODE`);
+      return await this.#tryOnce(fn, settle, isLocked);
+    } finally {
+      // Nothing is left to take back if it was committed.
+      await connection.finish("ROLLBACK").catch(() => undefined);
     }
   }
 
-  async #runOnce<T>(
+  async #tryOnce<T>(
     fn: () => T,
     settle: (committed: boolean) => void,
     isLocked: boolean,
-  ): Promise<Run<T>> {
+  ): Promise<{ readonly value: T } | undefined> {
     if (isLocked || this.#isOutdated) await this.#update();
     const log = this.#requireLog();
     if (log.own === undefined) await this.#claim(log);
@@ -285,28 +293,30 @@ export class PostgresEngine implements KeystoreEngine {
       this.#replica.rollback();
       settle(false);
     };
-    log.begin();
-    this.#replica.begin();
     let value: T;
     try {
-      value = fn();
+      value = await this.#complete(() => {
+        this.#replica.begin();
+        let isDone = false;
+        try {
+          const result = fn();
+          isDone = log.missing.length === 0;
+          return result;
+        } finally {
+          if (!isDone) undo();
+        }
+      });
     } catch (error) {
-      undo();
-      if (log.missing !== undefined) return this.#fetchMore(log);
-      // It may have been refused by an older state.
-      if (await this.#update()) return { outcome: "lost" };
+      // It may have been refused by an older state, or its chain was taken over.
+      if (log.own === undefined || (await this.#update())) return undefined;
       throw error;
-    }
-    if (log.missing !== undefined) {
-      undo();
-      return this.#fetchMore(log);
     }
     try {
       const changes = this.#replica.changes();
       if (!(await this.#commit(log, changes, isLocked))) {
         undo();
         this.#isOutdated = true;
-        return { outcome: "lost" };
+        return undefined;
       }
       this.#replica.commit();
       const hasState = changes.length > 0;
@@ -318,19 +328,7 @@ export class PostgresEngine implements KeystoreEngine {
       throw error;
     }
     settle(true);
-    return { outcome: "committed", value };
-  }
-
-  async #fetchMore(log: PostgresLog): Promise<{ readonly outcome: "fetched" }> {
-    await this.#connection.snapshot(async () => {
-      const answers: (readonly [Question, readonly ResultRow[]])[] = [];
-      for (const question of log.missing ?? []) {
-        const { sql, values } = question;
-        answers.push([question, await this.#connection.query(sql, values)]);
-      }
-      log.answer(answers);
-    });
-    return { outcome: "fetched" };
+    return { value };
   }
 
   /** Writes what a run has changed. `false`: the run has not seen the latest state, and nothing was written. */
@@ -407,8 +405,6 @@ export class PostgresEngine implements KeystoreEngine {
       this.#source.load(known?.revision),
     );
     this.#replica.apply(changes, isEverything);
-    // What was fetched of the log may be older than this.
-    log?.end();
     this.#noteState();
     this.#isOutdated = false;
     return true;
@@ -476,10 +472,6 @@ export class PostgresEngine implements KeystoreEngine {
 
 function closed(): EnvelopeError {
   return new EnvelopeError("ERR_ENVELOPE_CLOSED", "the keystore is closed");
-}
-
-function endless(): RangeError {
-  return new RangeError("a transaction reads more and more of the audit log");
 }
 
 function unknownOutcome(path: string, cause?: unknown): EnvelopeError {

@@ -32,6 +32,8 @@ export interface ChainRow extends LogEnd {
   readonly time: number;
 }
 
+type ChainRows = ReadonlyMap<number, ChainRow>;
+
 /** What a transaction writes. */
 export interface LogChanges {
   readonly rows: readonly AuditRow[];
@@ -68,10 +70,11 @@ export class PostgresLog implements SharedLog {
   /** The chains with which a new keystore begins. */
   #first: readonly ChainRow[] = [{ number: 0, commits: 0, heads: new Map(), time: 0 }];
   #pending: Pending = NOTHING;
-  /** What the current run has asked for, and what was fetched for the runs of this transaction. */
-  #asked = new Map<string, Question>();
-  #answers: ReadonlyMap<string, readonly ResultRow[]> = new Map();
-  #isMissing = false;
+  /** What was fetched for the runs of this transaction, and what the current one lacks. */
+  readonly #answers = new Map<string, readonly ResultRow[]>();
+  readonly #missing = new Map<string, Question>();
+  /** The rows of the chains, and what is in them. */
+  #opened: { readonly rows: readonly ResultRow[]; readonly ends: ChainRows } | undefined;
 
   /**
    * @param schema - Of the tables.
@@ -159,23 +162,22 @@ export class PostgresLog implements SharedLog {
   begin(): void {
     const { heads, time } = this.#own ?? NOTHING;
     this.#pending = { rows: [], cut: undefined, heads, time };
-    this.#asked = new Map();
-    this.#isMissing = false;
+    this.#missing.clear();
   }
 
-  /** What has to be fetched before the transaction can run again; `undefined`: it is complete. */
-  get missing(): readonly Question[] | undefined {
-    // All of it, so that it is of one state of the log.
-    return this.#isMissing ? [...this.#asked.values()] : undefined;
+  /** What has to be fetched before the transaction can run again; nothing: it is complete. */
+  get missing(): readonly Question[] {
+    return [...this.#missing.values()];
   }
 
-  answer(answers: readonly (readonly [Question, readonly ResultRow[]])[]): void {
-    this.#answers = new Map(answers.map(([question, rows]) => [keyOf(question), rows]));
+  /** All answers until {@link PostgresLog.end} must be of one state of the log. */
+  answer(question: Question, rows: readonly ResultRow[]): void {
+    this.#answers.set(keyOf(question), rows);
   }
 
   /** Forgets what was fetched. */
   end(): void {
-    this.#answers = new Map();
+    this.#answers.clear();
   }
 
   /** What the transaction writes. */
@@ -245,10 +247,14 @@ export class PostgresLog implements SharedLog {
     return this.#own;
   }
 
-  #all(): ReadonlyMap<number, ChainRow> {
+  #all(): ChainRows {
     const sql = `SELECT number, commits, sealed FROM ${this.#schema}.chain ORDER BY number`;
-    const rows = this.#ask(sql, []).map((row) => this.open(row));
-    return new Map(rows.map((row) => [row.number, row]));
+    const rows = this.#ask(sql, []);
+    if (this.#opened?.rows !== rows) {
+      const opened = rows.map((row) => this.open(row));
+      this.#opened = { rows, ends: new Map(opened.map((row) => [row.number, row])) };
+    }
+    return this.#opened.ends;
   }
 
   #insert(row: AuditRow): void {
@@ -291,10 +297,9 @@ export class PostgresLog implements SharedLog {
   #ask(sql: string, values: readonly number[]): readonly ResultRow[] {
     const question = { sql, values };
     const key = keyOf(question);
-    this.#asked.set(key, question);
     const answer = this.#answers.get(key);
     if (answer !== undefined) return answer;
-    this.#isMissing = true;
+    this.#missing.set(key, question);
     throw new Missing();
   }
 }
