@@ -69,6 +69,16 @@ export function unreachable(shownAs: string, failures: readonly unknown[]): Enve
   );
 }
 
+/** A transaction may have happened or not. */
+export function unknownOutcome(shownAs: string, cause?: unknown): EnvelopeError {
+  return keystoreError(
+    "ERR_ENVELOPE_KEYSTORE_UNKNOWN_OUTCOME",
+    shownAs,
+    "the connection to PostgreSQL was cut while it committed, and it could not be asked in time; the change was made, or not. Look at the key or the audit log before you try again",
+    cause,
+  );
+}
+
 /** A connection to several addresses of a name fails with a list. */
 function reasonOf(error: Error): string {
   if (error.message !== "") return error.message;

@@ -16,7 +16,6 @@
  *
  * @module
  */
-import { randomUUID } from "node:crypto";
 import type { StatementSync } from "node:sqlite";
 import { EnvelopeError } from "@env/core";
 import type { Engine, SharedLog } from "../engine.ts";
@@ -24,8 +23,9 @@ import { format, keystoreError } from "../file-errors.ts";
 import type { KeystoreEngine } from "../open-keystore.ts";
 import { MARK_BYTES, markOf, type RowSealer } from "../row-sealer.ts";
 import type { AuditRow } from "../store.ts";
+import { ChainOwner } from "./chain-owner.ts";
 import { auditStatement, commitStatement } from "./commit.ts";
-import { Connection, type ResultRow } from "./connection.ts";
+import { Connection } from "./connection.ts";
 import { ConnectionLost, isConflict, keystoreProblem } from "./errors.ts";
 import { Replica, type TableChanges } from "./replica.ts";
 import { PostgresLog } from "./shared-log.ts";
@@ -38,8 +38,6 @@ const MAX_RUNS = 1000;
 const MAX_TRIES = 1000;
 /** Lost tries after which a transaction holds the lock. */
 const MAX_LOST = 2;
-/** How long a chain must not have been written for another process to take it over, in seconds. */
-const IDLE_SECONDS = 60;
 
 interface Reader {
   /** Runs the function, which may throw. Returns what answers its caller. */
@@ -55,8 +53,7 @@ export class PostgresEngine implements KeystoreEngine {
   readonly #replica = new Replica();
   readonly #schema: string;
   #log: PostgresLog | undefined;
-  /** Who owns the chain. */
-  #owner = randomUUID();
+  readonly #owner: ChainOwner;
   /** The state that the replica has: its revision and mark. */
   #state: { readonly revision: number; readonly mark: Buffer } | undefined;
   #isOutdated = true;
@@ -70,6 +67,7 @@ export class PostgresEngine implements KeystoreEngine {
     this.path = shownAs;
     this.#connection = connection;
     this.#schema = schema;
+    this.#owner = new ChainOwner(connection);
     this.#source = new Source(connection, this.#replica.tables);
   }
 
@@ -106,12 +104,7 @@ export class PostgresEngine implements KeystoreEngine {
   }
 
   async fence(): Promise<void> {
-    // A statement that has begun holds the row of its chain, or finds it without its owner.
-    await this.#inTurn(() =>
-      this.#connection.patiently(() =>
-        this.#connection.query(`UPDATE ${this.#schema}.chain SET owner = NULL`),
-      ),
-    );
+    await this.#inTurn(() => this.#connection.patiently(() => this.#owner.fence()));
   }
 
   async addAuditRows(rows: readonly AuditRow[]): Promise<void> {
@@ -178,7 +171,7 @@ export class PostgresEngine implements KeystoreEngine {
     if (this.#closed) return;
     this.#closed = true;
     void this.#turn.then(async () => {
-      if (this.#log?.own !== undefined) await this.#release().catch(() => undefined);
+      if (this.#log?.own !== undefined) await this.#owner.release().catch(() => undefined);
       await this.#connection.close();
       this.#replica.close();
     });
@@ -288,7 +281,7 @@ export class PostgresEngine implements KeystoreEngine {
   ): Promise<{ readonly value: T } | undefined> {
     if (isLocked || this.#isOutdated) await this.#update();
     const log = this.#requireLog();
-    if (log.own === undefined) await this.#claim(log);
+    if (log.own === undefined) await this.#owner.claim(log);
     const undo = (): void => {
       this.#replica.rollback();
       settle(false);
@@ -339,7 +332,7 @@ export class PostgresEngine implements KeystoreEngine {
   ): Promise<boolean> {
     const { number: chain, commits } = log.requireOwn();
     const { revision, mark } = this.#requireState();
-    const expected = { revision, mark, chain, owner: this.#owner, commits };
+    const expected = { revision, mark, chain, owner: this.#owner.name, commits };
     const { text, values, name } = commitStatement(this.#schema, expected, changes, log.changes());
     try {
       const [row] = await this.#connection.query(text, values, name);
@@ -349,34 +342,8 @@ export class PostgresEngine implements KeystoreEngine {
     } catch (error) {
       if (isConflict(error)) return false;
       if (!(error instanceof ConnectionLost)) throw error;
-      return this.#findOut(log, chain, commits + 1);
+      return this.#owner.hasCommitted(log, chain, commits + 1);
     }
-  }
-
-  /**
-   * Whether a transaction has happened whose answer was lost. The chain's row says so, once nobody can write it any more for
-   * this process: PostgreSQL may still be busy with the transaction.
-   */
-  async #findOut(log: PostgresLog, chain: number, commits: number): Promise<boolean> {
-    const [before, after] = [this.#owner, randomUUID()];
-    let found: readonly ResultRow[];
-    try {
-      found = await this.#connection.patiently(() =>
-        this.#connection.query(
-          `UPDATE ${this.#schema}.chain SET owner = $1, touched = now() WHERE number = $2 AND owner IN ($1, $3) RETURNING commits`,
-          [after, chain, before],
-        ),
-      );
-    } catch (cause) {
-      log.release();
-      throw unknownOutcome(this.path, cause);
-    }
-    this.#owner = after;
-    const written = found[0]?.["commits"];
-    if (written === commits) return true;
-    log.release();
-    if (written === commits - 1) return false;
-    throw unknownOutcome(this.path);
   }
 
   /** Brings the replica up to date. Returns whether it was not. */
@@ -386,7 +353,7 @@ export class PostgresEngine implements KeystoreEngine {
     const own = log?.own;
     const [found] = await this.#connection.query(
       `SELECT revision, substring(sealed FROM 2 FOR ${MARK_BYTES}) AS mark, (SELECT count(*) FROM ${this.#schema}.chain WHERE ${isOwn}) AS own FROM ${this.#schema}.state`,
-      own === undefined ? [-1, "", 0] : [own.number, this.#owner, own.commits],
+      own === undefined ? [-1, "", 0] : [own.number, this.#owner.name, own.commits],
     );
     if (own !== undefined && found?.["own"] !== 1) log?.release();
     const known = this.#state;
@@ -408,43 +375,6 @@ export class PostgresEngine implements KeystoreEngine {
     this.#noteState();
     this.#isOutdated = false;
     return true;
-  }
-
-  /** Takes over a chain that nobody writes, or begins another. */
-  async #claim(log: PostgresLog): Promise<void> {
-    const connection = this.#connection;
-    const rows = await connection.query(
-      `SELECT number, commits, sealed, owner, (owner IS NULL OR owner = $1 OR touched < now() - interval '${IDLE_SECONDS} seconds') AS free FROM ${this.#schema}.chain ORDER BY number`,
-      [this.#owner],
-    );
-    const chains = rows.map((row) => ({
-      row: log.open(row),
-      owner: row["owner"],
-      isFree: row["free"] === true,
-    }));
-    for (const { row, owner, isFree } of chains) {
-      if (!isFree) continue;
-      const taken = await connection.query(
-        `UPDATE ${this.#schema}.chain SET owner = $1, touched = now() WHERE number = $2 AND owner IS NOT DISTINCT FROM $3 AND commits = $4 RETURNING 1`,
-        [this.#owner, row.number, owner, row.commits],
-      );
-      if (taken.length === 1) return log.claim(row);
-    }
-    const number = Math.max(-1, ...chains.map(({ row }) => row.number)) + 1;
-    const row = { number, commits: 0, heads: new Map(), time: 0 };
-    const made = await connection.query(
-      `INSERT INTO ${this.#schema}.chain (number, owner, commits, touched, sealed) VALUES ($1, $2, 0, now(), $3) ON CONFLICT (number) DO NOTHING RETURNING 1`,
-      [number, this.#owner, log.seal(row)],
-    );
-    // Others begin theirs at the same moment.
-    return made.length === 1 ? log.claim(row) : this.#claim(log);
-  }
-
-  /** Lets another process continue the chain at once. */
-  async #release(): Promise<void> {
-    await this.#connection.query(`UPDATE ${this.#schema}.chain SET owner = NULL WHERE owner = $1`, [
-      this.#owner,
-    ]);
   }
 
   /** Notes which state the replica has. */
@@ -472,13 +402,4 @@ export class PostgresEngine implements KeystoreEngine {
 
 function closed(): EnvelopeError {
   return new EnvelopeError("ERR_ENVELOPE_CLOSED", "the keystore is closed");
-}
-
-function unknownOutcome(path: string, cause?: unknown): EnvelopeError {
-  return keystoreError(
-    "ERR_ENVELOPE_KEYSTORE_UNKNOWN_OUTCOME",
-    path,
-    "the connection to PostgreSQL was cut while it committed, and it could not be asked in time; the change was made, or not. Look at the key or the audit log before you try again",
-    cause,
-  );
 }
