@@ -7,7 +7,8 @@
  * sources and tools keep to the style list of `style.ts`.
  *
  * Of a document with the comment `<!-- s3: bucket -->`, the code runs with a store in place of Amazon S3, which has
- * that bucket. Code that is not a whole program uses names that a comment in its document declares:
+ * that bucket; of one with `<!-- postgres -->`, with a new PostgreSQL that `DATABASE_URL` names. Code marked with a
+ * name, as in `ts tables.ts`, is a file that programs and commands find. Code that is not a whole program uses names that a comment in its document declares:
  *
  *     <!-- ts
  *     declare const envelope: import("@env/core").Envelope;

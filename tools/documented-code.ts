@@ -8,6 +8,8 @@ import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node
 import { tmpdir } from "node:os";
 import { join, posix } from "node:path";
 import { startS3Server } from "@env/test-servers/s3";
+import { startPostgres } from "@env/testkit/postgres";
+import { generatePrisma } from "@env/testkit/prisma";
 import { fencesOf, preludeOf, type Fence } from "./markdown.ts";
 import { root } from "./workspace.ts";
 
@@ -18,7 +20,7 @@ const SOURCES = "--conditions=@env/source";
 /** Type errors and failed runs of a document's code, one paragraph each. */
 export async function brokenCode(document: string, markdown: string): Promise<string[]> {
   const fences = fencesOf(markdown);
-  const modules = fences.filter(({ info }) => /^ts\b/.test(info));
+  const modules = fences.filter(({ info }) => /^ts\b/.test(info) && nameOf(info) === undefined);
   if (modules.length === 0 && !fences.some(({ info }) => info === "sh run")) return [];
   const outer = mkdtempSync(join(tmpdir(), "env-docs-"));
   const folder = join(outer, "tools");
@@ -27,13 +29,32 @@ export async function brokenCode(document: string, markdown: string): Promise<st
     mkdirSync(folder);
     symlinkSync(join(root, "node_modules"), join(outer, "node_modules"));
     symlinkSync(join(root, "tools/node_modules"), join(folder, "node_modules"));
+    const files = writeFiles(folder, fences);
     writeProject(folder, modules, preludeOf(markdown));
     const errors = modules.length === 0 ? [] : typeErrors(document, folder);
     if (errors.length > 0) return errors;
-    return await withServer(markdown, (env) => runAll(document, folder, fences, env));
+    return await withServers(markdown, (env) => runAll(document, folder, fences, files, env));
   } finally {
     rmSync(outer, { recursive: true });
   }
+}
+
+/** The name of the file that a piece of code is: `ts tables.ts`. */
+function nameOf(info: string): string | undefined {
+  return /^(?:ts|prisma) ([\w-]+\.\w+)$/.exec(info)?.[1];
+}
+
+/** Writes the files that a document shows, and a Prisma Client for its schema. Returns their names. */
+function writeFiles(folder: string, fences: readonly Fence[]): string[] {
+  const names: string[] = [];
+  for (const { info, code } of fences) {
+    const name = nameOf(info);
+    if (name === undefined) continue;
+    names.push(name);
+    writeFileSync(join(folder, name), code);
+    if (name === "schema.prisma") generatePrisma(folder);
+  }
+  return names;
 }
 
 /** One module per piece of code, and a script whose declarations all of them see. */
@@ -81,11 +102,23 @@ export function bucketOf(markdown: string): string | undefined {
   return /^<!-- s3: (\S+) -->$/m.exec(markdown)?.[1];
 }
 
-/** Runs with the variables of a store in place of Amazon S3, if the document needs one. */
-async function withServer<T>(
+/** Runs with the variables of a store in place of Amazon S3 and of a new PostgreSQL, if the document needs them. */
+async function withServers(
   markdown: string,
-  run: (env: NodeJS.ProcessEnv) => Promise<T>,
-): Promise<T> {
+  run: (env: NodeJS.ProcessEnv) => Promise<string[]>,
+): Promise<string[]> {
+  if (markdown.includes("<!-- postgres -->")) {
+    const postgres = await startPostgres({ settings: { fsync: "off" } });
+    if (typeof postgres === "string") {
+      console.warn(`check-docs: programs of a document are not run, because ${postgres}`);
+      return [];
+    }
+    try {
+      return await run({ DATABASE_URL: postgres.url });
+    } finally {
+      await postgres.stop();
+    }
+  }
   const bucket = bucketOf(markdown);
   if (bucket === undefined) return run({});
   await using server = await startS3Server({ buckets: [bucket] });
@@ -103,10 +136,12 @@ async function runAll(
   document: string,
   folder: string,
   fences: readonly Fence[],
+  files: readonly string[],
   env: NodeJS.ProcessEnv,
 ): Promise<string[]> {
   const cwd = join(folder, "run");
   mkdirSync(cwd);
+  for (const name of files) symlinkSync(join(folder, name), join(cwd, name));
   for (const { info, line, code } of fences) {
     const run = (): Promise<Result> =>
       info === "sh run"

@@ -15,12 +15,13 @@ const reference = "Reference";
 const sections: Readonly<Record<string, readonly string[]>> = {
   [start]: ["README.md", "docs/concepts.md", "docs/faq.md"],
   Tutorials: [
-    ...["first-message", "files", "s3", "browser", "multi-cloud", "multi-tenant"].map(
-      (name) => `docs/tutorials/${name}.md`,
-    ),
+    ...[
+      ...["first-message", "files", "s3", "browser", "multi-cloud", "multi-tenant"],
+      ...["columns-drizzle", "columns-kysely", "columns-prisma", "columns-typeorm"],
+    ].map((name) => `docs/tutorials/${name}.md`),
     "examples/README.md",
   ],
-  "How to": ["rotation", "least-privilege", "disaster-recovery", "migrate"].map(
+  "How to": ["rotation", "leaked-key", "least-privilege", "disaster-recovery", "migrate"].map(
     (name) => `docs/how-to/${name}.md`,
   ),
   Operations: [

@@ -49,6 +49,26 @@ if (Buckets?.[0]?.Name !== "photos") throw new Error("no photos");`;
     expect(await brokenCode("README.md", document)).toEqual([]);
   });
 
+  it("with a name is a file that programs and commands find", async () => {
+    const table = fence("ts table.ts", `export const name: string = "users";`);
+    const program = `import { name } from "./table.ts";\nif (name !== "users") throw new Error(name);`;
+    const document = table + fence("ts run", program) + fence("sh run", "grep users table.ts");
+    expect(await brokenCode("README.md", document)).toEqual([]);
+    expect(await brokenCode("README.md", fence("sh run", "grep users table.ts"))).toHaveLength(1);
+  });
+
+  it("has a PostgreSQL where its document asks for one and it is installed", async () => {
+    const program = `import { Client } from "pg";
+const client = new Client(process.env["DATABASE_URL"]);
+await client.connect();
+const { rows } = await client.query("SELECT 1 AS one");
+await client.end();
+throw new Error(\`found \${rows[0].one}\`);`;
+    const document = `<!-- postgres -->\n${fence("ts run", program)}`;
+    const found = (await brokenCode("README.md", document)).join("\n");
+    expect(found).toMatch(/^(?:$|README\.md:5: it failed, run number 1\n[\s\S]*found 1)/);
+  });
+
   it("of other languages is left alone", async () => {
     expect(await brokenCode("README.md", fence("sh", "exit 1") + fence("", "not ( code"))).toEqual(
       [],

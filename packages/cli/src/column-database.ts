@@ -28,6 +28,8 @@ export type DatabaseOptions = {
   readonly database?: string | undefined;
   readonly tables: string;
   readonly fences?: string | undefined;
+  /** Milliseconds. */
+  readonly writeLease?: number | undefined;
 };
 
 export function databaseOption(): Option<"--database <database>"> {
@@ -79,11 +81,12 @@ export async function withColumns<T>(
   envelope: Envelope,
   use: (columns: AnyColumns) => Promise<T>,
 ): Promise<T> {
+  const { writeLease } = options;
   const tables = await readTables(options.tables);
   const fences = options.fences === undefined ? [] : [fileFences(options.fences)];
   return withDatabase(options, async (client) => {
     const columns: AnyColumns = await misuse(
-      () => new Columns({ envelope, client, tables, fences }),
+      () => new Columns({ envelope, client, tables, fences, writeLease }),
     );
     return use(columns);
   });

@@ -17,6 +17,8 @@ export type {
   ReencryptOptions,
   ReindexOptions,
 } from "./reencrypt.ts";
+export { prismaExtension } from "./prisma.ts";
+export type { PrismaCall, PrismaExtension } from "./prisma.ts";
 export { report } from "./report.ts";
 export type { CmkReport, ColumnReport, ColumnsReport, KeyReport, PassScope } from "./report.ts";
 export { rewrapKeys } from "./rewrap.ts";

@@ -199,7 +199,7 @@ export function valueInfo(
  *
  * @throws TypeError for what has no such text; null and undefined, above all.
  */
-function boundText(table: string, property: string, value: unknown): string {
+export function boundText(table: string, property: string, value: unknown): string {
   if (typeof value === "string") return value;
   if (typeof value === "bigint" || Number.isSafeInteger(value)) return String(value);
   if (value instanceof Uint8Array) return bufferOf(value).toString("hex");

@@ -312,6 +312,11 @@ function passCommand(parent: Parent, name: string) {
     .option("--batch <rows>", "rows that are read and changed at once", wholeNumber)
     .option("--concurrency <number>", "batches at a time", wholeNumber)
     .option("--rate <rows>", "the most rows per second", wholeNumber)
+    .option(
+      "--write-lease <ms>",
+      "the longest writeLease of the processes that write (default: 60000)",
+      wholeNumber,
+    )
     .option("--dry-run", "count what would change, and change nothing");
 }
 
