@@ -58,8 +58,8 @@ const REFRESH_AT = 0.8;
 /** The limits of data keys that are held in advance, where the caller has set none. */
 export const DEFAULT_LIMITS: DataKeyCacheOptions = {
   maxAge: 300_000,
-  maxMessages: 2 ** 20,
-  maxBytes: 2 ** 36,
+  maxMessages: 1_048_576,
+  maxBytes: 68_719_476_736,
 };
 
 /** @throws TypeError, RangeError */

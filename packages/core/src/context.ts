@@ -65,11 +65,19 @@ export class BoundContext {
   hash: Awaitable<Bytes> | undefined;
   /** A cached value of `kmsContext`. */
   forKms: KmsContext | undefined;
+  readonly #pairs: number;
   #name: string | undefined;
 
   constructor(map: Context, bytes: Bytes) {
     this.map = map;
     this.bytes = bytes;
+    this.#pairs = Object.keys(map).length;
+  }
+
+  /** Whether a map has the same pairs now. */
+  hasPairsOf(map: Context): boolean {
+    const keys = Object.keys(map);
+    return keys.length === this.#pairs && keys.every((key) => map[key] === this.map[key]);
   }
 
   /** The bytes as a map key. */
@@ -99,27 +107,21 @@ export function bindContext(context: Context): BoundContext {
  */
 export function rememberContexts(): typeof bindContext {
   const recent = new Recent<BoundContext>(REMEMBERED);
+  let newest: BoundContext | undefined;
   return (context) => {
-    const entries = textEntries(context);
-    if (entries === undefined) return bindContext(context); // It throws the right error.
-    let text = ""; // Lengths come first, so that two lists of pairs never give one text.
-    for (const [key, value] of entries) text += `${key.length} ${value.length} ${key}${value}`;
-    let bound = recent.get(text);
-    if (bound === undefined) {
-      bound = bindContext(copyOf(entries));
-      recent.set(text, bound);
-    }
-    return bound;
+    if (!isPlain(context)) return bindContext(context); // It throws the right error.
+    if (newest?.hasPairsOf(context) === true) return newest;
+    const entries: [string, unknown][] = Object.entries(context); // Read once, like in encodeMap.
+    if (!entries.every(isText)) return bindContext(context);
+    const text = JSON.stringify(entries);
+    newest = recent.get(text);
+    if (newest === undefined) recent.set(text, (newest = bindContext(copyOf(entries))));
+    return newest;
   };
 }
 
-/** Reads the pairs of a plain map once; returns `undefined` if a value is not a string. */
-function textEntries(map: unknown): [string, string][] | undefined {
-  if (!isPlain(map)) return undefined;
-  const entries: [string, unknown][] = Object.entries(map);
-  return entries.every((entry): entry is [string, string] => typeof entry[1] === "string")
-    ? entries
-    : undefined;
+function isText(entry: [string, unknown]): entry is [string, string] {
+  return typeof entry[1] === "string";
 }
 
 /** Encodes a context as its canonical bytes. Throws like {@link bindContext}. */

@@ -21,6 +21,7 @@ import { decodeByTable, isExact, type Base64Url } from "./base64url.ts";
 import type { Bytes } from "./bytes.ts";
 import { TAG_BYTES } from "./chunks.ts";
 import type { ChunkKeys, CryptoBackend, HmacKey } from "./crypto-backend.ts";
+import { DrawnInAdvance } from "./drawn-in-advance.ts";
 import { PortableBackend, type AeadKey } from "./portable.ts";
 
 // Without it, a shorter tag, which is easier to guess, would be accepted (Node's DEP0182).
@@ -28,23 +29,12 @@ const GCM = { authTagLength: TAG_BYTES } as const;
 
 const SMALL_TEXT = 64;
 const WIDE = /[\u0100-\uFFFF]/;
-const AT_ONCE = 64;
-/**
- * Random bytes for public values, drawn in advance with one call: a call for each salt would take a
- * tenth of the time of a small message. They must never be part of a Node startup snapshot, or every
- * process started from it would use the same bytes. A process that is cloned while it runs (a VM
- * snapshot, CRIU) does use them twice; the same is true of OpenSSL's generator, whose state is also in
- * its memory (SECURITY.md).
- */
-let drawn = new Uint8Array(0);
-let used = 0;
+const drawn = new DrawnInAdvance((length) => randomFillSync(new Uint8Array(length)));
 
 // Optional calls: Bun and Deno implement only a part of it.
 if (v8.startupSnapshot?.isBuildingSnapshot?.()) {
-  v8.startupSnapshot.addSerializeCallback(() => {
-    drawn = new Uint8Array(0);
-    used = 0;
-  });
+  // Otherwise every process started from the snapshot would use the same bytes.
+  v8.startupSnapshot.addSerializeCallback(() => drawn.forget());
 }
 
 class NodeBackend extends PortableBackend {
@@ -57,12 +47,7 @@ class NodeBackend extends PortableBackend {
   }
 
   randomPublic(length: number): Bytes {
-    if (drawn.length - used < length) {
-      drawn = randomFillSync(new Uint8Array(AT_ONCE * length));
-      used = 0;
-    }
-    used += length;
-    return drawn.slice(used - length, used);
+    return drawn.take(length);
   }
 
   sha256(data: Bytes): Bytes {

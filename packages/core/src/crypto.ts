@@ -4,5 +4,6 @@
  * @module
  */
 export { cryptoBackend, useCryptoBackend } from "./backend.ts";
+export { DrawnInAdvance } from "./drawn-in-advance.ts";
 export { OTHER_KEY, VERIFIED } from "./crypto-backend.ts";
 export type { ChunkKeys, CryptoBackend, HmacKey, MessageKeys } from "./crypto-backend.ts";

@@ -11,7 +11,7 @@ import { PortableBackend, type AeadKey } from "./portable.ts";
 
 type CryptoKey = Awaited<ReturnType<typeof crypto.subtle.importKey>>;
 
-const GCM = { name: "AES-GCM" } as const;
+const GCM = "AES-GCM";
 const HMAC = { name: "HMAC", hash: "SHA-512" } as const;
 
 class WebBackend extends PortableBackend {
@@ -48,18 +48,18 @@ class WebBackend extends PortableBackend {
   }
 
   protected async aeadKey(raw: Bytes): Promise<AeadKey> {
-    const key = await crypto.subtle.importKey("raw", raw, "AES-GCM", false, ["encrypt", "decrypt"]);
+    const key = await crypto.subtle.importKey("raw", raw, GCM, false, ["encrypt", "decrypt"]);
     return key as unknown as AeadKey;
   }
 
   protected async seal(key: AeadKey, iv: Bytes, plaintext: Bytes, out: Bytes): Promise<void> {
-    const sealed = await crypto.subtle.encrypt({ ...GCM, iv }, cryptoKey(key), plaintext);
+    const sealed = await crypto.subtle.encrypt({ name: GCM, iv }, cryptoKey(key), plaintext);
     out.set(new Uint8Array(sealed));
   }
 
   protected async open(key: AeadKey, iv: Bytes, sealed: Bytes, out: Bytes): Promise<boolean> {
     try {
-      const plaintext = await crypto.subtle.decrypt({ ...GCM, iv }, cryptoKey(key), sealed);
+      const plaintext = await crypto.subtle.decrypt({ name: GCM, iv }, cryptoKey(key), sealed);
       out.set(new Uint8Array(plaintext));
       return true;
     } catch (error) {

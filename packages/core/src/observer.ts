@@ -86,7 +86,7 @@ export class Watch {
   }
 
   /** @param wrapping - The result of `startMessage`, for a message that was written. */
-  done(bytes: number, wrapping?: Partial<Wrapping>): void {
+  done(bytes: number, wrapping?: Wrapping): void {
     this.#report(bytes, "ok", wrapping);
   }
 
@@ -95,11 +95,7 @@ export class Watch {
     this.#report(bytes, outcome);
   }
 
-  #report(
-    bytes: number,
-    outcome: EnvelopeMessageEvent["outcome"],
-    { wrapped, cmks }: Partial<Wrapping> = {},
-  ): void {
+  #report(bytes: number, outcome: EnvelopeMessageEvent["outcome"], wrapping?: Wrapping): void {
     if (this.#reported || this.#observer === undefined) return;
     this.#reported = true;
     const durationMs = performance.now() - this.#started;
@@ -109,7 +105,7 @@ export class Watch {
       outcome,
       durationMs,
       crypto: cryptoBackend().name,
-      ...(wrapped === undefined || cmks === undefined ? {} : { wrapped, cmks }),
+      ...(wrapping && { wrapped: wrapping.wrapped, cmks: wrapping.cmks }),
     });
   }
 }

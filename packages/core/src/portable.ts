@@ -81,9 +81,7 @@ export abstract class PortableBackend implements CryptoBackend {
       return andThen(this.hmacSha512(dataKey, input), (second) =>
         andThen(this.aeadKey(first.subarray(0, 32)), (key) => {
           const baseNonce = first.slice(32, 44);
-          const commitment = new Uint8Array(COMMITMENT_BYTES);
-          commitment.set(first.subarray(44));
-          commitment.set(second.subarray(0, 12), 20);
+          const commitment = concat(first.subarray(44), second.subarray(0, 12));
           for (const secret of [first, input, second]) secret.fill(0);
           return {
             keys: { key, baseNonce } satisfies KeyContent as unknown as ChunkKeys,
@@ -101,11 +99,10 @@ export abstract class PortableBackend implements CryptoBackend {
     last: boolean,
     out: Bytes,
   ): Awaitable<void> {
-    const whole = plaintext.length / CHUNK_BYTES;
-    const length = sealedLength(plaintext.length, last);
-    requireFit(plaintext, out, out.length === length && (last || Number.isInteger(whole)));
+    const fits = out.length === sealedLength(plaintext.length, last);
+    requireFit(plaintext, out, fits && (last || plaintext.length % CHUNK_BYTES === 0));
     const { key, baseNonce } = contentOf(keys);
-    const sealing = each(Math.floor(whole) + Number(last), (i) =>
+    const sealing = each(Math.ceil(out.length / SEALED_CHUNK_BYTES), (i) =>
       this.seal(
         key,
         nonceOf(baseNonce, index + i),

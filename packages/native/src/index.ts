@@ -6,8 +6,10 @@
  *
  * @module
  */
-import type { CryptoBackend } from "@env/core/crypto";
+import { DrawnInAdvance, type CryptoBackend } from "@env/core/crypto";
 import { addon, type Bytes } from "./addon.ts";
+
+const drawn = new DrawnInAdvance(random);
 
 const native: CryptoBackend = {
   name: "native",
@@ -15,7 +17,7 @@ const native: CryptoBackend = {
   module: import.meta.url,
   synchronous: true,
   random,
-  randomPublic: random,
+  randomPublic: (length) => drawn.take(length),
   sha256: (data) => filled(32, (out) => addon.sha256(data, out)),
   equal: addon.equal,
   hmacKey: addon.hmacKey,
