@@ -11,7 +11,7 @@
 import { realpath } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 import { isPostgresUrl } from "@env/kms";
-import { keystorePath, parseLocalFileUri } from "@env/local-file";
+import { isKeystoreUri, keystorePath, parseLocalFileUri } from "@env/local-file";
 import { usageError } from "./errors.ts";
 import { identityOf, readFront, readSource, type Reason } from "./files.ts";
 
@@ -40,7 +40,7 @@ export class OwnFiles {
     if (config !== undefined) await own.#add(config, "the configuration");
     const keystores = open.flatMap(({ uris, baseDirectory }) =>
       uris
-        .filter((uri) => uri.startsWith("local-file:"))
+        .filter(isKeystoreUri)
         .map((uri) => keystorePath(parseLocalFileUri(uri).path, baseDirectory))
         .filter((path) => !isPostgresUrl(path)),
     );

@@ -24,7 +24,13 @@ import {
   type RootKeyKind,
   type RootKeySource,
 } from "@env/kms";
-import { keystoreOptions, keystorePath, openLocalFile, parseLocalFileUri } from "@env/local-file";
+import {
+  isKeystoreUri,
+  keystoreOptions,
+  keystorePath,
+  openLocalFile,
+  parseLocalFileUri,
+} from "@env/local-file";
 import type * as Vault from "@env/vault-transit";
 import { CommandError, usageError } from "./errors.ts";
 import { keyFileOf, OwnFiles } from "./own-files.ts";
@@ -123,23 +129,19 @@ export async function configOf(ui: Ui, selection: CmkSelection): Promise<Envelop
 /** The URIs, with the principal of `--as` in those of local keystores. */
 function calledBy(uris: readonly string[], as: string | undefined): readonly string[] {
   if (as === undefined || uris.length === 0) return uris;
-  if (!uris.some(isLocal)) {
+  if (!uris.some(isKeystoreUri)) {
     throw usageError(
       "--as is for local keystores, and none is configured",
       "other KMSs know the caller by its credentials",
     );
   }
   return uris.map((uri) => {
-    if (!isLocal(uri)) return uri;
+    if (!isKeystoreUri(uri)) return uri;
     const [path = "", query = ""] = uri.split("?", 2);
     const parameters = query.split("&").filter((one) => !one.startsWith("principal="));
     const called = `${path}?${[...parameters, `principal=${encodeURIComponent(as)}`].join("&")}`;
     return asUsageError("--as", () => (parseLocalFileUri(called), called));
   });
-}
-
-function isLocal(uri: string): boolean {
-  return uri.startsWith("local-file:");
 }
 
 /** @throws CommandError `ERR_CLI_USAGE` for a malformed URI on the command line. */
@@ -177,7 +179,7 @@ export interface Adapter {
 }
 
 /**
- * The adapter of a URI, and its scheme. Errors show nothing of a URI without a known scheme.
+ * The adapter of a URI, and what entries call its provider. Errors show nothing of a URI without a known scheme.
  *
  * @throws EnvelopeError `ERR_ENVELOPE_CONFIG`
  */
@@ -185,24 +187,28 @@ export async function adapterOf(
   ui: Ui,
   uri: string,
 ): Promise<{ readonly provider: string; readonly adapter: Adapter }> {
-  const provider = uri.slice(0, Math.max(0, uri.indexOf(":")));
+  const scheme = uri.slice(0, Math.max(0, uri.indexOf(":")));
   const all = adapters(ui);
-  const adapter = Object.hasOwn(all, provider) ? all[provider] : undefined;
-  if (adapter !== undefined) return { provider, adapter };
+  const adapter = Object.hasOwn(all, scheme) ? all[scheme] : undefined;
+  if (adapter !== undefined) {
+    return { provider: isKeystoreUri(uri) ? "local-file" : scheme, adapter };
+  }
   await openCmk(uri, openers(ui)); // Refuses, and says which there are.
   throw new TypeError("an opener without an adapter");
 }
 
 /** The adapters by the scheme of their URIs. */
 function adapters(ui: Ui): Readonly<Record<string, Adapter>> {
-  return {
-    "local-file": {
-      async open(uri, options = {}) {
-        const { path, options: opened } = keystoreOf(uri, options.baseDirectory ?? process.cwd());
-        return openLocalFile(uri, { ...options, ...trust(), root: await rootOf(ui, path, opened) });
-      },
-      read: async (uri) => ({ ...parseLocalFileUri(uri) }),
+  const local: Adapter = {
+    async open(uri, options = {}) {
+      const { path, options: opened } = keystoreOf(uri, options.baseDirectory ?? process.cwd());
+      return openLocalFile(uri, { ...options, ...trust(), root: await rootOf(ui, path, opened) });
     },
+    read: async (uri) => ({ ...parseLocalFileUri(uri) }),
+  };
+  return {
+    "local-file": local,
+    keystore: local,
     "aws-kms": {
       open: async (...call) => (await aws()).openAwsKms(...call),
       read: async (uri) => ({ ...(await aws()).parseAwsKmsUri(uri) }),
@@ -291,7 +297,7 @@ async function configuredKeystore(
 ): Promise<ReturnType<typeof keystoreOf>> {
   const selection = { config, environment: named, cmk };
   const { cmks, baseDirectory, environment } = await configOf(ui, selection);
-  const uri = cmks.find(isLocal);
+  const uri = cmks.find(isKeystoreUri);
   if (uri === undefined) {
     throw new CommandError(
       "ERR_CLI_USAGE",

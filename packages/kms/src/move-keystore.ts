@@ -12,7 +12,7 @@ import {
   isInPostgres,
   isPostgresUrl,
   openInPostgres,
-  shownUrl,
+  withoutPassword,
 } from "./store/keystore-database.ts";
 import { cancelMove, move, type MoveProgress, type MoveReport, type Target } from "./store/move.ts";
 import type { OpenKeystore } from "./store/open-keystore.ts";
@@ -93,7 +93,7 @@ function targetOf(to: string, options: OpenFileOptions): Target {
   const open = (): Promise<OpenKeystore> => openForMove(to, options);
   if (isPostgresUrl(to)) {
     return {
-      place: shownUrl(to),
+      place: withoutPassword(to),
       isTaken: () => isInPostgres(to, options),
       open,
       create: (make, prepare) => createInPostgres(to, options, prepare, make),

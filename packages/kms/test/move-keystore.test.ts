@@ -363,7 +363,7 @@ it.runIf(onFiles)("does not move what does not verify", async () => {
   attack(a.path, "UPDATE alias SET name = 'alias/other'");
   const refused = await rejection(moveKeystore(a.path, b.path, { root }));
   expect(refused).toMatchObject({ code: "ERR_ENVELOPE_KEYSTORE_FORMAT" });
-  expect(refused.message).toContain("alias/app");
+  expect(refused.message).toMatch(/it does not verify: (?:alias|key) .*alias/);
   expect(existsSync(b.path)).toBe(false);
   using again = await openKeystore(a.path, { root });
   await newKey(again.as());

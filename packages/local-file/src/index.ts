@@ -7,5 +7,11 @@ export { doctor, localFile, localFileDriver } from "./driver.ts";
 export type { LocalFileDoctorReport, LocalFileOptions } from "./driver.ts";
 export type { LocalFileClient } from "./client.ts";
 export type { DoctorCheck, DoctorOptions, DoctorProblem, DoctorReport } from "@env/core/driver";
-export { keystoreOptions, keystorePath, openLocalFile, parseLocalFileUri } from "./uri.ts";
+export {
+  isKeystoreUri,
+  keystoreOptions,
+  keystorePath,
+  openLocalFile,
+  parseLocalFileUri,
+} from "./uri.ts";
 export type { LocalFileUri, OpenLocalFileOptions } from "./uri.ts";

@@ -1,5 +1,6 @@
 /**
- * `local-file:./dev.kms?key=alias/app`: a keystore file and a key in it, in one line of configuration.
+ * `local-file:./dev.kms?key=alias/app`, or `keystore:./dev.kms?key=alias/app`: a keystore and a key in it, in one line of
+ * configuration.
  *
  * A URI names things and never contains a secret. Where the root key is found follows from the keystore, by convention or
  * from options. No error repeats the URI, since somebody may have put a secret into it anyway.
@@ -73,6 +74,13 @@ const syntax = {
   },
 } as const;
 const fault = uriFault(syntax.scheme);
+/** The same under a name that also suits a database. */
+const OTHER_SCHEME = "keystore:";
+
+/** Whether a URI names a key of a keystore. */
+export function isKeystoreUri(uri: string): boolean {
+  return uri.startsWith(OTHER_SCHEME) || uri.startsWith(`${syntax.scheme}:`);
+}
 
 /**
  * Opens the keystore that a URI names and makes a {@link Cmk} from the key. Closing the CMK closes the keystore.
@@ -112,7 +120,7 @@ export async function openLocalFile(uri: string, options: OpenLocalFileOptions =
  */
 export function keystorePath(path: string, baseDirectory: string): string {
   if (!isPostgresUrl(path)) return resolve(baseDirectory, path);
-  if (!/^\w+:\/\/[^/?#@]*:[^/?#]*@/.test(path)) return path;
+  if (!/^\w+:\/\/[^/?#@]*:[^/?#]*@|[?&]password=/.test(path)) return path;
   throw fault("it has a password; set PGPASSWORD, or use a password file");
 }
 
@@ -147,13 +155,15 @@ function writeToStderr(record: AuditRecord): Promise<void> {
 }
 
 /**
- * Reads `local-file:<path>?key=<key>`, with further parameters separated by `&`. Parameters of a URL of PostgreSQL in place of
+ * Reads `local-file:<path>?key=<key>`, or the same with `keystore:`, with further parameters separated by `&`. Parameters of a URL of PostgreSQL in place of
  * the path begin with `%3F` and are separated by `%26`.
  *
  * @throws {@link EnvelopeError} `ERR_ENVELOPE_CONFIG`
  */
 export function parseLocalFileUri(uri: string): LocalFileUri {
-  const { where, parameters } = readUri(uri, syntax);
+  const isOther = typeof uri === "string" && uri.startsWith(OTHER_SCHEME);
+  const named = isOther ? `${syntax.scheme}:${uri.slice(OTHER_SCHEME.length)}` : uri;
+  const { where, parameters } = readUri(named, syntax);
   // file:///x is a habit, and means the same here. Text between the slashes would be a host.
   const path = decodePart(where.startsWith("///") ? where.slice(2) : where, "path", fault);
   if (where.startsWith("//") && !where.startsWith("///")) {

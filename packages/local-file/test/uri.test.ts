@@ -20,10 +20,13 @@ it("a URL of PostgreSQL stays as it is, and must not have a password", () => {
   const url = "postgres://kms@one:5432,two:5432/keys?schema=a";
   expect(keystorePath(url, "/etc")).toBe(url);
   expect(keystorePath("keys.kms", "/etc")).toBe("/etc/keys.kms");
-  expect(() => keystorePath("postgres://kms:secret@one/keys", "/etc")).toThrow("PGPASSWORD");
+  for (const secret of ["kms:secret@one/keys", "one/keys?sslmode=require&password=secret"]) {
+    expect(() => keystorePath(`postgres://${secret}`, "/etc")).toThrow("PGPASSWORD");
+  }
 });
 
 it.each([
+  ["keystore:./dev.kms?key=alias/app", { path: "./dev.kms", key: "alias/app" }],
   ["local-file:./dev.kms?key=alias/app", { path: "./dev.kms", key: "alias/app" }],
   ["local-file:dev.kms?key=alias%2Fapp", { path: "dev.kms", key: "alias/app" }],
   ["local-file:/var/lib/app.kms?key=x", { path: "/var/lib/app.kms", key: "x" }],

@@ -6,6 +6,7 @@
 import { resolve } from "node:path";
 import { Option, type Command } from "@commander-js/extra-typings";
 import {
+  CHAIN_NUMBERS,
   principalArn,
   type AuditAnchor,
   type AuditEntry,
@@ -132,8 +133,27 @@ export function addAudit(program: Program, ui: Ui): void {
       run(command.optsWithGlobals(), async (keystore) => {
         const { signal } = ui.host;
         const report = await keystore.audit.verify({ signal, ...(anchor && { anchor }) });
-        await ui.answer(drawReport(report), report);
+        // The anchor of an altered log would vouch for the alteration.
+        const end = report.intact ? await endOf(keystore, report) : undefined;
+        await ui.answer(drawReport(report, end), report);
         if (!report.intact) throw new NegativeAnswer();
+      }),
+    );
+
+  audit
+    .command("anchor")
+    .summary("Print the place of the newest record, to be stored elsewhere.")
+    .description(
+      "Print the place of the newest record, without verifying the log. Store it where people who can write the keystore cannot change it: `audit verify --anchor` later reveals whether the keystore was rolled back. On a keystore in PostgreSQL, it is the place of a new record that contains the places of all nodes' chains.",
+    )
+    .addHelpText(
+      "after",
+      examples("envelope audit anchor", "envelope audit anchor --json | jq -r .digest"),
+    )
+    .action((_, command) =>
+      run(command.optsWithGlobals(), async (keystore) => {
+        const anchor = await keystore.audit.anchor();
+        await ui.result(toText(anchor), anchor);
       }),
     );
 
@@ -232,22 +252,54 @@ async function tail(ui: Ui, keystore: Keystore, lines: number, follow: boolean):
   for (const entry of latest.toReversed()) await show(entry);
 }
 
-function drawReport({ base, last, problems, anchor }: AuditReport): string {
-  const records = last.sequence - base.sequence;
-  const from = base.sequence + 1;
-  const numbers = records === 1 ? `number ${from}` : `numbers ${from} to ${last.sequence}`;
-  const span = records === 0 ? "" : `, ${numbers}`;
+/** The anchor of a verified log. That of several chains is a record of its own. */
+function endOf({ audit }: Keystore, { chains, last }: AuditReport): Promise<AuditAnchor> {
+  return chains === undefined ? Promise.resolve(last) : audit.anchor();
+}
+
+function drawReport(report: AuditReport, end: AuditAnchor | undefined): string {
+  const { chains = [], problems, anchor } = report;
+  const ends = [report, ...chains];
   const [first] = problems;
   const lines =
-    first === undefined
-      ? [`ok  ${count(records, "record")}${span}`]
-      : [`not ok  ${first.message} (${first.kind})`];
+    first === undefined ? drawSpans(ends) : [`not ok  ${first.message} (${first.kind})`];
   if (problems.length > 1) lines.push(`${problems.length - 1} more, shown with --json`);
-  if (base.sequence > 0) lines.push(`the records up to ${base.sequence} were pruned`);
+  for (const { base } of ends) {
+    if (base.sequence % CHAIN_NUMBERS > 0) {
+      const from = chains.length === 0 ? "" : ` of ${nameOf(base)}`;
+      lines.push(`the records${from} up to ${base.sequence} were pruned`);
+    }
+  }
   if (anchor !== undefined) lines.push(`the given anchor: ${anchor}`);
-  // The anchor of an altered log would vouch for the alteration.
-  if (first === undefined) lines.push(`anchor  ${last.sequence}:${last.digest}`);
+  if (end !== undefined) lines.push(`anchor  ${toText(end)}`);
   return lines.join("\n");
+}
+
+type Ends = readonly Pick<AuditReport, "base" | "last">[];
+
+/** How many records there are, and their numbers, by chain if there are several. */
+function drawSpans(ends: Ends): string[] {
+  const spans = ends.map(({ base, last }) => {
+    const [records, from] = [last.sequence - base.sequence, base.sequence + 1];
+    const numbers = records === 1 ? `number ${from}` : `numbers ${from} to ${last.sequence}`;
+    const text = `${count(records, "record")}${records === 0 ? "" : `, ${numbers}`}`;
+    return { records, text, name: nameOf(base) };
+  });
+  const [only, ...others] = spans;
+  if (only !== undefined && others.length === 0) return [`ok  ${only.text}`];
+  const total = spans.reduce((sum, { records }) => sum + records, 0);
+  return [
+    `ok  ${count(total, "record")} in ${spans.length} chains`,
+    ...spans.map(({ name, text }) => `${name}  ${text}`),
+  ];
+}
+
+function nameOf({ sequence }: AuditAnchor): string {
+  return `chain ${Math.floor(sequence / CHAIN_NUMBERS)}`;
+}
+
+function toText({ sequence, digest }: AuditAnchor): string {
+  return `${sequence}:${digest}`;
 }
 
 async function resourceArn(keystore: Keystore, key: string): Promise<string> {

@@ -15,6 +15,7 @@ import {
   inspectKeystore,
   isKmsError,
   isPostgresUrl,
+  keystoreUri,
   type Keystore,
   type KmsClient,
 } from "@env/kms";
@@ -59,10 +60,9 @@ export function addInit(program: Program, ui: Ui): void {
       const file = resolve(globals.config ?? CONFIG_FILE);
       const environment = globals.environment ?? "development";
       const path = keystorePath(keystore, process.cwd());
-      const place = isPostgresUrl(path)
-        ? path.replaceAll(/[%?&]/g, encodeURIComponent)
-        : relativePath(dirname(file), path);
-      const uri = `local-file:${place}?key=${alias}`;
+      const uri = isPostgresUrl(path)
+        ? keystoreUri(path, alias)
+        : `local-file:${relativePath(dirname(file), path)}?key=${alias}`;
       const config = await readConfig(file);
       if (config !== undefined && Object.hasOwn(config.environments, environment)) {
         throw new CommandError(

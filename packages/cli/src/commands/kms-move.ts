@@ -8,6 +8,7 @@ import {
   cancelKeystoreMove,
   inspectKeystore,
   isPostgresUrl,
+  keystoreUri,
   moveKeystore,
   type MoveProgress,
   type RootKeySource,
@@ -81,6 +82,7 @@ export function addKmsMove(kms: Command<[], OptionValues, GlobalOptions>, ui: Ui
       await ui.result(
         [
           `keystore   ${place}`,
+          `configure  ${keystoreUri(place, "alias/…")}`,
           `root key   ${where}`,
           `moved      ${count(records, "record")} and ${count(auditRecords, "audit record")}, compared and verified`,
         ].join("\n"),

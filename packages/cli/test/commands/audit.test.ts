@@ -3,8 +3,10 @@ import { once } from "node:events";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { PassThrough } from "node:stream";
+import { createKeystore, generateRootKey, moveKeystore, openKeystore } from "@env/kms";
 import { tempFolder } from "@env/testkit/folder";
-import { describe, expect, it } from "vitest";
+import { startPostgres } from "@env/testkit/postgres";
+import { describe, expect, it, onTestFinished, vi } from "vitest";
 import { capture, ended, project, start } from "../support/command.ts";
 import { ACCOUNT, populated, type Populated } from "../support/principals.ts";
 import { interrupted } from "../../src/errors.ts";
@@ -282,6 +284,20 @@ describe("envelope audit verify", () => {
     });
   });
 
+  it("takes an anchor of its own command", async () => {
+    const { run } = await used();
+    const { code, stdout } = await run(["audit", "anchor"]);
+    expect(code).toBe(0);
+    const anchor = stdout.toString().trimEnd();
+    expect(anchor).toMatch(/^6:[0-9a-f]{64}$/);
+    const [sequence, digest] = anchor.split(":");
+    expect(JSON.parse((await run(["audit", "anchor", "--json"])).stdout.toString())).toEqual({
+      sequence: Number(sequence),
+      digest,
+    });
+    expect(await run(["audit", "verify", "--anchor", anchor])).toMatchObject({ code: 0 });
+  });
+
   it("refuses a value that is not an anchor", async () => {
     const { run } = await populated();
     expect(await run(["audit", "verify", "--anchor", "6:abc"])).toMatchObject({ code: 2 });
@@ -324,5 +340,60 @@ describe("envelope audit prune", () => {
     const before = await run(["audit", "verify"]);
     expect((await run(["audit", ...args])).code).toBe(2);
     expect((await run(["audit", "verify"])).stdout).toEqual(before.stdout);
+  });
+});
+
+describe("envelope audit on a log of several chains", () => {
+  it("shows one log, verifies all chains, and anchors them", async ({ skip }) => {
+    const server = await startPostgres({ settings: { fsync: "off" } });
+    if (typeof server === "string") return skip(server);
+    onTestFinished(() => server.stop());
+    onTestFinished(() => void vi.unstubAllEnvs());
+    vi.stubEnv("ENVELOPE_ROOT_KEY", generateRootKey());
+    const env = await project();
+    const root = { environment: "ENVELOPE_ROOT_KEY" };
+    const first = await createKeystore(server.url, { root });
+    const { KeyMetadata } = await first.as().createKey();
+    const { KeyId } = KeyMetadata;
+    const nodes = [first, await openKeystore(server.url, { root })];
+    for (let i = 0; i < 3; i++) {
+      for (const node of nodes) await node.as().generateDataKey({ KeyId, NumberOfBytes: 16 });
+    }
+    for (const node of nodes) node.close();
+
+    const audit = async (at: string, ...args: string[]): Promise<string> => {
+      const { code, stdout, stderr } = await env.run(["audit", "--keystore", at, ...args]);
+      expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
+      return stdout.toString();
+    };
+    const operations = (text: string): string[] =>
+      text
+        .trimEnd()
+        .split("\n")
+        .map((line) => JSON.parse(line).eventName);
+    const expected = ["CreateKey", ...Array.from({ length: 6 }, () => "GenerateDataKey")];
+    expect(operations(await audit(server.url, "query", "--json"))).toEqual(expected);
+    expect(operations(await audit(server.url, "tail", "-n", "4", "--json"))).toEqual(
+      expected.slice(-4),
+    );
+    const second = 2 ** 36;
+    const verified = await audit(server.url, "verify");
+    expect(verified).toMatch(
+      new RegExp(
+        `^ok {2}7 records in 2 chains\nchain 0 {2}4 records, numbers 1 to 4\nchain 1 {2}3 records, numbers ${second + 1} to ${second + 3}\nanchor {2}[0-9]+:[0-9a-f]{64}\n$`,
+      ),
+    );
+    const anchor = (await audit(server.url, "anchor")).trimEnd();
+    expect(await audit(server.url, "verify", "--anchor", anchor)).toContain("anchor: confirmed");
+
+    // Back in a file, the chains are the same, and pruned.
+    const path = env.path("back.kms");
+    await moveKeystore(server.url, path, { root });
+    expect(await audit(path, "verify", "--anchor", anchor)).toContain("anchor: confirmed");
+    await audit(path, "prune", "--keep-records", "2");
+    const pruned = await audit(path, "verify", "--anchor", anchor);
+    expect(pruned).toMatch(/^ok {2}[0-9]+ records in 2 chains$/m);
+    expect(pruned).toContain(`the records of chain 1 up to ${second + 2} were pruned`);
+    return undefined;
   });
 });

@@ -1,7 +1,7 @@
 import { generateRootKey } from "@env/kms";
 import { startPostgres } from "@env/testkit/postgres";
 import { expect, it, onTestFinished, vi } from "vitest";
-import { project } from "../support/command.ts";
+import { project, run } from "../support/command.ts";
 
 it("envelope kms move moves a keystore to PostgreSQL, where the commands find it, and back", async ({
   skip,
@@ -33,6 +33,12 @@ it("envelope kms move moves a keystore to PostgreSQL, where the commands find it
   const gone = await env.run(["keys", "list", ...file]);
   expect(gone.code).toBe(6);
   expect(gone.stderr).toContain("it was moved to postgres://");
+  // The line of the configuration that it says works.
+  const [uri = ""] = /keystore:\S+\?key=alias\//.exec(gone.stderr) ?? [];
+  const configured = await run(["encrypt", "--cmk", `${uri}app`, "-c", "a=b"], {
+    input: Buffer.from("text"),
+  });
+  expect(configured).toMatchObject({ code: 0 });
   expect((await env.run(["kms", "move", ...file, "--cancel"])).code).toBe(6);
 
   const back = ["--keystore", server.url, "--to", env.path("back.kms"), "--root", "key-file"];

@@ -20,6 +20,7 @@ import { Bucket } from "./bucket.ts";
 import { advance, newClock, reset, type Clock } from "./clock.ts";
 import type { Engine } from "./engine.ts";
 import { Fault, keystoreError } from "./file-errors.ts";
+import { keystoreUri } from "./postgres/address.ts";
 import { RecordName } from "./record-name.ts";
 import { MARK_BYTES, markOf, type RowSealer } from "./row-sealer.ts";
 
@@ -301,7 +302,7 @@ export class Freshness {
   #requireHere(): void {
     const { move } = this.#current;
     if (move === undefined || this.#isMover) return;
-    const problem = PROBLEMS[move.phase](move.place);
+    const problem = problemOf(move);
     throw keystoreError("ERR_ENVELOPE_KEYSTORE_MOVED", this.#database.path, problem);
   }
 
@@ -354,10 +355,16 @@ export class Freshness {
   }
 }
 
+/** Why a keystore cannot be used here. */
+export function problemOf({ phase, place }: Move): string {
+  return PROBLEMS[phase](place);
+}
+
 const PROBLEMS: Readonly<Record<Move["phase"], (place: string) => string>> = {
   moving: (place) =>
     `it is being moved to ${place} and takes no changes meanwhile. If the move was interrupted, run it again, or cancel it with: envelope kms move --cancel`,
-  moved: (place) => `it was moved to ${place}; open it there`,
+  moved: (place) =>
+    `it was moved to ${place}; open it there, in a configuration as ${keystoreUri(place, "alias/…")}`,
   arriving: (place) =>
     `its move from ${place} is not complete; nothing is lost. Run the move again`,
 };

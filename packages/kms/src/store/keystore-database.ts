@@ -17,7 +17,7 @@ import { Connection } from "./postgres/connection.ts";
 import { findSchema } from "./postgres/schema.ts";
 import { PostgresEngine } from "./postgres/postgres-engine.ts";
 
-export { isPostgresUrl } from "./postgres/address.ts";
+export { isPostgresUrl, keystoreUri, withoutPassword } from "./postgres/address.ts";
 
 /**
  * Makes the tables and everything in them in one transaction. A key file has its name before, and loses it if that fails.
@@ -81,12 +81,6 @@ export async function isInPostgres(
   } finally {
     await connection.close();
   }
-}
-
-/** How a URL is shown to whoever looks for the keystore: without a password, with the schema. */
-export function shownUrl(url: string): string {
-  const { shownAs, schema } = parsePostgresUrl(url);
-  return `${shownAs}?schema=${schema}`;
 }
 
 /** Reads what a keystore says of itself, without its root key: nothing of it is authenticated. */

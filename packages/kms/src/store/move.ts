@@ -29,7 +29,7 @@ import {
 } from "./descriptor.ts";
 import type { Engine } from "./engine.ts";
 import { alreadyThere, keystoreError, io } from "./file-errors.ts";
-import type { Move } from "./freshness.ts";
+import { problemOf, type Move } from "./freshness.ts";
 import type { NewKeystore, OpenKeystore } from "./open-keystore.ts";
 import { newSourceKey, type NewKeyFile, type RootKeySource } from "./root-key.ts";
 import { SqliteStore, type Departure } from "./sqlite-store.ts";
@@ -411,10 +411,6 @@ function taken({ place }: Target): Error {
   return io(place, alreadyThere);
 }
 
-function elsewhere({ path }: OpenKeystore, { phase, place }: Move): Error {
-  const problem =
-    phase === "arriving"
-      ? `it is arriving from ${place}; run that move again`
-      : `it was moved to ${place}`;
-  return keystoreError("ERR_ENVELOPE_KEYSTORE_MOVED", path, problem);
+function elsewhere({ path }: OpenKeystore, found: Move): Error {
+  return keystoreError("ERR_ENVELOPE_KEYSTORE_MOVED", path, problemOf(found));
 }

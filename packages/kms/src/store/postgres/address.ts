@@ -22,6 +22,24 @@ export function isPostgresUrl(path: string): boolean {
   return /^postgres(?:ql)?:\/\//.test(path);
 }
 
+/**
+ * How a configuration names a key of a keystore: `keystore:/srv/prod.kms?key=alias/app`. What a URL has of its own is
+ * percent-encoded.
+ *
+ * @param place - Absolute path, or URL of PostgreSQL.
+ */
+export function keystoreUri(place: string, key: string): string {
+  return `keystore:${place.replaceAll(/[%?#&]/g, encodeURIComponent)}?key=${key}`;
+}
+
+/** A URL as it may be shown and kept: without a password. */
+export function withoutPassword(url: string): string {
+  const [, scheme = "", credentials, hosts = "", path = "", query = ""] = URL_FORM.exec(url) ?? [];
+  const user = credentials === undefined ? "" : `${credentials.split(":", 1)[0]}@`;
+  const kept = query.split("&").filter((one) => one !== "" && !one.startsWith("password="));
+  return `${scheme}://${user}${hosts}${path}${kept.length === 0 ? "" : `?${kept.join("&")}`}`;
+}
+
 /** @throws TypeError */
 export function parsePostgresUrl(url: string): PostgresAddress {
   const [, scheme, credentials, hosts, path = "", query = ""] = URL_FORM.exec(url) ?? [];

@@ -1,5 +1,10 @@
 import { expect, it } from "vitest";
-import { isPostgresUrl, parsePostgresUrl } from "../../../src/store/postgres/address.ts";
+import {
+  isPostgresUrl,
+  keystoreUri,
+  parsePostgresUrl,
+  withoutPassword,
+} from "../../../src/store/postgres/address.ts";
 
 it("tries several hosts in their order, with the same parameters", () => {
   const url = "postgres://kms:s%40cret@one:5433,two/keys?schema=a1&sslmode=verify-full";
@@ -39,4 +44,25 @@ it.each([
   ["postgres.kms", false],
 ])("%s is a URL of PostgreSQL: %s", (path, expected) => {
   expect(isPostgresUrl(path)).toBe(expected);
+});
+
+it.each([
+  [
+    "postgres://kms:s%40cret@one:5433,two/keys?schema=a",
+    "postgres://kms@one:5433,two/keys?schema=a",
+  ],
+  ["postgres://one/keys?password=secret&sslmode=require", "postgres://one/keys?sslmode=require"],
+  ["postgresql:///keys?password=secret", "postgresql:///keys"],
+])("%s is shown as %s", (url, shown) => {
+  expect(withoutPassword(url)).toBe(shown);
+});
+
+it.each([
+  ["/srv/100%/a?b#c.kms", "keystore:/srv/100%25/a%3Fb%23c.kms?key=alias/app"],
+  [
+    "postgres://kms@a,b/k?schema=x&host=%2Frun",
+    "keystore:postgres://kms@a,b/k%3Fschema=x%26host=%252Frun?key=alias/app",
+  ],
+])("a configuration names %s as %s", (place, uri) => {
+  expect(keystoreUri(place, "alias/app")).toBe(uri);
 });
