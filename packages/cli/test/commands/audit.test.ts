@@ -392,8 +392,8 @@ describe("envelope audit on a log of several chains", () => {
     expect(await audit(path, "verify", "--anchor", anchor)).toContain("anchor: confirmed");
     await audit(path, "prune", "--keep-records", "2");
     const pruned = await audit(path, "verify", "--anchor", anchor);
-    expect(pruned).toMatch(/^ok {2}[0-9]+ records in 2 chains$/m);
-    expect(pruned).toContain(`the records of chain 1 up to ${second + 2} were pruned`);
+    expect(pruned).toMatch(/^ok {2}4 records in 2 chains$/m);
+    expect(pruned).toContain(`the records of chain 1 up to ${second + 1} were pruned`);
     return undefined;
   });
 });

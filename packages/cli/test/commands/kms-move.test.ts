@@ -35,10 +35,10 @@ it("envelope kms move moves a keystore to PostgreSQL, where the commands find it
   expect(gone.stderr).toContain("it was moved to postgres://");
   // The line of the configuration that it says works.
   const [uri = ""] = /keystore:\S+\?key=alias\//.exec(gone.stderr) ?? [];
-  const configured = await run(["encrypt", "--cmk", `${uri}app`, "-c", "a=b"], {
+  const configured = await run(["encrypt", "-", "--cmk", `${uri}app`, "--context", "a=b"], {
     input: Buffer.from("text"),
   });
-  expect(configured).toMatchObject({ code: 0 });
+  expect({ ...configured, stdout: 0 }).toEqual({ code: 0, stdout: 0, stderr: "" });
   expect((await env.run(["kms", "move", ...file, "--cancel"])).code).toBe(6);
 
   const back = ["--keystore", server.url, "--to", env.path("back.kms"), "--root", "key-file"];

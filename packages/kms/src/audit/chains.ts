@@ -38,6 +38,12 @@ export class Chains {
     return this.#store.chain === undefined ? this.#store.write(() => this.own) : this.own;
   }
 
+  /** The chains whose records this process may cut off, outside of `write`: in a file all, and elsewhere its own, which is the last. */
+  async writable(): Promise<readonly LogChain[]> {
+    if (this.#store.isShared) return [await this.current()];
+    return this.#store.read(() => this.all().toReversed());
+  }
+
   all(): readonly LogChain[] {
     return this.#store.chains().map((number) => this.of(number));
   }

@@ -124,7 +124,7 @@ export class LastUses {
     }
     // Several keys may have been used by the call of the next one.
     const next = left[due.length]?.sequence ?? this.#rows.head().last.sequence + 1;
-    this.#store.setHead(HEAD, u64(next - 1));
+    this.#store.setHead(HEAD, this.#chain, u64(next - 1));
     return next <= end;
   }
 

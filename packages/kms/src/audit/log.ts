@@ -121,8 +121,7 @@ export class AuditLog implements AuditSink {
       chains: this.#chains,
       chain: this.#chain,
       keystoreId: facts.keystoreId,
-      cut: (end, cut) => {
-        const { rows, lastUses } = this.#chains.own;
+      cut: ({ rows, lastUses }, end, cut) => {
         lastUses.keep(end.sequence);
         rows.cut(end);
         this.#write([this.#serviceRecord("RotateAuditLog", cut)]);

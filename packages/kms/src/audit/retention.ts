@@ -42,8 +42,8 @@ interface RetentionSource {
   readonly chains: Chains;
   readonly chain: Chain;
   readonly keystoreId: string;
-  /** Cuts off all records up to a place, and records the cut with these facts. */
-  readonly cut: (end: Link, facts: Readonly<Record<string, unknown>>) => void;
+  /** Cuts off all records of a chain up to a place, and records the cut with these facts. */
+  readonly cut: (of: LogChain, end: Link, facts: Readonly<Record<string, unknown>>) => void;
 }
 
 /** Bytes of the records of a piece. Deleting it takes about ten milliseconds, in which nobody else can write. */
@@ -99,16 +99,22 @@ export class Retention {
   async #apply(limits: AuditRetention): Promise<RetentionReport> {
     const archives: string[] = [];
     let removed = 0;
-    for (;;) {
-      const own = await this.#source.chains.current();
-      const piece = await this.#nextPiece(own, limits);
-      if (piece === undefined) return { removed, archives };
-      const { base, end } = piece;
-      const path = this.#archive(piece, limits.archive);
-      if (!(await this.#cut(own, base, end, path))) continue;
-      removed += end.sequence - base.sequence;
-      if (path !== undefined) archives.push(path);
+    // Those that a file has from a time in PostgreSQL grow no longer, but their records also grow old.
+    for (const chain of await this.#source.chains.writable()) {
+      for (;;) {
+        const piece = await this.#nextPiece(chain, limits);
+        if (piece === undefined) break;
+        const { base, end } = piece;
+        const path = this.#archive(piece, limits.archive);
+        if (!(await this.#cut(chain, base, end, path))) {
+          if (!(await this.#source.chains.writable()).includes(chain)) break;
+          continue;
+        }
+        removed += end.sequence - base.sequence;
+        if (path !== undefined) archives.push(path);
+      }
     }
+    return { removed, archives };
   }
 
   /** The next piece to cut off, verified. */
@@ -116,13 +122,18 @@ export class Retention {
     const { store, chain } = this.#source;
     const { rows } = of;
     const { maxRecords = Number.MAX_SAFE_INTEGER, maxAgeDays = Infinity, archive } = limits;
-    const begun = await store.read(() => ({ head: rows.head(), now: store.now() }));
+    const begun = await store.read(() => ({
+      head: rows.head(),
+      now: store.now(),
+      chain: store.chain,
+    }));
     const { base, last } = begun.head;
     const oldest = begun.now - maxAgeDays * DAY_MS;
     const isFull = last.sequence - base.sequence > maxRecords;
     if (!isFull && limits.maxAgeDays === undefined) return undefined;
-    // One more than necessary: the record of the cut takes its place.
-    const most = isFull ? last.sequence - maxRecords + 1 : 0;
+    // The record of the cut takes a place in its chain.
+    const more = of.number === begun.chain ? 1 : 0;
+    const most = isFull ? last.sequence - maxRecords + more : 0;
     const records: Uint8Array[] = [];
     let end = base;
     for (let bytes = 0; end.sequence < last.sequence && bytes < PIECE_BYTES;) {
@@ -167,9 +178,9 @@ export class Retention {
   #cut(of: LogChain, base: Link, end: Link, path: string | undefined): Promise<boolean> {
     const { store, cut } = this.#source;
     return store.write(() => {
-      const isOwn = store.chain === of.number;
-      if (!isOwn || of.rows.head().base.sequence !== base.sequence) return false;
-      cut(end, {
+      const isOurs = !store.isShared || store.chain === of.number;
+      if (!isOurs || of.rows.head().base.sequence !== base.sequence) return false;
+      cut(of, end, {
         FirstRecord: base.sequence + 1,
         LastRecord: end.sequence,
         Digest: Buffer.from(end.digest).toString("hex"),

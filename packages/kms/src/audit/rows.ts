@@ -67,7 +67,7 @@ export class Rows {
       ({ link } = next);
       this.#store.auditRows.insert({ sequence: link.sequence, time, sealed: next.sealed });
     }
-    this.#store.setHead(HEAD, encodeHead({ base, last: link }));
+    this.#store.setHead(HEAD, this.#number, encodeHead({ base, last: link }));
     return last;
   }
 
@@ -107,7 +107,7 @@ export class Rows {
   cut(base: Link): void {
     const { last } = this.head();
     this.#store.auditRows.cut(base.sequence);
-    this.#store.setHead(HEAD, encodeHead({ base, last }));
+    this.#store.setHead(HEAD, this.#number, encodeHead({ base, last }));
   }
 
   /** @throws EnvelopeError `ERR_ENVELOPE_KEYSTORE_FORMAT` for a row that was altered or moved. */

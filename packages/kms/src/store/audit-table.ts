@@ -41,7 +41,8 @@ export class AuditTable implements AuditRows {
   }
 
   cut(sequence: number): void {
-    this.#statements.cut.run(sequence);
+    const { start } = boundsOf(chainOf(sequence), this.#chains());
+    this.#statements.cut.run(start === -Infinity ? MIN_INTEGER : start, sequence);
   }
 
   after(sequence: number, last: number, limit: number): readonly AuditRow[] {
@@ -106,7 +107,7 @@ function prepareAll(database: Engine) {
   // `audit.time` is the column; `time` alone would be the result, for which there is no index.
   return {
     insert: database.prepare("INSERT INTO audit (seq, time, sealed) VALUES (?, ?, ?)"),
-    cut: database.prepare("DELETE FROM audit WHERE seq <= ?"),
+    cut: database.prepare("DELETE FROM audit WHERE seq > ? AND seq <= ?"),
     after: database.prepare(
       `SELECT ${columns} FROM audit WHERE seq > ? AND seq <= ? ORDER BY seq LIMIT ?`,
     ),

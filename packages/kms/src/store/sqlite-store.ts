@@ -205,8 +205,9 @@ export class SqliteStore implements Store {
     return this.freshness.head(headName(name, chain));
   }
 
-  setHead(name: string, bytes: Uint8Array): void {
-    (this.#log ?? this.freshness).setHead(name, bytes);
+  setHead(name: string, chain: number, bytes: Uint8Array): void {
+    if (this.#log === undefined) this.freshness.setHead(headName(name, chain), bytes);
+    else this.#log.setHead(name, bytes);
   }
 
   sealToken(name: string, plaintext: Uint8Array): Bytes {

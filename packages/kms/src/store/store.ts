@@ -87,11 +87,11 @@ export interface Store {
   head(name: string, chain: number): Uint8Array<ArrayBuffer> | undefined;
 
   /**
-   * Changes a head of {@link chain}.
+   * Changes a head of a chain. Where several machines write, that is {@link chain}.
    *
    * @param bytes - At most 256.
    */
-  setHead(name: string, bytes: Uint8Array): void;
+  setHead(name: string, chain: number, bytes: Uint8Array): void;
 
   /**
    * Seals what leaves the keystore and comes back, such as an import token. It opens only in this keystore and under the
@@ -156,7 +156,7 @@ interface IndexedRecords<T> extends Records<T> {
 export interface AuditRows {
   insert(row: AuditRow): void;
 
-  /** Deletes all rows of {@link Store.chain} up to a number, including that one. */
+  /** Deletes all rows of a chain up to a number in it, including that one. Where several machines write, that is {@link Store.chain}. */
   cut(sequence: number): void;
 
   /** Rows after `sequence`, up to `last`, in the order of their numbers. */

@@ -137,7 +137,7 @@ describe("cutting off by number", () => {
       chains: () => [0],
       now: () => store.now(),
       head: (name, chain) => store.head(name, chain),
-      setHead: (name, bytes) => store.setHead(name, bytes),
+      setHead: (...head) => store.setHead(...head),
       lastUses: store.lastUses,
       auditRows: store.auditRows,
     };

@@ -242,7 +242,7 @@ async function open(rows: readonly Row[], end: string | null): Promise<AuditLog>
   const database = await Database.open(path, { busyTimeout: 0 });
   onTestFinished(() => database.close());
   const store = new SqliteStore(database, root, KEYSTORE);
-  if (end !== null) await store.write(() => store.setHead("audit", hex(end)));
+  if (end !== null) await store.write(() => store.setHead("audit", 0, hex(end)));
   return new AuditLog(store, root, facts);
 }
 

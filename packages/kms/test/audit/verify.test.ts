@@ -221,7 +221,7 @@ describe("what is done to the rows of 20 records is found and named", () => {
     const { sealed, link } = chain.seal(ORIGIN, NOON, record);
     await store.write(() => {
       store.auditRows.insert({ sequence: 1, time: NOON, sealed });
-      store.setHead("audit", encodeHead({ base: ORIGIN, last: link }));
+      store.setHead("audit", 0, encodeHead({ base: ORIGIN, last: link }));
     });
     expect(found(await log.verify())).toEqual([["altered", 1, 1]]);
     // SQLite kept it: what was read of the row has no bytes.
@@ -235,7 +235,7 @@ describe("what is done to the rows of 20 records is found and named", () => {
     const { sealed, link } = chain.seal(ORIGIN, NOON, new TextEncoder().encode("{}"));
     await store.write(() => {
       store.auditRows.insert({ sequence: 1, time: NOON, sealed });
-      store.setHead("audit", encodeHead({ base: ORIGIN, last: link }));
+      store.setHead("audit", 0, encodeHead({ base: ORIGIN, last: link }));
     });
     expect(found(await log.verify())).toEqual([["altered", 1, 1]]);
     await expect(log.page()).rejects.toThrow("record 1 is malformed");
@@ -244,7 +244,7 @@ describe("what is done to the rows of 20 records is found and named", () => {
 
   it("an invalid head", async () => {
     const { log, store } = await tempLog();
-    await store.write(() => store.setHead("audit", Uint8Array.of(1, 2, 3)));
+    await store.write(() => store.setHead("audit", 0, Uint8Array.of(1, 2, 3)));
     await expect(log.verify()).rejects.toThrow("its head is malformed");
     await expect(log.append(event())).rejects.toMatchObject({
       code: "ERR_ENVELOPE_KEYSTORE_FORMAT",

@@ -49,7 +49,7 @@ it("lies in the file as specified", async () => {
     store.keys.insert(keyRecord({ keyId, ...withAliases("alias/a", "alias/b") }));
     store.keys.insert(keyRecord());
     store.principals.put(alice);
-    store.setHead("log", Uint8Array.of(1, 2, 3));
+    store.setHead("log", 0, Uint8Array.of(1, 2, 3));
   });
   await store.write(() => {
     store.keys.update(keyRecord({ keyId, ...withAliases("alias/b") }));

@@ -84,7 +84,7 @@ describe("a change that fails", () => {
       open.store.write(() => {
         open.store.keys.insert(b);
         open.store.keys.update({ ...a, aliases: [] });
-        open.store.setHead("log", Uint8Array.of(1));
+        open.store.setHead("log", 0, Uint8Array.of(1));
         throw new Error("no");
       }),
       open.store.write(() => {

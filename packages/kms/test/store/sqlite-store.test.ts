@@ -902,17 +902,17 @@ describe("heads", () => {
   it("are kept with the rest, and taken back with it", async () => {
     const { path, store } = await tempStore();
     expect(await store.read(() => store.head("log", 0))).toBeUndefined();
-    await store.write(() => store.setHead("log", Uint8Array.of(1, 2)));
+    await store.write(() => store.setHead("log", 0, Uint8Array.of(1, 2)));
     await rejection(
       store.write(() => {
-        store.setHead("log", Uint8Array.of(3));
+        store.setHead("log", 0, Uint8Array.of(3));
         expect(store.head("log", 0)).toEqual(Uint8Array.of(3));
         throw new Error("no");
       }),
     );
     const other = await openStore(path);
     expect(await other.store.read(() => other.store.head("log", 0))).toEqual(Uint8Array.of(1, 2));
-    const long = store.write(() => store.setHead("log", new Uint8Array(257)));
+    const long = store.write(() => store.setHead("log", 0, new Uint8Array(257)));
     expect(await rejection(long)).toBeInstanceOf(RangeError);
   });
 });
