@@ -112,7 +112,8 @@ await command(import.meta, async ([option, ...places]) => {
     ...written.flatMap((file) => bannedForms(file, readText(file))),
     ...brokenLinks({ repository: repositoryPage(), markdown, sources, read: readText, exists }),
   ];
-  for (const file of markdown) found.push(...(await brokenCode(file, readText(file))));
+  const texts = markdown.map((file) => [file, readText(file)] as const);
+  found.push(...(await brokenCode(Object.fromEntries(texts))));
   found.push(...(await brokenExamples(EXAMPLES, readText(EXAMPLES), examples)));
   const good = `${markdown.length} documents and ${examples.length} examples are good`;
   return report("check-docs", found, good);

@@ -4,6 +4,7 @@
  * @module
  */
 import { realpathSync } from "node:fs";
+import { join } from "node:path";
 
 /**
  * @param meta - The tool's `import.meta`.
@@ -16,6 +17,8 @@ export async function command(
   const started = process.argv[1];
   // Through links too: a check that takes itself for an import would pass without a word.
   if (started === undefined || realpathSync(started) !== realpathSync(meta.filename)) return;
+  // What tools start is compiled once, and then takes half the time to start.
+  process.env["NODE_COMPILE_CACHE"] ??= join(import.meta.dirname, "../node_modules/.cache/compile");
   process.exitCode = await main(process.argv.slice(2));
 }
 

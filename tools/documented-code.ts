@@ -6,37 +6,71 @@
 import { execFile, spawnSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join, posix } from "node:path";
+import { basename, dirname, join, posix } from "node:path";
 import { startS3Server } from "@env/test-servers/s3";
 import { startPostgres } from "@env/testkit/postgres";
 import { generatePrisma } from "@env/testkit/prisma";
 import { fencesOf, preludeOf, type Fence } from "./markdown.ts";
-import { root } from "./workspace.ts";
+import { readPackages, root } from "./workspace.ts";
 
-const RUN_TIMEOUT_MS = 60_000;
+/** Only programs that hang take longer. */
+const RUN_TIMEOUT_MS = 600_000;
 /** Imports of packages lead to their sources. */
 const SOURCES = "--conditions=@env/source";
 
-/** Type errors and failed runs of a document's code, one paragraph each. */
-export async function brokenCode(document: string, markdown: string): Promise<string[]> {
-  const fences = fencesOf(markdown);
-  const modules = fences.filter(({ info }) => /^ts\b/.test(info) && nameOf(info) === undefined);
-  if (modules.length === 0 && !fences.some(({ info }) => info === "sh run")) return [];
+/** A document's code, written into a folder of its own. */
+interface Written {
+  readonly document: string;
+  readonly markdown: string;
+  readonly fences: readonly Fence[];
+  /** Names of the files that the document shows. */
+  readonly files: readonly string[];
+  readonly folder: string;
+  /** Whether there is something to type-check. */
+  readonly typed: boolean;
+}
+
+/**
+ * Type errors and failed runs of the documents' code, one paragraph each. All documents are compiled by one process, and
+ * two at a time are run.
+ *
+ * @param documents - Their Markdown, by path.
+ */
+export async function brokenCode(documents: Readonly<Record<string, string>>): Promise<string[]> {
   const outer = mkdtempSync(join(tmpdir(), "env-docs-"));
-  const folder = join(outer, "tools");
   try {
-    // The code sees the packages that a file of this workspace's tools sees.
-    mkdirSync(folder);
     symlinkSync(join(root, "node_modules"), join(outer, "node_modules"));
-    symlinkSync(join(root, "tools/node_modules"), join(folder, "node_modules"));
-    const files = writeFiles(folder, fences);
-    writeProject(folder, modules, preludeOf(markdown));
-    const errors = modules.length === 0 ? [] : typeErrors(document, folder);
-    if (errors.length > 0) return errors;
-    return await withServers(markdown, (env) => runAll(document, folder, fences, files, env));
+    const written = Object.entries(documents).flatMap(([document, markdown], index) =>
+      writeDocument(document, markdown, join(outer, String(index))),
+    );
+    const errors = typeErrors(written.filter(({ typed }) => typed));
+    const found = new Map(written.map(({ document }) => [document, errors.get(document) ?? []]));
+    const waiting = written.filter(({ document }) => found.get(document)?.length === 0).values();
+    const runWaiting = async (): Promise<void> => {
+      for (const each of waiting) {
+        found.set(each.document, await withServers(each.markdown, (env) => runAll(each, env)));
+      }
+    };
+    await Promise.all([runWaiting(), runWaiting()]);
+    return [...(errors.get(NO_DOCUMENT) ?? []), ...[...found.values()].flat()];
   } finally {
     rmSync(outer, { recursive: true });
   }
+}
+
+/** Writes the code of a document that has some to compile or run. */
+function writeDocument(document: string, markdown: string, outer: string): Written[] {
+  const fences = fencesOf(markdown);
+  const modules = fences.filter(({ info }) => /^ts\b/.test(info) && nameOf(info) === undefined);
+  const typed = modules.length > 0;
+  if (!typed && !fences.some(({ info }) => info === "sh run")) return [];
+  // The code sees the packages that a file of this workspace's tools sees.
+  const folder = join(outer, "tools");
+  mkdirSync(folder, { recursive: true });
+  symlinkSync(join(root, "tools/node_modules"), join(folder, "node_modules"));
+  const files = writeFiles(folder, fences);
+  writeProject(folder, modules, preludeOf(markdown));
+  return [{ document, markdown, fences, files, folder, typed }];
 }
 
 /** The name of the file that a piece of code is: `ts tables.ts`. */
@@ -77,24 +111,40 @@ function writeProject(folder: string, fences: readonly Fence[], prelude: string)
   };
   const files = ["globals.ts", ...fences.map(({ line }) => `${line}.ts`)];
   const base = join(root, "tsconfig.base.json");
-  write("tsconfig.json", JSON.stringify({ extends: base, compilerOptions, include: [], files }));
+  // Without the references, every document would be checked together with the sources that it imports.
+  const references = readPackages().map(({ dir }) => ({ path: join(root, dir) }));
+  const project = { extends: base, compilerOptions, include: [], files, references };
+  write("tsconfig.json", JSON.stringify(project));
 }
 
-function typeErrors(document: string, folder: string): string[] {
+/** Where errors are kept that are in no document: those of the packages. */
+const NO_DOCUMENT = "";
+
+/** What the compiler says about each document, after it has built the packages where they are not. */
+function typeErrors(written: readonly Written[]): Map<string, string[]> {
+  const errors = new Map<string, string[]>();
+  if (written.length === 0) return errors;
   const tsc = join(root, "node_modules/typescript/bin/tsc");
-  const options = { cwd: folder, encoding: "utf8" } as const;
+  const folders = written.map(({ folder }) => folder);
   const { status, stdout, stderr } = spawnSync(
     process.execPath,
-    [tsc, "-p", ".", "--pretty", "false"],
-    options,
+    [tsc, "-b", ...folders, "--pretty", "false"],
+    { cwd: root, encoding: "utf8" },
   );
-  if (status === 0) return [];
-  const lines = `${stdout}${stderr}`.trim().split("\n");
-  return lines.map((line) => {
-    const match = /^(\d+)\.ts\((\d+),\d+\): (.*)$/.exec(line);
-    if (match === null) return `${document}: ${line}`;
-    return `${document}:${Number(match[1]) + Number(match[2]) - 1}: ${match[3]}`;
-  });
+  if (status === 0) return errors;
+  // The lines that explain an error are indented.
+  for (const text of `${stdout}${stderr}`.trim().split(/\n(?! )/)) {
+    const [, path = "", line, problem = text] = /^(.*)\((\d+),\d+\): (.*)$/s.exec(text) ?? [];
+    const at = written.find(({ folder }) => join(root, dirname(path)) === folder);
+    const document = at?.document ?? NO_DOCUMENT;
+    const first = Number.parseInt(basename(path), 10);
+    const sentence = Number.isNaN(first)
+      ? `${document}: ${basename(path)}: ${problem}`
+      : `${document}:${first + Number(line) - 1}: ${problem}`;
+    const found = at === undefined ? text : sentence;
+    errors.set(document, [...(errors.get(document) ?? []), found]);
+  }
+  return errors;
 }
 
 /** The bucket that a document's programs need, in its comment `<!-- s3: bucket -->`. */
@@ -133,10 +183,7 @@ async function withServers(
 
 /** What a reader runs, in order and in one folder: commands once, programs twice. */
 async function runAll(
-  document: string,
-  folder: string,
-  fences: readonly Fence[],
-  files: readonly string[],
+  { document, folder, fences, files }: Written,
   env: NodeJS.ProcessEnv,
 ): Promise<string[]> {
   const cwd = join(folder, "run");

@@ -3,13 +3,14 @@ import { brokenCode, brokenExamples } from "../documented-code.ts";
 import { readText } from "../workspace.ts";
 
 describe("code", () => {
+  const broken = (markdown: string): Promise<string[]> => brokenCode({ "README.md": markdown });
   const fence = (info: string, code: string): string => `# T\n\n\`\`\`${info}\n${code}\n\`\`\`\n`;
 
   it("is checked against the sources, with the names its document declares", async () => {
     const prelude = `<!-- ts\ndeclare const n: number;\n-->\n`;
     const code = `import { inspect } from "@env/core";\nconst facts = inspect("env1.");\nfacts.bytes + n;`;
     const good = fence("ts", code.replace("bytes", "headerBytes"));
-    expect(await brokenCode("README.md", prelude + fence("ts", code) + good)).toEqual([
+    expect(await broken(prelude + fence("ts", code) + good)).toEqual([
       expect.stringMatching(/^README\.md:9: error TS2339: Property 'bytes' does not exist/),
     ]);
   });
@@ -18,7 +19,7 @@ describe("code", () => {
     const good = `import { readdirSync } from "node:fs";\nif (readdirSync(".").length > 0) throw new Error("not empty");`;
     const bad = `import { inspect } from "@env/core";\ninspect("env1.");`;
     const document = fence("ts run", good) + fence("ts", bad) + fence("ts run", bad);
-    expect(await brokenCode("README.md", document)).toEqual([
+    expect(await broken(document)).toEqual([
       expect.stringMatching(
         /^README\.md:16: it failed, run number 1\n[\s\S]*ERR_ENVELOPE_TRUNCATED/,
       ),
@@ -27,7 +28,7 @@ describe("code", () => {
 
   it("runs a second time in the folder that the first run left", async () => {
     const once = `import { writeFileSync } from "node:fs";\nwriteFileSync("made", "", { flag: "wx" });`;
-    expect(await brokenCode("README.md", fence("ts run", once))).toEqual([
+    expect(await broken(fence("ts run", once))).toEqual([
       expect.stringMatching(/it failed, run number 2\n[\s\S]*EEXIST/),
     ]);
   });
@@ -35,8 +36,8 @@ describe("code", () => {
   it("finds what the commands before it made", async () => {
     const program = `import { readFileSync } from "node:fs";\nreadFileSync("envelope.config.json");`;
     const commands = fence("sh run", "npx -y pnpm@12.21.0 envelope init");
-    expect(await brokenCode("README.md", commands + fence("ts run", program))).toEqual([]);
-    expect(await brokenCode("README.md", fence("sh run", "envelope nothing"))).toEqual([
+    expect(await broken(commands + fence("ts run", program))).toEqual([]);
+    expect(await broken(fence("sh run", "envelope nothing"))).toEqual([
       expect.stringMatching(/^README\.md:4: it failed, run number 1\n[\s\S]*unknown command/),
     ]);
   });
@@ -46,15 +47,15 @@ describe("code", () => {
 const { Buckets } = await new S3Client({}).send(new ListBucketsCommand({}));
 if (Buckets?.[0]?.Name !== "photos") throw new Error("no photos");`;
     const document = `<!-- s3: photos -->\n${fence("ts run", list)}`;
-    expect(await brokenCode("README.md", document)).toEqual([]);
+    expect(await broken(document)).toEqual([]);
   });
 
   it("with a name is a file that programs and commands find", async () => {
     const table = fence("ts table.ts", `export const name: string = "users";`);
     const program = `import { name } from "./table.ts";\nif (name !== "users") throw new Error(name);`;
     const document = table + fence("ts run", program) + fence("sh run", "grep users table.ts");
-    expect(await brokenCode("README.md", document)).toEqual([]);
-    expect(await brokenCode("README.md", fence("sh run", "grep users table.ts"))).toHaveLength(1);
+    expect(await broken(document)).toEqual([]);
+    expect(await broken(fence("sh run", "grep users table.ts"))).toHaveLength(1);
   });
 
   it("has a PostgreSQL where its document asks for one and it is installed", async () => {
@@ -65,14 +66,12 @@ const { rows } = await client.query("SELECT 1 AS one");
 await client.end();
 throw new Error(\`found \${rows[0].one}\`);`;
     const document = `<!-- postgres -->\n${fence("ts run", program)}`;
-    const found = (await brokenCode("README.md", document)).join("\n");
+    const found = (await broken(document)).join("\n");
     expect(found).toMatch(/^(?:$|README\.md:5: it failed, run number 1\n[\s\S]*found 1)/);
   });
 
   it("of other languages is left alone", async () => {
-    expect(await brokenCode("README.md", fence("sh", "exit 1") + fence("", "not ( code"))).toEqual(
-      [],
-    );
+    expect(await broken(fence("sh", "exit 1") + fence("", "not ( code"))).toEqual([]);
   });
 });
 
