@@ -77,7 +77,12 @@ export class BoundContext {
   /** Whether a map has the same pairs now. */
   hasPairsOf(map: Context): boolean {
     const keys = Object.keys(map);
-    return keys.length === this.#pairs && keys.every((key) => map[key] === this.map[key]);
+    if (keys.length !== this.#pairs) return false;
+    return keys.every((key) => {
+      const value: unknown = map[key];
+      // A pair whose value is undefined would equal one that is not there.
+      return typeof value === "string" && value === this.map[key];
+    });
   }
 
   /** The bytes as a map key. */

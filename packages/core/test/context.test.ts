@@ -95,6 +95,21 @@ describe("rememberContexts", () => {
     expect(before.map["tenant"]).toBe("acme");
   });
 
+  it("refuses values that are not text, whatever map came before", () => {
+    const others: readonly unknown[] = [undefined, null, 7, ["x"], new String("x"), {}];
+    for (const value of others) {
+      for (const key of ["tenant", "toString"]) {
+        const bind = rememberContexts();
+        bind({ id: "x" });
+        const map: Record<string, string> = {};
+        Reflect.set(map, key, value);
+        expect(() => bind(map)).toThrow(
+          expect.objectContaining({ code: "ERR_ENVELOPE_INVALID_CONTEXT" }),
+        );
+      }
+    }
+  });
+
   it("distinguishes contexts whose pairs are equal when concatenated", () => {
     const bind = rememberContexts();
     bind({ a: "bc", d: "e" });
