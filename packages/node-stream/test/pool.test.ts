@@ -44,6 +44,19 @@ describe("WorkerPool", () => {
     expect(pool.pending).toBe(0);
   });
 
+  it("shows no plaintext of the run before behind a shorter output", async () => {
+    const alone = await startedPool(1);
+    try {
+      const [, short] = await Promise.all([
+        alone.run(runTask(pattern(20 * CHUNK_BYTES))),
+        alone.run(runTask(pattern(CHUNK_BYTES), { index: 20 })),
+      ]);
+      expect(short.subarray(SEALED_CHUNK_BYTES).every((byte) => byte === 0)).toBe(true);
+    } finally {
+      await alone.close();
+    }
+  });
+
   it("processes segments of files at positions past 4 GiB and indexes past 2^18", async () => {
     const index = 300_000;
     const plaintext = pattern(20 * CHUNK_BYTES + 5);
