@@ -18,7 +18,7 @@ import { command, report } from "./command.ts";
 import { packPackages } from "./tarballs.ts";
 
 /** The most bytes of `import { Envelope } from "@env/core"`, minified and gzipped. */
-const BUDGET_BYTES = 15_380;
+const BUDGET_BYTES = 15_400;
 
 const PACKAGE = "@env/core";
 
