@@ -64,8 +64,8 @@ export interface Engine {
  */
 export interface SharedLog {
   readonly rows: AuditRows;
-  /** The latest time that any process is known to have used, in ms since 1970. */
-  readonly time: number;
+  /** The latest time that any process is known to have used since so many resets of the clock, in ms since 1970. */
+  time(resets: number): number;
   /** The chain that this process writes; `undefined` before the first {@link Engine.write}. */
   readonly chain: number | undefined;
   /** All chains, inside of a transaction. */
@@ -73,7 +73,7 @@ export interface SharedLog {
   /** Where all chains end, inside of a transaction. */
   ends(): readonly LogEnd[];
   /** The chains with which a keystore from another place begins. */
-  arrive(ends: readonly LogEnd[], time: number): void;
+  arrive(ends: readonly LogEnd[], used: UsedTime): void;
   head(name: string, chain: number): Uint8Array<ArrayBuffer> | undefined;
   setHead(name: string, bytes: Uint8Array): void;
   /** Remembers what was written so far. Returns a function that takes back what came after. */
@@ -83,6 +83,12 @@ export interface SharedLog {
    * included. `isDue`: the state has to be written for it, although nothing else has changed.
    */
   pledge(): { readonly name: string; readonly bytes: Uint8Array; readonly isDue: boolean };
-  /** Ends the run of a transaction at `time`. */
-  flush(time: number): void;
+  /** Ends the run of a transaction, which has used this time. */
+  flush(used: UsedTime): void;
+}
+
+/** A time of the keystore's clock, in ms since 1970, and how often the clock had been reset by then. */
+export interface UsedTime {
+  readonly time: number;
+  readonly resets: number;
 }

@@ -101,7 +101,7 @@ export class SqliteStore implements Store {
   arrive({ snapshot, ends: left, time }: Departure, descriptor: string, move: Move): void {
     // One more, so that no row of an earlier stay in PostgreSQL can be put back.
     const ends = left.map((end) => ({ ...end, commits: end.commits + 1 }));
-    this.#log?.arrive(ends, time);
+    this.#log?.arrive(ends, { time, resets: snapshot.clock.resets });
     const heads = this.#log === undefined ? writeEnds(ends) : writePledges(ends);
     this.freshness.adopt({ ...snapshot, descriptor, heads, move }, time);
   }
@@ -256,7 +256,9 @@ export class SqliteStore implements Store {
   #flushState(): void {
     const log = this.#log;
     if (log === undefined) return this.freshness.flush();
-    log.flush(this.now());
+    const { latest, resets } = this.freshness.clock;
+    // A transaction that resets the clock has used a time that counts no longer.
+    log.flush({ time: resets === this.#latest.resets ? this.now() : latest, resets });
     const { name, bytes, isDue } = log.pledge();
     if (!isDue && !this.freshness.isChanged) return undefined;
     this.freshness.setHead(name, bytes);
@@ -275,7 +277,7 @@ export class SqliteStore implements Store {
   #tick(): number {
     const { latest, resets } = this.freshness.clock;
     const known = resets === this.#latest.resets ? this.#latest.time : 0;
-    const others = this.#log?.time ?? 0;
+    const others = this.#log?.time(resets) ?? 0;
     this.#latest = { time: Math.max(Date.now(), latest, known, others), resets };
     return this.#latest.time;
   }

@@ -8,7 +8,7 @@
 import { randomUUID } from "node:crypto";
 import type { Connection, ResultRow } from "./connection.ts";
 import { unknownOutcome } from "./errors.ts";
-import type { PostgresLog } from "./shared-log.ts";
+import { NEVER, type PostgresLog } from "./shared-log.ts";
 
 /** How long a chain must not have been written for another process to take it over, in seconds. */
 const IDLE_SECONDS = 60;
@@ -49,7 +49,7 @@ export class ChainOwner {
       if (taken.length === 1) return log.claim(row);
     }
     const number = Math.max(-1, ...chains.map(({ row }) => row.number)) + 1;
-    const row = { number, commits: 0, heads: new Map(), time: 0 };
+    const row = { number, commits: 0, heads: new Map(), used: NEVER };
     const made = await connection.query(
       `INSERT INTO ${this.#chain} (number, owner, commits, touched, sealed) VALUES ($1, $2, 0, now(), $3) ON CONFLICT (number) DO NOTHING RETURNING 1`,
       [number, this.#name, log.seal(row)],

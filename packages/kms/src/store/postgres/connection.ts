@@ -7,7 +7,13 @@
 import { setTimeout } from "node:timers/promises";
 import { EnvelopeError, isEnvelopeError } from "@env/core";
 import type { PostgresAddress } from "./address.ts";
-import { ConnectionLost, keystoreProblem, statementError, unreachable } from "./errors.ts";
+import {
+  ConnectionLost,
+  keystoreProblem,
+  statementError,
+  takesNoChanges,
+  unreachable,
+} from "./errors.ts";
 
 /** What is used of `pg`'s client. */
 interface Client {
@@ -89,7 +95,7 @@ export class Connection {
       return (await client.query(query)).rows;
     } catch (error) {
       const problem = statementError(error);
-      if (problem instanceof ConnectionLost) {
+      if (problem instanceof ConnectionLost || takesNoChanges(error)) {
         this.#isInTransaction = false;
         this.#drop(client);
       }

@@ -30,6 +30,13 @@ export function isConflict(error: unknown): boolean {
   return ["40001", "40P01", "22012"].includes(facts(error).code);
 }
 
+/** Whether the server has become a standby, or read-only: another host may take changes. */
+export function takesNoChanges(error: unknown): boolean {
+  return facts(error).code === READ_ONLY;
+}
+
+const READ_ONLY = "25006";
+
 /** The error for callers; anything that is not about the database as it is. */
 export function keystoreProblem(error: unknown, shownAs: string): unknown {
   if (error instanceof ConnectionLost) {
@@ -60,6 +67,11 @@ export function unreachable(shownAs: string, failures: readonly unknown[]): Enve
         : "PostgreSQL refuses the user or password; check the URL and pg_hba.conf";
     return keystoreError("ERR_ENVELOPE_KEYSTORE_IO", shownAs, problem, refusal);
   }
+  const untrusted = failures.find(isAboutTls);
+  if (untrusted !== undefined) {
+    const problem = `the connection cannot be encrypted as sslmode demands (${reasonOf(untrusted)}); check sslrootcert, the host's name and the server's certificate`;
+    return keystoreError("ERR_ENVELOPE_KEYSTORE_IO", shownAs, problem, untrusted);
+  }
   const reasons = failures.map((error) => (error instanceof Error ? reasonOf(error) : "unknown"));
   return keystoreError(
     "ERR_ENVELOPE_KEYSTORE_BUSY",
@@ -77,6 +89,12 @@ export function unknownOutcome(shownAs: string, cause?: unknown): EnvelopeError 
     "the connection to PostgreSQL was cut while it committed, and it could not be asked in time; the change was made, or not. Look at the key or the audit log before you try again",
     cause,
   );
+}
+
+/** Node names problems with a certificate by OpenSSL's codes; `pg` has no code for a server without TLS. */
+function isAboutTls(error: unknown): error is Error {
+  if (!(error instanceof Error)) return false;
+  return /CERT|UNABLE_TO_/.test(facts(error).code) || /does not support SSL/.test(error.message);
 }
 
 /** A connection to several addresses of a name fails with a list. */
@@ -98,7 +116,7 @@ type Problem = readonly [EnvelopeErrorCode, string];
 /** Each with the beginning of its SQLSTATE. */
 const problems: readonly (readonly [string, Problem])[] = [
   [
-    "25006",
+    READ_ONLY,
     [
       "ERR_ENVELOPE_KEYSTORE_IO",
       "the database is read-only; nothing was changed. Look for the primary server",

@@ -14,7 +14,7 @@
  * @module
  */
 import { boundsOf, MAX_SEALED_BYTES } from "../audit-table.ts";
-import type { SharedLog } from "../engine.ts";
+import type { SharedLog, UsedTime } from "../engine.ts";
 import { Fault } from "../file-errors.ts";
 import { decodeCommits, encodeCommits, pledgeName, type LogEnd } from "../log-ends.ts";
 import type { RowSealer } from "../row-sealer.ts";
@@ -29,7 +29,7 @@ export interface Question {
 /** A row of the table `chain`. */
 export interface ChainRow extends LogEnd {
   /** The latest time that its writer has used. */
-  readonly time: number;
+  readonly used: UsedTime;
 }
 
 type ChainRows = ReadonlyMap<number, ChainRow>;
@@ -47,7 +47,7 @@ interface Pending {
   readonly rows: readonly AuditRow[];
   readonly cut: number | undefined;
   readonly heads: ChainRow["heads"];
-  readonly time: number;
+  readonly used: UsedTime;
 }
 
 /** How long the newest number of a chain may be nowhere but in its own row, in ms. */
@@ -57,6 +57,8 @@ const MAX_CHAIN_BYTES = 4096;
 /** Ends a run that asked for something that is not here. The log remembers it, whoever catches this. */
 class Missing extends Error {}
 
+export const NEVER: UsedTime = { time: 0, resets: 0 };
+
 export class PostgresLog implements SharedLog {
   readonly rows: AuditRows;
   readonly #sealer: RowSealer;
@@ -65,10 +67,11 @@ export class PostgresLog implements SharedLog {
   /** The most commits that were seen of each chain. */
   readonly #seen = new Map<number, number>();
   #own: ChainRow | undefined;
-  #time = 0;
+  /** The latest time that is known since the latest reset of the clock that is. */
+  #used = NEVER;
   #pledgeDue = 0;
   /** The chains with which a new keystore begins. */
-  #first: readonly ChainRow[] = [{ number: 0, commits: 0, heads: new Map(), time: 0 }];
+  #first: readonly ChainRow[] = [{ number: 0, commits: 0, heads: new Map(), used: NEVER }];
   #pending: Pending = NOTHING;
   /** What was fetched for the runs of this transaction, and what the current one lacks. */
   readonly #answers = new Map<string, readonly ResultRow[]>();
@@ -100,8 +103,8 @@ export class PostgresLog implements SharedLog {
     };
   }
 
-  get time(): number {
-    return this.#time;
+  time(resets: number): number {
+    return this.#used.resets === resets ? this.#used.time : 0;
   }
 
   get chain(): number | undefined {
@@ -121,8 +124,8 @@ export class PostgresLog implements SharedLog {
     return [...this.#all().values()];
   }
 
-  arrive(ends: readonly LogEnd[], time: number): void {
-    this.#first = ends.map((end) => ({ ...end, time }));
+  arrive(ends: readonly LogEnd[], used: UsedTime): void {
+    this.#first = ends.map((end) => ({ ...end, used }));
   }
 
   /** The rows of a new keystore, sealed. */
@@ -154,14 +157,14 @@ export class PostgresLog implements SharedLog {
     return { name: pledgeName(number), bytes, isDue: performance.now() >= this.#pledgeDue };
   }
 
-  flush(time: number): void {
-    this.#pending = { ...this.#pending, time };
+  flush(used: UsedTime): void {
+    this.#pending = { ...this.#pending, used };
   }
 
   /** Begins a run of a transaction, again if the last one has asked for something. */
   begin(): void {
-    const { heads, time } = this.#own ?? NOTHING;
-    this.#pending = { rows: [], cut: undefined, heads, time };
+    const { heads, used } = this.#own ?? NOTHING;
+    this.#pending = { rows: [], cut: undefined, heads, used };
     this.#missing.clear();
   }
 
@@ -182,16 +185,16 @@ export class PostgresLog implements SharedLog {
 
   /** What the transaction writes. */
   changes(): LogChanges {
-    const { rows, cut, heads, time } = this.#pending;
+    const { rows, cut, heads, used } = this.#pending;
     const { number, commits } = this.requireOwn();
-    return { rows, cut, sealed: this.seal({ number, commits: commits + 1, heads, time }) };
+    return { rows, cut, sealed: this.seal({ number, commits: commits + 1, heads, used }) };
   }
 
   /** @param hasPledged - Whether the state was written. */
   committed(hasPledged: boolean): void {
     const { number, commits } = this.requireOwn();
-    const { heads, time } = this.#pending;
-    this.#own = { number, commits: commits + 1, heads, time };
+    const { heads, used } = this.#pending;
+    this.#own = { number, commits: commits + 1, heads, used };
     this.#note(this.#own);
     if (hasPledged) this.#pledgeDue = performance.now() + PLEDGE_MS;
   }
@@ -225,20 +228,22 @@ export class PostgresLog implements SharedLog {
     return row;
   }
 
-  seal({ number, commits, heads, time }: ChainRow): Uint8Array {
+  seal({ number, commits, heads, used }: ChainRow): Uint8Array {
     const texts = Object.fromEntries(
       [...heads].map(([name, bytes]) => [
         name,
         Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString("base64"),
       ]),
     );
-    const plaintext = Buffer.from(JSON.stringify({ time, heads: texts }));
+    const plaintext = Buffer.from(JSON.stringify({ ...used, heads: texts }));
     return this.#sealer.seal(nameOf(number, commits), plaintext);
   }
 
-  #note({ number, commits, time }: ChainRow): void {
+  #note({ number, commits, used }: ChainRow): void {
     this.#seen.set(number, commits);
-    this.#time = Math.max(this.#time, time);
+    const { time, resets } = this.#used;
+    const isLater = used.resets === resets ? used.time > time : used.resets > resets;
+    if (isLater) this.#used = used;
   }
 
   /** {@link PostgresLog.own}, inside of a transaction that writes. */
@@ -304,7 +309,7 @@ export class PostgresLog implements SharedLog {
   }
 }
 
-const NOTHING: Pending = { rows: [], cut: undefined, heads: new Map(), time: 0 };
+const NOTHING: Pending = { rows: [], cut: undefined, heads: new Map(), used: NEVER };
 const MAX_NUMBER = Number.MAX_SAFE_INTEGER;
 const COLUMNS = `seq, time, CASE WHEN octet_length(sealed) <= ${MAX_SEALED_BYTES} THEN sealed END AS sealed`;
 
@@ -326,14 +331,13 @@ function toRow({ seq, time, sealed }: ResultRow): AuditRow {
 }
 
 /** The row was sealed under the root key, so its form is what this build or another has written. */
-function decode(plaintext: Uint8Array): Pick<ChainRow, "heads" | "time"> {
+function decode(plaintext: Uint8Array): Pick<ChainRow, "heads" | "used"> {
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion
-  const { time, heads } = JSON.parse(Buffer.from(plaintext).toString()) as {
-    time: number;
+  const { heads, ...used } = JSON.parse(Buffer.from(plaintext).toString()) as UsedTime & {
     heads: Record<string, string>;
   };
   return {
-    time,
+    used,
     heads: new Map(
       Object.entries(heads).map(([name, text]) => [
         name,
