@@ -21,18 +21,22 @@ const PERMISSIVE = new Set([
   "ISC",
   "MIT",
   "Public Domain",
+  "Unicode-3.0",
   "Unlicense",
 ]);
 
 /**
  * Whether a licence expression can be met by permissive licences alone.
  *
- * @param expression - SPDX, in which AND binds before OR; parentheses around the whole are ignored.
+ * @param expression - SPDX, in which AND binds before OR.
  */
 export function isPermissive(expression: string): boolean {
-  const bare = expression.replaceAll(/^\(|\)$/g, "");
-  if (/[()]/.test(bare)) return false; // Nobody writes nested ones; a person shall look at the first.
-  return bare
+  const group = /\(([^()]*)\)/.exec(expression);
+  if (group !== null) {
+    const [whole, inner = ""] = group;
+    return isPermissive(expression.replace(whole, isPermissive(inner) ? "MIT" : "refused"));
+  }
+  return expression
     .split(" OR ")
     .some((choice) => choice.split(" AND ").every((licence) => PERMISSIVE.has(licence.trim())));
 }

@@ -23,6 +23,12 @@ export function hasCargo(subcommand?: string): boolean {
   return spawnSync("cargo", args, { env, stdio: "ignore" }).status === 0;
 }
 
+/** The target of this machine, if a nightly toolchain is there. */
+export function nightlyTarget(): string | undefined {
+  const { stdout } = spawnSync("rustc", ["+nightly", "-vV"], { env, encoding: "utf8" });
+  return /^host: (.+)$/m.exec(stdout ?? "")?.[1];
+}
+
 /** Why the crates cannot be built here, if they cannot. */
 export function whyNotBuilt(): string | undefined {
   if (!hasCargo()) return "cargo is not installed";
@@ -32,6 +38,27 @@ export function whyNotBuilt(): string | undefined {
     stdio: "ignore",
   });
   return status === 0 ? undefined : "cargo cannot fetch the crates that they depend on";
+}
+
+interface Crate {
+  readonly name: string;
+  /** SPDX */
+  readonly license: string | null;
+  /** Absent for our own. */
+  readonly source: string | null;
+}
+
+/** All crates of Cargo.lock. */
+export function lockedCrates(): readonly Crate[] {
+  const args = ["metadata", "--locked", "--format-version=1"];
+  const { status, stdout, stderr } = spawnSync("cargo", args, {
+    cwd: crates,
+    env,
+    encoding: "utf8",
+    maxBuffer: 2 ** 26,
+  });
+  if (status !== 0) throw new Error(`cargo metadata failed\n${stderr}`);
+  return (JSON.parse(stdout) as { readonly packages: readonly Crate[] }).packages;
 }
 
 /**

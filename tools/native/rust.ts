@@ -4,14 +4,15 @@
  *
  *     node --conditions=@env/source tools/native/rust.ts [--fuzz SECONDS]
  *
- * Advisories come from a database on the network. Fuzzing needs a nightly toolchain, whose sanitizer also finds
- * reads and writes beside a buffer.
+ * Advisories come from a database on the network. Fuzzing needs a nightly toolchain: its AddressSanitizer finds reads
+ * and writes beside a buffer, and the tests run under it first. `cargo fuzz run calls` does the same with more options.
  *
  * @module
  */
 import { parseArgs } from "node:util";
 import { command, report } from "../command.ts";
-import { cargo, hasCargo, whyNotBuilt } from "./cargo.ts";
+import { isPermissive } from "../check-licences.ts";
+import { cargo, hasCargo, lockedCrates, nightlyTarget, whyNotBuilt } from "./cargo.ts";
 
 interface Check {
   readonly args: readonly string[];
@@ -26,6 +27,23 @@ const CHECKS: readonly Check[] = [
   { args: ["deny", "--locked", "check"], needs: "deny" },
 ];
 
+const CRATES_IO = "registry+https://github.com/rust-lang/crates.io-index";
+
+/** Source: `cargo fuzz build --verbose`, of cargo-fuzz 0.13 */
+const INSTRUMENTED = [
+  "-Cpasses=sancov-module",
+  "-Cllvm-args=-sanitizer-coverage-level=4",
+  "-Cllvm-args=-sanitizer-coverage-inline-8bit-counters",
+  "-Cllvm-args=-sanitizer-coverage-pc-table",
+  "-Cllvm-args=-sanitizer-coverage-trace-compares",
+  "--cfg fuzzing",
+  "-Cllvm-args=-simplifycfg-branch-fold-threshold=0",
+  "-Zsanitizer=address",
+  "-Cllvm-args=-sanitizer-coverage-stack-depth",
+  "-Cdebug-assertions",
+  "-Ccodegen-units=1",
+].join(" ");
+
 await command(import.meta, (args) => {
   const { values } = parseArgs({ args: [...args], options: { fuzz: { type: "string" } } });
   const problem = whyNotBuilt();
@@ -33,13 +51,19 @@ await command(import.meta, (args) => {
   if (values.fuzz !== undefined) {
     return report("rust", fuzz(values.fuzz) ? [] : ["fuzzing failed"], "fuzzing has ended");
   }
-  const failed = CHECKS.filter((check) => !passes(check)).map(({ args: [name = ""] }) => name);
-  return report(
-    "rust",
-    failed.map((name) => `cargo ${name} failed`),
-    "the crates are in order",
+  const failed = CHECKS.filter((check) => !passes(check)).map(
+    ({ args: [name = ""] }) => `cargo ${name} failed`,
   );
+  return report("rust", [...failed, ...unfitCrates()], "the crates are in order");
 });
+
+/** What cargo deny also finds, where it is not installed: licences, and crates from elsewhere than crates.io. */
+function unfitCrates(): string[] {
+  return lockedCrates().flatMap(({ name, license, source }) => [
+    ...(isPermissive(license ?? "none") ? [] : [`${name}: ${license}`]),
+    ...(source === null || source === CRATES_IO ? [] : [`${name} comes from ${source}`]),
+  ]);
+}
 
 function passes({ args, needs }: Check): boolean {
   if (needs === undefined || hasCargo(needs)) return cargo(args);
@@ -48,19 +72,14 @@ function passes({ args, needs }: Check): boolean {
 }
 
 function fuzz(seconds: string): boolean {
-  if (!hasCargo("fuzz") || !hasCargo("+nightly")) {
-    console.log(
-      "rust: fuzzing is left out, because cargo fuzz or a nightly toolchain is not installed",
-    );
+  const target = nightlyTarget();
+  if (target === undefined) {
+    console.log("rust: fuzzing is left out, because no nightly toolchain is installed");
     return true;
   }
-  return cargo([
-    "+nightly",
-    "fuzz",
-    "run",
-    "calls",
-    "--",
-    `-max_total_time=${seconds}`,
-    "-max_len=4096",
-  ]);
+  const run = (...args: readonly string[]): boolean =>
+    cargo(["+nightly", ...args], { RUSTFLAGS: INSTRUMENTED });
+  const build = ["--locked", "--manifest-path=fuzz/Cargo.toml", "--release", `--target=${target}`];
+  const limits = [`-max_total_time=${seconds}`, "-max_len=4096"];
+  return run("test", ...build) && run("run", ...build, "--bin=calls", "--", ...limits);
 }
