@@ -40,15 +40,20 @@ export function indexKey(dataKey: HeldDataKey, place: Context): Awaitable<HeldDa
  * @param key - From {@link indexKey}.
  * @param partition - 0 to `partitions` - 1.
  */
-export async function indexHash(
+export function indexHash(
   key: HeldDataKey,
   { rule = "exact", bits = 128 }: IndexDefinition,
   type: Parameters<typeof indexBytes>[0],
   value: unknown,
   partition: number,
-): Promise<Bytes> {
+): Awaitable<Bytes> {
   const equal = typeof value === "string" ? normalise(rule, value) : value;
-  const hash = await hmacWith(key, Buffer.concat([Buffer.of(partition), indexBytes(type, equal)]));
+  const hash = hmacWith(key, Buffer.concat([Buffer.of(partition), indexBytes(type, equal)]));
+  return hash instanceof Promise ? hash.then((all) => cut(all, bits)) : cut(hash, bits);
+}
+
+/** The first bits of a hash, in as few bytes as there can be. */
+function cut(hash: Bytes, bits: number): Bytes {
   const kept = hash.slice(0, Math.ceil(bits / 8));
   const spare = kept.length * 8 - bits;
   kept[kept.length - 1] = (kept.at(-1) ?? 0) & (0xff << spare);

@@ -15,7 +15,7 @@ import { partsOf, type AnyColumns } from "./columns.ts";
 import { destroyKeys, readKeys, retireKeys, type KeySelection } from "./key-table.ts";
 import { toScope } from "./place.ts";
 import { report, selectTables, type PassScope } from "./report.ts";
-import { sweep, type PaceOptions, type SweepCounts, type Work } from "./sweep.ts";
+import { persistently, sweep, type PaceOptions, type SweepCounts, type Work } from "./sweep.ts";
 import { TableSql, type ReadRow, type RowChange } from "./table-sql.ts";
 import { indexesOf, requireInteger, type TableDefinition } from "./tables.ts";
 import { bufferOf, parseStored } from "./value.ts";
@@ -141,7 +141,9 @@ async function run(
   const { client, keys, writeLease } = partsOf(columns);
   const { signal, dryRun = false } = options;
   if (dryRun) return dry(columns, options, old);
-  let state = await readPass(client, pass.name);
+  const again = <T>(work: () => Promise<T>): Promise<T> => persistently(work, signal);
+  const write = (now: PassState): Promise<void> => again(() => writePass(client, pass.name, now));
+  let state = await again(() => readPass(client, pass.name));
   if (state === undefined) {
     const now = Date.now();
     const begun: PassState = {
@@ -149,10 +151,12 @@ async function run(
       round: pass.indexes === "new key" ? 0 : now,
       tables: {},
     };
-    await client.transaction(async (inner) => {
-      if (old !== undefined) await retireKeys(inner, { ...old, until: begun.begun });
-      await writePass(inner, pass.name, begun);
-    });
+    await again(() =>
+      client.transaction(async (inner) => {
+        if (old !== undefined) await retireKeys(inner, { ...old, until: begun.begun });
+        await writePass(inner, pass.name, begun);
+      }),
+    );
     state = begun;
   }
   keys.forgetLeases();
@@ -160,48 +164,44 @@ async function run(
   const settled = state.begun + writeLease;
   if (state.round === 0) {
     // Hashes do not say which key they are from. So all writers use the new keys before the first row is read.
-    await keys.renewAll("index", state.begun);
+    const { begun } = state;
+    await again(() => keys.renewAll("index", begun));
     await setTimeout(writeLease, undefined, { signal });
     state = { ...state, round: Date.now() };
-    await writePass(client, pass.name, state);
+    await write(state);
   }
   for (;;) {
+    const { begun } = state;
     state = await sweepAll(columns, pass, options, state);
-    const remaining = pass.values ? await dependents(columns, options, old, state.begun) : 0;
+    const remaining = pass.values ? await again(() => dependents(columns, options, old, begun)) : 0;
     const failed = Object.values(state.tables).reduce((sum, { counts }) => sum + counts.failed, 0);
     const complete = pass.values ? remaining === 0 : state.round >= settled;
     if (failed > 0 || (complete && Date.now() >= settled)) {
-      const destroyed = await end(
-        columns,
-        pass,
-        state,
-        old,
-        destroy && remaining === 0 && failed === 0,
-        failed === 0,
-      );
+      const whole = failed === 0;
+      const ends = { destroy: destroy && remaining === 0 && whole, whole };
+      const destroyed = await again(() => end(columns, pass, begun, old, ends));
       return { tables: countsOf(state), remaining, destroyed };
     }
     if (Date.now() < settled) await setTimeout(settled - Date.now() + 1, undefined, { signal });
     // The rows that were written meanwhile; all others have nothing to change.
-    state = { ...state, round: Date.now(), tables: again(state.tables) };
-    await writePass(client, pass.name, state);
+    state = { ...state, round: Date.now(), tables: onceMore(state.tables) };
+    await write(state);
   }
 }
 
 async function end(
   columns: AnyColumns,
   pass: Pass,
-  state: PassState,
+  begun: number,
   old: KeySelection | undefined,
-  destroy: boolean,
-  whole: boolean,
+  { destroy, whole }: { readonly destroy: boolean; readonly whole: boolean },
 ): Promise<string[]> {
   const { client } = partsOf(columns);
   return client.transaction(async (inner) => {
     if (pass.indexes === "new key" && whole)
-      await retireKeys(inner, { purpose: "index", until: state.begun, replaced: true });
+      await retireKeys(inner, { purpose: "index", until: begun, replaced: true });
     const destroyed =
-      destroy && old !== undefined ? await destroyKeys(inner, { ...old, until: state.begun }) : [];
+      destroy && old !== undefined ? await destroyKeys(inner, { ...old, until: begun }) : [];
     await endPass(inner, pass.name);
     return destroyed;
   });
@@ -219,11 +219,12 @@ async function sweepAll(
     const definition = columns.tables[name];
     const earlier = tables.get(name);
     if (definition === undefined || earlier?.done === true) continue;
-    const table = await TableSql.open(client, name, definition);
+    const table = await persistently(() => TableSql.open(client, name, definition), options.signal);
     const work = new RowWork(columns, name, definition, pass);
     const note = async (swept: PassState["tables"][string]): Promise<void> => {
       tables.set(name, swept);
-      await writePass(client, pass.name, { ...from, tables: Object.fromEntries(tables) });
+      const now = { ...from, tables: Object.fromEntries(tables) };
+      await persistently(() => writePass(client, pass.name, now), options.signal);
       options.onProgress?.({ table: name, counts: swept.counts });
     };
     const start = earlier ?? { position: undefined, counts: { rows: 0, changed: 0, failed: 0 } };
@@ -268,36 +269,40 @@ class RowWork {
     const stale =
       this.#pass.indexes === "with values" ? rows.filter((read) => this.#isStale(read)) : rows;
     const opened = await this.#openAll(stale);
-    const changes: RowChange[] = [];
-    let failed = 0;
-    for (const [at, read] of stale.entries()) {
+    const plains: Readonly<Record<string, unknown>>[] = [];
+    const reads = stale.filter((_, at) => {
       const plain = opened[at];
-      if (plain === undefined) failed++;
-      else {
-        const set = await this.#rewrite(read, plain);
-        if (set === undefined) continue;
-        const was = Object.fromEntries(
-          this.#properties.map((property) => [property, read.row[property]]),
-        );
-        changes.push({ key: read.key, was, old: read.old, set: { ...was, ...set } });
-      }
+      if (plain !== undefined) plains.push(plain);
+      return plain !== undefined;
+    });
+    const changes: RowChange[] = [];
+    for (const [at, set] of (await this.#rewrite(reads, plains)).entries()) {
+      const read = reads[at];
+      if (read === undefined) continue;
+      const { key, row, old } = read;
+      const mine = this.#properties.filter((property) => property in set);
+      if (mine.every((property) => isSame(set[property], row[property]))) continue;
+      const was = Object.fromEntries(this.#properties.map((property) => [property, row[property]]));
+      const now = Object.fromEntries(mine.map((property) => [property, set[property]]));
+      changes.push({ key, was, old, set: { ...was, ...now } });
     }
-    return { changes, failed };
+    return { changes, failed: stale.length - reads.length };
   }
 
-  /** Returns what a row gets, or `undefined` if that is what it has. */
+  /** Returns what rows get: new values where theirs are stale, and blind indexes. */
   async #rewrite(
-    read: ReadRow,
-    plain: Readonly<Record<string, unknown>>,
-  ): Promise<object | undefined> {
+    reads: readonly ReadRow[],
+    plains: readonly Readonly<Record<string, unknown>>[],
+  ): Promise<readonly Readonly<Record<string, unknown>>[]> {
     const table = this.#columns.table(this.#name);
-    const stale = this.#pass.values && this.#isStale(read);
-    const set: Readonly<Record<string, unknown>> = stale
-      ? await table.seal(plain)
-      : await table.indexes(plain);
-    const mine = this.#properties.filter((property) => property in set);
-    if (mine.every((property) => isSame(set[property], read.row[property]))) return undefined;
-    return Object.fromEntries(mine.map((property) => [property, set[property]]));
+    const isStale = reads.map((read) => this.#pass.values && this.#isStale(read));
+    const sealed = await table.sealAll(plains.filter((_, at) => isStale[at]));
+    const anew = sealed.values();
+    const sets: Readonly<Record<string, unknown>>[] = [];
+    for (const [at, plain] of plains.entries()) {
+      sets.push(isStale[at] ? (anew.next().value ?? {}) : await table.indexes(plain));
+    }
+    return sets;
   }
 
   /** Opens rows at once; where one of them cannot be read, each by itself. */
@@ -386,7 +391,7 @@ async function dry(
 }
 
 /** The state of a pass that goes over its tables once more, and still says what it has changed. */
-function again(tables: PassState["tables"]): PassState["tables"] {
+function onceMore(tables: PassState["tables"]): PassState["tables"] {
   return Object.fromEntries(
     Object.entries(tables).map(([name, { counts }]) => {
       const start = { rows: 0, changed: counts.changed, failed: 0 };

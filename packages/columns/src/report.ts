@@ -7,6 +7,7 @@ import { inspect, type Context } from "@env/core";
 import { partsOf, type AnyColumns } from "./columns.ts";
 import { keysAfter, scopeHash, scopeText, type KeyRow, type KeyState } from "./key-table.ts";
 import { toScope, type Purpose } from "./place.ts";
+import { persistently } from "./sweep.ts";
 import { TableSql, type ColumnUse } from "./table-sql.ts";
 
 /** Which tables and rows are meant. */
@@ -143,7 +144,8 @@ export async function report(columns: AnyColumns, options: PassScope = {}): Prom
 export async function* allKeys(columns: AnyColumns): AsyncGenerator<KeyRow> {
   const { client } = partsOf(columns);
   for (let last = ""; ;) {
-    const keys = await keysAfter(client, last, KEYS_AT_ONCE);
+    const after = last;
+    const keys = await persistently(() => keysAfter(client, after, KEYS_AT_ONCE));
     yield* keys;
     const end = keys.at(-1)?.id;
     if (end === undefined) return;

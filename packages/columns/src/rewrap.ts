@@ -106,6 +106,6 @@ async function rewrapOne(
       return result.changed;
     }
     // Somebody else has rewrapped or destroyed it.
-    [key] = await readKeys(client, [key.id]);
+    [key] = await persistently(() => readKeys(client, [first.id]), signal);
   }
 }

@@ -14,7 +14,7 @@ import { keyName, type ReadRow, type RowChange, type TableSql } from "./table-sq
 
 /** How a pass goes over tables. */
 export interface PaceOptions {
-  /** Rows that are read and changed at once, 1 to 10,000. Default: 500. */
+  /** Rows that are read and changed at once, 1 to 10,000. Default: 1000. */
   readonly batch?: number | undefined;
   /** Batches at a time, 1 to 16. Default: 2. */
   readonly concurrency?: number | undefined;
@@ -65,7 +65,7 @@ export async function sweep(
   work: (rows: readonly ReadRow[]) => Promise<Work>,
   note: (state: SweepState) => Promise<void>,
 ): Promise<SweepState> {
-  const { batch = 500, concurrency = 2, rowsPerSecond = Infinity, signal } = pace;
+  const { batch = 1000, concurrency = 2, rowsPerSecond = Infinity, signal } = pace;
   let { position, counts } = from;
   let reading: Promise<readonly ReadRow[]> = Promise.resolve([]);
   let last = position;
@@ -101,7 +101,7 @@ export async function sweep(
       changed: counts.changed + changed,
       failed: counts.failed + failed,
     };
-    await persistently(() => note({ position, counts }), signal);
+    await note({ position, counts });
     read += rows.length;
     return "done";
   };
@@ -136,24 +136,16 @@ async function change(
     // Nobody changes a row that often between a read and a write: it cannot be compared with what was read.
     if (rounds === MAX_ROUNDS) return { changed, failed: failed + left.length };
     signal?.throwIfAborted();
-    const { changes, failed: more } = await work(left);
+    const now = left;
+    const { changes, failed: more } = await persistently(() => work(now), signal);
     failed += more;
-    const done = await persistently(() => inTransaction(table, client, changes), signal);
+    const done = await persistently(() => table.change(client, changes), signal);
     changed += done.size;
     const missed = changes.filter(({ key }) => !done.has(keyName(key))).map(({ key }) => key);
     // Somebody else has changed these rows, or deleted them.
     left = missed.length === 0 ? [] : await persistently(() => table.rows(missed), signal);
   }
   return { changed, failed };
-}
-
-async function inTransaction(
-  table: TableSql,
-  client: SqlClient,
-  changes: readonly RowChange[],
-): Promise<ReadonlySet<string>> {
-  if (changes.length === 0) return new Set();
-  return client.transaction((inner) => table.change(inner, changes));
 }
 
 /** Does something again that failed for a reason that passes. */

@@ -6,7 +6,13 @@
 import type { AsyncLocalStorage } from "node:async_hooks";
 import { randomBytes } from "node:crypto";
 import { EnvelopeError, type Awaitable, type Bytes, type Context } from "@env/core";
-import { openPayload, openPayloads, sealPayload, type HeldDataKey } from "@env/core/data-keys";
+import {
+  openPayload,
+  openPayloads,
+  sealPayload,
+  sealPayloads,
+  type HeldDataKey,
+} from "@env/core/data-keys";
 import { indexHash, indexKey, indexPlace, partitionOf } from "./blind-index.ts";
 import {
   PlaceHasher,
@@ -44,6 +50,16 @@ export interface ColumnConverter<C extends ColumnDefinition> {
   readonly open: <S>(stored: S) => ValueOf<C> | Extract<S, null>;
   /** The type of the column in the database. */
   readonly sqlType: Readonly<Record<"postgres" | "sqlite", string>>;
+}
+
+/** A value on its way to the database. */
+interface Sealing {
+  readonly row: Record<string, unknown>;
+  readonly column: string;
+  readonly header: Uint8Array;
+  readonly form: "bytes" | "text";
+  readonly info: readonly Uint8Array[];
+  readonly plaintext: Uint8Array;
 }
 
 /** A value of a result set on its way to plaintext. */
@@ -102,27 +118,45 @@ export class TableColumns<T extends TableDefinition> {
    * @throws TypeError for a value of another type, or a row without what it is bound to; EnvelopeError
    * `ERR_ENVELOPE_SHREDDED`, `ERR_ENVELOPE_LIMIT`, and like `Envelope.encrypt`.
    */
-  async seal<R extends Plain<T>>(row: R): Promise<Sealed<T, R>>;
-  async seal(row: Row): Promise<Row> {
-    const out: Record<string, unknown> = { ...row };
-    const given = this.#columns.filter(([column]) => (row[column] ?? undefined) !== undefined);
-    if (given.length > 0) {
-      const scope = this.scopeOf(row);
-      const key = await this.#writingKey(scope, "values", given.length);
-      for (const [column, definition] of given) {
-        const plaintext = encode(this.name, column, definition, row[column]);
-        const info = this.#info(key.header, scope, column, row);
-        const payload = await sealPayload(key.dataKey, info, plaintext);
-        out[column] = encodeStored(key.header, payload, definition.form ?? "bytes");
-      }
-    }
-    return Object.assign(out, await this.#indexes(row));
+  async seal<R extends Plain<T>>(row: R): Promise<Sealed<T, R>> {
+    const [sealed] = await this.sealAll([row]);
+    // oxlint-disable-next-line typescript/no-non-null-assertion -- one row gives one row
+    return sealed!;
   }
 
-  /** Does what {@link seal} does for several rows. */
-  async sealAll<R extends Plain<T>>(rows: readonly R[]): Promise<Sealed<T, R>[]> {
-    const sealed: Sealed<T, R>[] = [];
-    for (const row of rows) sealed.push(await this.seal(row));
+  /** Does what {@link seal} does for several rows: in one call of the cryptography for each data key where that takes several. */
+  async sealAll<R extends Plain<T>>(rows: readonly R[]): Promise<Sealed<T, R>[]>;
+  async sealAll(rows: readonly Row[]): Promise<Row[]> {
+    const sealed: Record<string, unknown>[] = [];
+    const byKey = new Map<HeldDataKey, Sealing[]>();
+    for (const row of rows) {
+      const out: Record<string, unknown> = { ...row };
+      sealed.push(out);
+      const given = this.#columns.filter(([column]) => (row[column] ?? undefined) !== undefined);
+      if (given.length > 0) {
+        const scope = this.scopeOf(row);
+        const { header, dataKey } = await this.#writingKey(scope, "values", given.length);
+        let others = byKey.get(dataKey);
+        if (others === undefined) byKey.set(dataKey, (others = []));
+        for (const [column, definition] of given) {
+          const plaintext = encode(this.name, column, definition, row[column]);
+          const info = this.#info(header, scope, column, row);
+          const form = definition.form ?? "bytes";
+          others.push({ row: out, column, header, form, info, plaintext });
+        }
+      }
+      Object.assign(out, await this.#indexes(row));
+    }
+    for (const [dataKey, values] of byKey) {
+      const infos = values.map(({ info }) => info);
+      const plaintexts = values.map(({ plaintext }) => plaintext);
+      const payloads = await sealPayloads(dataKey, infos, plaintexts);
+      for (const [at, payload] of payloads.entries()) {
+        const value = values[at];
+        if (value === undefined) continue;
+        value.row[value.column] = encodeStored(value.header, payload, value.form);
+      }
+    }
     return sealed;
   }
 

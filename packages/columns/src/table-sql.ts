@@ -133,7 +133,7 @@ export class TableSql {
     if (first === undefined) return new Set();
     return client.dialect === "postgres"
       ? this.#changeAtOnce(client, changes, first)
-      : this.#changeEach(client, changes);
+      : client.transaction((inner) => this.#changeEach(inner, changes));
   }
 
   /** Counts values by data key and column, all in one statement and so at one time. */
@@ -197,49 +197,54 @@ export class TableSql {
     }));
   }
 
-  /** PostgreSQL takes all changes as one JSON parameter, which every driver can send. */
+  /** PostgreSQL takes all changes in one statement, as an array of each column in its text form, which every driver can send. */
   async #changeAtOnce(
     client: SqlClient,
     changes: readonly RowChange[],
     first: RowChange,
   ): Promise<ReadonlySet<string>> {
-    const sets = Object.keys(first.set);
-    const checks = Object.keys(first.was);
-    const value = (property: string, from: string): string =>
-      this.#isBytes(property) ? `decode(v.${from}, 'hex')` : `v.${from}`;
+    const params: string[] = [];
+    const arrays: string[] = [];
+    /** Adds an array, and returns its element of a row. */
+    const array = (type: string, values: readonly unknown[]): string => {
+      arrays.push(`$${params.push(arrayText(values))}::text::${type}[]`);
+      return `v.a${params.length}`;
+    };
+    const type = (property: string): string => (this.#isBytes(property) ? "bytea" : "text");
     const name = (property: string): string => quote(columnName(this.#definition, property));
-    const assignments = sets.map(
-      (property, at) => `${name(property)} = ${value(property, `n${at}`)}`,
+    const conditions = this.#key.map((column, at) => {
+      const bytes = isBytesType(column.type);
+      const keys = changes.map(({ key }) => (bytes ? `\\x${key[at]}` : key[at]));
+      return `t.${quote(column.name)} = ${array(column.type, keys)}`;
+    });
+    for (const property of Object.keys(first.was)) {
+      const was = array(
+        type(property),
+        changes.map((change) => change.was[property]),
+      );
+      conditions.push(`t.${name(property)} IS NOT DISTINCT FROM ${was}`);
+    }
+    for (const property of this.#old) {
+      const was = array(
+        "text",
+        changes.map(({ old }) => old[property]),
+      );
+      const now = this.#toText(columnName(this.#definition, property), "t.");
+      conditions.push(`${now} IS NOT DISTINCT FROM ${was}`);
+    }
+    const assignments = Object.keys(first.set).map(
+      (property) =>
+        `${name(property)} = ${array(
+          type(property),
+          changes.map(({ set }) => set[property]),
+        )}`,
     );
-    const conditions = [
-      ...this.#key.map((column, at) => `t.${quote(column.name)} = ${cast(column, `v.k${at}`)}`),
-      ...checks.map(
-        (property, at) => `t.${name(property)} IS NOT DISTINCT FROM ${value(property, `o${at}`)}`,
-      ),
-      ...this.#old.map(
-        (property, at) =>
-          `${this.#toText(columnName(this.#definition, property), "t.")} IS NOT DISTINCT FROM v.p${at}`,
-      ),
-    ];
-    const fields = [
-      ...this.#key.map((_, at) => `k${at} text`),
-      ...sets.map((_, at) => `n${at} text`),
-      ...checks.map((_, at) => `o${at} text`),
-      ...this.#old.map((_, at) => `p${at} text`),
-    ];
-    const records = changes.map(({ key, set, was, old }) =>
-      Object.fromEntries([
-        ...key.map((part, at) => [`k${at}`, part] as const),
-        ...sets.map((property, at) => [`n${at}`, toJson(set[property])] as const),
-        ...checks.map((property, at) => [`o${at}`, toJson(was[property])] as const),
-        ...this.#old.map((property, at) => [`p${at}`, toJson(old[property])] as const),
-      ]),
-    );
+    const keys = this.#key.map((column, at) => `${this.#toText(column.name, "t.")} AS k${at}`);
     const changed = await client.query(
       `UPDATE ${quote(this.name)} AS t SET ${assignments.join(", ")}
-       FROM json_to_recordset($1::text::json) AS v(${fields.join(", ")})
-       WHERE ${conditions.join(" AND ")} RETURNING ${this.#key.map((_, at) => `v.k${at}`).join(", ")}`,
-      [JSON.stringify(records)],
+       FROM unnest(${arrays.join(", ")}) AS v(${arrays.map((_, at) => `a${at + 1}`).join(", ")})
+       WHERE ${conditions.join(" AND ")} RETURNING ${keys.join(", ")}`,
+      params,
     );
     return new Set(changed.map((row) => keyName(this.#key.map((_, at) => String(row[`k${at}`])))));
   }
@@ -368,13 +373,15 @@ function isBytesType(type: string | undefined): boolean {
   return type === "bytea" || type?.toUpperCase() === "BLOB";
 }
 
-function toJson(value: unknown): string | null {
-  const sql = toSql(value);
-  return sql instanceof Uint8Array
-    ? bufferOf(sql).toString("hex")
-    : sql === null
-      ? null
-      : String(sql);
+/** The text of an array. Bytes are in hex, after a backslash that is escaped. */
+function arrayText(values: readonly unknown[]): string {
+  const elements = values.map((value) => {
+    const sql = toSql(value);
+    if (sql === null) return "NULL";
+    if (sql instanceof Uint8Array) return `"\\\\x${bufferOf(sql).toString("hex")}"`;
+    return `"${String(sql).replaceAll(/["\\]/g, String.raw`\$&`)}"`;
+  });
+  return `{${elements.join(",")}}`;
 }
 
 function toSql(value: unknown): SqlValue {

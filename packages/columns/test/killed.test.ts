@@ -26,7 +26,7 @@ async function runPass(url: string, pass: string, killedAt: number): Promise<boo
 
 /** Returns how often a writer wrote beside it. */
 async function runs(url: string, client: SqlClient, bytes: string, pass: string): Promise<number> {
-  const columns = passColumns(client, pass === "rewrap");
+  const columns = passColumns(client, { before: pass === "rewrap" });
   await columns.migrate();
   await client.query(
     `CREATE TABLE people (id integer PRIMARY KEY, tenant text, email ${bytes}, email_index ${bytes})`,

@@ -10,7 +10,7 @@
  */
 import { andThen, type Awaitable } from "./awaitable.ts";
 import { cryptoBackend } from "./backend.ts";
-import { requireBytes, unshared, type Bytes } from "./bytes.ts";
+import { concat, requireBytes, unshared, type Bytes } from "./bytes.ts";
 import {
   checkCacheOptions,
   DEFAULT_LIMITS,
@@ -26,7 +26,11 @@ import { keysOf, type Envelope } from "./envelope.ts";
 import { EnvelopeError, errorFacts } from "./error.ts";
 import { hashAad, hashContext, payloadInfo } from "./kdf.ts";
 import type { KeySource } from "./key-source.ts";
-import { openPayloads as openAll, type BoundPayload } from "./open-payloads.ts";
+import {
+  openPayloads as openAll,
+  sealPayloads as sealAll,
+  type BoundPayload,
+} from "./many-payloads.ts";
 import { openPayload as tryPayload } from "./payload.ts";
 
 /** A data key outside the JavaScript heap. Only the functions of this module can use it. */
@@ -153,6 +157,26 @@ export function sealPayload(
   return andThen(
     backend.sealPayload(dataKey, payloadInfo(salt, ...info), unshared(plaintext), sealed),
     () => payload,
+  );
+}
+
+/**
+ * Seals payloads under one data key, such as those of a table's rows.
+ *
+ * @param infos - What each payload is bound to, as for {@link sealPayload}.
+ * @returns One payload per plaintext, as {@link sealPayload} returns it.
+ */
+export function sealPayloads(
+  dataKey: HeldDataKey,
+  infos: readonly (readonly Uint8Array[])[],
+  plaintexts: readonly Uint8Array[],
+): Awaitable<Bytes[]> {
+  const bound = plaintexts.map((plaintext, at) => {
+    const salt = cryptoBackend().randomPublic(SALT_BYTES);
+    return { salt, info: payloadInfo(salt, ...(infos[at] ?? [])), plaintext };
+  });
+  return andThen(sealAll(dataKey, bound), (sealed) =>
+    bound.map(({ salt }, at) => concat(salt, sealed[at] ?? new Uint8Array(0))),
   );
 }
 

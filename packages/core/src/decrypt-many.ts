@@ -23,7 +23,7 @@ import { isEnvelopeError } from "./error.ts";
 import { nameOfEntries, type Entry } from "./key-block.ts";
 import type { KeySource } from "./key-source.ts";
 import { Watch } from "./observer.ts";
-import { openPayloads, type BoundPayload } from "./open-payloads.ts";
+import { openPayloads, type BoundPayload } from "./many-payloads.ts";
 import { checkOptions } from "./options.ts";
 import { badChunk } from "./payload.ts";
 import { readText } from "./text.ts";

@@ -7,6 +7,7 @@ import {
   openPayload,
   openPayloads,
   sealPayload,
+  sealPayloads,
 } from "@env/core/data-keys";
 import { pattern } from "@env/testkit/bytes";
 import { describe, expect, it } from "vitest";
@@ -106,6 +107,20 @@ describe("payloads under a data key", () => {
     expect(
       await openPayloads(dataKey, [info, info, info], [...altered, pattern(3)].slice(0, 3)),
     ).toEqual([pattern(1), undefined, pattern(20_000)]);
+  });
+
+  it("seals many at once, each with a salt of its own", async () => {
+    const { keys } = open();
+    const dataKey = await keys.open("k", await keys.create("k", { context }), { context });
+    const plaintexts = [5, 20_000, 0].map((length) => pattern(length));
+    const infos = [info, [pattern(3)], info];
+    const payloads = await sealPayloads(dataKey, infos, plaintexts);
+    expect(await openPayloads(dataKey, infos, payloads)).toEqual(plaintexts);
+    expect(await openPayload(dataKey, [pattern(3)], payloads[1] ?? pattern(0))).toHaveLength(
+      20_000,
+    );
+    expect(new Set(payloads.map((one) => String(one.subarray(0, 24)))).size).toBe(3);
+    expect(await sealPayloads(dataKey, [], [])).toEqual([]);
   });
 
   it("derives HMAC keys that differ by label", async () => {

@@ -3,7 +3,7 @@ import { expect, it } from "vitest";
 import { cryptoBackend } from "../src/backend.ts";
 import { concat, type Bytes } from "../src/bytes.ts";
 import { OTHER_KEY, type CryptoBackend, type HmacKey } from "../src/crypto.ts";
-import { openPayloads, type BoundPayload } from "../src/open-payloads.ts";
+import { openPayloads, sealPayloads, type BoundPayload } from "../src/many-payloads.ts";
 
 async function sealed(dataKey: HmacKey, length: number, seed: number): Promise<BoundPayload> {
   const info = pattern(40 + seed);
@@ -59,6 +59,45 @@ it.runIf(cryptoBackend().synchronous)(
       for (const out of outs) expect(out.every((byte) => byte === 0)).toBe(true);
     } finally {
       Reflect.deleteProperty(backend, "openPayloads");
+    }
+  },
+);
+
+it.runIf(cryptoBackend().synchronous)(
+  "asks a backend that seals many for about 1 MiB at a time, and wipes its copy of the plaintexts",
+  async () => {
+    const backend = cryptoBackend();
+    const dataKey = await backend.hmacKey(pattern(32));
+    const copies: Bytes[] = [];
+    const many: NonNullable<CryptoBackend["sealPayloads"]> = (
+      key,
+      infos,
+      infoLengths,
+      bytes,
+      byteLengths,
+      out,
+    ) => {
+      copies.push(bytes);
+      let [info, from, to] = [0, 0, 0];
+      for (const [i, length] of byteLengths.entries()) {
+        const bound = infos.subarray(info, (info += infoLengths[i] ?? 0));
+        const one = bytes.subarray(from, (from += length));
+        const room = 32 + length + 16 * (Math.floor(length / 16_384) + 1);
+        void backend.sealPayload(key, bound, one, out.subarray(to, (to += room)));
+      }
+    };
+    Object.assign(backend, { sealPayloads: many });
+    try {
+      const plaintexts = lengths.map((n, i) => ({ info: pattern(40 + i), plaintext: pattern(n) }));
+      const payloads = (await sealPayloads(dataKey, plaintexts)).map((one, i) => ({
+        info: pattern(40 + i),
+        payload: concat(new Uint8Array(24), one),
+      }));
+      expect(await openPayloads(dataKey, payloads)).toEqual(lengths.map((n) => pattern(n)));
+      expect(copies.map(({ length }) => length)).toEqual([1_416_389, 10]);
+      for (const copy of copies) expect(copy.every((byte) => byte === 0)).toBe(true);
+    } finally {
+      Reflect.deleteProperty(backend, "sealPayloads");
     }
   },
 );
