@@ -59,10 +59,12 @@ await command(import.meta, (args) => {
 
 /** What cargo deny also finds, where it is not installed: licences, and crates from elsewhere than crates.io. */
 function unfitCrates(): string[] {
-  return lockedCrates().flatMap(({ name, license, source }) => [
-    ...(isPermissive(license ?? "none") ? [] : [`${name}: ${license}`]),
-    ...(source === null || source === CRATES_IO ? [] : [`${name} comes from ${source}`]),
-  ]);
+  return lockedCrates()
+    .filter(
+      ({ license, source }) =>
+        !isPermissive(license ?? "none") || (source !== null && source !== CRATES_IO),
+    )
+    .map(({ name, license, source }) => `${name}: ${license}, from ${source ?? "here"}`);
 }
 
 function passes({ args, needs }: Check): boolean {
