@@ -41,6 +41,9 @@ function roomIn(folder: string): number {
   }
 }
 
+/** Nothing here is timed: a slow machine is not a failure, and a test that hangs still ends. */
+const testTimeout = process.env["SLOW"] === undefined ? 600_000 : 3_600_000;
+
 /** Counts the files on their lines, so that a log shows how far the run is. */
 class CountingReporter extends DefaultReporter {
   #files = 0;
@@ -133,8 +136,8 @@ export default defineConfig({
     sequence: { sequencer: SpreadingSequencer },
     // Concurrent tests start processes: more at a time are not quicker, and each takes longer.
     maxConcurrency: 2,
-    // Nothing here is timed: a slow machine is not a failure, and a test that hangs still ends.
-    testTimeout: process.env["SLOW"] === undefined ? 600_000 : 3_600_000,
+    testTimeout,
+    expect: { poll: { timeout: testTimeout } },
     hookTimeout: 600_000,
     reporters: [new CountingReporter(), ...json],
     projects: [

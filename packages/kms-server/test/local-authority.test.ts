@@ -88,14 +88,11 @@ it("serves a certificate that replaces another, and the former one while its key
   localCertificate(folder, ["kms.test"]);
   const newKey = readFileSync(tls.keyFile);
   writeFileSync(tls.keyFile, key);
-  await vi.waitFor(() => expect(warned).toHaveBeenCalled(), { timeout: 60_000, interval: 100 });
+  await expect.poll(() => warned).toHaveBeenCalled();
   await expect(get(page, ca)).resolves.toEqual(before);
   writeFileSync(tls.keyFile, newKey);
   const { fingerprint256 } = certificateIn(tls.certFile);
-  await vi.waitFor(async () => expect((await get(page, ca)).fingerprint).toBe(fingerprint256), {
-    timeout: 60_000,
-    interval: 100,
-  });
+  await expect.poll(async () => (await get(page, ca)).fingerprint).toBe(fingerprint256);
   warned.mockRestore();
 });
 

@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import { connect, type Socket } from "node:net";
 import type { Keystore } from "@env/kms";
-import { describe, expect, it, onTestFinished, vi } from "vitest";
+import { describe, expect, it, onTestFinished } from "vitest";
 import { createKmsServer, type KmsServerOptions, type LogEntry } from "../src/index.ts";
 import { post, sdk, startedServer, strictServer, type Credentials } from "./support/server.ts";
 
@@ -80,7 +80,7 @@ describe("lenient callers", () => {
     const alice = { accessKeyId, secretAccessKey: "not hers" };
     const refused = sdk(url, { credentials: alice }).listKeys({});
     await expect(refused).rejects.toMatchObject({ name: "AccessDeniedException" });
-    await vi.waitFor(() => expect(entries).toHaveLength(3));
+    await expect.poll(() => entries).toHaveLength(3);
     expect(entries.map(({ principal }) => principal)).toEqual([
       "root",
       "root",
@@ -156,7 +156,7 @@ describe("limits", () => {
 
     const asked = await connection(url);
     asked.socket.write(head(2, "expect: 100-continue", "connection: close"));
-    await vi.waitFor(() => expect(asked.received()).toBe("HTTP/1.1 100 Continue\r\n\r\n"));
+    await expect.poll(asked.received).toBe("HTTP/1.1 100 Continue\r\n\r\n");
     asked.socket.write("{}");
     await once(asked.socket, "close");
     expect(asked.received()).toContain("HTTP/1.1 200 OK\r\n");
@@ -218,12 +218,10 @@ describe("limits", () => {
     const { url } = await startedServer({ limits: { requests: 1 } });
     const { socket, received } = await connection(url);
     socket.write(head(2));
-    await vi.waitFor(async () => {
-      const response = await post(url, "ListKeys", {});
-      expect(await response.json()).toMatchObject({ __type: "ThrottlingException" });
-    });
+    const list = async (): Promise<unknown> => (await post(url, "ListKeys", {})).json();
+    await expect.poll(list).toMatchObject({ __type: "ThrottlingException" });
     socket.write("{}");
-    await vi.waitFor(() => expect(received()).toMatch(/^HTTP\/1\.1 200 /));
+    await expect.poll(received).toMatch(/^HTTP\/1\.1 200 /);
   });
 
   it("throttles a principal beyond its rate, and no other one", async () => {
@@ -277,7 +275,7 @@ describe("the log", () => {
     const Plaintext = Buffer.from("SECRET plaintext");
     const { CiphertextBlob } = await client.encrypt({ KeyId, Plaintext, EncryptionContext });
     await client.decrypt({ CiphertextBlob }).catch(() => undefined);
-    await vi.waitFor(() => expect(entries).toHaveLength(2));
+    await expect.poll(() => entries).toHaveLength(2);
     expect(entries).toMatchObject([
       {
         operation: "Encrypt",
@@ -300,8 +298,6 @@ describe("the log", () => {
     const { url } = await startedServer({ logContexts: true, log: (entry) => entries.push(entry) });
     const EncryptionContext = { tenant: "acme" };
     await post(url, "Encrypt", { KeyId: "alias/none", Plaintext: "AAAA", EncryptionContext });
-    await vi.waitFor(() =>
-      expect(entries).toMatchObject([{ encryptionContext: EncryptionContext }]),
-    );
+    await expect.poll(() => entries).toMatchObject([{ encryptionContext: EncryptionContext }]);
   });
 });

@@ -1,7 +1,7 @@
 import { Readable } from "node:stream";
 import { buffer } from "node:stream/consumers";
 import { pattern } from "@env/testkit/bytes";
-import { describe, expect, it, vi } from "vitest";
+import { describe, expect, it } from "vitest";
 import { Bucket, refuses, setUp } from "./support/s3.ts";
 
 const name = { Bucket, Key: "object" };
@@ -45,7 +45,7 @@ describe("an upload in parts", () => {
       const put = s3.put({ ...name, Body: source }, { partSize: PART });
       await expect(put).rejects.toMatchObject({ name: "AccessDenied" });
       expect(server.uploads).toEqual([]);
-      await vi.waitFor(() => expect(source.destroyed).toBe(true));
+      await expect.poll(() => source.destroyed).toBe(true);
       expect(await (await s3.get(name)).text()).toBe("before");
     },
   );
@@ -60,7 +60,7 @@ describe("an upload in parts", () => {
       { partSize: PART, onProgress, signal: controller.signal },
     );
     await expect(put).rejects.toThrow("enough");
-    await vi.waitFor(() => expect(source.destroyed).toBe(true));
+    await expect.poll(() => source.destroyed).toBe(true);
     expect(server.uploads).toEqual([]);
     expect(server.keys(Bucket)).toEqual([]);
   });
@@ -112,7 +112,7 @@ it("ends its source where the sidecar cannot be stored", async () => {
   const source = long(1_000_000);
   const put = setup.with({ placement: "sidecar" }).put({ ...name, Body: source });
   await expect(put).rejects.toMatchObject({ name: "AccessDenied" });
-  await vi.waitFor(() => expect(source.destroyed).toBe(true));
+  await expect.poll(() => source.destroyed).toBe(true);
 });
 
 it("is done once the object is stored, though its former sidecar stays", async () => {

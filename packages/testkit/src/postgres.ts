@@ -68,12 +68,12 @@ export async function startPostgres(options: PostgresOptions = {}): Promise<Post
       ["-c", GUARD, "sh", join(programs, "postgres"), "-D", folder, ...settings],
       { ...user, cwd: folder, stdio: ["pipe", "ignore", "ignore"], detached: true },
     );
-    for (let tries = 0; ; tries++) {
+    for (;;) {
       try {
         run("pg_isready", "-q", "-h", "127.0.0.1", "-p", String(port));
         return;
       } catch (error) {
-        if (tries > 600 || child.exitCode !== null) throw error;
+        if (child.exitCode !== null) throw error;
         await setTimeout(50);
       }
     }

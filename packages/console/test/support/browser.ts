@@ -24,7 +24,7 @@ const args = [
 ];
 
 export function startBrowser(): Promise<Browser> {
-  return chromium.launch({ executablePath: CHROMIUM, args });
+  return chromium.launch({ executablePath: CHROMIUM, args, timeout: 0 });
 }
 
 export interface Visit {
@@ -40,6 +40,8 @@ export async function visit(browser: Browser): Promise<Visit> {
     reducedMotion: "reduce",
     permissions: ["clipboard-read", "clipboard-write"],
   });
+  // A test waits for what it expects as long as it may run, however busy the machine is.
+  context.setDefaultTimeout(0);
   const complaints: string[] = [];
   context.on("weberror", (error) => complaints.push(error.error().message));
   context.on("console", (message) => {

@@ -40,7 +40,7 @@ it.each(["plaintext", "Plaintext"])("wipes the %s of an answer that arrives late
   await expect(boundedCall(() => answer, bounds)).rejects.toThrow("no answer");
   const plaintext = new Uint8Array(32).fill(7);
   resolve({ [name]: plaintext });
-  await vi.waitFor(() => expect(plaintext).toEqual(new Uint8Array(32)));
+  await expect.poll(() => plaintext).toEqual(new Uint8Array(32));
 });
 
 it("wipes plaintext and nothing else", () => {
