@@ -28,6 +28,7 @@ const sections: Readonly<Record<string, readonly string[]>> = {
     "docs/operations/cost.md",
     "docs/operations/monitoring.md",
     "docs/operations/incidents.md",
+    "docs/operations/postgresql.md",
     "docs/kms-server.md",
     "docs/console/README.md",
   ],

@@ -302,7 +302,7 @@ export class Freshness {
   #requireHere(): void {
     const { move } = this.#current;
     if (move === undefined || this.#isMover) return;
-    const problem = problemOf(move);
+    const problem = moveProblem(move);
     throw keystoreError("ERR_ENVELOPE_KEYSTORE_MOVED", this.#database.path, problem);
   }
 
@@ -356,7 +356,7 @@ export class Freshness {
 }
 
 /** Why a keystore cannot be used here. */
-export function problemOf({ phase, place }: Move): string {
+export function moveProblem({ phase, place }: Move): string {
   return PROBLEMS[phase](place);
 }
 

@@ -28,13 +28,21 @@ import {
   type SealedDescriptor,
 } from "./descriptor.ts";
 import type { Engine } from "./engine.ts";
-import { alreadyThere, keystoreError, io } from "./file-errors.ts";
-import { problemOf, type Move } from "./freshness.ts";
+import { alreadyThere, io, keystoreError } from "./file-errors.ts";
+import { moveProblem, type Move } from "./freshness.ts";
+import {
+  auditPages,
+  compareRows,
+  countRows,
+  different,
+  plain,
+  tablesToCopy,
+  type Counts,
+} from "./move-rows.ts";
 import type { NewKeystore, OpenKeystore } from "./open-keystore.ts";
 import { newSourceKey, type NewKeyFile, type RootKeySource } from "./root-key.ts";
-import { SqliteStore, type Departure } from "./sqlite-store.ts";
-import type { AuditRow } from "./store.ts";
-import { recordTables, rowsOf, type Row, type Table } from "./tables.ts";
+import { RecordStore, type Departure } from "./record-store.ts";
+import { rowsOf } from "./tables.ts";
 import type { Finding } from "./verify.ts";
 
 /** How far a move is. */
@@ -77,10 +85,6 @@ export interface MoveOptions {
   /** What a key file is left of, if there is one. */
   readonly forget: () => void;
 }
-
-const PAGE = 500;
-/** They are sealed anew. */
-const OWN_TABLES: ReadonlySet<string> = new Set(["descriptor", "state"]);
 
 /**
  * @param source - Open for a move.
@@ -172,7 +176,7 @@ class Transport {
     throw keystoreError(
       "ERR_ENVELOPE_KEYSTORE_FORMAT",
       keystore.path,
-      `it was not moved, because it does not verify: ${first.record}: ${first.problem}${more}. Run envelope verify, or restore a backup`,
+      `it was not moved, because it does not verify: ${first.record}: ${first.problem}${more}. keystore.verify() lists all of them; restore a backup`,
     );
   }
 
@@ -187,7 +191,7 @@ class Transport {
       const fill = (engine: Engine): void => {
         insertDescriptor(engine, sealed);
         this.#copyRecords(engine);
-        const store = new SqliteStore(engine, root, keystoreId, true);
+        const store = new RecordStore(engine, root, keystoreId, true);
         store.arrive(departure, descriptorDigest(sealed), { phase: "arriving", id, place: path });
       };
       return { keystoreId, root, keyFile: file, fill, isMover: true };
@@ -264,11 +268,6 @@ class Transport {
   }
 }
 
-interface Counts {
-  readonly records: number;
-  readonly auditRecords: number;
-}
-
 /** The last step. */
 async function finish(
   source: OpenKeystore,
@@ -335,25 +334,6 @@ async function setMove(
   });
 }
 
-function tablesToCopy(engine: Engine): readonly Table[] {
-  return recordTables(engine).filter(({ name }) => !OWN_TABLES.has(name));
-}
-
-function compareRows(
-  arrived: OpenKeystore,
-  { name }: Table,
-  rows: Generator<Row>,
-  copies: Generator<Row>,
-): number {
-  let count = 0;
-  for (const row of rows) {
-    if (!isDeepStrictEqual(row, copies.next().value)) throw different(arrived, `the table ${name}`);
-    count++;
-  }
-  if (copies.next().done !== true) throw different(arrived, `the table ${name}`);
-  return count;
-}
-
 /** What a move leaves as it is, besides the rows. */
 function unchanged({ snapshot: { counts, marks, clock }, ends }: Departure): unknown {
   // Others may begin chains meanwhile, and cannot write in them.
@@ -367,50 +347,10 @@ function unchanged({ snapshot: { counts, marks, clock }, ends }: Departure): unk
   };
 }
 
-/**
- * Reads the audit log.
- *
- * @yields Pages of its rows, in the order of their numbers.
- */
-async function* auditPages({
-  inner: { store },
-}: OpenKeystore): AsyncGenerator<readonly AuditRow[]> {
-  for (let last = 0; ;) {
-    const start = last;
-    const page = await store.read(() =>
-      store.auditRows.after(start, Number.MAX_SAFE_INTEGER, PAGE),
-    );
-    if (page.length === 0) return;
-    yield page;
-    last = page.at(-1)?.sequence ?? Infinity;
-    await setImmediate();
-  }
-}
-
-/** Drivers return bytes in classes of their own. */
-function plain(page: readonly AuditRow[]): unknown {
-  return page.map((row) => ({ ...row, sealed: new Uint8Array(row.sealed) }));
-}
-
-async function countRows(source: OpenKeystore): Promise<Counts> {
-  const { engine } = source.inner;
-  let [records, auditRecords] = [0, 0];
-  for (const table of tablesToCopy(engine)) records += [...rowsOf(engine, table)].length;
-  for await (const page of auditPages(source)) auditRecords += page.length;
-  return { records, auditRecords };
-}
-
-function different({ path }: OpenKeystore, what: string): Error {
-  return io(
-    path,
-    `${what} was not read back as it was written; the move was taken back. Run it again`,
-  );
-}
-
 function taken({ place }: Target): Error {
   return io(place, alreadyThere);
 }
 
 function elsewhere({ path }: OpenKeystore, found: Move): Error {
-  return keystoreError("ERR_ENVELOPE_KEYSTORE_MOVED", path, problemOf(found));
+  return keystoreError("ERR_ENVELOPE_KEYSTORE_MOVED", path, moveProblem(found));
 }

@@ -27,7 +27,7 @@ import {
   type NewKeyFile,
   type RootKeySource,
 } from "./root-key.ts";
-import { SqliteStore } from "./sqlite-store.ts";
+import { RecordStore } from "./record-store.ts";
 import type { AuditRow, Store } from "./store.ts";
 import { DATABASE, verifyLibrary, verifyStore, type Finding } from "./verify.ts";
 
@@ -49,13 +49,13 @@ export class OpenKeystore implements Disposable {
   /** The root key: 32 bytes. */
   readonly root: KeyObject;
   /** What only files of this room use. */
-  readonly inner: { readonly engine: KeystoreEngine; readonly store: SqliteStore };
+  readonly inner: { readonly engine: KeystoreEngine; readonly store: RecordStore };
   readonly #isMover: boolean;
   #descriptor: Descriptor;
 
   private constructor(
     engine: KeystoreEngine,
-    store: SqliteStore,
+    store: RecordStore,
     root: KeyObject,
     descriptor: Descriptor,
     isMover: boolean,
@@ -98,7 +98,7 @@ export class OpenKeystore implements Disposable {
     { root, keystoreId, isMover = false }: Pick<NewKeystore, "isMover" | "keystoreId" | "root">,
   ): Promise<OpenKeystore> {
     try {
-      const store = new SqliteStore(engine, root, keystoreId, isMover);
+      const store = new RecordStore(engine, root, keystoreId, isMover);
       const descriptor = await store.read(() => latestDescriptor(engine, store));
       return new OpenKeystore(engine, store, root, descriptor, isMover);
     } catch (error) {
@@ -156,7 +156,7 @@ export class OpenKeystore implements Disposable {
     const engine = await this.inner.engine.openAgain();
     const isMover = this.#isMover;
     try {
-      const store = new SqliteStore(engine, this.root, this.#descriptor.keystoreId, isMover);
+      const store = new RecordStore(engine, this.root, this.#descriptor.keystoreId, isMover);
       const isLatest = (): unknown => latestDescriptor(engine, store);
       const library = store.isShared ? [] : verifyLibrary();
       const findings = [...library, ...(await verifyStore(engine, store, isLatest))];
@@ -227,13 +227,13 @@ export async function newKeystore(source: RootKeySource, realm: Realm): Promise<
     keyFile: made.file,
     fill: (engine) => {
       insertDescriptor(engine, sealed);
-      new SqliteStore(engine, root, keystoreId).create(descriptorDigest(sealed));
+      new RecordStore(engine, root, keystoreId).create(descriptorDigest(sealed));
     },
   };
 }
 
 /** @throws Fault if an older row was put back. */
-function latestDescriptor(engine: Engine, store: SqliteStore): Descriptor {
+function latestDescriptor(engine: Engine, store: RecordStore): Descriptor {
   const { descriptor, sealed } = readDescriptor(engine);
   if (descriptorDigest(sealed) === store.freshness.descriptor) return descriptor;
   throw new Fault("the descriptor", "an older row of it was put back");

@@ -15,7 +15,7 @@ import { MAX_ALIAS_BYTES, MAX_REGION_BYTES } from "./key-table.ts";
 import { iamTables, MAX_NAME_BYTES } from "./iam-table.ts";
 import { RecordName } from "./record-name.ts";
 import { canLoseWrites, lossWarning, sqliteVersion } from "./sqlite-version.ts";
-import type { SqliteStore } from "./sqlite-store.ts";
+import type { RecordStore } from "./record-store.ts";
 
 /** One problem. */
 export interface Finding {
@@ -42,7 +42,7 @@ export function verifyLibrary(): Finding[] {
 /** @param more - Further checks, inside a `read`, which may throw {@link Fault}. */
 export async function verifyStore(
   database: Engine,
-  store: SqliteStore,
+  store: RecordStore,
   more: () => unknown,
 ): Promise<readonly Finding[]> {
   // Before anything that compares or reads a whole value, the check of the indexes included.
@@ -151,7 +151,7 @@ function outOfBounds(database: Engine): Finding[] {
 }
 
 /** Throws a {@link Fault} unless a listed record exists, is the latest and unaltered, and an unlisted one does not exist. */
-function checkRecord({ keys, iam }: SqliteStore, name: RecordName): void {
+function checkRecord({ keys, iam }: RecordStore, name: RecordName): void {
   if (name.kind === "key") keys.load(name);
   // Which key it points at is compared with that key.
   else if (name.kind === "alias") keys.requireAliasRow(name);
@@ -159,7 +159,7 @@ function checkRecord({ keys, iam }: SqliteStore, name: RecordName): void {
 }
 
 /** The listed records have been checked. This finds rows that are not listed. */
-function requireListed(store: SqliteStore, name: RecordName): void {
+function requireListed(store: RecordStore, name: RecordName): void {
   if (store.freshness.mark(name) !== undefined) return;
   checkRecord(store, name);
   throw name.fault("its row was added");

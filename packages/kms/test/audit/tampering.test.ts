@@ -11,7 +11,7 @@ import { canonicalJson } from "../../src/audit/canonical.ts";
 import { Chain } from "../../src/audit/chain.ts";
 import { AuditLog } from "../../src/audit/log.ts";
 import { Database } from "../../src/store/database.ts";
-import { SqliteStore } from "../../src/store/sqlite-store.ts";
+import { RecordStore } from "../../src/store/record-store.ts";
 import {
   head,
   KEYSTORE,
@@ -235,13 +235,13 @@ async function open(rows: readonly Row[], end: string | null): Promise<AuditLog>
   const path = join(tempFolder(), "test.kms");
   Database.create(path, { busyTimeout: 0 }, (database) => {
     database.prepare("INSERT INTO descriptor (id, facts, root) VALUES (1, '', x'')").run();
-    new SqliteStore(database, root, KEYSTORE).create("descriptor");
+    new RecordStore(database, root, KEYSTORE).create("descriptor");
     const insert = database.prepare("INSERT INTO audit (seq, time, sealed) VALUES (?, ?, ?)");
     for (const { seq, time, sealed } of rows) insert.run(seq, time, hex(sealed));
   });
   const database = await Database.open(path, { busyTimeout: 0 });
   onTestFinished(() => database.close());
-  const store = new SqliteStore(database, root, KEYSTORE);
+  const store = new RecordStore(database, root, KEYSTORE);
   if (end !== null) await store.write(() => store.setHead("audit", 0, hex(end)));
   return new AuditLog(store, root, facts);
 }

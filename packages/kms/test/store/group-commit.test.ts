@@ -4,7 +4,7 @@ import { DatabaseSync } from "node:sqlite";
 import { rejection } from "@env/testkit/refusal";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { Database } from "../../src/store/database.ts";
-import { SqliteStore } from "../../src/store/sqlite-store.ts";
+import { RecordStore } from "../../src/store/record-store.ts";
 import { verifyStore } from "../../src/store/verify.ts";
 import { keyRecord, openStore, tempStore, withAliases, type OpenStore } from "../support/store.ts";
 
@@ -186,7 +186,7 @@ it("refuses all of them where another process keeps the lock", async () => {
   const open = await tempStore();
   const database = await Database.open(open.path, { busyTimeout: 40 });
   onTestFinished(() => database.close());
-  const store = new SqliteStore(database, open.root, open.keystoreId);
+  const store = new RecordStore(database, open.root, open.keystoreId);
   const holder = new DatabaseSync(open.path);
   holder.exec("BEGIN IMMEDIATE");
   const [first, second] = [1, 2].map(() => rejection(store.write(() => undefined)));

@@ -8,13 +8,13 @@ import { createKeystore } from "../../src/index.ts";
 import type { KeyRecord } from "../../src/store/key-record.ts";
 import { sourceKey } from "../../src/store/root-key.ts";
 import { random, secretKey } from "../../src/material/seal.ts";
-import { SqliteStore } from "../../src/store/sqlite-store.ts";
+import { RecordStore } from "../../src/store/record-store.ts";
 import { tempPath } from "./keystore.ts";
 
 export interface OpenStore {
   readonly path: string;
   readonly database: Database;
-  readonly store: SqliteStore;
+  readonly store: RecordStore;
   readonly root: KeyObject;
   readonly keystoreId: string;
 }
@@ -37,7 +37,7 @@ export async function openStore(path: string): Promise<OpenStore> {
   const source = await sourceKey({ keyFile: `${path}.key` }, { kind: "key-file" }, keystoreId);
   const root = openDescriptor({ facts, root: new Uint8Array(bytesOf(row?.["root"])) }, source);
   if (root === undefined) throw new Error("the root key does not open");
-  return { path, database, root, keystoreId, store: new SqliteStore(database, root, keystoreId) };
+  return { path, database, root, keystoreId, store: new RecordStore(database, root, keystoreId) };
 }
 
 export function keyRecord(change: Partial<KeyRecord> = {}): KeyRecord {

@@ -6,7 +6,7 @@ import { createSecretKey, randomUUID } from "node:crypto";
 import { writeSync } from "node:fs";
 import { AuditLog, type AuditOptions } from "../../../src/audit/log.ts";
 import { Database } from "../../../src/store/database.ts";
-import { SqliteStore } from "../../../src/store/sqlite-store.ts";
+import { RecordStore } from "../../../src/store/record-store.ts";
 
 const [path = "", archive = "", mode = ""] = process.argv.slice(2);
 const facts = {
@@ -20,7 +20,7 @@ const options: AuditOptions = {
 };
 const root = createSecretKey(new Uint8Array(32).fill(7));
 const database = await Database.open(path, { busyTimeout: 30_000 });
-const store = new SqliteStore(database, root, facts.keystoreId);
+const store = new RecordStore(database, root, facts.keystoreId);
 const log = new AuditLog(store, root, facts, options);
 
 /** At once, and not when the event loop comes to it: what was acknowledged must be heard of. */

@@ -7,7 +7,7 @@ import { onTestFinished } from "vitest";
 import type { AuditEvent } from "../../../src/audit/event.ts";
 import { AuditLog, type AuditOptions } from "../../../src/audit/log.ts";
 import { Database } from "../../../src/store/database.ts";
-import { SqliteStore } from "../../../src/store/sqlite-store.ts";
+import { RecordStore } from "../../../src/store/record-store.ts";
 
 export const FACTS = {
   keystoreId: "11111111-2222-4333-8444-555555555555",
@@ -39,7 +39,7 @@ export function event(members: Partial<AuditEvent> = {}): AuditEvent {
 /** A log in a file of its own, and ways to look behind it. */
 export interface TestLog {
   readonly path: string;
-  readonly store: SqliteStore;
+  readonly store: RecordStore;
   readonly log: AuditLog;
   /** What whoever can write the file does to it. */
   readonly attack: (sql: string) => void;
@@ -55,7 +55,7 @@ export function tempLog(options: AuditOptions = {}): Promise<TestLog> {
   const path = join(tempFolder(), "test.kms");
   Database.create(path, { busyTimeout: 5000 }, (database) => {
     database.prepare("INSERT INTO descriptor (id, facts, root) VALUES (1, '', x'')").run();
-    new SqliteStore(database, rootKey(), FACTS.keystoreId).create("descriptor");
+    new RecordStore(database, rootKey(), FACTS.keystoreId).create("descriptor");
   });
   return openLog(path, options);
 }
@@ -67,7 +67,7 @@ export async function openLog(
   busyTimeout = 5000,
 ): Promise<TestLog> {
   const database = await Database.open(path, { busyTimeout });
-  const store = new SqliteStore(database, rootKey(), FACTS.keystoreId);
+  const store = new RecordStore(database, rootKey(), FACTS.keystoreId);
   const log = new AuditLog(store, rootKey(), FACTS, options);
   const close = (): void => {
     log.close();

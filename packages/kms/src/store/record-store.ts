@@ -1,7 +1,7 @@
 /**
- * The store in an SQLite file. Unencrypted columns only find records; sealed records say what is true.
+ * The store on an engine: a file, or PostgreSQL. Unencrypted columns only find records; sealed records say what is true.
  *
- * Whoever can write the file can move, edit, copy or remove rows, but cannot seal. So every row is checked against the
+ * Whoever can write the tables can move, edit, copy or remove rows, but cannot seal. So every row is checked against the
  * record in it, and every record against the list of the latest ones. A contradiction is an error that names the record,
  * and is never followed.
  *
@@ -32,8 +32,8 @@ export interface Departure {
   readonly time: number;
 }
 
-/** There must be only one store on a connection: SQLite tells it when another connection has changed something. */
-export class SqliteStore implements Store {
+/** There must be only one store on an engine, which tells it when others have changed something. */
+export class RecordStore implements Store {
   readonly keys: KeyTable;
   readonly iam: { readonly [Kind in IamKind]: IamTable<Kind> };
   readonly auditRows: AuditRows;

@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { rejection } from "@env/testkit/refusal";
 import { afterEach, describe, expect, it, vi } from "vitest";
-import { SqliteStore } from "../../src/store/sqlite-store.ts";
+import { RecordStore } from "../../src/store/record-store.ts";
 import type { KeyRecord } from "../../src/store/key-record.ts";
 import { verifyStore } from "../../src/store/verify.ts";
 import { tempKeystore } from "../support/keystore.ts";
@@ -51,7 +51,7 @@ function change(
   return store.write(() => store.keys.update({ ...found(store, keyId), ...by }));
 }
 
-function found(store: SqliteStore, keyId: string): KeyRecord {
+function found(store: RecordStore, keyId: string): KeyRecord {
   const record = store.keys.get("local", keyId);
   if (record === undefined) throw new Error("the key is not there");
   return record;
@@ -81,7 +81,7 @@ const keyProblem = (open: OpenStore, keyId: string): Promise<string | undefined>
   );
 
 async function findings({ database, root, keystoreId }: OpenStore): Promise<string[]> {
-  const store = new SqliteStore(database, root, keystoreId);
+  const store = new RecordStore(database, root, keystoreId);
   const list = await verifyStore(database, store, () => undefined);
   return list.map(({ record, problem: what }) => `${record}: ${what}`).toSorted();
 }
@@ -185,7 +185,7 @@ describe("a row that was altered is an error that names it", () => {
     database.prepare("PRAGMA synchronous = OFF").run();
     // A store that keeps nothing in memory yet: the rows change on its own connection.
     const reading = (): Promise<string | undefined> => {
-      const fresh = new SqliteStore(database, keys.root, keys.keystoreId);
+      const fresh = new RecordStore(database, keys.root, keys.keystoreId);
       return problem(
         keys,
         fresh.read(() => fresh.keys.get("local", a)),
@@ -240,7 +240,7 @@ describe("a row that was altered is an error that names it", () => {
 
   it("not even under the same root key", async () => {
     const keys = await setup();
-    const store = new SqliteStore(keys.database, keys.root, keys.a);
+    const store = new RecordStore(keys.database, keys.root, keys.a);
     expect(
       await problem(
         keys,
@@ -526,7 +526,7 @@ it("takes no record of more than 1 MiB, and keeps the one there was", async () =
 
 it("is used inside read and write only", async () => {
   const { database, root, keystoreId, store } = await tempStore();
-  const unused = new SqliteStore(database, root, keystoreId);
+  const unused = new RecordStore(database, root, keystoreId);
   expect(() => unused.keys.get("local", keyRecord().keyId)).toThrow(TypeError);
   await store.read(() => undefined);
   expect(store.now()).toBeGreaterThan(0);
