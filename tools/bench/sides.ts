@@ -9,8 +9,12 @@
 import { fork, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { join } from "node:path";
+import { isEnvelopeError } from "@env/core";
+import { useCryptoBackend } from "@env/core/crypto";
 import type { Bench } from "./bench.ts";
 import type { Contender } from "./measure.ts";
+import { missing } from "./peers.ts";
+import type { Row, Unit } from "./row.ts";
 
 /** What a side measures, by name. Gives rates or durations. */
 export type Measures = Readonly<Record<string, () => number | Promise<number>>>;
@@ -19,6 +23,21 @@ export type Measures = Readonly<Record<string, () => number | Promise<number>>>;
 export type Sides = Readonly<
   Record<string, (quick: boolean) => Measures | undefined | Promise<Measures | undefined>>
 >;
+
+/** The name of our side on the native backend, beside that on the portable one. */
+export const NATIVE = "env, native";
+
+/** Chooses the native backend for this process. `false`: its addon is not built. */
+export async function useNative(): Promise<boolean> {
+  try {
+    const { default: backend } = await import("@env/native");
+    useCryptoBackend(backend);
+    return true;
+  } catch (error) {
+    if (isEnvelopeError(error, "ERR_ENVELOPE_UNSUPPORTED")) return false;
+    throw error;
+  }
+}
 
 /** What the process says: first whether the side is there, then an answer for each name it is sent. */
 export type Answer =
@@ -79,6 +98,38 @@ export class SideProcesses {
     child.kill();
     this.#processes.delete(name);
   }
+}
+
+/**
+ * Compares each of our sides with the peers that it is measured against.
+ *
+ * @param atLeast - What the ratio has to reach, by our side and peer.
+ */
+export function rowsOf(
+  figure: string,
+  unit: Unit,
+  atLeast: Readonly<Record<string, Readonly<Record<string, number | undefined>>>>,
+  values: ReadonlyMap<string, readonly number[]>,
+): Row[] {
+  const rows: Row[] = [];
+  for (const [side, bounds] of Object.entries(atLeast)) {
+    const ours = values.get(side);
+    if (ours === undefined) continue;
+    for (const [peer, bound] of Object.entries(bounds)) {
+      const theirs = values.get(peer);
+      rows.push({
+        kind: "comparison",
+        figure: side === NATIVE ? `${figure}, native` : figure,
+        unit,
+        ours,
+        peer,
+        theirs,
+        ...(bound !== undefined && { atLeast: bound }),
+        ...(theirs === undefined && missing()),
+      });
+    }
+  }
+  return rows;
 }
 
 async function ask(name: string, child: ChildProcess, measure: string): Promise<number> {

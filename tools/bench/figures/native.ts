@@ -1,6 +1,6 @@
 /**
- * Measures the native backend beside the portable one, from memory to memory: what the other figures measure, with
- * both, and what the second core and one call for a result set give.
+ * Measures the native backend beside the portable one, from memory to memory: runs of chunks, and what the second
+ * core and one call for a result set give. Streams and small messages with it are in their own figures.
  *
  * The mistake it avoids: a backend's own calls compared with the library's. Both sides go through the same code, except
  * for the result set, where the calls are what differs.
@@ -10,12 +10,11 @@
 import { once } from "node:events";
 import { join } from "node:path";
 import { Worker } from "node:worker_threads";
-import { cryptoBackend, useCryptoBackend } from "@env/core/crypto";
+import { cryptoBackend } from "@env/core/crypto";
 import { seconds, type Figure } from "../bench.ts";
 import type { Row, Unit } from "../row.ts";
-import { SideProcesses, type Measures, type Sides } from "../sides.ts";
+import { SideProcesses, useNative, type Measures, type Sides } from "../sides.ts";
 import { BARE as BARE_CHUNKS, memorySides, opensslSpeed, OURS } from "./memory.ts";
-import { BARE as BARE_MESSAGES, smallSides } from "./small.ts";
 
 const NATIVE = "native";
 const PORTABLE = "portable";
@@ -42,12 +41,6 @@ const measured: readonly Measured[] = [
     figure: `native, memory to memory, one thread, ${measure}`,
     unit: "MiB/s" as const,
     atLeast: { [OPENSSL]: 1.2, [PORTABLE]: undefined, [BARE]: undefined },
-  })),
-  ...(["encrypt", "decrypt"] as const).map((measure) => ({
-    measure,
-    figure: `native, messages of 256 B, ${measure}`,
-    unit: "messages/s" as const,
-    atLeast: { [BARE]: 1, [PORTABLE]: undefined },
   })),
   {
     measure: "values",
@@ -101,24 +94,19 @@ export const nativeSides: Sides = {
     return { ...(await onNative(quick)), threads: () => inThreads(2, quick) };
   },
   [PORTABLE]: (quick) => measures(quick),
-  async [BARE](quick) {
-    const [chunks, messages] = [memorySides[BARE_CHUNKS], smallSides[BARE_MESSAGES]];
-    return { ...(await chunks?.(quick)), ...(await messages?.(quick)) };
-  },
+  [BARE]: (quick) => memorySides[BARE_CHUNKS]?.(quick),
   [ALONE]: async (quick) => ({ threads: () => inThreads(1, quick) }),
 };
 
 /** The measures of this thread, once it uses the native backend. */
 export async function onNative(quick: boolean): Promise<Measures> {
-  const { default: backend } = await import("@env/native");
-  useCryptoBackend(backend);
+  if (!(await useNative())) throw new Error("the addon is not built");
   return measures(quick);
 }
 
 async function measures(quick: boolean): Promise<Measures> {
   const runs = await memorySides[OURS]?.(quick);
-  const messages = await smallSides[OURS]?.(quick);
-  return { ...runs, ...messages, values: await resultSet() };
+  return { ...runs, values: await resultSet() };
 }
 
 /** Result sets per second: in one call, where the backend has that, otherwise in a call for each value. */

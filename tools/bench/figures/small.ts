@@ -11,9 +11,9 @@
 import { createCipheriv, createDecipheriv, createSecretKey, randomBytes } from "node:crypto";
 import { CONTEXT, openEnvelope, requireSame, seconds, type Figure } from "../bench.ts";
 import { collectGarbage } from "../measure.ts";
-import { missing, openEsdk, type EsdkMaterials, type EsdkOptions } from "../peers.ts";
+import { openEsdk, type EsdkMaterials, type EsdkOptions } from "../peers.ts";
 import type { Row } from "../row.ts";
-import { SideProcesses, type Measures, type Sides } from "../sides.ts";
+import { NATIVE, rowsOf, SideProcesses, useNative, type Measures, type Sides } from "../sides.ts";
 
 const BYTES = 256;
 const DIFFERENT = 1000;
@@ -22,9 +22,8 @@ export const BARE = "bare createCipheriv";
 const HOUR = 3_600_000;
 
 const atLeast = {
-  "ESDK, default": 120,
-  "ESDK, unsigned, cached": 20,
-  [BARE]: 0.15,
+  [OURS]: { "ESDK, default": 120, "ESDK, unsigned, cached": 20, [BARE]: 0.15 },
+  [NATIVE]: { "ESDK, default": 500, "ESDK, unsigned, cached": 100, [BARE]: 1, [OURS]: undefined },
 } as const;
 
 interface Calls {
@@ -42,19 +41,7 @@ export const small: Figure = {
       const rows: Row[] = [];
       for (const direction of ["encrypt", "decrypt"]) {
         const values = await sides.takeTurns(bench, direction);
-        for (const [peer, bound] of Object.entries(atLeast)) {
-          const theirs = values.get(peer);
-          rows.push({
-            kind: "comparison",
-            figure: `messages of ${BYTES} B, ${direction}`,
-            unit: "messages/s",
-            ours: values.get(OURS) ?? [],
-            peer,
-            theirs,
-            atLeast: bound,
-            ...(theirs === undefined && missing()),
-          });
-        }
+        rows.push(...rowsOf(`messages of ${BYTES} B, ${direction}`, "messages/s", atLeast, values));
       }
       return rows;
     } finally {
@@ -65,6 +52,7 @@ export const small: Figure = {
 
 export const smallSides: Sides = {
   [OURS]: (quick) => measuresOf(ourCalls(), quick),
+  [NATIVE]: async (quick) => ((await useNative()) ? measuresOf(ourCalls(), quick) : undefined),
   "ESDK, default": (quick) => measuresOf(esdkCalls("default"), quick),
   "ESDK, unsigned, cached": (quick) => measuresOf(esdkCalls("cached"), quick),
   [BARE]: (quick) => measuresOf(bareCalls(), quick),

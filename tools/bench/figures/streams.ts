@@ -11,25 +11,16 @@ import { randomBytes } from "node:crypto";
 import { decryptStream, encryptStream } from "@env/node-stream";
 import { CONTEXT, MIB, openEnvelope, type Figure } from "../bench.ts";
 import { measurePasses, through, type Passes } from "../passes.ts";
-import {
-  loadPeer,
-  missing,
-  openEsdk,
-  type EsdkOptions,
-  type Sodium,
-  type Typage,
-} from "../peers.ts";
+import { loadPeer, openEsdk, type EsdkOptions, type Sodium, type Typage } from "../peers.ts";
 import type { Row } from "../row.ts";
-import { SideProcesses, type Measures, type Sides } from "../sides.ts";
+import { NATIVE, rowsOf, SideProcesses, useNative, type Measures, type Sides } from "../sides.ts";
 
 const OURS = "env";
 const PIECE = 64 * 1024;
 
 const atLeast = {
-  "ESDK, default": 12,
-  "ESDK, fastest": 1.5,
-  typage: 10,
-  "libsodium.js": 4,
+  [OURS]: { "ESDK, default": 12, "ESDK, fastest": 1.5, typage: 10, "libsodium.js": 4 },
+  [NATIVE]: { "ESDK, fastest": 4, typage: 20, "libsodium.js": 9, [OURS]: undefined },
 } as const;
 
 export const streams: Figure = {
@@ -40,19 +31,8 @@ export const streams: Figure = {
       const rows: Row[] = [];
       for (const direction of ["encrypt", "decrypt"] as const) {
         const values = await sides.takeTurns(bench, direction);
-        for (const [peer, bound] of Object.entries(atLeast)) {
-          const theirs = values.get(peer);
-          rows.push({
-            kind: "comparison",
-            figure: `stream ${direction}, ${bytesOf(bench.quick) / MIB} MiB`,
-            unit: "MiB/s",
-            ours: values.get(OURS) ?? [],
-            peer,
-            theirs,
-            atLeast: bound,
-            ...(theirs === undefined && missing()),
-          });
-        }
+        const figure = `stream ${direction}, ${bytesOf(bench.quick) / MIB} MiB`;
+        rows.push(...rowsOf(figure, "MiB/s", atLeast, values));
       }
       return rows;
     } finally {
@@ -63,6 +43,7 @@ export const streams: Figure = {
 
 export const streamSides: Sides = {
   [OURS]: (quick) => measured(quick, ourPasses()),
+  [NATIVE]: async (quick) => ((await useNative()) ? measured(quick, ourPasses()) : undefined),
   "ESDK, default": (quick) => measured(quick, esdkPasses(false)),
   "ESDK, fastest": (quick) => measured(quick, esdkPasses(true)),
   typage: async (quick) => measured(quick, await typagePasses()),
