@@ -18,7 +18,7 @@ import { NATIVE, rowsOf, SideProcesses, useNative, type Measures, type Sides } f
 const BYTES = 256;
 const DIFFERENT = 1000;
 const OURS = "env";
-export const BARE = "bare createCipheriv";
+const BARE = "bare createCipheriv";
 const HOUR = 3_600_000;
 
 const atLeast = {
