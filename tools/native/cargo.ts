@@ -25,7 +25,7 @@ export function hasCargo(subcommand?: string): boolean {
 
 /** The target of this machine, if a nightly toolchain is there. */
 export function nightlyTarget(): string | undefined {
-  const { stdout } = spawnSync("rustc", ["+nightly", "-vV"], { env, encoding: "utf8" });
+  const { stdout } = spawnSync("cargo", ["+nightly", "-vV"], { env, encoding: "utf8" });
   return /^host: (.+)$/m.exec(stdout ?? "")?.[1];
 }
 
