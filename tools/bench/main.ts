@@ -17,6 +17,7 @@ import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { command } from "../command.ts";
 import { Bench, type Figure } from "./bench.ts";
+import { columns } from "./figures/columns.ts";
 import { cores } from "./figures/cores.ts";
 import { files } from "./figures/files.ts";
 import { kms } from "./figures/kms.ts";
@@ -48,6 +49,7 @@ const figures: readonly Figure[] = [
   kms,
   s3,
   server,
+  columns,
 ];
 
 /** So that each turn starts with a clean heap, however Node was started. */

@@ -8,6 +8,7 @@ import { median, ratio } from "./measure.ts";
 export type Unit =
   | "MiB/s"
   | "messages/s"
+  | "rows/s"
   | "calls/s"
   | "MB"
   | "ms"
