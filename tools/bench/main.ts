@@ -23,6 +23,7 @@ import { files } from "./figures/files.ts";
 import { kms } from "./figures/kms.ts";
 import { memory } from "./figures/memory.ts";
 import { native } from "./figures/native.ts";
+import { postgres } from "./figures/postgres.ts";
 import { ranges } from "./figures/ranges.ts";
 import { rewrap } from "./figures/rewrap.ts";
 import { rss } from "./figures/rss.ts";
@@ -47,6 +48,7 @@ const figures: readonly Figure[] = [
   rewrap,
   small,
   kms,
+  postgres,
   s3,
   server,
   columns,

@@ -14,6 +14,7 @@ export type Unit =
   | "ms"
   | "µs"
   | "reads"
+  | "round trips"
   | "bytes"
   | "%";
 
