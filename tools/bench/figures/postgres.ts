@@ -83,6 +83,14 @@ async function measure(
   ]);
   const rateOf = (count: number): readonly number[] => rates.get(`${count} nodes`) ?? [];
   const one = rateOf(1);
+  const beside = (count: number): Extract<Row, { readonly kind: "comparison" }> => ({
+    kind: "comparison",
+    figure: `${NAME}, ${count} nodes`,
+    unit: "calls/s",
+    ours: rateOf(count),
+    peer: "one node",
+    theirs: one,
+  });
   return [
     {
       kind: "comparison",
@@ -94,15 +102,8 @@ async function measure(
       atLeast: 0.5,
       note: "PostgreSQL on the same machine, with its disk; one node",
     },
-    ...NODES.slice(1).map((count): Row => ({
-      kind: "comparison",
-      figure: `${NAME}, ${count} nodes`,
-      unit: "calls/s",
-      ours: rateOf(count),
-      peer: "one node",
-      theirs: one,
-      ...(count === Math.max(...NODES) ? { atLeast: 1 } : {}),
-    })),
+    beside(2),
+    { ...beside(3), atLeast: 1 },
     ...[...times].map(([count, calls]): Row => ({
       kind: "limit",
       figure: `${NAME}, ${count} of them, 99th percentile`,
