@@ -6,7 +6,8 @@
  *
  * In two clones of the last commit, in different folders: `changeset version`, a build, the tarballs, which must be
  * the same bytes. Then they are published to a registry on loopback, and `check-packages` installs them from
- * there with npm and pnpm. It ends with what the changelog of this release says.
+ * there with npm and pnpm. It ends with what the changelog of this release says. With `--build` it ends once the tarballs
+ * were compared.
  *
  * @module
  */
@@ -14,6 +15,7 @@ import { spawnSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { parseArgs } from "node:util";
 import { command, report } from "./command.ts";
 import { startRegistry } from "./release/registry.ts";
 import { SUMS } from "./tarballs.ts";
@@ -22,36 +24,46 @@ import { readRoot, root, type Manifest } from "./workspace.ts";
 /** The package whose changelog is shown: all packages share one version. */
 const SHOWN = "packages/core";
 
-await command(import.meta, async () => {
+await command(import.meta, async (args) => {
+  const { values } = parseArgs({ args, options: { build: { type: "boolean", default: false } } });
   const folder = realpathSync(mkdtempSync(join(tmpdir(), "env-release-")));
   try {
-    return report("release-dry", await release(folder), "this commit can be released");
+    const clones = [join(folder, "one"), join(folder, "in/another/folder")] as const;
+    const differences = buildBoth(clones);
+    if (values.build || differences.length > 0) {
+      const count = sums(clones[0]).trim().split("\n").length;
+      return report("release-dry", differences, `two clones gave the same ${count} files`);
+    }
+    await publish(folder, clones[0]);
+    return report("release-dry", [], "this commit can be released");
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
 });
 
-async function release(folder: string): Promise<string[]> {
-  const clones = [join(folder, "one"), join(folder, "in/another/folder")];
+/** Builds the last commit twice. Returns the checksums of both where they differ. */
+function buildBoth(clones: readonly [string, string]): string[] {
   for (const clone of clones) {
     mkdirSync(clone, { recursive: true });
     say(`building in ${clone}`);
     build(clone);
   }
-  const [first = "", second = ""] = clones;
-  if (sums(first) !== sums(second)) {
-    return ["the same commit gave other tarballs in another folder", sums(first), sums(second)];
-  }
+  const [first, second] = clones.map(sums);
+  if (first === second) return [];
+  return ["the same commit gave other tarballs in another folder", `${first}`, `${second}`];
+}
+
+/** Publishes the tarballs of a clone, and installs them from the registry. */
+async function publish(folder: string, clone: string): Promise<void> {
   say("both clones gave the same tarballs; publishing them");
   await using registry = await startRegistry(join(folder, "registry"));
-  for (const line of sums(first).trim().split("\n")) {
-    registry.publish(join(first, "tarballs", line.split("  ")[1] ?? ""));
+  for (const line of sums(clone).trim().split("\n")) {
+    registry.publish(join(clone, "tarballs", line.split("  ")[1] ?? ""));
   }
   say(`published to ${registry.url}; installing from there`);
   const tool = ["--conditions=@env/source", "tools/check-packages.ts", "--registry", registry.url];
-  run(first, process.execPath, tool);
-  console.log(`\n${changelog(first)}`);
-  return [];
+  run(clone, process.execPath, tool);
+  console.log(`\n${changelog(clone)}`);
 }
 
 /** Clones the last commit, gives it its next version and packs it, as a release does. */

@@ -34,6 +34,7 @@ const sections: Readonly<Record<string, readonly string[]>> = {
   ],
   Decisions: [
     "SECURITY.md",
+    "docs/quality.md",
     "docs/defaults.md",
     "docs/backends.md",
     "docs/requirements.md",

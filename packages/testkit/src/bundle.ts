@@ -37,7 +37,8 @@ export function bundled(root: string, sources: readonly string[]) {
   };
 }
 
-async function bundle(
+/** Bundles programs as if they were installed as a package: for what runs outside of Vitest. */
+export async function bundle(
   root: string,
   sources: readonly string[],
 ): Promise<Programs & { readonly remove: () => void }> {
