@@ -120,7 +120,8 @@ class Runner implements Disposable {
   /** Which test notices a fault, by failing or by never ending. `undefined`: none. */
   async noticed(job: Job): Promise<string | undefined> {
     const child = await (this.#child ??= this.#start());
-    const signal = AbortSignal.timeout(MAX_MS);
+    const answered = new AbortController();
+    const signal = AbortSignal.any([answered.signal, AbortSignal.timeout(MAX_MS)]);
     child.send(job);
     try {
       const [{ failed }] = (await Promise.race([
@@ -132,6 +133,8 @@ class Runner implements Disposable {
     } catch {
       this[Symbol.dispose]();
       return `the tests did not end within ${MAX_MS / 1000} s`;
+    } finally {
+      answered.abort(); // Listens no longer for what did not happen.
     }
   }
 
