@@ -16,8 +16,16 @@ const sections: Readonly<Record<string, readonly string[]>> = {
   [start]: ["README.md", "docs/concepts.md", "docs/faq.md"],
   Tutorials: [
     ...[
-      ...["first-message", "files", "s3", "browser", "multi-cloud", "multi-tenant"],
-      ...["columns-drizzle", "columns-kysely", "columns-prisma", "columns-typeorm"],
+      "first-message",
+      "files",
+      "s3",
+      "browser",
+      "multi-cloud",
+      "multi-tenant",
+      "columns-drizzle",
+      "columns-kysely",
+      "columns-prisma",
+      "columns-typeorm",
     ].map((name) => `docs/tutorials/${name}.md`),
     "examples/README.md",
   ],

@@ -98,11 +98,11 @@ describe("rememberContexts", () => {
   it("refuses values that are not text, whatever map came before", () => {
     const others: readonly unknown[] = [undefined, null, 7, ["x"], new String("x"), {}];
     for (const value of others) {
-      for (const key of ["tenant", "toString"]) {
+      for (const name of ["tenant", "toString"]) {
         const bind = rememberContexts();
         bind({ id: "x" });
         const map: Record<string, string> = {};
-        Reflect.set(map, key, value);
+        Reflect.set(map, name, value);
         expect(() => bind(map)).toThrow(
           expect.objectContaining({ code: "ERR_ENVELOPE_INVALID_CONTEXT" }),
         );

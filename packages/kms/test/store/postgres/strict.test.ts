@@ -167,9 +167,9 @@ it("changes of one node count at once on all others", async () => {
       const users = Array.from({ length: 4 }, async (_, i) => {
         // Until both values were seen, however slowly they change.
         while (uses.length < each || seen.size < 2) {
-          const use = await noted(useOnce(i));
-          uses.push(use);
-          seen.add(use.value);
+          const note = await noted(useOnce(i));
+          uses.push(note);
+          seen.add(note.value);
         }
       });
       await Promise.all(users);
