@@ -384,6 +384,24 @@ describe("age", () => {
       await quiet();
     }
     expect(key.count("generate")).toBe(2);
+    // A quarter of the time that is left when it is first replaced.
+    vi.advanceTimersByTime(50);
+    await envelope.encrypt(pattern(1), { context });
+    await quiet();
+    expect(key.count("generate")).toBe(3);
+  });
+
+  it.each([
+    ["messages", { maxMessages: 10 }],
+    ["bytes", { maxBytes: 1000 }],
+  ])("has a data key replaced once it has served four fifths of its %s", async (_, limits) => {
+    const { envelope, events } = cached(limits);
+    const refreshes = (): number =>
+      events.filter((event) => event.type === "cache" && event.outcome === "refresh").length;
+    for (let i = 0; i < 7; i++) await envelope.encrypt(pattern(100), { context });
+    expect(refreshes()).toBe(0);
+    await envelope.encrypt(pattern(100), { context });
+    expect(refreshes()).toBe(1);
   });
 
   it("never lets a data key serve past its end, even if no other can be had", async () => {
@@ -452,6 +470,16 @@ describe("separation", () => {
     await refuses("ERR_ENVELOPE_DECRYPT", () => envelope.decrypt(message, { context, aad }));
     expect(await envelope.decrypt(message, { context })).toEqual(pattern(1));
     expect(key.count("unwrap")).toBe(1);
+  });
+
+  it("clearing drops the data keys of both sides", async () => {
+    const { key, envelope } = cached();
+    const message = await envelope.encrypt(pattern(1), { context });
+    await envelope.decrypt(message, { context });
+    envelope.clearDataKeyCache();
+    await envelope.decrypt(message, { context });
+    await envelope.encrypt(pattern(1), { context });
+    expect([key.count("generate"), key.count("unwrap")]).toEqual([2, 2]);
   });
 
   it("clearing also drops data keys that are being fetched", async () => {
