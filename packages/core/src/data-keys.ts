@@ -165,12 +165,16 @@ export function sealPayload(
  *
  * @param infos - What each payload is bound to, as for {@link sealPayload}.
  * @returns One payload per plaintext, as {@link sealPayload} returns it.
+ * @throws RangeError where there are not as many of both: a value would be bound to nothing.
  */
 export function sealPayloads(
   dataKey: HeldDataKey,
   infos: readonly (readonly Uint8Array[])[],
   plaintexts: readonly Uint8Array[],
 ): Awaitable<Bytes[]> {
+  if (infos.length !== plaintexts.length) {
+    throw new RangeError("infos must have one element for each plaintext");
+  }
   const bound = plaintexts.map((plaintext, at) => {
     const salt = cryptoBackend().randomPublic(SALT_BYTES);
     return { salt, info: payloadInfo(salt, ...(infos[at] ?? [])), plaintext };

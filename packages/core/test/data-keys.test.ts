@@ -121,6 +121,8 @@ describe("payloads under a data key", () => {
     );
     expect(new Set(payloads.map((one) => String(one.subarray(0, 24)))).size).toBe(3);
     expect(await sealPayloads(dataKey, [], [])).toEqual([]);
+    // A value must not be bound to nothing by mistake.
+    expect(() => sealPayloads(dataKey, [info], plaintexts)).toThrow(RangeError);
   });
 
   it("derives HMAC keys that differ by label", async () => {
