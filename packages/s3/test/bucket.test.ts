@@ -81,7 +81,10 @@ describe("rewrapBucket", () => {
     );
     await expect(first).rejects.toThrow("stopped");
     const { startAfter, progress } = JSON.parse(readFileSync(checkpoint, "utf8"));
-    expect(progress).toMatchObject({ objects: 25, failed: 1, unencrypted: 1 });
+    expect(progress).toMatchObject({ failed: 1, unencrypted: 1 });
+    // Those that were in progress may have been done.
+    expect(progress.objects).toBeGreaterThanOrEqual(25);
+    expect(progress.objects).toBeLessThan(25 + 4);
     setup.server.requests.length = 0;
     const rest = await rewrapBucket(setup.s3, { Bucket }, { checkpoint });
     expect(existsSync(checkpoint)).toBe(false);
