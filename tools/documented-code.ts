@@ -148,8 +148,17 @@ function typeErrors(written: readonly Written[]): Map<string, string[]> {
 }
 
 /** The bucket that a document's programs need, in its comment `<!-- s3: bucket -->`. */
-export function bucketOf(markdown: string): string | undefined {
+function bucketOf(markdown: string): string | undefined {
   return /^<!-- s3: (\S+) -->$/m.exec(markdown)?.[1];
+}
+
+function needsPostgres(markdown: string): boolean {
+  return markdown.includes("<!-- postgres -->");
+}
+
+/** Whether the programs of a document need a server beside them. */
+export function needsServer(markdown: string): boolean {
+  return bucketOf(markdown) !== undefined || needsPostgres(markdown);
 }
 
 /** Runs with the variables of a store in place of Amazon S3 and of a new PostgreSQL, if the document needs them. */
@@ -157,7 +166,7 @@ async function withServers(
   markdown: string,
   run: (env: NodeJS.ProcessEnv) => Promise<string[]>,
 ): Promise<string[]> {
-  if (markdown.includes("<!-- postgres -->")) {
+  if (needsPostgres(markdown)) {
     const postgres = await startPostgres({ settings: { fsync: "off" } });
     if (typeof postgres === "string") {
       console.warn(`check-docs: programs of a document are not run, because ${postgres}`);

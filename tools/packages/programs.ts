@@ -6,7 +6,7 @@
  */
 import { mkdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import { bucketOf, shellScript } from "../documented-code.ts";
+import { needsServer, shellScript } from "../documented-code.ts";
 import { fencesOf, type Fence } from "../markdown.ts";
 import { findFiles, readPackages, readText } from "../workspace.ts";
 import type { Consumer } from "./consumer.ts";
@@ -21,7 +21,7 @@ export interface Document {
 export function runnableDocuments(): Document[] {
   return findFiles("*.md", "docs/**/*.md", ...readPackages().map(({ dir }) => `${dir}/*.md`))
     .map((file) => ({ file, markdown: readText(file) }))
-    .filter(({ markdown }) => bucketOf(markdown) === undefined)
+    .filter(({ markdown }) => !needsServer(markdown))
     .map(({ file, markdown }) => ({
       file,
       programs: fencesOf(markdown).filter(({ info }) => /^(ts|sh) run$/.test(info)),
