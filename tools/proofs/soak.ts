@@ -5,7 +5,7 @@
  *
  *     node --conditions=@env/source tools/proofs/soak.ts [--minutes 30]
  *
- * The keystore's log is cut to its last 20,000 records as the run goes on, so that the disk is no part of what is
+ * The keystore's log is cut to its last 20,000 records as the run goes on, so that the disk is not part of what is
  * measured.
  *
  * @module
