@@ -100,11 +100,14 @@ export async function startPostgres(options: PostgresOptions = {}): Promise<Post
   };
 }
 
-/** Runs its arguments until its input ends, and then waits for them to end. */
+/**
+ * Runs its arguments until its input ends, and then waits for them to end. Clients that are about to leave have a second for
+ * it: an error on a connection that its program has closed would have no one to handle it.
+ */
 const GUARD = `
 exec 3<&0
 "$@" </dev/null 3<&- & postgres=$!
-{ read line; kill -INT $postgres; } <&3 & guard=$!
+{ read line; kill -TERM $postgres; sleep 1; kill -INT $postgres; } <&3 & guard=$!
 exec 3<&-
 wait $postgres
 kill $guard

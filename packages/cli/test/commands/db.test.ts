@@ -128,6 +128,7 @@ describe("envelope db, on PostgreSQL", () => {
     env = await project();
     location = server.url;
     const pool = new Pool({ connectionString: location });
+    pool.on("error", () => undefined); // The server may end before the last connection has.
     await fill(pg(pool), "bytea");
     expect((await env.run(["db", "schema", "--database", location])).code).toBe(0);
     const { keys } = await json("report");
