@@ -28,6 +28,8 @@ export interface PgPool {
 interface PgPoolClient {
   query(sql: string, params?: unknown[]): Promise<{ readonly rows: SqlRow[] }>;
   release(error?: boolean): void;
+  on(event: "error", listener: () => void): unknown;
+  off(event: "error", listener: () => void): unknown;
 }
 
 /** Uses a `Pool` of `pg`. It stays the caller's to end. */
@@ -38,6 +40,9 @@ export function pg(pool: PgPool): SqlClient {
     async transaction(work) {
       const client = await pool.connect();
       let broken = false;
+      // A connection that is lost between two statements says so here alone. The next statement fails as well.
+      const onLost = (): void => void (broken = true);
+      client.on("error", onLost);
       try {
         await client.query("BEGIN");
         const result = await work(
@@ -53,6 +58,7 @@ export function pg(pool: PgPool): SqlClient {
         await client.query("ROLLBACK").catch(() => (broken = true));
         throw error;
       } finally {
+        if (!broken) client.off("error", onLost);
         client.release(broken);
       }
     },

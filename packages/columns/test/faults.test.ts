@@ -112,6 +112,18 @@ describe.skipIf(noPostgres !== undefined)("a pass on PostgreSQL", () => {
     await Promise.all(pools.splice(0).map((pool) => pool.end()));
   });
 
+  it("fails a transaction whose connection is lost between two statements, and nothing else", async () => {
+    const client = pg(open({ connectionString: url }));
+    const failed = client.transaction(async (inner) => {
+      const [row] = await inner.query("SELECT pg_backend_pid() AS pid");
+      const isThere = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid = $1";
+      while ((await admin.query(isThere, [row?.["pid"]])).rows.length > 0) await setTimeout(5);
+      await inner.query("SELECT 1");
+    });
+    await expect(failed).rejects.toThrow(/terminat|not queryable/);
+    expect(await client.query("SELECT 1 AS one")).toEqual([{ one: 1 }]);
+  });
+
   it.each(["reencrypt", "index", "rewrap"] as const)(
     "survives backends that are terminated: %s",
     async (pass) => {
