@@ -123,9 +123,11 @@ async function sealNested(models: Models, model: Model, writes: unknown): Promis
         return each(given, (data) => sealData(models, model, data, {}));
       case "update":
       case "updateMany":
-        // A relation to one row also takes the data alone.
+        // A relation to one row also takes the data alone, in which a field may be called `data`.
         return each(given, async (one) =>
-          isArgs(one["data"]) ? sealArgs(models, model, one) : sealData(models, model, one, {}),
+          isArgs(one["data"]) && Object.keys(one).every((name) => ["where", "data"].includes(name))
+            ? sealArgs(models, model, one)
+            : sealData(models, model, one, {}),
         );
       case "createMany":
       case "connectOrCreate":

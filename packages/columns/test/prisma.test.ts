@@ -178,6 +178,23 @@ describe.skipIf(noPostgres !== undefined)("the extension of Prisma", () => {
     ).toMatchObject({ holder: "Hopper", user: { email: "h@example.com" } });
   });
 
+  it("seals the data of a relation to one row, also where a field of it is called data", async () => {
+    const { query } = prismaExtension(columns, client);
+    const user = { id: "n1", tenant: "n", email: "hidden@example.com" };
+    for (const update of [user, { ...user, data: { kind: "a" } }, { data: user }]) {
+      const sent = await query.$allModels.$allOperations({
+        model: "Account",
+        operation: "update",
+        args: { where: {}, data: { user: { update } } },
+        query: async (args) => {
+          expect(JSON.stringify(args)).toContain("~");
+          expect(JSON.stringify(args)).not.toContain("hidden");
+        },
+      });
+      expect(sent).toBeUndefined();
+    }
+  });
+
   it("works in transactions, and leaves other models alone", async () => {
     const failed = db.$transaction(async (inner) => {
       await inner.user.create({ data: { id: "t1", tenant: "t", email: "t@example.com" } });
