@@ -10,7 +10,8 @@ export { cancelKeystoreMove, moveKeystore } from "./move-keystore.ts";
 export type { MoveKeystoreOptions } from "./move-keystore.ts";
 export type { MoveProgress, MoveReport } from "./store/move.ts";
 export type { Finding as KeystoreFinding } from "./store/verify.ts";
-export { isPostgresUrl, keystoreUri } from "./store/keystore-database.ts";
+export { isPostgresUrl } from "./store/keystore-database.ts";
+export { keystoreUri } from "./store/keystore-uri.ts";
 export { canLoseWrites, sqliteVersion } from "./store/sqlite-version.ts";
 export { generateRootKey } from "./store/root-key.ts";
 export type { RootKeyKind, RootKeySource } from "./store/root-key.ts";
@@ -83,7 +84,7 @@ export type { AuditRetention, RetentionReport } from "./audit/retention.ts";
 export type { AuditEntry, AuditPage, AuditPageQuery, AuditQuery } from "./audit/query.ts";
 export type { AuditRecord, UserIdentity } from "./audit/record.ts";
 export type { AuditTailOptions } from "./audit/tail.ts";
-export { CHAIN_NUMBERS } from "./store/store.ts";
+export { CHAIN_NUMBERS, chainOf } from "./store/store.ts";
 export type { UnusedKey } from "./keys/survey.ts";
 export type {
   AuditAnchor,

@@ -7,6 +7,7 @@ import { resolve } from "node:path";
 import { Option, type Command } from "@commander-js/extra-typings";
 import {
   CHAIN_NUMBERS,
+  chainOf,
   principalArn,
   type AuditAnchor,
   type AuditEntry,
@@ -295,7 +296,7 @@ function drawSpans(ends: Ends): string[] {
 }
 
 function nameOf({ sequence }: AuditAnchor): string {
-  return `chain ${Math.floor(sequence / CHAIN_NUMBERS)}`;
+  return `chain ${chainOf(sequence)}`;
 }
 
 function toText({ sequence, digest }: AuditAnchor): string {

@@ -20,7 +20,7 @@ import { Bucket } from "./bucket.ts";
 import { advance, newClock, reset, type Clock } from "./clock.ts";
 import type { Engine } from "./engine.ts";
 import { Fault, keystoreError } from "./file-errors.ts";
-import { keystoreUri } from "./postgres/address.ts";
+import { keystoreUri } from "./keystore-uri.ts";
 import { RecordName } from "./record-name.ts";
 import { MARK_BYTES, markOf, type RowSealer } from "./row-sealer.ts";
 

@@ -17,7 +17,7 @@ import { Connection } from "./postgres/connection.ts";
 import { findSchema } from "./postgres/schema.ts";
 import { PostgresEngine } from "./postgres/postgres-engine.ts";
 
-export { isPostgresUrl, keystoreUri, withoutPassword } from "./postgres/address.ts";
+export { isPostgresUrl, withoutPassword } from "./postgres/address.ts";
 
 /**
  * Makes the tables and everything in them in one transaction. A key file has its name before, and loses it if that fails.

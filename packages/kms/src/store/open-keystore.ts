@@ -159,10 +159,10 @@ export class OpenKeystore implements Disposable {
       const store = new RecordStore(engine, this.root, this.#descriptor.keystoreId, isMover);
       const isLatest = (): unknown => latestDescriptor(engine, store);
       const library = store.isShared ? [] : verifyLibrary();
-      const findings = [...library, ...(await verifyStore(engine, store, isLatest))];
-      if (findings.some(({ record }) => record === DATABASE)) return findings;
+      const found = [...library, ...(await verifyStore(engine, store, isLatest))];
+      if (found.some(({ record }) => record === DATABASE)) return found;
       const again = new OpenKeystore(engine, store, this.root, this.#descriptor, isMover);
-      return [...findings, ...(await more(again))];
+      return [...found, ...(await more(again))];
     } finally {
       engine.close();
     }

@@ -22,16 +22,6 @@ export function isPostgresUrl(path: string): boolean {
   return /^postgres(?:ql)?:\/\//.test(path);
 }
 
-/**
- * How a configuration names a key of a keystore: `keystore:/srv/prod.kms?key=alias/app`. What a URL has of its own is
- * percent-encoded.
- *
- * @param place - Absolute path, or URL of PostgreSQL.
- */
-export function keystoreUri(place: string, key: string): string {
-  return `keystore:${place.replaceAll(/[%?#&]/g, encodeURIComponent)}?key=${key}`;
-}
-
 /** A URL as it may be shown and kept: without a password. */
 export function withoutPassword(url: string): string {
   const [, scheme = "", credentials, hosts = "", path = "", query = ""] = URL_FORM.exec(url) ?? [];
