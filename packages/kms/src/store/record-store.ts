@@ -159,10 +159,6 @@ export class RecordStore implements Store {
     return this.#database.readOnly;
   }
 
-  get epoch(): number {
-    return this.freshness.epoch;
-  }
-
   get writing(): boolean {
     return this.#writing;
   }

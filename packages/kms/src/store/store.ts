@@ -47,9 +47,6 @@ export interface Store {
   /** Whether every {@link write} is refused. May be used anywhere. */
   readonly readOnly: boolean;
 
-  /** A number that changes with every change of another process, and where a change of this process is taken back. */
-  readonly epoch: number;
-
   /** Whether a {@link write} is running. May be used anywhere. */
   readonly writing: boolean;
 
