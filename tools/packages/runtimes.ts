@@ -84,7 +84,10 @@ const cases = {
     read: async (message) => same(await envelope.decrypt(message, { context }), bytes(50)),
   },
   "tampered": {
-    write: async () => (await envelope.encrypt(bytes(50), { context })).with(-1, 0),
+    write: async () => {
+      const message = await envelope.encrypt(bytes(50), { context });
+      return message.with(-1, message.at(-1) ^ 1);
+    },
     read: (message) => envelope.decrypt(message, { context }).then(
       () => false,
       (error) => error.code === "ERR_ENVELOPE_DECRYPT",
