@@ -34,6 +34,7 @@ export const roomsOf: Readonly<Record<string, Readonly<Record<string, Room>>>> =
         toRooms: ["store.ts", "key-record.ts", "iam-records.ts", "partial-file.ts"],
         toTop: [
           "keystore-file.ts",
+          "keystore-uri.ts",
           "open-keystore.ts",
           "keystore-database.ts",
           "move.ts",
