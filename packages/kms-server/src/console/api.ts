@@ -124,13 +124,22 @@ export interface CountedGroup {
   readonly Count: number;
 }
 
+/** A place in the log, which is noted elsewhere. */
+export interface Anchor {
+  readonly Sequence: number;
+  /** 64 hexadecimal digits. */
+  readonly Digest: string;
+}
+
 /** Verifies the log, from an anchor that was noted earlier where one is given: needs `envelope:VerifyAudit`. */
 export interface VerifyAuditRequest {
-  readonly Anchor?: { readonly Sequence: number; readonly Digest: string };
+  readonly Anchor?: Anchor;
 }
 
 export interface VerifyAuditResponse {
   readonly Report: AuditReport;
+  /** What to note now, unless problems were found: it would vouch for an altered log. */
+  readonly Anchor?: Anchor;
 }
 
 /** Looks through a policy without setting it: needs no permission. */

@@ -11,7 +11,6 @@ import {
   lintPolicy,
   principalArn,
   type AuditQuery,
-  type AuditReport,
   type ExplainRequest,
   type Keystore,
   type SessionOptions,
@@ -19,12 +18,13 @@ import {
 import { keySummaries, type IamCall } from "@env/kms/server";
 import { throttled } from "../rate.ts";
 import type {
+  Anchor,
   ConsoleCalls,
   CountAuditResponse,
   CountedMember,
   ExplainAnswer,
   ExplainCallResponse,
-  VerifyAuditRequest,
+  VerifyAuditResponse,
 } from "./api.ts";
 import {
   countRequest,
@@ -61,7 +61,7 @@ export class ConsoleOperations {
   readonly #keystore: Keystore;
   #counts = 0;
   #lastCount: Promise<unknown> = Promise.resolve();
-  #verification: { readonly of: string; readonly report: Promise<AuditReport> } | undefined;
+  #verification: { readonly of: string; readonly answer: Promise<VerifyAuditResponse> } | undefined;
 
   constructor(keystore: Keystore) {
     this.#keystore = keystore;
@@ -124,7 +124,7 @@ export class ConsoleOperations {
         await this.#asked("VerifyAudit", {}, by, (call) =>
           call.authorize("envelope:VerifyAudit", "*"),
         );
-        return { Report: await this.#verify(Anchor) };
+        return this.#verify(Anchor);
       },
     ],
     [
@@ -237,22 +237,31 @@ export class ConsoleOperations {
   }
 
   /** Verifies the log once for all who ask for the same meanwhile. */
-  #verify(anchor: VerifyAuditRequest["Anchor"]): Promise<AuditReport> {
+  #verify(anchor: Anchor | undefined): Promise<VerifyAuditResponse> {
     const of = JSON.stringify(anchor ?? null);
     if (this.#verification !== undefined) {
       if (this.#verification.of !== of) throw throttled();
-      return this.#verification.report;
+      return this.#verification.answer;
     }
-    const { Sequence: sequence, Digest: digest } = anchor ?? {};
-    const isGiven = sequence !== undefined && digest !== undefined;
-    const report = this.#keystore.audit
-      .verify(isGiven ? { anchor: { sequence, digest } } : {})
-      .finally(() => {
-        this.#verification = undefined;
-      });
-    this.#verification = { of, report };
-    return report;
+    const answer = verified(this.#keystore, anchor).finally(() => {
+      this.#verification = undefined;
+    });
+    this.#verification = { of, answer };
+    return answer;
   }
+}
+
+async function verified(
+  { audit }: Keystore,
+  anchor: Anchor | undefined,
+): Promise<VerifyAuditResponse> {
+  const Report = await audit.verify(
+    anchor && { anchor: { sequence: anchor.Sequence, digest: anchor.Digest } },
+  );
+  if (!Report.intact) return { Report };
+  // That of several chains is a record of its own.
+  const { sequence, digest } = Report.chains === undefined ? Report.last : await audit.anchor();
+  return { Report, Anchor: { Sequence: sequence, Digest: digest } };
 }
 
 /** A question that says whom it is about. */

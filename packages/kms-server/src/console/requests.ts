@@ -11,6 +11,7 @@ import type {
   PageRequest,
 } from "@env/kms";
 import type {
+  Anchor,
   AuditFilter,
   CountAuditRequest,
   ExplainCallRequest,
@@ -84,7 +85,7 @@ const anchorMembers = structure({
   Sequence: integer(0, Number.MAX_SAFE_INTEGER),
   Digest: matching(/^[0-9a-f]{64}$/),
 });
-const anchor: Reader<NonNullable<VerifyAuditRequest["Anchor"]>> = (value, place) => {
+const anchor: Reader<Anchor> = (value, place) => {
   const { Sequence, Digest } = anchorMembers(value, place);
   return {
     Sequence: required(Sequence, `${place}.Sequence`),

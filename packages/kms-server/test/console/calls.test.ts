@@ -290,10 +290,13 @@ describe("the audit log", () => {
     const reports = await Promise.all([1, 2, 3].map(() => root("VerifyAudit", { Anchor })));
     for (const { answer } of reports) {
       expect(answer.Report).toMatchObject({ intact: true, problems: [], anchor: "confirmed" });
+      const { last } = answer.Report;
+      expect(answer.Anchor).toEqual({ Sequence: last.sequence, Digest: last.digest });
     }
     const other = { Sequence: sequence, Digest: "0".repeat(64) };
     const { answer } = await root("VerifyAudit", { Anchor: other });
     expect(answer.Report).toMatchObject({ intact: false, anchor: "contradicted" });
+    expect(answer.Anchor).toBeUndefined();
   });
 });
 

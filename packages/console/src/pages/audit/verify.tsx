@@ -4,6 +4,7 @@
  * @module
  */
 import type { AuditReport } from "@env/kms";
+import type { VerifyAuditResponse } from "@env/kms-server";
 import { useState } from "preact/hooks";
 import { own } from "../../aws/calls.ts";
 import { Code } from "../../parts/code.tsx";
@@ -13,7 +14,7 @@ import { count } from "../../parts/format.tsx";
 import { toastError } from "../../parts/toast.tsx";
 
 export function Verify() {
-  const [report, setReport] = useState<AuditReport>();
+  const [answer, setAnswer] = useState<VerifyAuditResponse>();
   const [busy, setBusy] = useState(false);
   const run = async (anchor = ""): Promise<void> => {
     setBusy(true);
@@ -21,7 +22,7 @@ export function Verify() {
       const [sequence, Digest] = anchor.split(":");
       const request =
         Digest === undefined ? {} : { Anchor: { Sequence: Number(sequence), Digest } };
-      setReport((await own("VerifyAudit", request)).Report);
+      setAnswer(await own("VerifyAudit", request));
     } catch (error) {
       toastError(error);
     } finally {
@@ -33,9 +34,9 @@ export function Verify() {
       <button type="button" disabled={busy} onClick={() => void run()}>
         {busy ? "Verifying…" : "Verify log"}
       </button>
-      {report !== undefined && (
-        <Dialog title="Verification of the audit log" onClose={() => setReport(undefined)}>
-          <Report report={report} />
+      {answer !== undefined && (
+        <Dialog title="Verification of the audit log" onClose={() => setAnswer(undefined)}>
+          <Report {...answer} />
           <Compare busy={busy} onCompare={run} />
         </Dialog>
       )}
@@ -43,39 +44,42 @@ export function Verify() {
   );
 }
 
-function Report({
-  report: { intact, base, last, verified, problems, anchor },
-}: {
-  readonly report: AuditReport;
-}) {
+function Report({ Report: report, Anchor }: VerifyAuditResponse) {
+  const { intact, verified, problems, anchor } = report;
   const records = verified.reduce((sum, range) => sum + range.last - range.first + 1, 0);
   return (
     <>
       <p class={`notice ${intact ? "good" : "refused"}`} role="status">
         {intact
-          ? `Intact: ${count(records, "record")}, ${base.sequence + 1} to ${last.sequence}, unaltered and complete.`
+          ? `Intact: ${count(records, "record")}${spanOf(report)}, unaltered and complete.`
           : `${count(problems.length, "problem")} found. ${count(records, "record")} verified.`}
       </p>
       {anchor !== undefined && <p role="status">{comparisons[anchor]}</p>}
       <ul>
-        {problems.map(({ kind, first, last: end, message }) => (
+        {problems.map(({ kind, first, last, message }) => (
           <li key={`${kind} ${first}`}>
-            <strong>{kind}</strong> {first === end ? first : `${first} to ${end}`}: {message}
+            <strong>{kind}</strong> {first === last ? first : `${first} to ${last}`}: {message}
           </li>
         ))}
       </ul>
-      {/* The anchor of an altered log would vouch for the alteration. */}
-      {intact && (
+      {Anchor !== undefined && (
         <>
           <p>
             Keep this anchor elsewhere: a later verification with it also notices that the whole
-            file was replaced by an older one.
+            keystore was replaced by an older one.
           </p>
-          <Code text={`${last.sequence}:${last.digest}`} label="anchor" />
+          <Code text={`${Anchor.Sequence}:${Anchor.Digest}`} label="anchor" />
         </>
       )}
     </>
   );
+}
+
+/** The numbers of the records, or how many chains they are in. */
+function spanOf({ base, last, chains }: AuditReport): string {
+  return chains === undefined
+    ? `, ${base.sequence + 1} to ${last.sequence}`
+    : ` in ${chains.length + 1} chains`;
 }
 
 const comparisons: Readonly<Record<NonNullable<AuditReport["anchor"]>, string>> = {
