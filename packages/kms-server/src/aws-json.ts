@@ -10,7 +10,7 @@
  */
 import { isKmsError } from "@env/kms";
 import { memberKinds, type MemberKind, type ServedOperation } from "@env/kms/server";
-import { unavailability, WireError } from "./wire-error.ts";
+import { faultOf, WireError } from "./wire-error.ts";
 
 const CONTENT_TYPE = "application/x-amz-json-1.1";
 
@@ -162,15 +162,16 @@ function toJson(value: unknown): unknown {
   return Object.fromEntries(Object.entries(value).map(([name, member]) => [name, toJson(member)]));
 }
 
-/**
- * The answer to a call that failed. Of what is not for the caller to know, such as a full disk, it says only whose fault it is.
- */
+/** The answer to a call that failed. */
 export function answerOfError(error: unknown): Answer {
   if (error instanceof WireError) return failure(error.status, error.type, error.message);
   if (isKmsError(error)) return failure(400, error.name, error.message);
-  const unavailable = unavailability(error);
-  if (unavailable !== undefined) return failure(503, "DependencyTimeoutException", unavailable);
-  return failure(500, "KMSInternalException", "");
+  const { status, message } = faultOf(error);
+  return failure(
+    status,
+    status === 503 ? "DependencyTimeoutException" : "KMSInternalException",
+    message,
+  );
 }
 
 /** AWS says nothing beyond the name of these. */

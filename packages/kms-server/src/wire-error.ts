@@ -19,12 +19,25 @@ export class WireError extends Error {
   }
 }
 
-/** What a client is told with the status 503 while the keystore takes no calls. `undefined`: the error is about something else. */
-export function unavailability(error: unknown): string | undefined {
-  if (isEnvelopeError(error, "ERR_ENVELOPE_KEYSTORE_BUSY"))
-    return "The keystore is busy. Try again.";
-  if (isEnvelopeError(error, "ERR_ENVELOPE_KEYSTORE_MOVED")) {
-    return "The keystore is being moved, or has moved. Try again, or ask who runs this server.";
+/**
+ * What a client is told of a failure that is not its own: 503 while the keystore takes no calls, otherwise 500. Of what is not for
+ * a client to know, such as a full disk, it is told nothing.
+ */
+export function faultOf(error: unknown): {
+  readonly status: 500 | 503;
+  readonly message: string;
+} {
+  if (isEnvelopeError(error, "ERR_ENVELOPE_KEYSTORE_BUSY")) {
+    return { status: 503, message: "The keystore is busy. Try again." };
   }
-  return undefined;
+  if (isEnvelopeError(error, "ERR_ENVELOPE_KEYSTORE_MOVED")) {
+    return {
+      status: 503,
+      message: "The keystore is being moved, or has moved. Try again, or ask who runs this server.",
+    };
+  }
+  const message = isEnvelopeError(error, "ERR_ENVELOPE_KEYSTORE_UNKNOWN_OUTCOME")
+    ? "The call succeeded, or not: the answer of the database was lost. Look before you repeat it."
+    : "";
+  return { status: 500, message };
 }

@@ -43,7 +43,7 @@ export function addInit(program: Program, ui: Ui): void {
     .description(
       "Create a local keystore with one CMK, and envelope.config.json with an environment that names it. If the configuration exists, the environment is added to it. Overwrites nothing; an interrupted run is completed by running the command again.",
     )
-    .option("--keystore <path>", "the keystore file", "./dev.kms")
+    .option("--keystore <path>", "the keystore: a path, or a URL of PostgreSQL", "./dev.kms")
     .option("--alias <name>", "the alias of the CMK", "alias/app")
     .addOption(rootOption())
     .addHelpText(

@@ -26,7 +26,7 @@ import { placeOf, type Origin, type Outcome } from "../calls.ts";
 import { Rate } from "../rate.ts";
 import type { ReceivedRequest } from "../signed-request.ts";
 import { SignatureVerifier, type Verified } from "../verify-signature.ts";
-import { unavailability, WireError } from "../wire-error.ts";
+import { faultOf, WireError } from "../wire-error.ts";
 import type { ConsoleSession } from "./api.ts";
 import { Assets } from "./assets.ts";
 import {
@@ -157,12 +157,9 @@ export class Console {
     } catch (error) {
       const isAnswer = error instanceof Refusal || error instanceof WireError || isKmsError(error);
       if (!isAnswer) {
-        const unavailable = unavailability(error);
+        const { status, message } = faultOf(error);
         return {
-          answer:
-            unavailable === undefined
-              ? refusal(500, "The server could not answer.")
-              : refusal(503, unavailable),
+          answer: refusal(status, message || "The server could not answer."),
           operation,
           caller: caller(),
           fault: error,

@@ -5,7 +5,7 @@
  */
 import { isKmsError } from "@env/kms";
 import { IamError } from "@env/kms/server";
-import { unavailability, WireError } from "../wire-error.ts";
+import { faultOf, WireError } from "../wire-error.ts";
 
 /** What errors of the engine and of signatures are called here. */
 const names: Readonly<Record<string, readonly [code: string, status: number]>> = {
@@ -28,13 +28,12 @@ const names: Readonly<Record<string, readonly [code: string, status: number]>> =
 /** Anything that was thrown, as the client is told of it. */
 export function toIamError(error: unknown): IamError {
   if (error instanceof IamError) return error;
-  const unavailable = unavailability(error);
-  if (unavailable !== undefined) return new IamError("ServiceUnavailable", unavailable, 503);
   const name = isKmsError(error) ? error.name : error instanceof WireError ? error.type : "";
-  const [code, status] = names[name] ?? ["ServiceFailure", 500];
-  return new IamError(
-    code,
-    status === 500 || !(error instanceof Error) ? "" : error.message,
-    status,
-  );
+  const known = names[name];
+  if (known !== undefined && error instanceof Error) {
+    const [code, status] = known;
+    return new IamError(code, error.message, status);
+  }
+  const { status, message } = faultOf(error);
+  return new IamError(status === 503 ? "ServiceUnavailable" : "ServiceFailure", message, status);
 }
