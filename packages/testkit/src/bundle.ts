@@ -4,11 +4,14 @@
  *
  * @module
  */
-import { copyFileSync, mkdtempSync, rmSync, symlinkSync } from "node:fs";
+import { copyFileSync, existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { build } from "esbuild";
 import type { TestProject } from "vitest/node";
+
+/** What programs load from where it is installed: packages, and scopes of them. */
+const sdks = ["@aws-sdk", "@google-cloud", "node-vault", "pg"];
 
 export interface Programs {
   /** The folder with a program for each source: `maker.js` for `test/support/maker.ts`. */
@@ -54,15 +57,19 @@ export async function bundle(
     format: "esm",
     platform: "node",
     conditions: ["@env/source"],
-    external: ["@aws-sdk/*", "@google-cloud/*", "node-vault", "pg"],
+    external: sdks.map((name) => (name.startsWith("@") ? `${name}/*` : name)),
     // Packages in CommonJS call it. A name that no source imports: esbuild does not look into the banner.
     banner: {
       js: 'import { createRequire as requireIn } from "node:module"; const require = requireIn(import.meta.url);',
     },
   });
   copyFileSync(join(root, "package.json"), join(folder, "package.json"));
-  // The SDKs are found there.
-  symlinkSync(join(root, "node_modules"), join(folder, "node_modules"));
+  // The SDKs are found there, and nothing of ours that a build may have left.
+  mkdirSync(join(folder, "node_modules"));
+  for (const name of sdks) {
+    const installed = join(root, "node_modules", name);
+    if (existsSync(installed)) symlinkSync(installed, join(folder, "node_modules", name));
+  }
   return {
     dist,
     compileCache: join(folder, "cache"),
