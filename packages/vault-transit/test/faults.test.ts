@@ -252,7 +252,7 @@ describe.each(["derived", "aad"] as const)("in mode %s", (mode) => {
   describe.each(faults)("%s", (_, fault, code, name) => {
     it.each(operations)(`is ${code}: %s`, async (operation) => {
       const unhandled = watchRejections();
-      const setup = await open(mode, fault.kind === "stall" ? 200 : undefined);
+      const setup = await open(mode, fault.kind === "stall" ? 500 : undefined);
       const { server, cmk } = setup;
       server.fail(fault);
       const sent = server.calls.length;
