@@ -146,6 +146,20 @@ export function removeDatabase(path: string): void {
   }
 }
 
+/**
+ * Requires that a database which was closed is whole in its file. SQLite writes the log back when the last connection is closed,
+ * and does not say when that fails: the log then stays.
+ *
+ * @throws EnvelopeError `ERR_ENVELOPE_KEYSTORE_IO`
+ */
+export function requireNoLog(path: string, shownAs: string): void {
+  if (!locate(shownAs, path, false).hasLog) return;
+  throw io(
+    shownAs,
+    "reading or writing failed; nothing was changed. Check the disk and its free space",
+  );
+}
+
 /** Syncs a file that was written in full and that nobody else has open yet. */
 export function syncFile(path: string): void {
   const file = openSync(path, "r+");

@@ -401,11 +401,12 @@ function requireKeystoreHeader({ path, size, hasLog }: DatabaseFile, shownAs: st
   if (size === 0)
     throw format(shownAs, "the file is empty (0 bytes): its creation was interrupted");
   let numbers: Readonly<Record<"application_id" | "page_size" | "user_version", number>>;
-  const db = new DatabaseSync(immutable(path), HEADER_OPTIONS);
+  let db: DatabaseSync | undefined;
   try {
+    const header = (db = new DatabaseSync(immutable(path), HEADER_OPTIONS));
     // The header may announce pages that another process's checkpoint is only about to write.
-    db.exec("PRAGMA writable_schema = ON");
-    const number = (name: string): number => Number(db.prepare(`PRAGMA ${name}`).get()?.[name]);
+    header.exec("PRAGMA writable_schema = ON");
+    const number = (name: string): number => Number(header.prepare(`PRAGMA ${name}`).get()?.[name]);
     numbers = {
       application_id: number("application_id"),
       page_size: number("page_size"),
@@ -415,7 +416,7 @@ function requireKeystoreHeader({ path, size, hasLog }: DatabaseFile, shownAs: st
     if (isNotADatabase(error)) throw format(shownAs, "the file is not an SQLite database");
     throw named(error, shownAs);
   } finally {
-    db.close();
+    db?.close();
   }
   if (numbers.application_id !== APPLICATION_ID) {
     throw format(shownAs, "the file is another application's SQLite database");

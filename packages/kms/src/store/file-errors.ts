@@ -83,6 +83,7 @@ const fileProblems: ReadonlyMap<unknown, string> = new Map([
     "no permission; check the owner and mode of the file and its folder, or open the keystore with readOnly",
   ],
   ["EEXIST", alreadyThere],
+  ["EIO", "reading or writing failed; look at the disk, and try again"],
   ["EISDIR", "it is a folder; give the path of a file in it"],
   ["ENOENT", "no such file; check the path, or create a keystore there"],
   ["ENOSPC", "the disk is full; nothing was changed. Free some space and try again"],

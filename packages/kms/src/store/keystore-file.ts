@@ -5,7 +5,7 @@
  *
  * @module
  */
-import { removeDatabase, requireFree } from "./database-files.ts";
+import { removeDatabase, requireFree, requireNoLog } from "./database-files.ts";
 import { Database, type DatabaseOptions } from "./database.ts";
 import { readDescriptor, type Descriptor } from "./descriptor.ts";
 import { named } from "./file-errors.ts";
@@ -65,8 +65,11 @@ export async function createFile(
     made = await (make === undefined ? newKeystore(options.root, realm) : make());
     Database.create(partial.path, shown, made.fill);
     if (prepare !== undefined) {
-      using file = await open(partial.path, made);
-      await prepare(file);
+      {
+        using file = await open(partial.path, made);
+        await prepare(file);
+      }
+      requireNoLog(partial.path, path);
     }
     made.keyFile?.publish();
     partial.publish();

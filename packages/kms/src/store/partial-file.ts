@@ -38,7 +38,7 @@ export class PartialFile {
   /**
    * Gives the file, which must be synced, the target's name as well, on disk.
    *
-   * @throws what the file system throws; `EEXIST` if something has the name.
+   * @throws what the file system throws; `EEXIST` if something has the name. The target is then not there.
    */
   publish(): void {
     try {
@@ -50,7 +50,13 @@ export class PartialFile {
       requireFree(this.#target);
       renameSync(this.path, this.#target);
     }
-    syncFolder(this.#target);
+    try {
+      syncFolder(this.#target);
+    } catch (error) {
+      // Whoever hears of a failure takes the target for one that is not there.
+      unlinkIfThere(this.#target);
+      throw error;
+    }
   }
 
   /** Gives the file the target's name, and replaces a file that has it. */
