@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from "node:util";
 import { join } from "node:path";
+import { character } from "@env/testkit/character";
 import { tempFolder } from "@env/testkit/folder";
 import fc from "fast-check";
 import { expect, it } from "vitest";
@@ -15,8 +16,8 @@ it("decrypts what it encrypted, for every plaintext and context", async () => {
   const { client } = await tempKeystore();
   const KeyId = await newKey(client);
   const context = fc.dictionary(
-    fc.string({ unit: "binary", maxLength: 20 }),
-    fc.string({ unit: "binary", maxLength: 20 }),
+    fc.string({ unit: character, maxLength: 20 }),
+    fc.string({ unit: character, maxLength: 20 }),
     { maxKeys: 6 },
   );
   await fc.assert(

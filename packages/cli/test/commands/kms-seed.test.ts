@@ -1,4 +1,5 @@
 import type { SeedDocument } from "@env/kms";
+import { character } from "@env/testkit/character";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { parseSeedText, seedText } from "../../src/commands/kms-seed.ts";
@@ -73,7 +74,7 @@ describe("parseSeedText", () => {
 
 it("writes what it reads, whatever is in it and shown on a terminal", () => {
   const text = fc.oneof(
-    fc.string({ unit: "binary", maxLength: 20 }),
+    fc.string({ unit: character, maxLength: 20 }),
     fc.constantFrom(
       "yes",
       "1",
