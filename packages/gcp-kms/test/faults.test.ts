@@ -95,7 +95,6 @@ const faults: readonly FaultCase[] = [
     fault: gcpKmsFaults.stall,
     code: "ERR_ENVELOPE_KMS_UNAVAILABLE",
     name: "TimeoutError",
-    calls: 1,
   },
   {
     what: "expired credentials",
