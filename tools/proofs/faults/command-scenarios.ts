@@ -1,31 +1,61 @@
 /**
- * What the `envelope` command writes: a new keystore with its configuration, and files.
+ * What the `envelope` command writes: a new keystore with its configuration, files, a key, and an archive of the log.
  *
  * @module
  */
-import { spawnSync } from "node:child_process";
 import { existsSync, readdirSync } from "node:fs";
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { Readable, Writable } from "node:stream";
+import { main } from "@env/cli";
+import { openKeystore, type Keystore } from "@env/kms";
 import { require, type Place, type Scenario } from "./scenario.ts";
 
 const plaintext = Buffer.alloc(20_000, "What the command was given. ");
 const CONTEXT = ["--context", "tenant=acme"];
+const SECOND = "alias/second";
+/** Records of the audit log that remain. */
+const KEPT = 2;
 
-/** Runs the command without faults. */
-function envelope({ faulty }: Place, ...args: readonly string[]): void {
-  const bin = process.env["ENVELOPE_BIN"] ?? "";
-  const { status, stderr } = spawnSync(process.execPath, [bin, "--quiet", ...args], {
-    cwd: faulty,
-    encoding: "utf8",
+/** Runs the command without faults, in this process: starting another for each reading takes most of the time. */
+async function envelope({ faulty }: Place, ...args: readonly string[]): Promise<void> {
+  let errors = "";
+  const stderr = new Writable({
+    write(chunk, _, done) {
+      errors += String(chunk);
+      done();
+    },
   });
-  require(status === 0, `envelope ${args.join(" ")} ended with ${status}: ${stderr}`);
+  const stdout = new Writable({ write: (_chunk, _encoding, done) => done() });
+  const { signal } = new AbortController();
+  const config = ["--quiet", "--config", join(faulty, "envelope.config.json")];
+  const status = await main([...config, ...args], {
+    stdin: Readable.from([]),
+    stdout,
+    stderr,
+    signal,
+  });
+  require(status === 0, `envelope ${args.join(" ")} ended with ${status}: ${errors}`);
 }
 
-async function opened(place: Place, name: string): Promise<Buffer> {
+const init = (place: Place): Promise<void> =>
+  envelope(place, "init", "--keystore", join(place.faulty, "dev.kms"));
+
+async function opened(place: Place, path: string): Promise<Buffer> {
   const target = join(place.sound, "opened");
-  envelope(place, "decrypt", ...CONTEXT, "--force", "--output", target, name);
+  await envelope(place, "decrypt", ...CONTEXT, "--force", "--output", target, path);
   return readFile(target);
+}
+
+async function withKeystore<T>(
+  { faulty }: Place,
+  use: (keystore: Keystore) => Promise<T>,
+): Promise<T> {
+  const root = { keyFile: join(faulty, "dev.kms.key") };
+  using keystore = await openKeystore(join(faulty, "dev.kms"), { root });
+  const [finding] = await keystore.verify();
+  require(finding === undefined, `${finding?.record}: ${finding?.problem}`);
+  return await use(keystore);
 }
 
 function requireOnly({ faulty }: Place, ...names: readonly string[]): void {
@@ -43,20 +73,21 @@ const initialising: Scenario = {
   async read(place) {
     if (!existsSync(join(place.faulty, "envelope.config.json"))) return 0;
     const sealed = join(place.sound, "sealed");
-    envelope(place, "encrypt", ...CONTEXT, "-o", sealed, "--force", join(place.sound, "plain"));
+    const plain = join(place.sound, "plain");
+    await envelope(place, "encrypt", ...CONTEXT, "-o", sealed, "--force", plain);
     require(plaintext.equals(await opened(place, sealed)), "the plaintext is wrong");
     return 1;
   },
   async again(place) {
     // Completes what was interrupted, and refuses what is complete.
-    if (!existsSync(join(place.faulty, "envelope.config.json"))) envelope(place, "init");
+    if (!existsSync(join(place.faulty, "envelope.config.json"))) await init(place);
     require((await initialising.read(place)) === 1, "there is no configuration");
     requireOnly(place);
   },
 };
 
 async function initialise(place: Place): Promise<void> {
-  envelope(place, "init");
+  await init(place);
   await writeFile(join(place.faulty, "report"), plaintext);
 }
 
@@ -68,11 +99,13 @@ const encrypting: Scenario = {
   work: { command: ["encrypt", ...CONTEXT, "report"] },
   async read(place) {
     if (!existsSync(join(place.faulty, "report.envelope"))) return 0;
-    require(plaintext.equals(await opened(place, "report.envelope")), "the plaintext is wrong");
+    require(plaintext.equals(
+      await opened(place, join(place.faulty, "report.envelope")),
+    ), "the plaintext is wrong");
     return 1;
   },
   async again(place) {
-    envelope(place, "encrypt", ...CONTEXT, "--force", "report");
+    await envelope(place, "encrypt", ...CONTEXT, "--force", join(place.faulty, "report"));
     require((await encrypting.read(place)) === 1, "there is no message");
     requireOnly(place, "report", "report.envelope");
   },
@@ -84,7 +117,7 @@ const decrypting: Scenario = {
   isSealed: false,
   async prepare(place) {
     await initialise(place);
-    envelope(place, "encrypt", ...CONTEXT, "report");
+    await envelope(place, "encrypt", ...CONTEXT, join(place.faulty, "report"));
   },
   work: { command: ["decrypt", ...CONTEXT, "-o", "copy", "report.envelope"] },
   async read({ faulty }) {
@@ -93,7 +126,8 @@ const decrypting: Scenario = {
     return 1;
   },
   async again(place) {
-    envelope(place, "decrypt", ...CONTEXT, "--force", "-o", "copy", "report.envelope");
+    const [copy, sealed] = [join(place.faulty, "copy"), join(place.faulty, "report.envelope")];
+    await envelope(place, "decrypt", ...CONTEXT, "--force", "-o", copy, sealed);
     require((await decrypting.read(place)) === 1, "there is no plaintext");
     requireOnly(place, "copy", "report", "report.envelope");
   },
@@ -105,7 +139,7 @@ const rewrapping: Scenario = {
   isSealed: false,
   async prepare(place) {
     await decrypting.prepare(place, async () => undefined);
-    envelope(place, "keys", "rotate", "alias/app");
+    await envelope(place, "keys", "rotate", "alias/app");
     await writeFile(
       join(place.sound, "before"),
       await readFile(join(place.faulty, "report.envelope")),
@@ -113,14 +147,64 @@ const rewrapping: Scenario = {
   },
   work: { command: ["rewrap", ...CONTEXT, "report.envelope"] },
   async read(place) {
-    require(plaintext.equals(await opened(place, "report.envelope")), "the plaintext is wrong");
+    require(plaintext.equals(
+      await opened(place, join(place.faulty, "report.envelope")),
+    ), "the plaintext is wrong");
     const before = await readFile(join(place.sound, "before"));
     return before.equals(await readFile(join(place.faulty, "report.envelope"))) ? 0 : 1;
   },
   async again(place) {
-    envelope(place, "rewrap", ...CONTEXT, "report.envelope");
+    await envelope(place, "rewrap", ...CONTEXT, join(place.faulty, "report.envelope"));
     require((await rewrapping.read(place)) === 1, "it was not rewrapped");
     requireOnly(place, "report", "report.envelope");
+  },
+};
+
+const creatingKey: Scenario = {
+  name: "envelope keys create",
+  changes: 1,
+  isSealed: false,
+  prepare: init,
+  work: { command: ["keys", "create", "--alias", SECOND] },
+  read: (place) =>
+    withKeystore(place, async (keystore) => {
+      const { Aliases } = await keystore.as().listAliases();
+      return Aliases.some(({ AliasName }) => AliasName === SECOND) ? 1 : 0;
+    }),
+  async again(place) {
+    if ((await creatingKey.read(place)) === 0) {
+      await envelope(place, "keys", "create", "--alias", SECOND);
+    }
+    require((await creatingKey.read(place)) === 1, "there is no key");
+    requireOnly(place);
+  },
+};
+
+const archiving: Scenario = {
+  name: "envelope audit archive",
+  changes: 1,
+  isSealed: false,
+  prepare: init,
+  work: { command: ["audit", "archive", ".", "--keep-records", String(KEPT)] },
+  read: (place) =>
+    withKeystore(place, async ({ audit }) => {
+      const { entries } = await audit.page({ operations: ["CreateAlias"] });
+      if (entries.length > 0) return 0;
+      const archives = readdirSync(place.faulty).filter((name) =>
+        /^audit-[-\d]+\.json$/.test(name),
+      );
+      require(archives.length > 0, "there is no archive");
+      for (const name of archives) {
+        const { intact } = await audit.verifyArchive(join(place.faulty, name));
+        require(intact, `the archive ${name} is not intact`);
+      }
+      return 1;
+    }),
+  async again(place) {
+    await envelope(place, "audit", "archive", place.faulty, "--keep-records", String(KEPT));
+    require((await archiving.read(place)) === 1, "the log was not cut");
+    const left = readdirSync(place.faulty).filter((name) => name.includes(".partial-"));
+    require(left.length === 0, `left behind: ${left.join(", ")}`);
   },
 };
 
@@ -129,4 +213,6 @@ export const commandScenarios: readonly Scenario[] = [
   encrypting,
   decrypting,
   rewrapping,
+  creatingKey,
+  archiving,
 ];

@@ -84,10 +84,7 @@ export class Faults implements Disposable {
       await bundle(join(root, "tools"), ["proofs/faults/scenario-process.ts"]),
       await bundle(join(root, "packages/cli"), ["src/bin.ts", "../node-stream/src/worker.ts"]),
     ];
-    const faults = new Faults(folder, library, programs);
-    // For the readers of scenarios, which run the command without faults.
-    process.env["ENVELOPE_BIN"] = faults.#program(1, "bin");
-    return faults;
+    return new Faults(folder, library, programs);
   }
 
   /** What a scenario begins with, made once and copied for each run. */
