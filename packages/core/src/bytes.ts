@@ -42,11 +42,18 @@ export function concat(...parts: readonly Uint8Array[]): Bytes {
   return concatAll(parts);
 }
 
-/** Does what {@link concat} does for lists of any length: engines limit the number of arguments. */
-export function concatAll(parts: readonly Uint8Array[]): Bytes {
+/**
+ * Does what {@link concat} does for lists of any length: engines limit the number of arguments.
+ *
+ * @param allocate - Returns the array that is written and returned. Default: a new one.
+ */
+export function concatAll(
+  parts: readonly Uint8Array[],
+  allocate?: (length: number) => Bytes,
+): Bytes {
   let length = 0;
   for (const part of parts) length += part.length;
-  const out = new Uint8Array(length);
+  const out = allocate?.(length) ?? new Uint8Array(length);
   let at = 0;
   for (const part of parts) {
     out.set(part, at);
@@ -123,15 +130,13 @@ export class ByteReader {
 
   /** The next byte, or `undefined` past the end. */
   u8(): number | undefined {
-    return this.left < 1 ? undefined : this.#bytes[this.#at++];
+    return this.take(1)?.[0];
   }
 
   /** The next two bytes as a number, or `undefined` past the end. */
   u16(): number | undefined {
-    if (this.left < 2) return undefined;
-    const high = this.#bytes[this.#at++] ?? 0;
-    const low = this.#bytes[this.#at++] ?? 0;
-    return (high << 8) | low;
+    const two = this.take(2);
+    return two && ((two[0] ?? 0) << 8) | (two[1] ?? 0);
   }
 
   /** A view, not a copy, of the next `length` bytes, or `undefined` past the end. */

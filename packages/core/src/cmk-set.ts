@@ -89,14 +89,16 @@ export class CmkSet {
     signal: AbortSignal | undefined,
   ): Awaitable<T> {
     const held = this.findHeld(entries, context, cache);
-    const hit = (inputKey: HmacKey): Awaitable<T | undefined> =>
-      andThen(fits(inputKey), (found) => {
-        if (found !== undefined) cache?.hit();
+    const open = (at: number): Awaitable<T> => {
+      const inputKey = held[at]; // By index: an iterator would cost a part of every message.
+      if (inputKey === undefined) return this.#unwrapByCall(entries, context, cache, fits, signal);
+      return andThen(fits(inputKey), (found) => {
+        if (found === undefined) return open(at + 1);
+        cache?.hit();
         return found;
       });
-    return firstThatFits(held, hit, () =>
-      this.#unwrapByCall(entries, context, cache, fits, signal),
-    );
+    };
+    return open(0);
   }
 
   async #unwrapByCall<T>(
@@ -145,7 +147,7 @@ export class CmkSet {
    */
   #cacheKeys(entries: readonly Entry[], context: BoundContext): readonly string[] {
     if (this.#last?.entries !== entries || this.#last.context !== context) {
-      const names = [...this.#cmks.keys()].flatMap((index) =>
+      const names = this.#cmks.flatMap((_, index) =>
         entries.map((entry) => cacheKey(index, entry, context)),
       );
       this.#last = { entries, context, names };
@@ -260,15 +262,6 @@ export class CmkSet {
 
 /** Returns the result for a data key, or `undefined` if it is not the message's data key. */
 type Fits<T> = (inputKey: HmacKey) => Awaitable<T | undefined>;
-
-function firstThatFits<T>(
-  [first, ...others]: readonly HmacKey[],
-  fits: Fits<T>,
-  otherwise: () => Promise<T>,
-): Awaitable<T> {
-  if (first === undefined) return otherwise();
-  return andThen(fits(first), (found) => found ?? firstThatFits(others, fits, otherwise));
-}
 
 function cacheKey(cmk: number, entry: Entry, context: BoundContext): string {
   // Lengths come first, so that two different triples never give the same string.

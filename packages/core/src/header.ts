@@ -39,20 +39,11 @@ const VERSION = 1;
 const SUITE_COBBLESTONE_256 = 1;
 const FLAG_STORED_CONTEXT = 1;
 
-/** Encodes the preamble of a new message. */
-function encodePreamble(storesContext: boolean): Bytes {
-  return concat(
-    MAGIC,
-    Uint8Array.of(VERSION, SUITE_COBBLESTONE_256, storesContext ? FLAG_STORED_CONTEXT : 0, 0),
-  );
-}
-
 /** Encodes what precedes the key block: the preamble, and the context if it is stored. */
-export function encodeFront(storedContextBytes: Bytes | undefined): Bytes {
-  const preamble = encodePreamble(storedContextBytes !== undefined);
-  return storedContextBytes === undefined
-    ? preamble
-    : concat(preamble, u16(storedContextBytes.length), storedContextBytes);
+export function encodeFront(stored: Bytes | undefined): Bytes {
+  const flags = stored === undefined ? 0 : FLAG_STORED_CONTEXT;
+  const preamble = concat(MAGIC, Uint8Array.of(VERSION, SUITE_COBBLESTONE_256, flags, 0));
+  return stored === undefined ? preamble : concat(preamble, u16(stored.length), stored);
 }
 
 /**

@@ -83,10 +83,7 @@ export function encodeKeyBlock(entries: readonly Entry[], padTo = 0): Bytes {
       `the key block has ${length} bytes, at most ${keyBlockLimits.bytes} are allowed; configure fewer CMKs`,
     );
   }
-  const out = new Uint8Array(2 + length);
-  out.set(u16(length));
-  out.set(body, 2);
-  return out;
+  return concat(u16(length), body, new Uint8Array(length - body.length));
 }
 
 /**
