@@ -7,6 +7,7 @@
  * @module
  */
 import { command } from "../command.ts";
+import { fileSides } from "./figures/files.ts";
 import { memorySides } from "./figures/memory.ts";
 import { nativeSides } from "./figures/native.ts";
 import { s3Sides } from "./figures/s3.ts";
@@ -18,6 +19,7 @@ import type { Answer, Sides } from "./sides.ts";
 
 const figures: Readonly<Record<string, Sides>> = {
   cores: coreSides,
+  files: fileSides,
   memory: memorySides,
   native: nativeSides,
   s3: s3Sides,
@@ -32,6 +34,8 @@ await command(import.meta, async ([figure = "", side = "", mode]) => {
     return 2;
   }
   const answer = (message: Answer): void => void process.send?.(message);
+  process.once("SIGTERM", () => process.exit(0)); // Files are removed on exit.
+  process.once("SIGINT", () => process.exit(130));
   const fail = (error: unknown): void => {
     answer({ error: error instanceof Error ? (error.stack ?? error.message) : String(error) });
   };

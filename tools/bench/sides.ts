@@ -104,12 +104,14 @@ export class SideProcesses {
  * Compares each of our sides with the peers that it is measured against.
  *
  * @param atLeast - What the ratio has to reach, by our side and peer.
+ * @param install - The command that installs a missing peer. Default: that for packages.
  */
 export function rowsOf(
   figure: string,
   unit: Unit,
   atLeast: Readonly<Record<string, Readonly<Record<string, number | undefined>>>>,
   values: ReadonlyMap<string, readonly number[]>,
+  install?: string,
 ): Row[] {
   const rows: Row[] = [];
   for (const [side, bounds] of Object.entries(atLeast)) {
@@ -125,7 +127,7 @@ export function rowsOf(
         peer,
         theirs,
         ...(bound !== undefined && { atLeast: bound }),
-        ...(theirs === undefined && missing()),
+        ...(theirs === undefined && missing(install)),
       });
     }
   }

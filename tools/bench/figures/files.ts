@@ -2,8 +2,8 @@
  * Measures 1 GiB from file to file against `age`, both ways.
  *
  * The mistakes it avoids: a disk (files lie in shared memory where there is one), a target that is
- * overwritten for one side and new for the other (both are removed before), and key derivation from a
- * passphrase (age gets an X25519 recipient). age's start is within its time: some milliseconds.
+ * overwritten for one side and new for the other (each turn removes what it wrote), and key derivation from
+ * a passphrase (age gets an X25519 recipient). age's start is within its time: some milliseconds.
  *
  * @module
  */
@@ -20,110 +20,120 @@ import {
   requireSame,
   seconds,
   type Figure,
+  type Folder,
 } from "../bench.ts";
-import type { Contender } from "../measure.ts";
-import { INSTALL_AGE, missing, programVersion, runProgram } from "../peers.ts";
+import { INSTALL_AGE, programVersion, runProgram } from "../peers.ts";
 import type { Row } from "../row.ts";
+import { NATIVE, rowsOf, SideProcesses, useNative, type Measures, type Sides } from "../sides.ts";
 
 const OURS = "env";
 const AGE = "age";
 
+const atLeast = {
+  [OURS]: { [AGE]: 1.5 },
+  [NATIVE]: { [AGE]: 3, [OURS]: undefined },
+} as const;
+
 export const files: Figure = {
   name: "files",
   async run(bench) {
-    const bytes = (bench.quick ? 256 : 1024) * MIB;
-    const size = `${bytes / MIB} MiB`;
-    const folder = folderFor(4 * bytes);
+    const figure = `file to file, ${bytesOf(bench.quick) / MIB} MiB`;
+    const folder = folderOf(bench.quick);
     if (folder === undefined) {
-      const note = `no folder has ${(4 * bytes) / MIB} MiB free`;
-      const figure = `file to file, ${size}`;
+      const note = "no folder has room for two files of this size";
       return [{ kind: "limit", figure, unit: "MiB/s", ours: undefined, note }];
     }
-    const at = (name: string): string => join(folder.path, name);
-    const { envelope } = openEnvelope();
-    const data = new Data(bytes);
-    const age = programVersion("age", "--version") === undefined ? undefined : new Age(at("key"));
-    /** Takes away what was there, times what makes it anew. */
-    const rate = async (target: string, work: () => unknown): Promise<number> => {
-      rmSync(target, { force: true });
-      return bytes / MIB / (await seconds(work));
-    };
-    const checked = new Set<string>();
-    const checkOnce = (name: string, path: string): void => {
-      if (checked.has(name)) return;
-      checked.add(name);
-      requireSame(`what ${name} decrypted`, digestOf([readFileSync(path)]), data.digest());
-    };
-    const stages = [
-      {
-        name: "encrypt",
-        ours: () => rate(at("env"), () => encryptFile(envelope, at("plain"), at("env"), CONTEXT)),
-        age: () => rate(at("age"), () => age?.encrypt(at("plain"), at("age"))),
-      },
-      {
-        name: "decrypt",
-        ours: async () => {
-          const value = await rate(at("again"), () =>
-            decryptFile(envelope, at("env"), at("again"), CONTEXT),
-          );
-          checkOnce(OURS, at("again"));
-          return value;
-        },
-        age: async () => {
-          const value = await rate(at("again"), () => age?.decrypt(at("age"), at("again")));
-          checkOnce(AGE, at("again"));
-          return value;
-        },
-      },
-    ];
-
-    const rows: Row[] = [];
+    folder.remove(); // Each side makes one like it.
+    const sides = await SideProcesses.start(bench, "files", Object.keys(fileSides));
     try {
-      for (const stage of stages) {
-        const contenders: Contender[] = [{ name: OURS, measure: stage.ours }];
-        if (age !== undefined) contenders.push({ name: AGE, measure: stage.age });
-        const values = await bench.takeTurns(contenders, () => {
-          // What is decrypted is what was encrypted last.
-          if (stage.name === "decrypt") return;
-          data.renew();
-          data.writeTo(at("plain"));
-        });
-        const theirs = values.get(AGE);
-        rows.push({
-          kind: "comparison",
-          figure: `file to file, ${size}, ${stage.name}`,
-          unit: "MiB/s",
-          ours: values.get(OURS) ?? [],
-          peer: AGE,
-          theirs,
-          atLeast: 1.5,
-          note: `files on ${folder.place}`,
-          ...(theirs === undefined && missing(INSTALL_AGE)),
-        });
+      const rows: Row[] = [];
+      const note = `files on ${folder.place}`;
+      for (const direction of ["encrypt", "decrypt"]) {
+        const values = await sides.takeTurns(bench, direction);
+        const compared = rowsOf(`${figure}, ${direction}`, "MiB/s", atLeast, values, INSTALL_AGE);
+        for (const row of compared) rows.push({ note, ...row });
       }
       return rows;
     } finally {
-      folder.remove();
+      sides.end();
     }
   },
 };
 
+export const fileSides: Sides = {
+  [OURS]: (quick) => measured(quick, ourFiles),
+  [NATIVE]: async (quick) => ((await useNative()) ? measured(quick, ourFiles) : undefined),
+  [AGE]: (quick) =>
+    programVersion("age", "--version") === undefined ? undefined : measured(quick, ageFiles),
+};
+
+/** What makes one file of another. */
+interface Files {
+  readonly encrypt: (source: string, target: string) => unknown;
+  readonly decrypt: (source: string, target: string) => unknown;
+}
+
+function bytesOf(quick: boolean): number {
+  return (quick ? 256 : 1024) * MIB;
+}
+
+/** A folder for a source and a target. */
+function folderOf(quick: boolean): Folder | undefined {
+  return folderFor(2 * bytesOf(quick));
+}
+
+function measured(quick: boolean, open: (folder: string) => Files): Measures | undefined {
+  const folder = folderOf(quick);
+  if (folder === undefined) return undefined;
+  const bytes = bytesOf(quick);
+  const data = new Data(bytes);
+  const path = (name: string): string => join(folder.path, name);
+  const remove = (...names: string[]): void => {
+    for (const name of names) rmSync(path(name), { force: true });
+  };
+  const { encrypt, decrypt } = open(folder.path);
+  const encryptAnew = async (): Promise<number> => {
+    data.renew();
+    data.writeTo(path("plain"));
+    const took = await seconds(() => encrypt(path("plain"), path("message")));
+    remove("plain");
+    return bytes / MIB / took;
+  };
+  let isProven = false;
+  return {
+    async encrypt() {
+      const rate = await encryptAnew();
+      remove("message");
+      return rate;
+    },
+    async decrypt() {
+      await encryptAnew();
+      const took = await seconds(() => decrypt(path("message"), path("again")));
+      if (!isProven) {
+        requireSame("what was decrypted", digestOf([readFileSync(path("again"))]), data.digest());
+      }
+      isProven = true;
+      remove("message", "again");
+      return bytes / MIB / took;
+    },
+  };
+}
+
+function ourFiles(): Files {
+  const { envelope } = openEnvelope();
+  return {
+    encrypt: (source, target) => encryptFile(envelope, source, target, CONTEXT),
+    decrypt: (source, target) => decryptFile(envelope, source, target, CONTEXT),
+  };
+}
+
 /** The program, with a key of its own. */
-class Age {
-  readonly #key: string;
-  readonly #recipient: string;
-
-  constructor(key: string) {
-    this.#key = key;
-    runProgram("age-keygen", "-o", key);
-    this.#recipient = runProgram("age-keygen", "-y", key).trim();
-  }
-
-  encrypt(source: string, target: string): void {
-    runProgram("age", "-r", this.#recipient, "-o", target, source);
-  }
-
-  decrypt(source: string, target: string): void {
-    runProgram("age", "-d", "-i", this.#key, "-o", target, source);
-  }
+function ageFiles(folder: string): Files {
+  const key = join(folder, "key");
+  runProgram("age-keygen", "-o", key);
+  const recipient = runProgram("age-keygen", "-y", key).trim();
+  return {
+    encrypt: (source, target) => runProgram("age", "-r", recipient, "-o", target, source),
+    decrypt: (source, target) => runProgram("age", "-d", "-i", key, "-o", target, source),
+  };
 }
