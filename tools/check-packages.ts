@@ -20,6 +20,7 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { NODE_VERSIONS } from "./check-manifests.ts";
 import { command, report } from "./command.ts";
+import { costOf, overBudget } from "./packages/budgets.ts";
 import { BUNDLE_COUNT, brokenBundles, ROLLDOWN } from "./packages/bundles.ts";
 import { brokenCommand } from "./packages/command.ts";
 import { Consumer } from "./packages/consumer.ts";
@@ -92,6 +93,12 @@ async function check(folder: string, registry: string | undefined): Promise<stri
   const entries = manifests
     .filter(({ name }) => name !== NATIVE || addon !== undefined)
     .flatMap(entriesOf);
+  const costly = tarballs.flatMap((tarball) => {
+    const entry = entries.find((one) => one === tarball.name);
+    return overBudget(tarball.name, costOf(tarball, entry, consumer));
+  });
+  found.push(...costly);
+  say(`sizes, and what importing each package loads: ${verdict(costly)}`);
   const documents = runnableDocuments();
   for (const [version, node] of nodes) {
     const failures = [
