@@ -8,14 +8,14 @@ import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { Readable, Writable } from "node:stream";
 import { main } from "@env/cli";
-import { openKeystore, type Keystore } from "@env/kms";
-import { require, type Place, type Scenario } from "./scenario.ts";
+import { createKeystore, openKeystore, type Keystore } from "@env/kms";
+import { codeOf, require, type Place, type Scenario } from "./scenario.ts";
 
 const plaintext = Buffer.alloc(20_000, "What the command was given. ");
 const CONTEXT = ["--context", "tenant=acme"];
 const SECOND = "alias/second";
-/** Records of the audit log that remain. */
-const KEPT = 2;
+/** Records of the audit log before it is cut, beside those of its first key, and how many remain. */
+const [PAST, KEPT] = [20, 5];
 
 /** Runs the command without faults, in this process: starting another for each reading takes most of the time. */
 async function envelope({ faulty }: Place, ...args: readonly string[]): Promise<void> {
@@ -38,8 +38,8 @@ async function envelope({ faulty }: Place, ...args: readonly string[]): Promise<
   require(status === 0, `envelope ${args.join(" ")} ended with ${status}: ${errors}`);
 }
 
-const init = (place: Place): Promise<void> =>
-  envelope(place, "init", "--keystore", join(place.faulty, "dev.kms"));
+const init = (place: Place, ...more: readonly string[]): Promise<void> =>
+  envelope(place, "init", "--keystore", join(place.faulty, "dev.kms"), ...more);
 
 async function opened(place: Place, path: string): Promise<Buffer> {
   const target = join(place.sound, "opened");
@@ -79,8 +79,13 @@ const initialising: Scenario = {
     return 1;
   },
   async again(place) {
-    // Completes what was interrupted, and refuses what is complete.
-    if (!existsSync(join(place.faulty, "envelope.config.json"))) await init(place);
+    // Completes what was interrupted. Where that is complete, another environment replaces the file once more.
+    const isThere = existsSync(join(place.faulty, "envelope.config.json"));
+    await init(place, ...(isThere ? ["--environment", "other"] : []));
+    // Whoever makes a keystore of this name removes what a killed process left beside it, also where it is refused.
+    const root = { keyFile: join(place.faulty, "dev.kms.key") };
+    const refused = await createKeystore(join(place.faulty, "dev.kms"), { root }).catch(codeOf);
+    require(refused === "ERR_ENVELOPE_KEYSTORE_IO", "an existing keystore is not refused");
     require((await initialising.read(place)) === 1, "there is no configuration");
     requireOnly(place);
   },
@@ -164,7 +169,7 @@ const creatingKey: Scenario = {
   name: "envelope keys create",
   changes: 1,
   isSealed: false,
-  prepare: init,
+  prepare: (place) => init(place),
   work: { command: ["keys", "create", "--alias", SECOND] },
   read: (place) =>
     withKeystore(place, async (keystore) => {
@@ -184,7 +189,12 @@ const archiving: Scenario = {
   name: "envelope audit archive",
   changes: 1,
   isSealed: false,
-  prepare: init,
+  async prepare(place) {
+    await init(place);
+    await withKeystore(place, async (keystore) => {
+      for (let i = 0; i < PAST; i++) await keystore.as().describeKey({ KeyId: "alias/app" });
+    });
+  },
   work: { command: ["audit", "archive", ".", "--keep-records", String(KEPT)] },
   read: (place) =>
     withKeystore(place, async ({ audit }) => {

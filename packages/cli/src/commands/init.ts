@@ -80,7 +80,9 @@ export function addInit(program: Program, ui: Ui): void {
       try {
         await writeConfig(ui, file, config, environment, uri);
       } catch (error) {
-        if (!existing) await removeKeystore(path, made.root);
+        if (!existing && !(await isConfigured(file, environment))) {
+          await removeKeystore(path, made.root);
+        }
         throw error;
       }
       const data = { config: file, environment, keystore: path, ...made, alias, uri };
@@ -163,6 +165,19 @@ async function readConfig(file: string): Promise<Config | undefined> {
     if (!isObject(environments)) throw configError(`${file}: expected an object in "environments"`);
     return { document, environments, stats: source.stats };
   });
+}
+
+/**
+ * Whether a configuration names an environment, and so needs its keystore: writing it can fail when it already has its
+ * name, and is only not known to be on the disk. What cannot be read may name it.
+ */
+async function isConfigured(file: string, environment: string): Promise<boolean> {
+  try {
+    const config = await readConfig(file);
+    return config !== undefined && Object.hasOwn(config.environments, environment);
+  } catch {
+    return true;
+  }
 }
 
 function parseJson(file: string, text: string): unknown {

@@ -3,9 +3,25 @@ import { join } from "node:path";
 import { generateRootKey } from "@env/kms";
 import { tempFolder } from "@env/testkit/folder";
 import { afterEach, describe, expect, it, vi } from "vitest";
+import type * as Files from "../../src/files.ts";
 import { run, type Ran } from "../support/command.ts";
 
-afterEach(() => void vi.unstubAllEnvs());
+/** What goes wrong once the next file was written and has its name. */
+const fault = vi.hoisted((): { next?: Error | undefined } => ({}));
+vi.mock("../../src/files.ts", async (original) => {
+  const files = await original<typeof Files>();
+  const writeOutput: typeof Files.writeOutput = async (...args) => {
+    const written = await files.writeOutput(...args);
+    if (fault.next !== undefined) throw fault.next;
+    return written;
+  };
+  return { ...files, writeOutput };
+});
+
+afterEach(() => {
+  vi.unstubAllEnvs();
+  fault.next = undefined;
+});
 
 const init = (folder: string, ...more: string[]): Promise<Ran> =>
   run([
@@ -93,6 +109,14 @@ describe("envelope init", () => {
     rmSync(join(folder, "envelope.config.json"));
     const second = await init(folder, "--json");
     expect(JSON.parse(second.stdout.toString())).toMatchObject({ keyId, existing: true });
+    expect(await roundTrip(folder)).toBe("hello");
+  });
+
+  it("keeps the keystore of a configuration that is there and only not known to be on the disk", async () => {
+    const folder = tempFolder();
+    fault.next = Object.assign(new Error("EIO: i/o error, fsync"), { code: "EIO" });
+    expect((await init(folder)).code).not.toBe(0);
+    fault.next = undefined;
     expect(await roundTrip(folder)).toBe("hello");
   });
 
