@@ -8,7 +8,7 @@ const run = (last: Partial<Sample>): Sample[] => [
   { ...flat, ...last },
 ];
 
-it("finds nothing where the last third is as the second was, whatever the first was", () => {
+it("finds nothing where both parts after the warm-up are alike, whatever the warm-up was", () => {
   expect(growth(run({}))).toEqual([]);
 });
 
