@@ -10,7 +10,8 @@ import { basename, join } from "node:path";
 import { build } from "esbuild";
 import type { TestProject } from "vitest/node";
 
-/** What programs load from where it is installed: packages, and scopes of them. */
+/** What programs load from where it is installed: packages, and scopes of them. The console is files, not code. */
+const CONSOLE = "@env/console";
 const sdks = ["@aws-sdk", "@google-cloud", "node-vault", "pg"];
 
 export interface Programs {
@@ -64,9 +65,9 @@ export async function bundle(
     },
   });
   copyFileSync(join(root, "package.json"), join(folder, "package.json"));
-  // The SDKs are found there, and nothing of ours that a build may have left.
-  mkdirSync(join(folder, "node_modules"));
-  for (const name of sdks) {
+  // These are found there, and nothing else of ours that a build may have left.
+  mkdirSync(join(folder, "node_modules/@env"), { recursive: true });
+  for (const name of [...sdks, CONSOLE]) {
     const installed = join(root, "node_modules", name);
     if (existsSync(installed)) symlinkSync(installed, join(folder, "node_modules", name));
   }
