@@ -29,7 +29,7 @@ export async function main(args: readonly string[], host: Host): Promise<ExitCod
     );
   }
   try {
-    await program.parseAsync([...args], { from: "user" });
+    await program.parseAsync(joinValues(args), { from: "user" });
     return 0;
   } catch (error) {
     if (!(error instanceof CommanderError)) return ui.error(error);
@@ -96,6 +96,21 @@ function modeOf(args: readonly string[]): { json: boolean; quiet: boolean } {
 function optionsOf(args: readonly string[]): readonly string[] {
   const end = args.indexOf("--");
   return end === -1 ? args : args.slice(0, end);
+}
+
+/**
+ * Joins a value that begins with `-V`, as a grant token can, to its option. Commander looks for the program's own flags among all
+ * arguments, and would show the version instead, with exit code 0.
+ */
+function joinValues(args: readonly string[]): string[] {
+  const options = optionsOf(args);
+  const joined: string[] = [];
+  for (const arg of options) {
+    const before = joined.at(-1) ?? "";
+    if (/^-V./.test(arg) && /^--[^=]+$/.test(before)) joined.splice(-1, 1, `${before}=${arg}`);
+    else joined.push(arg);
+  }
+  return [...joined, ...args.slice(options.length)];
 }
 
 /** The command that was probably meant, for a hint: what looks like its name may be the value of an option. */

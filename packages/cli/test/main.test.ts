@@ -12,6 +12,16 @@ describe("main", () => {
     );
   });
 
+  it("takes a value that begins with -V for a value, and does not report success", async () => {
+    // One key in 4096 has grant tokens like this.
+    const token = ["--grant-token", "-Vw1YNvZ"];
+    const args = ["policy", "check", "--as", "role/app", "--action", "Decrypt", ...token];
+    const folder = tempFolder();
+    const { code, stdout, stderr } = await run([...args, "--config", join(folder, "none.json")]);
+    expect({ code, stdout: stdout.toString() }).toEqual({ code: 6, stdout: "" });
+    expect(stderr).toContain("none.json: there is no such file");
+  });
+
   it("shows an example in the help of every command", async () => {
     const names: string[] = [];
     const look = async (...path: string[]): Promise<void> => {
