@@ -130,13 +130,14 @@ export class ByteReader {
 
   /** The next byte, or `undefined` past the end. */
   u8(): number | undefined {
-    return this.take(1)?.[0];
+    return this.#bytes[this.#at++];
   }
 
   /** The next two bytes as a number, or `undefined` past the end. */
   u16(): number | undefined {
-    const two = this.take(2);
-    return two && ((two[0] ?? 0) << 8) | (two[1] ?? 0);
+    const high = this.u8() ?? 0;
+    const low = this.u8();
+    return low === undefined ? low : (high << 8) | low;
   }
 
   /** A view, not a copy, of the next `length` bytes, or `undefined` past the end. */
