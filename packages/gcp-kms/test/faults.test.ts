@@ -95,6 +95,7 @@ const faults: readonly FaultCase[] = [
     fault: gcpKmsFaults.stall,
     code: "ERR_ENVELOPE_KMS_UNAVAILABLE",
     name: "TimeoutError",
+    calls: 1,
   },
   {
     what: "expired credentials",
@@ -231,7 +232,7 @@ describe.each(["grpc", "rest"] as const)("over %s", (transport) => {
   describe.each(faults)("$what", ({ fault, code, name, calls, only = operations }) => {
     it.each(only)(`is ${code}: %s`, async (operation) => {
       const unhandled = watchRejections();
-      const setup = await open(transport, fault.kind === "stall" ? 300 : undefined);
+      const setup = await open(transport, fault.kind === "stall" ? 1000 : undefined);
       const { server, cmk } = setup;
       server.fail(fault);
       const sent = server.calls.length;
