@@ -1,6 +1,5 @@
 /**
- * Repeats what the documents claim, so that nobody has to believe it: about ten minutes on a clone where nothing but
- * `pnpm install` ran.
+ * Repeats what the documents claim, so that nobody has to believe it, on a clone where nothing but `pnpm install` ran.
  *
  *     pnpm prove [--only crash]
  *

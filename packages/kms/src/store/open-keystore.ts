@@ -158,8 +158,8 @@ export class OpenKeystore implements Disposable {
     try {
       const store = new RecordStore(engine, this.root, this.#descriptor.keystoreId, isMover);
       const isLatest = (): unknown => latestDescriptor(engine, store);
-      const library = store.isShared ? [] : verifyLibrary();
-      const found = [...library, ...(await verifyStore(engine, store, isLatest))];
+      const ofSqlite = store.isShared ? [] : verifyLibrary();
+      const found = [...ofSqlite, ...(await verifyStore(engine, store, isLatest))];
       if (found.some(({ record }) => record === DATABASE)) return found;
       const again = new OpenKeystore(engine, store, this.root, this.#descriptor, isMover);
       return [...found, ...(await more(again))];
