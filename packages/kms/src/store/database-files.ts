@@ -23,7 +23,7 @@ import {
   type Stats,
 } from "node:fs";
 import { dirname } from "node:path";
-import { alreadyThere, io, named } from "./file-errors.ts";
+import { alreadyThere, diskFailed, io, named } from "./file-errors.ts";
 
 const COMPANIONS = ["-journal", "-wal", "-shm"] as const;
 
@@ -154,10 +154,7 @@ export function removeDatabase(path: string): void {
  */
 export function requireNoLog(path: string, shownAs: string): void {
   if (!locate(shownAs, path, false).hasLog) return;
-  throw io(
-    shownAs,
-    "reading or writing failed; nothing was changed. Check the disk and its free space",
-  );
+  throw io(shownAs, diskFailed);
 }
 
 /** Syncs a file that was written in full and that nobody else has open yet. */

@@ -22,6 +22,9 @@ export class Fault extends Error {
 export const alreadyThere: string =
   "the file exists, and a keystore is never overwritten; choose another path";
 
+export const diskFailed: string =
+  "reading or writing failed; nothing was changed. Check the disk and its free space";
+
 /** Translates what `node:fs` and `node:sqlite` throw. Returns anything else as it is. */
 export function named(error: unknown, path: string): unknown {
   if (error instanceof Fault) return format(path, error.message);
@@ -115,13 +118,7 @@ const sqliteProblems: ReadonlyMap<number, readonly [EnvelopeErrorCode, string]> 
       "the file or its folder cannot be written; check owner and mode, or open the keystore with readOnly",
     ],
   ],
-  [
-    10,
-    [
-      "ERR_ENVELOPE_KEYSTORE_IO",
-      "reading or writing failed; nothing was changed. Check the disk and its free space",
-    ],
-  ],
+  [10, ["ERR_ENVELOPE_KEYSTORE_IO", diskFailed]],
   [
     13,
     [
